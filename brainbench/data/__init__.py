@@ -1,0 +1,1 @@
+"""Data sets: what they are, where they live, how they get here."""

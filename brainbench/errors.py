@@ -1,0 +1,102 @@
+"""Errors that a user can act on.
+
+Every error says three things: what was got, what is allowed and what to do next. The command line
+prints them as they are; Python users catch `BrainbenchError` or the built-in class beside it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class BrainbenchError(Exception):
+    """What was got, what is allowed, what to do next.
+
+    Parameters
+    ----------
+    got : str
+        What was found, with its name and its value.
+    allowed : str
+        What would have been accepted.
+    todo : str
+        The next step for the user.
+    """
+
+    def __init__(self, got: str, *, allowed: str, todo: str) -> None:
+        super().__init__(f"{got}\n  allowed: {allowed}\n  next: {todo}")
+        self.got, self.allowed, self.todo = got, allowed, todo
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.got, self.allowed, self.todo)
+
+
+def _rebuild(kind: type[BrainbenchError], got: str, allowed: str, todo: str) -> BrainbenchError:
+    return kind(got, allowed=allowed, todo=todo)
+
+
+class UnknownNameError(BrainbenchError, LookupError):
+    """A model, benchmark, data set, layer or region that does not exist."""
+
+
+class InputError(BrainbenchError, ValueError):
+    """An array, an assembly or an option that cannot be used."""
+
+
+class StimulusError(InputError):
+    """An image that cannot be read, or a stimulus set that contradicts itself."""
+
+
+class ActivationError(InputError):
+    """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps)."""
+
+
+class DataAbsentError(BrainbenchError, FileNotFoundError):
+    """A data set that is not on this machine."""
+
+    # FileNotFoundError formats itself from errno; the message must stay the three lines.
+    def __str__(self) -> str:
+        return f"{self.got}\n  allowed: {self.allowed}\n  next: {self.todo}"
+
+
+class CacheError(BrainbenchError, RuntimeError):
+    """A cache or results folder that cannot be written or that is full."""
+
+
+def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
+    """Names that look like `name`, best first, ignoring case.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    known : iterable of str
+        What exists.
+    n : int
+        At most so many.
+    """
+    by_lower = {k.lower(): k for k in known}
+    hits = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
+    return [by_lower[hit] for hit in hits]
+
+
+def unknown(kind: str, name: str, known: Sequence[str], *, todo: str) -> UnknownNameError:
+    """Build the error for a name that does not exist, with the closest ones that do.
+
+    Parameters
+    ----------
+    kind : str
+        "model", "benchmark", "layer", ...
+    name : str
+        What the user wrote.
+    known : sequence of str
+        Every allowed name.
+    todo : str
+        The next step, for example a command that lists the names.
+    """
+    close = nearest(name, known)
+    shown = ", ".join(close or sorted(known)[:12]) or "none"
+    more = "" if close or len(known) <= 12 else f", ... ({len(known)} in all)"
+    lead = "did you mean " if close else ""
+    return UnknownNameError(f"unknown {kind} {name!r}", allowed=f"{lead}{shown}{more}", todo=todo)

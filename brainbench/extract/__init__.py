@@ -1,0 +1,1 @@
+"""From a network to stimulus x neuroid x time responses."""

@@ -1,0 +1,237 @@
+"""The contracts between models, data, procedures and benchmarks.
+
+A model adapter satisfies `BrainModel`, a data set satisfies `DataSource`, a measure satisfies
+`Procedure`, and a `Benchmark` is a declaration that names the last two. Nothing here computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, runtime_checkable
+
+from brainbench.assembly import Assembly
+from brainbench.errors import InputError, unknown
+from brainbench.presentation import CONSTANT, Kind, Presentation
+from brainbench.score import Score
+from brainbench.stimuli import StimulusSet
+from brainbench.timeline import Timeline
+
+ProtocolName = Literal["paper", "brainscore"]
+PROTOCOLS: tuple[ProtocolName, ...] = ("paper", "brainscore")
+
+
+@runtime_checkable
+class BrainModel(Protocol):
+    """A network that answers stimuli over time. `brainbench.wrap` makes one from any torch module.
+
+    Attributes
+    ----------
+    name : str
+        Identity with weights: "cornet_s@untrained-0", "pixels".
+    weights : str
+        "imagenet", "untrained-0", ..., or "none" for a model without weights.
+    areas : mapping of str to sequence of str
+        For each region of the ventral stream, the layers that may stand for it.
+    clocks : mapping of str to Timeline
+        Named clocks; the first is the default. A protocol takes the clock of its own name if there is one.
+    static : bool
+        One state per image, nothing over time.
+    presentations : collection of str
+        Kinds of presentation that it accepts; "constant" is always among them.
+    digest : str
+        SHA-256 over weights, code, structure and preprocessing.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def weights(self) -> str: ...  # noqa: D102
+    @property
+    def areas(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
+    @property
+    def clocks(self) -> Mapping[str, Timeline]: ...  # noqa: D102
+    @property
+    def static(self) -> bool: ...  # noqa: D102
+    @property
+    def presentations(self) -> Collection[Kind]: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+
+    def activations(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> dict[str, Assembly]:
+        """Responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
+
+        One assembly per layer, since layers differ in their steps. `time` has one entry per model step,
+        with the spans of the default clock; a `Timeline` turns steps into other time bins.
+        Values may be stored on disk and read when indexed.
+        """
+        ...
+
+
+def clock_of(model: BrainModel, protocol: str) -> Timeline:
+    """Clock of a model under a protocol: the one of that name, else its default."""
+    return model.clocks.get(protocol) or next(iter(model.clocks.values()))
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """Stimuli and what a brain or a subject did with them.
+
+    Attributes
+    ----------
+    name : str
+        "Simulated", "MajajHong2015", ...
+    simulated : bool
+        The brain is simulated; every score on it says so.
+    version : str
+        Version, or digest of the parameters, of the data.
+    command : str
+        The command that gets the data here.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def simulated(self) -> bool: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def command(self) -> str: ...  # noqa: D102
+
+    def absent(self) -> str | None:
+        """Why the data is not here; None where it is."""
+        ...
+
+    def stimuli(self) -> StimulusSet:
+        """Return the stimuli, with their metadata."""
+        ...
+
+    def recordings(self, region: str) -> Assembly:
+        """Trials of the sites of a region: (repetition,) stimulus, neuroid(, time)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user chooses for a run, beyond model and benchmark.
+
+    Parameters
+    ----------
+    protocol : {"paper", "brainscore"}
+        Which published procedure to follow, where there are two.
+    seed : int
+        Seed of splits and resampling under "paper"; Brain-Score's own seeds are fixed.
+    layers : mapping of str to str
+        Layer to use for a region instead of the model's own.
+    limit : int or None
+        Use at most so many stimuli; the Score is then marked partial.
+    """
+
+    protocol: ProtocolName = "paper"
+    seed: int = 0
+    layers: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise unknown(
+                "protocol", self.protocol, PROTOCOLS, todo="choose --protocol paper or brainscore"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise InputError(
+                f"a limit of {self.limit} stimuli", allowed="1 or more", todo="give --limit N"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a benchmark will ask of a model: enough to extract once for several benchmarks."""
+
+    stimuli: StimulusSet
+    layers: tuple[str, ...]
+    presentation: Presentation
+
+
+class Procedure(Protocol):
+    """The road from assemblies to a Score for one kind of measure."""
+
+    def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
+        """Stimuli and layers that `score` will ask for."""
+        ...
+
+    def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
+        """Score a model."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A declaration: which data, which region, which procedure, and whom to cite.
+
+    Parameters
+    ----------
+    identifier : str
+        As the field writes it: "MajajHong2015.IT-pls".
+    version : int
+        Raised whenever scores change.
+    data : str or DataSource
+        Name of a data set in the registry, or the data itself.
+    procedure : Procedure
+        Does the work.
+    region : str
+        "V1", "V2", "V4" or "IT".
+    window : (start, end)
+        Time window of the response in ms from stimulus onset.
+    presentation : Presentation
+        How the stimuli were shown.
+    metric, ceiling : str
+        One line each on what is computed.
+    citation : str
+        Whom to cite, as "Author et al., year, doi".
+    """
+
+    identifier: str
+    version: int
+    data: str | DataSource
+    procedure: Procedure
+    region: str
+    window: tuple[float, float]
+    presentation: Presentation = CONSTANT
+    metric: str
+    ceiling: str
+    citation: str
+
+    def score(self, model: BrainModel, settings: Settings | None = None) -> Score:
+        """Score a model: arrays, ceiling and provenance in one frozen result."""
+        return self.procedure.score(self, model, settings or Settings())
+
+    def needs(self, model: BrainModel, settings: Settings | None = None) -> Needs:
+        """Stimuli and layers that scoring this model will take."""
+        return self.procedure.needs(self, model, settings or Settings())
+
+    def on(self, data: DataSource) -> Benchmark:
+        """Return the same benchmark on other data."""
+        return replace(self, data=data)
+
+
+def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, ...]:
+    """Layers that may stand for a region: the user's choice, else the model's own.
+
+    Raises
+    ------
+    UnknownNameError
+        The model has no layer for that region and the user named none.
+    """
+    chosen = settings.layers.get(region)
+    if chosen:
+        return (chosen,)
+    if region not in model.areas:
+        raise unknown(
+            f"region of model {model.name!r}:",
+            region,
+            list(model.areas),
+            todo=f"name a layer for it: --layers {region}=LAYER",
+        )
+    return tuple(model.areas[region])

@@ -1,0 +1,1 @@
+"""Metrics: arrays in, arrays out. Nothing here knows a file, a model or a benchmark."""

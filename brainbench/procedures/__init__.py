@@ -1,0 +1,1 @@
+"""Roads from assemblies to a Score, one file per measure."""

@@ -1,0 +1,150 @@
+"""Where a figure comes from: versions, seeds, hashes, choices, cost."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import datetime
+import functools
+import hashlib
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "xarray", "pandas", "torch")
+
+
+class Record(BaseModel):
+    """Whole provenance of one Score.
+
+    Attributes
+    ----------
+    hashes : dict
+        SHA-256 of "stimuli", "data" and "model" (weights, code, structure, preprocessing).
+    layer, step : str, int or None
+        Layer and model step that stood for the region; for a step chosen in each fold, the most frequent.
+    curve : list of dict
+        Every candidate layer and step with the score that the choice was made by.
+    clock, presentation : str
+        Which clock turned steps into ms, and what the model was shown.
+    choices : dict
+        Further choices of the procedure, such as the number of PCA components.
+    seconds, forward_seconds : float
+        Wall time of this score, and of forward passes made for it (0 when all came from the cache).
+    peak_memory_mb : float
+        Largest resident memory of the process so far, in MB.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    created: str
+    brainbench: str
+    commit: str | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    seeds: dict[str, int]
+    hashes: dict[str, str]
+    layer: str | None = None
+    step: int | None = None
+    curve: list[dict[str, Any]] = []
+    clock: str | None = None
+    presentation: str | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    choices: dict[str, Any] = {}
+    notes: list[str] = []
+    seconds: float = 0.0
+    forward_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+def record(**known: Any) -> Record:
+    """Record of this moment and machine, with what the caller knows."""
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return Record(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        brainbench=metadata.version("brainbench"),
+        commit=commit(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages=versions,
+        peak_memory_mb=round(peak_memory_mb(), 1),
+        **known,
+    )
+
+
+@functools.cache
+def commit() -> str | None:
+    """Commit of the source tree this runs from, with "+changes" if it differs; None when installed."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603  # fixed command
+    return done.stdout.strip()
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
+
+
+def sha256(*parts: str | bytes) -> str:
+    """SHA-256 over parts, each with its length, so that no two lists of parts look alike."""
+    hasher = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()
+
+
+@dataclass
+class Costs:
+    """What forward passes have cost within one `counting` block."""
+
+    forward_seconds: float = 0.0
+    images: int = 0
+
+
+_costs: contextvars.ContextVar[Costs | None] = contextvars.ContextVar("costs", default=None)
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[Costs]:
+    """Count forward passes within the block; an enclosing block counts them too."""
+    outer, mine = _costs.get(), Costs()
+    token = _costs.set(mine)
+    try:
+        yield mine
+    finally:
+        _costs.reset(token)
+        if outer is not None:
+            outer.forward_seconds += mine.forward_seconds
+            outer.images += mine.images
+
+
+def count_forward(seconds: float, images: int) -> None:
+    """Add one forward pass over `images` images that took `seconds` inside the network."""
+    costs = _costs.get()
+    if costs is not None:
+        costs.forward_seconds += seconds
+        costs.images += images

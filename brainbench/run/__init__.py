@@ -1,0 +1,1 @@
+"""What to compute, and computing it."""

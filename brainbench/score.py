@@ -1,0 +1,254 @@
+"""What a benchmark says about a model: a frozen figure with ceiling, interval and provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainbench.errors import InputError
+from brainbench.provenance import Record
+
+COLUMNS = (
+    "model",
+    "weights",
+    "benchmark",
+    "value",
+    "raw",
+    "ceiling",
+    "ci_low",
+    "ci_high",
+    "formula",
+    "protocol",
+    "n_units",
+    "n_excluded",
+    "n_stimuli",
+    "partial",
+    "simulated",
+    "reason",
+    "seconds",
+)
+"""Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Score:
+    """One model on one benchmark.
+
+    Parameters
+    ----------
+    model, weights, benchmark : str
+        Identities, as "cornet_s@untrained-0", "untrained-0", "Simulated.IT-pls".
+    version : int
+        Version of the benchmark.
+    protocol : str
+        "paper" or "brainscore".
+    value : float or None
+        The figure, by `formula`; never clipped; None with a `reason` where there is none.
+    raw, ceiling : float or None
+        Aggregate before any ceiling, and the noise ceiling that goes with it.
+    ci : (low, high) or None
+        95 % interval of `value`; `ci_method` says how it was made and what was resampled.
+    formula : str
+        Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
+    per_unit : DataArray or None
+        Raw figure of each neuroid, with its coordinates and its own ceiling.
+    predictions : Dataset or None
+        Held-out predictions and targets, dims (sample, neuroid), with `fold` and `stimulus_id` on sample.
+    predictions_file : str or None
+        Content name of the stored predictions.
+    n_units, n_excluded, n_stimuli : int
+        Neuroids that count, neuroids left out, and stimuli used.
+    excluded : dict
+        Reason -> how many neuroids.
+    partial : bool
+        Only some of the stimuli were used.
+    simulated : bool
+        The brain is simulated.
+    reason : str or None
+        Why there is no value.
+    record : Record or None
+        Provenance; None only where scoring failed before it could be made.
+    """
+
+    model: str
+    weights: str
+    benchmark: str
+    version: int
+    protocol: str
+    value: float | None
+    raw: float | None = None
+    ceiling: float | None = None
+    error: float | None = None
+    ci: tuple[float, float] | None = None
+    ci_method: str | None = None
+    formula: str = "raw-v1"
+    per_unit: xr.DataArray | None = field(default=None, repr=False)
+    predictions: xr.Dataset | None = field(default=None, repr=False)
+    predictions_file: str | None = None
+    n_units: int = 0
+    n_excluded: int = 0
+    n_stimuli: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    partial: bool = False
+    simulated: bool = False
+    reason: str | None = None
+    record: Record | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise InputError(
+                f"a score with value={self.value} and reason={self.reason!r}",
+                allowed="a value, or a reason why there is none",
+                todo="give exactly one of them",
+            )
+        if self.value is not None and not math.isfinite(self.value):
+            raise InputError(
+                f"a score of {self.value}",
+                allowed="a finite value, or None with a reason",
+                todo="say why the figure does not exist",
+            )
+
+    @property
+    def failed(self) -> bool:
+        """There is no value."""
+        return self.value is None
+
+    @property
+    def untrained(self) -> bool:
+        """The model's weights are seeded random numbers."""
+        return self.weights.startswith("untrained")
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of this score."""
+        return self.record.seconds if self.record else 0.0
+
+    def row(self) -> dict[str, Any]:
+        """Flat summary with the keys `COLUMNS`."""
+        low, high = self.ci or (None, None)
+        flat = {name: getattr(self, name) for name in COLUMNS if name not in ("ci_low", "ci_high")}
+        return {name: {**flat, "ci_low": low, "ci_high": high}[name] for name in COLUMNS}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the predictions, as plain JSON values; `from_json` reads it back."""
+        plain = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("per_unit", "predictions", "record", "ci")
+        }
+        return {
+            **plain,
+            "ci": list(self.ci) if self.ci else None,
+            "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
+            "record": None if self.record is None else self.record.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Score:
+        """Rebuild a score from `to_json`."""
+        unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
+        return cls(
+            **{
+                **stored,
+                "ci": (ci[0], ci[1]) if ci else None,
+                "per_unit": None if unit is None else _array_from_json(unit),
+                "record": None if record is None else Record.model_validate(record),
+            }
+        )
+
+    def costing(self, *, seconds: float, forward_seconds: float) -> Score:
+        """Return the same score with its cost in the record."""
+        if self.record is None:
+            return self
+        cost = {"seconds": round(seconds, 3), "forward_seconds": round(forward_seconds, 3)}
+        return replace(self, record=self.record.model_copy(update=cost))
+
+
+def failure(
+    *,
+    model: str,
+    weights: str,
+    benchmark: str,
+    version: int,
+    protocol: str,
+    reason: str,
+    **more: Any,
+) -> Score:
+    """Build a Score without a value, for a run that could not be finished."""
+    return Score(
+        model=model,
+        weights=weights,
+        benchmark=benchmark,
+        version=version,
+        protocol=protocol,
+        value=None,
+        reason=reason,
+        **more,
+    )
+
+
+def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
+    return {
+        "values": _numbers(array.values),
+        "coords": {
+            str(k): _numbers(v.values) for k, v in array.coords.items() if v.dims == ("neuroid",)
+        },
+        "attrs": {str(k): v for k, v in array.attrs.items()},
+    }
+
+
+def _numbers(values: Any) -> list[Any]:
+    return [
+        None if isinstance(v, float) and math.isnan(v) else v for v in np.asarray(values).tolist()
+    ]
+
+
+def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
+    def back(column: list[Any]) -> Any:
+        return np.array([math.nan if v is None else v for v in column])
+
+    coords = {k: ("neuroid", back(v)) for k, v in stored["coords"].items()}
+    return xr.DataArray(
+        back(stored["values"]), dims=("neuroid",), coords=coords, attrs=stored["attrs"]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreSet(Sequence[Score]):
+    """Scores in the order in which they were asked for.
+
+    Parameters
+    ----------
+    scores : tuple of Score
+    """
+
+    scores: tuple[Score, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.scores[index]
+
+    @property
+    def failed(self) -> ScoreSet:
+        """Those without a value."""
+        return ScoreSet(tuple(s for s in self.scores if s.failed))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per score, with the columns `COLUMNS`."""
+        return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `to_frame` as CSV, all digits kept."""
+        self.to_frame().to_csv(path, index=False)

@@ -1,0 +1,1 @@
+"""Brains whose truth is known."""

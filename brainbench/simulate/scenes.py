@@ -1,0 +1,486 @@
+"""Scenes of shaded solids on textured backgrounds, every pixel from a seed.
+
+One scene is one solid of eight kinds in front of a textured wall, seen without perspective and
+varied in position, size, pose, lighting, colour and texture. Nothing is read from a file. The
+parameters of a scene depend only on (seed, object, image number), so a larger set holds the
+smaller one unchanged.
+
+The solids are ray cast by sphere tracing of their signed distance functions: a ray advances by
+the distance to the nearest surface, which never oversteps, until that distance vanishes
+(Hart 1996, The Visual Computer 12:527). Shading is Lambert's with a Blinn-Phong highlight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.errors import InputError
+
+Array = npt.NDArray[np.float64]
+Images = npt.NDArray[np.uint8]
+
+OBJECT_NAMES = ("cone", "cross", "cube", "cylinder", "dumbbell", "pyramid", "sphere", "torus")
+BACKGROUNDS = ("cloud", "weave", "leaves")
+IMAGE_SIZE = 224
+IMAGES_PER_OBJECT = 40
+
+_TRACE_STEPS = 48
+_HIT = 2e-3  # a ray this close to a surface (in object radii) has reached it
+_WAVES = 6
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that fixes one picture.
+
+    Lengths are fractions of the picture's side, angles degrees, colours linear RGB in [0, 1].
+    """
+
+    seed: int
+    object_name: str
+    image_number: int
+    x: float
+    y: float
+    size: float
+    yaw: float
+    pitch: float
+    roll: float
+    light_azimuth: float
+    light_elevation: float
+    ambient: float
+    gloss: float
+    texture_contrast: float
+    background: str
+    background_contrast: float
+    object_color: tuple[float, float, float]
+    background_color: tuple[float, float, float]
+
+    @property
+    def stimulus_id(self) -> str:
+        """Name of the picture, such as ``sim0-cube-003``."""
+        return f"sim{self.seed}-{self.object_name}-{self.image_number:03d}"
+
+    def metadata(self) -> dict[str, str | int | float]:
+        """Flat stimulus metadata: everything but the seed and the colours."""
+        left_out = {"seed", "object_color", "background_color"}
+        return {"stimulus_id": self.stimulus_id} | {
+            name: value for name, value in asdict(self).items() if name not in left_out
+        }
+
+
+def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
+    """Draw the parameters of one scene.
+
+    Parameters
+    ----------
+    seed
+        Seed of the whole set.
+    object_name
+        One of `OBJECT_NAMES`.
+    image_number
+        Number of the image of this object, from 0.
+
+    Returns
+    -------
+    Scene
+        The same for the same three arguments, whatever else is drawn.
+
+    Raises
+    ------
+    InputError
+        The object is unknown.
+    """
+    rng = _generator(seed, object_name, image_number, purpose=0)
+    return Scene(
+        seed=seed,
+        object_name=object_name,
+        image_number=image_number,
+        x=rng.uniform(-0.14, 0.14),
+        y=rng.uniform(-0.14, 0.14),
+        size=float(np.exp(rng.uniform(np.log(0.24), np.log(0.38)))),
+        yaw=rng.uniform(0.0, 360.0),
+        pitch=rng.uniform(10.0, 50.0),
+        roll=rng.uniform(-45.0, 45.0),
+        light_azimuth=rng.uniform(0.0, 360.0),
+        light_elevation=rng.uniform(25.0, 60.0),
+        ambient=rng.uniform(0.15, 0.35),
+        gloss=rng.uniform(0.0, 0.5),
+        texture_contrast=rng.uniform(0.1, 0.35),
+        background=str(rng.choice(BACKGROUNDS)),
+        background_contrast=rng.uniform(0.25, 0.7),
+        object_color=_draw_color(rng, low=0.45, high=0.95),
+        background_color=_draw_color(rng, low=0.2, high=0.6),
+    )
+
+
+def draw_scenes(
+    *,
+    seed: int = 0,
+    images_per_object: int = IMAGES_PER_OBJECT,
+    object_names: Sequence[str] = OBJECT_NAMES,
+) -> list[Scene]:
+    """Draw a whole set, object by object.
+
+    Parameters
+    ----------
+    seed
+        Seed of the set.
+    images_per_object
+        Number of images of each object.
+    object_names
+        Kinds of solids, from `OBJECT_NAMES`.
+
+    Returns
+    -------
+    list of Scene
+        ``len(object_names) * images_per_object`` scenes.
+
+    Raises
+    ------
+    InputError
+        No image is asked for, or an object is unknown.
+
+    Examples
+    --------
+    >>> [scene.stimulus_id for scene in draw_scenes(images_per_object=1)][:2]
+    ['sim0-cone-000', 'sim0-cross-000']
+    """
+    if images_per_object < 1:
+        raise InputError(
+            f"images_per_object={images_per_object}",
+            allowed="1 or more",
+            todo="ask for at least one image of each object",
+        )
+    return [
+        draw_scene(seed=seed, object_name=name, image_number=number)
+        for name in object_names
+        for number in range(images_per_object)
+    ]
+
+
+def render(scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2) -> Images:
+    """Render scenes.
+
+    Parameters
+    ----------
+    scenes
+        What to show.
+    size
+        Side of the square pictures in pixels.
+    workers
+        Threads; the pictures do not depend on it.
+
+    Returns
+    -------
+    ndarray of uint8, (scene, size, size, 3)
+        sRGB pictures, row 0 at the top.
+    """
+    images = np.empty((len(scenes), size, size, 3), dtype=np.uint8)
+    for index, image in enumerate(stream(scenes, size=size, workers=workers)):
+        images[index] = image
+    return images
+
+
+def stream(
+    scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2
+) -> Iterator[Images]:
+    """Render scenes one by one, in order, with a few of them in memory at a time."""
+    waiting = iter(scenes)
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        while batch := list(islice(waiting, 8 * max(1, workers))):
+            yield from pool.map(lambda scene: render_scene(scene, size=size), batch)
+
+
+def render_scene(scene: Scene, *, size: int = IMAGE_SIZE) -> Images:
+    """Render one scene: ndarray of uint8, (size, size, 3), sRGB, row 0 at the top."""
+    rng = _generator(scene.seed, scene.object_name, scene.image_number, purpose=1)
+    picture = _background(scene, size, rng)
+    solid, coverage = _solid(scene, size, rng)
+    rows, columns, colors = solid
+    blend = coverage[:, None]
+    picture[rows, columns] = blend * colors + (1.0 - blend) * picture[rows, columns]
+    return np.rint(255.0 * _srgb(np.clip(picture, 0.0, 1.0))).astype(np.uint8)
+
+
+# ---- the solid ---------------------------------------------------------------------------------
+
+
+def _solid(
+    scene: Scene, size: int, rng: np.random.Generator
+) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array], Array]:
+    """Pixels that the solid covers: (row, column, colour (pixel, 3)) and coverage in [0, 1]."""
+    distance = _DISTANCES[scene.object_name]
+    rows, columns, across, up = _pixels_near(scene, size)
+    rotation = _rotation(scene)
+    toward_eye = rotation[2]
+    start = across[:, None] * rotation[0] + up[:, None] * rotation[1] + 1.05 * toward_eye
+    points, nearest = _trace(distance, start.T.copy(), -toward_eye)
+    # A ray that passes within one pixel of the silhouette is covered in part: soft edges without
+    # casting more rays.
+    pixel = 1.0 / (scene.size * size)
+    coverage = np.clip(1.0 - (nearest - _HIT) / pixel, 0.0, 1.0)
+    seen = coverage > 0.0
+    points = points[:, seen]
+    albedo = np.asarray(scene.object_color) * _texture(points, scene, rng)[:, None]
+    colors = _shade(albedo, _normals(distance, points), rotation, scene)
+    return (rows[seen], columns[seen], colors), coverage[seen]
+
+
+def _pixels_near(
+    scene: Scene, size: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, Array]:
+    """Pixels inside the circle round the solid, with their place in object radii from its centre.
+
+    Nothing of a solid lies farther than one radius from its centre.
+    """
+    places = (np.arange(size) + 0.5) / size - 0.5
+    across = (places - scene.x) / scene.size
+    up = (-places - scene.y) / scene.size
+    inside = across[None, :] ** 2 + up[:, None] ** 2 < 1.1
+    rows, columns = np.nonzero(inside)
+    return rows, columns, across[columns], up[rows]
+
+
+def _trace(
+    distance: Callable[[Array], Array], start: Array, direction: Array
+) -> tuple[Array, Array]:
+    """Advance rays (3, ray) along one direction; the point closest to the solid and how close."""
+    closest = start.copy()
+    nearest = np.full(start.shape[1], np.inf)
+    going = np.arange(start.shape[1])
+    points = start
+    travelled = np.zeros(len(going))
+    for _ in range(_TRACE_STEPS):
+        gap = distance(points)
+        closer = gap < nearest[going]
+        index = going[closer]
+        nearest[index] = gap[closer]
+        closest[:, index] = points[:, closer]
+        travelled = travelled + gap
+        on = (gap > _HIT) & (travelled < 2.2)
+        if not on.any():
+            break
+        going, travelled = going[on], travelled[on]
+        points = points[:, on] + gap[on] * direction[:, None]
+    return closest, nearest
+
+
+def _normals(distance: Callable[[Array], Array], points: Array) -> Array:
+    """Unit normals (3, point): the gradient of the distance by four probes on a tetrahedron."""
+    probes = np.array([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
+    gradient = np.zeros_like(points)
+    for probe in probes:
+        gradient += probe[:, None] * distance(points + 1e-3 * probe[:, None])
+    norm: Array = np.sqrt((gradient**2).sum(axis=0))
+    return gradient / np.maximum(norm, 1e-12)
+
+
+def _shade(albedo: Array, normals: Array, rotation: Array, scene: Scene) -> Array:
+    """Lambert with a Blinn-Phong highlight; colours (point, 3)."""
+    azimuth, elevation = np.deg2rad([scene.light_azimuth, scene.light_elevation])
+    flat = np.cos(elevation)
+    light = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
+    half = light + np.array([0.0, 0.0, 1.0])
+    half /= np.sqrt((half**2).sum())
+    lit = np.maximum((light @ rotation) @ normals, 0.0)
+    highlight = np.maximum((half @ rotation) @ normals, 0.0) ** 32
+    diffuse = scene.ambient + (1.0 - scene.ambient) * lit
+    return albedo * diffuse[:, None] + scene.gloss * (highlight * (lit > 0.0))[:, None]
+
+
+def _rotation(scene: Scene) -> Array:
+    """Rows: the picture's right, up and toward-the-eye axes in the object's own frame."""
+    yaw, pitch, roll = np.deg2rad([scene.yaw, scene.pitch, scene.roll])
+    turn = np.array(
+        [[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]]
+    )
+    tip = np.array(
+        [
+            [1.0, 0.0, 0.0],
+            [0.0, np.cos(pitch), -np.sin(pitch)],
+            [0.0, np.sin(pitch), np.cos(pitch)],
+        ]
+    )
+    spin = np.array(
+        [[np.cos(roll), -np.sin(roll), 0.0], [np.sin(roll), np.cos(roll), 0.0], [0.0, 0.0, 1.0]]
+    )
+    return np.asarray(spin @ tip @ turn)
+
+
+def _texture(points: Array, scene: Scene, rng: np.random.Generator) -> Array:
+    """Pattern of the solid's surface: a few waves through the object's own space, mean 1."""
+    vectors = rng.normal(size=(_WAVES, 3)) * 5.0
+    phases = rng.uniform(0.0, 2.0 * np.pi, size=_WAVES)
+    waves = np.zeros(points.shape[1])
+    for vector, phase in zip(vectors, phases, strict=True):
+        waves += np.sin(vector @ points + phase)
+    return 1.0 + scene.texture_contrast * np.tanh(waves)
+
+
+# ---- signed distances, object radius 1; points (3, point), the solid's axis along y --------------
+
+
+def _length(*parts: Array) -> Array:
+    """Euclidean length over the parts."""
+    return np.asarray(np.sqrt(sum(part * part for part in parts)))
+
+
+def _box(points: Array, half: tuple[float, float, float]) -> Array:
+    x, y, z = (np.abs(points[axis]) - half[axis] for axis in range(3))
+    outside = _length(np.maximum(x, 0.0), np.maximum(y, 0.0), np.maximum(z, 0.0))
+    return np.asarray(outside + np.minimum(np.maximum(x, np.maximum(y, z)), 0.0))
+
+
+def _cone(points: Array) -> Array:
+    # Apex (0, .9), base radius .72 at y = -.66: the largest distance to the two surfaces is a
+    # lower bound of the distance, which is all that tracing needs.
+    x, y, z = points
+    side = (1.56 * _length(x, z) + 0.72 * (y - 0.9)) / np.hypot(1.56, 0.72)
+    return np.maximum(side, -y - 0.66)
+
+
+def _cross(points: Array) -> Array:
+    arm, thick = 0.88, 0.24
+    return np.minimum(
+        np.minimum(_box(points, (arm, thick, thick)), _box(points, (thick, arm, thick))),
+        _box(points, (thick, thick, arm)),
+    )
+
+
+def _cube(points: Array) -> Array:
+    return _box(points, (0.54, 0.54, 0.54)) - 0.03
+
+
+def _cylinder(points: Array) -> Array:
+    x, y, z = points
+    round_, flat = _length(x, z) - 0.5, np.abs(y) - 0.74
+    outside = _length(np.maximum(round_, 0.0), np.maximum(flat, 0.0))
+    return np.asarray(outside + np.minimum(np.maximum(round_, flat), 0.0)) - 0.03
+
+
+def _dumbbell(points: Array) -> Array:
+    x, y, z = points
+    balls = _length(x, np.abs(y) - 0.58, z) - 0.4
+    bar = np.maximum(_length(x, z) - 0.15, np.abs(y) - 0.58)
+    return np.minimum(balls, bar)
+
+
+def _pyramid(points: Array) -> Array:
+    x, y, z = points
+    side = (1.36 * np.maximum(np.abs(x), np.abs(z)) + 0.66 * (y - 0.8)) / np.hypot(1.36, 0.66)
+    return np.maximum(side, -y - 0.56)
+
+
+def _sphere(points: Array) -> Array:
+    return _length(*points) - 0.78
+
+
+def _torus(points: Array) -> Array:
+    x, y, z = points
+    return _length(_length(x, z) - 0.66, y) - 0.26
+
+
+_DISTANCES: dict[str, Callable[[Array], Array]] = {
+    "cone": _cone,
+    "cross": _cross,
+    "cube": _cube,
+    "cylinder": _cylinder,
+    "dumbbell": _dumbbell,
+    "pyramid": _pyramid,
+    "sphere": _sphere,
+    "torus": _torus,
+}
+
+
+# ---- the background ----------------------------------------------------------------------------
+
+
+def _background(scene: Scene, size: int, rng: np.random.Generator) -> Array:
+    """Textured wall (size, size, 3), linear RGB."""
+    pattern = {"cloud": _cloud, "weave": _weave, "leaves": _leaves}[scene.background](size, rng)
+    pattern = (pattern - pattern.mean()) / max(float(pattern.std()), 1e-9)
+    tint = rng.uniform(0.85, 1.15, size=3)
+    wave = scene.background_contrast * np.tanh(0.8 * pattern)
+    base = np.asarray(scene.background_color)
+    return np.asarray(base * (1.0 + wave[:, :, None] * tint))
+
+
+def _cloud(size: int, rng: np.random.Generator, *, slope: float = 1.3) -> Array:
+    """Noise with amplitude 1/f**slope."""
+    down, across = np.fft.fftfreq(size), np.fft.rfftfreq(size)
+    frequency = np.hypot(down[:, None], across[None, :])
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * frequency**-slope
+    return np.fft.irfft2(spectrum, s=(size, size))
+
+
+def _weave(size: int, rng: np.random.Generator) -> Array:
+    """Two gratings bent by a smooth displacement."""
+    bend = _cloud(size, rng, slope=2.2)
+    bend *= rng.uniform(0.2, 1.0) / bend.std()
+    places = np.arange(size) / size
+    total = np.zeros((size, size))
+    for weight in (1.0, rng.uniform(0.0, 1.0)):
+        angle, cycles = rng.uniform(0.0, np.pi), np.exp(rng.uniform(np.log(5.0), np.log(16.0)))
+        along = np.cos(angle) * places[None, :] + np.sin(angle) * places[:, None]
+        total += weight * np.sin(2.0 * np.pi * cycles * along + bend + rng.uniform(0.0, 6.28))
+    return total
+
+
+def _leaves(size: int, rng: np.random.Generator) -> Array:
+    """Overlapping discs and rectangles of random size and grey (dead leaves)."""
+    pattern = np.full((size, size), 0.0)
+    places = (np.arange(size) + 0.5) / size
+    for _ in range(90):
+        x, y = rng.uniform(0.0, 1.0, size=2)
+        wide, high = np.exp(rng.uniform(np.log(0.03), np.log(0.2), size=2))
+        grey, disc = rng.normal(), rng.random() < 0.5
+        left, right = np.searchsorted(places, [x - wide, x + wide])
+        top, bottom = np.searchsorted(places, [y - high, y + high])
+        patch = pattern[top:bottom, left:right]
+        if disc:
+            inside = ((places[top:bottom, None] - y) / high) ** 2 + (
+                (places[None, left:right] - x) / wide
+            ) ** 2 < 1.0
+            patch[inside] = grey
+        else:
+            patch[:] = grey
+    return pattern
+
+
+# ---- colour and randomness -----------------------------------------------------------------------
+
+
+def _draw_color(
+    rng: np.random.Generator, *, low: float, high: float
+) -> tuple[float, float, float]:
+    """Colour of random hue, muted, whose largest part lies in [low, high]."""
+    hue = rng.uniform(0.0, 2.0 * np.pi)
+    wheel = 1.0 + np.cos(hue - np.array([0.0, 2.0, 4.0]) * np.pi / 3.0)
+    muted = 1.0 - rng.uniform(0.1, 0.6) * (1.0 - wheel / 2.0)
+    red, green, blue = (rng.uniform(low, high) * muted / muted.max()).tolist()
+    return red, green, blue
+
+
+def _srgb(linear: Array) -> Array:
+    """Gamma of displays, approximated by the power 1/2.2."""
+    return np.asarray(linear ** (1.0 / 2.2))
+
+
+def _generator(
+    seed: int, object_name: str, image_number: int, *, purpose: int
+) -> np.random.Generator:
+    if object_name not in OBJECT_NAMES:
+        raise InputError(
+            f"object {object_name!r}",
+            allowed=", ".join(OBJECT_NAMES),
+            todo="name one of these solids",
+        )
+    entropy = [seed, OBJECT_NAMES.index(object_name), image_number, purpose]
+    return np.random.default_rng(np.random.SeedSequence(entropy))

@@ -1,0 +1,1 @@
+"""Splits, ceilings, resampling: the statistics that every metric shares."""

@@ -1,0 +1,178 @@
+"""When each model step happens, in ms from stimulus onset.
+
+A recurrent network counts in steps, a brain in milliseconds. A `Timeline` says, for each layer, which
+span of time every step stands for, and where that claim comes from. Asked for other time bins it
+averages the steps by their overlap in ms, or takes the step whose start is nearest, as it declares.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.errors import ActivationError, InputError
+
+Span = tuple[float, float]
+ALWAYS: Span = (0.0, math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """The spans of time, in ms from stimulus onset, that the steps of each layer stand for.
+
+    Parameters
+    ----------
+    name : str
+        "paper", "brainscore", "static", ...: what `--clock`, records and cache keys call it.
+    source : str
+        Where the spans come from: a paper with its section, a program, or "ours".
+    steps : mapping of str to sequence of (start, end)
+        For each layer, or for each prefix of dotted layer names ("IT" covers "IT.output"), one span in
+        ms per step, in order, not overlapping. The end of the last may be infinite.
+    static : bool
+        The network has one state per image; `steps` is empty and that state holds at every time.
+    rule : {"overlap", "nearest"}
+        How a requested bin is made from steps: averaged with weights proportional to the overlap in
+        ms, or the one step whose start is nearest to the bin's start (ties go to the earlier one).
+    outside : {"error", "hold"}
+        What a bin that the steps do not cover gives under "overlap": an error, or the nearest step.
+    nominal : bool
+        The spans are a few coarse steps that stand for long times. A response averaged over a window
+        is then compared with each step, and the best one is chosen inside the training images, rather
+        than with their average.
+
+    Examples
+    --------
+    >>> clock = Timeline(name="paper", source="Kubilius 2019, 3.3", steps={"IT": [(0, 150), (150, 300)]})
+    >>> clock.weights("IT.output", [(140, 160)], calls=2)
+    array([[0.5, 0.5]])
+    """
+
+    name: str
+    source: str
+    steps: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    static: bool = False
+    rule: Literal["overlap", "nearest"] = "overlap"
+    outside: Literal["error", "hold"] = "error"
+    nominal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.static and self.steps:
+            raise InputError(
+                f"a static timeline {self.name!r} that also declares steps for {sorted(self.steps)}",
+                allowed="static=True without steps, or steps without static",
+                todo="drop one of the two",
+            )
+        for layer, spans in self.steps.items():
+            _check_spans(self.name, layer, spans)
+
+    def declared(self, layer: str) -> tuple[Span, ...] | None:
+        """Spans declared for `layer` or for its longest dotted prefix; None where there are none."""
+        parts = layer.split(".")
+        for length in range(len(parts), 0, -1):
+            spans = self.steps.get(".".join(parts[:length]))
+            if spans is not None:
+                return tuple((float(a), float(b)) for a, b in spans)
+        return None
+
+    def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
+        """Spans of a layer that was called `calls` times in one forward pass.
+
+        A layer that is called once has one state, which holds at every time.
+
+        Raises
+        ------
+        ActivationError
+            The layer has more than one state and the timeline does not declare that many.
+        """
+        if calls == 1:
+            declared = self.declared(layer)
+            return declared if declared is not None and len(declared) == 1 else (ALWAYS,)
+        declared = self.declared(layer)
+        if declared is None or len(declared) != calls:
+            have = "no steps" if declared is None else f"{len(declared)} step(s)"
+            raise ActivationError(
+                f"layer {layer!r} has {calls} steps, timeline {self.name!r} declares {have} for it",
+                allowed="as many declared spans as steps",
+                todo=f"give Timeline(steps={{{layer!r}: [(start, end), ...]}}) with {calls} spans in ms",
+            )
+        return declared
+
+    def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> npt.NDArray[np.float64]:
+        """Weight of every step in every requested bin.
+
+        Parameters
+        ----------
+        layer : str
+            Dotted name of the layer.
+        bins : sequence of (start, end)
+            Requested time bins in ms from stimulus onset.
+        calls : int
+            Number of steps that the layer has.
+
+        Returns
+        -------
+        ndarray, shape (n_bins, n_steps)
+            Each row sums to 1.
+
+        Raises
+        ------
+        InputError
+            A bin that no step covers, under `rule="overlap"` and `outside="error"`.
+        """
+        spans = self.spans(layer, calls=calls)
+        wanted = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
+        if self.rule == "nearest":
+            starts = np.array([a for a, _ in spans])
+            nearest = np.abs(wanted[:, :1] - starts).argmin(axis=1)  # argmin: ties go earlier
+            chosen: npt.NDArray[np.float64] = np.eye(len(spans))[nearest]
+            return chosen
+        return self._overlap(layer, spans, wanted)
+
+    def _overlap(
+        self, layer: str, spans: Sequence[Span], wanted: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        edges = np.asarray(spans, dtype=np.float64)
+        lower = np.maximum(wanted[:, :1], edges[:, 0])
+        upper = np.minimum(wanted[:, 1:], edges[:, 1])
+        overlap = np.clip(upper - lower, 0.0, None)
+        width = wanted[:, 1] - wanted[:, 0]
+        short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
+        if short.any():
+            if self.outside == "error":
+                bad = wanted[short][0]
+                raise InputError(
+                    f"time bin {bad[0]:g}-{bad[1]:g} ms is not covered by layer {layer!r}, whose steps "
+                    f"reach from {edges[0, 0]:g} to {edges[-1, 1]:g} ms (timeline {self.name!r})",
+                    allowed=f"bins inside {edges[0, 0]:g}-{edges[-1, 1]:g} ms",
+                    todo="ask for other bins, or declare Timeline(outside='hold')",
+                )
+            before = np.clip(np.minimum(wanted[:, 1], edges[0, 0]) - wanted[:, 0], 0.0, None)
+            after = np.clip(wanted[:, 1] - np.maximum(wanted[:, 0], edges[-1, 1]), 0.0, None)
+            overlap[:, 0] += before
+            overlap[:, -1] += after
+        shares: npt.NDArray[np.float64] = overlap / overlap.sum(axis=1, keepdims=True)
+        return shares
+
+
+def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:
+    edges = [edge for span in spans for edge in span]
+    rising = all(a < b for a, b in spans) and all(
+        earlier[1] <= later[0] for earlier, later in itertools.pairwise(spans)
+    )
+    if not spans or not rising or math.isnan(sum(edges)):
+        raise InputError(
+            f"timeline {name!r} has steps {list(spans)} for {layer!r}",
+            allowed="at least one (start, end) in ms, each start before its end, in order, no overlap",
+            todo="correct the spans",
+        )
+
+
+STATIC = Timeline(name="static", source="one state per image", static=True)
+"""The clock of a network without time: its one state holds at every time."""

@@ -1,0 +1,19 @@
+"""One TOML file per data set. A file's name, without suffix, is the attribute it is loaded by."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+
+def data() -> dict[str, str]:
+    """Name of every data set -> where its manifest is."""
+    return {"Simulated": "brainbench_manifests:simulated"}
+
+
+def __getattr__(attribute: str) -> dict[str, Any]:
+    path = files(__name__) / f"{attribute}.toml"
+    if not path.is_file():
+        raise AttributeError(f"no data manifest {attribute}.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))

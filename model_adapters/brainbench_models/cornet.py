@@ -1,0 +1,157 @@
+"""CORnet-S: four areas named after the ventral stream, recurrent within V2, V4 and IT.
+
+Written from the paper (Kubilius et al. 2019, section 2 and figure 1) and from the shapes and names
+of the released weights. Where the two disagree the network follows the released weights, so that
+they load. Forward never changes a module: the stride that differs between steps is an argument of
+the call, so one network may serve several threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
+"""How often each area runs in one forward pass."""
+
+_BOTTLENECK: Final = 4  # each recurrent area widens its channels fourfold inside
+_N_CLASSES: Final = 1000
+
+
+class InPlaceNorm(nn.BatchNorm2d):
+    """Batch normalisation that, while evaluating, overwrites its input.
+
+    The same affine map as `torch.nn.BatchNorm2d`, without a second copy of the largest maps. It is
+    only placed behind a convolution, whose output nothing else reads.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise `x` (batch, channel, x, y); without gradients, in place."""
+        mean, var = self.running_mean, self.running_var
+        if self.training or torch.is_grad_enabled() or mean is None or var is None:
+            return super().forward(x)
+        scale = self.weight * torch.rsqrt(var + self.eps)
+        shift = self.bias - mean * scale
+        column = (1, -1, 1, 1)
+        return torch.addcmul(shift.view(column), x, scale.view(column), out=x)
+
+
+class FeedforwardArea(nn.Module):
+    """V1: two convolutions and a pooling, once.
+
+    Parameters
+    ----------
+    channels_in, channels : int
+        Width of the image and of the area.
+    """
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 7, stride=2, padding=3, bias=False)
+        self.norm1 = InPlaceNorm(channels)
+        self.nonlin1 = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = InPlaceNorm(channels)
+        self.nonlin2 = nn.ReLU(inplace=True)
+        self.output = nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (batch, 3, 224, 224) to (batch, 64, 56, 56)."""
+        x = self.pool(self.nonlin1(self.norm1(self.conv1(image))))
+        out: Tensor = self.output(self.nonlin2(self.norm2(self.conv2(x))))
+        return out
+
+
+class StridedConv2d(nn.Conv2d):
+    """A convolution whose stride is an argument of the call, not a state of the module."""
+
+    def forward(self, x: Tensor, stride: int = 1) -> Tensor:
+        """Convolve `x` with the stride of this call."""
+        return F.conv2d(x, self.weight, self.bias, stride, self.padding, self.dilation, self.groups)
+
+
+class RecurrentArea(nn.Module):
+    """V2, V4 or IT: a bottleneck whose convolutions are shared by all steps.
+
+    The first step halves the map; each step has its own normalisation. Step t > 0 adds its result
+    to the output of step t - 1.
+
+    Parameters
+    ----------
+    channels_in, channels : int
+        Width of the area before and of this one.
+    steps : int
+        How often the area runs.
+    """
+
+    def __init__(self, channels_in: int, channels: int, steps: int) -> None:
+        super().__init__()
+        wide = channels * _BOTTLENECK
+        self.steps = steps
+        self.conv_input = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.skip = nn.Conv2d(channels, channels, 1, stride=2, bias=False)
+        self.norm_skip = InPlaceNorm(channels)
+        self.conv1 = nn.Conv2d(channels, wide, 1, bias=False)
+        self.nonlin1 = nn.ReLU(inplace=True)
+        self.conv2 = StridedConv2d(wide, wide, 3, padding=1, bias=False)
+        self.nonlin2 = nn.ReLU(inplace=True)
+        self.conv3 = nn.Conv2d(wide, channels, 1, bias=False)
+        self.nonlin3 = nn.ReLU(inplace=True)
+        self.output = nn.Identity()
+        for t in range(steps):
+            self.add_module(f"norm1_{t}", InPlaceNorm(wide))
+            self.add_module(f"norm2_{t}", InPlaceNorm(wide))
+            self.add_module(f"norm3_{t}", InPlaceNorm(channels))
+
+    def forward(self, feedforward: Tensor) -> Tensor:
+        """Run every step and return the last output, (batch, channels, x / 2, y / 2)."""
+        x = self.conv_input(feedforward)
+        for t in range(self.steps):
+            x = self._step(x, t)
+        return x
+
+    def _step(self, x: Tensor, t: int) -> Tensor:
+        norm1, norm2, norm3 = (self.get_submodule(f"norm{i}_{t}") for i in (1, 2, 3))
+        skip = self.norm_skip(self.skip(x)) if t == 0 else x
+        y = self.nonlin1(norm1(self.conv1(x)))
+        y = self.nonlin2(norm2(self.conv2(y, stride=2 if t == 0 else 1)))
+        y = norm3(self.conv3(y))
+        y += skip
+        out: Tensor = self.output(self.nonlin3(y))
+        return out
+
+
+class CORnetS(nn.Module):
+    """The network of Kubilius et al. (2019), 53,416,616 parameters.
+
+    `V1.output`, `V2.output`, `V4.output` and `IT.output` are called once per step, so a forward
+    hook there sees every step; `decoder.avgpool` sees the last step of IT.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.V1 = FeedforwardArea(3, 64)
+        self.V2 = RecurrentArea(64, 128, STEPS["V2"])
+        self.V4 = RecurrentArea(128, 256, STEPS["V4"])
+        self.IT = RecurrentArea(256, 512, STEPS["IT"])
+        self.decoder = nn.Sequential(
+            OrderedDict(
+                avgpool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                linear=nn.Linear(512, _N_CLASSES),
+                output=nn.Identity(),
+            )
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (batch, 3, 224, 224), ImageNet-normalised, to logits (batch, 1000)."""
+        x = image.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
+        return logits
