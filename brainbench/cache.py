@@ -134,26 +134,26 @@ def default() -> Cache:
     return Cache(folder, max_gb)
 
 
-def explain(error: OSError, folder: Path) -> CacheError:
+def explain(error: OSError, folder: Path, *, setting: str = ENVIRONMENT) -> CacheError:
     """Say what a failed write to a folder means and what to do about it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder if folder.exists() else folder.anchor or ".").free
         return CacheError(
             f"no space left in {folder} ({free / 1e9:.2f} GB free)",
             allowed="room for the activations of the layers in use",
-            todo=f"free some space, or set {ENVIRONMENT} to a folder on a larger disk; "
+            todo=f"free some space, or set {setting} to a folder on a larger disk; "
             "what was finished is kept",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return CacheError(
             f"folder {folder} cannot be written ({error.strerror})",
             allowed="a folder that you may write to",
-            todo=f"set {ENVIRONMENT} to such a folder; what was finished is kept",
+            todo=f"set {setting} to such a folder; what was finished is kept",
         )
     return CacheError(
         f"writing to {folder} failed ({error})",
         allowed="a folder on a working disk",
-        todo=f"check the disk, or set {ENVIRONMENT} to another folder; what was finished is kept",
+        todo=f"check the disk, or set {setting} to another folder; what was finished is kept",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 from brainbench.assembly import Assembly
 from brainbench.errors import InputError, unknown
 from brainbench.presentation import CONSTANT, Kind, Presentation
-from brainbench.score import Score
+from brainbench.scores import Score
 from brainbench.stimuli import StimulusSet
 from brainbench.timeline import Timeline
 

@@ -457,9 +457,7 @@ def _leaves(size: int, rng: np.random.Generator) -> Array:
 # ---- colour and randomness -----------------------------------------------------------------------
 
 
-def _draw_color(
-    rng: np.random.Generator, *, low: float, high: float
-) -> tuple[float, float, float]:
+def _draw_color(rng: np.random.Generator, *, low: float, high: float) -> tuple[float, float, float]:
     """Colour of random hue, muted, whose largest part lies in [low, high]."""
     hue = rng.uniform(0.0, 2.0 * np.pi)
     wheel = 1.0 + np.cos(hue - np.array([0.0, 2.0, 4.0]) * np.pi / 3.0)

@@ -61,8 +61,8 @@ class Score:
         Raw figure of each neuroid, with its coordinates and its own ceiling.
     predictions : Dataset or None
         Held-out predictions and targets, dims (sample, neuroid), with `fold` and `stimulus_id` on sample.
-    predictions_file : str or None
-        Content name of the stored predictions.
+    predictions_file, file : str or None
+        Content name of the stored predictions, and path of the stored score.
     n_units, n_excluded, n_stimuli : int
         Neuroids that count, neuroids left out, and stimuli used.
     excluded : dict
@@ -71,6 +71,8 @@ class Score:
         Only some of the stimuli were used.
     simulated : bool
         The brain is simulated.
+    absent : bool
+        There is no value because the data is not on this machine, which is not a failure.
     reason : str or None
         Why there is no value.
     record : Record or None
@@ -92,12 +94,14 @@ class Score:
     per_unit: xr.DataArray | None = field(default=None, repr=False)
     predictions: xr.Dataset | None = field(default=None, repr=False)
     predictions_file: str | None = None
+    file: str | None = None
     n_units: int = 0
     n_excluded: int = 0
     n_stimuli: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
     partial: bool = False
     simulated: bool = False
+    absent: bool = False
     reason: str | None = None
     record: Record | None = field(default=None, repr=False)
 
@@ -117,8 +121,8 @@ class Score:
 
     @property
     def failed(self) -> bool:
-        """There is no value."""
-        return self.value is None
+        """There is no value, though the data is here."""
+        return self.value is None and not self.absent
 
     @property
     def untrained(self) -> bool:
@@ -242,7 +246,7 @@ class ScoreSet(Sequence[Score]):
 
     @property
     def failed(self) -> ScoreSet:
-        """Those without a value."""
+        """Those that have no value though the data is here."""
         return ScoreSet(tuple(s for s in self.scores if s.failed))
 
     def to_frame(self) -> pd.DataFrame:

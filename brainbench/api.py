@@ -1,0 +1,270 @@
+"""The Python interface: score, wrap, and finding models and benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from brainbench import registry
+from brainbench.errors import InputError, unknown
+from brainbench.extract.wrap import wrap
+from brainbench.interfaces import Benchmark, BrainModel, Settings
+from brainbench.loading import (
+    list_benchmarks,
+    list_data,
+    list_models,
+    load_benchmark,
+    load_model,
+)
+from brainbench.run.execute import ModelSpec, execute
+from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan
+from brainbench.scores import Score, ScoreSet
+from brainbench.store.results import Results
+
+ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
+BenchmarkLike: TypeAlias = "str | Benchmark"
+
+__all__ = [
+    "Job",
+    "list_benchmarks",
+    "list_data",
+    "list_models",
+    "load_benchmark",
+    "load_model",
+    "score",
+    "wrap",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything one command or one call of `score` is to do.
+
+    Parameters
+    ----------
+    models : sequence of ModelSpec
+        Models, made one at a time.
+    benchmarks : sequence of Benchmark
+        What to score each of them on.
+    settings : Settings
+        Protocol, seed, layers, limit.
+    results : Results or None
+        Where finished scores are kept and earlier ones are found.
+    overwrite : {"never", "only-missing", "always"}
+        What to do with earlier ones.
+    single : bool
+        One model and one benchmark were named, so that one Score is the answer.
+    """
+
+    models: Sequence[ModelSpec]
+    benchmarks: Sequence[Benchmark]
+    settings: Settings
+    results: Results | None = None
+    overwrite: Overwrite = "only-missing"
+    single: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        model: ModelLike | Sequence[ModelLike],
+        benchmark: BenchmarkLike | Sequence[BenchmarkLike],
+        settings: Settings,
+        *,
+        device: str = "auto",
+        batch_size: int | str = "auto",
+        model_args: Mapping[str, Any] | None = None,
+        results: str | Path | None = None,
+        overwrite: str = "only-missing",
+    ) -> Job:
+        """Resolve names, wildcards and bare modules; arguments as in `score`."""
+        if overwrite not in OVERWRITE:
+            raise unknown(
+                "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
+            )
+        placed = {"device": device, "batch_size": batch_size}
+        specs = [
+            spec
+            for one in _listed(model)
+            for spec in _model_specs(one, settings, placed, model_args or {})
+        ]
+        benchmarks = [found for one in _listed(benchmark) for found in _benchmarks(one)]
+        _check_regions(settings, benchmarks)
+        return cls(
+            models=specs,
+            benchmarks=benchmarks,
+            settings=settings,
+            results=None if results is None else Results(Path(results)),
+            overwrite=overwrite,  # type: ignore[arg-type]  # checked above
+            single=_names_one(model) and _names_one(benchmark),
+        )
+
+    def run(self) -> Iterator[Score]:
+        """Scores as they are finished, each stored before the next begins."""
+        return execute(
+            self.models,
+            self.benchmarks,
+            self.settings,
+            find=self._find,
+            sink=self._keep,
+            overwrite=self.overwrite,
+        )
+
+    def plans(self) -> Iterator[tuple[BrainModel, list[Item]]]:
+        """What `run` would do, model by model, without doing it."""
+        for spec in self.models:
+            model = spec.make()
+            yield (
+                model,
+                plan(
+                    model,
+                    self.benchmarks,
+                    self.settings,
+                    find=self._find,
+                    overwrite=self.overwrite,
+                ),
+            )
+
+    def _find(self, model: BrainModel, benchmark: Benchmark, key: str) -> Score | None:
+        if self.results is None:
+            return None
+        return self.results.find(
+            model=model.name,
+            benchmark=benchmark.identifier,
+            protocol=self.settings.protocol,
+            key=key,
+        )
+
+    def _keep(self, score: Score, key: str) -> Score:
+        return score if self.results is None else self.results.save(score, key=key)
+
+
+def _listed(given: Any) -> list[Any]:
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return list(given)
+    return [given]
+
+
+def _names_one(given: Any) -> bool:
+    if isinstance(given, str):
+        return given != "all" and not set(given) & set("*?[,")
+    return not isinstance(given, Sequence)
+
+
+def _model_specs(
+    given: ModelLike, settings: Settings, placed: Mapping[str, Any], options: Mapping[str, Any]
+) -> list[ModelSpec]:
+    if isinstance(given, torch.nn.Module):
+        return [_bare_module(given, settings, placed)]
+    if not isinstance(given, str):
+        return [ModelSpec(name=given.name, make=partial(_same, given))]
+    names: list[str] = []
+    for part in given.split(","):
+        names += [part.strip()] if ".py:" in part else registry.match("models", part)
+    return [
+        ModelSpec(name=name, make=partial(load_model, name, **placed, **options)) for name in names
+    ]
+
+
+def _same(model: BrainModel) -> BrainModel:
+    return model
+
+
+def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, Any]) -> ModelSpec:
+    name = type(net).__name__
+    if not settings.layers:
+        raise InputError(
+            f"a bare torch module {name} without layers",
+            allowed="a module with layers={region: layer}, or a model made by brainbench.wrap",
+            todo="give layers, for example layers={'IT': 'layer4'}",
+        )
+    model = wrap(net, layers=settings.layers, name=name)
+    return ModelSpec(name=name, make=partial(model.on, **placed))
+
+
+def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
+    if isinstance(given, str):
+        return [load_benchmark(name) for name in registry.match("benchmarks", given)]
+    return [given]
+
+
+def _check_regions(settings: Settings, benchmarks: Sequence[Benchmark]) -> None:
+    regions = sorted({benchmark.region for benchmark in benchmarks})
+    for region in settings.layers:
+        if region not in regions:
+            raise unknown(
+                "region in layers:", region, regions, todo="name a region of the benchmarks"
+            )
+
+
+def score(
+    model: ModelLike | Sequence[ModelLike],
+    benchmark: BenchmarkLike | Sequence[BenchmarkLike],
+    *,
+    protocol: str = "paper",
+    seed: int = 0,
+    layers: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+    batch_size: int | str = "auto",
+    model_args: Mapping[str, Any] | None = None,
+    results: str | Path | None = None,
+    overwrite: str = "only-missing",
+) -> Score | ScoreSet:
+    """Score models on benchmarks.
+
+    Parameters
+    ----------
+    model : str, BrainModel, torch.nn.Module, or a sequence of these
+        A name, a wildcard or "all"; a wrapped model; or a bare module together with `layers`.
+    benchmark : str, Benchmark, or a sequence of these
+        An identifier, a wildcard or "all"; or a benchmark.
+    protocol : {"paper", "brainscore"}
+        Which published procedure.
+    seed : int
+        Seed of splits and resampling under "paper".
+    layers : mapping of region to layer, optional
+        Layer to use for a region, such as {"IT": "layer4"}.
+    limit : int, optional
+        Use at most so many stimuli; the score is marked partial.
+    device, batch_size, model_args
+        See `load_model`.
+    results : path, optional
+        Folder to keep each finished score in, and to find earlier ones; nothing is kept without.
+    overwrite : {"never", "only-missing", "always"}
+        What to do with scores found there.
+
+    Returns
+    -------
+    Score or ScoreSet
+        A Score for one model and one benchmark; a ScoreSet for wildcards, "all" and sequences.
+
+    Raises
+    ------
+    UnknownNameError
+        A name that does not exist.
+    InputError
+        Options that contradict each other.
+
+    Examples
+    --------
+    >>> import brainbench
+    >>> one = brainbench.score("pixels", "Simulated.IT-pls")  # doctest: +SKIP
+    >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
+    """
+    job = Job.of(
+        model,
+        benchmark,
+        Settings(protocol=protocol, seed=seed, layers=dict(layers or {}), limit=limit),  # type: ignore[arg-type]  # Settings checks the name
+        device=device,
+        batch_size=batch_size,
+        model_args=dict(model_args or {}),
+        results=results,
+        overwrite=overwrite,
+    )
+    scores = tuple(job.run())
+    return scores[0] if job.single else ScoreSet(scores)

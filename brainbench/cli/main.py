@@ -1,0 +1,62 @@
+"""The program `brainbench`: which verbs there are, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import brainbench
+from brainbench.cli import list_, score, show
+
+USAGE, FAILED, STOPPED = 2, 1, 130
+
+app = typer.Typer(
+    name="brainbench",
+    help="How much is a neural network like the primate ventral visual stream?",
+    epilog="First result: brainbench score --model cornet_s --benchmark all",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("score")(score.score)
+app.command("list")(list_.list_)
+app.command("show")(show.show)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"brainbench {brainbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """Run the program; errors of brainbench are printed as they are and end it with a status."""
+    from brainbench.errors import BrainbenchError
+
+    try:
+        app()
+    except BrainbenchError as error:
+        print(f"brainbench: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print(
+            "brainbench: stopped; what was finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(STOPPED)
+    except BrokenPipeError:  # `brainbench list ... | head`
+        sys.stderr.close()
+        sys.exit(0)

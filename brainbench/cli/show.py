@@ -1,0 +1,103 @@
+"""`brainbench show`: all that is known about one model, benchmark or data set."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A model, benchmark or data set.")],
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
+) -> None:
+    """Show one model, benchmark or data set."""
+    facts = _facts(name)
+    if as_json:
+        print(json.dumps(facts, indent=1, default=str))
+        return
+    from rich.table import Table
+
+    from brainbench.cli.console import stdout
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, "\n".join(value) if isinstance(value, list) else str(value))
+    stdout().print(table)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from brainbench import registry
+    from brainbench.errors import unknown
+
+    if name in registry.entries("benchmarks"):
+        return _benchmark(name)
+    if name in registry.entries("data"):
+        return _data(name)
+    if name.partition("@")[0] in registry.entries("models") or ".py:" in name:
+        return _model(name)
+    known = [n for g in ("models", "benchmarks", "data") for n in registry.entries(g)]  # type: ignore[arg-type]  # the three groups
+    raise unknown("name", name, known, todo="see `brainbench list models|benchmarks|data`")
+
+
+def _benchmark(name: str) -> dict[str, Any]:
+    from brainbench.data.manifest import source
+    from brainbench.loading import load_benchmark
+
+    benchmark = load_benchmark(name)
+    absent = source(benchmark.data).absent()
+    return {
+        "benchmark": benchmark.identifier,
+        "version": benchmark.version,
+        "data": f"{benchmark.data}, " + (f"not here: {absent}" if absent else "here"),
+        "region": benchmark.region,
+        "window": "{:g} to {:g} ms from stimulus onset".format(*benchmark.window),
+        "presentation": benchmark.presentation.describe(),
+        "metric": benchmark.metric,
+        "ceiling": benchmark.ceiling,
+        "procedure": repr(benchmark.procedure),
+        "protocols": "paper, brainscore",
+        "citation": benchmark.citation,
+    }
+
+
+def _data(name: str) -> dict[str, Any]:
+    from brainbench.data.manifest import manifest, source
+
+    declared, found = manifest(name), source(name)
+    absent = found.absent()
+    return {
+        "data": declared.name,
+        "title": declared.title,
+        "state": f"not here: {absent}; get it with `{found.command}`" if absent else "here",
+        "simulated": "yes" if declared.simulated else "no",
+        "licence": declared.licence,
+        "citation": declared.citation,
+        **{key: str(value) for key, value in declared.parameters.items()},
+    }
+
+
+def _model(name: str) -> dict[str, Any]:
+    from brainbench.loading import load_model
+
+    model = load_model(name)
+    clocks = []
+    for clock in model.clocks.values():
+        clocks.append(f"{clock.name}: {clock.source}")
+        for layer, spans in clock.steps.items():
+            clocks.append(f"  {layer} " + ", ".join(f"{a:g}-{b:g} ms" for a, b in spans))
+    return {
+        "model": model.name,
+        "weights": model.weights
+        + (
+            " (seeded random numbers, not trained)" if model.weights.startswith("untrained") else ""
+        ),
+        "areas": [f"{region}: {', '.join(layers)}" for region, layers in model.areas.items()],
+        "static": "yes, one state per image" if model.static else "no",
+        "clocks": clocks,
+        "presentations": ", ".join(model.presentations),
+        "digest": model.digest,
+    }
