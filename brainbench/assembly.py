@@ -8,6 +8,7 @@ Its attribute `units` says what the values count. It is never subclassed and nev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -65,7 +66,7 @@ def make(
         for key, column in (given or {}).items():
             coords[key] = (dim, plain(column))
     if time is not None:
-        bins = np.asarray(time, dtype=np.float64).reshape(-1, 2)
+        bins = _bins(time)
         coords["time_start"] = ("time", bins[:, 0])
         coords["time_end"] = ("time", bins[:, 1])
     given_dims = {
@@ -82,9 +83,28 @@ def make(
             allowed="one axis per dim",
             todo="give the coordinates of every axis, or repetitions=True for trials",
         )
+    for key, (dim, column) in coords.items():
+        if column.shape != (array.shape[dims.index(dim)],):
+            raise InputError(
+                f"coordinate {key!r} of shape {column.shape} along {dim!r} of size "
+                f"{array.shape[dims.index(dim)]}",
+                allowed=f"one entry per {dim}",
+                todo="check which of values and coordinate is wrong",
+            )
     return validate(
         xr.DataArray(array, dims=dims, coords=coords, attrs={"units": units, **(attrs or {})})
     )
+
+
+def _bins(time: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    bins = np.asarray(time, dtype=np.float64)
+    if bins.ndim != 2 or bins.shape[1] != 2:
+        raise InputError(
+            f"time bins of shape {bins.shape}",
+            allowed="a (start, end) in ms for each bin",
+            todo="write for example time=[(70, 80), (80, 90)]",
+        )
+    return bins
 
 
 def plain(column: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -167,7 +187,8 @@ def _check_coordinates(assembly: Assembly, name: str) -> None:
             check_unique(assembly.coords[key].values, key=key, name=name)
     if "time" in assembly.dims:
         start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
-        if not ((end > start).all() and (np.diff(start) > 0).all()):
+        numbers = start.dtype.kind in "fiu" and end.dtype.kind in "fiu"
+        if not (numbers and (end > start).all() and (np.diff(start) > 0).all()):
             raise InputError(
                 f"{name} has time bins that do not increase",
                 allowed="each time_start below its time_end, and time_start rising, in ms",
@@ -244,19 +265,21 @@ def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
     Raises
     ------
     InputError
-        A window that the bins do not cover.
+        A window that the bins do not cover, or cover twice; a window of no length or without end.
     """
     if "time" not in assembly.dims:
         return assembly
     start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
     overlap = np.clip(np.minimum(end, window[1]) - np.maximum(start, window[0]), 0.0, None)
-    if not np.isclose(overlap.sum(), window[1] - window[0]):
+    used = np.flatnonzero(overlap)
+    joints = end[used[:-1]] - start[used[1:]]  # below 0: a gap; above 0: time that counts twice
+    covered = math.isclose(overlap.sum(), window[1] - window[0], rel_tol=1e-6)
+    if not (0 < window[1] - window[0] < math.inf and covered and np.allclose(joints, 0.0)):
         raise InputError(
             f"window {window[0]:g}-{window[1]:g} ms over bins from {start[0]:g} to {end[-1]:g} ms",
-            allowed="a window that the time bins cover without a gap",
+            allowed="a window of positive length that the time bins cover without gap or overlap",
             todo="choose a window inside the recording",
         )
-    used = np.flatnonzero(overlap)
     weights = xr.DataArray(overlap[used] / overlap.sum(), dims="time")
     kept = assembly.isel(time=used)
     return kept.dot(weights, dim="time").assign_attrs(assembly.attrs)
@@ -271,6 +294,7 @@ def align(
     ------
     InputError
         The assembly and the ids are not about the same stimuli; the message names the first that differ.
+        An id that is asked for twice.
     """
     have = [str(i) for i in assembly.coords["stimulus_id"].values]
     want = [str(i) for i in stimulus_ids]
@@ -278,12 +302,14 @@ def align(
         return assembly
     missing, extra = sorted(set(want) - set(have)), sorted(set(have) - set(want))
     if missing or extra:
+        both = (("missing", missing), ("not asked for", extra))
+        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in both if ids)
         raise InputError(
-            f"{name}: {len(missing)} stimuli are missing (first: {missing[:1]}), "
-            f"{len(extra)} were not asked for (first: {extra[:1]})",
+            f"{name}: of {len(want)} stimuli " + "; ".join(differ),
             allowed="the same stimulus_id on both sides",
             todo="check that model and brain saw the same stimulus set",
         )
+    check_unique(want, key="stimulus_id", name=f"the order asked of {name}")
     where = {i: k for k, i in enumerate(have)}
     return assembly.isel(stimulus=[where[i] for i in want])
 
@@ -295,5 +321,19 @@ def save(assembly: Assembly, path: Path) -> None:
 
 
 def load(path: Path) -> Assembly:
-    """Open an assembly lazily: values are read when they are indexed."""
-    return validate(xr.open_dataarray(path, engine="netcdf4"), name=path.name, values=False)
+    """Open an assembly lazily: values are read when they are indexed.
+
+    Raises
+    ------
+    InputError
+        A file that is absent or damaged, or that holds something else.
+    """
+    try:
+        opened = xr.open_dataarray(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"assembly file {path} cannot be read ({error})",
+            allowed="a whole netCDF4 file that brainbench wrote",
+            todo="remove the file, so that it is made again",
+        ) from error
+    return validate(opened, name=path.name, values=False)

@@ -65,7 +65,7 @@ class CacheError(BrainbenchError, RuntimeError):
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
-    """Names that look like `name`, best first, ignoring case.
+    """Names that look like `name`, best first, then names that contain it; case does not count.
 
     Parameters
     ----------
@@ -77,8 +77,11 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
         At most so many.
     """
     by_lower = {k.lower(): k for k in known}
-    hits = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
-    return [by_lower[hit] for hit in hits]
+    wanted = name.strip().lower()
+    similar = difflib.get_close_matches(wanted, by_lower, n=n, cutoff=0.5)
+    # "IT" is not similar to "IT.output", and is still what was meant.
+    containing = sorted((k for k in by_lower if len(wanted) > 1 and wanted in k), key=len)
+    return [by_lower[hit] for hit in dict.fromkeys([*similar, *containing])][:n]
 
 
 def unknown(kind: str, name: str, known: Sequence[str], *, todo: str) -> UnknownNameError:

@@ -139,6 +139,10 @@ class Settings:
             raise unknown(
                 "protocol", self.protocol, PROTOCOLS, todo="choose --protocol paper or brainscore"
             )
+        if self.seed < 0:
+            raise InputError(
+                f"a seed of {self.seed}", allowed="0 or more", todo="give --seed N, for example 0"
+            )
         if self.limit is not None and self.limit < 1:
             raise InputError(
                 f"a limit of {self.limit} stimuli", allowed="1 or more", todo="give --limit N"

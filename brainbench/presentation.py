@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from brainbench.errors import InputError
+from brainbench.errors import InputError, unknown
 
 Kind = Literal["constant", "pulse", "movie"]
+KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,21 @@ class Presentation:
     total_ms: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kind == "pulse" and not (self.on_ms and self.on_ms > 0):
+        if self.kind not in KINDS:
+            raise unknown("presentation", str(self.kind), KINDS, todo="choose kind= from these")
+        if self.kind == "pulse" and self.on_ms is None:
             raise InputError(
-                f"a pulse with on_ms={self.on_ms}",
+                "a pulse without on_ms",
                 allowed="a positive duration in ms",
                 todo="give on_ms, for example Presentation(kind='pulse', on_ms=100)",
             )
+        for key, duration in (("on_ms", self.on_ms), ("total_ms", self.total_ms)):
+            if duration is not None and not 0 < duration < math.inf:
+                raise InputError(
+                    f"a presentation with {key}={duration}",
+                    allowed="a positive duration in ms, or None",
+                    todo=f"correct {key}",
+                )
 
     def accepted_by(self, kinds: Collection[Kind]) -> Presentation:
         """Return this presentation, or a constant image for a model that takes no input over time."""

@@ -19,6 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from brainbench import __version__
+
 PACKAGES = ("numpy", "scipy", "scikit-learn", "xarray", "pandas", "torch")
 
 
@@ -72,7 +74,7 @@ def record(**known: Any) -> Record:
     versions = {name: metadata.version(name) for name in PACKAGES}
     return Record(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        brainbench=metadata.version("brainbench"),
+        brainbench=__version__,
         commit=commit(),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",

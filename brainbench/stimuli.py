@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from brainbench.assembly import check_unique, plain
 from brainbench.errors import InputError, StimulusError
@@ -57,6 +57,13 @@ class StimulusSet:
                 f"stimulus set {self.identifier!r} is empty",
                 allowed="at least one picture",
                 todo="check the folder or the selection that made it",
+            )
+        if len(self.rows) != len(self.metadata):
+            raise InputError(
+                f"stimulus set {self.identifier!r} with {len(self.rows)} rows for "
+                f"{len(self.metadata)} stimuli",
+                allowed="one row per stimulus",
+                todo="build it with from_arrays or from_files",
             )
         check_unique(self.ids, key="stimulus_id", name=f"stimulus set {self.identifier!r}")
 
@@ -235,22 +242,29 @@ def read_picture(path: Path) -> Picture:
     """
     try:
         with Image.open(path) as image:
-            if image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
-                raise StimulusError(
-                    f"image {path} has the colour mode {image.mode!r}",
-                    allowed="8-bit grey or RGB, with or without transparency",
-                    todo="convert it to 8-bit RGB; the conversion is a choice that must be yours",
-                )
+            _check_mode(image, path)
             shown: Image.Image = image
             if image.mode in ("RGBA", "LA") or "transparency" in image.info:
                 grey = Image.new("RGBA", image.size, (128, 128, 128, 255))  # as on an empty screen
                 shown = Image.alpha_composite(grey, image.convert("RGBA"))
             return np.asarray(shown.convert("RGB"), dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        if isinstance(error, StimulusError):
-            raise
+    except StimulusError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything for a damaged file
         raise StimulusError(
             f"image {path} cannot be read ({error})",
             allowed="a whole image file that Pillow can read (PNG, JPEG, ...)",
             todo="replace the file or take it out of the set",
         ) from error
+
+
+def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
+    # Pillow opens 16-bit colour as 8-bit RGB without a word; only the way it decodes tells.
+    decoding = [tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile]
+    deep = any(";16" in str(raw) for raw in decoding)
+    if deep or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
+        raise StimulusError(
+            f"image {path} has the colour mode {image.mode!r}" + (" with 16 bits" if deep else ""),
+            allowed="8-bit grey or RGB, with or without transparency",
+            todo="convert it to 8-bit RGB; the conversion is a choice that must be yours",
+        )

@@ -16,9 +16,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.errors import ActivationError, InputError
+from brainbench.errors import ActivationError, InputError, unknown
 
 Span = tuple[float, float]
+RULES = ("overlap", "nearest")
+OUTSIDE = ("error", "hold")
 ALWAYS: Span = (0.0, math.inf)
 
 
@@ -41,7 +43,7 @@ class Timeline:
         How a requested bin is made from steps: averaged with weights proportional to the overlap in
         ms, or the one step whose start is nearest to the bin's start (ties go to the earlier one).
     outside : {"error", "hold"}
-        What a bin that the steps do not cover gives under "overlap": an error, or the nearest step.
+        What time that the steps do not cover gives under "overlap": an error, or the nearest step.
     nominal : bool
         The spans are a few coarse steps that stand for long times. A response averaged over a window
         is then compared with each step, and the best one is chosen inside the training images, rather
@@ -69,6 +71,14 @@ class Timeline:
                 allowed="static=True without steps, or steps without static",
                 todo="drop one of the two",
             )
+        for option, allowed in (("rule", RULES), ("outside", OUTSIDE)):
+            if getattr(self, option) not in allowed:
+                raise unknown(
+                    f"{option} of timeline {self.name!r}:",
+                    str(getattr(self, option)),
+                    allowed,
+                    todo=f"choose {option}=" + " or ".join(map(repr, allowed)),
+                )
         for layer, spans in self.steps.items():
             _check_spans(self.name, layer, spans)
 
@@ -124,10 +134,12 @@ class Timeline:
         Raises
         ------
         InputError
-            A bin that no step covers, under `rule="overlap"` and `outside="error"`.
+            A bin that no step covers, under `rule="overlap"` and `outside="error"`; a bin of no length or
+            without end.
         """
         spans = self.spans(layer, calls=calls)
         wanted = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
+        _check_bins(wanted)
         if self.rule == "nearest":
             starts = np.array([a for a, _ in spans])
             nearest = np.abs(wanted[:, :1] - starts).argmin(axis=1)  # argmin: ties go earlier
@@ -138,27 +150,43 @@ class Timeline:
     def _overlap(
         self, layer: str, spans: Sequence[Span], wanted: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        edges = np.asarray(spans, dtype=np.float64)
+        edges = np.array(spans, dtype=np.float64)
+        if self.outside == "hold":
+            edges = _held(edges)
         lower = np.maximum(wanted[:, :1], edges[:, 0])
         upper = np.minimum(wanted[:, 1:], edges[:, 1])
         overlap = np.clip(upper - lower, 0.0, None)
         width = wanted[:, 1] - wanted[:, 0]
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
-            if self.outside == "error":
-                bad = wanted[short][0]
-                raise InputError(
-                    f"time bin {bad[0]:g}-{bad[1]:g} ms is not covered by layer {layer!r}, whose steps "
-                    f"reach from {edges[0, 0]:g} to {edges[-1, 1]:g} ms (timeline {self.name!r})",
-                    allowed=f"bins inside {edges[0, 0]:g}-{edges[-1, 1]:g} ms",
-                    todo="ask for other bins, or declare Timeline(outside='hold')",
-                )
-            before = np.clip(np.minimum(wanted[:, 1], edges[0, 0]) - wanted[:, 0], 0.0, None)
-            after = np.clip(wanted[:, 1] - np.maximum(wanted[:, 0], edges[-1, 1]), 0.0, None)
-            overlap[:, 0] += before
-            overlap[:, -1] += after
+            bad = wanted[short][0]
+            have = ", ".join(f"{start:g}-{end:g}" for start, end in spans)
+            raise InputError(
+                f"time bin {bad[0]:g}-{bad[1]:g} ms is not covered by layer {layer!r} "
+                f"(timeline {self.name!r})",
+                allowed=f"bins inside the steps of the layer: {have} ms",
+                todo="ask for other bins, or declare Timeline(outside='hold')",
+            )
         shares: npt.NDArray[np.float64] = overlap / overlap.sum(axis=1, keepdims=True)
         return shares
+
+
+def _held(edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Spans that leave no time out: each reaches halfway to its neighbour, the outer ones for ever."""
+    middle = (edges[:-1, 1] + edges[1:, 0]) / 2
+    starts = np.concatenate([[-math.inf], middle])
+    return np.stack([starts, np.concatenate([middle, [math.inf]])], axis=1)
+
+
+def _check_bins(bins: npt.NDArray[np.float64]) -> None:
+    good = np.isfinite(bins).all(axis=1) & (bins[:, 0] < bins[:, 1])
+    if not good.all():
+        bad = bins[~good][0]
+        raise InputError(
+            f"time bin {bad[0]:g}-{bad[1]:g} ms",
+            allowed="a finite start in ms below a finite end",
+            todo="correct the bins",
+        )
 
 
 def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:

@@ -144,7 +144,7 @@ class _Walk:
             raise self._opaque(tensor, where)
         self.text(str(tensor.dtype), str(tuple(tensor.shape)))
         flat = tensor.detach().cpu().contiguous().flatten()
-        self.hasher.update(flat.view(torch.uint8).numpy())
+        self.hasher.update(flat.view(torch.uint8).numpy().data)
 
     def _array(self, array: Any, where: str) -> None:
         self.text(str(array.dtype), str(array.shape))

@@ -24,7 +24,7 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
     UnknownNameError
         No such layer; the message names the closest.
     """
-    known = dict(net.named_modules(remove_duplicate=False))
+    known: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))
     if not layer or layer not in known:
         names = [name for name in known if name]
         todo = "choose one of [name for name, _ in net.named_modules()]"

@@ -43,7 +43,7 @@ class Gram:
     @property
     def n_stimuli(self) -> int:
         """Rows of the features."""
-        return self.K.shape[0]
+        return len(self.K)
 
 
 def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
@@ -96,7 +96,9 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
         raise InputError(
             "no features", allowed="at least one chunk", todo="choose a layer with outputs"
         )
-    return Gram(np.triu(K) + np.triu(K, 1).T, n_features)
+    full = K + K.T
+    np.fill_diagonal(full, np.diagonal(K))
+    return Gram(full, n_features)
 
 
 def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:
@@ -199,7 +201,7 @@ def centre_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
             allowed="finite features",
             todo="look at that layer's output for that image, or choose another layer",
         )
-    return np.subtract(features, mean, dtype=np.float64, order="C")
+    return cast(FloatArray, np.subtract(features, mean, dtype=np.float64, order="C"))
 
 
 def _column_chunks(features: AnyArray | Iterable[AnyArray]) -> Iterator[AnyArray]:
@@ -219,4 +221,4 @@ def _leading(symmetric: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
 
 def _sign(scores: FloatArray) -> FloatArray:
     largest = np.take_along_axis(scores, np.abs(scores).argmax(axis=0)[None], axis=0)
-    return cast(FloatArray, scores * np.where(largest < 0, -1.0, 1.0))
+    return scores * np.where(largest < 0, -1.0, 1.0)

@@ -15,6 +15,7 @@ X'X, X'Y and from XX'); Kubilius et al. 2019, section 3.1 (25 components, one ne
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, cast
@@ -22,6 +23,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
@@ -39,6 +41,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _ROUNDING = 64 * _EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 _BATCH_NUMBERS = 1 << 24
+_DENSE = 32
 
 
 def cross_predict(
@@ -254,7 +257,7 @@ def _coefficients(
 ) -> FloatArray:
     """Regression coefficients, neuroid x feature, from centred training stimuli."""
     G = Y.T @ X
-    energy = np.vecdot(Y, Y, axis=0)
+    energy = np.square(Y).sum(axis=0)
     if joint:
         return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
     beta = np.empty_like(G)
@@ -322,15 +325,24 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
 
 def _dominant(B: FloatArray) -> FloatArray:
     """Unit eigenvector of the largest eigenvalue of each symmetric matrix."""
-    last = B.shape[-1] - 1
-    top = [eigh(b, subset_by_index=[last, last], check_finite=False)[1][:, 0] for b in B]
-    return np.stack(top)
+    return np.stack([_dominant_one(b) for b in B])
+
+
+def _dominant_one(b: FloatArray) -> FloatArray:
+    start = b[:, np.diagonal(b).argmax()]
+    # Lanczos to rounding: as exact as the dense solver, whose many small threaded steps take
+    # 50 times as long when another process holds a core.
+    if len(b) > _DENSE and start.any():
+        with contextlib.suppress(ArpackNoConvergence):
+            return eigsh(b, k=1, which="LA", v0=start, tol=0)[1][:, 0]
+    last = len(b) - 1
+    return eigh(b, subset_by_index=[last, last], check_finite=False)[1][:, 0]
 
 
 def _deflate(B: FloatArray, q: FloatArray, v: FloatArray, square: FloatArray) -> FloatArray:
     """Y'KY after a component with loadings q, v = Y'Kt and square = t'Kt is removed from Y."""
     half = q[:, :, None] * (v - 0.5 * square[:, None] * q)[:, None, :]
-    return cast(FloatArray, B - half - half.transpose(0, 2, 1))
+    return B - half - half.transpose(0, 2, 1)
 
 
 def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
@@ -368,8 +380,10 @@ def _cross_nipals(
     *,
     joint: bool,
 ) -> list[FloatArray]:
-    # All principal scores are a lossless rotation of the features.
+    # All principal scores are a lossless rotation of the features. Given float32, scikit-learn
+    # would fit in float64 and predict in float32.
     X = pca(features, features.n_stimuli) if isinstance(features, Gram) else features
+    X = X.astype(np.float64, copy=False)
     columns = [slice(None)] if joint else [slice(i, i + 1) for i in range(Y.shape[1])]
     return [
         np.hstack([_nipals(X, Y[:, part], split, n_components) for part in columns])

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import conv2d
+
+from brainbench.errors import InputError
+from brainbench.extract.preprocess import IMAGENET_224
+from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.timeline import Timeline
 
 STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 """How often each area runs in one forward pass."""
@@ -74,7 +80,7 @@ class StridedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor, stride: int = 1) -> Tensor:
         """Convolve `x` with the stride of this call."""
-        return F.conv2d(x, self.weight, self.bias, stride, self.padding, self.dilation, self.groups)
+        return conv2d(x, self.weight, self.bias, stride, self.padding, self.dilation, self.groups)
 
 
 class RecurrentArea(nn.Module):
@@ -112,7 +118,7 @@ class RecurrentArea(nn.Module):
 
     def forward(self, feedforward: Tensor) -> Tensor:
         """Run every step and return the last output, (batch, channels, x / 2, y / 2)."""
-        x = self.conv_input(feedforward)
+        x: Tensor = self.conv_input(feedforward)
         for t in range(self.steps):
             x = self._step(x, t)
         return x
@@ -155,3 +161,95 @@ class CORnetS(nn.Module):
         x = image.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
         return logits
+
+
+CLOCKS: Final = (
+    Timeline(
+        name="paper",
+        source="IT: Kubilius et al. 2019, 3.3 and 4.4; other areas: starts as in Brain-Score, "
+        "reaching back to 0 and on to the next start (ours)",
+        steps={
+            "V1": [(0, math.inf)],
+            "V2": [(0, 170), (170, math.inf)],
+            "V4": [(0, 140), (140, 190), (190, 240), (240, math.inf)],
+            "IT": [(0, 150), (150, math.inf)],
+        },
+        nominal=True,
+    ),
+    Timeline(
+        name="brainscore",
+        source="Brain-Score 2.4.2, committed times of CORnet-S",
+        steps={
+            "V1": [(50, 150)],
+            "V2": [(70, 170), (170, 270)],
+            "V4": [(90, 140), (140, 190), (190, 240), (240, 290)],
+            "IT": [(100, 200), (200, 300)],
+        },
+        rule="nearest",
+    ),
+)
+"""When each step happens, in ms; the first clock is the default."""
+
+
+def untrained(*, seed: int) -> CORnetS:
+    """Build CORnet-S with weights drawn from a seed.
+
+    Convolutions are normal with standard deviation sqrt(2 / (k * k * channels out)), normalisations
+    start at scale 1 and shift 0, the decoder is uniform within 1 / sqrt(512).
+    """
+    net = CORnetS()
+    rng = np.random.Generator(np.random.PCG64(seed))
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                width = math.sqrt(2 / (math.prod(module.kernel_size) * module.out_channels))
+                _draw(module.weight, width * rng.standard_normal(module.weight.shape, np.float32))
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                bound = 1 / math.sqrt(module.in_features)
+                for tensor in (module.weight, module.bias):
+                    _draw(tensor, rng.uniform(-bound, bound, tensor.shape))
+    return net
+
+
+def _draw(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
+    tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
+
+
+def cornet_s(*, weights: str = "untrained") -> WrappedModel:
+    """CORnet-S with seeded random weights, its areas and both of its clocks.
+
+    Parameters
+    ----------
+    weights : str
+        "untrained" or "untrained-N", where N seeds the draw; "untrained" is "untrained-0".
+
+    Raises
+    ------
+    InputError
+        Other weights: the authors' trained ones are not part of this version.
+    """
+    seed = _seed(weights)
+    return wrap(
+        untrained(seed=seed),
+        layers={area: f"{area}.output" for area in STEPS},
+        preprocess=IMAGENET_224,
+        timeline=CLOCKS,
+        name=f"cornet_s@untrained-{seed}",
+        weights=f"untrained-{seed}",
+        behaviour="decoder.avgpool",
+    )
+
+
+def _seed(weights: str) -> int:
+    kind, _, number = weights.partition("-")
+    if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
+        raise InputError(
+            f"cornet_s with weights {weights!r}",
+            allowed="untrained, or untrained-N with a whole number N that seeds them",
+            todo="leave weights away; the authors' trained weights are not part of this version",
+        )
+    return int(number or 0)

@@ -1,0 +1,226 @@
+"""Two kinds of network behind one door: torch modules and plain functions."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from brainbench.errors import ActivationError, InputError, unknown
+from brainbench.extract.fingerprint import digest_of, weights_digest
+from brainbench.extract.hooks import Calls, Capture, capturing, evaluating, submodule
+from brainbench.provenance import count_forward, sha256
+
+Images = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one layer answered to one batch.
+
+    Attributes
+    ----------
+    steps : list of ndarray
+        The outputs that were asked for, each (batch, ...).
+    shapes : list of tuple
+        Shape of every output in the pass, kept or not, without the batch axis.
+    """
+
+    steps: list[npt.NDArray[Any]]
+    shapes: list[tuple[int, ...]]
+
+
+Forward = Callable[[Images], dict[str, Response]]
+
+
+class Network(Protocol):
+    """What computes: digests itself, knows its layers, and runs on a device."""
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """SHA-256 over all that the answers depend on; `declared` stands for what is not looked into."""
+        ...
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if there is no such layer."""
+        ...
+
+    def place(self, device: str) -> str:
+        """Device that a choice means here; raise InputError if there is no such device."""
+        ...
+
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> contextlib.AbstractContextManager[Forward]:
+        """Run within the block; it leaves the network as it was, however it ends."""
+        ...
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A torch module, read by forward hooks."""
+
+    net: nn.Module
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """See `fingerprint.digest_of`; with `declared`, the weights and that text."""
+        if declared is None:
+            return digest_of(self.net, name=name)
+        return sha256("declared", declared, torch.__version__, weights_digest(self.net))
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if there is no such submodule."""
+        submodule(self.net, layer)
+
+    def place(self, device: str) -> str:
+        """Where to run: "auto" is where the weights are, or CUDA if they are on the CPU and it is there."""
+        if device != "auto":
+            return available(device)
+        home = _home(self.net)
+        return "cuda" if home == "cpu" and torch.cuda.is_available() else home
+
+    @contextlib.contextmanager
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> Iterator[Forward]:
+        """Hook the layers in evaluation mode on `device`; hooks, modes and device are put back."""
+        net = self.net
+        with (
+            _moved(net, device),
+            evaluating(net),
+            capturing(net, layers, calls) as capture,
+        ):
+            yield lambda images: _forward(net, images, layers, capture, device)
+
+
+def _forward(
+    net: nn.Module, images: Images, layers: Sequence[str], capture: Capture, device: str
+) -> dict[str, Response]:
+    capture.clear()
+    began = time.perf_counter()
+    net(torch.from_numpy(images).to(device))
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    count_forward(time.perf_counter() - began, len(images))
+    return {
+        layer: Response(
+            steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
+            shapes=capture.shapes.get(layer, []),
+        )
+        for layer in layers
+    }
+
+
+def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    values = tensor.cpu()
+    array: npt.NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return array
+
+
+def _home(net: nn.Module) -> str:
+    for tensor in (*net.parameters(), *net.buffers()):
+        return str(tensor.device)
+    return "cpu"
+
+
+@contextlib.contextmanager
+def _moved(net: nn.Module, device: str) -> Iterator[None]:
+    home = _home(net)
+    if home == device:
+        yield
+        return
+    try:
+        net.to(device)
+        yield
+    finally:
+        net.to(home)
+
+
+def available(device: str) -> str:
+    """Return the device if torch can compute there.
+
+    Raises
+    ------
+    InputError
+        A device that does not exist on this machine.
+    """
+    try:
+        return str(torch.empty(0, device=device).device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"device {device!r} ({str(error).splitlines()[0]})",
+            allowed="auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
+            todo="choose one of these with --device",
+        ) from error
+
+
+@dataclass(frozen=True)
+class FunctionNetwork:
+    """A function from images to responses, numpy in, numpy out.
+
+    Parameters
+    ----------
+    function : callable
+        `function(images)` with images (batch, 3, height, width), float32, preprocessed, gives an array
+        (batch, ...) for a single layer, or {layer: array}; a list of arrays stands for the steps of a
+        layer over time.
+    layers : tuple of str
+        Names of the layers that it gives.
+    """
+
+    function: Callable[[Images], Any]
+    layers: tuple[str, ...]
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """See `fingerprint.digest_of`; with `declared`, that text alone."""
+        return sha256("declared", declared) if declared else digest_of(self.function, name=name)
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if the layer was not declared."""
+        if layer not in self.layers:
+            raise unknown("layer", layer, self.layers, todo="declare it in wrap(..., layers=...)")
+
+    def place(self, device: str) -> str:
+        """Answer "cpu": a function runs where it likes, its answers come back here."""
+        if device not in ("auto", "cpu"):
+            available(device)
+        return "cpu"
+
+    @contextlib.contextmanager
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> Iterator[Forward]:
+        """Call the function; nothing has to be put back."""
+        yield lambda images: self._forward(images, layers, calls)
+
+    def _forward(
+        self, images: Images, layers: Sequence[str], calls: Mapping[str, Calls]
+    ) -> dict[str, Response]:
+        began = time.perf_counter()
+        answer = self.function(np.ascontiguousarray(images))
+        count_forward(time.perf_counter() - began, len(images))
+        given = answer if isinstance(answer, Mapping) else {self.layers[0]: answer}
+        for layer in layers:
+            if layer not in given:
+                raise ActivationError(
+                    f"the function gives no layer {layer!r}, but {', '.join(map(str, given))}",
+                    allowed="an array, or a mapping with every declared layer",
+                    todo="correct layers= in wrap, or what the function returns",
+                )
+        return {layer: _response(given[layer], calls[layer]) for layer in layers}
+
+
+def _response(given: Any, calls: Calls) -> Response:
+    steps = [np.asarray(step) for step in (given if isinstance(given, list | tuple) else [given])]
+    shapes = [step.shape[1:] for step in steps]
+    if calls == "last":
+        steps = steps[-1:]
+    elif calls != "steps":
+        steps = steps[calls : calls + 1]
+    return Response(steps=steps, shapes=shapes)

@@ -1,0 +1,361 @@
+"""`wrap`: any network becomes a BrainModel."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from brainbench import cache as caches
+from brainbench import progress
+from brainbench.assembly import Assembly, validate
+from brainbench.cache import Cache
+from brainbench.errors import InputError
+from brainbench.extract.hooks import Calls
+from brainbench.extract.network import Forward, FunctionNetwork, Images, Network, TorchNetwork
+from brainbench.extract.preprocess import IMAGENET_224, Preprocess
+from brainbench.extract.responses import Answer, checked
+from brainbench.extract.storage import LayerFile, open_layer
+from brainbench.extract.stream import BatchSize, first_size, in_batches
+from brainbench.presentation import CONSTANT, Kind, Presentation
+from brainbench.provenance import sha256
+from brainbench.stimuli import StimulusSet
+from brainbench.timeline import STATIC, Timeline
+
+REGIONS = ("V1", "V2", "V4", "IT")
+PRECISION = "float32"
+_FORMAT = "activations-1"  # raised when the files change their layout
+_KIND = "activations"
+_SUFFIX = ".nc"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrappedModel:
+    """A network as a BrainModel; `wrap` makes it, and explains its parameters.
+
+    Activations live in the cache, one file per layer and stimulus set, and are read when indexed.
+    """
+
+    name: str
+    weights: str
+    network: Network = field(repr=False)
+    areas: Mapping[str, Sequence[str]]
+    clocks: Mapping[str, Timeline] = field(repr=False)
+    preprocess: Preprocess
+    calls: Calls | Mapping[str, Calls] = "steps"
+    behaviour: str | None = None
+    fingerprint: str | None = None
+    device: str = "cpu"
+    batch_size: BatchSize = "auto"
+    cache: Cache | None = None
+    precision: str = PRECISION
+    presentations: tuple[Kind, ...] = ("constant",)
+    _busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def static(self) -> bool:
+        """One state per image, nothing over time."""
+        return self.clock.static
+
+    @property
+    def clock(self) -> Timeline:
+        """Default clock."""
+        return next(iter(self.clocks.values()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over weights, code, structure and preprocessing, as they are now."""
+        return sha256(self.network.digest(self.name, self.fingerprint), self.preprocess.fingerprint)
+
+    def on(self, *, device: str = "auto", batch_size: BatchSize = "auto") -> WrappedModel:
+        """Return the same model on a device, with a batch size.
+
+        Raises
+        ------
+        InputError
+            A device that does not exist here, or a batch size that is none.
+        """
+        placed = self.network.place(device)
+        first_size(batch_size, placed)
+        return replace(self, device=placed, batch_size=batch_size)
+
+    def activations(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> dict[str, Assembly]:
+        """Responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
+
+        What the cache does not hold is computed for all layers in one pass over the stimuli. `time` has
+        one entry per model step with its span in ms under the default clock. Values are float32, in
+        arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+            Pictures; one batch of them is in memory at a time.
+        layers : sequence of str
+            Dotted names; any layer of the network, whether it stands for a region or not.
+        presentation : Presentation
+            How they are shown; a network without input over time gets a constant image.
+
+        Raises
+        ------
+        UnknownNameError
+            A layer that does not exist; the message names the closest.
+        ActivationError
+            NaN or inf (layer and stimulus named); a layer that is not called, or more often than the
+            clock declares; a single image that does not fit in memory.
+        StimulusError
+            A picture that cannot be read.
+        CacheError
+            A cache folder that is full or cannot be written.
+        """
+        wanted = list(dict.fromkeys(layers))
+        for layer in wanted:
+            self.network.check(layer)
+        presentation = presentation.accepted_by(self.presentations)
+        digest = self.digest
+        keys = {layer: self._key(digest, stimuli, layer, presentation) for layer in wanted}
+        store = self.cache or caches.default()
+        self._fill(store, stimuli, keys)
+        return {
+            layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
+            for layer, key in keys.items()
+        }
+
+    def _key(
+        self, digest: str, stimuli: StimulusSet, layer: str, presentation: Presentation
+    ) -> str:
+        shown = "constant" if presentation.kind == "constant" else repr(presentation)
+        calls = repr(self._calls(layer))
+        reducer = "none"
+        return sha256(_FORMAT, digest, stimuli.digest, shown, layer, calls, self.precision, reducer)
+
+    def _calls(self, layer: str) -> Calls:
+        return self.calls.get(layer, "steps") if isinstance(self.calls, Mapping) else self.calls
+
+    def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        absent = _absent(store, keys)
+        if not absent:
+            return
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._busy)  # hooks of two threads would mix
+            for key in sorted(absent.values()):
+                held.enter_context(store.lock(_KIND, key))
+            absent = _absent(store, absent)  # another process may have made them meanwhile
+            if absent:
+                self._extract(store, stimuli, absent)
+
+    def _extract(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        layers = list(keys)
+        calls = {layer: self._calls(layer) for layer in layers}
+        label = f"{self.name} on {stimuli.identifier}"
+        with contextlib.ExitStack() as open_files:
+            paths = {
+                layer: open_files.enter_context(store.writing(_KIND, key, _SUFFIX))
+                for layer, key in keys.items()
+            }
+            forward = open_files.enter_context(self.network.running(layers, calls, self.device))
+            advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
+            files: dict[str, LayerFile] = {}
+            size = first_size(self.batch_size, self.device)
+            work = partial(self._batch, forward, stimuli, calls)
+            for start, stop, batch in in_batches(len(stimuli), size, work, nbytes=_nbytes):
+                for layer, answer in batch.items():
+                    if layer not in files:
+                        made = self._file(paths[layer], layer, answer, stimuli.ids)
+                        files[layer] = open_files.enter_context(made)
+                    files[layer].write(start, answer.steps)
+                advance(stop - start)
+
+    def _batch(
+        self,
+        forward: Forward,
+        stimuli: StimulusSet,
+        calls: Mapping[str, Calls],
+        start: int,
+        stop: int,
+    ) -> dict[str, Answer]:
+        images = self.preprocess([stimuli.picture(index) for index in range(start, stop)])
+        ids = stimuli.ids[start:stop]
+        return {
+            layer: checked(layer, response, ids=ids, clock=self.clock, calls=calls[layer])
+            for layer, response in forward(images).items()
+        }
+
+    def _file(
+        self, path: Path, layer: str, answer: Answer, stimulus_ids: Sequence[str]
+    ) -> LayerFile:
+        return LayerFile(
+            path,
+            layer=layer,
+            stimulus_ids=stimulus_ids,
+            shape=answer.shape,
+            steps=len(answer.steps),
+            attrs={"model": self.name, "device": self.device, "precision": self.precision},
+        )
+
+    def _assembly(self, path: Path, layer: str, stimuli: StimulusSet) -> Assembly:
+        stored = open_layer(path)
+        spans = self.clock.spans(layer, calls=stored.sizes["time"])
+        coordinates = {
+            # Pictures may have an x and a y of their own; those of the neuroids come first.
+            key if key not in stored.coords else f"stimulus_{key}": ("stimulus", column)
+            for key, column in stimuli.coordinates().items()
+            if key != "stimulus_id"
+        }
+        coordinates["stimulus_id"] = ("stimulus", np.array(stimuli.ids))
+        coordinates["time_start"] = ("time", np.array([start for start, _ in spans]))
+        coordinates["time_end"] = ("time", np.array([end for _, end in spans]))
+        assembly = stored.assign_coords(coordinates)
+        return validate(assembly, name=f"layer {layer!r} of {self.name}", values=False)
+
+
+def _absent(store: Cache, keys: Mapping[str, str]) -> dict[str, str]:
+    return {layer: key for layer, key in keys.items() if store.find(_KIND, key, _SUFFIX) is None}
+
+
+def _nbytes(batch: Mapping[str, Answer]) -> int:
+    return sum(answer.nbytes for answer in batch.values())
+
+
+def wrap(
+    net: nn.Module | Callable[[Images], Any],
+    *,
+    layers: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
+    preprocess: Preprocess = IMAGENET_224,
+    timeline: Timeline | Sequence[Timeline] = STATIC,
+    name: str | None = None,
+    weights: str = "as given",
+    calls: Calls | Mapping[str, Calls] = "steps",
+    behaviour: str | None = None,
+    fingerprint: str | None = None,
+    device: str = "auto",
+    batch_size: BatchSize = "auto",
+    cache: Cache | None = None,
+) -> WrappedModel:
+    """Make a BrainModel from any torch module, or from a plain function.
+
+    Parameters
+    ----------
+    net : Module or callable
+        A torch module, which is left as it is: modes, hooks and device are put back after each use. Or
+        `net(images)`, where images are preprocessed, float32, (batch, 3, height, width), that returns an
+        array (batch, ...), or {layer: array}; a list of arrays in place of an array is a list of steps.
+    layers : mapping or sequence
+        Dotted names of submodules, as in `net.named_modules()`. A mapping commits regions to layers,
+        {"IT": "layer4"} or {"IT": ["layer3", "layer4"]}; a sequence offers its layers to every region.
+        For a function: the layers that it gives; one layer "output" where nothing is said.
+    preprocess : Preprocess
+        What is done to the pictures.
+    timeline : Timeline or sequence of Timeline
+        When each step happens; of several clocks the first is the default, and a protocol takes the one
+        of its own name. Without, the network is static.
+    name : str, optional
+        Identity; the name of the class or function where not given.
+    weights : str
+        Which weights these are: "imagenet", "untrained-0", "none", ...
+    calls : {"steps", "last"} or int, or mapping of layer to these
+        What a layer that is called k > 1 times in one forward pass gives: k time steps (the timeline must
+        declare k spans for it), the last call, or the call of that number, from 0.
+    behaviour : str, optional
+        Layer that behaviour is read from.
+    fingerprint : str, optional
+        Stands for what cannot be looked into when cached activations are told apart. Change it whenever
+        the network changes.
+    device : str
+        "auto", "cpu", "cuda", ...
+    batch_size : int or "auto"
+        Images per forward pass; halved whenever a batch does not fit.
+    cache : Cache, optional
+        Where activations are kept; the default folder where not given.
+
+    Returns
+    -------
+    WrappedModel
+        Its `activations` gives dims (stimulus, neuroid, time). Units of a (channel, y, x) response carry
+        these three as coordinates, those of a (token, channel) response these two, those of a vector
+        `channel`.
+
+    Raises
+    ------
+    UnknownNameError
+        A layer that does not exist; the message names the closest.
+    InputError
+        A network that is neither a module nor callable, no layers, a device or an option that is none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    >>> wrap(net, layers={"V1": "1"}, name="tiny").areas
+    mappingproxy({'V1': ('1',)})
+    """
+    if not callable(net):
+        raise InputError(
+            f"a network of type {type(net).__name__}",
+            allowed="a torch.nn.Module, or a function from images to responses",
+            todo="put it behind a function: wrap(lambda images: ..., layers=...)",
+        )
+    is_module = isinstance(net, nn.Module)
+    areas = _areas(layers if layers or is_module else ("output",))
+    offered = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
+    network = TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, offered)
+    named = [*offered, *(calls if isinstance(calls, Mapping) else ()), *filter(None, [behaviour])]
+    for layer in named:
+        network.check(layer)
+    for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
+        _check_choice(choice)
+    clocks = (timeline,) if isinstance(timeline, Timeline) else tuple(timeline)
+    if not clocks:
+        raise InputError(
+            "no timeline", allowed="a Timeline or several", todo="leave timeline= away"
+        )
+    default_name = getattr(net, "__name__", type(net).__name__)
+    model = WrappedModel(
+        name=name or default_name,
+        weights=weights,
+        network=network,
+        areas=areas,
+        clocks=MappingProxyType({clock.name: clock for clock in clocks}),
+        preprocess=preprocess,
+        calls=calls,
+        behaviour=behaviour,
+        fingerprint=fingerprint,
+        cache=cache,
+    )
+    return model.on(device=device, batch_size=batch_size)
+
+
+def _areas(
+    layers: Mapping[str, str | Sequence[str]] | Sequence[str],
+) -> Mapping[str, tuple[str, ...]]:
+    by_region = layers if isinstance(layers, Mapping) else dict.fromkeys(REGIONS, layers)
+    areas = {
+        region: (listed,) if isinstance(listed, str) else tuple(listed)
+        for region, listed in by_region.items()
+    }
+    if not areas or not all(areas.values()):
+        raise InputError(
+            "a network without layers",
+            allowed="layers={region: layer} or layers=[layer, ...]",
+            todo="name layers, for example layers={'IT': 'layer4'}; "
+            "[name for name, _ in net.named_modules()] lists them",
+        )
+    return MappingProxyType(areas)
+
+
+def _check_choice(choice: Calls) -> None:
+    if choice not in ("steps", "last") and (not isinstance(choice, int) or choice < 0):
+        raise InputError(
+            f"calls={choice!r}",
+            allowed="'steps', 'last', or the number of a call, from 0",
+            todo="choose which calls of a layer count",
+        )

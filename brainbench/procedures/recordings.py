@@ -1,0 +1,105 @@
+"""The brain's side of a comparison: stimuli, trials and time-averaged target, rows in one order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from brainbench.assembly import align, average, time_average, validate
+from brainbench.data.manifest import source
+from brainbench.errors import InputError
+from brainbench.interfaces import Benchmark, Settings
+from brainbench.stimuli import StimulusSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target:
+    """What a brain did in one window of time, rows sorted by stimulus_id.
+
+    Parameters
+    ----------
+    stimuli : StimulusSet
+        Stimuli in the order of the rows.
+    values : array, shape (n_stimuli, n_neuroids)
+        Mean over repetitions of the time-averaged response.
+    trials : array, shape (n_repetitions, n_stimuli, n_neuroids), or None
+        Time-averaged response of every trial; None where only the mean was published.
+    objects : array of str, or None
+        Object shown in each stimulus, where there are objects.
+    neuroids : DataArray
+        One entry per neuroid, with its coordinates.
+    data_version : str
+        Version of the data.
+    simulated : bool
+        No animal was recorded.
+    """
+
+    stimuli: StimulusSet
+    values: npt.NDArray[np.float64]
+    trials: npt.NDArray[np.float64] | None
+    objects: npt.NDArray[Any] | None
+    neuroids: xr.DataArray
+    data_version: str
+    simulated: bool
+
+
+def shown(benchmark: Benchmark, settings: Settings) -> StimulusSet:
+    """Stimuli of a benchmark, sorted by stimulus_id, at most `settings.limit` of them."""
+    stimuli = source(benchmark.data).stimuli()
+    order = np.argsort(np.asarray(stimuli.ids), kind="stable")
+    ordered = stimuli.take([int(i) for i in order])
+    return ordered if settings.limit is None else ordered.limit(settings.limit)
+
+
+def target(benchmark: Benchmark, settings: Settings) -> Target:
+    """Time-averaged responses of the benchmark's region, aligned with its stimuli.
+
+    Raises
+    ------
+    InputError
+        Recordings of other stimuli than those of the set; a window outside the recording; a response
+        that no repetition recorded.
+    """
+    data = source(benchmark.data)
+    stimuli = shown(benchmark, settings)
+    name = f"{data.name} {benchmark.region}"
+    recorded = validate(data.recordings(benchmark.region), name=name)
+    if settings.limit is not None:
+        recorded = _keep(recorded, stimuli.ids)
+    aligned = align(recorded, stimuli.ids, name=f"recordings of {name}")
+    windowed = time_average(aligned, benchmark.window)
+    if "neuroid" not in windowed.dims:
+        raise InputError(
+            f"recordings of {name} have the dims {windowed.dims}",
+            allowed="neuroid among them",
+            todo="give each site a neuroid_id",
+        )
+    columns = stimuli.metadata
+    repeated = "repetition" in windowed.dims
+    return Target(
+        stimuli=stimuli,
+        values=np.asarray(average(windowed).values, dtype=np.float64),
+        trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
+        objects=columns["object_name"].to_numpy(str) if "object_name" in columns else None,
+        neuroids=_per_neuroid(windowed),
+        data_version=data.version,
+        simulated=data.simulated,
+    )
+
+
+def _keep(recorded: xr.DataArray, ids: tuple[str, ...]) -> xr.DataArray:
+    chosen = np.isin(recorded.coords["stimulus_id"].values.astype(str), np.asarray(ids))
+    return recorded.isel(stimulus=np.flatnonzero(chosen))
+
+
+def _per_neuroid(assembly: xr.DataArray) -> xr.DataArray:
+    coords = {
+        str(key): ("neuroid", value.values)
+        for key, value in assembly.coords.items()
+        if value.dims == ("neuroid",)
+    }
+    return xr.DataArray(np.zeros(assembly.sizes["neuroid"]), dims=("neuroid",), coords=coords)

@@ -1,0 +1,269 @@
+"""Noise ceilings: split-half reliability of repeated trials, and what a score is divided by.
+
+c, the Spearman-Brown corrected correlation of two half means, is a reliability: the share of the
+variance of the measured mean that is signal. A model without any error correlates sqrt(c) with that
+mean. So r/sqrt(c), or r2/c, is 1 for it, and r/c is above 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import ShuffleSplit
+
+from brainbench.errors import InputError, unknown
+from brainbench.stats.aggregate import aggregate, error_over_splits
+
+__all__ = [
+    "FORMULAS",
+    "Formula",
+    "SplitHalf",
+    "ceiled",
+    "half_means",
+    "known_ceiling",
+    "spearman_brown",
+    "split_half",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+class Correlate(Protocol):
+    """A correlation over one axis, such as `brainbench.metrics.correlation.pearson`."""
+
+    def __call__(self, x: FloatArray, y: FloatArray, /, *, axis: int) -> FloatArray:
+        """Correlate x with y over `axis`."""
+
+
+@dataclass(frozen=True)
+class SplitHalf:
+    """Reliability of each neuroid, and of the population.
+
+    Attributes
+    ----------
+    per_split : array, split x neuroid
+        Spearman-Brown corrected correlation of the two half means.
+    value : float
+        Median over neuroids in each split, mean over splits.
+    error : float
+        Standard deviation over splits (ddof 0) / sqrt(number of splits).
+    per_neuroid : array, neuroid
+        Mean over splits.
+    """
+
+    per_split: FloatArray
+    value: float
+    error: float
+    per_neuroid: FloatArray
+
+
+def split_half(
+    trials: NDArray[Any], *, correlate: Correlate, n_splits: int = 10, seed: int = 1
+) -> SplitHalf:
+    """Split-half reliability with the Spearman-Brown correction, as in Brain-Score.
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
+    correlate : function
+        What the score itself uses: `pearson` of `brainbench.metrics.correlation`.
+    n_splits, seed : int
+        See `half_means`.
+
+    Raises
+    ------
+    InputError
+        Fewer than two repetitions, another shape, or no neuroid with a correlation.
+
+    Examples
+    --------
+    >>> from brainbench.metrics.correlation import pearson
+    >>> image = np.array([[0.0], [1.0], [5.0]])
+    >>> trials = np.stack([image - 0.1, image + 0.1, image - 0.1, image + 0.1])
+    >>> round(split_half(trials, correlate=pearson).value, 6)
+    1.0
+    """
+    trials = _as_trials(trials)
+    if trials.ndim != 3:
+        raise _wrong_trials(trials.shape)
+    one, other = half_means(trials, n_splits=n_splits, seed=seed)
+    per_split = spearman_brown(correlate(one, other, axis=1))
+    total = aggregate(per_split, protocol="brainscore")
+    return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
+
+
+def half_means(
+    trials: NDArray[Any], *, n_splits: int = 10, seed: int = 1
+) -> tuple[FloatArray, FloatArray]:
+    """Means over two disjoint random halves of the repetitions, several times.
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus (x ...)
+        Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
+    n_splits, seed : int
+        scikit-learn's ShuffleSplit(n_splits, train_size=.5, random_state=seed) of the repetitions;
+        of an odd number the first half gets one less.
+
+    Returns
+    -------
+    two arrays, split x stimulus (x ...)
+        Means over the trials that are there; NaN where a half has none.
+
+    Raises
+    ------
+    InputError
+        Fewer than two repetitions or no stimulus axis.
+    """
+    trials = _as_trials(trials)
+    shape = trials.shape
+    weights = np.zeros((2, n_splits, shape[0]))
+    halves = ShuffleSplit(n_splits, train_size=0.5, random_state=seed).split(trials)
+    for split, (first, second) in enumerate(halves):
+        weights[0, split, first] = 1.0
+        weights[1, split, second] = 1.0
+    flat, rows = trials.reshape(shape[0], -1), weights.reshape(2 * n_splits, -1)
+    missing = np.isnan(flat)
+    if missing.any():
+        counts = rows @ ~missing
+        means = (rows @ np.where(missing, 0.0, flat)) / np.where(counts > 0, counts, np.nan)
+    else:
+        means = (rows / rows.sum(axis=1, keepdims=True)) @ flat
+    one, other = means.reshape(2, n_splits, *shape[1:])
+    return one, other
+
+
+def spearman_brown(r: ArrayLike) -> FloatArray:
+    """Reliability of the mean over all trials from the correlation of two half means: 2r/(1+r).
+
+    Parameters
+    ----------
+    r : float or array
+        Correlation of the half means.
+
+    Returns
+    -------
+    array
+        NaN at r = -1, where the formula has a pole.
+
+    Examples
+    --------
+    >>> spearman_brown([0.5, -1.0])
+    array([0.66666667,        nan])
+    """
+    r = np.asarray(r, dtype=np.float64)
+    return 2 * r / np.where(r == -1, np.nan, 1 + r)
+
+
+def known_ceiling(signal: FloatArray, noise_variance: ArrayLike) -> FloatArray:
+    """Correlation of a noise-free model with the measured mean, where the truth is known.
+
+    Parameters
+    ----------
+    signal : array, stimulus x neuroid
+        Expected response to each stimulus.
+    noise_variance : float or array, neuroid or stimulus x neuroid
+        Variance of the measured mean around it (trial variance / number of trials).
+
+    Returns
+    -------
+    array, neuroid
+        sqrt(signal variance / total variance of the mean); NaN where both are 0.
+
+    Examples
+    --------
+    >>> known_ceiling(np.array([[1.0], [-1.0]]), 3.0)
+    array([0.5])
+    """
+    signal = np.asarray(signal, dtype=np.float64)
+    variance = signal.var(axis=0)
+    noise = np.broadcast_to(np.asarray(noise_variance, dtype=np.float64), signal.shape)
+    total = variance + noise.mean(axis=0)
+    return cast(FloatArray, np.sqrt(variance / np.where(total > 0, total, np.nan)))
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How a raw score and its ceiling make the reported value.
+
+    Attributes
+    ----------
+    name : str
+        As in Score.formula.
+    version : int
+        Goes up when the same name gives another figure.
+    apply : function
+        (raw r, ceiling c) -> value, elementwise.
+    """
+
+    name: str
+    version: int
+    apply: Callable[[FloatArray, FloatArray], FloatArray]
+
+
+FORMULAS: Mapping[str, Formula] = MappingProxyType(
+    {
+        formula.name: formula
+        for formula in (
+            Formula("raw", 1, lambda r, c: r),
+            Formula("r/c", 1, lambda r, c: r / c),
+            Formula("r2/c", 1, lambda r, c: r**2 / c),
+            Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c)),
+        )
+    }
+)
+"""`raw`; `r/c` (Brain-Score to 2025-11); `r2/c` (Brain-Score since); `r/sqrt(c)`."""
+
+
+def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatArray:
+    """Relate a raw correlation to its ceiling. Never clipped: the value can exceed 1.
+
+    Parameters
+    ----------
+    r : float or array
+        Raw correlation.
+    c : float or array
+        Spearman-Brown reliability.
+    formula : str
+        One of `FORMULAS`. `r2/c` loses the sign of r, as Brain-Score's does.
+
+    Returns
+    -------
+    array
+        NaN where c is not positive: nothing reliable was measured. `raw` does not look at c.
+
+    Raises
+    ------
+    UnknownNameError
+        No such formula.
+
+    Examples
+    --------
+    >>> float(ceiled(0.6, 0.64)), float(ceiled(0.6, 0.36, formula="r2/c"))
+    (0.75, 1.0)
+    """
+    if formula not in FORMULAS:
+        raise unknown("formula", formula, list(FORMULAS), todo="choose one of these")
+    r, c = np.asarray(r, dtype=np.float64), np.asarray(c, dtype=np.float64)
+    return FORMULAS[formula].apply(r, np.where(c > 0, c, np.nan))
+
+
+def _as_trials(trials: NDArray[Any]) -> FloatArray:
+    trials = np.asarray(trials, dtype=np.float64)
+    if trials.ndim < 2 or len(trials) < 2:
+        raise _wrong_trials(trials.shape)
+    return trials
+
+
+def _wrong_trials(shape: tuple[int, ...]) -> InputError:
+    return InputError(
+        f"trials of shape {shape}",
+        allowed="repetition x stimulus x neuroid with at least two repetitions",
+        todo="keep the single trials; without repetitions report the raw score (formula 'raw')",
+    )

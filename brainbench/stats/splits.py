@@ -1,0 +1,241 @@
+"""Splits of the stimuli into training and held-out sets, by protocol.
+
+All row numbers refer to the order in which `stimulus_ids` is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+
+from brainbench.errors import InputError
+
+__all__ = ["SPLITS", "Split", "brainscore", "inner", "paper"]
+
+IntArray = NDArray[np.intp]
+
+
+class Split(NamedTuple):
+    """Row numbers of the stimuli that a map is fitted to, and of those it is judged on."""
+
+    train: IntArray
+    test: IntArray
+
+
+def paper(
+    stimulus_ids: ArrayLike,
+    objects: ArrayLike | None = None,
+    *,
+    n_splits: int = 10,
+    seed: int = 0,
+) -> list[Split]:
+    """Disjoint folds, stratified by object: every stimulus is held out once.
+
+    Parameters
+    ----------
+    stimulus_ids : array of str, stimulus
+        Unique. Folds depend on the sorted ids, not on the order of the rows.
+    objects : array, stimulus, or None
+        Object shown in each stimulus. None: folds at random.
+    n_splits : int
+        Number of folds.
+    seed : int
+        Which assignment of stimuli to folds.
+
+    Returns
+    -------
+    list of Split
+        scikit-learn's StratifiedKFold(n_splits, shuffle=True, random_state=seed), or KFold, of
+        the rows sorted by id. Kubilius et al. 2019, 3.1, say "10-fold cross-validation" and no
+        more.
+
+    Raises
+    ------
+    InputError
+        Repeated ids, lengths that differ, fewer than two folds, or fewer stimuli (of some object)
+        than folds.
+
+    Examples
+    --------
+    >>> folds = paper(["d", "c", "b", "a"], ["cat", "cat", "dog", "dog"], n_splits=2)
+    >>> [fold.test.tolist() for fold in folds]
+    [[1, 3], [0, 2]]
+    """
+    ids, labels = _check(stimulus_ids, objects)
+    _check_n_splits(n_splits)
+    _check_enough(labels, len(ids), needed=n_splits, what=f"{n_splits} folds")
+    order = np.argsort(ids, kind="stable")
+    if labels is None:
+        folds = KFold(n_splits, shuffle=True, random_state=seed).split(order)
+    else:
+        stratified = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+        folds = stratified.split(order, labels[order])
+    return [Split(np.sort(order[train]), np.sort(order[test])) for train, test in folds]
+
+
+def brainscore(
+    stimulus_ids: ArrayLike,
+    objects: ArrayLike | None = None,
+    *,
+    n_splits: int = 10,
+    seed: int = 1,
+) -> list[Split]:
+    """Random overlapping splits as Brain-Score 2.4.2 draws them, 90 % for training.
+
+    Parameters
+    ----------
+    stimulus_ids : array of str, stimulus
+        Unique, in the order of the target (the brain's assembly), which the draw depends on.
+    objects : array, stimulus, or None
+        `object_name`. None: not stratified, as Brain-Score does without that coordinate.
+    n_splits : int
+        Number of splits.
+    seed : int
+        Brain-Score's is 1.
+
+    Returns
+    -------
+    list of Split
+        scikit-learn's StratifiedShuffleSplit(n_splits, train_size=.9, random_state=seed), or
+        ShuffleSplit. Some stimuli are held out several times, some never.
+
+    Raises
+    ------
+    InputError
+        Repeated ids, lengths that differ, no split, an object with one stimulus, or fewer held-out
+        stimuli than objects.
+
+    Examples
+    --------
+    >>> splits = brainscore([f"image{i:02d}" for i in range(20)], ["cat", "dog"] * 10)
+    >>> len(splits), len(splits[0].train), len(splits[0].test)
+    (10, 18, 2)
+    """
+    ids, labels = _check(stimulus_ids, objects)
+    _check_n_splits(n_splits, least=1)
+    _check_enough(labels, len(ids), needed=2, what="a stratified split")
+    n_test = len(ids) - int(0.9 * len(ids))  # rounded as scikit-learn does
+    if labels is not None and n_test < len(np.unique(labels)):
+        n_objects = len(np.unique(labels))
+        raise InputError(
+            f"{n_test} held-out stimuli (10 % of {len(ids)}) for {n_objects} objects",
+            allowed=f"at least one held-out stimulus per object: {10 * n_objects - 9} stimuli",
+            todo="use more images, or objects=None for splits that are not stratified",
+        )
+    options: dict[str, Any] = {"train_size": 0.9, "random_state": seed}
+    rows = np.zeros(len(ids))
+    if labels is None:
+        drawn = ShuffleSplit(n_splits, **options).split(rows)
+    else:
+        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels)
+    return [Split(train, test) for train, test in drawn]
+
+
+def inner(
+    train: ArrayLike,
+    stimulus_ids: ArrayLike,
+    objects: ArrayLike | None = None,
+    *,
+    n_splits: int = 5,
+    seed: int = 0,
+) -> list[Split]:
+    """Folds within the training stimuli of one split, to choose a layer or a time step there.
+
+    Parameters
+    ----------
+    train : array of int
+        Training rows of the outer split; no other row is used.
+    stimulus_ids : array of str, stimulus
+        Ids of all stimuli.
+    objects : array, stimulus, or None
+        Objects of all stimuli.
+    n_splits : int
+        Number of folds.
+    seed : int
+        Which assignment of stimuli to folds.
+
+    Returns
+    -------
+    list of Split
+        `paper` folds; row numbers are those of all stimuli.
+
+    Raises
+    ------
+    InputError
+        As `paper`.
+
+    Examples
+    --------
+    >>> ids = [f"image{i}" for i in range(8)]
+    >>> folds = inner([0, 2, 4, 6], ids, n_splits=2)
+    >>> sorted(row for fold in folds for row in fold.test.tolist())
+    [0, 2, 4, 6]
+    """
+    rows = np.asarray(train, dtype=np.intp)
+    ids, labels = _check(stimulus_ids, objects)
+    folds = paper(ids[rows], None if labels is None else labels[rows], n_splits=n_splits, seed=seed)
+    return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
+
+
+SPLITS: Mapping[str, Callable[..., list[Split]]] = MappingProxyType(
+    {"paper": paper, "brainscore": brainscore}
+)
+"""Splits by name of the protocol."""
+
+
+def _check(
+    stimulus_ids: ArrayLike, objects: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    ids = np.asarray(stimulus_ids).ravel()
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        raise InputError(
+            f"stimulus_id {_some(unique[counts > 1])} more than once",
+            allowed="one row per stimulus",
+            todo="average over repetitions first, and rename stimuli that share an id",
+        )
+    if objects is None:
+        return ids, None
+    labels = np.asarray(objects)
+    if labels.shape != ids.shape:
+        raise InputError(
+            f"{labels.size} objects for {ids.size} stimuli",
+            allowed="one object per stimulus, or objects=None",
+            todo="take both from the stimulus axis of the same assembly",
+        )
+    return ids, labels
+
+
+def _check_n_splits(n_splits: int, *, least: int = 2) -> None:
+    if n_splits < least:
+        raise InputError(
+            f"n_splits = {n_splits}",
+            allowed=f"{least} or more",
+            todo="leave n_splits at its default",
+        )
+
+
+def _check_enough(labels: NDArray[Any] | None, n: int, *, needed: int, what: str) -> None:
+    """Raise where some object, or the whole set, has fewer stimuli than needed."""
+    if labels is None:
+        few, counts = ["the stimulus set"], [n]
+    else:
+        few, counts = (found.tolist() for found in np.unique(labels, return_counts=True))
+    short = [f"{name} ({count})" for name, count in zip(few, counts, strict=True) if count < needed]
+    if short:
+        raise InputError(
+            f"too few stimuli for {what}: {_some(short)}",
+            allowed=f"at least {needed} stimuli" + ("" if labels is None else " of each object"),
+            todo="use more images or fewer splits"
+            + ("" if labels is None else ", or objects=None for splits that are not stratified"),
+        )
+
+
+def _some(names: Sequence[Any] | NDArray[Any]) -> str:
+    shown = ", ".join(str(name) for name in names[:5])
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 5 else "")
