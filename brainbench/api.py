@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +12,9 @@ from typing import Any, TypeAlias
 import torch
 
 from brainbench import registry
-from brainbench.errors import InputError, unknown
+from brainbench.errors import CacheError, InputError, unknown
 from brainbench.extract.wrap import wrap
-from brainbench.interfaces import Benchmark, BrainModel, Settings
+from brainbench.interfaces import Benchmark, BrainModel, Settings, check_model
 from brainbench.loading import (
     list_benchmarks,
     list_data,
@@ -22,9 +23,11 @@ from brainbench.loading import (
     load_model,
 )
 from brainbench.run.execute import ModelSpec, execute
-from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan
+from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, ScoreSet
 from brainbench.store.results import Results
+
+log = logging.getLogger(__name__)
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
 BenchmarkLike: TypeAlias = "str | Benchmark"
@@ -81,22 +84,32 @@ class Job:
         results: str | Path | None = None,
         overwrite: str = "only-missing",
     ) -> Job:
-        """Resolve names, wildcards and bare modules; arguments as in `score`."""
+        """Resolve names, wildcards and bare modules; arguments as in `score`.
+
+        Raises
+        ------
+        UnknownNameError, InputError
+            See `score`.
+        """
         if overwrite not in OVERWRITE:
             raise unknown(
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
             )
         placed = {"device": device, "batch_size": batch_size}
-        specs = [
-            spec
-            for one in _listed(model)
+        specs = {
+            spec.name: spec
+            for one in _listed(model, "model")
             for spec in _model_specs(one, settings, placed, model_args or {})
-        ]
-        benchmarks = [found for one in _listed(benchmark) for found in _benchmarks(one)]
-        _check_regions(settings, benchmarks)
+        }
+        found = {
+            each.identifier: each
+            for one in _listed(benchmark, "benchmark")
+            for each in _benchmarks(one)
+        }
+        _check_regions(settings, list(found.values()))
         return cls(
-            models=specs,
-            benchmarks=benchmarks,
+            models=list(specs.values()),
+            benchmarks=list(found.values()),
             settings=settings,
             results=None if results is None else Results(Path(results)),
             overwrite=overwrite,  # type: ignore[arg-type]  # checked above
@@ -104,7 +117,15 @@ class Job:
         )
 
     def run(self) -> Iterator[Score]:
-        """Scores as they are finished, each stored before the next begins."""
+        """Scores as they are finished, each stored before the next begins.
+
+        Raises
+        ------
+        CacheError
+            The results folder cannot be written, before anything is computed.
+        """
+        if self.results is not None:
+            self.results.check()
         return execute(
             self.models,
             self.benchmarks,
@@ -114,20 +135,21 @@ class Job:
             overwrite=self.overwrite,
         )
 
-    def plans(self) -> Iterator[tuple[BrainModel, list[Item]]]:
-        """What `run` would do, model by model, without doing it."""
+    def plans(self) -> Iterator[tuple[str, list[Item]]]:
+        """What `run` would do, as (name of the model, items), without doing it."""
         for spec in self.models:
-            model = spec.make()
-            yield (
-                model,
-                plan(
-                    model,
-                    self.benchmarks,
-                    self.settings,
-                    find=self._find,
-                    overwrite=self.overwrite,
-                ),
-            )
+            try:
+                model = spec.make()
+                yield model.name, self._plan(model)
+            except Exception as error:
+                reason = reason_of(error)
+                unable = partial(Item, state="cannot run", reason=reason)
+                yield spec.name, [unable(benchmark=one) for one in self.benchmarks]
+
+    def _plan(self, model: BrainModel) -> list[Item]:
+        return plan(
+            model, self.benchmarks, self.settings, find=self._find, overwrite=self.overwrite
+        )
 
     def _find(self, model: BrainModel, benchmark: Benchmark, key: str) -> Score | None:
         if self.results is None:
@@ -140,13 +162,20 @@ class Job:
         )
 
     def _keep(self, score: Score, key: str) -> Score:
-        return score if self.results is None else self.results.save(score, key=key)
+        if self.results is None:
+            return score
+        try:
+            return self.results.save(score, key=key)
+        except CacheError as error:  # what took hours to compute is shown even if it cannot be kept
+            log.error("%s on %s is not stored: %s", score.model, score.benchmark, error)
+            return score
 
 
-def _listed(given: Any) -> list[Any]:
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return list(given)
-    return [given]
+def _listed(given: Any, what: str) -> list[Any]:
+    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    if not listed:
+        raise InputError(f"no {what}", allowed="at least one", todo=f"name a {what}, or 'all'")
+    return listed
 
 
 def _names_one(given: Any) -> bool:
@@ -158,20 +187,36 @@ def _names_one(given: Any) -> bool:
 def _model_specs(
     given: ModelLike, settings: Settings, placed: Mapping[str, Any], options: Mapping[str, Any]
 ) -> list[ModelSpec]:
+    if not isinstance(given, str) and options:
+        raise InputError(
+            f"options {', '.join(options)} for a model that is made already",
+            allowed="model_args with the name of a model",
+            todo="give the options where the model is made",
+        )
     if isinstance(given, torch.nn.Module):
         return [_bare_module(given, settings, placed)]
     if not isinstance(given, str):
-        return [ModelSpec(name=given.name, make=partial(_same, given))]
+        model = check_model(given, name=getattr(given, "name", str(given)))
+        return [ModelSpec(name=model.name, make=partial(_placed, model, **placed))]
     names: list[str] = []
     for part in given.split(","):
-        names += [part.strip()] if ".py:" in part else registry.match("models", part)
+        if registry.is_file(part.strip()):
+            registry.check_file(part.strip())
+            names.append(part.strip())
+        elif part.strip():
+            names += registry.match("models", part)
+    if not names:
+        names = registry.match("models", given)
     return [
         ModelSpec(name=name, make=partial(load_model, name, **placed, **options)) for name in names
     ]
 
 
-def _same(model: BrainModel) -> BrainModel:
-    return model
+def _placed(model: BrainModel, *, device: str, batch_size: int | str) -> BrainModel:
+    if (device, batch_size) == ("auto", "auto") or not hasattr(model, "on"):
+        return model
+    placed: BrainModel = model.on(device=device, batch_size=batch_size)
+    return placed
 
 
 def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, Any]) -> ModelSpec:
@@ -189,6 +234,12 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
         return [load_benchmark(name) for name in registry.match("benchmarks", given)]
+    if not isinstance(given, Benchmark):
+        raise InputError(
+            f"a benchmark of type {type(given).__name__}",
+            allowed="an identifier, a wildcard, 'all', or a brainbench.Benchmark",
+            todo="give score(model, benchmark) in this order; list_benchmarks() lists the names",
+        )
     return [given]
 
 
@@ -248,7 +299,9 @@ def score(
     UnknownNameError
         A name that does not exist.
     InputError
-        Options that contradict each other.
+        Options that contradict each other, or something that is neither model nor benchmark.
+    CacheError
+        A results folder that cannot be written.
 
     Examples
     --------

@@ -196,7 +196,7 @@ def explain(error: OSError, folder: Path, *, choose: str = f"set {ENVIRONMENT} t
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return CacheError(
-            f"no space left in {folder} ({_free(folder)})",
+            f"no space or quota left in {folder} ({_free(folder)})",
             allowed="room for all that this run writes",
             todo=f"free some space, or {choose} a folder on a larger disk; "
             "what was finished is kept",
@@ -215,8 +215,9 @@ def explain(error: OSError, folder: Path, *, choose: str = f"set {ENVIRONMENT} t
 
 
 def _free(folder: Path) -> str:
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    above = (folder.absolute(), *folder.absolute().parents)
     try:
+        there = next(path for path in above if path.exists())
         return f"{shutil.disk_usage(there).free / 1e9:.2f} GB free"
     except OSError:
         return "how much is free cannot be told"

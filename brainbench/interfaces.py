@@ -6,9 +6,10 @@ A model adapter satisfies `BrainModel`, a data set satisfies `DataSource`, a mea
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from brainbench.assembly import Assembly
 from brainbench.errors import InputError, unknown
@@ -68,6 +69,29 @@ class BrainModel(Protocol):
         Values may be stored on disk and read when indexed.
         """
         ...
+
+
+def check_model(given: Any, *, name: str) -> BrainModel:
+    """Return what was given if it is a model.
+
+    Properties are not evaluated: a digest takes time.
+
+    Raises
+    ------
+    InputError
+        Something else; the message says what it lacks.
+    """
+    members = [key for key in vars(BrainModel) if not key.startswith("_")]
+    absent = [key for key in members if inspect.getattr_static(given, key, None) is None]
+    if absent or isinstance(given, type):
+        raise InputError(
+            f"model {name!r} is a {type(given).__name__}, without "
+            + ", ".join(absent or ["state"]),
+            allowed="a BrainModel, as brainbench.wrap makes it",
+            todo="make one with brainbench.wrap(net, layers={'IT': 'LAYER'})",
+        )
+    model: BrainModel = given
+    return model
 
 
 def clock_of(model: BrainModel, protocol: str) -> Timeline:

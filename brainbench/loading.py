@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from brainbench import registry
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel
+from brainbench.interfaces import Benchmark, BrainModel, check_model
 
 
 def list_models(pattern: str = "all") -> list[str]:
@@ -61,33 +63,27 @@ def load_model(
     """
     known = registry.entries("models")
     base, at, weights = name.partition("@")
-    if ".py:" in name:
+    if registry.is_file(name):
         factory = registry.factory_from_file(name)
     elif name in known or not at:
         factory = registry.load("models", name)
     else:
         factory, options = registry.load("models", base), {**options, "weights": weights}
-    try:
-        model = factory(**options)
-    except TypeError as error:
-        if "argument" not in str(error):
-            raise
-        raise InputError(
-            f"model {name!r}: {error}",
-            allowed="the options of the function that makes it",
-            todo=f"see `brainbench show {base}`",
-        ) from error
-    return _checked(model, name, device=device, batch_size=batch_size)
-
-
-def _checked(model: Any, name: str, *, device: str, batch_size: int | str) -> BrainModel:
-    if not isinstance(model, BrainModel):
-        raise InputError(
-            f"model {name!r} is a {type(model).__name__}",
-            allowed="a BrainModel, as brainbench.wrap makes it",
-            todo="return brainbench.wrap(net, layers={'IT': 'LAYER'}) from the function",
-        )
+    model = check_model(_made(factory, name, options), name=name)
     if hasattr(model, "on"):
         placed: BrainModel = model.on(device=device, batch_size=batch_size)
         return placed
     return model
+
+
+def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
+    signature = inspect.signature(factory)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise InputError(
+            f"model {name!r}: {error}",
+            allowed="the options " + (", ".join(signature.parameters) or "none"),
+            todo="give only these, with --model-args or after the name as @WEIGHTS",
+        ) from None
+    return factory(**options)

@@ -30,12 +30,12 @@ def entries(group: Group) -> dict[str, str]:
     Raises
     ------
     InputError
-        Two plug-ins register the same name.
+        Two plug-ins register the same name, or one of them cannot be imported.
     """
     found: dict[str, str] = {}
     origin: dict[str, str] = {}
     for point in metadata.entry_points(group=f"brainbench.{group}"):
-        listing: dict[str, str] = point.load()()
+        listing = _listing(point)
         for name, target in listing.items():
             if name in found and found[name] != target:
                 raise InputError(
@@ -45,6 +45,18 @@ def entries(group: Group) -> dict[str, str]:
                 )
             found[name], origin[name] = target, point.value
     return dict(sorted(found.items()))
+
+
+def _listing(point: metadata.EntryPoint) -> dict[str, str]:
+    try:
+        listing: dict[str, str] = point.load()()
+    except Exception as error:  # the plug-in is somebody else's code
+        raise InputError(
+            f"plug-in {point.value} cannot be listed ({type(error).__name__}: {error})",
+            allowed="a function that returns {name: 'module:attribute'}",
+            todo="repair or uninstall the package that registers it",
+        ) from error
+    return listing
 
 
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
@@ -58,7 +70,7 @@ def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
     wanted = patterns.split(",") if isinstance(patterns, str) else list(patterns)
     known = list(entries(group))
     chosen: list[str] = []
-    for pattern in (w.strip() for w in wanted):
+    for pattern in [w.strip() for w in wanted if w.strip()] or [""]:
         hits = _hits(group, pattern, known)
         chosen += [name for name in hits if name not in chosen]
     return chosen
@@ -88,9 +100,52 @@ def load(group: Group, name: str) -> Any:
 
 
 def imported(target: str) -> Any:
-    """Attribute behind "module:attribute"."""
+    """Attribute behind "module:attribute".
+
+    Raises
+    ------
+    InputError
+        A module that cannot be imported, for example because a library that it needs is not installed,
+        or that has no such attribute.
+    """
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"{target} cannot be imported ({type(error).__name__}: {error})",
+            allowed="module:attribute, with everything installed that the module needs",
+            todo="install what is missing, or correct the entry of the plug-in",
+        ) from error
+
+
+def is_file(name: str) -> bool:
+    """Whether a model's name stands for a function in a file, "FILE.py:function"."""
+    return ".py:" in name or name.endswith(".py")
+
+
+def check_file(spec: str) -> tuple[Path, str]:
+    """File and function of "FILE.py:function".
+
+    Raises
+    ------
+    InputError
+        The file is absent, or no function is named.
+    """
+    file, _, attribute = spec.rpartition(":")
+    path = Path(file).expanduser()
+    problem = None
+    if not attribute or path.suffix != ".py":
+        problem = "no function is named"
+    elif not path.is_file():
+        problem = "there is no such file"
+    if problem:
+        raise InputError(
+            f"model {spec!r}: {problem}",
+            allowed="FILE.py:function, where the function returns a model",
+            todo="write for example -m my_model.py:make_model",
+        )
+    return path, attribute
 
 
 def factory_from_file(spec: str) -> Callable[..., Any]:
@@ -103,28 +158,34 @@ def factory_from_file(spec: str) -> Callable[..., Any]:
     UnknownNameError
         The file has no such function.
     """
-    file, _, attribute = spec.rpartition(":")
-    path = Path(file)
-    if not attribute or path.suffix != ".py" or not path.is_file():
-        raise InputError(
-            f"model {spec!r}: "
-            + ("no such file" if path.suffix == ".py" else "not FILE.py:function"),
-            allowed="FILE.py:function, where the function returns a model",
-            todo="check the path, for example -m my_model.py:make_model",
-        )
+    path, attribute = check_file(spec)
     module_name = f"brainbench_user_{path.stem}"
     module_spec = importlib.util.spec_from_file_location(module_name, path.resolve())
     if module_spec is None or module_spec.loader is None:
         raise InputError(
-            f"file {file!r} cannot be imported", allowed="a Python file", todo="check it"
+            f"file {path} cannot be imported", allowed="a Python file", todo="check it"
         )
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module  # dataclasses and inspect look the module up there
-    module_spec.loader.exec_module(module)
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]  # half of a module must not be found by the next import
+        raise
     if not callable(getattr(module, attribute, None)):
         functions = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise unknown(f"function in {file}", attribute, functions, todo=f"define it in {file}")
+        raise unknown(f"function in {path}", attribute, functions, todo=f"define it in {path}")
     return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
 
 
-__all__ = ["Group", "UnknownNameError", "entries", "factory_from_file", "imported", "load", "match"]
+__all__ = [
+    "Group",
+    "UnknownNameError",
+    "check_file",
+    "entries",
+    "factory_from_file",
+    "imported",
+    "is_file",
+    "load",
+    "match",
+]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -112,12 +112,15 @@ class Score:
                 allowed="a value, or a reason why there is none",
                 todo="give exactly one of them",
             )
-        if self.value is not None and not math.isfinite(self.value):
-            raise InputError(
-                f"a score of {self.value}",
-                allowed="a finite value, or None with a reason",
-                todo="say why the figure does not exist",
-            )
+        figures = {"value": self.value, "raw": self.raw, "ceiling": self.ceiling}
+        low, high = self.ci or (None, None)
+        for name, figure in {**figures, "error": self.error, "ci": low, "ci, high": high}.items():
+            if figure is not None and not math.isfinite(figure):
+                raise InputError(
+                    f"a score with {name}={figure}",
+                    allowed="a finite figure, or None where there is none",
+                    todo="say in `reason` why the value does not exist",
+                )
 
     @property
     def failed(self) -> bool:
@@ -141,18 +144,23 @@ class Score:
         return {name: {**flat, "ci_low": low, "ci_high": high}[name] for name in COLUMNS}
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the predictions, as plain JSON values; `from_json` reads it back."""
-        plain = {
+        """Everything but the predictions, as plain JSON values; `from_json` reads it back.
+
+        A figure per neuroid that does not exist (NaN) is None there.
+        """
+        known = {
             name: getattr(self, name)
             for name in self.__dataclass_fields__
-            if name not in ("per_unit", "predictions", "record", "ci")
+            if name not in ("per_unit", "predictions", "record")
         }
-        return {
-            **plain,
-            "ci": list(self.ci) if self.ci else None,
-            "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
-            "record": None if self.record is None else self.record.model_dump(mode="json"),
-        }
+        stored: dict[str, Any] = _plain(
+            {
+                **known,
+                "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
+                "record": None if self.record is None else self.record.model_dump(),
+            }
+        )
+        return stored
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Score:
@@ -199,19 +207,21 @@ def failure(
 
 
 def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
-    return {
-        "values": _numbers(array.values),
-        "coords": {
-            str(k): _numbers(v.values) for k, v in array.coords.items() if v.dims == ("neuroid",)
-        },
-        "attrs": {str(k): v for k, v in array.attrs.items()},
-    }
+    along = {str(k): v.values for k, v in array.coords.items() if v.dims == ("neuroid",)}
+    return {"values": array.values, "coords": along, "attrs": array.attrs}
 
 
-def _numbers(values: Any) -> list[Any]:
-    return [
-        None if isinstance(v, float) and math.isnan(v) else v for v in np.asarray(values).tolist()
-    ]
+def _plain(value: Any) -> Any:
+    """JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
@@ -241,8 +251,13 @@ class ScoreSet(Sequence[Score]):
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
 
-    def __getitem__(self, index: Any) -> Any:
-        return self.scores[index]
+    @overload
+    def __getitem__(self, index: int) -> Score: ...
+    @overload
+    def __getitem__(self, index: slice) -> ScoreSet: ...
+    def __getitem__(self, index: int | slice) -> Score | ScoreSet:
+        found = self.scores[index]
+        return ScoreSet(found) if isinstance(found, tuple) else found
 
     @property
     def failed(self) -> ScoreSet:

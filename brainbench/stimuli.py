@@ -260,7 +260,9 @@ def read_picture(path: Path) -> Picture:
 
 def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
     # Pillow opens 16-bit colour as 8-bit RGB without a word; only the way it decodes tells.
-    decoding = [tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile]
+    decoding = [
+        tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
+    ]
     deep = any(";16" in str(raw) for raw in decoding)
     if deep or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
         raise StimulusError(

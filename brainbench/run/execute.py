@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from brainbench import progress
 from brainbench.data.manifest import source
-from brainbench.errors import BrainbenchError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
-from brainbench.provenance import Costs, counting, record
-from brainbench.run.plan import Find, Item, Overwrite, plan
+from brainbench.provenance import Costs, Record, counting, record
+from brainbench.run.plan import Find, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, failure
 
 log = logging.getLogger(__name__)
@@ -70,15 +70,27 @@ def execute(
         In the order of models, then benchmarks.
     """
     for spec in specs:
-        try:
-            model = spec.make()
-            items = plan(model, benchmarks, settings, find=find, overwrite=overwrite)
-        except Exception as error:
-            log.debug("model %s failed", spec.name, exc_info=True)
-            reason = _reason(error)
-            yield from (_failed(spec.name, "", b, settings, reason) for b in benchmarks)
-            continue
-        yield from _run(model, items, settings, sink)
+        yield from _one(spec, benchmarks, settings, find, sink, overwrite)
+
+
+def _one(
+    spec: ModelSpec,
+    benchmarks: Sequence[Benchmark],
+    settings: Settings,
+    find: Find,
+    sink: Sink,
+    overwrite: Overwrite,
+) -> Iterator[Score]:
+    # A generator of its own, so that one model is gone before the next is made.
+    try:
+        model = spec.make()
+        items = plan(model, benchmarks, settings, find=find, overwrite=overwrite)
+    except Exception as error:
+        log.debug("model %s failed", spec.name, exc_info=True)
+        reason = reason_of(error)
+        yield from [_failed(spec.name, "", one, settings, reason) for one in benchmarks]
+        return
+    yield from _run(model, items, settings, sink)
 
 
 def _run(
@@ -104,19 +116,30 @@ def _run(
 
 
 def _extract_together(model: BrainModel, needs: Sequence[Needs]) -> Costs:
-    """Ask for all layers over the same stimuli at once, so that the cache holds them for every benchmark."""
+    """Ask for all layers over the same stimuli at once, so that the cache holds them for every benchmark.
+
+    What fails here fails again for the benchmarks that need it, and only they say so.
+    """
+    groups: dict[tuple[str, str], list[Needs]] = {}
     with counting() as costs:
-        groups: dict[tuple[str, str], list[Needs]] = {}
         for need in needs:
-            groups.setdefault((need.stimuli.digest, repr(need.presentation)), []).append(need)
-        for group in groups.values():
-            layers = list(dict.fromkeys(layer for need in group for layer in need.layers))
-            try:
-                model.activations(group[0].stimuli, layers, group[0].presentation)
-            except BrainbenchError:
-                # Each benchmark asks again for its own layers, and only those that fail say so.
-                log.debug("joint extraction failed for %s", model.name, exc_info=True)
+            with _logged(model):
+                group = (need.stimuli.digest, repr(need.presentation))
+                groups.setdefault(group, []).append(need)
+        for group_needs in groups.values():
+            first = group_needs[0]
+            layers = list(dict.fromkeys(layer for need in group_needs for layer in need.layers))
+            with _logged(model):
+                model.activations(first.stimuli, layers, first.presentation)
     return costs
+
+
+@contextlib.contextmanager
+def _logged(model: BrainModel) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.debug("joint extraction failed for %s", model.name, exc_info=True)
 
 
 def _score(model: BrainModel, benchmark: Benchmark, settings: Settings, shared: Costs) -> Score:
@@ -126,36 +149,39 @@ def _score(model: BrainModel, benchmark: Benchmark, settings: Settings, shared: 
             score = benchmark.score(model, settings)
         except Exception as error:
             log.debug("%s on %s failed", model.name, benchmark.identifier, exc_info=True)
-            made = record(
-                seeds={"run": settings.seed},
-                hashes={"model": model.digest, "data": source(benchmark.data).version},
-            )
-            reason = _reason(error)
+            made = _provenance(model, benchmark, settings)
+            reason = reason_of(error)
             score = _failed(model.name, model.weights, benchmark, settings, reason, record=made)
     seconds = time.perf_counter() - began
     forward = own.forward_seconds + shared.forward_seconds
     return score.costing(seconds=seconds, forward_seconds=forward)
 
 
+def _provenance(model: BrainModel, benchmark: Benchmark, settings: Settings) -> Record | None:
+    with contextlib.suppress(Exception):  # what fails here has failed before, with its reason
+        hashes = {"model": model.digest, "data": source(benchmark.data).version}
+        return record(seeds={"run": settings.seed}, hashes=hashes)
+    return None
+
+
 def _failed(
     name: str, weights: str, benchmark: Benchmark, settings: Settings, reason: str, **more: Any
 ) -> Score:
-    return replace(
-        failure(
-            model=name,
-            weights=weights,
-            benchmark=benchmark.identifier,
-            version=benchmark.version,
-            protocol=settings.protocol,
-            reason=reason,
-            **more,
-        ),
+    return failure(
+        model=name,
+        weights=weights,
+        benchmark=benchmark.identifier,
+        version=benchmark.version,
+        protocol=settings.protocol,
+        reason=reason,
         partial=settings.limit is not None,
-        simulated=source(benchmark.data).simulated,
+        simulated=_simulated(benchmark),
+        **more,
     )
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, BrainbenchError):
-        return str(error)
-    return f"{type(error).__name__}: {error} (run with -v for the traceback)"
+def _simulated(benchmark: Benchmark) -> bool:
+    try:
+        return source(benchmark.data).simulated
+    except Exception:  # data that cannot be loaded is the reason of the failure already
+        return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +14,8 @@ from brainbench.errors import BrainbenchError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
 from brainbench.provenance import sha256
 from brainbench.scores import Score
+
+log = logging.getLogger(__name__)
 
 Overwrite = Literal["never", "only-missing", "always"]
 OVERWRITE: tuple[Overwrite, ...] = ("never", "only-missing", "always")
@@ -27,10 +31,10 @@ class Item:
     ----------
     benchmark : Benchmark
         What to score.
+    state : {"stored", "to do", "data not here", "cannot run"}
+        What there is to do.
     key : str
-        SHA-256 of all that the score depends on; empty where it cannot be computed.
-    state : str
-        "stored", "to do", "data not here" or "cannot run".
+        SHA-256 of all that the score depends on; empty where it is not needed.
     stored : Score or None
         The score, where it is stored.
     needs : Needs or None
@@ -70,36 +74,70 @@ def plan(
     overwrite : {"never", "only-missing", "always"}
         Keep every stored result, failed ones too; compute again what has no value; compute all again.
     """
-    return [_item(model, benchmark, settings, find, overwrite) for benchmark in benchmarks]
+    digest = model.digest  # hashing the weights takes a while: once for all benchmarks
+    items = []
+    for benchmark in benchmarks:
+        try:
+            items.append(_item(model, digest, benchmark, settings, find, overwrite))
+        except Exception as error:  # one that cannot run does not take the others with it
+            log.debug("%s on %s cannot run", model.name, benchmark.identifier, exc_info=True)
+            items.append(Item(benchmark=benchmark, state="cannot run", reason=reason_of(error)))
+    return items
 
 
 def _item(
-    model: BrainModel, benchmark: Benchmark, settings: Settings, find: Find, overwrite: Overwrite
+    model: BrainModel,
+    digest: str,
+    benchmark: Benchmark,
+    settings: Settings,
+    find: Find,
+    overwrite: Overwrite,
 ) -> Item:
     data = source(benchmark.data)
     absent = data.absent()
     if absent:
         reason = f"data not here: {absent}; get it with `{data.command}`"
-        return Item(benchmark=benchmark, key="", state="data not here", reason=reason)
-    key = identity(model, benchmark, settings)
+        return Item(benchmark=benchmark, state="data not here", reason=reason)
+    key = identity(model, digest, benchmark, settings)
     stored = None if overwrite == "always" else find(model, benchmark, key)
     if stored is not None and (overwrite == "never" or not stored.failed):
         return Item(benchmark=benchmark, key=key, state="stored", stored=stored)
-    try:
-        needs = benchmark.needs(model, settings)
-    except BrainbenchError as error:
-        return Item(benchmark=benchmark, key=key, state="cannot run", reason=str(error))
+    needs = benchmark.needs(model, settings)
     return Item(benchmark=benchmark, key=key, state="to do", needs=needs)
 
 
-def identity(model: BrainModel, benchmark: Benchmark, settings: Settings) -> str:
-    """SHA-256 of everything that a score depends on."""
-    layer = settings.layers.get(benchmark.region, "")
+def identity(model: BrainModel, digest: str, benchmark: Benchmark, settings: Settings) -> str:
+    """SHA-256 of everything that a score depends on.
+
+    Parameters
+    ----------
+    model : BrainModel
+        Which model, with its layers and clocks.
+    digest : str
+        The model's digest.
+    benchmark : Benchmark
+        Which benchmark; its version stands for its code, the rest is looked at too.
+    settings : Settings
+        Protocol, seed, layers, limit.
+    """
+    data = source(benchmark.data)
+    region = benchmark.region
+    shown = benchmark.presentation.accepted_by(model.presentations)
+    # Where a class does not say what it is, its address is no part of what it is.
+    procedure = re.sub(r" at 0x[0-9a-f]+", "", repr(benchmark.procedure))
     declared = {
-        "benchmark": [benchmark.identifier, benchmark.version, repr(benchmark.procedure)],
-        "data": source(benchmark.data).version,
-        "model": [model.name, model.digest],
-        "settings": [settings.protocol, settings.seed, layer, settings.limit],
-        "clocks": {name: repr(clock) for name, clock in sorted(model.clocks.items())},
+        "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window, procedure],
+        "data": [data.name, data.version],
+        "model": [model.name, digest, list(model.areas.get(region, ()))],
+        "shown": repr(shown),
+        "settings": [settings.protocol, settings.seed, settings.layers.get(region), settings.limit],
+        "clocks": [[name, repr(clock)] for name, clock in model.clocks.items()],
     }
     return sha256(json.dumps(declared, sort_keys=True))
+
+
+def reason_of(error: Exception) -> str:
+    """What a score that could not be computed says about why."""
+    if isinstance(error, BrainbenchError):
+        return str(error)
+    return f"{type(error).__name__}: {error} (run with -v for the traceback)"

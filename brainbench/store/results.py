@@ -15,6 +15,8 @@ import json
 import os
 import re
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from brainbench.assembly import plain
 from brainbench.cache import explain
 from brainbench.errors import InputError
 from brainbench.provenance import sha256
@@ -30,6 +33,7 @@ from brainbench.scores import Score
 
 SCHEMA = 1
 ENVIRONMENT = "BRAINBENCH_RESULTS"
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,27 @@ class Results:
         return self.folder / _safe(benchmark) / name
 
     def find(self, *, model: str, benchmark: str, protocol: str, key: str) -> Score | None:
-        """Stored score; None where there is none."""
+        """Stored score; None where there is none.
+
+        Raises
+        ------
+        InputError
+            A file that is not a score of this version, or that is the score of something else.
+        """
         path = self.path(model=model, benchmark=benchmark, protocol=protocol, key=key)
-        return self.read(path) if path.is_file() else None
+        return self.read(path, key=key) if path.is_file() else None
+
+    def check(self) -> None:
+        """Make the folder and write to it, so that a wrong one is known before hours of computing.
+
+        Raises
+        ------
+        CacheError
+            The folder cannot be written, or the disk is full.
+        """
+        with self._writing(self.folder / "check") as temporary:
+            temporary.write_bytes(b"brainbench")
+            temporary.unlink()
 
     def save(self, score: Score, *, key: str) -> Score:
         """Write a score and its predictions at once; returns it with the names of its two files.
@@ -69,25 +91,33 @@ class Results:
         )
         score = replace(score, file=str(path))
         stored = {"schema": SCHEMA, "key": key, **score.to_json()}
-        text = json.dumps(stored, indent=1, allow_nan=False) + "\n"
+        text = json.dumps(stored, indent=1, allow_nan=False, default=str) + "\n"
         self._write(path, text.encode())
         return score
 
-    def read(self, path: Path) -> Score:
+    def read(self, path: Path, *, key: str | None = None) -> Score:
         """Score of one file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        key : str, optional
+            What the score must depend on; not checked without.
 
         Raises
         ------
         InputError
-            A file that is not a score of this version.
+            A file that is not a score of this version, or whose key is another.
         """
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            schema = stored.pop("schema")
-            stored.pop("key")
+            schema, found = stored.pop("schema"), stored.pop("key")
+            if schema == SCHEMA and key not in (None, found):
+                raise ValueError(f"it is the score of another key, {found}")
             if schema == SCHEMA:
                 return Score.from_json({**stored, "file": str(path)})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
                 f"result file {path} cannot be read ({type(error).__name__}: {error})",
                 allowed="a JSON file that brainbench wrote",
@@ -100,27 +130,48 @@ class Results:
         )
 
     def all(self) -> Iterator[Score]:
-        """Every stored score, by benchmark and model."""
+        """Every stored score, by benchmark and model.
+
+        Raises
+        ------
+        InputError
+            A file that is not a score of this version.
+        """
         for path in sorted(self.folder.glob("*/*.json")):
             yield self.read(path)
 
     def predictions(self, score: Score) -> xr.Dataset | None:
-        """Held-out predictions and targets of a stored score, dims (sample, neuroid)."""
+        """Held-out predictions and targets of a stored score, dims (sample, neuroid).
+
+        Raises
+        ------
+        InputError
+            The file that the score names is absent or damaged.
+        """
         if score.predictions_file is None:
             return None
-        with np.load(self.folder / "predictions" / score.predictions_file) as stored:
-            return xr.Dataset(
-                {k: (("sample", "neuroid"), stored[k]) for k in ("predicted", "target")},
-                coords={
-                    "fold": ("sample", stored["fold"]),
-                    "stimulus_id": ("sample", stored["stimulus_id"]),
-                    "neuroid_id": ("neuroid", stored["neuroid_id"]),
-                },
-            )
+        path = self.folder / "predictions" / score.predictions_file
+        try:
+            with np.load(path) as stored:
+                return xr.Dataset(
+                    {k: (("sample", "neuroid"), stored[k]) for k in ("predicted", "target")},
+                    coords={
+                        "fold": ("sample", stored["fold"]),
+                        "stimulus_id": ("sample", stored["stimulus_id"]),
+                        "neuroid_id": ("neuroid", stored["neuroid_id"]),
+                    },
+                )
+        except (OSError, EOFError, ValueError, LookupError, *_DAMAGED) as error:
+            raise InputError(
+                f"predictions {path} cannot be read ({type(error).__name__}: {error})",
+                allowed="the file that was written beside the score",
+                todo="compute the score again with --overwrite always",
+            ) from error
 
     def _save_predictions(self, predictions: xr.Dataset) -> str:
         columns = ("predicted", "target", "fold", "stimulus_id", "neuroid_id")
-        arrays = {key: np.ascontiguousarray(predictions[key].values) for key in columns}
+        # Text may come as Python objects, whose bytes are addresses.
+        arrays = {key: np.ascontiguousarray(plain(predictions[key].values)) for key in columns}
         content = [part for a in arrays.values() for part in (f"{a.dtype}{a.shape}", a.tobytes())]
         path = self.folder / "predictions" / f"{sha256(*content)[:24]}.npz"
         if not path.is_file():
@@ -130,41 +181,37 @@ class Results:
         return path.name
 
     def _write(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing(path) as temporary:
             with temporary.open("wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
+
+    @contextlib.contextmanager
+    def _writing(self, path: Path) -> Iterator[Path]:
+        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
         except OSError as error:
-            raise explain(error, self.folder, setting="-o DIR or " + ENVIRONMENT) from error
+            choose = f"give -o (or set {ENVIRONMENT} to)"
+            raise explain(error, self.folder, choose=choose) from error
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9@._+=-]+", "_", name)
+    # The key in the file's name tells apart what this makes alike.
+    return re.sub(r"[^A-Za-z0-9@._+=-]+", "_", name).lstrip(".")[:100] or "_"
 
 
 def summary(score: Score) -> dict[str, Any]:
     """One object of `--format json`."""
-    keys = ("model", "weights", "benchmark", "value", "raw", "ceiling")
-    more = ("formula", "protocol", "n_units", "n_excluded", "reason", "seconds")
-    return {
-        **{key: getattr(score, key) for key in keys},
-        "ci": list(score.ci) if score.ci else None,
-        **{key: getattr(score, key) for key in more},
-        "record": None if score.record is None else score.record.model_dump(mode="json"),
-        "n_stimuli": score.n_stimuli,
-        "error": score.error,
-        "ci_method": score.ci_method,
-        "excluded": score.excluded,
-        "untrained": score.untrained,
-        "simulated": score.simulated,
-        "partial": score.partial,
-        "absent": score.absent,
-        "file": score.file,
-    }
+    stored = score.to_json()
+    keys = ("model", "weights", "benchmark", "value", "raw", "ceiling", "ci", "formula", "protocol")
+    more = ("n_units", "n_excluded", "reason", "seconds", "record", "n_stimuli", "error")
+    last = ("ci_method", "excluded", "untrained", "simulated", "partial", "absent", "file")
+    stored |= {"seconds": score.seconds, "untrained": score.untrained}
+    return {key: stored[key] for key in (*keys, *more, *last)}

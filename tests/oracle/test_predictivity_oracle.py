@@ -93,10 +93,8 @@ def test_ceiling(name):
 @pytest.mark.parametrize("name", CEILINGS)
 def test_halves(name):
     o = load(name)
-    # Trials that say which repetition they are: a half mean then says which ones it holds.
-    n = len(o["D"])
-    powers = np.eye(n)[:, :, None]
-    one, other = half_means(powers)
+    # Each repetition answers to a stimulus of its own: a half mean says which ones it holds.
+    one, other = half_means(np.eye(len(o["D"])))
     for split in range(10):
         assert set(np.flatnonzero(one[split])) == set(o["half1_rep"][split])
         assert set(np.flatnonzero(other[split])) == set(o["half2_rep"][split])
@@ -105,7 +103,6 @@ def test_halves(name):
 def test_model_to_ceiled_score():
     o = load("benchmark_ceiled")
     ids = o["target_stim"]
-    X = o["X"][np.searchsorted(o["X_stim"], ids, sorter=np.argsort(o["X_stim"]))]
     X = o["X"][[list(o["X_stim"]).index(stimulus) for stimulus in ids]]
     folds = splits.brainscore(ids, o["target_obj"])
     np.testing.assert_array_equal([s.test for s in folds], o["test_idx"])
@@ -127,7 +124,8 @@ def test_the_size_of_a_real_benchmark(k, form):
     neural = runpy.run_path(str(INPUTS))["neural"]
     X, Y, ids, objects = neural(7, 64, 40, 1000, k, n_latent=60, noise=2.0)
     X = X.astype(np.float32)
-    assert hashlib.sha1(np.ascontiguousarray(X).tobytes()).hexdigest() == o["X_sha1"]  # noqa: S324 - the oracle names its inputs so
+    digest = hashlib.sha1(np.ascontiguousarray(X).tobytes(), usedforsecurity=False).hexdigest()
+    assert digest == o["X_sha1"]
     features = gram(np.array_split(X, 3, axis=1)) if form == "dual" else X
     r = score(features, Y, splits.brainscore(ids, objects))
     total = aggregate(r, protocol="brainscore")
