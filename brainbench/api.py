@@ -96,23 +96,24 @@ class Job:
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
             )
         placed = {"device": device, "batch_size": batch_size}
-        specs = {
-            spec.name: spec
-            for one in _listed(model, "model")
-            for spec in _model_specs(one, settings, placed, model_args or {})
-        }
+        specs = _each_once(
+            [
+                spec
+                for one in _listed(model, "model")
+                for spec in _model_specs(one, settings, placed, model_args or {})
+            ]
+        )
         found = {
-            each.identifier: each
-            for one in _listed(benchmark, "benchmark")
-            for each in _benchmarks(one)
+            id(each): each for one in _listed(benchmark, "benchmark") for each in _benchmarks(one)
         }
-        _check_regions(settings, list(found.values()))
+        benchmarks = list(found.values())
+        _check_regions(settings, benchmarks)
         return cls(
-            models=list(specs.values()),
-            benchmarks=list(found.values()),
+            models=specs,
+            benchmarks=benchmarks,
             settings=settings,
             results=None if results is None else Results(Path(results)),
-            overwrite=overwrite,  # type: ignore[arg-type]  # checked above
+            overwrite=overwrite,
             single=_names_one(model) and _names_one(benchmark),
         )
 
@@ -184,6 +185,12 @@ def _names_one(given: Any) -> bool:
     return not isinstance(given, Sequence)
 
 
+def _each_once(specs: Sequence[ModelSpec]) -> list[ModelSpec]:
+    first = {spec.name: spec for spec in reversed(specs) if spec.named}
+    # Models that are made already may share a name, and are different ones.
+    return [spec for spec in specs if not spec.named or first[spec.name] is spec]
+
+
 def _model_specs(
     given: ModelLike, settings: Settings, placed: Mapping[str, Any], options: Mapping[str, Any]
 ) -> list[ModelSpec]:
@@ -208,7 +215,8 @@ def _model_specs(
     if not names:
         names = registry.match("models", given)
     return [
-        ModelSpec(name=name, make=partial(load_model, name, **placed, **options)) for name in names
+        ModelSpec(name=name, make=partial(load_model, name, **placed, **options), named=True)
+        for name in names
     ]
 
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from brainbench_models.cornet import CORnetS, cornet_s
 
 from brainbench import stimuli
 from brainbench.cache import Cache
 from brainbench.extract.stream import first_size
 from brainbench.extract.wrap import WrappedModel
 from brainbench.provenance import peak_memory_mb
-from brainbench_models.cornet import CORnetS, cornet_s
 
 AIM = 1.1
 LAYERS = ("V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool")
@@ -78,9 +78,13 @@ def main() -> None:
     parser.add_argument("--batch-size", default="auto", type=lambda t: t if t == "auto" else int(t))
     chosen = parser.parse_args()
     found = measure(chosen.images, chosen.rounds, chosen.batch_size)
-    print(f"CORnet-S, {chosen.images} images, {torch.get_num_threads()} threads, {chosen.rounds} rounds")
+    print(
+        f"CORnet-S, {chosen.images} images, {torch.get_num_threads()} threads, {chosen.rounds} rounds"
+    )
     for name, value in found.items():
-        print(f"  {name:<20} {value:.3g}" if name != "peak_memory_mb" else f"  {name:<20} {value:.0f}")
+        print(
+            f"  {name:<20} {value:.3g}" if name != "peak_memory_mb" else f"  {name:<20} {value:.0f}"
+        )
     print(f"extraction / bare forward passes = {found['ratio']:.3f} (aim: at most {AIM})")
 
 

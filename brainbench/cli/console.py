@@ -3,44 +3,67 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
+import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from brainbench.cli.text import fitted
 from brainbench.interfaces import Settings
 from brainbench.progress import Advance, Reporter, Silent
 from brainbench.run.plan import Item
 from brainbench.scores import Score
+from brainbench.store.results import summary
+
+UNBOUNDED = 10_000
+
+
+@functools.cache
+def stderr() -> Console:
+    """The one console for bars, notes and the log, so that none of them writes over another."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 class Terminal:
     """Notes on stderr; bars there too, if it is a terminal."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self._bars: Progress | None = None
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        """Show a bar while the block runs."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        off = not self.console.is_terminal
-        with Progress(*columns, console=self.console, transient=True, disable=off) as bars:
+        """Show a bar while the block runs; a bar that is opened within another stands below it."""
+        with contextlib.ExitStack() as stack:
+            if self._bars is None:
+                self._bars = stack.enter_context(_progress())
+                stack.callback(setattr, self, "_bars", None)
+            bars = self._bars
             bar = bars.add_task(label, total=total)
+            stack.callback(bars.remove_task, bar)
             yield lambda n: bars.advance(bar, n)
 
     def note(self, text: str) -> None:
         """Print one line."""
-        self.console.print(text, markup=False)
+        stderr().print(text, soft_wrap=not stderr().is_terminal)
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=stderr(), transient=True, disable=not stderr().is_terminal)
 
 
 def reporter(*, quiet: bool) -> Reporter:
@@ -50,46 +73,75 @@ def reporter(*, quiet: bool) -> Reporter:
 
 def start_logging(*, verbose: bool) -> None:
     """Log to stderr: warnings, or everything of brainbench."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    layout = "%(levelname)s %(name)s: %(message)s"
+    handler: logging.Handler = logging.StreamHandler()
+    if stderr().is_terminal:  # a log line must not run into a bar
+        handler = RichHandler(console=stderr(), show_time=False, show_level=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format=layout, handlers=[handler], force=True)
     logging.getLogger("brainbench").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def stdout() -> Console:
-    """Console for results: as wide as the terminal; wide enough for any table where there is none."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=110)
+    """Console for results: as wide as the terminal, and without end where there is none."""
+    width = None if sys.stdout.isatty() else UNBOUNDED
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-def print_scores(scores: Sequence[Score], settings: Settings) -> None:
-    """Table of scores, and below it what the marks mean and why some have no value."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model", overflow="fold")
-    table.add_column("benchmark", overflow="fold")
-    for title in ("score", "95 % interval", "ceiling", "sites"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for one in scores:
-        table.add_row(*_cells(one))
+def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
+    """Table of scores, and below it what the marks mean and why some have no value; or JSON alone."""
+    if as_json:
+        print(json.dumps([summary(one) for one in scores], indent=1, allow_nan=False))
+        return
     console = stdout()
+    table = _flat(scores)
+    wide = console.options.update(width=UNBOUNDED)
+    if Measurement.get(console, wide, table).maximum > console.width:
+        table = _grouped(scores)
     console.print(table)
-    for line in footnotes(scores, settings):
-        console.print(line, markup=False)
+    print(fitted("\n".join(footnotes(scores, settings)), sys.stdout))
 
 
-def _cells(one: Score) -> tuple[str, ...]:
-    name = f"{one.model} °" if one.untrained else one.model
-    benchmark = f"{one.benchmark} ~" if one.simulated else one.benchmark
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for title in ("score", "95 % CI", "ceiling", "sites"):
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _flat(scores: Sequence[Score]) -> Table:
+    table = _table("model", "benchmark")
+    for one in scores:
+        table.add_row(_model(one), _benchmark(one), *_figures(one))
+    return table
+
+
+def _grouped(scores: Sequence[Score]) -> Table:
+    """Narrower: each model on a line of its own, its benchmarks below it."""
+    table = _table("model, benchmark")
+    for model, group in itertools.groupby(scores, key=_model):
+        table.add_row(model)
+        for one in group:
+            table.add_row(f"  {_benchmark(one)}", *_figures(one))
+    return table
+
+
+def _model(one: Score) -> str:
+    return f"{one.model} °" if one.untrained else one.model
+
+
+def _benchmark(one: Score) -> str:
+    return f"{one.benchmark} ~" if one.simulated else one.benchmark
+
+
+def _figures(one: Score) -> tuple[str, ...]:
     if one.value is None:
-        return name, benchmark, "not here" if one.absent else "failed", "", "", ""
+        return ("not here" if one.absent else "failed",)
     interval = "" if one.ci is None else f"{decimal(one.ci[0])} to {decimal(one.ci[1])}"
     excluded = f" (-{one.n_excluded})" if one.n_excluded else ""
     mark = " *" if one.partial else ""
-    figures = (
-        decimal(one.value) + mark,
-        interval,
-        decimal(one.ceiling),
-        f"{one.n_units}{excluded}",
-    )
-    return name, benchmark, *figures
+    return decimal(one.value) + mark, interval, decimal(one.ceiling), f"{one.n_units}{excluded}"
 
 
 def decimal(value: float | None) -> str:
@@ -97,7 +149,10 @@ def decimal(value: float | None) -> str:
     if value is None:
         return ""
     text = f"{value:.3f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 and not text.startswith("1") else text
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
+    if digits == "0.000":
+        sign = ""
+    return sign + (digits[1:] if digits.startswith("0.") else digits)
 
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
@@ -117,26 +172,76 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     lines += [f"interval: {method}" for method in methods]
     excluded = {reason for one in scores for reason in one.excluded}
     lines += [f"left out: {reason}" for reason in sorted(excluded)]
+    return lines + _reasons(scores)
+
+
+def _reasons(scores: Sequence[Score]) -> list[str]:
+    """Why some have no value, each reason once."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for one in scores:
         if one.reason:
+            # Data is not here for any model.
+            who = "" if one.absent else f"{one.model} on "
             word = "" if one.absent else "failed: "
-            lines.append(f"{one.model} on {one.benchmark}: {word}{one.reason}")
-    return lines
+            groups.setdefault((who, word + one.reason), []).append(one.benchmark)
+    unstored = [one for one in scores if one.value is not None and one.file is None]
+    for one in unstored:
+        groups.setdefault((f"{one.model} on ", "computed, but not stored"), []).append(
+            one.benchmark
+        )
+    return [
+        f"{who}{', '.join(dict.fromkeys(names))}: {reason}"
+        for (who, reason), names in groups.items()
+    ]
 
 
-def print_plan(plans: Sequence[tuple[str, Sequence[Item]]]) -> None:
-    """What a run would do."""
+def print_plan(plans: Sequence[tuple[str, Sequence[Item]]], *, as_json: bool) -> None:
+    """What a run would do, as a table or as JSON."""
+    rows = [_plan_row(name, item) for name, items in plans for item in items]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    print_rows([{key: row[key] for key in row if key != "reason"} for row in rows])
+    reasons = [
+        f"{row['model']} on {row['benchmark']}: {row['reason']}" for row in rows if row["reason"]
+    ]
+    if reasons:
+        print(fitted("\n".join(reasons), sys.stdout))
+
+
+def _plan_row(name: str, item: Item) -> dict[str, Any]:
+    return {
+        "model": name,
+        "benchmark": item.benchmark.identifier,
+        "state": item.state,
+        "images": len(item.needs.stimuli) if item.needs else None,
+        "layers": list(item.needs.layers) if item.needs else [],
+        "reason": item.reason,
+    }
+
+
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Table of dicts with equal keys; a column without any entry is left out."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "benchmark", "state", "images", "layers"):
-        table.add_column(title, overflow="fold")
-    for name, items in plans:
-        for item in items:
-            images = str(len(item.needs.stimuli)) if item.needs else ""
-            layers = ", ".join(item.needs.layers) if item.needs else ""
-            table.add_row(name, item.benchmark.identifier, item.state, images, layers)
-    console = stdout()
-    console.print(table)
-    for name, items in plans:
-        for item in items:
-            if item.reason:
-                console.print(f"{name} on {item.benchmark.identifier}: {item.reason}", markup=False)
+    shown = [key for key in rows[0] if any(row[key] for row in rows)] if rows else []
+    for key in shown:
+        table.add_column(key, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[key]) for key in shown))
+    stdout().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Names and what is known about them, one below the other."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, "\n".join(value) if isinstance(value, list) else str(value))
+    stdout().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,9 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    _print(rows)
+    from brainbench.cli.console import print_rows
+
+    print_rows(rows)
 
 
 def _models(pattern: str) -> list[dict[str, Any]]:
@@ -35,47 +38,44 @@ def _models(pattern: str) -> list[dict[str, Any]]:
 
 
 def _benchmarks(pattern: str) -> list[dict[str, Any]]:
-    from brainbench.data.manifest import source
-    from brainbench.loading import list_benchmarks, load_benchmark
+    from brainbench.loading import list_benchmarks
 
-    rows = []
-    for name in list_benchmarks(pattern):
-        benchmark = load_benchmark(name)
-        absent = source(benchmark.data).absent()
-        rows.append(
-            {
-                "benchmark": name,
-                "version": benchmark.version,
-                "region": benchmark.region,
-                "window": "{:g}-{:g} ms".format(*benchmark.window),
-                "data": "data not here" if absent else "here",
-            }
-        )
-    return rows
+    columns = ("benchmark", "version", "region", "window", "data")
+    return [_row(_benchmark, name, columns) for name in list_benchmarks(pattern)]
 
 
 def _data(pattern: str) -> list[dict[str, Any]]:
-    from brainbench.data.manifest import manifest, source
     from brainbench.loading import list_data
 
-    rows = []
-    for name in list_data(pattern):
-        declared, found = manifest(name), source(name)
-        state = "data not here" if found.absent() else "here"
-        get = found.command if found.absent() else ""
-        rows.append({"data": name, "state": state, "title": declared.title, "get it with": get})
-    return rows
+    columns = ("data", "state", "title", "get it with")
+    return [_row(_data_set, name, columns) for name in list_data(pattern)]
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+def _row(
+    describe: Callable[[str], tuple[Any, ...]], name: str, columns: Sequence[str]
+) -> dict[str, Any]:
+    from brainbench.errors import BrainbenchError
 
-    from brainbench.cli.console import stdout
+    try:
+        values = describe(name)
+    except BrainbenchError as error:  # one broken plug-in does not hide the others
+        values = (*[""] * (len(columns) - 2), f"broken: {error.got}")
+    return dict(zip(columns, (name, *values), strict=True))
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [key for key in rows[0] if any(row[key] != "" for row in rows)] if rows else []
-    for key in shown:
-        table.add_column(key, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row[key]) for key in shown))
-    stdout().print(table)
+
+def _benchmark(name: str) -> tuple[Any, ...]:
+    from brainbench.data.manifest import source
+    from brainbench.loading import load_benchmark
+
+    one = load_benchmark(name)
+    state = "data not here" if source(one.data).absent() else "here"
+    return one.version, one.region, "{:g}-{:g} ms".format(*one.window), state
+
+
+def _data_set(name: str) -> tuple[Any, ...]:
+    from brainbench.data.manifest import manifest, source
+
+    declared, found = manifest(name), source(name)
+    if found.absent():
+        return "data not here", declared.title, found.command
+    return "here", declared.title, ""

@@ -10,7 +10,8 @@ import typer
 import brainbench
 from brainbench.cli import list_, score, show
 
-USAGE, FAILED, STOPPED = 2, 1, 130
+USAGE, STOPPED = 2, 130
+GOES_ON = "stopped; what was finished is kept, the same command goes on from there"
 
 app = typer.Typer(
     name="brainbench",
@@ -44,19 +45,15 @@ def _main(
 
 def run() -> None:
     """Run the program; errors of brainbench are printed as they are and end it with a status."""
+    from brainbench.cli.text import fitted
     from brainbench.errors import BrainbenchError
 
     try:
         app()
     except BrainbenchError as error:
-        print(f"brainbench: {error}", file=sys.stderr)
+        print(fitted(f"brainbench: {error}", sys.stderr), file=sys.stderr)
         sys.exit(USAGE)
-    except KeyboardInterrupt:
-        print(
-            "brainbench: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(STOPPED)
-    except BrokenPipeError:  # `brainbench list ... | head`
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as end:
+        if end.code == STOPPED:  # what typer makes of Ctrl-C
+            print(fitted(f"brainbench: {GOES_ON}", sys.stderr), file=sys.stderr)
+        raise

@@ -17,16 +17,9 @@ def show(
     if as_json:
         print(json.dumps(facts, indent=1, default=str))
         return
-    from rich.table import Table
+    from brainbench.cli.console import print_facts
 
-    from brainbench.cli.console import stdout
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in facts.items():
-        table.add_row(key, "\n".join(value) if isinstance(value, list) else str(value))
-    stdout().print(table)
+    print_facts(facts)
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -37,9 +30,9 @@ def _facts(name: str) -> dict[str, Any]:
         return _benchmark(name)
     if name in registry.entries("data"):
         return _data(name)
-    if name.partition("@")[0] in registry.entries("models") or ".py:" in name:
+    if name.partition("@")[0] in registry.entries("models") or registry.is_file(name):
         return _model(name)
-    known = [n for g in ("models", "benchmarks", "data") for n in registry.entries(g)]  # type: ignore[arg-type]  # the three groups
+    known = [n for g in ("models", "benchmarks", "data") for n in registry.entries(g)]
     raise unknown("name", name, known, todo="see `brainbench list models|benchmarks|data`")
 
 
@@ -48,11 +41,13 @@ def _benchmark(name: str) -> dict[str, Any]:
     from brainbench.loading import load_benchmark
 
     benchmark = load_benchmark(name)
-    absent = source(benchmark.data).absent()
+    data = source(benchmark.data)
+    absent = data.absent()
+    state = f"not here: {absent}; get it with `{data.command}`" if absent else "here"
     return {
         "benchmark": benchmark.identifier,
         "version": benchmark.version,
-        "data": f"{benchmark.data}, " + (f"not here: {absent}" if absent else "here"),
+        "data": f"{data.name}, {state}",
         "region": benchmark.region,
         "window": "{:g} to {:g} ms from stimulus onset".format(*benchmark.window),
         "presentation": benchmark.presentation.describe(),
@@ -98,6 +93,6 @@ def _model(name: str) -> dict[str, Any]:
         "areas": [f"{region}: {', '.join(layers)}" for region, layers in model.areas.items()],
         "static": "yes, one state per image" if model.static else "no",
         "clocks": clocks,
-        "presentations": ", ".join(model.presentations),
+        "presentations": ", ".join(sorted(model.presentations)),
         "digest": model.digest,
     }

@@ -14,6 +14,7 @@ import logging
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from brainbench.errors import InputError
 from brainbench.provenance import sha256
@@ -28,7 +30,7 @@ from brainbench.provenance import sha256
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
 _TORCH_PLAIN = (torch.dtype, torch.device, torch.memory_format, np.dtype)
 _VALUES = (tuple, frozenset, np.generic)  # whether two of these are one object is an accident
-_IDLE = (logging.Logger, type(threading.Lock()), type(threading.RLock()))  # these compute nothing
+_IDLE = (logging.Logger, weakref.ref, type(threading.Lock()), type(threading.RLock()))
 _INTERNAL = frozenset(vars(nn.Module())) | {"training"}  # torch's own; the mode is always eval
 _TREE = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _VERSIONED = sys.stdlib_module_names | {"torch", "numpy"}  # a version stands for this code
@@ -140,7 +142,7 @@ class _Walk:
 
     def tensor(self, tensor: Tensor, where: str) -> None:
         """Feed type, shape and bytes of a tensor, whatever its order in memory."""
-        if tensor.layout != torch.strided or tensor.is_quantized:
+        if is_lazy(tensor) or tensor.layout != torch.strided or tensor.is_quantized:
             raise self._opaque(tensor, where)
         self.text(str(tensor.dtype), str(tuple(tensor.shape)))
         flat = tensor.detach().cpu().contiguous().flatten()

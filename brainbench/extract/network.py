@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,6 +64,16 @@ class Network(Protocol):
         ...
 
 
+_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_making_locks = threading.Lock()
+
+
+def _alone(net: nn.Module) -> threading.RLock:
+    """Lock of a module: two threads would hook it at once, or digest it with the other's hooks on it."""
+    with _making_locks:
+        return _locks.setdefault(net, threading.RLock())
+
+
 @dataclass(frozen=True)
 class TorchNetwork:
     """A torch module, read by forward hooks."""
@@ -70,9 +82,10 @@ class TorchNetwork:
 
     def digest(self, name: str, declared: str | None) -> str:
         """See `fingerprint.digest_of`; with `declared`, the weights and that text."""
-        if declared is None:
-            return digest_of(self.net, name=name)
-        return sha256("declared", declared, torch.__version__, weights_digest(self.net))
+        with _alone(self.net):
+            if declared is None:
+                return digest_of(self.net, name=name)
+            return sha256("declared", declared, torch.__version__, weights_digest(self.net))
 
     def check(self, layer: str) -> None:
         """Raise UnknownNameError if there is no such submodule."""
@@ -92,6 +105,7 @@ class TorchNetwork:
         """Hook the layers in evaluation mode on `device`; hooks, modes and device are put back."""
         net = self.net
         with (
+            _alone(net),
             _moved(net, device),
             evaluating(net),
             capturing(net, layers, calls) as capture,

@@ -77,8 +77,9 @@ class Preprocess:
                 allowed=", ".join(_RESAMPLING),
                 todo="choose the filter that the network was trained with",
             )
-        values = np.array([self.mean, self.std], dtype=np.float64)
-        if values.shape != (2, 3) or not np.isfinite(values).all() or (values[1] <= 0).any():
+        lengths = (len(self.mean), len(self.std))
+        finite = np.isfinite((*self.mean, *self.std)).all()
+        if lengths != (3, 3) or not finite or min(self.std) <= 0:
             raise InputError(
                 f"preprocessing {self.name!r} with mean={self.mean}, std={self.std}",
                 allowed="three finite values each, every std above 0",

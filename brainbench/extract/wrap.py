@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -58,7 +57,6 @@ class WrappedModel:
     cache: Cache | None = None
     precision: str = PRECISION
     presentations: tuple[Kind, ...] = ("constant",)
-    _busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def static(self) -> bool:
@@ -146,7 +144,6 @@ class WrappedModel:
         if not absent:
             return
         with contextlib.ExitStack() as held:
-            held.enter_context(self._busy)  # hooks of two threads would mix
             for key in sorted(absent.values()):
                 held.enter_context(store.lock(_KIND, key))
             absent = _absent(store, absent)  # another process may have made them meanwhile

@@ -301,11 +301,10 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
     B = G @ G.transpose(0, 2, 1) if neuroids > 1 else None
     for a in range(n_components):
         c = _dominant(B) if B is not None else np.ones((models, 1))
-        w = _combine(c, G) - _combine(_apply(Q[:, :a], c), P[:, :a])
+        w = _combine(c, G)
         norm_w = np.linalg.norm(w, axis=1)
         r = w / np.where(norm_w > 0, norm_w, 1.0)[:, None]
-        for _ in range(2):
-            r = r - _combine(_apply(P[:, :a], r), R[:, :a])
+        r = r - _combine(_apply(P[:, :a], r), R[:, :a])
         s = np.ascontiguousarray((C @ r.T).T)
         square = np.vecdot(r, s)
         alive = (norm_w > smallest_w) & (square > smallest_c * np.vecdot(r, r))
@@ -315,8 +314,9 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
         R[:, a], P[:, a] = r * scale, s * scale
         Q[:, a] = _apply(G, R[:, a])
         if B is not None:
-            v = _apply(G, P[:, a]) - _combine(_apply(P[:, :a], P[:, a]), Q[:, :a])
+            v = _apply(G, P[:, a])
             B = _deflate(B, Q[:, a], v, np.vecdot(P[:, a], P[:, a]))
+        G = G - Q[:, a, :, None] * P[:, a, None, :]
     return Q.transpose(0, 2, 1) @ R
 
 

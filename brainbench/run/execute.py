@@ -30,10 +30,13 @@ class ModelSpec:
         As the user wrote it.
     make : callable
         Makes the model.
+    named : bool
+        The name says all about the model: another spec of this name makes the same.
     """
 
     name: str
     make: Callable[[], BrainModel]
+    named: bool = False
 
 
 def execute(

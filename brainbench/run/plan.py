@@ -44,8 +44,8 @@ class Item:
     """
 
     benchmark: Benchmark
-    key: str
     state: State
+    key: str = ""
     stored: Score | None = None
     needs: Needs | None = None
     reason: str | None = None

@@ -245,8 +245,8 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
 
     Examples
     --------
-    >>> float(ceiled(0.6, 0.64)), float(ceiled(0.6, 0.36, formula="r2/c"))
-    (0.75, 1.0)
+    >>> ceiled(0.6, [0.36, 0.64]).round(6), float(ceiled(0.6, 0.36, formula="r2/c"))
+    (array([1.  , 0.75]), 1.0)
     """
     if formula not in FORMULAS:
         raise unknown("formula", formula, list(FORMULAS), todo="choose one of these")

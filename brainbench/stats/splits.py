@@ -64,7 +64,7 @@ def paper(
     --------
     >>> folds = paper(["d", "c", "b", "a"], ["cat", "cat", "dog", "dog"], n_splits=2)
     >>> [fold.test.tolist() for fold in folds]
-    [[1, 3], [0, 2]]
+    [[1, 2], [0, 3]]
     """
     ids, labels = _check(stimulus_ids, objects)
     _check_n_splits(n_splits)

@@ -171,7 +171,9 @@ class Results:
     def _save_predictions(self, predictions: xr.Dataset) -> str:
         columns = ("predicted", "target", "fold", "stimulus_id", "neuroid_id")
         # Text may come as Python objects, whose bytes are addresses.
-        arrays = {key: np.ascontiguousarray(plain(predictions[key].values)) for key in columns}
+        arrays: dict[str, Any] = {
+            key: np.ascontiguousarray(plain(predictions[key].values)) for key in columns
+        }
         content = [part for a in arrays.values() for part in (f"{a.dtype}{a.shape}", a.tobytes())]
         path = self.folder / "predictions" / f"{sha256(*content)[:24]}.npz"
         if not path.is_file():

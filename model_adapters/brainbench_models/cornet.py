@@ -155,6 +155,11 @@ class CORnetS(nn.Module):
                 output=nn.Identity(),
             )
         )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # on a CPU it would reorder them in each call
+                module.weight.data = module.weight.data.contiguous(
+                    memory_format=torch.channels_last
+                )
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, 3, 224, 224), ImageNet-normalised, to logits (batch, 1000)."""

@@ -45,5 +45,5 @@ def test_tiny_responses_do_not_underflow():
     ("x", "y"), [((3, 2), (3, 1)), ((1, 2), (1, 2)), ((), ())], ids=["shape", "one", "scalar"]
 )
 def test_shapes(x, y):
-    with pytest.raises(InputError, match="to correlate over axis 0\n  allowed: equal shapes.*\n"):
+    with pytest.raises(InputError, match=r"to correlate over axis 0\n  allowed: equal shapes.*\n"):
         pearson(np.ones(x), np.ones(y))

@@ -256,7 +256,7 @@ def test_splits_that_cannot_be_used(train, test):
 
 def test_primal_needs_features():
     X, Y = data()
-    with pytest.raises(InputError, match="form='primal' with a Gram matrix.*\n.*\n  next: give"):
+    with pytest.raises(InputError, match=r"form='primal' with a Gram matrix.*\n.*\n  next: give"):
         cross_predict(gram(X), Y, folds(90), form="primal")
 
 

@@ -1,0 +1,119 @@
+"""Option values of the command line as Python values; a wrong one is an error that says what is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from brainbench.errors import InputError, unknown
+
+PYTHON_WORDS = {"True": True, "False": False, "None": None}
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`["IT=a,V4=b", "V2=c"]` as a dict.
+
+    Raises
+    ------
+    InputError
+        An entry without "=", or a name that is given twice.
+    """
+    found: dict[str, str] = {}
+    for entry in (part for text in given for part in text.split(",")):
+        key, equals, value = (piece.strip() for piece in entry.partition("="))
+        if not (key and equals and value):
+            raise InputError(
+                f"{option} {entry!r}", allowed="name=value", todo=f"write {option} name=value"
+            )
+        if found.get(key, value) != value:
+            raise InputError(
+                f"{option} gives {key} as {found[key]!r} and as {value!r}",
+                allowed="one value for each name",
+                todo="drop one of the two",
+            )
+        found[key] = value
+    return found
+
+
+def value_of(text: str) -> Any:
+    """Value of `--model-args k=v`: a number, true, false, null (or as Python spells them), else text.
+
+    Examples
+    --------
+    >>> [value_of(text) for text in ("3", "1e-3", "true", "False", "v2", '"3"')]
+    [3, 0.001, True, False, 'v2', '3']
+    """
+    if text in PYTHON_WORDS:
+        return PYTHON_WORDS[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def batch_size_of(text: str) -> int | str:
+    """Batch size as a positive number, or "auto".
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    if text == "auto":
+        return text
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise InputError(
+            f"--batch-size {text!r}",
+            allowed="'auto', or a whole number of images from 1",
+            todo="write for example --batch-size 16",
+        )
+    return int(text)
+
+
+def needed(given: list[str], option: str, listing: str) -> list[str]:
+    """Return what was given, if anything was.
+
+    Raises
+    ------
+    InputError
+        Nothing was.
+    """
+    if not given:
+        raise InputError(
+            f"no {option}",
+            allowed="a name, a wildcard, a comma list, or 'all'",
+            todo=f"give {option} NAME; `{listing}` lists the names",
+        )
+    return given
+
+
+def one_of(given: str, allowed: Sequence[str], option: str) -> str:
+    """Return what was given, if it is allowed.
+
+    Raises
+    ------
+    UnknownNameError
+        It is not.
+    """
+    if given not in allowed:
+        raise unknown(f"choice for {option}", given, allowed, todo=f"give {option} {allowed[0]}")
+    return given
+
+
+def writable_file(path: Path | None, option: str) -> Path | None:
+    """Return the path, if a file could stand there: this is known before hours of computing.
+
+    Raises
+    ------
+    InputError
+        A folder, or a file in a folder that does not exist.
+    """
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise InputError(
+            f"{option} {path}: " + ("a folder" if path.is_dir() else "there is no such folder"),
+            allowed="a file in a folder that exists",
+            todo=f"make the folder, or give another path with {option}",
+        )
+    return path

@@ -1,0 +1,377 @@
+"""The hidden network of a simulated brain: V1, V2, V4 and IT over 250 ms, in float64.
+
+An image is on for 100 ms, then a grey blank. Every area integrates its input in steps of 10 ms:
+
+V1
+    Energies of Gabor quadrature pairs (8 orientations, 3 scales), minus what the surround of the
+    same channel gives, divided by the activity of all channels at that place. The surround is fed
+    by V1 itself and slower than the centre, so textures fade and contours stay: what is seen of
+    an object in front of clutter improves over time.
+V2
+    Each channel multiplies two V1 channels at two places near each other (corners, curves,
+    parallel contours).
+V4, IT
+    Sparse random mixtures of the area before over ever larger regions, in IT with excitation by
+    other channels at the same place.
+
+Between areas, places are pooled by the fourth power (close to a maximum), which gives tolerance to
+position. All weights come from the seed; nothing is learned. Areas start at 40, 50, 70 and 90 ms.
+
+Responses are rounded to multiples of 2**-18 and population responses to multiples of 2**-14, far
+above the rounding errors of float64, so that other machines and numbers of threads give the same
+bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from brainbench.errors import InputError
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Tensor: TypeAlias = torch.Tensor
+
+REGIONS = ("V1", "V2", "V4", "IT")
+SHAPES = {"V1": (24, 14, 14), "V2": (128, 7, 7), "V4": (128, 5, 5), "IT": (256, 3, 3)}
+"""Channels, rows and columns of each area."""
+POPULATION = 96
+"""Spatially pooled units of each area."""
+BIN_MS = 10.0
+BINS = 25
+ON_MS = 100.0
+LATENCY_MS = {"V1": 40.0, "V2": 50.0, "V4": 70.0, "IT": 90.0}
+"""Start of the first bin in which an area can respond."""
+PICTURE = 224
+
+_ORIENTATIONS, _SCALES = 8, 3
+_REACH = 3  # a V2 channel joins places at most so many V1 positions apart, in x and in y
+_RATE = {"V1": 0.6, "V2": 0.6, "V4": 0.5, "IT": 0.5}  # share of the way to the input in one step
+_SURROUND_RATE, _SURROUND = 0.3, 1.4
+_LATERAL = 0.3
+_INHIBITION = {"V4": 0.0, "IT": 0.5}
+_HALF = {"V1": 0.15, "V2": 0.05, "V4": 0.1, "IT": 0.1}  # activity at which normalisation halves
+_POOL_SIGMA = {"V1": 1.2, "V2": 1.0, "V4": 1.0, "IT": 0.8}  # of population units, in positions
+_MAP_GRID, _POPULATION_GRID, _WEIGHT_GRID = 2.0**-18, 2.0**-14, 2.0**-10
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenNetwork:
+    """Fixed weights of a hidden network.
+
+    Attributes
+    ----------
+    seed
+        Everything below follows from it.
+    pair_first
+        V1 channel of each V2 channel's first input, (128,).
+    pair_second
+        Index of the second input in V1's padded maps, (128 * 14 * 14,).
+    mix_v4, mix_it
+        Mixtures, (channel out, channel in).
+    lateral
+        Excitation among IT channels, (channel, channel), rows sum to `_LATERAL`.
+    pools
+        Per area, weights of the population, (96, channel * row * column), rows sum to 1.
+    """
+
+    seed: int
+    pair_first: Tensor
+    pair_second: Tensor
+    mix_v4: Tensor
+    mix_it: Tensor
+    lateral: Tensor
+    pools: dict[str, Array]
+
+
+def build_network(*, seed: int = 0) -> HiddenNetwork:
+    """Draw the weights of a hidden network.
+
+    Parameters
+    ----------
+    seed
+        Seed of the simulated brain.
+
+    Returns
+    -------
+    HiddenNetwork
+        The same weights for the same seed.
+    """
+    first, second = _draw_pairs(_rng(seed, 2))
+    return HiddenNetwork(
+        seed=seed,
+        pair_first=first,
+        pair_second=second,
+        mix_v4=_draw_mixture(_rng(seed, 3), n_out=SHAPES["V4"][0], n_in=SHAPES["V2"][0]),
+        mix_it=_draw_mixture(_rng(seed, 4), n_out=SHAPES["IT"][0], n_in=SHAPES["V4"][0]),
+        lateral=_draw_lateral(_rng(seed, 5), n=SHAPES["IT"][0]),
+        pools={
+            region: _draw_pools(_rng(seed, 6, index), region)
+            for index, region in enumerate(REGIONS)
+        },
+    )
+
+
+def respond(
+    network: HiddenNetwork,
+    pictures: npt.NDArray[np.uint8],
+    *,
+    on_ms: float | None = ON_MS,
+) -> dict[str, Array]:
+    """Responses of all areas to pictures.
+
+    Parameters
+    ----------
+    network
+        From `build_network`.
+    pictures
+        (stimulus, 224, 224, 3), uint8. Give 16 or so at a time: one needs 4 MB.
+    on_ms
+        How long they are shown, in ms; the rest is blank. None shows them all the time.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Per area the maps (stimulus, channel, row, column, time), non-negative, in arbitrary
+        units, in 25 bins of 10 ms from stimulus onset.
+
+    Raises
+    ------
+    InputError
+        Pictures of another size or type.
+    """
+    drive = _energies(_luminance(pictures))
+    off = BINS if on_ms is None else round(on_ms / BIN_MS)
+    start = round(LATENCY_MS["V1"] / BIN_MS)
+    state = _State.rest(len(pictures))
+    maps = {
+        region: np.empty((len(pictures), *shape, BINS)) for region, shape in SHAPES.items()
+    }
+    dark = torch.zeros_like(drive)
+    for step in range(BINS):
+        seen = drive if start <= step < start + off else dark
+        for region, response in _advance(network, state, seen).items():
+            maps[region][..., step] = response.numpy()
+    return {region: np.rint(values / _MAP_GRID) * _MAP_GRID for region, values in maps.items()}
+
+
+def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
+    """Population responses from the maps of an area.
+
+    Parameters
+    ----------
+    network
+        From `build_network`.
+    region
+        "V1", "V2", "V4" or "IT".
+    maps
+        (stimulus, channel, row, column, time), as `respond` gives them.
+
+    Returns
+    -------
+    ndarray, (stimulus, 96, time)
+        Weighted means of one channel over a Gaussian window each, multiples of 2**-14.
+    """
+    flat = maps.reshape(len(maps), -1, maps.shape[-1])
+    # Maps and weights are multiples of powers of two below 2**53: the sum is exact in any order.
+    pooled = np.matmul(network.pools[region], flat)
+    return np.asarray(np.rint(pooled / _POPULATION_GRID) * _POPULATION_GRID)
+
+
+def unit_coordinates(region: str) -> dict[str, npt.NDArray[np.intp]]:
+    """Channel, x (column) and y (row) of each unit of an area, in the order of flattened maps."""
+    channel, row, column = np.unravel_index(
+        np.arange(int(np.prod(SHAPES[region]))), SHAPES[region]
+    )
+    return {"channel": channel, "x": column, "y": row}
+
+
+# ---- one step ------------------------------------------------------------------------------------
+
+
+@dataclass
+class _State:
+    """What the network carries from one step to the next; the deques hold earlier outputs."""
+
+    center: Tensor
+    surround: Tensor
+    v1: deque[Tensor]
+    v2: deque[Tensor]
+    v4: deque[Tensor]
+    it: Tensor
+
+    @classmethod
+    def rest(cls, n: int) -> _State:
+        zero = {
+            region: torch.zeros((n, *shape), dtype=torch.float64)
+            for region, shape in SHAPES.items()
+        }
+        return cls(
+            center=zero["V1"],
+            surround=zero["V1"],
+            v1=deque([zero["V1"]], maxlen=1),
+            v2=deque([zero["V2"]] * 2, maxlen=2),
+            v4=deque([zero["V4"]] * 2, maxlen=2),
+            it=zero["IT"],
+        )
+
+
+def _advance(network: HiddenNetwork, state: _State, drive: Tensor) -> dict[str, Tensor]:
+    """One step of 10 ms. Areas read what the area before gave 10 (V2) or 20 ms (V4, IT) ago."""
+    mixed = torch.einsum("oi,nihw->nohw", network.mix_it, _power_pool(state.v4[0], 3, 1))
+    lateral = torch.einsum("oi,nihw->nohw", network.lateral, state.it)
+    it = _leak("IT", state.it, _inhibit("IT", mixed) + lateral)
+    mixed = torch.einsum("oi,nihw->nohw", network.mix_v4, _power_pool(state.v2[0], 3, 1))
+    v4 = _leak("V4", state.v4[-1], _inhibit("V4", mixed))
+    v2 = _leak("V2", state.v2[-1], _pairs(network, state.v1[0]))
+    excess = torch.relu(drive - _SURROUND * state.surround)
+    center = state.center + _RATE["V1"] * (excess - state.center)
+    around = functional.avg_pool2d(functional.pad(drive, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    state.surround = state.surround + _SURROUND_RATE * (around - state.surround)
+    v1 = _normalise("V1", center)
+    state.center, state.it = center, it
+    state.v1.append(v1)
+    state.v2.append(v2)
+    state.v4.append(v4)
+    return {"V1": v1, "V2": v2, "V4": v4, "IT": it}
+
+
+def _leak(region: str, before: Tensor, drive: Tensor) -> Tensor:
+    return before + _RATE[region] * (_normalise(region, drive) - before)
+
+
+def _normalise(region: str, activity: Tensor) -> Tensor:
+    """Divide by the mean over channels at the same place (Heeger 1992)."""
+    return activity / (_HALF[region] + activity.mean(dim=1, keepdim=True))
+
+
+def _inhibit(region: str, drive: Tensor) -> Tensor:
+    """What exceeds a share of the mean over channels at the same place."""
+    return torch.relu(drive - _INHIBITION[region] * drive.mean(dim=1, keepdim=True))
+
+
+def _power_pool(activity: Tensor, side: int, stride: int, padding: int = 0) -> Tensor:
+    """Fourth-power mean over squares of positions."""
+    squared = activity * activity
+    pooled = functional.avg_pool2d(squared * squared, side, stride, padding)
+    return torch.sqrt(torch.sqrt(pooled))
+
+
+def _pairs(network: HiddenNetwork, v1: Tensor) -> Tensor:
+    """Geometric means of pairs of V1 responses, pooled by the fourth power over 4 x 4 places."""
+    _, rows, columns = SHAPES["V1"]
+    first = v1[:, network.pair_first].flatten(1)
+    padded = functional.pad(v1, (_REACH,) * 4)
+    product = first * padded.flatten(1)[:, network.pair_second]
+    product = (product * product).view(len(v1), -1, rows, columns)
+    return torch.sqrt(torch.sqrt(functional.avg_pool2d(product, 4, 2, 1)))
+
+
+# ---- the front end ---------------------------------------------------------------------------------
+
+
+def _luminance(pictures: npt.NDArray[np.uint8]) -> Tensor:
+    """Luma (stimulus, 1, 224, 224) in [0, 1]."""
+    given = np.asarray(pictures)
+    if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != (PICTURE, PICTURE, 3):
+        raise InputError(
+            f"pictures of type {given.dtype} and shape {given.shape}",
+            allowed=f"uint8, (stimulus, {PICTURE}, {PICTURE}, 3)",
+            todo=f"resize the pictures to {PICTURE} x {PICTURE} RGB",
+        )
+    # Exact in integers, so the front end starts from the same bits everywhere.
+    luma = given.astype(np.int64) @ np.array([299, 587, 114])
+    return torch.from_numpy(luma / 255000.0)[:, None]
+
+
+def _energies(luminance: Tensor) -> Tensor:
+    """Amplitudes of Gabor quadrature pairs (stimulus, 24, 14, 14), scale by scale."""
+    filters = _gabors()
+    energies = []
+    for shrink, stride in ((2, 2), (4, 1), (8, 1)):
+        small = functional.pad(
+            functional.avg_pool2d(luminance, shrink), (4, 4, 4, 4), mode="reflect"
+        )
+        parts = functional.conv2d(small, filters, stride=stride)
+        energy = parts[:, :_ORIENTATIONS] ** 2 + parts[:, _ORIENTATIONS:] ** 2
+        side = energy.shape[-1] // SHAPES["V1"][1]
+        energies.append(torch.sqrt(torch.sqrt(functional.avg_pool2d(energy**2, side))))
+    return torch.cat(energies, dim=1)
+
+
+def _gabors() -> Tensor:
+    """Gabor filters (16, 1, 9, 9) of unit norm and no response to grey: even, then odd."""
+    places = np.arange(9) - 4.0
+    envelope = np.exp(-(places[:, None] ** 2 + places[None, :] ** 2) / (2.0 * 2.2**2))
+    filters = []
+    for phase in (0.0, np.pi / 2.0):
+        for angle in np.pi * np.arange(_ORIENTATIONS) / _ORIENTATIONS:
+            along = np.cos(angle) * places[None, :] + np.sin(angle) * places[:, None]
+            wave = envelope * np.cos(2.0 * np.pi * along / 5.0 + phase)
+            wave -= envelope * (wave.sum() / envelope.sum())
+            filters.append(wave / np.sqrt((wave**2).sum()))
+    return torch.from_numpy(np.stack(filters)[:, None])
+
+
+# ---- weights ---------------------------------------------------------------------------------------
+
+
+def _draw_pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Two V1 channels and the step from one place to the other, for each V2 channel."""
+    n, (channels, rows, columns) = SHAPES["V2"][0], SHAPES["V1"]
+    first, second = rng.integers(channels, size=(2, n))
+    down, across = rng.integers(-_REACH, _REACH + 1, size=(2, n))
+    row = np.arange(rows)[None, :, None] + _REACH + down[:, None, None]
+    column = np.arange(columns)[None, None, :] + _REACH + across[:, None, None]
+    wide = columns + 2 * _REACH
+    index = (second[:, None, None] * (rows + 2 * _REACH) + row) * wide + column
+    return torch.from_numpy(first), torch.from_numpy(index.reshape(-1))
+
+
+def _draw_mixture(rng: np.random.Generator, *, n_out: int, n_in: int) -> Tensor:
+    """Weight 1 from one channel, which differs until all are used, and weaker ones from two more."""
+    weights = np.zeros((n_out, n_in))
+    for channel in range(n_out):
+        others = rng.choice(n_in, size=2, replace=False)
+        weights[channel, others] = rng.uniform(-0.3, 0.5, size=2)
+        weights[channel, channel % n_in] += 1.0
+    return torch.from_numpy(weights)
+
+
+def _draw_lateral(rng: np.random.Generator, *, n: int) -> Tensor:
+    """Each channel excites itself and two others."""
+    weights = np.zeros((n, n))
+    for channel in range(n):
+        weights[channel, rng.choice(n, size=2, replace=False)] = 0.25 * _LATERAL
+        weights[channel, channel] += 0.5 * _LATERAL
+    return torch.from_numpy(weights)
+
+
+def _draw_pools(rng: np.random.Generator, region: str) -> Array:
+    """Gaussian windows on one channel each, at random places; weights multiples of 2**-10."""
+    channels, rows, columns = SHAPES[region]
+    channel = np.concatenate(
+        [rng.permutation(channels) for _ in range(-(-POPULATION // channels))]
+    )[:POPULATION]
+    row, column = rng.uniform([[0.0], [0.0]], [[rows - 1.0], [columns - 1.0]], (2, POPULATION))
+    down = np.arange(rows)[None, :, None] - row[:, None, None]
+    across = np.arange(columns)[None, None, :] - column[:, None, None]
+    window = np.exp(-(down**2 + across**2) / (2.0 * _POOL_SIGMA[region] ** 2))
+    window /= window.sum(axis=(1, 2), keepdims=True)
+    weights = np.zeros((POPULATION, channels, rows, columns))
+    weights[np.arange(POPULATION), channel] = np.rint(window / _WEIGHT_GRID) * _WEIGHT_GRID
+    return weights.reshape(POPULATION, -1)
+
+
+def _rng(seed: int, *purpose: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, 1000, *purpose]))
+
+
+Respond: TypeAlias = Callable[[npt.NDArray[np.uint8]], dict[str, Array]]

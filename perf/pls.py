@@ -1,0 +1,222 @@
+"""How fast neural predictivity is: ratios to scikit-learn in one run, equal threads for both.
+
+    python perf/pls.py [--threads N] [--json FILE] [--only NAME ...]
+
+Run it on an idle machine; the load at the start is printed. scikit-learn is timed on one split, and
+for PLS1 on a few neuroids, and scaled, which the table says: all of it would take an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+import sklearn
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.cross_decomposition import PLSRegression
+from synthetic_inputs import neural
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from brainbench.metrics.correlation import pearson
+from brainbench.metrics.gram import gram
+from brainbench.metrics.pls import cross_predict
+from brainbench.stats.aggregate import median_then_mean
+from brainbench.stats.bootstrap import bootstrap
+from brainbench.stats.ceiling import split_half
+from brainbench.stats.splits import Split, brainscore
+
+ORACLE = Path(__file__).parents[1] / "tests" / "oracle" / "data" / "seedscale_pls_168.npz"
+N_COMPONENTS = 25
+N_NEUROIDS = 168
+PLS1_NEUROIDS = 12
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Ours against scikit-learn: seconds, and by how much the results differ."""
+
+    name: str
+    what: str
+    ours_s: float
+    reference_s: float
+    reference: str
+    gram_s: float
+    difference: float
+    difference_of: str
+    ratio_at_least: float
+    difference_at_most: float
+
+    def report(self) -> dict[str, Any]:
+        """All figures, the derived ones too."""
+        ratio = self.reference_s / self.ours_s
+        passed = ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
+        derived = {"ratio": ratio, "ours_over_gram": self.ours_s / self.gram_s, "passed": passed}
+        return asdict(self) | derived
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - start
+
+
+def inputs(n_features: int) -> tuple[Array, Array, list[Split]]:
+    X, Y, ids, objects = neural(7, 64, 40, n_features, N_NEUROIDS, n_latent=60, noise=2.0)
+    return X.astype(np.float32), Y, brainscore(ids, objects)
+
+
+def bare_gram(X: Array) -> float:
+    """Seconds of X'X or XX', whichever is smaller, alone and from float64 features."""
+    X = X.astype(np.float64)
+    X = X.T if X.shape[1] < X.shape[0] else X
+    return timed(lambda: X @ X.T)[1]
+
+
+def by_sklearn(X: Array, Y: Array, split: Split) -> Array:
+    model = PLSRegression(N_COMPONENTS, scale=False).fit(X[split.train], Y[split.train])
+    return np.asarray(model.predict(X[split.test]).reshape(len(split.test), -1))
+
+
+def pls2(n_features: int, *, ratio_at_least: float) -> Row:
+    X, Y, splits = inputs(n_features)
+
+    def ours() -> list[Array]:
+        features = gram(X) if n_features > len(X) else X
+        return cross_predict(features, Y, splits, n_components=N_COMPONENTS, kind="pls2")
+
+    held_out, seconds = timed(ours)
+    theirs, one_split = timed(lambda: by_sklearn(X, Y, splits[0]))
+    r = np.stack([pearson(p, Y[s.test]) for p, s in zip(held_out, splits, strict=True)])
+    if n_features == 1000:
+        difference = float(median_then_mean(r)) - float(np.load(ORACLE)["score"])
+        difference_of, at_most = "score to Brain-Score's, 10 splits", 5e-4
+    else:
+        difference = float(np.median(r[0]) - np.median(pearson(theirs, Y[splits[0].test])))
+        difference_of, at_most = "median r, same split", 2e-3
+    return Row(
+        name=f"pls2-{n_features}",
+        what=f"PLS2, {n_features:,} features, 10 splits",
+        ours_s=seconds,
+        reference_s=10 * one_split,
+        reference=f"1 split ({one_split:.1f} s) x 10",
+        gram_s=bare_gram(X),
+        difference=abs(difference),
+        difference_of=difference_of,
+        ratio_at_least=ratio_at_least,
+        difference_at_most=at_most,
+    )
+
+
+def pls1(n_features: int, *, ratio_at_least: float) -> Row:
+    X, Y, splits = inputs(n_features)
+    X = X.astype(np.float64)  # given float32, scikit-learn would predict in float32
+    held_out, seconds = timed(lambda: cross_predict(X, Y, splits, n_components=N_COMPONENTS))
+    some = np.linspace(0, N_NEUROIDS - 1, PLS1_NEUROIDS).astype(int)
+    theirs, few = timed(lambda: [by_sklearn(X, Y[:, [i]], splits[0]) for i in some])
+    return Row(
+        name=f"pls1-{n_features}",
+        what=f"PLS1, {n_features:,} features, 10 splits",
+        ours_s=seconds,
+        reference_s=10 * few * N_NEUROIDS / PLS1_NEUROIDS,
+        reference=f"1 split, {PLS1_NEUROIDS} of {N_NEUROIDS} neuroids ({few:.1f} s), scaled",
+        gram_s=bare_gram(X),
+        difference=float(np.abs(held_out[0][:, some] - np.hstack(theirs)).max()),
+        difference_of="largest of the predictions",
+        ratio_at_least=ratio_at_least,
+        difference_at_most=1e-8,
+    )
+
+
+MEASUREMENTS: dict[str, Callable[[], Row]] = {
+    "pls2-1000": lambda: pls2(1000, ratio_at_least=10),
+    "pls1-1000": lambda: pls1(1000, ratio_at_least=60),
+    "pls2-25088": lambda: pls2(25088, ratio_at_least=100),
+}
+
+
+def seconds_of_the_rest() -> dict[str, float]:
+    """Ceiling and interval at the size of a real benchmark: 2,560 images, 168 sites."""
+    rng = np.random.default_rng(0)
+    trials = rng.standard_normal((28, 2560, N_NEUROIDS))
+    y = trials[0].reshape(10, 256, N_NEUROIDS)
+    x = y + rng.standard_normal(y.shape)
+    rows = np.arange(2560).reshape(10, 256)
+    return {
+        "split-half ceiling, 28 trials": timed(lambda: split_half(trials, correlate=pearson))[1],
+        "bootstrap, 1,000 draws": timed(lambda: bootstrap(list(x), list(y), list(rows)))[1],
+    }
+
+
+def warm_up() -> None:
+    X = np.random.default_rng(0).standard_normal((80, 100))
+    cross_predict(X, X, [(np.arange(60), np.arange(60, 80))], kind="pls2")
+
+
+def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
+    shown = Table(title=f"25 components, 2,560 images, 168 neuroids, {threads} threads for both")
+    heads = ("", "ours", "scikit-learn", "ratio", "bare Gram", "ours / Gram", "difference", "")
+    for head in heads:
+        shown.add_column(head, justify="left" if head in ("", "scikit-learn") else "right")
+    for r in reports:
+        shown.add_row(
+            r["what"],
+            f"{r['ours_s']:.2f} s",
+            f"{r['reference_s']:.0f} s\n{r['reference']}",
+            f"{r['ratio']:.0f}\n(at least {r['ratio_at_least']:.0f})",
+            f"{r['gram_s']:.2f} s",
+            f"{r['ours_over_gram']:.1f}",
+            f"{r['difference']:.1e} (at most {r['difference_at_most']:.0e})\n{r['difference_of']}",
+            "pass" if r["passed"] else "FAIL",
+        )
+    return shown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Speed of neural predictivity.")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    options = parser.parse_args()
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    load = os.getloadavg()[0]
+    with threadpool_limits(options.threads):
+        pools = [f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()]
+        console.print(f"threads: {', '.join(pools)}; load at the start: {load:.2f}")
+        warm_up()
+        rest = seconds_of_the_rest()
+        reports = [MEASUREMENTS[name]().report() for name in options.only]
+    console.print(table(reports, options.threads))
+    for name, seconds in rest.items():
+        console.print(f"{name}: {seconds:.2f} s")
+    if options.json:
+        written = {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "command": "python perf/pls.py",
+            "threads": options.threads,
+            "load_at_start": load,
+            "machine": platform.machine(),
+            "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn)},
+            "rows": reports,
+            "seconds": rest,
+        }
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
+    return 0 if all(report["passed"] for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

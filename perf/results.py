@@ -1,0 +1,237 @@
+"""Measure everything again and write docs/results.md. Run it with `make results` on an idle machine.
+
+Each section runs one command that anybody can run, and tabulates what it wrote.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "results.md"
+REGIONS = ("V1", "V2", "V4", "IT")
+MODELS = "cornet_s,pixels,simulated_maps,simulated_population,simulated_readout"
+
+
+def run(folder: Path, *command: str) -> tuple[str, str]:
+    """Run a command of the environment with a cache of its own; stdout and stderr."""
+    env = {**os.environ, "BRAINBENCH_CACHE": str(folder / "cache")}
+    program = Path(sys.executable).parent / command[0]
+    print("$", " ".join(command), file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [str(program), *command[1:]], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
+    return done.stdout, done.stderr
+
+
+def measured(folder: Path, script: str, *options: str) -> dict[str, Any]:
+    """Figures that a perf script writes with --json."""
+    path = folder / f"{script}.json"
+    run(folder, "python", f"perf/{script}.py", *options, "--json", str(path))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A markdown table."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return [*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """Number with so many decimals; empty for none."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def main_command(folder: Path) -> list[str]:
+    """The command of `make score`, first with an empty cache, then with a full one."""
+    command = "brainbench score --model cornet_s --benchmark all"
+    results = ("-o", str(folder / "results"))
+    _, first = run(folder, *command.split(), *results)
+    _, again = run(folder, *command.split(), *results)
+    _, redone = run(folder, *command.split(), *results, "--overwrite", "always")
+    rows = [
+        ("first run, nothing cached", cost(first)),
+        ("again: scores are stored", cost(again)),
+        ("again with `--overwrite always`: activations are cached", cost(redone)),
+    ]
+    return ["## The main command", "", f"`{command}`", "", *table(("run", "cost"), rows)]
+
+
+def cost(stderr: str) -> str:
+    """Last line of a run: time inside the network, everything else, memory."""
+    return [line for line in stderr.splitlines() if "peak memory" in line][-1]
+
+
+def simulated(folder: Path) -> list[str]:
+    """Scores of every bundled model on the simulated brain, both protocols."""
+    lines = [
+        "## Scores on the simulated brain",
+        "",
+        "No animal was recorded, and the weights of `cornet_s@untrained-0` are seeded random numbers.",
+        "Cells: value, 95 % interval in brackets. c is the split-half reliability of the sites, the most",
+        "that a noise-free model reaches is sqrt(c); `simulated_readout` is that model.",
+        "",
+    ]
+    for protocol, formula in (("paper", "raw r"), ("brainscore", "r2/c")):
+        command = f"brainbench score -m {MODELS} -b Simulated.* --protocol {protocol} --format json"
+        text, _ = run(folder, *command.split(), "-o", str(folder / "results"))
+        scores = json.loads(text)
+        lines += [f"### Protocol {protocol}: {formula}", "", f"`{command}`", ""]
+        lines += score_table(scores)
+    return lines
+
+
+def score_table(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """One row per model, one column per region, the ceilings below."""
+    cells = {(s["model"], s["benchmark"].split(".")[1].split("-")[0]): s for s in scores}
+    models = list(dict.fromkeys(s["model"] for s in scores))
+    rows = [[model, *(cell(cells[model, region]) for region in REGIONS)] for model in models]
+    first = [cells[models[0], region] for region in REGIONS]
+    c = [s["ceiling"] for s in first]
+    rows.append(["*c*", *(figure(x) for x in c)])
+    rows.append(["*sqrt(c)*", *(figure(x**0.5) for x in c)])
+    rows.append(["*sites*", *(str(s["n_units"]) for s in first)])
+    return table(("model", *REGIONS), rows)
+
+
+def cell(score: dict[str, Any]) -> str:
+    """Value and interval."""
+    low, high = score["ci"]
+    return f"{figure(score['value'])} [{figure(low)}, {figure(high)}]"
+
+
+def pls(folder: Path) -> list[str]:
+    """Speed of PLS."""
+    found = measured(folder, "pls")
+    rows = [
+        (
+            r["what"],
+            f"{r['ours_s']:.2f} s",
+            f"{r['reference_s']:.0f} s ({r['reference']})",
+            f"{r['ratio']:.0f}",
+            f"{r['at_least']:.0f}",
+            f"{r['gram_s']:.2f} s",
+            f"{r['ours_over_gram']:.1f}",
+            f"{r['difference']:.1e}",
+        )
+        for r in found["rows"]
+    ]
+    columns = (
+        "PLS, 10 splits, 25 components",
+        "brainbench",
+        "scikit-learn",
+        "ratio",
+        "at least",
+        "bare Gram product",
+        "brainbench / Gram",
+        "difference",
+    )
+    return [
+        "## Speed of PLS",
+        "",
+        f"`python perf/pls.py`, {found['threads']} threads for both, load at the start "
+        f"{found['load_at_start']:.2f}; 2,560 images, 168 sites.",
+        "",
+        *table(columns, rows),
+        *(f"- {name}: {seconds:.2f} s" for name, seconds in found["seconds"].items()),
+        "",
+    ]
+
+
+def extraction(folder: Path) -> list[str]:
+    """Cost of reading all areas and steps."""
+    found = measured(folder, "extract")
+    rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in found.items()]
+    return [
+        "## Cost of extraction",
+        "",
+        "`python perf/extract.py`: all areas and steps of CORnet-S, files and hashes included, beside",
+        "the bare forward passes over the same images in the same process.",
+        "",
+        *table(("", ""), rows),
+    ]
+
+
+def difficulty(folder: Path) -> list[str]:
+    """How hard the simulated objects are to recognise."""
+    found = measured(folder, "difficulty")
+    rows = [(name, figure(value)) for name, value in found["accuracy"].items()]
+    return [
+        "## How hard recognition is on the simulated scenes",
+        "",
+        f"`python perf/difficulty.py`: {found['what']}",
+        "",
+        *table(("read from", "accuracy"), rows),
+        "![The simulated scenes](contact_sheet.png)",
+        "",
+    ]
+
+
+def curve(folder: Path) -> list[str]:
+    """Score against number of images."""
+    found = measured(folder, "curve", "--figure", str(ROOT / "docs" / "curve.png"))
+    columns = ("region", "model", *(f"{n} images" for n in found["images"]))
+    rows = [(r["region"], r["model"], *(figure(v) for v in r["share"])) for r in found["rows"]]
+    return [
+        "## How many images a score needs",
+        "",
+        f"`python perf/curve.py`: {found['what']}",
+        "",
+        *table(columns, rows),
+        "![Score against number of images](curve.png)",
+        "",
+    ]
+
+
+SECTIONS: tuple[Callable[[Path], list[str]], ...] = (
+    main_command,
+    simulated,
+    pls,
+    extraction,
+    difficulty,
+    curve,
+)
+
+
+def head() -> list[str]:
+    """When, on what, with which versions."""
+    versions = ", ".join(
+        f"{name} {metadata.version(name)}"
+        for name in ("brainbench", "torch", "numpy", "scipy", "scikit-learn")
+    )
+    return [
+        "# Results",
+        "",
+        f"Written by `make results` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}; do not edit. "
+        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}, Python "
+        f"{platform.python_version()}, {versions}.",
+        "",
+    ]
+
+
+def main() -> None:
+    """Run all sections, then write the page in one go."""
+    lines = head()
+    for section in SECTIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            lines += [re.sub(re.escape(folder), "FOLDER", line) for line in section(Path(folder))]
+    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""An outside plug-in with small models, data and benchmarks, so that the rest can be tested without networks.
+
+It registers itself through entry points, like any plug-in that a user installs. What it does can be
+steered by environment variables, so that it behaves alike in this process and in another.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import xarray as xr
+
+from brainbench import assembly, progress, provenance, stimuli, timeline
+from brainbench.errors import InputError, unknown
+from brainbench.interfaces import Benchmark, Needs, Settings, layers_of
+from brainbench.presentation import CONSTANT, Presentation
+from brainbench.scores import Score
+
+ASKED: list[tuple[str, tuple[str, ...]]] = []
+"""Every extraction of this process: (model, layers). Emptied before each test."""
+SCORED: list[tuple[str, str]] = []
+"""Every score that was computed: (model, benchmark)."""
+
+REGIONS = ("V1", "V2", "V4", "IT")
+
+
+def pictures(n: int = 12, size: int = 6, *, seed: int = 0) -> stimuli.StimulusSet:
+    values = np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    return stimuli.from_arrays(
+        "fake pictures",
+        values,
+        ids=[f"picture{k:02d}" for k in range(n)],
+        metadata={"object_name": [f"object{k % 3}" for k in range(n)]},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeModel:
+    """Answers with the mean colour of a picture, and keeps count of how often it was asked."""
+
+    name: str = "fake"
+    weights: str = "none"
+    areas: Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: {region: (f"{region}.output",) for region in REGIONS}
+    )
+    clocks: Mapping[str, timeline.Timeline] = field(
+        default_factory=lambda: {"static": timeline.STATIC}
+    )
+    static: bool = True
+    presentations: tuple[str, ...] = ("constant",)
+    digest: str = "digest of fake"
+    layers: tuple[str, ...] = tuple(f"{region}.output" for region in REGIONS)
+    device: str = "auto"
+    batch_size: int | str = "auto"
+
+    def on(self, *, device: str = "auto", batch_size: int | str = "auto") -> FakeModel:
+        return replace(self, device=device, batch_size=batch_size)
+
+    def activations(
+        self,
+        stimuli: stimuli.StimulusSet,
+        layers: Sequence[str],
+        presentation: Presentation = CONSTANT,
+    ) -> dict[str, xr.DataArray]:
+        ASKED.append((self.name, tuple(layers)))
+        for layer in layers:
+            if layer not in self.layers:
+                raise unknown(
+                    "layer", layer, self.layers, todo="choose one of the network's layers"
+                )
+        with progress.current().task(f"{self.name} on {stimuli.identifier}", len(stimuli)) as step:
+            rows = []
+            for k in range(len(stimuli)):
+                rows.append(stimuli.picture(k).mean(axis=(0, 1)))
+                step(1)
+        provenance.count_forward(0.01, len(stimuli))
+        return {
+            layer: assembly.make(
+                np.array(rows)[..., None],
+                stimulus=stimuli.coordinates(),
+                neuroid={"neuroid_id": np.arange(3), "layer": np.full(3, layer)},
+                time=[timeline.ALWAYS],
+                units="a.u.",
+            )
+            for layer in layers
+        }
+
+
+def fake(*, weights: str = "none", size: int = 3, flag: object = None) -> FakeModel:
+    if weights not in ("none", "untrained-0", "other"):
+        raise InputError(
+            f"fake with weights {weights!r}", allowed="none, untrained-0, other", todo="choose one"
+        )
+    if os.environ.get("FAKE_MODEL") == "broken":
+        raise RuntimeError("the weights could not be read")
+    name = "fake" if weights == "none" else f"fake@{weights}"
+    options = f"{size!r} {flag!r}" if (size, flag) != (3, None) else ""
+    extra = os.environ.get("FAKE_DIGEST", "")
+    return FakeModel(name=name, weights=weights, digest=f"digest of {weights} {options}{extra}")
+
+
+def second() -> FakeModel:
+    return FakeModel(name="fake_second", digest="digest of second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeData:
+    name: str = "Fake"
+    simulated: bool = True
+    version: str = "1"
+    command: str = "brainbench data get Fake"
+    missing: bool = False
+    n: int = 12
+
+    def absent(self) -> str | None:
+        return "the recordings are not in the data folder" if self.missing else None
+
+    def stimuli(self) -> stimuli.StimulusSet:
+        return pictures(self.n)
+
+    def recordings(self, region: str) -> xr.DataArray:
+        values = np.random.default_rng(7).normal(size=(2, self.n, 4))
+        return assembly.make(
+            values,
+            stimulus={"stimulus_id": [f"picture{k:02d}" for k in range(self.n)]},
+            neuroid={"neuroid_id": [f"{region}{k}" for k in range(4)]},
+            repetitions=True,
+            units="spikes",
+        )
+
+
+@dataclass(frozen=True)
+class Trivial:
+    """Scores by the mean activation; `what` says how it misbehaves."""
+
+    what: str = ""
+
+    def _stimuli(self, benchmark: Benchmark, settings: Settings) -> stimuli.StimulusSet:
+        from brainbench.data.manifest import source
+
+        shown = source(benchmark.data).stimuli()
+        return shown if settings.limit is None else shown.limit(settings.limit)
+
+    def needs(self, benchmark: Benchmark, model: FakeModel, settings: Settings) -> Needs:
+        if self.what == "no needs":
+            raise InputError("recordings of no site", allowed="one or more", todo="check the data")
+        return Needs(
+            stimuli=self._stimuli(benchmark, settings),
+            layers=layers_of(model, benchmark.region, settings),
+            presentation=benchmark.presentation.accepted_by(model.presentations),
+        )
+
+    def score(self, benchmark: Benchmark, model: FakeModel, settings: Settings) -> Score:
+        SCORED.append((model.name, benchmark.identifier))
+        what = os.environ.get("FAKE_" + benchmark.identifier.replace(".", "_"), self.what)
+        _misbehave(what)
+        shown = self._stimuli(benchmark, settings)
+        layer = layers_of(model, benchmark.region, settings)[0]
+        activations = model.activations(shown, (layer,))[layer].isel(time=0)
+        data = activations.values / 255
+        value = float(data.mean()) + settings.seed
+        record = provenance.record(
+            seeds={"run": settings.seed}, hashes={"model": model.digest}, layer=layer
+        )
+        return Score(
+            model=model.name,
+            weights=model.weights,
+            benchmark=benchmark.identifier,
+            version=benchmark.version,
+            protocol=settings.protocol,
+            value=value,
+            raw=value,
+            ceiling=0.871,
+            ci=(value - 0.01, value + 0.012),
+            ci_method="bootstrap over stimuli",
+            formula="raw-v1" if settings.protocol == "paper" else "r2/c-v1",
+            per_unit=_per_unit(data.mean(axis=0)),
+            predictions=_predictions(data, shown.ids),
+            n_units=4,
+            n_excluded=1,
+            n_stimuli=len(shown),
+            excluded={"constant response": 1},
+            partial=settings.limit is not None,
+            simulated=True,
+            record=record,
+        )
+
+
+def _misbehave(what: str) -> None:
+    if what == "fails":
+        raise InputError(
+            "12 images for 25 components",
+            allowed="more images than components",
+            todo="use more images or fewer components",
+        )
+    if what == "crashes":
+        raise ZeroDivisionError("division by zero")
+    if what == "interrupted":
+        raise KeyboardInterrupt
+    if what.startswith("sleeps"):
+        time.sleep(float(what.removeprefix("sleeps ")))
+
+
+def _per_unit(values: np.ndarray) -> xr.DataArray:
+    ids = [f"site{k}" for k in range(len(values))]
+    return xr.DataArray(
+        np.append(values, np.nan),
+        dims=("neuroid",),
+        coords={"neuroid_id": ("neuroid", [*ids, "silent"])},
+        attrs={"formula": "raw-v1"},
+    )
+
+
+def _predictions(values: np.ndarray, ids: Sequence[str]) -> xr.Dataset:
+    return xr.Dataset(
+        dict.fromkeys(("predicted", "target"), (("sample", "neuroid"), values)),
+        coords={
+            "fold": ("sample", np.arange(len(values)) % 2),
+            "stimulus_id": ("sample", np.array(ids, dtype=object)),
+            "neuroid_id": ("neuroid", np.arange(values.shape[1])),
+        },
+    )
+
+
+def declare(
+    identifier: str, what: str = "", *, data: object = None, region: str = "IT"
+) -> Benchmark:
+    return Benchmark(
+        identifier=identifier,
+        version=1,
+        data=FakeData() if data is None else data,
+        procedure=Trivial(what),
+        region=region,
+        window=(70, 170),
+        metric="mean activation",
+        ceiling="invented",
+        citation="Nobody, 2026",
+    )
+
+
+V1 = declare("Fake.V1-pls", region="V1")
+IT = declare("Fake.IT-pls")
+failing = declare("Fake.failing-pls", "fails")
+crashing = declare("Fake.crashing-pls", "crashes")
+needless = declare("Fake.needless-pls", "no needs")
+away = declare("Away.IT-pls", data=FakeData(name="Away", missing=True, simulated=False))
+stored = declare("Stored.IT-pls", data="FakeStored")
+
+MANIFEST = {
+    "name": "FakeStored",
+    "title": "Invented recordings",
+    "loader": "brainbench_fake:loaded",
+    "licence": "CC0",
+    "citation": "Nobody, 2026",
+    "simulated": True,
+    "parameters": {"n": 12},
+}
+
+
+def loaded(manifest: object) -> FakeData:
+    missing = os.environ.get("FAKE_DATA") == "missing"
+    return FakeData(name="FakeStored", missing=missing, n=manifest.parameters["n"])
+
+
+def models() -> dict[str, str]:
+    return {"fake": "brainbench_fake:fake", "fake_second": "brainbench_fake:second"}
+
+
+def benchmarks() -> dict[str, str]:
+    names = ("V1", "IT", "failing", "crashing", "needless", "away", "stored")
+    return {globals()[name].identifier: f"brainbench_fake:{name}" for name in names}
+
+
+def data() -> dict[str, str]:
+    return {"FakeStored": "brainbench_fake:MANIFEST"}

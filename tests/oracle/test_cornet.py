@@ -1,0 +1,137 @@
+"""CORnet-S against the released code: names, shapes, features of every area and step, logits.
+
+data/cornet_s.npz and .json are the S part of the shared oracle models/cornet_oracle.npz and
+cornet_info.json: figures that the authors' program gave for seeded weights and two seeded inputs.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from brainbench_models.cornet import STEPS, CORnetS
+
+from brainbench.extract.hooks import capturing, evaluating
+
+HERE = Path(__file__).parent / "data"
+INFO: dict[str, Any] = json.loads((HERE / "cornet_s.json").read_text())
+LAYERS = {**{area: f"{area}.output" for area in STEPS}, "avgpool": "decoder.avgpool"}
+TOLERANCE = 1e-4
+
+
+def _weights(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[Any]:
+    if key.endswith("running_mean"):
+        return 0.1 * rng.standard_normal(shape)
+    if key.endswith("running_var"):
+        return rng.uniform(0.5, 1.5, shape)
+    if len(shape) >= 2:
+        return rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+    if key.endswith("bias"):
+        return 0.1 * rng.standard_normal(shape)
+    return rng.uniform(0.5, 1.5, shape)
+
+
+@pytest.fixture(scope="module")
+def net() -> CORnetS:
+    made = CORnetS()
+    rng = np.random.Generator(np.random.PCG64(1234))
+    state = {
+        key: torch.ones_like(value)
+        if key.endswith("num_batches_tracked")
+        else torch.from_numpy(_weights(key, tuple(value.shape), rng).astype(np.float32))
+        for key, value in made.state_dict().items()
+    }
+    made.load_state_dict(state)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    rng = np.random.Generator(np.random.PCG64(7))
+    return torch.from_numpy(rng.standard_normal((2, 3, 224, 224)).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def answers(
+    net: CORnetS, images: torch.Tensor
+) -> tuple[npt.NDArray[Any], dict[str, list[npt.NDArray[Any]]]]:
+    layers = list(LAYERS.values())
+    with evaluating(net), capturing(net, layers, dict.fromkeys(layers, "steps")) as capture:
+        logits = net(images).numpy()
+        return logits, {k: [step.numpy() for step in v] for k, v in capture.kept.items()}
+
+
+@pytest.fixture(scope="module")
+def oracle() -> dict[str, npt.NDArray[Any]]:
+    with np.load(HERE / "cornet_s.npz") as stored:
+        return dict(stored)
+
+
+def _error(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
+
+
+def test_parameters_names_and_shapes_are_those_of_the_released_weights(net: CORnetS) -> None:
+    keys = [[key, list(value.shape)] for key, value in net.state_dict().items()]
+    assert keys == INFO["keys"]
+    assert sum(p.numel() for p in net.parameters()) == INFO["params"] == 53_416_616
+    for area, count in INFO["per_area"].items():
+        assert sum(p.numel() for p in net.get_submodule(area).parameters()) == count
+
+
+def test_logits_equal_the_oracle(answers: Any, oracle: dict[str, npt.NDArray[Any]]) -> None:
+    assert _error(answers[0], oracle["logits"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("area", list(LAYERS))
+def test_features_of_every_step_equal_the_oracle(
+    area: str, answers: Any, oracle: dict[str, npt.NDArray[Any]]
+) -> None:
+    steps = answers[1][LAYERS[area]]
+    assert [list(step.shape[1:]) for step in steps] == INFO["shapes"][area]
+    for t, step in enumerate(steps):
+        expected = {k: oracle[f"{area}/t{t}/{k}"] for k in ("mean", "std", "sample", "flatidx")}
+        flat = step.reshape(len(step), -1)
+        assert _error(flat[:, expected["flatidx"]], expected["sample"]) < TOLERANCE
+        assert _error(step.mean((2, 3)), expected["mean"]) < TOLERANCE
+        if area != "avgpool":  # one value per channel has no spread
+            assert _error(step.std((2, 3)), expected["std"]) < TOLERANCE
+
+
+def test_logits_are_the_same_with_gradients(
+    net: CORnetS, images: torch.Tensor, oracle: dict[str, npt.NDArray[Any]]
+) -> None:
+    # With gradients, normalisation must not write over its input.
+    logits = net(images[:1]).detach().numpy()
+    assert _error(logits, oracle["logits"][:1]) < TOLERANCE
+
+
+def _settings(net: CORnetS) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (name, {k: v for k, v in vars(module).items() if not k.startswith("_")})
+        for name, module in net.named_modules()
+    ]
+
+
+def test_forward_changes_no_attribute_so_that_threads_may_share_the_network(
+    net: CORnetS, images: torch.Tensor, oracle: dict[str, npt.NDArray[Any]]
+) -> None:
+    before = _settings(net)
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+
+    def run(index: int) -> npt.NDArray[Any]:
+        with torch.inference_mode():
+            return net(images[index : index + 1]).numpy()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        logits = np.concatenate(list(pool.map(run, range(2))))
+    assert _error(logits, oracle["logits"]) < TOLERANCE
+    assert _settings(net) == before
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, state[key]), key

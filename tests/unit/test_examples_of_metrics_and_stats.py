@@ -1,0 +1,22 @@
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "brainbench.metrics.correlation",
+    "brainbench.metrics.gram",
+    "brainbench.metrics.pls",
+    "brainbench.stats.aggregate",
+    "brainbench.stats.bootstrap",
+    "brainbench.stats.ceiling",
+    "brainbench.stats.permutation",
+    "brainbench.stats.splits",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
