@@ -200,6 +200,12 @@ def _model_specs(
             allowed="model_args with the name of a model",
             todo="give the options where the model is made",
         )
+    for option in placed.keys() & options.keys():
+        raise InputError(
+            f"model_args with {option}",
+            allowed="options of the function that makes the model",
+            todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
+        )
     if isinstance(given, torch.nn.Module):
         return [_bare_module(given, settings, placed)]
     if not isinstance(given, str):

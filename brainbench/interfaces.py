@@ -84,9 +84,10 @@ def check_model(given: Any, *, name: str) -> BrainModel:
     members = [key for key in vars(BrainModel) if not key.startswith("_")]
     absent = [key for key in members if inspect.getattr_static(given, key, None) is None]
     if absent or isinstance(given, type):
+        kind = "class, not made yet" if isinstance(given, type) else type(given).__name__
+        lacks = ", without " + ", ".join(absent) if absent else ""
         raise InputError(
-            f"model {name!r} is a {type(given).__name__}, without "
-            + ", ".join(absent or ["state"]),
+            f"model {name!r} is a {kind}{lacks}",
             allowed="a BrainModel, as brainbench.wrap makes it",
             todo="make one with brainbench.wrap(net, layers={'IT': 'LAYER'})",
         )

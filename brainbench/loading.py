@@ -39,7 +39,7 @@ def load_benchmark(identifier: str) -> Benchmark:
 
 
 def load_model(
-    name: str, *, device: str = "auto", batch_size: int | str = "auto", **options: Any
+    name: str, /, *, device: str = "auto", batch_size: int | str = "auto", **options: Any
 ) -> BrainModel:
     """Model of that name.
 

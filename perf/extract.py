@@ -1,6 +1,6 @@
 """What reading every area and step of CORnet-S costs beside its bare forward passes.
 
-    python perf/extract.py [--images 64] [--rounds 3] [--batch-size auto]
+    python perf/extract.py [--images 128] [--rounds 2] [--batch-size auto] [--json FILE]
 
 Both are timed in turn, in one process, over the same pictures at the same batch size. The extraction
 is everything that a first run does: pictures from memory, preprocessing, hashing of weights and
@@ -10,6 +10,7 @@ pictures, hooks, checks, and the files, flushed to disk. The bare passes get rea
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from dataclasses import replace
@@ -17,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from brainbench_models.cornet import CORnetS, cornet_s
+from brainbench_models.cornet import CORnetS, cornet_s, untrained
 
 from brainbench import stimuli
 from brainbench.cache import Cache
-from brainbench.extract.stream import first_size
+from brainbench.extract.stream import BatchSize, first_size
 from brainbench.extract.wrap import WrappedModel
 from brainbench.provenance import peak_memory_mb
 
@@ -32,7 +33,7 @@ LAYERS = ("V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool")
 def bare_seconds(net: CORnetS, images: torch.Tensor, size: int) -> float:
     began = time.perf_counter()
     with torch.inference_mode():
-        for batch in images.split(size):
+        for batch in torch.split(images, size):
             net(batch)
     return time.perf_counter() - began
 
@@ -47,13 +48,12 @@ def extraction_seconds(model: WrappedModel, pictures: np.ndarray) -> float:
         return time.perf_counter() - began
 
 
-def measure(n_images: int, rounds: int, batch_size: int | str) -> dict[str, float]:
+def measure(n_images: int, rounds: int, batch_size: BatchSize) -> dict[str, float]:
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (n_images, 224, 224, 3), dtype=np.uint8)
-    model = cornet_s()
-    size = first_size(batch_size, model.device)  # type: ignore[arg-type]  # checked there
-    model = model.on(device="cpu", batch_size=size)
-    net = model.network.net.eval()  # type: ignore[attr-defined]  # a TorchNetwork
+    size = first_size(batch_size, "cpu")
+    model = cornet_s().on(device="cpu", batch_size=size)
+    net = untrained(seed=0).eval()
     images = torch.from_numpy(model.preprocess(list(pictures)))
     bare_seconds(net, images[:size], size)  # warm up
     bare, full = [], []
@@ -73,9 +73,10 @@ def measure(n_images: int, rounds: int, batch_size: int | str) -> dict[str, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-size", default="auto", type=lambda t: t if t == "auto" else int(t))
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     chosen = parser.parse_args()
     found = measure(chosen.images, chosen.rounds, chosen.batch_size)
     print(
@@ -85,6 +86,8 @@ def main() -> None:
         print(
             f"  {name:<20} {value:.3g}" if name != "peak_memory_mb" else f"  {name:<20} {value:.0f}"
         )
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=1))
     print(f"extraction / bare forward passes = {found['ratio']:.3f} (aim: at most {AIM})")
 
 

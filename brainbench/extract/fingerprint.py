@@ -141,11 +141,13 @@ class _Walk:
             self._instance(value, where)
 
     def tensor(self, tensor: Tensor, where: str) -> None:
-        """Feed type, shape and bytes of a tensor, whatever its order in memory."""
+        """Feed type, shape and bytes of a tensor, in its order in memory, so that nothing is copied."""
         if is_lazy(tensor) or tensor.layout != torch.strided or tensor.is_quantized:
             raise self._opaque(tensor, where)
-        self.text(str(tensor.dtype), str(tuple(tensor.shape)))
-        flat = tensor.detach().cpu().contiguous().flatten()
+        strides = tensor.stride()
+        order = sorted(range(tensor.ndim), key=lambda axis: -strides[axis])
+        self.text(str(tensor.dtype), str(tuple(tensor.shape)), str(order))
+        flat = tensor.detach().permute(order).cpu().contiguous().flatten()
         self.hasher.update(flat.view(torch.uint8).numpy().data)
 
     def _array(self, array: Any, where: str) -> None:

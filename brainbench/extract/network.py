@@ -106,11 +106,28 @@ class TorchNetwork:
         net = self.net
         with (
             _alone(net),
+            full_precision(),
             _moved(net, device),
             evaluating(net),
             capturing(net, layers, calls) as capture,
         ):
             yield lambda images: _forward(net, images, layers, capture, device)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 as float32 within the block: no TF32 on CUDA, no bfloat16 on a CPU.
+
+    Either may be on by default or by a user's choice; with 8 to 11 bits of mantissa, responses
+    would differ between machines that share a cache.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _forward(

@@ -295,12 +295,7 @@ def wrap(
     >>> wrap(net, layers={"V1": "1"}, name="tiny").areas
     mappingproxy({'V1': ('1',)})
     """
-    if not callable(net):
-        raise InputError(
-            f"a network of type {type(net).__name__}",
-            allowed="a torch.nn.Module, or a function from images to responses",
-            todo="put it behind a function: wrap(lambda images: ..., layers=...)",
-        )
+    _check_network(net)
     is_module = isinstance(net, nn.Module)
     areas = _areas(layers if layers or is_module else ("output",))
     offered = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
@@ -315,9 +310,9 @@ def wrap(
         raise InputError(
             "no timeline", allowed="a Timeline or several", todo="leave timeline= away"
         )
-    default_name = getattr(net, "__name__", type(net).__name__)
+    own_name = getattr(net, "__name__", type(net).__name__)
     model = WrappedModel(
-        name=name or default_name,
+        name=name or (own_name if own_name.isidentifier() else "function"),  # no "<lambda>"
         weights=weights,
         network=network,
         areas=areas,
@@ -329,6 +324,21 @@ def wrap(
         cache=cache,
     )
     return model.on(device=device, batch_size=batch_size)
+
+
+def _check_network(net: Any) -> None:
+    if isinstance(net, type):
+        raise InputError(
+            f"the class {net.__name__}",
+            allowed="a network, not its class",
+            todo=f"make one first: wrap({net.__name__}(...), ...)",
+        )
+    if not callable(net):
+        raise InputError(
+            f"a network of type {type(net).__name__}",
+            allowed="a torch.nn.Module, or a function from images to responses",
+            todo="put it behind a function: wrap(lambda images: ..., layers=...)",
+        )
 
 
 def _areas(

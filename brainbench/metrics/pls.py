@@ -41,6 +41,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _ROUNDING = 64 * _EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 _BATCH_NUMBERS = 1 << 24
+# Up to so many neuroids the dominant vector is LAPACK's, beyond by Lanczos.
 _DENSE = 32
 
 
@@ -90,7 +91,11 @@ def cross_predict(
     Notes
     -----
     A constant neuroid is predicted by its mean. Where nothing is left to explain, or the features
-    are used up, a model has fewer components; no NaN arises.
+    are used up, a model has fewer components; no NaN arises. (scikit-learn goes on to fit rounding
+    errors when components outnumber the rank of X.)
+
+    Products square the condition of X. The forms agree to 1e-8; as the components approach the rank
+    of X, which only the dual form feels, to 1e-7.
 
     Examples
     --------
@@ -244,26 +249,19 @@ def _cross_primal(
     C = X.T @ X
     held_out = []
     for rows, test in splits:
-        x_mean = X[rows].mean(axis=0)
+        train = np.zeros(len(X))
+        train[rows] = 1.0
+        x_mean = (train @ X) / len(rows)
         centred, y_mean = _centre(Y[rows])
+        # Y is centred and 0 outside the training stimuli: X need not be centred nor copied for Y'X.
+        responses = np.zeros_like(Y)
+        responses[rows] = centred
+        G = responses.T @ X
+        energy = np.square(centred).sum(axis=0)
         C_train = _train_product(X, C, rows, x_mean)
-        beta = _coefficients(C_train, X[rows] - x_mean, centred, n_components, joint=joint)
+        beta = _coefficients(C_train, G, energy, n_components, joint=joint)
         held_out.append(y_mean + (X[test] - x_mean) @ beta.T)
     return held_out
-
-
-def _coefficients(
-    C: FloatArray, X: FloatArray, Y: FloatArray, n_components: int, *, joint: bool
-) -> FloatArray:
-    """Regression coefficients, neuroid x feature, from centred training stimuli."""
-    G = Y.T @ X
-    energy = np.square(Y).sum(axis=0)
-    if joint:
-        return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
-    beta = np.empty_like(G)
-    for columns in _column_batches(len(G), 2 * n_components * len(C)):
-        beta[columns] = _primal(C, G[columns, None], energy[columns], n_components)[:, 0]
-    return beta
 
 
 def _train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
@@ -273,6 +271,18 @@ def _train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArra
         centred = X[rows] - mean
         return centred.T @ centred
     return C - X[others].T @ X[others] - len(rows) * np.outer(mean, mean)
+
+
+def _coefficients(
+    C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int, *, joint: bool
+) -> FloatArray:
+    """Regression coefficients, neuroid x feature, of one model or of one per neuroid."""
+    if joint:
+        return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
+    beta = np.empty_like(G)
+    for columns in _column_batches(len(G), 2 * n_components * len(C)):
+        beta[columns] = _primal(C, G[columns, None], energy[columns], n_components)[:, 0]
+    return beta
 
 
 def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int) -> FloatArray:
@@ -380,10 +390,9 @@ def _cross_nipals(
     *,
     joint: bool,
 ) -> list[FloatArray]:
-    # All principal scores are a lossless rotation of the features. Given float32, scikit-learn
-    # would fit in float64 and predict in float32.
-    X = pca(features, features.n_stimuli) if isinstance(features, Gram) else features
-    X = X.astype(np.float64, copy=False)
+    # All principal scores are a lossless rotation of the features. In float64, because scikit-learn
+    # given float32 fits in float64 and predicts in float32; centred, which it does anyway.
+    X = pca(features, len(Y)) if isinstance(features, Gram) else centre_columns(features)
     columns = [slice(None)] if joint else [slice(i, i + 1) for i in range(Y.shape[1])]
     return [
         np.hstack([_nipals(X, Y[:, part], split, n_components) for part in columns])
@@ -391,7 +400,7 @@ def _cross_nipals(
     ]
 
 
-def _nipals(X: NDArray[Any], Y: FloatArray, split: Split, n_components: int) -> FloatArray:
+def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
     train, test = split
     with warnings.catch_warnings():
         # It says so when responses are used up or 500 rounds were not enough; both are its ways.

@@ -5,8 +5,8 @@ An image is on for 100 ms, then a grey blank. Every area integrates its input in
 V1
     Energies of Gabor quadrature pairs (8 orientations, 3 scales), minus what the surround of the
     same channel gives, divided by the activity of all channels at that place. The surround is fed
-    by V1 itself and slower than the centre, so textures fade and contours stay: what is seen of
-    an object in front of clutter improves over time.
+    by the input and by V1 itself and is slower than the centre, so textures fade and contours
+    stay: what is seen of an object in front of clutter improves over time.
 V2
     Each channel multiplies two V1 channels at two places near each other (corners, curves,
     parallel contours).
@@ -24,8 +24,10 @@ bytes.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -51,13 +53,16 @@ LATENCY_MS = {"V1": 40.0, "V2": 50.0, "V4": 70.0, "IT": 90.0}
 """Start of the first bin in which an area can respond."""
 PICTURE = 224
 
+_TOGETHER = 8  # pictures that a thread takes at a time: what they need fits in its cache
 _ORIENTATIONS, _SCALES = 8, 3
 _REACH = 3  # a V2 channel joins places at most so many V1 positions apart, in x and in y
 _RATE = {"V1": 0.6, "V2": 0.6, "V4": 0.5, "IT": 0.5}  # share of the way to the input in one step
-_SURROUND_RATE, _SURROUND = 0.3, 1.4
-_LATERAL = 0.3
-_INHIBITION = {"V4": 0.0, "IT": 0.5}
-_HALF = {"V1": 0.15, "V2": 0.05, "V4": 0.1, "IT": 0.1}  # activity at which normalisation halves
+_SURROUND_RATE = 0.25
+_SURROUND = 1.8  # weight of the surround
+_RECURRENT = 0.5  # share of the surround that V1's own responses feed
+_LATERAL = 0.2
+_INHIBITION = {"V4": 0.5, "IT": 0.7}
+_HALF = {"V1": 0.15, "V2": 0.1, "V4": 0.3, "IT": 0.8}  # activity at which normalisation halves
 _POOL_SIGMA = {"V1": 1.2, "V2": 1.0, "V4": 1.0, "IT": 0.8}  # of population units, in positions
 _MAP_GRID, _POPULATION_GRID, _WEIGHT_GRID = 2.0**-18, 2.0**-14, 2.0**-10
 
@@ -79,7 +84,8 @@ class HiddenNetwork:
     lateral
         Excitation among IT channels, (channel, channel), rows sum to `_LATERAL`.
     pools
-        Per area, weights of the population, (96, channel * row * column), rows sum to 1.
+        Per area, what the units of the population read: their channels (96,) and windows
+        (96, row * column), which sum to 1 but for rounding.
     """
 
     seed: int
@@ -88,7 +94,7 @@ class HiddenNetwork:
     mix_v4: Tensor
     mix_it: Tensor
     lateral: Tensor
-    pools: dict[str, Array]
+    pools: dict[str, tuple[npt.NDArray[np.intp], Array]]
 
 
 def build_network(*, seed: int = 0) -> HiddenNetwork:
@@ -124,6 +130,7 @@ def respond(
     pictures: npt.NDArray[np.uint8],
     *,
     on_ms: float | None = ON_MS,
+    workers: int = 2,
 ) -> dict[str, Array]:
     """Responses of all areas to pictures.
 
@@ -135,6 +142,9 @@ def respond(
         (stimulus, 224, 224, 3), uint8. Give 16 or so at a time: one needs 4 MB.
     on_ms
         How long they are shown, in ms; the rest is blank. None shows them all the time.
+    workers
+        Threads. Each works on its own pictures, and never two on one, so the responses do not
+        depend on it.
 
     Returns
     -------
@@ -147,19 +157,28 @@ def respond(
     InputError
         Pictures of another size or type.
     """
-    drive = _energies(_luminance(pictures))
-    off = BINS if on_ms is None else round(on_ms / BIN_MS)
-    start = round(LATENCY_MS["V1"] / BIN_MS)
-    state = _State.rest(len(pictures))
-    maps = {
-        region: np.empty((len(pictures), *shape, BINS)) for region, shape in SHAPES.items()
+    if on_ms is not None and not on_ms > 0.0:
+        raise InputError(
+            f"pictures shown for {on_ms} ms",
+            allowed="a positive duration in ms, or None for as long as the network runs",
+            todo="give on_ms, for example 100",
+        )
+    luminance = _luminance(pictures)
+    over_time = {
+        region: np.empty((BINS, len(luminance), *shape)) for region, shape in SHAPES.items()
     }
-    dark = torch.zeros_like(drive)
-    for step in range(BINS):
-        seen = drive if start <= step < start + off else dark
-        for region, response in _advance(network, state, seen).items():
-            maps[region][..., step] = response.numpy()
-    return {region: np.rint(values / _MAP_GRID) * _MAP_GRID for region, values in maps.items()}
+
+    def fill(first: int) -> None:
+        rows = slice(first, first + _TOGETHER)
+        out = {region: values[:, rows] for region, values in over_time.items()}
+        _run(network, luminance[rows], on_ms, out)
+
+    # Torch's own threads would split single sums, and wait for each other on a busy machine.
+    with ThreadPoolExecutor(
+        max_workers=max(1, workers), initializer=torch.set_num_threads, initargs=(1,)
+    ) as executor, _same_torch_threads():
+        list(executor.map(fill, range(0, len(luminance), _TOGETHER)))
+    return {region: np.moveaxis(values, 0, -1) for region, values in over_time.items()}
 
 
 def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
@@ -179,9 +198,11 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
     ndarray, (stimulus, 96, time)
         Weighted means of one channel over a Gaussian window each, multiples of 2**-14.
     """
-    flat = maps.reshape(len(maps), -1, maps.shape[-1])
-    # Maps and weights are multiples of powers of two below 2**53: the sum is exact in any order.
-    pooled = np.matmul(network.pools[region], flat)
+    channels, windows = network.pools[region]
+    flat = maps.reshape(*maps.shape[:2], -1, maps.shape[-1])
+    # Maps and weights are multiples of powers of two, and the sum has less than 53 bits: it is
+    # exact in any order.
+    pooled = np.matmul(windows[:, None, :], flat[:, channels])[:, :, 0]
     return np.asarray(np.rint(pooled / _POPULATION_GRID) * _POPULATION_GRID)
 
 
@@ -193,7 +214,32 @@ def unit_coordinates(region: str) -> dict[str, npt.NDArray[np.intp]]:
     return {"channel": channel, "x": column, "y": row}
 
 
-# ---- one step ------------------------------------------------------------------------------------
+# ---- step by step --------------------------------------------------------------------------------
+
+
+def _run(
+    network: HiddenNetwork, luminance: Tensor, on_ms: float | None, out: dict[str, Array]
+) -> None:
+    """Fill (time, stimulus, channel, row, column) for a few pictures."""
+    drive = _energies(luminance)
+    blank = torch.zeros_like(drive)
+    start = round(LATENCY_MS["V1"] / BIN_MS)
+    stop = BINS if on_ms is None else start + round(on_ms / BIN_MS)
+    state = _State.rest(len(drive))
+    for step in range(BINS):
+        seen = drive if start <= step < stop else blank
+        for region, response in _advance(network, state, seen).items():
+            out[region][step] = np.rint(response.numpy() / _MAP_GRID) * _MAP_GRID
+
+
+@contextlib.contextmanager
+def _same_torch_threads() -> Iterator[None]:
+    """Put torch's number of threads back: what one thread sets holds for threads started later."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass
@@ -233,7 +279,8 @@ def _advance(network: HiddenNetwork, state: _State, drive: Tensor) -> dict[str, 
     v2 = _leak("V2", state.v2[-1], _pairs(network, state.v1[0]))
     excess = torch.relu(drive - _SURROUND * state.surround)
     center = state.center + _RATE["V1"] * (excess - state.center)
-    around = functional.avg_pool2d(functional.pad(drive, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    source = drive + _RECURRENT * (state.center - drive)
+    around = functional.avg_pool2d(functional.pad(source, (2, 2, 2, 2), mode="replicate"), 5, 1)
     state.surround = state.surround + _SURROUND_RATE * (around - state.surround)
     v1 = _normalise("V1", center)
     state.center, state.it = center, it
@@ -354,24 +401,21 @@ def _draw_lateral(rng: np.random.Generator, *, n: int) -> Tensor:
     return torch.from_numpy(weights)
 
 
-def _draw_pools(rng: np.random.Generator, region: str) -> Array:
-    """Gaussian windows on one channel each, at random places; weights multiples of 2**-10."""
+def _draw_pools(
+    rng: np.random.Generator, region: str
+) -> tuple[npt.NDArray[np.intp], Array]:
+    """Channels and Gaussian windows at random places; weights multiples of 2**-10."""
     channels, rows, columns = SHAPES[region]
-    channel = np.concatenate(
-        [rng.permutation(channels) for _ in range(-(-POPULATION // channels))]
-    )[:POPULATION]
+    rounds = -(-POPULATION // channels)
+    channel = np.concatenate([rng.permutation(channels) for _ in range(rounds)])[:POPULATION]
     row, column = rng.uniform([[0.0], [0.0]], [[rows - 1.0], [columns - 1.0]], (2, POPULATION))
     down = np.arange(rows)[None, :, None] - row[:, None, None]
     across = np.arange(columns)[None, None, :] - column[:, None, None]
     window = np.exp(-(down**2 + across**2) / (2.0 * _POOL_SIGMA[region] ** 2))
     window /= window.sum(axis=(1, 2), keepdims=True)
-    weights = np.zeros((POPULATION, channels, rows, columns))
-    weights[np.arange(POPULATION), channel] = np.rint(window / _WEIGHT_GRID) * _WEIGHT_GRID
-    return weights.reshape(POPULATION, -1)
+    weights = np.rint(window / _WEIGHT_GRID) * _WEIGHT_GRID
+    return channel, weights.reshape(POPULATION, -1)
 
 
 def _rng(seed: int, *purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, 1000, *purpose]))
-
-
-Respond: TypeAlias = Callable[[npt.NDArray[np.uint8]], dict[str, Array]]

@@ -152,7 +152,8 @@ class Results:
             return None
         path = self.folder / "predictions" / score.predictions_file
         try:
-            with np.load(path) as stored:
+            # Opened here: numpy forgets to close a damaged file.
+            with path.open("rb") as stream, np.load(stream) as stored:
                 return xr.Dataset(
                     {k: (("sample", "neuroid"), stored[k]) for k in ("predicted", "target")},
                     coords={

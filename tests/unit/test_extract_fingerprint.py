@@ -105,13 +105,21 @@ def test_any_change_changes_the_digest(change: Any) -> None:
     assert _digest(net) != before
 
 
-def test_modes_gradients_and_order_in_memory_do_not_change_the_digest() -> None:
+def test_modes_and_gradients_do_not_change_the_digest() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     before = _digest(net)
     net.eval()
     net.requires_grad_(False)
-    net[0].weight.data = net[0].weight.data.contiguous(memory_format=torch.channels_last)
     assert _digest(net) == before
+
+
+def test_tensors_with_the_same_bytes_in_memory_are_told_apart() -> None:
+    square = torch.arange(4.0).reshape(2, 2)
+    others = [square, square.T, square.reshape(4), square.reshape(1, 4), square.view(torch.int32)]
+    assert len({_digest(functools.partial(len, other)) for other in others}) == len(others)
+    assert _digest(functools.partial(len, square[:, ::2])) != _digest(
+        functools.partial(len, square[:, 1:])
+    )
 
 
 SOURCE = """
@@ -253,6 +261,19 @@ def test_a_declared_fingerprint_stands_for_the_code_but_not_for_the_weights() ->
     assert before != net.digest("n", "2")
     _weight(net.net)  # type: ignore[arg-type]  # it is a Scaled
     assert net.digest("n", "1") != before
+
+
+def test_float32_is_float32_while_a_network_runs_whatever_the_user_chose() -> None:
+    torch.set_float32_matmul_precision("medium")
+    cudnn = torch.backends.cudnn.allow_tf32
+    try:
+        with TorchNetwork(_net()).running(["linear"], {"linear": "steps"}, "cpu"):
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cudnn.allow_tf32
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.allow_tf32 == cudnn
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_a_digest_waits_for_an_extraction_of_the_same_network() -> None:

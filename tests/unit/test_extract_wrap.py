@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +127,7 @@ def test_it_is_a_brain_model(net: Net, store: Cache) -> None:
     assert model.areas == {"V1": ("conv",), "IT": ("pool", "head")}
     assert model.behaviour == "head"
     assert wrapped(net, store).name == "Net"
+    assert wrapped(lambda images: images, store, layers=()).name == "function"
     assert set(wrapped(net, store, layers=["conv", "head"]).areas) == {"V1", "V2", "V4", "IT"}
 
 
@@ -353,6 +358,8 @@ def test_a_network_without_layers_is_an_error(net: Net, store: Cache, layers: An
 def test_other_wrong_options_are_errors(net: Net, store: Cache) -> None:
     with pytest.raises(InputError, match="a network of type int"):
         wrapped(3, store)
+    with pytest.raises(InputError, match="the class Net"):
+        wrapped(Net, store)
     with pytest.raises(InputError, match="device 'gpu'"):
         wrapped(net, store, device="gpu")
     with pytest.raises(InputError, match="batch size 0"):
@@ -466,6 +473,61 @@ def test_a_half_written_file_is_never_read(net: Net, store: Cache) -> None:
     with counting() as costs:
         model.activations(shown, ["head"])
     assert costs.images == 5
+
+
+PROGRAM = """
+import sys, time
+import numpy as np, torch
+from pathlib import Path
+from brainbench import stimuli
+from brainbench.cache import Cache
+from brainbench.extract.preprocess import Preprocess
+from brainbench.extract.wrap import wrap
+
+batches = 0
+def slow(images):
+    global batches
+    batches += 1
+    if batches == 3:
+        print("third", flush=True)
+        time.sleep(60)
+    return images
+
+shown = stimuli.from_arrays("s", np.zeros((8, 8, 8, 3), np.uint8), ids=list("abcdefgh"))
+model = wrap(slow, fingerprint="1", preprocess=Preprocess(name="p", size=None), batch_size=2,
+             cache=Cache(Path(sys.argv[1])))
+model.activations(shown, ["output"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_stopped_in_the_middle_leaves_nothing_that_is_read(
+    store: Cache, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(store.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"third\n"
+        process.send_signal(number)
+        process.wait(timeout=30)
+    assert process.returncode != 0
+    left = files(store)
+    assert all(name.endswith(".tmp") for name in left)
+    assert left == [] or number == signal.SIGKILL  # which leaves no time to tidy up
+    assert list(store.folder.glob("activations/*.nc")) == []
+
+
+def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(store: Cache) -> None:
+    model = wrapped(lambda images: np.zeros((len(images), 100_000)), store, layers=())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(CacheError, match=r"writing to .* failed .*HDF error"):
+            model.activations(pictures(5), ["output"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(store) == []
+    assert model.activations(pictures(5), ["output"])["output"].shape == (5, 100_000, 1)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(net: Net, tmp_path: Path) -> None:

@@ -260,6 +260,14 @@ def test_primal_needs_features():
         cross_predict(gram(X), Y, folds(90), form="primal")
 
 
+@pytest.mark.parametrize("options", [{"form": "primal"}, {"form": "dual"}, {"solver": "nipals"}])
+def test_features_that_are_not_finite(options):
+    X, Y = data()
+    X[3, 5] = np.nan
+    with pytest.raises(InputError, match="nan in feature 5 of the stimulus in row 3"):
+        cross_predict(X, Y, folds(90), **options)
+
+
 def test_features_that_are_not_a_matrix():
     with pytest.raises(InputError, match=r"features of shape \(90, 3, 3\)"):
         cross_predict(np.zeros((90, 3, 3)), data()[1], folds(90))

@@ -167,7 +167,8 @@ def test_transparency_shows_the_grey_screen(tmp_path, mode):
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_a_transparent_colour_shows_the_grey_screen(tmp_path, mode):
     path = tmp_path / "picture.png"
-    picture = Image.new(mode, (4, 5), 7)
+    full = Image.new("RGB", (4, 5), (7, 60, 200))
+    picture = full.quantize(2) if mode == "P" else full.convert(mode)
     colour = picture.getpixel((0, 0))
     picture.save(path, transparency=colour)
     assert (stimuli.read_picture(path) == 128).all()

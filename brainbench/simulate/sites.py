@@ -1,0 +1,227 @@
+"""Recording sites of a simulated brain: sparse positive read-outs with a chosen reliability.
+
+A site sums a few units of the population of its area, with the same positive weights in every time
+bin, and fires as a Poisson process. Counts of n trials, averaged over a window of k bins, have the
+noise variance mean(count per bin) / (k n); the signal variance grows with the square of the gain.
+One gain therefore gives the trial average any reliability between 0 and 1::
+
+    c = S / (S + N),   S = gain**2 Var(x),   N = gain mean(x) / (k n)
+    gain = c / (1 - c) * mean(x) / (k n Var(x))
+
+with x the drive of the site in the window, mean and variance over the stimuli. A model without
+noise that knows the site exactly correlates sqrt(c) with the measured average: the site's known
+ceiling.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.errors import InputError, unknown
+from brainbench.simulate.network import BIN_MS, POPULATION, REGIONS
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+SITES = {"V1": 40, "V2": 40, "V4": 64, "IT": 96}
+TRIALS = 20
+WINDOW_MS = (70.0, 170.0)
+"""Window in which the reliability of a site is chosen."""
+RELIABILITY = (0.6, 0.95)
+"""Range of the reliability of the trial average in that window."""
+
+_UNITS_PER_SITE = (2, 5)
+_SPONTANEOUS = {"V1": 0.8, "V2": 0.3, "V4": 0.2, "IT": 0.2}  # share of the mean evoked drive
+_WEIGHT_GRID = 2.0**-8
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Read-outs of one region.
+
+    Attributes
+    ----------
+    region
+        "V1", "V2", "V4" or "IT".
+    weights
+        (site, 96), not negative, a few per site, multiples of 2**-8.
+    reliability
+        Reliability c of the trial average in `WINDOW_MS`, (site,).
+    """
+
+    region: str
+    weights: Array
+    reliability: Array
+
+    @property
+    def known_ceiling(self) -> Array:
+        """Correlation of the noiseless response with the measured average, sqrt(c), (site,)."""
+        return np.asarray(np.sqrt(self.reliability))
+
+
+def draw_sites(
+    region: str,
+    *,
+    seed: int = 0,
+    n_sites: int | None = None,
+    reliability: tuple[float, float] = RELIABILITY,
+) -> Sites:
+    """Draw the read-outs of a region.
+
+    Parameters
+    ----------
+    region
+        "V1", "V2", "V4" or "IT".
+    seed
+        Seed of the simulated brain.
+    n_sites
+        Number of sites; None for the default of the region.
+    reliability
+        Range that each site's reliability is drawn from, uniformly.
+
+    Raises
+    ------
+    UnknownNameError
+        Another region.
+    InputError
+        No site, or a reliability that is not between 0 and 1.
+    """
+    if region not in REGIONS:
+        raise unknown("region", region, REGIONS, todo="choose one of these")
+    n = SITES[region] if n_sites is None else n_sites
+    if n < 1:
+        raise InputError(f"{n} sites", allowed="1 or more", todo="ask for at least one site")
+    low, high = reliability
+    if not 0.0 < low <= high < 1.0:
+        raise InputError(
+            f"a reliability from {low} to {high}",
+            allowed="0 < lowest <= highest < 1",
+            todo="give a range of reliabilities, such as (0.6, 0.95)",
+        )
+    rng = _rng(seed, region, 0)
+    weights = np.zeros((n, POPULATION))
+    for site in weights:
+        count = rng.integers(_UNITS_PER_SITE[0], _UNITS_PER_SITE[1] + 1)
+        units = rng.choice(POPULATION, size=count, replace=False)
+        site[units] = np.ceil(rng.uniform(0.2, 1.0, size=count) / _WEIGHT_GRID) * _WEIGHT_GRID
+    return Sites(region=region, weights=weights, reliability=rng.uniform(low, high, size=n))
+
+
+def expected_counts(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Array:
+    """Expected spikes per bin: the truth behind the trials.
+
+    Parameters
+    ----------
+    sites
+        From `draw_sites`.
+    population
+        (stimulus, 96, time) of the same region, in bins of 10 ms from stimulus onset.
+    n_trials
+        Trials that the chosen reliability refers to.
+
+    Returns
+    -------
+    ndarray, (stimulus, site, time)
+        Spikes per bin of 10 ms; times 100 gives spikes/s.
+
+    Raises
+    ------
+    InputError
+        Fewer than two stimuli, no trial, or a site that responds to all stimuli alike: no gain
+        could make that one reliable.
+    """
+    if n_trials < 1:
+        raise InputError(f"{n_trials} trials", allowed="1 or more", todo="ask for trials")
+    evoked = np.matmul(sites.weights, population)
+    bins = slice(*(round(edge / BIN_MS) for edge in WINDOW_MS))
+    n_bins = bins.stop - bins.start
+    mean = evoked[:, :, bins].sum(axis=2).sum(axis=0) / (n_bins * len(evoked))
+    drive = evoked + (_SPONTANEOUS[sites.region] * mean)[:, None]
+    window = drive[:, :, bins].sum(axis=2) / n_bins
+    variance = np.array([_variance(site) for site in window.T])
+    if len(window) < 2 or (variance <= 0.0).any():
+        raise InputError(
+            f"{int((variance <= 0.0).sum())} of {len(variance)} sites of {sites.region} respond "
+            f"alike to all {len(window)} stimuli",
+            allowed="two or more stimuli that differ",
+            todo="simulate more, or more varied, stimuli",
+        )
+    average = np.array([math.fsum(site) / len(site) for site in window.T])
+    odds = sites.reliability / (1.0 - sites.reliability)
+    gain = odds * average / (n_bins * n_trials * variance)
+    return np.asarray(drive * gain[:, None])
+
+
+def reliability_of(
+    expected: Array, *, n_trials: int = TRIALS, window_ms: tuple[float, float] = WINDOW_MS
+) -> Array:
+    """Reliability of the trial average of Poisson counts, in closed form.
+
+    Parameters
+    ----------
+    expected
+        Expected spikes per bin of 10 ms, (stimulus, site, time).
+    n_trials
+        Trials that are averaged.
+    window_ms
+        Window that is averaged, from its start to its end in ms.
+
+    Returns
+    -------
+    ndarray, (site,)
+        Signal variance over total variance of the average, both over stimuli (ddof 1).
+    """
+    bins = slice(*(round(edge / BIN_MS) for edge in window_ms))
+    window = expected[:, :, bins].mean(axis=2)
+    noise = window.mean(axis=0) / ((bins.stop - bins.start) * n_trials)
+    signal = window.var(axis=0, ddof=1)
+    return np.asarray(signal / (signal + noise))
+
+
+def draw_trials(
+    expected: Array, *, region: str, seed: int = 0, n_trials: int = TRIALS, workers: int = 2
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """Draw Poisson counts.
+
+    Parameters
+    ----------
+    expected
+        Expected spikes per bin, (stimulus, site, time).
+    region
+        Names the random stream, beside the seed and the number of the trial: more trials leave
+        the first ones as they are.
+    seed
+        Seed of the trials.
+    n_trials
+        Number of trials of each stimulus.
+    workers
+        Threads; the counts do not depend on it.
+
+    Returns
+    -------
+    ndarray, (trial, stimulus, site, time)
+        uint8, or uint16 where a count needs it.
+    """
+
+    def one(trial: int) -> npt.NDArray[np.uint16]:
+        return _rng(seed, region, 1, trial).poisson(expected).astype(np.uint16)
+
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        counts = np.stack(list(pool.map(one, range(n_trials))))
+    return counts.astype(np.uint8) if counts.max() <= np.iinfo(np.uint8).max else counts
+
+
+def _variance(values: Array) -> float:
+    """Variance with ddof 1; sums rounded once, so the same on every machine."""
+    mean = math.fsum(values) / len(values)
+    return math.fsum((values - mean) ** 2) / max(len(values) - 1, 1)
+
+
+def _rng(seed: int, region: str, *purpose: int) -> np.random.Generator:
+    entropy = [seed, 2000, REGIONS.index(region), *purpose]
+    return np.random.default_rng(np.random.SeedSequence(entropy))
