@@ -53,7 +53,7 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
     ----------
     features : array, stimulus x feature, or an iterable of such arrays
         The whole matrix, or chunks of its columns in any number and width, which may be made
-        lazily: each is dropped before the next is asked for. Any real type; the sums are float64.
+        lazily: never more than two are held. Any real type; the sums are float64.
 
     Returns
     -------

@@ -45,8 +45,8 @@ class Scene:
     seed: int
     object_name: str
     image_number: int
-    x: float
-    y: float
+    position_x: float
+    position_y: float
     size: float
     yaw: float
     pitch: float
@@ -101,8 +101,8 @@ def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
         seed=seed,
         object_name=object_name,
         image_number=image_number,
-        x=rng.uniform(-0.14, 0.14),
-        y=rng.uniform(-0.14, 0.14),
+        position_x=rng.uniform(-0.14, 0.14),
+        position_y=rng.uniform(-0.14, 0.14),
         size=float(np.exp(rng.uniform(np.log(0.24), np.log(0.38)))),
         yaw=rng.uniform(0.0, 360.0),
         pitch=rng.uniform(10.0, 50.0),
@@ -240,8 +240,8 @@ def _pixels_near(
     Nothing of a solid lies farther than one radius from its centre.
     """
     places = (np.arange(size) + 0.5) / size - 0.5
-    across = (places - scene.x) / scene.size
-    up = (-places - scene.y) / scene.size
+    across = (places - scene.position_x) / scene.size
+    up = (-places - scene.position_y) / scene.size
     inside = across[None, :] ** 2 + up[:, None] ** 2 < 1.1
     rows, columns = np.nonzero(inside)
     return rows, columns, across[columns], up[rows]

@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -19,17 +21,20 @@ def test_gram_is_the_product_of_centred_features():
     assert (result.n_stimuli, result.n_features) == (30, 50)
 
 
-def test_chunks_are_taken_one_at_a_time():
-    X = features(p=9)
-    alive = []
+def test_chunks_are_made_lazily_and_let_go():
+    X = features(p=12)
+    made = []
 
     def chunks():
-        for start in (0, 2, 7):
-            alive.append(start)
-            yield X[:, start : [2, 7, 9][len(alive) - 1]]
+        for start in range(0, 12, 3):
+            assert sum(chunk() is not None for chunk in made) <= 1
+            chunk = X[:, start : start + 3].copy()
+            made.append(weakref.ref(chunk))
+            yield chunk
+            del chunk
 
     np.testing.assert_allclose(gram(chunks()).K, gram(X).K, atol=1e-13)
-    assert alive == [0, 2, 7]
+    assert len(made) == 4
 
 
 def test_wide_features_are_cut_into_chunks(monkeypatch):
