@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same code gets the same verdict on any machine, however slow or busy it is.
+settings.register_profile("brainbench", deadline=None, derandomize=True)
+settings.load_profile("brainbench")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FAKES = REPOSITORY / "tests" / "fakes"

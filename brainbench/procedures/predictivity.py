@@ -121,7 +121,7 @@ def _fit_paper(
     how: Predictivity, offered: Sequence[Candidate], brain: Target, Y: FloatArray, seed: int
 ) -> Fitted:
     features = [pca(one.gram(), how.n_pca) for one in offered]
-    folds = SPLITS["paper"](brain.stimuli.ids, brain.objects, n_splits=how.n_splits, seed=seed)
+    folds = SPLITS["paper"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits, seed=seed)
     inside = np.full((len(folds), len(offered)), np.nan)
     best = np.zeros(len(folds), dtype=np.intp)
     if len(offered) > 1:
@@ -147,7 +147,7 @@ def _fit_brainscore(
 ) -> Fitted:
     only = offered[0]
     products = only.gram()
-    folds = SPLITS["brainscore"](brain.stimuli.ids, brain.objects, n_splits=how.n_splits)
+    folds = SPLITS["brainscore"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits)
     # scikit-learn needs features: all principal components, a rotation, are as good as the layer's own.
     features = pca(products, len(Y)) if how.solver == "nipals" else products
     return Fitted(
@@ -182,7 +182,7 @@ def _inner_scores(
     seed: int,
 ) -> list[float]:
     """Score of each candidate by cross-validation inside the training images."""
-    folds = inner(train, brain.stimuli.ids, brain.objects, n_splits=how.n_inner, seed=seed)
+    folds = inner(train, brain.stimuli.ids, brain.strata, n_splits=how.n_inner, seed=seed)
     scores = []
     for one in features:
         predicted = _predict(how, one, Y, folds, kind="pls1")
@@ -358,6 +358,7 @@ def _record(
             if paper
             else "none",
             "splits": how.n_splits,
+            "stratified": brain.strata is not None,
             "window_ms": list(benchmark.window),
         },
         notes=notes,

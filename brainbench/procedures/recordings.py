@@ -15,6 +15,9 @@ from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, Settings
 from brainbench.stimuli import StimulusSet
 
+PER_OBJECT = 10
+"""Images of each object that ten stratified splits need."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Target:
@@ -28,8 +31,9 @@ class Target:
         Mean over repetitions of the time-averaged response.
     trials : array, shape (n_repetitions, n_stimuli, n_neuroids), or None
         Time-averaged response of every trial; None where only the mean was published.
-    objects : array of str, or None
-        Object shown in each stimulus, where there are objects.
+    strata : array of str, or None
+        Object shown in each stimulus, by which splits are stratified. None where there are no objects,
+        and where `--limit` left too few images of some object: splits are then not stratified.
     neuroids : DataArray
         One entry per neuroid, with its coordinates.
     data_version : str
@@ -41,7 +45,7 @@ class Target:
     stimuli: StimulusSet
     values: npt.NDArray[np.float64]
     trials: npt.NDArray[np.float64] | None
-    objects: npt.NDArray[Any] | None
+    strata: npt.NDArray[Any] | None
     neuroids: xr.DataArray
     data_version: str
     simulated: bool
@@ -78,17 +82,24 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
             allowed="neuroid among them",
             todo="give each site a neuroid_id",
         )
-    columns = stimuli.metadata
     repeated = "repetition" in windowed.dims
     return Target(
         stimuli=stimuli,
         values=np.asarray(average(windowed).values, dtype=np.float64),
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
-        objects=columns["object_name"].to_numpy(str) if "object_name" in columns else None,
+        strata=_strata(stimuli, partial=settings.limit is not None),
         neuroids=_per_neuroid(windowed),
         data_version=data.version,
         simulated=data.simulated,
     )
+
+
+def _strata(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
+    if "object_name" not in stimuli.metadata.columns:
+        return None
+    objects = stimuli.metadata["object_name"].to_numpy(str)
+    _, counts = np.unique(objects, return_counts=True)
+    return None if partial and counts.min() < PER_OBJECT else objects
 
 
 def _keep(recorded: xr.DataArray, ids: tuple[str, ...]) -> xr.DataArray:

@@ -174,9 +174,12 @@ def respond(
         _run(network, luminance[rows], on_ms, out)
 
     # Torch's own threads would split single sums, and wait for each other on a busy machine.
-    with ThreadPoolExecutor(
-        max_workers=max(1, workers), initializer=torch.set_num_threads, initargs=(1,)
-    ) as executor, _same_torch_threads():
+    with (
+        ThreadPoolExecutor(
+            max_workers=max(1, workers), initializer=torch.set_num_threads, initargs=(1,)
+        ) as executor,
+        _same_torch_threads(),
+    ):
         list(executor.map(fill, range(0, len(luminance), _TOGETHER)))
     return {region: np.moveaxis(values, 0, -1) for region, values in over_time.items()}
 
@@ -208,9 +211,7 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
 
 def unit_coordinates(region: str) -> dict[str, npt.NDArray[np.intp]]:
     """Channel, x (column) and y (row) of each unit of an area, in the order of flattened maps."""
-    channel, row, column = np.unravel_index(
-        np.arange(int(np.prod(SHAPES[region]))), SHAPES[region]
-    )
+    channel, row, column = np.unravel_index(np.arange(int(np.prod(SHAPES[region]))), SHAPES[region])
     return {"channel": channel, "x": column, "y": row}
 
 
@@ -401,9 +402,7 @@ def _draw_lateral(rng: np.random.Generator, *, n: int) -> Tensor:
     return torch.from_numpy(weights)
 
 
-def _draw_pools(
-    rng: np.random.Generator, region: str
-) -> tuple[npt.NDArray[np.intp], Array]:
+def _draw_pools(rng: np.random.Generator, region: str) -> tuple[npt.NDArray[np.intp], Array]:
     """Channels and Gaussian windows at random places; weights multiples of 2**-10."""
     channels, rows, columns = SHAPES[region]
     rounds = -(-POPULATION // channels)

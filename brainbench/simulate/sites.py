@@ -32,7 +32,7 @@ SITES = {"V1": 40, "V2": 40, "V4": 64, "IT": 96}
 TRIALS = 20
 WINDOW_MS = (70.0, 170.0)
 """Window in which the reliability of a site is chosen."""
-RELIABILITY = (0.6, 0.95)
+RELIABILITY = (0.65, 0.95)
 """Range of the reliability of the trial average in that window."""
 
 _UNITS_PER_SITE = (2, 5)
@@ -62,6 +62,25 @@ class Sites:
     def known_ceiling(self) -> Array:
         """Correlation of the noiseless response with the measured average, sqrt(c), (site,)."""
         return np.asarray(np.sqrt(self.reliability))
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Sites with the gain that gives them their reliability.
+
+    Attributes
+    ----------
+    sites
+        What each site sums.
+    gain
+        Expected spikes per bin of 10 ms and unit of drive, (site,).
+    spontaneous
+        Drive that is always there, (site,).
+    """
+
+    sites: Sites
+    gain: Array
+    spontaneous: Array
 
 
 def draw_sites(
@@ -101,7 +120,7 @@ def draw_sites(
         raise InputError(
             f"a reliability from {low} to {high}",
             allowed="0 < lowest <= highest < 1",
-            todo="give a range of reliabilities, such as (0.6, 0.95)",
+            todo="give a range of reliabilities, such as (0.65, 0.95)",
         )
     rng = _rng(seed, region, 0)
     weights = np.zeros((n, POPULATION))
@@ -112,8 +131,8 @@ def draw_sites(
     return Sites(region=region, weights=weights, reliability=rng.uniform(low, high, size=n))
 
 
-def expected_counts(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Array:
-    """Expected spikes per bin: the truth behind the trials.
+def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Readout:
+    """Give each site the gain that makes it as reliable as was chosen.
 
     Parameters
     ----------
@@ -126,25 +145,23 @@ def expected_counts(sites: Sites, population: Array, *, n_trials: int = TRIALS) 
 
     Returns
     -------
-    ndarray, (stimulus, site, time)
-        Spikes per bin of 10 ms; times 100 gives spikes/s.
+    Readout
+        Exact for these stimuli: signal variance is variance over them, with ddof 1.
 
     Raises
     ------
     InputError
-        Fewer than two stimuli, no trial, or a site that responds to all stimuli alike: no gain
-        could make that one reliable.
+        No trial, or a site that responds to all stimuli alike: no gain could make that one
+        reliable.
     """
-    if n_trials < 1:
-        raise InputError(f"{n_trials} trials", allowed="1 or more", todo="ask for trials")
+    _check_trials(n_trials)
     evoked = np.matmul(sites.weights, population)
-    bins = slice(*(round(edge / BIN_MS) for edge in WINDOW_MS))
-    n_bins = bins.stop - bins.start
-    mean = evoked[:, :, bins].sum(axis=2).sum(axis=0) / (n_bins * len(evoked))
-    drive = evoked + (_SPONTANEOUS[sites.region] * mean)[:, None]
-    window = drive[:, :, bins].sum(axis=2) / n_bins
+    n_bins = _WINDOW.stop - _WINDOW.start
+    mean = evoked[:, :, _WINDOW].sum(axis=2).sum(axis=0) / (n_bins * len(evoked))
+    spontaneous = _SPONTANEOUS[sites.region] * mean
+    window = evoked[:, :, _WINDOW].sum(axis=2) / n_bins + spontaneous
     variance = np.array([_variance(site) for site in window.T])
-    if len(window) < 2 or (variance <= 0.0).any():
+    if (variance <= 0.0).any():
         raise InputError(
             f"{int((variance <= 0.0).sum())} of {len(variance)} sites of {sites.region} respond "
             f"alike to all {len(window)} stimuli",
@@ -154,7 +171,26 @@ def expected_counts(sites: Sites, population: Array, *, n_trials: int = TRIALS) 
     average = np.array([math.fsum(site) / len(site) for site in window.T])
     odds = sites.reliability / (1.0 - sites.reliability)
     gain = odds * average / (n_bins * n_trials * variance)
-    return np.asarray(drive * gain[:, None])
+    return Readout(sites=sites, gain=gain, spontaneous=spontaneous)
+
+
+def expected_counts(readout: Readout, population: Array) -> Array:
+    """Expected spikes per bin: the truth behind the trials.
+
+    Parameters
+    ----------
+    readout
+        From `calibrate`.
+    population
+        (stimulus, 96, time) of the same region, for these or other stimuli.
+
+    Returns
+    -------
+    ndarray, (stimulus, site, time)
+        Spikes per bin of 10 ms; times 100 gives spikes/s.
+    """
+    evoked = np.matmul(readout.sites.weights, population)
+    return np.asarray((evoked + readout.spontaneous[:, None]) * readout.gain[:, None])
 
 
 def reliability_of(
@@ -176,7 +212,8 @@ def reliability_of(
     ndarray, (site,)
         Signal variance over total variance of the average, both over stimuli (ddof 1).
     """
-    bins = slice(*(round(edge / BIN_MS) for edge in window_ms))
+    _check_trials(n_trials)
+    bins = _bins(window_ms)
     window = expected[:, :, bins].mean(axis=2)
     noise = window.mean(axis=0) / ((bins.stop - bins.start) * n_trials)
     signal = window.var(axis=0, ddof=1)
@@ -206,7 +243,13 @@ def draw_trials(
     -------
     ndarray, (trial, stimulus, site, time)
         uint8, or uint16 where a count needs it.
+
+    Raises
+    ------
+    InputError
+        No trial.
     """
+    _check_trials(n_trials)
 
     def one(trial: int) -> npt.NDArray[np.uint16]:
         return _rng(seed, region, 1, trial).poisson(expected).astype(np.uint16)
@@ -214,6 +257,20 @@ def draw_trials(
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         counts = np.stack(list(pool.map(one, range(n_trials))))
     return counts.astype(np.uint8) if counts.max() <= np.iinfo(np.uint8).max else counts
+
+
+def _bins(window_ms: tuple[float, float]) -> slice:
+    return slice(*(round(edge / BIN_MS) for edge in window_ms))
+
+
+_WINDOW = _bins(WINDOW_MS)
+
+
+def _check_trials(n_trials: int) -> None:
+    if n_trials < 1:
+        raise InputError(
+            f"{n_trials} trials", allowed="1 or more", todo="ask for at least one trial"
+        )
 
 
 def _variance(values: Array) -> float:

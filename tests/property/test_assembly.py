@@ -1,3 +1,4 @@
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def recordings(draw, *, time=True):
         draw(arrays.arrays(np.float64, shape, elements=FLOATS)),
         stimulus={"stimulus_id": ids},
         neuroid={"neuroid_id": sites},
-        time=list(zip(bins[:-1], bins[1:], strict=True)) if time else None,
+        time=list(itertools.pairwise(bins)) if time else None,
         units="spikes/s",
     )
 

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -15,10 +16,11 @@ TIMES = st.integers(-500, 2000)
 def spans(draw, *, gaps=True, endless=True):
     """Up to 6 steps in order; with or without gaps; the last with or without an end."""
     edges = sorted(draw(st.lists(TIMES, min_size=2, max_size=12, unique=True)))
-    if gaps:
-        pairs = list(zip(edges[::2], edges[1::2], strict=False))
-    else:
-        pairs = list(zip(edges[:-1], edges[1:], strict=True))
+    pairs = (
+        list(zip(edges[::2], edges[1::2], strict=False))
+        if gaps
+        else list(itertools.pairwise(edges))
+    )
     if endless and draw(st.booleans()):
         pairs[-1] = (pairs[-1][0], math.inf)
     return [(float(a), float(b)) for a, b in pairs]
@@ -101,7 +103,7 @@ def test_the_unit_of_time_does_not_matter(steps, bin_, scale):
 @given(steps=st.lists(st.tuples(TIMES, TIMES), max_size=5))
 def test_disordered_spans_are_refused(steps):
     rising = all(a < b for a, b in steps)
-    in_order = all(x[1] <= y[0] for x, y in zip(steps[:-1], steps[1:], strict=True))
+    in_order = all(x[1] <= y[0] for x, y in itertools.pairwise(steps))
     if steps and rising and in_order:
         clock(steps)
     else:

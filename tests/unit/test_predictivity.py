@@ -238,9 +238,19 @@ def test_user_chooses_a_layer(linear):
 def test_limit_marks_the_score_as_partial(linear):
     X, _, trials = linear
     data = brain(None, trials=trials)
-    short = benchmark(data, n_splits=4, n_inner=3).score(model_of(data, X), Settings(limit=48))
+    short = benchmark(data).score(model_of(data, X), Settings(limit=48))
     assert (short.partial, short.n_stimuli) == (True, 48)
-    assert not benchmark(data).score(model_of(data, X)).partial
+    assert not short.record.choices["stratified"]  # six images of each object, ten folds
+    whole = benchmark(data).score(model_of(data, X))
+    assert not whole.partial
+    assert whole.record.choices["stratified"]
+
+
+def test_whole_set_with_too_few_images_of_an_object_is_an_error(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials[:, :79])
+    with pytest.raises(InputError, match=r"too few stimuli for .*: obj7 \(9\)"):
+        benchmark(data).score(model_of(data, X[:79]))
 
 
 def test_without_trials_there_is_no_ceiling(linear):

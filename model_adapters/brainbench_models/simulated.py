@@ -1,0 +1,149 @@
+"""The truth of a simulated brain as models: what no network can beat, and what lies before it.
+
+`simulated_readout` answers with the noiseless rates of the sites themselves, `simulated_population`
+with the 96 units of each area that the sites read, `simulated_maps` with all units of each area.
+They take any pictures, resized to 224 x 224, and respond in 25 bins of 10 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.assembly import Assembly
+from brainbench.cache import Cache
+from brainbench.extract.network import Images
+from brainbench.extract.preprocess import Preprocess
+from brainbench.extract.stream import BatchSize
+from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.presentation import CONSTANT, Kind, Presentation
+from brainbench.provenance import sha256
+from brainbench.simulate import network, sites
+from brainbench.simulate.brain import TIME_BINS, SimulatedBrain
+from brainbench.stimuli import StimulusSet
+from brainbench.timeline import Timeline
+
+Level = Literal["readout", "population", "maps"]
+Steps = list[npt.NDArray[np.float64]]
+
+CLOCK = Timeline(
+    name="simulated",
+    source="the bins of the hidden network itself",
+    steps=dict.fromkeys(network.REGIONS, TIME_BINS),
+)
+RAW = Preprocess(name="raw-224", size=(network.PICTURE, network.PICTURE))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedModel:
+    """A simulated brain, read at one level, as a BrainModel.
+
+    Parameters
+    ----------
+    level : {"readout", "population", "maps"}
+        The sites without noise, in expected spikes per bin; the 96 spatially pooled units of each area; all
+        units of each area.
+    brain : SimulatedBrain
+        Which brain.
+    """
+
+    level: Level
+    brain: SimulatedBrain
+    batch_size: BatchSize = "auto"
+    cache: Cache | None = field(default=None, repr=False)
+    static: bool = field(default=False, init=False)
+    presentations: tuple[Kind, ...] = field(default=("constant", "pulse"), init=False)
+
+    @property
+    def name(self) -> str:
+        """Level, and seed of the brain if it is not 0."""
+        return f"simulated_{self.level}" + (f"@{self.weights}" if self.brain.seed else "")
+
+    @property
+    def weights(self) -> str:
+        """Seed of the brain."""
+        return f"seed-{self.brain.seed}"
+
+    @property
+    def areas(self) -> Mapping[str, Sequence[str]]:
+        """Each region is its own layer."""
+        return {region: (region,) for region in network.REGIONS}
+
+    @property
+    def clocks(self) -> Mapping[str, Timeline]:
+        """One clock: bins of 10 ms from stimulus onset."""
+        return {CLOCK.name: CLOCK}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the level and the brain's parameters and code."""
+        return self._shown(network.ON_MS).digest
+
+    def on(self, *, device: str = "auto", batch_size: BatchSize = "auto") -> SimulatedModel:
+        """Return the same model with a batch size; it runs on the CPU whatever the device."""
+        self._shown(None).on(device=device, batch_size=batch_size)
+        return replace(self, batch_size=batch_size)
+
+    def activations(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> dict[str, Assembly]:
+        """Responses, dims (stimulus, neuroid, time); see `WrappedModel.activations`."""
+        shown = presentation.accepted_by(self.presentations)
+        on_ms = shown.on_ms if shown.kind == "pulse" else None
+        return self._shown(on_ms).activations(stimuli, layers)
+
+    def _shown(self, on_ms: float | None) -> WrappedModel:
+        """Return the model for one duration of the pictures."""
+        return wrap(
+            partial(self._respond, on_ms),
+            layers=self.areas,
+            preprocess=RAW,
+            timeline=CLOCK,
+            name=self.name,
+            weights=self.weights,
+            fingerprint=sha256(self.level, self.brain.version, repr(on_ms)),
+            device="cpu",
+            batch_size=self.batch_size,
+            cache=self.cache,
+        )
+
+    def _respond(self, on_ms: float | None, images: Images) -> dict[str, Steps]:
+        pictures = np.rint(255.0 * images).astype(np.uint8).transpose(0, 2, 3, 1)
+        maps = network.respond(self._hidden, pictures, on_ms=on_ms)
+        return {region: self._steps(region, values) for region, values in maps.items()}
+
+    def _steps(self, region: str, maps: npt.NDArray[np.float64]) -> Steps:
+        values = maps
+        if self.level != "maps":
+            values = network.pool(self._hidden, region, maps)
+        if self.level == "readout":
+            values = sites.expected_counts(self._readouts[region], values)
+        return list(np.moveaxis(values, -1, 0))
+
+    @cached_property
+    def _hidden(self) -> network.HiddenNetwork:
+        return network.build_network(seed=self.brain.seed)
+
+    @cached_property
+    def _readouts(self) -> dict[str, sites.Readout]:
+        return {region: self.brain.readout(region) for region in network.REGIONS}
+
+
+def simulated_readout(*, seed: int = 0) -> SimulatedModel:
+    """Sites of the simulated brain without noise: the upper bound of every measure on it."""
+    return SimulatedModel(level="readout", brain=SimulatedBrain(seed=seed))
+
+
+def simulated_population(*, seed: int = 0) -> SimulatedModel:
+    """Population that the sites read: 96 spatially pooled units of each area."""
+    return SimulatedModel(level="population", brain=SimulatedBrain(seed=seed))
+
+
+def simulated_maps(*, seed: int = 0) -> SimulatedModel:
+    """All units of each area of the hidden network, with their places."""
+    return SimulatedModel(level="maps", brain=SimulatedBrain(seed=seed))

@@ -1,0 +1,173 @@
+"""How results look: on a terminal of 80 columns, and in a pipe."""
+
+import sys
+
+import pytest
+from rich.console import Console
+
+from brainbench.cli import console, text
+from brainbench.interfaces import Settings
+from brainbench.scores import Score
+
+REGIONS = ("V1", "V2", "V4", "IT")
+
+
+def score(model="cornet_s@untrained-0", benchmark="Simulated.IT-pls", **more):
+    base = {
+        "weights": "untrained-0" if "untrained" in model else "imagenet",
+        "version": 1,
+        "protocol": "paper",
+        "value": -0.5231,
+        "ceiling": 0.871,
+        "ci": (-0.5361, -0.5118),
+        "ci_method": "bootstrap over stimuli, 95 % percentile, 1000 draws; ceiling held fixed",
+        "n_units": 96,
+        "simulated": benchmark.startswith("Simulated"),
+        "file": "somewhere.json",
+    }
+    return Score(model=model, benchmark=benchmark, **{**base, **more})
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """`terminal(80, scores)`: what a terminal of 80 columns shows."""
+
+    def show(width, scores):
+        made = Console(highlight=False, markup=False, emoji=False, width=width, color_system=None)
+        monkeypatch.setattr(console, "stdout", lambda: made)
+        monkeypatch.setattr(console, "fitted", lambda words, _: text.wrapped(words, width))
+        console.print_scores(scores, Settings(), as_json=False)
+        return capsys.readouterr().out.splitlines()
+
+    return show
+
+
+def test_the_usual_table_fits_80_columns(terminal):
+    lines = terminal(80, [score(benchmark=f"Simulated.{region}-pls") for region in REGIONS])
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == [
+        "cornet_s@untrained-0", "°", "Simulated.V1-pls", "~",
+        "-.523", "-.536", "to", "-.512", ".871", "96",
+    ]  # fmt: skip
+    assert all(line.startswith("cornet_s@untrained-0 °  Simulated.") for line in lines[1:5])
+
+
+def test_a_table_that_is_too_wide_puts_models_on_lines_of_their_own(terminal):
+    wide = [
+        score(model, f"MajajHong2015public.{region}-pls", n_units=156, n_excluded=12, partial=True)
+        for model in ("convrnn_rgc_intermediate@imagenet", "cornet_s@untrained-0")
+        for region in REGIONS
+    ]
+    lines = terminal(80, wide)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("model, benchmark ")
+    assert lines[1].strip() == "convrnn_rgc_intermediate@imagenet"
+    assert lines[2].split() == [
+        "MajajHong2015public.V1-pls", "-.523", "*", "-.536", "to", "-.512", ".871", "156", "(-12)",
+    ]  # fmt: skip
+    assert lines[6].strip() == "cornet_s@untrained-0 °"
+    flat = terminal(120, wide)
+    assert flat[1].startswith("convrnn_rgc_intermediate@imagenet  MajajHong2015public.V1-pls  ")
+
+
+def test_reasons_are_indented_and_names_are_not_cut(terminal):
+    path = "/a/very/long/path/that/no/terminal/of/eighty/columns/can/ever/show/on/one/line/x.json"
+    reason = f"result file {path} cannot be read\n  allowed: a JSON file that brainbench wrote " + (
+        "and that nobody has changed since it was written\n  next: remove the file"
+    )
+    lines = terminal(80, [score(value=None, ci=None, reason=reason, file=None)])
+    assert lines[1].split()[-1] == "failed"
+    start = next(k for k, line in enumerate(lines) if "failed: result file" in line)
+    assert lines[start : start + 6] == [
+        "cornet_s@untrained-0 on Simulated.IT-pls: failed: result file",
+        f"    {path}",
+        "    cannot be read",
+        "  allowed: a JSON file that brainbench wrote and that nobody has changed since it",
+        "      was written",
+        "  next: remove the file",
+    ]
+
+
+def test_names_are_shown_as_they_are(terminal):
+    lines = terminal(120, [score("net[fp16] :x:", "My[bold].IT-pls")])
+    assert lines[1].startswith("net[fp16] :x:  My[bold].IT-pls")
+
+
+def test_nothing_is_wrapped_in_a_pipe(capsys):
+    reason = "word " * 100
+    console.print_scores(
+        [score("m" * 90, value=None, ci=None, reason=reason)], Settings(), as_json=False
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "m" * 90 in lines[1]
+    assert reason.strip() in lines[-1]
+
+
+def test_a_table_without_any_value_has_no_formula(terminal):
+    lines = terminal(80, [score(value=None, ci=None, reason="why")])
+    assert "protocol paper, seed 0" in lines
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.5231, ".523"),
+        (-0.0044, "-.004"),
+        (-0.0001, ".000"),
+        (0.0, ".000"),
+        (1.02, "1.020"),
+        (-1.5, "-1.500"),
+        (0.9996, "1.000"),
+        (-0.9996, "-1.000"),
+        (10.0625, "10.062"),
+        (None, ""),
+    ],
+)
+def test_three_decimals(value, shown):
+    assert console.decimal(value) == shown
+
+
+class Stream:
+    def __init__(self, terminal):
+        self.isatty = lambda: terminal
+
+
+def test_text_is_wrapped_for_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert text.fitted("one two three four five", Stream(False)) == "one two three four five"
+    assert text.fitted("one two three four five", Stream(True)) == "one two three four\n    five"
+
+
+class Screen(Console):
+    """A terminal that keeps what is drawn on it."""
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    made = Console(file=sys.stderr, force_terminal=True, width=80, markup=False, emoji=False)
+    monkeypatch.setattr(console, "stderr", lambda: made)
+    return made
+
+
+def test_bars_may_be_nested_and_go_when_they_are_done(screen, capsys):
+    terminal = console.Terminal()
+    screen.file = sys.stderr
+    with terminal.task("outer [x]", 2) as outer:
+        outer(1)
+        with terminal.task("inner", 3) as inner:
+            inner(3)
+            terminal.note("a note [bold]")
+        outer(1)
+    assert terminal._bars is None
+    drawn = capsys.readouterr().err
+    for words in ("outer [x]", "inner", "a note [bold]", "2/2", "3/3"):
+        assert words in drawn
+    with terminal.task("again", 1) as again:
+        again(1)
+
+
+def test_bars_go_when_the_work_is_broken_off(screen):
+    terminal = console.Terminal()
+    with pytest.raises(KeyboardInterrupt), terminal.task("work", 2):
+        raise KeyboardInterrupt
+    assert terminal._bars is None

@@ -1,0 +1,473 @@
+"""`brainbench score`, inside this process, with small invented models and benchmarks."""
+
+import errno
+import json
+import os
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from brainbench_fake import ASKED, SCORED
+
+from brainbench.scores import COLUMNS
+from brainbench.store.results import Results
+
+TWO = "Fake.IT-pls,Fake.V1-pls"
+PROMISED = {
+    "model", "weights", "benchmark", "value", "raw", "ceiling", "ci", "formula", "protocol",
+    "n_units", "n_excluded", "reason", "seconds", "record",
+}  # fmt: skip
+
+
+def stored(folder):
+    return sorted(path.name for path in folder.glob("*/*.json"))
+
+
+def test_a_table_of_scores(call, results_folder):
+    done = call("score", "--model", "fake@untrained-0", "--benchmark", TWO)
+    assert done.status == 0
+    lines = [line.split() for line in done.out.splitlines()]
+    assert lines[0] == ["model", "benchmark", "score", "95", "%", "CI", "ceiling", "sites"]
+    assert lines[1][:4] == ["fake@untrained-0", "°", "Fake.IT-pls", "~"]
+    assert lines[1][-3:] == [".871", "4", "(-1)"]
+    assert lines[2][2] == "Fake.V1-pls"
+    for words in (
+        "protocol paper, seed 0, score = raw-v1",
+        "° untrained: the weights are seeded random numbers",
+        "~ simulated brain: no animal was recorded",
+        "(-n) n sites left out",
+        "interval: bootstrap over stimuli",
+        "left out: constant response",
+    ):
+        assert words in done.out
+    assert "* partial" not in done.out
+    assert len(stored(results_folder)) == 2
+
+
+def test_notes_and_costs_go_to_stderr(call):
+    done = call("score", "-m", "fake@untrained-0", "-b", TWO)
+    assert "weights are seeded random numbers, nothing here is trained" in done.err
+    assert "forward passes 0.0 s over 36 images, everything else " in done.err
+    assert "peak memory" in done.err
+    assert "peak memory" not in done.out
+    assert "━" not in done.err  # no bars where there is no terminal
+
+
+def test_quiet_says_nothing_but_the_results(call):
+    done = call("score", "-m", "fake@untrained-0", "-b", TWO, "-q")
+    assert done.err == ""
+    assert "Fake.IT-pls" in done.out
+
+
+def test_json_is_all_of_stdout(call):
+    done = call("score", "-m", "fake@untrained-0", "-b", f"{TWO},Away.*", "--format", "json")
+    rows = json.loads(done.out)
+    assert [row["benchmark"] for row in rows] == ["Fake.IT-pls", "Fake.V1-pls", "Away.IT-pls"]
+    for row in rows:
+        assert set(row) >= PROMISED
+    assert list(rows[0])[: len(PROMISED)] == list(rows[1])[: len(PROMISED)]
+    assert rows[0]["weights"] == "untrained-0"
+    assert rows[0]["record"]["hashes"]["model"] == "digest of untrained-0 "
+    assert rows[0]["ci"][0] < rows[0]["value"] < rows[0]["ci"][1]
+    assert rows[2]["value"] is None
+    assert "get it with" in rows[2]["reason"]
+    assert done.err != ""
+
+
+def test_csv_goes_to_pandas(call, tmp_path):
+    path = tmp_path / "scores.csv"
+    call("score", "-m", "fake", "-b", "Fake.*", "--csv", path)
+    frame = pd.read_csv(path)
+    assert tuple(frame.columns) == COLUMNS
+    assert len(frame) == 5
+    assert frame["value"].notna().sum() == 2
+
+
+@pytest.mark.parametrize(("where", "got"), [("", "a folder"), ("no/such/x.csv", "no such folder")])
+def test_csv_in_a_place_that_cannot_be_is_known_before_computing(call, tmp_path, where, got):
+    done = call("score", "-m", "fake", "-b", TWO, "--csv", tmp_path / where)
+    assert done.status == 2
+    assert got in done.err
+    assert "allowed: a file in a folder that exists" in done.err
+    assert SCORED == []
+
+
+def test_csv_that_cannot_be_written_loses_no_score(call, tmp_path, monkeypatch):
+    def full(self, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    done = call("score", "-m", "fake", "-b", TWO, "--csv", tmp_path / "x.csv")
+    assert done.status == 2
+    assert "Fake.IT-pls" in done.out
+    assert "cannot be written ([Errno 28] No space left on device)" in done.err
+    assert "the same command writes them at once" in done.err
+
+
+def test_the_same_command_again_computes_nothing(call):
+    first = call("score", "-m", "fake", "-b", TWO, "-q")
+    ASKED.clear()
+    SCORED.clear()
+    again = call("score", "-m", "fake", "-b", TWO)
+    assert again.out == first.out
+    assert (ASKED, SCORED) == ([], [])
+    assert again.err.startswith("no forward pass, everything else ")
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "computed"),
+    [
+        ("never", []),
+        ("only-missing", [("fake", "Fake.failing-pls")]),
+        ("always", [("fake", "Fake.IT-pls"), ("fake", "Fake.failing-pls")]),
+    ],
+)
+def test_overwrite(call, overwrite, computed):
+    command = ("score", "-m", "fake", "-b", "Fake.IT-pls,Fake.failing-pls", "--overwrite")
+    call(*command, "only-missing")
+    SCORED.clear()
+    done = call(*command, overwrite)
+    assert computed == SCORED
+    assert done.status == 1  # the failure is still one
+    assert "12 images for 25 components" in done.out
+
+
+def test_failed_scores_give_status_1_and_the_table_says_which_and_why(call, results_folder):
+    done = call("score", "-m", "fake", "-b", "Fake.*", "-v")
+    assert done.status == 1
+    rows = {line.split()[1]: line.split()[3] for line in done.out.splitlines()[1:6]}
+    assert rows["Fake.failing-pls"] == rows["Fake.crashing-pls"] == "failed"
+    assert rows["Fake.needless-pls"] == "failed"
+    assert rows["Fake.IT-pls"].startswith(".")
+    assert (
+        "fake on Fake.failing-pls: failed: 12 images for 25 components\n"
+        "  allowed: more images than components\n"
+        "  next: use more images or fewer components\n"
+    ) in done.out
+    assert "fake on Fake.crashing-pls: failed: ZeroDivisionError: division by zero" in done.out
+    assert "Traceback" in done.err  # -v
+    assert 'raise ZeroDivisionError("division by zero")' in done.err
+
+
+def test_a_traceback_is_for_those_who_ask(call):
+    done = call("score", "-m", "fake", "-b", "Fake.crashing-pls")
+    assert done.status == 1
+    assert "Traceback" not in done.err + done.out
+
+
+def test_equal_reasons_are_said_once(call, monkeypatch):
+    monkeypatch.setenv("FAKE_MODEL", "broken")
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert done.status == 1
+    assert done.out.count("the weights could not be read") == 1
+    assert "fake on Fake.IT-pls, Fake.V1-pls: failed: RuntimeError: the weights" in done.out
+
+
+def test_absent_data_is_a_row_with_its_command_and_no_failure(call, results_folder):
+    done = call("score", "-m", "fake*", "-b", "Away.IT-pls,Fake.IT-pls")
+    assert done.status == 0
+    assert "not here" in done.out.splitlines()[1]
+    reason = (
+        "Away.IT-pls: data not here: the recordings are not in the data folder; "
+        "get it with `brainbench data get Fake`"
+    )
+    assert done.out.count(reason) == 1  # for both models
+    assert len(stored(results_folder)) == 2
+
+
+def test_data_that_arrives_is_used(call, monkeypatch):
+    monkeypatch.setenv("FAKE_DATA", "missing")
+    assert "not here" in call("score", "-m", "fake", "-b", "Stored.IT-pls").out
+    monkeypatch.delenv("FAKE_DATA")
+    assert "not here" not in call("score", "-m", "fake", "-b", "Stored.IT-pls").out
+
+
+def test_limit_marks_scores_as_partial_and_keeps_them_apart(call, results_folder):
+    whole = call("score", "-m", "fake", "-b", "Fake.IT-pls")
+    part = call("score", "-m", "fake", "-b", "Fake.IT-pls", "--limit", 4)
+    assert part.out.splitlines()[1].split()[4] == "*"
+    assert "* partial: only some of the stimuli were used" in part.out
+    assert "*" not in whole.out
+    assert len(stored(results_folder)) == 2
+    rows = json.loads(
+        call("score", "-m", "fake", "-b", "Fake.IT-pls", "--limit", 4, "--format", "json").out
+    )
+    assert rows[0]["partial"]
+    assert rows[0]["n_stimuli"] == 4
+
+
+def test_protocol_seed_and_layers(call):
+    done = call(
+        "score", "-m", "fake", "-b", "Fake.IT-pls", "--protocol", "brainscore", "--seed", 3,
+        "--layers", "IT=V4.output", "--format", "json",
+    )  # fmt: skip
+    [row] = json.loads(done.out)
+    assert row["protocol"] == "brainscore"
+    assert row["record"]["seeds"] == {"run": 3}
+    assert row["record"]["layer"] == "V4.output"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("0.5", 0.5),
+        ("1e-3", 0.001),
+        ("true", True),
+        ("False", False),
+        ("None", None),
+        ("null", None),
+        ("imagenet", "imagenet"),
+        ('"3"', "3"),
+        ("a b", "a b"),
+    ],
+)
+def test_model_args_have_types(call, text, value):
+    done = call(
+        "score", "-m", "fake", "-b", "Fake.IT-pls", "--model-args", f"size=1,flag={text}",
+        "--format", "json",
+    )  # fmt: skip
+    digest = json.loads(done.out)[0]["record"]["hashes"]["model"]
+    assert digest == f"digest of none 1 {value!r}"
+
+
+def test_several_models_and_benchmarks_in_several_ways(call):
+    done = call(
+        "score", "-m", "fake", "-m", "fake_s*", "-b", "Fake.IT-pls", "-b", "Fake.V1-pls,Fake.IT-*",
+        "--format", "json",
+    )  # fmt: skip
+    pairs = [(row["model"], row["benchmark"]) for row in json.loads(done.out)]
+    assert pairs == [
+        (model, benchmark)
+        for model in ("fake", "fake_second")
+        for benchmark in ("Fake.IT-pls", "Fake.V1-pls")
+    ]
+
+
+def test_other_names_of_the_options_work_and_are_hidden(call):
+    done = call("score", "--model-identifier", "fake", "--benchmark-identifier", "Fake.IT-pls")
+    assert done.status == 0
+    shown = call("score", "--help")
+    assert "--model" in shown.out
+    assert "identifier" not in shown.out
+
+
+def test_a_model_from_a_file(call, tmp_path):
+    path = tmp_path / "my_model.py"
+    path.write_text(
+        "from brainbench_fake import FakeModel\n"
+        "def make_model(*, name='mine'):\n    return FakeModel(name=name)\n"
+    )
+    done = call("score", "-m", f"{path}:make_model,fake", "-b", "Fake.IT-pls")
+    assert done.status == 0
+    assert [line.split()[0] for line in done.out.splitlines()[1:3]] == ["mine", "fake"]
+    done = call(
+        "score", "-m", f"{path}:make_model", "-b", "Fake.IT-pls", "--model-args", "name=yours"
+    )
+    assert done.out.splitlines()[1].startswith("yours")
+
+
+def test_a_file_that_crashes_is_a_failed_score(call, tmp_path):
+    path = tmp_path / "my_model.py"
+    path.write_text("import no_such_library\n")
+    done = call("score", "-m", f"{path}:make_model", "-b", "Fake.IT-pls")
+    assert done.status == 1
+    assert "ModuleNotFoundError: No module named 'no_such_library'" in done.out
+
+
+def test_dry_run_computes_nothing(call, results_folder, cache_folder):
+    call("score", "-m", "fake", "-b", "Fake.V1-pls")
+    before = stored(results_folder)
+    ASKED.clear()
+    SCORED.clear()
+    done = call("score", "-m", "fake", "-b", f"{TWO},Away.*,Fake.needless-pls", "--dry-run")
+    assert done.status == 0
+    assert (ASKED, SCORED) == ([], [])
+    assert stored(results_folder) == before
+    rows = [line.split("  ") for line in done.out.splitlines()]
+    table = {row[0]: " ".join(row) for row in [[" ".join(r).split()[1], *r] for r in rows[1:5]]}
+    assert "to do" in table["Fake.IT-pls"]
+    assert "12" in table["Fake.IT-pls"]
+    assert "IT.output" in table["Fake.IT-pls"]
+    assert "stored" in table["Fake.V1-pls"]
+    assert "data not here" in table["Away.IT-pls"]
+    assert "cannot run" in table["Fake.needless-pls"]
+    assert "fake on Fake.needless-pls: recordings of no site" in done.out
+
+
+def test_dry_run_makes_no_folder(call, results_folder):
+    assert call("score", "-m", "fake", "-b", TWO, "--dry-run").status == 0
+    assert not results_folder.exists()
+
+
+def test_dry_run_as_json(call):
+    done = call("score", "-m", "fake", "-b", TWO, "--dry-run", "--format", "json")
+    assert json.loads(done.out)[0] == {
+        "model": "fake",
+        "benchmark": "Fake.IT-pls",
+        "state": "to do",
+        "images": 12,
+        "layers": ["IT.output"],
+        "reason": None,
+    }
+
+
+def test_results_go_where_they_are_told(call, tmp_path, results_folder):
+    call("score", "-m", "fake", "-b", TWO, "-o", tmp_path / "here")
+    assert len(stored(tmp_path / "here")) == 2
+    assert not results_folder.exists()
+
+
+def test_a_corrupt_result_is_a_failed_row_and_can_be_replaced(call, results_folder):
+    call("score", "-m", "fake", "-b", TWO)
+    path = next(results_folder.glob("Fake.IT-pls/*.json"))
+    path.write_text(path.read_text()[:200])
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert done.status == 1
+    assert f"result file {path} cannot be read" in done.out
+    assert "remove the file, or run with --overwrite always" in done.out
+    assert call("score", "-m", "fake", "-b", TWO, "--overwrite", "always").status == 0
+    assert call("score", "-m", "fake", "-b", TWO).status == 0
+
+
+def test_a_results_folder_that_is_a_file(call, tmp_path):
+    (tmp_path / "file").write_text("x")
+    done = call("score", "-m", "fake", "-b", TWO, "-o", tmp_path / "file")
+    assert done.status == 2
+    assert f"brainbench: folder {tmp_path / 'file'} cannot be used" in done.err
+    assert "next: give -o (or set BRAINBENCH_RESULTS to) a folder of yours" in done.err
+    assert SCORED == []
+
+
+def test_a_disk_that_fills_up_loses_no_score(call, results_folder, monkeypatch):
+    whole = os.replace
+
+    def full(source, target):
+        if "Fake.V1-pls" in str(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert done.status == 1
+    assert [line.split()[3][0] for line in done.out.splitlines()[1:3]] == [".", "."]
+    assert "fake on Fake.V1-pls: computed, but not stored" in done.out
+    assert "fake on Fake.V1-pls is not stored: no space or quota left" in done.err
+    assert len(stored(results_folder)) == 1
+    monkeypatch.undo()
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
+    call, results_folder, monkeypatch
+):
+    monkeypatch.setenv("FAKE_Fake_V1-pls", "interrupted")
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert done.status == 130
+    assert "stopped; what was finished is kept, the same command goes on from there" in done.err
+    assert "Traceback" not in done.err
+    assert [one.benchmark for one in Results(results_folder).all()] == ["Fake.IT-pls"]
+    monkeypatch.delenv("FAKE_Fake_V1-pls")
+    SCORED.clear()
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert done.status == 0
+    assert [("fake", "Fake.V1-pls")] == SCORED
+    assert len(stored(results_folder)) == 2
+
+
+USAGE = {
+    "no model": (["-b", TWO], "no --model", "give --model NAME; `brainbench list models`"),
+    "no benchmark": (["-m", "fake"], "no --benchmark", "`brainbench list benchmarks`"),
+    "unknown model": (["-m", "fak", "-b", TWO], "unknown model 'fak'", "did you mean fake"),
+    "unknown benchmark": (["-m", "fake", "-b", "Fake.IT-plz"], "unknown benchmark", "Fake.IT-pls"),
+    "wildcard without match": (["-m", "fake", "-b", "Nix.*"], "'Nix.*'", "see `brainbench list"),
+    "unknown protocol": (
+        ["-m", "fake", "-b", TWO, "--protocol", "papers"],
+        "unknown protocol 'papers'",
+        "did you mean paper",
+    ),
+    "unknown format": (
+        ["-m", "fake", "-b", TWO, "--format", "jsn"],
+        "unknown choice for --format 'jsn'",
+        "did you mean json",
+    ),
+    "unknown overwrite": (
+        ["-m", "fake", "-b", TWO, "--overwrite", "allways"],
+        "unknown choice for overwrite 'allways'",
+        "did you mean always",
+    ),
+    "layers without =": (
+        ["-m", "fake", "-b", TWO, "--layers", "IT.output"],
+        "--layers 'IT.output'",
+        "write --layers name=value",
+    ),
+    "layers twice": (
+        ["-m", "fake", "-b", TWO, "--layers", "IT=a,IT=b"],
+        "--layers gives IT as 'a' and as 'b'",
+        "drop one of the two",
+    ),
+    "layers for another region": (
+        ["-m", "fake", "-b", TWO, "--layers", "V9=a"],
+        "'V9'",
+        "name a region of the benchmarks",
+    ),
+    "limit of none": (["-m", "fake", "-b", TWO, "--limit", "0"], "a limit of 0", "--limit N"),
+    "negative seed": (["-m", "fake", "-b", TWO, "--seed", "-1"], "a seed of -1", "--seed N"),
+    "batch size": (
+        ["-m", "fake", "-b", TWO, "--batch-size", "many"],
+        "--batch-size 'many'",
+        "--batch-size 16",
+    ),
+    "batch size 0": (["-m", "fake", "-b", TWO, "--batch-size", "0"], "--batch-size '0'", "auto"),
+    "model args": (
+        ["-m", "fake", "-b", TWO, "--model-args", "size"],
+        "--model-args 'size'",
+        "name=value",
+    ),
+    "model args of the program": (
+        ["-m", "fake", "-b", TWO, "--model-args", "device=cuda"],
+        "model_args with device",
+        "--device",
+    ),
+    "no such file": (["-m", "nix.py:f", "-b", TWO], "there is no such file", "-m my_model.py"),
+    "file without function": (["-m", "nix.py", "-b", TWO], "no function is named", "FILE.py"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "got", "hint"), USAGE.values(), ids=USAGE)
+def test_wrong_usage_is_status_2_with_a_hint_and_computes_nothing(call, arguments, got, hint):
+    done = call("score", *arguments)
+    assert done.status == 2
+    assert done.out == ""
+    first, allowed, todo = done.err.splitlines()
+    assert first.startswith("brainbench: ")
+    assert got in first
+    assert allowed.startswith("  allowed: ")
+    assert todo.startswith("  next: ")
+    assert hint in allowed + todo
+    assert SCORED == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fromat", "json"], "No such option"),
+        (["--seed", "many"], "many"),
+        (["extra"], "extra"),
+        (["--limit"], "requires an argument"),
+    ],
+)
+def test_options_that_do_not_exist(call, arguments, words):
+    done = call("score", "-m", "fake", "-b", TWO, *arguments)
+    assert done.status == 2
+    assert words in done.err
+    assert done.out == ""
+
+
+def test_csv_of_the_table_and_json_tell_the_same(call, tmp_path):
+    path = tmp_path / "scores.csv"
+    rows = json.loads(call("score", "-m", "fake", "-b", TWO, "--csv", path, "--format", "json").out)
+    frame = pd.read_csv(StringIO(Path(path).read_text()))
+    for row, (_, line) in zip(rows, frame.iterrows(), strict=True):
+        assert line["value"] == pytest.approx(row["value"], abs=1e-15)
+        assert (line["ci_low"], line["ci_high"]) == pytest.approx(row["ci"], abs=1e-15)
