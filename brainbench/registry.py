@@ -25,7 +25,7 @@ SINGULAR = {"models": "model", "benchmarks": "benchmark", "data": "data set"}
 
 @functools.cache
 def entries(group: Group) -> dict[str, str]:
-    """Return every registered name of a group with the "module:attribute" behind it.
+    """Return every registered name of a group, in the order of its plug-in, with what is behind it.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def entries(group: Group) -> dict[str, str]:
                     todo="uninstall one of the two packages, or rename its entry",
                 )
             found[name], origin[name] = target, point.value
-    return dict(sorted(found.items()))
+    return found
 
 
 def _listing(point: metadata.EntryPoint) -> dict[str, str]:

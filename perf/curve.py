@@ -65,8 +65,8 @@ def responses(n_images: int, seed: int) -> dict[str, Any]:
 
 def measured(region: str, population: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Trial averages (stimulus, site) and known ceilings (site,) in 70-170 ms."""
-    drawn = sites.draw_sites(region, seed=seed)
-    expected = sites.expected_counts(drawn, population)
+    readout = sites.calibrate(sites.draw_sites(region, seed=seed), population)
+    expected = sites.expected_counts(readout, population)
     signal = expected[:, :, 7:17].mean(axis=2)
     counts = np.random.default_rng([seed, len(region)]).poisson(signal * 10 * sites.TRIALS)
     return counts / (10 * sites.TRIALS), known_ceiling(signal, signal / (10 * sites.TRIALS))

@@ -120,7 +120,7 @@ class Fitted:
 def _fit_paper(
     how: Predictivity, offered: Sequence[Candidate], brain: Target, Y: FloatArray, seed: int
 ) -> Fitted:
-    features = [pca(one.gram(), how.n_pca) for one in offered]
+    features = [_components(one.gram(), how.n_pca) for one in offered]
     folds = SPLITS["paper"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits, seed=seed)
     inside = np.full((len(folds), len(offered)), np.nan)
     best = np.zeros(len(folds), dtype=np.intp)
@@ -128,17 +128,18 @@ def _fit_paper(
         for k, fold in enumerate(folds):
             inside[k] = _inner_scores(how, features, brain, Y, fold.train, seed)
         best = inside.argmax(axis=1)
-    predicted = [
-        _predict(how, features[choice], Y, [fold], kind="pls1")[0]
-        for choice, fold in zip(best, folds, strict=True)
-    ]
+    predicted: dict[int, FloatArray] = {}
+    for choice in sorted(set(best.tolist())):
+        mine = [k for k in range(len(folds)) if best[k] == choice]
+        made = _predict(how, features[choice], Y, [folds[k] for k in mine], kind="pls1")
+        predicted.update(zip(mine, made, strict=True))
     return Fitted(
         folds=folds,
-        predicted=predicted,
+        predicted=[predicted[k] for k in range(len(folds))],
         observed=[Y[fold.test] for fold in folds],
         chosen=[offered[int(k)] for k in best],
         curve=_curve(offered, inside, best),
-        n_features=features[best[0]].shape[1],
+        n_features=min(how.n_pca, len(Y) - 1, offered[best[0]].activations.sizes["neuroid"]),
     )
 
 
@@ -160,6 +161,15 @@ def _fit_brainscore(
     )
 
 
+def _components(products: Gram, n_pca: int) -> FloatArray | Gram:
+    """Principal component scores; the Gram matrix itself where they would keep everything.
+
+    All components are a rotation of the features, and PLS does not see a rotation.
+    """
+    kept_whole = n_pca >= min(products.n_stimuli - 1, products.n_features)
+    return products if kept_whole else pca(products, n_pca)
+
+
 def _predict(
     how: Predictivity,
     features: FloatArray | Gram,
@@ -175,7 +185,7 @@ def _predict(
 
 def _inner_scores(
     how: Predictivity,
-    features: Sequence[FloatArray],
+    features: Sequence[FloatArray | Gram],
     brain: Target,
     Y: FloatArray,
     train: npt.NDArray[np.intp],

@@ -291,7 +291,8 @@ def _shade(albedo: Array, normals: Array, rotation: Array, scene: Scene) -> Arra
     lit = np.maximum((light @ rotation) @ normals, 0.0)
     highlight = np.maximum((half @ rotation) @ normals, 0.0) ** 32
     diffuse = scene.ambient + (1.0 - scene.ambient) * lit
-    return albedo * diffuse[:, None] + scene.gloss * (highlight * (lit > 0.0))[:, None]
+    shine = scene.gloss * highlight * (lit > 0.0)
+    return np.asarray(albedo * diffuse[:, None] + shine[:, None])
 
 
 def _rotation(scene: Scene) -> Array:
@@ -342,7 +343,7 @@ def _cone(points: Array) -> Array:
     # lower bound of the distance, which is all that tracing needs.
     x, y, z = points
     side = (1.56 * _length(x, z) + 0.72 * (y - 0.9)) / np.hypot(1.56, 0.72)
-    return np.maximum(side, -y - 0.66)
+    return np.asarray(np.maximum(side, -y - 0.66))
 
 
 def _cross(points: Array) -> Array:
@@ -368,13 +369,13 @@ def _dumbbell(points: Array) -> Array:
     x, y, z = points
     balls = _length(x, np.abs(y) - 0.58, z) - 0.4
     bar = np.maximum(_length(x, z) - 0.15, np.abs(y) - 0.58)
-    return np.minimum(balls, bar)
+    return np.asarray(np.minimum(balls, bar))
 
 
 def _pyramid(points: Array) -> Array:
     x, y, z = points
-    side = (1.36 * np.maximum(np.abs(x), np.abs(z)) + 0.66 * (y - 0.8)) / np.hypot(1.36, 0.66)
-    return np.maximum(side, -y - 0.56)
+    side = (1.3 * np.maximum(np.abs(x), np.abs(z)) + 0.6 * (y - 0.8)) / np.hypot(1.3, 0.6)
+    return np.asarray(np.maximum(side, -y - 0.5))
 
 
 def _sphere(points: Array) -> Array:

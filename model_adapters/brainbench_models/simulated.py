@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from brainbench.assembly import Assembly
 from brainbench.cache import Cache
+from brainbench.errors import InputError
 from brainbench.extract.network import Images
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.stream import BatchSize
@@ -134,16 +135,27 @@ class SimulatedModel:
         return {region: self.brain.readout(region) for region in network.REGIONS}
 
 
-def simulated_readout(*, seed: int = 0) -> SimulatedModel:
+def simulated_readout(*, weights: str = "seed-0") -> SimulatedModel:
     """Sites of the simulated brain without noise: the upper bound of every measure on it."""
-    return SimulatedModel(level="readout", brain=SimulatedBrain(seed=seed))
+    return _model("readout", weights)
 
 
-def simulated_population(*, seed: int = 0) -> SimulatedModel:
+def simulated_population(*, weights: str = "seed-0") -> SimulatedModel:
     """Population that the sites read: 96 spatially pooled units of each area."""
-    return SimulatedModel(level="population", brain=SimulatedBrain(seed=seed))
+    return _model("population", weights)
 
 
-def simulated_maps(*, seed: int = 0) -> SimulatedModel:
+def simulated_maps(*, weights: str = "seed-0") -> SimulatedModel:
     """All units of each area of the hidden network, with their places."""
-    return SimulatedModel(level="maps", brain=SimulatedBrain(seed=seed))
+    return _model("maps", weights)
+
+
+def _model(level: Level, weights: str) -> SimulatedModel:
+    word, _, number = weights.partition("-")
+    if word != "seed" or not number.isdecimal():
+        raise InputError(
+            f"weights {weights!r} of simulated_{level}",
+            allowed="seed-N, the seed of a simulated brain",
+            todo=f"for example simulated_{level}@seed-1",
+        )
+    return SimulatedModel(level=level, brain=SimulatedBrain(seed=int(number)))

@@ -1,6 +1,7 @@
 """`brainbench list` and `brainbench show`, inside this process."""
 
 import json
+from dataclasses import replace
 
 import brainbench_fake
 import pytest
@@ -38,26 +39,20 @@ def test_list_data(call, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["models", "benchmarks", "data"])
 def test_list_as_json(call, kind):
-    done = call("list", kind, "[FA]*,[fA]*" if kind == "models" else "[FA]*", "--json")
-    if kind == "models":
-        assert done.status == 2  # nothing fits the first pattern
-        done = call("list", kind, "f*", "--json")
+    done = call("list", kind, "[Ff]ake*", "--json")
     rows = json.loads(done.out)
     assert done.status == 0
     assert rows
     assert len({tuple(row) for row in rows}) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "broken"), [("benchmarks", "Fake.IT-pls"), ("data", "FakeStored")]
-)
-def test_one_broken_plugin_does_not_hide_the_others(call, monkeypatch, kind, broken):
-    monkeypatch.delattr(brainbench_fake, {"benchmarks": "IT", "data": "MANIFEST"}[kind])
+@pytest.mark.parametrize("kind", ["benchmarks", "data"])
+def test_one_broken_plugin_does_not_hide_the_others(call, monkeypatch, kind):
+    monkeypatch.setattr(brainbench_fake, kind, lambda: {"Broken": "brainbench_fake:lost"})
     done = call("list", kind)
     assert done.status == 0
-    [line] = [line for line in done.out.splitlines() if line.startswith(broken)]
-    assert "broken: brainbench_fake:" in line
-    assert "cannot be imported" in line
+    [line] = [line for line in done.out.splitlines() if line.startswith("Broken")]
+    assert "broken: brainbench_fake:lost cannot be imported" in line
     assert "Simulated" in done.out
 
 
@@ -114,7 +109,5 @@ def test_show_a_model(call):
 def test_show_prints_text_as_it_is(call, monkeypatch):
     """Square brackets and colons are no markup."""
     citation = "Nobody [bold], :smile: 2026"
-    from dataclasses import replace
-
     monkeypatch.setattr(brainbench_fake, "IT", replace(brainbench_fake.IT, citation=citation))
     assert citation in call("show", "Fake.IT-pls").out

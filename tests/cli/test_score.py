@@ -128,7 +128,7 @@ def test_overwrite(call, overwrite, computed):
     call(*command, "only-missing")
     SCORED.clear()
     done = call(*command, overwrite)
-    assert computed == SCORED
+    assert list(SCORED) == computed
     assert done.status == 1  # the failure is still one
     assert "12 images for 25 components" in done.out
 
@@ -371,7 +371,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     SCORED.clear()
     done = call("score", "-m", "fake", "-b", TWO)
     assert done.status == 0
-    assert [("fake", "Fake.V1-pls")] == SCORED
+    assert list(SCORED) == [("fake", "Fake.V1-pls")]
     assert len(stored(results_folder)) == 2
 
 
@@ -451,10 +451,10 @@ def test_wrong_usage_is_status_2_with_a_hint_and_computes_nothing(call, argument
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--fromat", "json"], "No such option"),
-        (["--seed", "many"], "many"),
-        (["extra"], "extra"),
-        (["--limit"], "requires an argument"),
+        (["--fromat", "json"], "--fromat"),
+        (["--seed", "many"], "--seed"),
+        (["surplus"], "surplus"),
+        (["--limit"], "--limit"),
     ],
 )
 def test_options_that_do_not_exist(call, arguments, words):

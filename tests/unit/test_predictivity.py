@@ -16,6 +16,7 @@ from brainbench import stimuli
 from brainbench.data.arrays import ArrayData
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Settings
+from brainbench.metrics.gram import gram
 from brainbench.metrics.pls import cross_predict
 from brainbench.presentation import CONSTANT
 from brainbench.procedures.candidates import candidates
@@ -58,6 +59,18 @@ def test_paper_equals_a_slow_program_of_scikit_learn(linear):
     assert score.value == pytest.approx(np.median(per_site), abs=1e-9)
     assert score.formula == "raw-v1"
     assert score.value == score.raw
+
+
+def test_fewer_components_than_features_are_kept(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    order = np.argsort(data.pictures.ids)
+    ids = [data.pictures.ids[k] for k in order]
+    first = PCA(5, svd_solver="full").fit_transform(X[order])
+    reduced = Known(responses={"IT": first[:, :, None]}, ids=ids, areas={"IT": ["IT"]})
+    score = benchmark(data, n_pca=5).score(model_of(data, X))
+    assert score.value == pytest.approx(benchmark(data).score(reduced).value, abs=1e-9)
+    assert score.record.choices["features"] == 5
 
 
 def test_brainscore_relates_the_square_to_the_ceiling(linear):
@@ -174,7 +187,7 @@ def test_choice_of_step_never_sees_the_held_out_images(linear):
     train, held_out = np.arange(0, 72), np.arange(72, 80)
     changed = known.values.copy()
     changed[held_out] = 1e6
-    features = [X, X[:, ::-1] ** 2]
+    features = [gram(X), gram(X[:, ::-1] ** 2)]
     how = Predictivity(n_components=3)
     args = (how, features, known)
     assert _inner_scores(*args, known.values, train, 0) == _inner_scores(*args, changed, train, 0)
