@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         wrap,
     )
     from brainbench.errors import BrainbenchError
+    from brainbench.extract.preprocess import Preprocess
     from brainbench.interfaces import Benchmark, BrainModel
     from brainbench.presentation import Presentation
     from brainbench.scores import Score, ScoreSet
@@ -32,6 +33,7 @@ _HOME = {
     "Benchmark": "interfaces",
     "BrainModel": "interfaces",
     "BrainbenchError": "errors",
+    "Preprocess": "extract.preprocess",
     "Presentation": "presentation",
     "Score": "scores",
     "ScoreSet": "scores",
@@ -50,6 +52,7 @@ __all__ = [
     "Benchmark",
     "BrainModel",
     "BrainbenchError",
+    "Preprocess",
     "Presentation",
     "Score",
     "ScoreSet",

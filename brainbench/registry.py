@@ -34,7 +34,9 @@ def entries(group: Group) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     origin: dict[str, str] = {}
-    for point in metadata.entry_points(group=f"brainbench.{group}"):
+    # By value: which package was installed first says nothing.
+    points = metadata.entry_points(group=f"brainbench.{group}")
+    for point in sorted(points, key=lambda point: point.value):
         listing = _listing(point)
         for name, target in listing.items():
             if name in found and found[name] != target:

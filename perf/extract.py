@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from brainbench_models.cornet import CORnetS, cornet_s, untrained
 
 from brainbench import progress, stimuli
 from brainbench.cache import Cache
 from brainbench.extract.stream import BatchSize, first_size
 from brainbench.provenance import peak_memory_mb
+from brainbench_models.cornet import CORnetS, cornet_s, untrained
 
 AIM = 1.1
 LAYERS = ("V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool")

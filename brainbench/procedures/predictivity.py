@@ -278,7 +278,7 @@ def _score(
         n_excluded=sum(excluded.values()),
         n_stimuli=len(brain.stimuli),
         excluded=excluded,
-        partial=settings.limit is not None,
+        partial=brain.partial,
         simulated=brain.simulated,
         record=_record(how, benchmark, model, settings, brain, fitted),
     )

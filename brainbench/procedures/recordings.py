@@ -40,6 +40,8 @@ class Target:
         Version of the data.
     simulated : bool
         No animal was recorded.
+    partial : bool
+        A limit left some stimuli out.
     """
 
     stimuli: StimulusSet
@@ -49,14 +51,21 @@ class Target:
     neuroids: xr.DataArray
     data_version: str
     simulated: bool
+    partial: bool
 
 
 def shown(benchmark: Benchmark, settings: Settings) -> StimulusSet:
     """Stimuli of a benchmark, sorted by stimulus_id, at most `settings.limit` of them."""
-    stimuli = source(benchmark.data).stimuli()
+    return _limited(_sorted(source(benchmark.data).stimuli()), settings)
+
+
+def _sorted(stimuli: StimulusSet) -> StimulusSet:
     order = np.argsort(np.asarray(stimuli.ids), kind="stable")
-    ordered = stimuli.take([int(i) for i in order])
-    return ordered if settings.limit is None else ordered.limit(settings.limit)
+    return stimuli.take([int(i) for i in order])
+
+
+def _limited(stimuli: StimulusSet, settings: Settings) -> StimulusSet:
+    return stimuli if settings.limit is None else stimuli.limit(settings.limit)
 
 
 def target(benchmark: Benchmark, settings: Settings) -> Target:
@@ -69,10 +78,12 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
         that no repetition recorded.
     """
     data = source(benchmark.data)
-    stimuli = shown(benchmark, settings)
+    whole = _sorted(data.stimuli())
+    stimuli = _limited(whole, settings)
+    partial = len(stimuli) < len(whole)
     name = f"{data.name} {benchmark.region}"
     recorded = validate(data.recordings(benchmark.region), name=name)
-    if settings.limit is not None:
+    if partial:
         recorded = _keep(recorded, stimuli.ids)
     aligned = align(recorded, stimuli.ids, name=f"recordings of {name}")
     windowed = time_average(aligned, benchmark.window)
@@ -87,10 +98,11 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
         stimuli=stimuli,
         values=np.asarray(average(windowed).values, dtype=np.float64),
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
-        strata=_strata(stimuli, partial=settings.limit is not None),
+        strata=_strata(stimuli, partial=partial),
         neuroids=_per_neuroid(windowed),
         data_version=data.version,
         simulated=data.simulated,
+        partial=partial,
     )
 
 

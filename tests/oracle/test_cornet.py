@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from brainbench_models.cornet import STEPS, CORnetS
 
 from brainbench.extract.hooks import capturing, evaluating
+from brainbench_models.cornet import STEPS, CORnetS
 
 HERE = Path(__file__).parent / "data"
 INFO: dict[str, Any] = json.loads((HERE / "cornet_s.json").read_text())

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brainbench_models.cornet import CLOCKS, STEPS, CORnetS, cornet_s, untrained
-from brainbench_models.pixels import pixels
 
 from brainbench import stimuli
 from brainbench.cache import Cache
@@ -19,6 +17,8 @@ from brainbench.errors import InputError
 from brainbench.extract.wrap import WrappedModel
 from brainbench.interfaces import BrainModel, clock_of
 from brainbench.stimuli import StimulusSet
+from brainbench_models.cornet import CLOCKS, STEPS, CORnetS, cornet_s, untrained
+from brainbench_models.pixels import pixels
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import brainbench_benchmarks
-import brainbench_manifests
-import brainbench_models
 import pytest
 
 import brainbench
+import brainbench_benchmarks
+import brainbench_manifests
+import brainbench_models
 from brainbench import registry
 from brainbench.interfaces import Benchmark
 

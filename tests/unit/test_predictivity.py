@@ -254,7 +254,7 @@ def test_limit_marks_the_score_as_partial(linear):
     short = benchmark(data).score(model_of(data, X), Settings(limit=48))
     assert (short.partial, short.n_stimuli) == (True, 48)
     assert not short.record.choices["stratified"]  # six images of each object, ten folds
-    whole = benchmark(data).score(model_of(data, X))
+    whole = benchmark(data).score(model_of(data, X), Settings(limit=N))
     assert not whole.partial
     assert whole.record.choices["stratified"]
 

@@ -43,7 +43,11 @@ def test_bundled_plugins_come_through_entry_points():
 def test_an_outside_plugin_is_as_good_as_a_bundled_one(plugin):
     assert registry.entries("models")["fake"] == "brainbench_fake:fake"
     assert registry.load("benchmarks", "Fake.IT-pls").identifier == "Fake.IT-pls"
-    assert list(registry.entries("models")) == sorted(registry.entries("models"))
+
+
+def test_names_keep_the_order_of_their_plugin():
+    regions = [name.split(".")[1] for name in registry.match("benchmarks", "Simulated.*-pls")]
+    assert regions == ["V1-pls", "V2-pls", "V4-pls", "IT-pls"]
 
 
 def test_names_of_two_plugins_are_listed_together(points):
