@@ -38,6 +38,7 @@ RELIABILITY = (0.65, 0.95)
 _UNITS_PER_SITE = (2, 5)
 _SPONTANEOUS = {"V1": 0.8, "V2": 0.3, "V4": 0.2, "IT": 0.2}  # share of the mean evoked drive
 _WEIGHT_GRID = 2.0**-8
+_SAME = 1e-9  # a spread that is a smaller part of the mean than this is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,14 +162,15 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
     spontaneous = _SPONTANEOUS[sites.region] * mean
     window = evoked[:, :, _WINDOW].sum(axis=2) / n_bins + spontaneous
     variance = np.array([_variance(site) for site in window.T])
-    if (variance <= 0.0).any():
+    average = np.array([math.fsum(site) / len(site) for site in window.T])
+    alike = variance <= (_SAME * average) ** 2
+    if alike.any():
         raise InputError(
-            f"{int((variance <= 0.0).sum())} of {len(variance)} sites of {sites.region} respond "
-            f"alike to all {len(window)} stimuli",
+            f"{int(alike.sum())} of {len(alike)} sites of {sites.region} respond alike to all "
+            f"{len(window)} stimuli",
             allowed="two or more stimuli that differ",
             todo="simulate more, or more varied, stimuli",
         )
-    average = np.array([math.fsum(site) / len(site) for site in window.T])
     odds = sites.reliability / (1.0 - sites.reliability)
     gain = odds * average / (n_bins * n_trials * variance)
     return Readout(sites=sites, gain=gain, spontaneous=spontaneous)

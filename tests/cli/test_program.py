@@ -81,8 +81,8 @@ def test_scores_of_an_outside_plugin(shell, results_folder):
     assert done.status == 1
     rows = json.loads(done.out)
     assert [row["benchmark"] for row in rows if row["value"] is not None] == [
-        "Fake.IT-pls",
         "Fake.V1-pls",
+        "Fake.IT-pls",
     ]
     assert "peak memory" in done.err
     assert {Path(row["file"]).parent.parent for row in rows if row["file"]} == {results_folder}

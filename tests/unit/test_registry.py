@@ -51,8 +51,9 @@ def test_names_keep_the_order_of_their_plugin():
 
 
 def test_names_of_two_plugins_are_listed_together(points):
-    points(one=lambda: {"b": "x:b"}, two=lambda: {"a": "y:a", "b": "x:b"})
-    assert registry.entries("models") == {"a": "y:a", "b": "x:b"}
+    points(two=lambda: {"a": "y:a", "b": "x:b"}, one=lambda: {"z": "x:z", "b": "x:b"})
+    assert registry.entries("models") == {"z": "x:z", "b": "x:b", "a": "y:a"}
+    assert list(registry.entries("models")) == ["z", "b", "a"]  # however they were installed
 
 
 def test_two_plugins_must_not_share_a_name(points):
