@@ -32,11 +32,11 @@ SITES = {"V1": 40, "V2": 40, "V4": 64, "IT": 96}
 TRIALS = 20
 WINDOW_MS = (70.0, 170.0)
 """Window in which the reliability of a site is chosen."""
-RELIABILITY = (0.65, 0.95)
+RELIABILITY = (0.65, 0.94)
 """Range of the reliability of the trial average in that window."""
 
 _UNITS_PER_SITE = (2, 5)
-_SPONTANEOUS = {"V1": 0.8, "V2": 0.3, "V4": 0.2, "IT": 0.2}  # share of the mean evoked drive
+_SPONTANEOUS = {"V1": 0.8, "V2": 0.3, "V4": 0.1, "IT": 0.1}  # share of the mean evoked drive
 _WEIGHT_GRID = 2.0**-8
 _SAME = 1e-9  # a spread that is a smaller part of the mean than this is rounding
 
@@ -121,7 +121,7 @@ def draw_sites(
         raise InputError(
             f"a reliability from {low} to {high}",
             allowed="0 < lowest <= highest < 1",
-            todo="give a range of reliabilities, such as (0.65, 0.95)",
+            todo="give a range of reliabilities, such as (0.65, 0.94)",
         )
     rng = _rng(seed, region, 0)
     weights = np.zeros((n, POPULATION))
