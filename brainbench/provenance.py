@@ -8,7 +8,6 @@ import datetime
 import functools
 import hashlib
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,7 +103,11 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
+    """Largest resident memory of this process so far, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
 

@@ -185,7 +185,7 @@ def available(device: str) -> str:
         return str(torch.empty(0, device=device).device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
-            f"device {device!r} ({str(error).splitlines()[0]})",
+            f"device {device!r} ({str(error).splitlines()[0][:80]})",
             allowed="auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
             todo="choose one of these with --device",
         ) from error

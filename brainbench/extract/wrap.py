@@ -70,8 +70,13 @@ class WrappedModel:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over weights, code, structure and preprocessing, as they are now."""
-        return sha256(self.network.digest(self.name, self.fingerprint), self.preprocess.fingerprint)
+        """SHA-256 over all that responses depend on beside stimuli, as it is now.
+
+        Weights, code and structure, preprocessing, precision, and which calls of a module are steps.
+        """
+        calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
+        network = self.network.digest(self.name, self.fingerprint)
+        return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls))
 
     def on(self, *, device: str = "auto", batch_size: BatchSize = "auto") -> WrappedModel:
         """Return the same model on a device, with a batch size.
