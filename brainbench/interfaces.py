@@ -45,19 +45,19 @@ class BrainModel(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def weights(self) -> str: ...  # noqa: D102
+    def weights(self) -> str: ...
     @property
-    def areas(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
+    def areas(self) -> Mapping[str, Sequence[str]]: ...
     @property
-    def clocks(self) -> Mapping[str, Timeline]: ...  # noqa: D102
+    def clocks(self) -> Mapping[str, Timeline]: ...
     @property
-    def static(self) -> bool: ...  # noqa: D102
+    def static(self) -> bool: ...
     @property
-    def presentations(self) -> Collection[Kind]: ...  # noqa: D102
+    def presentations(self) -> Collection[Kind]: ...
     @property
-    def digest(self) -> str: ...  # noqa: D102
+    def digest(self) -> str: ...
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
@@ -117,13 +117,13 @@ class DataSource(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def simulated(self) -> bool: ...  # noqa: D102
+    def simulated(self) -> bool: ...
     @property
-    def version(self) -> str: ...  # noqa: D102
+    def version(self) -> str: ...
     @property
-    def command(self) -> str: ...  # noqa: D102
+    def command(self) -> str: ...
 
     def absent(self) -> str | None:
         """Why the data is not here; None where it is."""

@@ -42,7 +42,7 @@ def _key(choice: Choice) -> str:
         name="p",
         size=(choice.size, choice.size),
         mean=(choice.red, 0.0, 0.0),
-        interpolation=choice.interpolation,  # type: ignore[arg-type]  # sampled below
+        interpolation=choice.interpolation,
     )
     model = wrap(net, layers=["0", "1"], preprocess=preprocess, calls=choice.calls, device="cpu")
     return model._key(model.digest, _pictures(choice), choice.layer, CONSTANT)

@@ -91,7 +91,7 @@ def _hook(net: Scaled) -> None:
 
 
 def _method(net: Scaled) -> None:
-    net.forward = functools.partial(torch.mul, torch.ones(1))  # type: ignore[method-assign]  # as users patch
+    net.forward = functools.partial(torch.mul, torch.ones(1))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_declared_fingerprint_stands_for_the_code_but_not_for_the_weights() ->
     net = TorchNetwork(_net())
     before = net.digest("n", "1")
     assert before != net.digest("n", "2")
-    _weight(net.net)  # type: ignore[arg-type]  # it is a Scaled
+    _weight(net.net)
     assert net.digest("n", "1") != before
 
 
@@ -281,7 +281,7 @@ def test_a_digest_waits_for_an_extraction_of_the_same_network() -> None:
     before = network.digest("n", None)
     found: list[str] = []
     with network.running(["linear"], {"linear": "steps"}, "cpu"):
-        assert network.net.linear._forward_hooks  # type: ignore[union-attr]  # a module
+        assert network.net.linear._forward_hooks
         thread = threading.Thread(target=lambda: found.append(network.digest("n", None)))
         thread.start()
         thread.join(0.2)

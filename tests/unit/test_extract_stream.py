@@ -117,7 +117,7 @@ def test_the_failed_pass_is_freed_before_the_next() -> None:
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, "8", None])
 def test_a_batch_size_that_is_none_is_an_error(batch_size: object) -> None:
     with pytest.raises(InputError, match=r"batch size .*") as caught:
-        first_size(batch_size, "cpu")  # type: ignore[arg-type]  # the point of the test
+        first_size(batch_size, "cpu")
     assert "'auto' or a whole number" in caught.value.allowed
 
 
