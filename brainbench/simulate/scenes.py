@@ -103,7 +103,7 @@ def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
         image_number=image_number,
         position_x=rng.uniform(-0.14, 0.14),
         position_y=rng.uniform(-0.14, 0.14),
-        size=float(np.exp(rng.uniform(np.log(0.24), np.log(0.38)))),
+        size=round(float(np.exp(rng.uniform(np.log(0.24), np.log(0.38)))), 6),  # same everywhere
         yaw=rng.uniform(0.0, 360.0),
         pitch=rng.uniform(10.0, 50.0),
         roll=rng.uniform(-30.0, 30.0),

@@ -88,7 +88,7 @@ def test_same_seed_same_bytes_other_seed_others(tmp_path):
 def test_small_brain_is_these_bytes(brain):
     """The same counts on every machine, whatever its number of threads."""
     digest = hashlib.sha256(brain.recordings("IT").values.tobytes()).hexdigest()
-    assert digest[:16] == "2199a701c66b7663"
+    assert digest[:16] == "ff256383bea63ba1"
 
 
 def test_second_use_makes_nothing(brain, monkeypatch):
