@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brainbench.api import (
+        extract_activations,
         list_benchmarks,
         list_data,
         list_models,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         wrap,
     )
     from brainbench.errors import BrainbenchError
+    from brainbench.extract.export import load_activations
     from brainbench.extract.preprocess import Preprocess
     from brainbench.interfaces import Benchmark, BrainModel
     from brainbench.presentation import Presentation
@@ -39,9 +41,11 @@ _HOME = {
     "ScoreSet": "scores",
     "StimulusSet": "stimuli",
     "Timeline": "timeline",
+    "extract_activations": "api",
     "list_benchmarks": "loading",
     "list_data": "loading",
     "list_models": "loading",
+    "load_activations": "extract.export",
     "load_benchmark": "loading",
     "load_model": "loading",
     "score": "api",
@@ -59,9 +63,11 @@ __all__ = [
     "StimulusSet",
     "Timeline",
     "__version__",
+    "extract_activations",
     "list_benchmarks",
     "list_data",
     "list_models",
+    "load_activations",
     "load_benchmark",
     "load_model",
     "score",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-from brainbench import registry
+from brainbench import progress, registry
+from brainbench.assembly import Assembly
 from brainbench.errors import CacheError, InputError, unknown
+from brainbench.extract import export
 from brainbench.extract.wrap import wrap
 from brainbench.interfaces import Benchmark, BrainModel, Settings, check_model
 from brainbench.loading import (
@@ -25,6 +28,7 @@ from brainbench.loading import (
 from brainbench.run.execute import ModelSpec, execute
 from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, ScoreSet
+from brainbench.stimuli import StimulusSet
 from brainbench.store.results import Results
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,7 @@ BenchmarkLike: TypeAlias = "str | Benchmark"
 
 __all__ = [
     "Job",
+    "extract_activations",
     "list_benchmarks",
     "list_data",
     "list_models",
@@ -80,6 +85,7 @@ class Job:
         *,
         device: str = "auto",
         batch_size: int | str = "auto",
+        weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
         results: str | Path | None = None,
         overwrite: str = "only-missing",
@@ -96,11 +102,12 @@ class Job:
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
             )
         placed = {"device": device, "batch_size": batch_size}
+        options = _options(model_args or {}, placed, weights)
         specs = _each_once(
             [
                 spec
                 for one in _listed(model, "model")
-                for spec in _model_specs(one, settings, placed, model_args or {})
+                for spec in _model_specs(one, settings, placed, options)
             ]
         )
         found = {
@@ -200,12 +207,6 @@ def _model_specs(
             allowed="model_args with the name of a model",
             todo="give the options where the model is made",
         )
-    for option in placed.keys() & options.keys():
-        raise InputError(
-            f"model_args with {option}",
-            allowed="options of the function that makes the model",
-            todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
-        )
     if isinstance(given, torch.nn.Module):
         return [_bare_module(given, settings, placed)]
     if not isinstance(given, str):
@@ -221,9 +222,33 @@ def _model_specs(
     if not names:
         names = registry.match("models", given)
     return [
-        ModelSpec(name=name, make=partial(load_model, name, **placed, **options), named=True)
+        ModelSpec(name=name, make=partial(_named, name, {**placed, **options}), named=True)
         for name in names
     ]
+
+
+def _options(
+    model_args: Mapping[str, Any], placed: Mapping[str, Any], weights: str | None
+) -> Mapping[str, Any]:
+    chosen = {} if weights is None else {"weights": weights}
+    for option in {**placed, **chosen}.keys() & model_args.keys():
+        raise InputError(
+            f"model_args with {option}",
+            allowed="options of the function that makes the model",
+            todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
+        )
+    return {**model_args, **chosen}
+
+
+def _named(name: str, options: Mapping[str, Any]) -> BrainModel:
+    """Model of that name; a registered one that has no choice of weights is made without, and it is said."""
+    left = dict(options)
+    if "weights" in left and name in registry.entries("models"):
+        factory = registry.load("models", name)
+        if "weights" not in inspect.signature(factory).parameters:
+            del left["weights"]
+            progress.current().note(f"{name}: there is no choice of weights for this model")
+    return load_model(name, **left)
 
 
 def _placed(model: BrainModel, *, device: str, batch_size: int | str) -> BrainModel:
@@ -276,6 +301,7 @@ def score(
     limit: int | None = None,
     device: str = "auto",
     batch_size: int | str = "auto",
+    weights: str | None = None,
     model_args: Mapping[str, Any] | None = None,
     results: str | Path | None = None,
     overwrite: str = "only-missing",
@@ -298,6 +324,9 @@ def score(
         Use at most so many stimuli; the score is marked partial.
     device, batch_size, model_args
         See `load_model`.
+    weights : str, optional
+        For every named model that has a choice, such as "auto", "imagenet", "untrained" or a file; a name
+        with @WEIGHTS keeps its own.
     results : path, optional
         Folder to keep each finished score in, and to find earlier ones; nothing is kept without.
     overwrite : {"never", "only-missing", "always"}
@@ -329,9 +358,96 @@ def score(
         Settings(protocol=protocol, seed=seed, layers=dict(layers or {}), limit=limit),  # type: ignore[arg-type]  # Settings checks the name
         device=device,
         batch_size=batch_size,
+        weights=weights,
         model_args=dict(model_args or {}),
         results=results,
         overwrite=overwrite,
     )
     scores = tuple(job.run())
     return scores[0] if job.single else ScoreSet(scores)
+
+
+def extract_activations(
+    model: ModelLike,
+    stimuli: StimulusSet | str | Path,
+    *,
+    layers: str | Sequence[str] = (),
+    output: str | Path | None = None,
+    reducer: str = "none",
+    device: str = "auto",
+    batch_size: int | str = "auto",
+    weights: str | None = None,
+    model_args: Mapping[str, Any] | None = None,
+) -> dict[str, Assembly]:
+    """Activations of any images over time.
+
+    It is not called `extract`: that name is the package `brainbench.extract`, which would replace the
+    function as soon as anything imports it.
+
+    Parameters
+    ----------
+    model : str, BrainModel or torch.nn.Module
+        One model; a bare module needs `layers`.
+    stimuli : StimulusSet or path
+        What to show; a folder of image files, whose names without suffix become stimulus_id.
+    layers : str or sequence of str
+        Any layers of the network; all that stand for a region where not given.
+    output : path, optional
+        Write a netCDF4 file with a group per layer too; `load_activations` reads it.
+    reducer : {"none", "mean-space"}
+        "mean-space" gives each channel's mean over its places or tokens.
+    device, batch_size, weights, model_args
+        See `score`.
+
+    Returns
+    -------
+    dict of str to DataArray
+        Layer -> assembly, dims (stimulus, neuroid, time), the spans of the steps in ms along time.
+        Values stay on disk, in `output` or in the cache, until they are indexed; reduced values without
+        an `output` are in memory.
+
+    Raises
+    ------
+    UnknownNameError
+        A model, layer or reducer that does not exist.
+    StimulusError
+        Something in the folder that is no image, or an image that cannot be read.
+    InputError
+        Several models; no such folder; a file that cannot be written.
+
+    Examples
+    --------
+    >>> import brainbench
+    >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
+    """
+    if reducer not in export.REDUCERS:
+        raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")
+    shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
+    named = [layers] if isinstance(layers, str) else list(layers)
+    options = _options(model_args or {}, {"device": device, "batch_size": batch_size}, weights)
+    made = _one_model(model, named, {"device": device, "batch_size": batch_size}, options)
+    committed = [layer for listed in made.areas.values() for layer in listed]
+    answers = made.activations(shown, list(dict.fromkeys(named or committed)))
+    if output is None:
+        return {layer: export.reduce(answer, reducer) for layer, answer in answers.items()}
+    export.write(Path(output), answers, reducer=reducer)
+    return export.load_activations(Path(output))
+
+
+def _one_model(
+    given: ModelLike,
+    layers: Sequence[str],
+    placed: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> BrainModel:
+    if isinstance(given, torch.nn.Module) and not options:
+        return wrap(given, layers=layers, **placed)
+    specs = _model_specs(given, Settings(), placed, options)
+    if len(specs) != 1:
+        raise InputError(
+            f"{len(specs)} models for one file of activations: "
+            + ", ".join(spec.name for spec in specs[:4]),
+            allowed="one model",
+            todo="name one, and extract from the others one after the other",
+        )
+    return specs[0].make()

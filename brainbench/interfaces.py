@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from brainbench.assembly import Assembly
@@ -138,6 +139,28 @@ class DataSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Sessions(Protocol):
+    """A data set of several recording sessions, each with stimuli and neuroids of its own.
+
+    Its `stimuli` are those of all sessions; maps are fitted in each session, and figures of single
+    neuroids are put together.
+    """
+
+    def sessions(self) -> Mapping[str, DataSource]:
+        """Each session as a data set, by its name."""
+        ...
+
+
+@runtime_checkable
+class Importable(Protocol):
+    """A data set whose files are published elsewhere and read from a local folder."""
+
+    def import_from(self, given: Path) -> Path:
+        """Check and convert the files of a folder, keep them in the data folder, and say where."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a user chooses for a run, beyond model and benchmark.
@@ -151,7 +174,8 @@ class Settings:
     layers : mapping of str to str
         Layer to use for a region instead of the model's own.
     limit : int or None
-        Use at most so many stimuli; the Score is then marked partial.
+        Use at most so many stimuli, of each session where there are several; the Score is then marked
+        partial.
     """
 
     protocol: ProtocolName = "paper"
@@ -176,11 +200,29 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a benchmark will ask of a model: enough to extract once for several benchmarks."""
+    """What a benchmark will ask of a model: enough to extract once for several benchmarks.
+
+    Parameters
+    ----------
+    stimuli : StimulusSet
+        All stimuli.
+    layers : tuple of str
+        Layers.
+    presentation : Presentation
+        How the stimuli are shown.
+    sessions : tuple of StimulusSet
+        The same stimuli in the parts that activations will be asked for; empty where that is the whole.
+    """
 
     stimuli: StimulusSet
     layers: tuple[str, ...]
     presentation: Presentation
+    sessions: tuple[StimulusSet, ...] = ()
+
+    @property
+    def parts(self) -> tuple[StimulusSet, ...]:
+        """Stimulus sets that activations will be asked for, one by one."""
+        return self.sessions or (self.stimuli,)
 
 
 class Procedure(Protocol):

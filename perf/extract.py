@@ -58,7 +58,7 @@ def measure(n_images: int, batch_size: BatchSize) -> dict[str, float]:
     pictures = rng.integers(0, 256, (n_images, 224, 224, 3), dtype=np.uint8)
     shown = stimuli.from_arrays("noise", pictures, ids=[str(i) for i in range(n_images)])
     size = first_size(batch_size, "cpu")
-    model = cornet_s().on(device="cpu", batch_size=size)
+    model = cornet_s(weights="untrained-0").on(device="cpu", batch_size=size)
     bare = Bare(untrained(seed=0).eval(), torch.from_numpy(model.preprocess(list(pictures))))
     bare.advance(size)  # warm up
     bare.done, bare.seconds = 0, 0.0

@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
 REGIONS = ("V1", "V2", "V4", "IT")
-MODELS = "cornet_s,pixels,simulated_maps,simulated_population,simulated_readout"
+MODELS = "cornet_s@untrained-0,pixels,simulated_maps,simulated_population,simulated_readout"
 
 
 def run(folder: Path, *command: str) -> tuple[str, str]:
@@ -58,7 +58,7 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 def main_command(folder: Path) -> list[str]:
     """The command of `make score`, first with an empty cache, then with a full one."""
-    command = "brainbench score --model cornet_s --benchmark all"
+    command = "brainbench score --model cornet_s --benchmark all --weights untrained"
     results = ("-o", str(folder / "results"))
     _, first = run(folder, *command.split(), *results)
     _, again = run(folder, *command.split(), *results)

@@ -5,7 +5,8 @@ REGIONS = ("V1", "V2", "V4", "IT")
 
 def benchmarks() -> dict[str, str]:
     """Identifier of every benchmark -> where it is declared."""
-    return {
+    simulated = {
         f"Simulated.{region}-pls": f"brainbench_benchmarks.simulated:{region}_pls"
         for region in REGIONS
     }
+    return simulated | {"Cowley2023.V4-pls": "brainbench_benchmarks.cowley2023:V4_pls"}

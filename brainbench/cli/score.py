@@ -59,6 +59,14 @@ def score(
     batch_size: Annotated[
         str, typer.Option(metavar="N", help="Images per forward pass, or auto.")
     ] = "auto",
+    weights: Annotated[
+        str | None,
+        _text(
+            "--weights",
+            metavar="WHICH",
+            help="auto (imagenet if it can be had), imagenet, untrained, or a file.",
+        ),
+    ] = None,
     model_args: Annotated[
         list[str],
         _text("--model-args", metavar="NAME=VALUE", help="Option for the model, as size=64."),
@@ -129,6 +137,7 @@ def score(
         Settings(protocol=protocol, seed=seed, **chosen),  # type: ignore[arg-type]  # checked by Settings
         device=device,
         batch_size=options.batch_size_of(batch_size),
+        weights=weights,
         model_args={key: options.value_of(text) for key, text in arguments.items()},
         results=output,
         overwrite=overwrite,

@@ -244,10 +244,11 @@ class FunctionNetwork:
                     allowed="an array, or a mapping with every declared layer",
                     todo="correct layers= in wrap, or what the function returns",
                 )
-        return {layer: _response(given[layer], calls[layer]) for layer in layers}
+        return {layer: response(given[layer], calls[layer]) for layer in layers}
 
 
-def _response(given: Any, calls: Calls) -> Response:
+def response(given: Any, calls: Calls) -> Response:
+    """Response from an array, or from a list of arrays that are steps; `calls` says which are kept."""
     steps = [np.asarray(step) for step in (given if isinstance(given, list | tuple) else [given])]
     shapes = [step.shape[1:] for step in steps]
     if calls == "last":

@@ -18,6 +18,12 @@ from brainbench import progress
 from brainbench.assembly import Assembly, validate
 from brainbench.cache import Cache
 from brainbench.errors import InputError
+from brainbench.extract.foreign import (
+    AS_SHOWN,
+    BrainScoreModel,
+    BrainScoreNetwork,
+    is_brain_score,
+)
 from brainbench.extract.hooks import Calls
 from brainbench.extract.network import Forward, FunctionNetwork, Images, Network, TorchNetwork
 from brainbench.extract.preprocess import IMAGENET_224, Preprocess
@@ -229,10 +235,10 @@ def _nbytes(batch: Mapping[str, Answer]) -> int:
 
 
 def wrap(
-    net: nn.Module | Callable[[Images], Any],
+    net: nn.Module | Callable[[Images], Any] | BrainScoreModel,
     *,
     layers: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
-    preprocess: Preprocess = IMAGENET_224,
+    preprocess: Preprocess | None = None,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     name: str | None = None,
     weights: str = "as given",
@@ -243,20 +249,24 @@ def wrap(
     batch_size: BatchSize = "auto",
     cache: Cache | None = None,
 ) -> WrappedModel:
-    """Make a BrainModel from any torch module, or from a plain function.
+    """Make a BrainModel from any torch module, a plain function, or a Brain-Score model object.
 
     Parameters
     ----------
-    net : Module or callable
+    net : Module, callable, or Brain-Score model
         A torch module, which is left as it is: modes, hooks and device are put back after each use. Or
         `net(images)`, where images are preprocessed, float32, (batch, 3, height, width), that returns an
-        array (batch, ...), or {layer: array}; a list of arrays in place of an array is a list of steps.
+        array (batch, ...), or {layer: array}; a list of arrays in place of an array is a list of steps. Or
+        an object with `look_at`, `start_recording` and `visual_degrees`: it is recorded region by region,
+        each region a layer of that name, in the time bins of the timeline, 70-170 ms without one. The
+        pictures fill its visual field.
     layers : mapping or sequence
         Dotted names of submodules, as in `net.named_modules()`. A mapping commits regions to layers,
         {"IT": "layer4"} or {"IT": ["layer3", "layer4"]}; a sequence offers its layers to every region.
         For a function: the layers that it gives; one layer "output" where nothing is said.
-    preprocess : Preprocess
-        What is done to the pictures.
+    preprocess : Preprocess, optional
+        What is done to the pictures; `IMAGENET_224` where not given. A Brain-Score model does its own:
+        nothing there, or a resize.
     timeline : Timeline or sequence of Timeline
         When each step happens; of several clocks the first is the default, and a protocol takes the one
         of its own name. Without, the network is static.
@@ -301,28 +311,26 @@ def wrap(
     mappingproxy({'V1': ('1',)})
     """
     _check_network(net)
-    is_module = isinstance(net, nn.Module)
-    areas = _areas(layers if layers or is_module else ("output",))
-    offered = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
-    network = TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, offered)
-    named = [*offered, *(calls if isinstance(calls, Mapping) else ()), *filter(None, [behaviour])]
-    for layer in named:
-        network.check(layer)
-    for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
-        _check_choice(choice)
     clocks = (timeline,) if isinstance(timeline, Timeline) else tuple(timeline)
     if not clocks:
         raise InputError(
             "no timeline", allowed="a Timeline or several", todo="leave timeline= away"
         )
-    own_name = getattr(net, "__name__", type(net).__name__)
+    areas = _areas(layers or _own_layers(net))
+    offered = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
+    network = _network(net, offered, clocks[0])
+    named = [*offered, *(calls if isinstance(calls, Mapping) else ()), *filter(None, [behaviour])]
+    for layer in named:
+        network.check(layer)
+    for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
+        _check_choice(choice)
     model = WrappedModel(
-        name=name or (own_name if own_name.isidentifier() else "function"),  # no "<lambda>"
+        name=name or _own_name(net),
         weights=weights,
         network=network,
         areas=areas,
         clocks=MappingProxyType({clock.name: clock for clock in clocks}),
-        preprocess=preprocess,
+        preprocess=_own_preprocess(net, preprocess),
         calls=calls,
         behaviour=behaviour,
         fingerprint=fingerprint,
@@ -338,12 +346,44 @@ def _check_network(net: Any) -> None:
             allowed="a network, not its class",
             todo=f"make one first: wrap({net.__name__}(...), ...)",
         )
-    if not callable(net):
+    if not callable(net) and not is_brain_score(net):
         raise InputError(
             f"a network of type {type(net).__name__}",
-            allowed="a torch.nn.Module, or a function from images to responses",
+            allowed="a torch.nn.Module, a function from images to responses, or a Brain-Score model "
+            "with look_at, start_recording and visual_degrees",
             todo="put it behind a function: wrap(lambda images: ..., layers=...)",
         )
+
+
+def _network(net: Any, offered: tuple[str, ...], clock: Timeline) -> Network:
+    if is_brain_score(net):
+        return BrainScoreNetwork(net, offered, clock)
+    return TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, offered)
+
+
+def _own_layers(net: Any) -> Mapping[str, str] | Sequence[str]:
+    if is_brain_score(net):
+        return {region: region for region in REGIONS}
+    return () if isinstance(net, nn.Module) else ("output",)
+
+
+def _own_name(net: Any) -> str:
+    if is_brain_score(net):
+        return str(getattr(net, "identifier", type(net).__name__))
+    name: str = getattr(net, "__name__", type(net).__name__)
+    return name if name.isidentifier() else "function"  # no "<lambda>"
+
+
+def _own_preprocess(net: Any, given: Preprocess | None) -> Preprocess:
+    if not is_brain_score(net):
+        return given or IMAGENET_224
+    if given and (given.mean, given.std) != (AS_SHOWN.mean, AS_SHOWN.std):
+        raise InputError(
+            f"preprocessing {given.name!r} with mean={given.mean}, std={given.std}, for a Brain-Score model",
+            allowed="no preprocess=, or one that only resizes",
+            todo="leave mean and std away: the model normalises the pictures itself",
+        )
+    return given or AS_SHOWN
 
 
 def _areas(

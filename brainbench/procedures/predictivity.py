@@ -13,21 +13,31 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
+from brainbench.data.manifest import source
 from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, clock_of, layers_of
-from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.pls import cross_predict
 from brainbench.procedures.candidates import Candidate, candidates
-from brainbench.procedures.recordings import Target, shown, target
+from brainbench.procedures.fitted import (
+    Fitted,
+    Session,
+    ceiling,
+    correlations,
+    interval,
+    per_unit,
+    predictions,
+    with_trials,
+)
+from brainbench.procedures.layers import Choice, Inner, choose
+from brainbench.procedures.recordings import Target, sessions, shown, target
 from brainbench.provenance import record, sha256
 from brainbench.scores import Score
-from brainbench.stats.aggregate import AGGREGATES, aggregate
-from brainbench.stats.bootstrap import bootstrap
-from brainbench.stats.ceiling import FORMULAS, SplitHalf, ceiled, split_half
-from brainbench.stats.splits import SPLITS, Split, inner
+from brainbench.stats.aggregate import AGGREGATES, aggregate, nan_mean
+from brainbench.stats.ceiling import FORMULAS, ceiled
+from brainbench.stats.splits import SPLITS, Split
+from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,8 +50,10 @@ class Predictivity:
     ----------
     n_components : int
         Latent dimensions of the PLS map.
-    n_pca : int
-        Principal components of the features kept under `paper`; at most stimuli - 1 and features.
+    n_pca : int or None
+        Principal components of the features kept under `paper`; at most stimuli - 1 and features. None
+        keeps all. They are fitted on all stimuli, held-out ones too: where nearly as many components as
+        stimuli are kept, held-out stimuli become combinations of the others and r falls.
     n_splits : int
         Folds under `paper`, random splits under `brainscore`.
     n_inner : int
@@ -53,7 +65,7 @@ class Predictivity:
     """
 
     n_components: int = 25
-    n_pca: int = 1000
+    n_pca: int | None = 1000
     n_splits: int = 10
     n_inner: int = 5
     solver: Literal["exact", "nipals"] = "exact"
@@ -61,14 +73,17 @@ class Predictivity:
 
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for."""
+        parts = [shown(one, settings) for one in sessions(benchmark).values()]
+        several = len(parts) > 1
         return Needs(
-            stimuli=shown(benchmark, settings),
+            stimuli=_all_of(benchmark, parts) if several else parts[0],
             layers=layers_of(model, benchmark.region, settings),
             presentation=benchmark.presentation.accepted_by(model.presentations),
+            sessions=tuple(parts) if several else (),
         )
 
     def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
-        """Score a model on the benchmark's region.
+        """Score a model on the benchmark's region; maps are fitted in each recording session.
 
         Raises
         ------
@@ -76,45 +91,37 @@ class Predictivity:
             Fewer images than the map has components or the splits have folds; recordings or activations
             that do not match the stimuli; a layer that does not vary.
         """
-        brain = target(benchmark, settings)
-        _check_enough(brain, self, benchmark.identifier)
-        offered = candidates(benchmark, model, settings, brain.stimuli)
-        varying = np.ptp(brain.values, axis=0) > 0
-        if not varying.any():
-            raise InputError(
-                f"all {len(varying)} sites of {benchmark.identifier} respond the same to every image",
-                allowed="sites whose response varies with the image",
-                todo="check the time window and the recordings",
-            )
-        fit = _fit_paper if settings.protocol == "paper" else _fit_brainscore
-        fitted = fit(self, offered, brain, brain.values[:, varying], settings.seed)
-        return _score(self, benchmark, model, settings, brain, varying, fitted)
+        parts = [
+            _session(self, name, one, model, settings) for name, one in sessions(benchmark).items()
+        ]
+        return _score(self, benchmark, model, settings, parts)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fitted:
-    """Held-out predictions of the chosen candidate, split by split.
+def _all_of(benchmark: Benchmark, parts: Sequence[StimulusSet]) -> StimulusSet:
+    """Stimuli of all sessions, in the set that the data itself gives."""
+    whole = source(benchmark.data).stimuli()
+    wanted = {stimulus for part in parts for stimulus in part.ids}
+    return whole.take([row for row, stimulus in enumerate(whole.ids) if stimulus in wanted])
 
-    Parameters
-    ----------
-    folds : list of Split
-        Training and held-out rows.
-    predicted, observed : list of array, shape (n_test, n_neuroids)
-        For each split.
-    chosen : list of Candidate
-        For each split.
-    curve : list of dict
-        Every candidate, with the inner score that the choice was made by.
-    n_features : int
-        Features that the map was fitted to.
-    """
 
-    folds: list[Split]
-    predicted: list[FloatArray]
-    observed: list[FloatArray]
-    chosen: list[Candidate]
-    curve: list[dict[str, Any]]
-    n_features: int
+def _session(
+    how: Predictivity, name: str, benchmark: Benchmark, model: BrainModel, settings: Settings
+) -> Session:
+    """Fit and predict in one session."""
+    brain = target(benchmark, settings)
+    label = f"{benchmark.identifier}, session {name}" if name else benchmark.identifier
+    _check_enough(brain, how, label)
+    offered = candidates(benchmark, model, settings, brain.stimuli)
+    varying = np.ptp(brain.values, axis=0) > 0
+    if not varying.any():
+        raise InputError(
+            f"all {len(varying)} sites of {label} respond the same to every image",
+            allowed="sites whose response varies with the image",
+            todo="check the time window and the recordings",
+        )
+    fit = _fit_paper if settings.protocol == "paper" else _fit_brainscore
+    fitted = fit(how, offered, brain, brain.values[:, varying], settings.seed)
+    return Session(name=name, brain=brain, varying=varying, fitted=fitted)
 
 
 def _fit_paper(
@@ -122,24 +129,27 @@ def _fit_paper(
 ) -> Fitted:
     features = [_components(one.gram(), how.n_pca) for one in offered]
     folds = SPLITS["paper"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits, seed=seed)
-    inside = np.full((len(folds), len(offered)), np.nan)
-    best = np.zeros(len(folds), dtype=np.intp)
-    if len(offered) > 1:
-        for k, fold in enumerate(folds):
-            inside[k] = _inner_scores(how, features, brain, Y, fold.train, seed)
-        best = inside.argmax(axis=1)
+    choice = choose(
+        features,
+        Y,
+        folds,
+        ids=brain.stimuli.ids,
+        strata=brain.strata,
+        how=Inner(n_components=how.n_components, n_folds=how.n_inner, seed=seed, solver=how.solver),
+    )
+    best = choice.best
     predicted: dict[int, FloatArray] = {}
-    for choice in sorted(set(best.tolist())):
-        mine = [k for k in range(len(folds)) if best[k] == choice]
-        made = _predict(how, features[choice], Y, [folds[k] for k in mine], kind="pls1")
+    for chosen in sorted(set(best.tolist())):
+        mine = [k for k in range(len(folds)) if best[k] == chosen]
+        made = _predict(how, features[chosen], Y, [folds[k] for k in mine], kind="pls1")
         predicted.update(zip(mine, made, strict=True))
     return Fitted(
         folds=folds,
         predicted=[predicted[k] for k in range(len(folds))],
         observed=[Y[fold.test] for fold in folds],
         chosen=[offered[int(k)] for k in best],
-        curve=_curve(offered, inside, best),
-        n_features=min(how.n_pca, len(Y) - 1, offered[best[0]].activations.sizes["neuroid"]),
+        curve=choice.curve(offered),
+        n_features=_kept(how, len(Y), offered[best[0]].activations.sizes["neuroid"]),
     )
 
 
@@ -156,18 +166,23 @@ def _fit_brainscore(
         predicted=_predict(how, features, Y, folds, kind="pls2"),
         observed=[Y[fold.test] for fold in folds],
         chosen=[only] * len(folds),
-        curve=_curve([only], np.full((len(folds), 1), np.nan), np.zeros(len(folds), dtype=np.intp)),
+        curve=Choice.of_one(len(folds)).curve([only]),
         n_features=products.n_features,
     )
 
 
-def _components(products: Gram, n_pca: int) -> FloatArray | Gram:
+def _kept(how: Predictivity, n_stimuli: int, n_features: int) -> int:
+    return min(how.n_pca or n_features, n_stimuli - 1, n_features)
+
+
+def _components(products: Gram, n_pca: int | None) -> FloatArray | Gram:
     """Principal component scores; the Gram matrix itself where they would keep everything.
 
     All components are a rotation of the features, and PLS does not see a rotation.
     """
-    kept_whole = n_pca >= min(products.n_stimuli - 1, products.n_features)
-    return products if kept_whole else pca(products, n_pca)
+    if n_pca is None or n_pca >= min(products.n_stimuli - 1, products.n_features):
+        return products
+    return pca(products, n_pca)
 
 
 def _predict(
@@ -183,79 +198,37 @@ def _predict(
     )
 
 
-def _inner_scores(
-    how: Predictivity,
-    features: Sequence[FloatArray | Gram],
-    brain: Target,
-    Y: FloatArray,
-    train: npt.NDArray[np.intp],
-    seed: int,
-) -> list[float]:
-    """Score of each candidate by cross-validation inside the training images."""
-    folds = inner(train, brain.stimuli.ids, brain.strata, n_splits=how.n_inner, seed=seed)
-    scores = []
-    for one in features:
-        predicted = _predict(how, one, Y, folds, kind="pls1")
-        r = [pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)]
-        scores.append(aggregate(np.stack(r), protocol="paper").value)
-    return scores
-
-
-def _curve(
-    offered: Sequence[Candidate], inner: FloatArray, best: npt.NDArray[np.intp]
-) -> list[dict[str, Any]]:
-    """Score of every candidate inside the training images: mean and spread over the outer folds."""
-    times = Counter(int(k) for k in best)
-    measured = bool(np.isfinite(inner).all())
-    return [
-        {
-            "layer": one.layer,
-            "step": one.step,
-            "start_ms": one.span[0],
-            "end_ms": one.span[1] if np.isfinite(one.span[1]) else None,
-            "inner_mean": float(inner[:, k].mean()) if measured else None,
-            "inner_sd": float(inner[:, k].std()) if measured else None,
-            "chosen_in_folds": times[k],
-        }
-        for k, one in enumerate(offered)
-    ]
-
-
 def _score(
     how: Predictivity,
     benchmark: Benchmark,
     model: BrainModel,
     settings: Settings,
-    brain: Target,
-    varying: npt.NDArray[np.bool_],
-    fitted: Fitted,
+    parts: Sequence[Session],
 ) -> Score:
-    r = np.stack([pearson(p, y) for p, y in zip(fitted.predicted, fitted.observed, strict=True)])
-    raw = aggregate(r, protocol=settings.protocol)
-    reliability = _reliability(brain, varying)
-    c = None if reliability is None else reliability.value
     formula = how.formula or ("raw" if settings.protocol == "paper" else "r2/c")
+    known = with_trials(parts)
+    # A formula with a ceiling speaks of the sites that have one.
+    counted = known if known.any() and formula != "raw" else np.full(len(known), True)
+    r = correlations(parts)
+    raw = aggregate(r[:, counted], protocol=settings.protocol)
+    c = ceiling(parts) if known[counted].all() else None
 
-    def value_of(correlations: FloatArray) -> FloatArray:
+    def value_of(drawn: FloatArray) -> FloatArray:
         return ceiled(
-            AGGREGATES[settings.protocol](correlations), np.nan if c is None else c, formula=formula
+            AGGREGATES[settings.protocol](drawn), np.nan if c is None else c, formula=formula
         )
 
-    value = float(value_of(r))
+    value = float(value_of(r[:, counted]))
     reason = None if np.isfinite(value) else _no_ceiling(formula, c)
-    interval = None
+    ci = None
     if reason is None:
-        interval = bootstrap(
-            fitted.predicted,
-            fitted.observed,
-            [fold.test for fold in fitted.folds],
-            aggregate=value_of,
-            seed=settings.seed,
-        )
+        heard = parts if counted.all() else [one for one in parts if one.reliability is not None]
+        ci = interval(heard, aggregate=value_of, seed=settings.seed)
     held = "" if formula == "raw" else ", ceiling held fixed"
     excluded = {
-        "constant response": int((~varying).sum()),
+        "constant response": sum(int((~one.varying).sum()) for one in parts),
         "no correlation in any split": raw.n_excluded,
+        f"no repeated trials, so no {formula}": int((~counted).sum()),
     }
     excluded = {reason: count for reason, count in excluded.items() if count}
     return Score(
@@ -269,18 +242,18 @@ def _score(
         raw=raw.value,
         ceiling=c,
         error=raw.error,
-        ci=None if interval is None else (interval.lo, interval.hi),
-        ci_method=None if interval is None else f"{interval.method}{held}; approximate",
+        ci=None if ci is None else (ci.lo, ci.hi),
+        ci_method=None if ci is None else f"{ci.method}{held}; approximate",
         formula=f"{formula}-v{FORMULAS[formula].version}",
-        per_unit=_per_unit(brain, varying, raw.per_neuroid, reliability),
-        predictions=_predictions(brain, varying, fitted),
-        n_units=int(varying.sum()) - raw.n_excluded,
+        per_unit=per_unit(parts, nan_mean(r, axis=0)),
+        predictions=predictions(parts),
+        n_units=int(counted.sum()) - raw.n_excluded,
         n_excluded=sum(excluded.values()),
-        n_stimuli=len(brain.stimuli),
+        n_stimuli=sum(len(one.brain.stimuli) for one in parts),
         excluded=excluded,
-        partial=brain.partial,
-        simulated=brain.simulated,
-        record=_record(how, benchmark, model, settings, brain, fitted),
+        partial=any(one.brain.partial for one in parts),
+        simulated=source(benchmark.data).simulated,
+        record=_record(how, benchmark, model, settings, parts),
     )
 
 
@@ -290,89 +263,81 @@ def _no_ceiling(formula: str, c: float | None) -> str:
     return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
 
 
-def _reliability(brain: Target, varying: npt.NDArray[np.bool_]) -> SplitHalf | None:
-    if brain.trials is None or len(brain.trials) < 2:
-        return None
-    return split_half(brain.trials[:, :, varying], correlate=pearson)
-
-
-def _per_unit(
-    brain: Target,
-    varying: npt.NDArray[np.bool_],
-    r: FloatArray,
-    reliability: SplitHalf | None,
-) -> xr.DataArray:
-    full = brain.neuroids.copy(data=np.full(len(varying), np.nan))
-    full.values[varying] = r
-    if reliability is not None:
-        per_site = np.full(len(varying), np.nan)
-        per_site[varying] = reliability.per_neuroid
-        full = full.assign_coords(ceiling=("neuroid", per_site))
-    return full.assign_attrs(units="Pearson r")
-
-
-def _predictions(brain: Target, varying: npt.NDArray[np.bool_], fitted: Fitted) -> xr.Dataset:
-    ids = np.asarray(brain.stimuli.ids)
-    tests = [fold.test for fold in fitted.folds]
-    return xr.Dataset(
-        {
-            "predicted": (("sample", "neuroid"), np.concatenate(fitted.predicted)),
-            "target": (("sample", "neuroid"), np.concatenate(fitted.observed)),
-        },
-        coords={
-            "fold": ("sample", np.repeat(np.arange(len(tests)), [len(t) for t in tests])),
-            "stimulus_id": ("sample", ids[np.concatenate(tests)]),
-            "neuroid_id": ("neuroid", brain.neuroids.coords["neuroid_id"].values[varying]),
-        },
-    )
-
-
 def _record(
     how: Predictivity,
     benchmark: Benchmark,
     model: BrainModel,
     settings: Settings,
-    brain: Target,
-    fitted: Fitted,
+    parts: Sequence[Session],
 ) -> Any:
-    (layer, step), _ = Counter((one.layer, one.step) for one in fitted.chosen).most_common(1)[0]
-    paper = settings.protocol == "paper"
+    chosen = Counter((one.layer, one.step) for part in parts for one in part.fitted.chosen)
+    (layer, step), _ = chosen.most_common(1)[0]
     asked = benchmark.presentation
     given = asked.accepted_by(model.presentations)
     notes = [] if given == asked else [f"asked for: {asked.describe()}"]
+    stimuli = [part.brain.stimuli.digest for part in parts]
     return record(
         seeds={
-            "splits": settings.seed if paper else 1,
+            "splits": settings.seed if settings.protocol == "paper" else 1,
             "ceiling": 1,
             "bootstrap": settings.seed,
         },
         hashes={
-            "stimuli": brain.stimuli.digest,
-            "data": brain.data_version,
+            "stimuli": stimuli[0] if len(parts) == 1 else sha256(*stimuli),
+            "data": source(benchmark.data).version,
             "model": model.digest,
-            "target": sha256(np.ascontiguousarray(brain.values).tobytes()),
+            "target": sha256(*(np.ascontiguousarray(p.brain.values).tobytes() for p in parts)),
         },
         layer=layer,
         step=step,
-        curve=fitted.curve,
+        curve=[_of_session(part, row) for part in parts for row in part.fitted.curve],
         clock=clock_of(model, settings.protocol).name,
         presentation=given.describe(),
         device=str(getattr(model, "device", "cpu")),
         precision=str(getattr(model, "precision", "float32")),
-        choices={
-            "map": "PLS1" if paper else "PLS2",
-            "solver": how.solver,
-            "components": how.n_components,
-            "features": fitted.n_features,
-            "pca": "fitted once on the benchmark's own images, without responses"
-            if paper
-            else "none",
-            "splits": how.n_splits,
-            "stratified": brain.strata is not None,
-            "window_ms": list(benchmark.window),
-        },
+        choices=_choices(how, benchmark, settings, parts),
         notes=notes,
     )
+
+
+def _choices(
+    how: Predictivity, benchmark: Benchmark, settings: Settings, parts: Sequence[Session]
+) -> dict[str, Any]:
+    paper = settings.protocol == "paper"
+    known = with_trials(parts)
+    choices: dict[str, Any] = {
+        "map": "PLS1" if paper else "PLS2",
+        "solver": how.solver,
+        "components": how.n_components,
+        "features": max(part.fitted.n_features for part in parts),
+        "pca": "fitted once on the benchmark's own images, without responses"
+        if paper and how.n_pca is not None
+        else "none",
+        "splits": how.n_splits,
+        "stratified": all(part.brain.strata is not None for part in parts),
+        "window_ms": list(benchmark.window),
+        "sites_with_ceiling": int(known.sum()),
+    }
+    if len(parts) > 1:
+        choices["sessions"] = [_summary(part, settings) for part in parts]
+    return choices
+
+
+def _summary(part: Session, settings: Settings) -> dict[str, Any]:
+    """One session on its own: each figure as in a score on it alone."""
+    reliability = part.reliability
+    return {
+        "session": part.name,
+        "sites": int(part.varying.sum()),
+        "images": len(part.brain.stimuli),
+        "raw": aggregate(part.r, protocol=settings.protocol).value,
+        "ceiling": None if reliability is None else reliability.value,
+        "features": part.fitted.n_features,
+    }
+
+
+def _of_session(part: Session, row: dict[str, Any]) -> dict[str, Any]:
+    return {"session": part.name, **row} if part.name else row
 
 
 def _check_enough(brain: Target, how: Predictivity, identifier: str) -> None:

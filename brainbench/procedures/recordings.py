@@ -12,7 +12,7 @@ import xarray as xr
 from brainbench.assembly import align, average, time_average, validate
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, Settings
+from brainbench.interfaces import Benchmark, Sessions, Settings
 from brainbench.stimuli import StimulusSet
 
 PER_OBJECT = 10
@@ -54,8 +54,31 @@ class Target:
     partial: bool
 
 
+def sessions(benchmark: Benchmark) -> dict[str, Benchmark]:
+    """Return the benchmark on each recording session of its data, sorted by name.
+
+    Data without sessions is one session without a name.
+
+    Raises
+    ------
+    InputError
+        Data that offers sessions and has none.
+    """
+    data = source(benchmark.data)
+    if not isinstance(data, Sessions):
+        return {"": benchmark}
+    found = data.sessions()
+    if not found:
+        raise InputError(
+            f"data set {data.name!r} has no session",
+            allowed="at least one",
+            todo="check what its sessions() returns",
+        )
+    return {name: benchmark.on(found[name]) for name in sorted(found)}
+
+
 def shown(benchmark: Benchmark, settings: Settings) -> StimulusSet:
-    """Stimuli of a benchmark, sorted by stimulus_id, at most `settings.limit` of them."""
+    """Stimuli of one session, sorted by stimulus_id, at most `settings.limit` of them."""
     return _limited(_sorted(source(benchmark.data).stimuli()), settings)
 
 

@@ -15,6 +15,7 @@ from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
 from brainbench.provenance import Costs, Record, counting, record
 from brainbench.run.plan import Find, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, failure
+from brainbench.stimuli import StimulusSet
 
 log = logging.getLogger(__name__)
 Sink = Callable[[Score, str], Score]
@@ -123,17 +124,18 @@ def _extract_together(model: BrainModel, needs: Sequence[Needs]) -> Costs:
 
     What fails here fails again for the benchmarks that need it, and only they say so.
     """
-    groups: dict[tuple[str, str], list[Needs]] = {}
+    groups: dict[tuple[str, str], list[tuple[StimulusSet, Needs]]] = {}
     with counting() as costs:
         for need in needs:
             with _logged(model):
-                group = (need.stimuli.digest, repr(need.presentation))
-                groups.setdefault(group, []).append(need)
-        for group_needs in groups.values():
-            first = group_needs[0]
-            layers = list(dict.fromkeys(layer for need in group_needs for layer in need.layers))
+                for part in need.parts:
+                    group = (part.digest, repr(need.presentation))
+                    groups.setdefault(group, []).append((part, need))
+        for members in groups.values():
+            stimuli, first = members[0]
+            layers = list(dict.fromkeys(layer for _, need in members for layer in need.layers))
             with _logged(model):
-                model.activations(first.stimuli, layers, first.presentation)
+                model.activations(stimuli, layers, first.presentation)
     return costs
 
 

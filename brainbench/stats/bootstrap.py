@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from brainbench.errors import InputError
 from brainbench.stats.aggregate import mean_then_median
 
-__all__ = ["Interval", "bootstrap"]
+__all__ = ["HeldOut", "Interval", "bootstrap", "bootstrap_sessions"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -45,6 +45,23 @@ class Interval:
     level: float
     method: str
     n_undefined: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What is held out in one recording session.
+
+    Parameters
+    ----------
+    predictions, targets : list of array, held-out stimulus x neuroid
+        One of each per split.
+    rows : list of array of int
+        Which stimuli those are.
+    """
+
+    predictions: Sequence[NDArray[Any]]
+    targets: Sequence[NDArray[Any]]
+    rows: Sequence[NDArray[Any]]
 
 
 def bootstrap(
@@ -99,17 +116,65 @@ def bootstrap(
     >>> interval.lo < 2**-0.5 < interval.hi
     True
     """
-    _check(predictions, targets, rows, resample=resample, n_draws=n_draws, level=level)
-    sums = [_sums(x, y) for x, y in zip(predictions, targets, strict=True)]
-    n_units = np.shape(targets[0])[1]
+    session = HeldOut(predictions=predictions, targets=targets, rows=rows)
+    return bootstrap_sessions(
+        [session],
+        aggregate=aggregate,
+        resample=resample,
+        n_draws=n_draws,
+        level=level,
+        seed=seed,
+    )
+
+
+def bootstrap_sessions(
+    sessions: Sequence[HeldOut],
+    *,
+    aggregate: Callable[[FloatArray], FloatArray] = mean_then_median,
+    resample: Literal["images", "units", "both"] = "both",
+    n_draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval over the neuroids of several sessions that saw different stimuli.
+
+    Parameters
+    ----------
+    sessions : sequence of HeldOut
+        Each with the same number of splits. Stimuli are resampled within each session, neuroids over
+        all of them.
+    aggregate, resample, n_draws, level, seed
+        See `bootstrap`, which this is for one session.
+
+    Raises
+    ------
+    InputError
+        As `bootstrap`; sessions that differ in the number of splits, or none.
+    """
+    _check_sessions(sessions)
+    for one in sessions:
+        _check(
+            one.predictions,
+            one.targets,
+            one.rows,
+            resample=resample,
+            n_draws=n_draws,
+            level=level,
+        )
+    sums = [
+        [_sums(x, y) for x, y in zip(one.predictions, one.targets, strict=True)] for one in sessions
+    ]
+    n_units = sum(np.shape(one.targets[0])[1] for one in sessions)
     rng = np.random.default_rng(seed)
     drawn = []
     for size in _sizes(n_draws):
-        if resample == "units":
-            weights: list[FloatArray] = [np.ones((1, len(held_out))) for held_out in rows]
-        else:
-            weights = _image_weights(rows, size, rng)
-        r = np.stack([_pearson(w, s) for w, s in zip(weights, sums, strict=True)], axis=1)
+        r = np.concatenate(
+            [
+                _drawn(one.rows, mine, size, rng, resample)
+                for one, mine in zip(sessions, sums, strict=True)
+            ],
+            axis=2,
+        )
         if resample != "images":
             units = rng.integers(n_units, size=(size, 1, n_units))
             r = np.take_along_axis(np.broadcast_to(r, (size, *r.shape[1:])), units, axis=2)
@@ -123,13 +188,29 @@ def bootstrap(
             todo="look at the raw score first: its reason applies here too",
         )
     lo, hi = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        float(lo), float(hi), level, _method(rows, resample, n_draws, seed), n_draws - len(defined)
-    )
+    method = _method(sessions, resample, n_draws, seed)
+    return Interval(float(lo), float(hi), level, method, n_draws - len(defined))
 
 
-def _method(rows: Sequence[IntArray], resample: str, n_draws: int, seed: int) -> str:
-    images = "images" if _overlap(rows) else "images within folds"
+def _drawn(
+    rows: Sequence[IntArray],
+    sums: Sequence[FloatArray],
+    n_draws: int,
+    rng: np.random.Generator,
+    resample: str,
+) -> FloatArray:
+    """Correlations of one session over resampled images, draw x split x neuroid."""
+    if resample == "units":
+        weights: list[FloatArray] = [np.ones((1, len(held_out))) for held_out in rows]
+    else:
+        weights = _image_weights(rows, n_draws, rng)
+    return np.stack([_pearson(w, s) for w, s in zip(weights, sums, strict=True)], axis=1)
+
+
+def _method(sessions: Sequence[HeldOut], resample: str, n_draws: int, seed: int) -> str:
+    images = "images" if _overlap(sessions[0].rows) else "images within folds"
+    if len(sessions) > 1:
+        images += " of each session"
     what = {"images": images, "units": "units", "both": f"{images} and units"}[resample]
     return f"percentile bootstrap of {what}, {n_draws} draws, seed {seed}, maps not refitted"
 
@@ -183,6 +264,16 @@ def _pearson(weights: FloatArray, sums: FloatArray) -> FloatArray:
     # Below this a variance is the rounding of the difference.
     constant = (var_x <= 1e-12 * xx) | (var_y <= 1e-12 * yy)
     return (xy - x * y) / np.sqrt(np.where(constant, np.nan, var_x * var_y))
+
+
+def _check_sessions(sessions: Sequence[HeldOut]) -> None:
+    n_splits = [len(one.rows) for one in sessions]
+    if len(set(n_splits)) != 1:
+        raise InputError(
+            f"sessions with {n_splits} splits",
+            allowed="at least one session, each with the same number of splits",
+            todo="split each session alike",
+        )
 
 
 def _check(

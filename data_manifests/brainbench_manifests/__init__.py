@@ -9,7 +9,10 @@ from typing import Any
 
 def data() -> dict[str, str]:
     """Name of every data set -> where its manifest is."""
-    return {"Simulated": "brainbench_manifests:simulated"}
+    return {
+        "Simulated": "brainbench_manifests:simulated",
+        "Cowley2023": "brainbench_manifests:cowley2023",
+    }
 
 
 def __getattr__(attribute: str) -> dict[str, Any]:

@@ -5,6 +5,9 @@ def models() -> dict[str, str]:
     """Name of every model -> the function that makes it."""
     return {
         "cornet_s": "brainbench_models.cornet:cornet_s",
+        "efficientnet_lite0": "brainbench_models.efficientnet_lite:efficientnet_lite0",
+        "efficientnet_lite1": "brainbench_models.efficientnet_lite:efficientnet_lite1",
+        "efficientnet_lite2": "brainbench_models.efficientnet_lite:efficientnet_lite2",
         "pixels": "brainbench_models.pixels:pixels",
         "simulated_maps": "brainbench_models.simulated:simulated_maps",
         "simulated_population": "brainbench_models.simulated:simulated_population",

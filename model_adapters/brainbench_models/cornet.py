@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,10 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from brainbench.data.fetch import digest_of_file
 from brainbench.errors import InputError
+from brainbench.extract import checkpoint
+from brainbench.extract.checkpoint import State
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
+from brainbench_models._released import Released
 
 STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 """How often each area runs in one forward pass."""
@@ -139,19 +145,25 @@ class CORnetS(nn.Module):
 
     `V1.output`, `V2.output`, `V4.output` and `IT.output` are called once per step, so a forward
     hook there sees every step; `decoder.avgpool` sees the last step of IT.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Widths of V1, V2, V4 and IT; the paper's where not given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int] = (64, 128, 256, 512)) -> None:
         super().__init__()
-        self.V1 = FeedforwardArea(3, 64)
-        self.V2 = RecurrentArea(64, 128, STEPS["V2"])
-        self.V4 = RecurrentArea(128, 256, STEPS["V4"])
-        self.IT = RecurrentArea(256, 512, STEPS["IT"])
+        v1, v2, v4, it = channels
+        self.V1 = FeedforwardArea(3, v1)
+        self.V2 = RecurrentArea(v1, v2, STEPS["V2"])
+        self.V4 = RecurrentArea(v2, v4, STEPS["V4"])
+        self.IT = RecurrentArea(v4, it, STEPS["IT"])
         self.decoder = nn.Sequential(
             OrderedDict(
                 avgpool=nn.AdaptiveAvgPool2d(1),
                 flatten=nn.Flatten(),
-                linear=nn.Linear(512, _N_CLASSES),
+                linear=nn.Linear(it, _N_CLASSES),
                 output=nn.Identity(),
             )
         )
@@ -224,29 +236,66 @@ def _draw(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
     tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
 
 
-def cornet_s(*, weights: str = "untrained") -> WrappedModel:
-    """CORnet-S with seeded random weights, its areas and both of its clocks.
+RELEASED: Final = Released(
+    model="cornet_s",
+    folder="https://s3.amazonaws.com/cornet-models",
+    file="cornet_s-1d3f7974.pth",
+    sha256="1d3f7974",
+)
+"""What the authors trained on ImageNet."""
+
+
+def cornet_s(*, weights: str = "auto") -> WrappedModel:
+    """CORnet-S, its areas and both of its clocks.
 
     Parameters
     ----------
     weights : str
-        "untrained" or "untrained-N", where N seeds the draw; "untrained" is "untrained-0".
+        "imagenet": the authors', from the cache or the network. "untrained" or "untrained-N": random,
+        where N seeds the draw; "untrained" is "untrained-0". "auto": "imagenet" if it is in the cache or
+        the network gives it, which is asked once, else "untrained-0", and the user is told. Or the path
+        of a .safetensors or .pth file. Which of them it is stands in the name: cornet_s@imagenet,
+        cornet_s@untrained-0, cornet_s@file-DIGITS with the first twelve of the file's SHA-256.
 
     Raises
     ------
+    DownloadError
+        "imagenet", which is not in the cache and does not come, or is not the file it should be.
     InputError
-        Other weights: the authors' trained ones are not part of this version.
+        Weights of another name, or a file that is absent, damaged, not safe to read, or of another
+        network.
+    CacheError
+        A cache folder that cannot be written.
     """
-    seed = _seed(weights)
+    net, which = _network(weights)
     return wrap(
-        untrained(seed=seed),
+        net,
         layers={area: f"{area}.output" for area in STEPS},
         preprocess=IMAGENET_224,
         timeline=CLOCKS,
-        name=f"cornet_s@untrained-{seed}",
-        weights=f"untrained-{seed}",
+        name=f"cornet_s@{which}",
+        weights=which,
         behaviour="decoder.avgpool",
     )
+
+
+def _network(weights: str) -> tuple[CORnetS, str]:
+    if weights == "auto":
+        weights = "imagenet" if RELEASED.reachable() else "untrained"
+    if weights == "imagenet":
+        return _filled(RELEASED.state(), "imagenet weights"), "imagenet"
+    if weights.endswith(checkpoint.SUFFIXES):
+        path = Path(weights).expanduser()
+        net = _filled(checkpoint.read(path), f"weights {path}")
+        return net, f"file-{digest_of_file(path)[:12]}"
+    seed = _seed(weights)
+    return untrained(seed=seed), f"untrained-{seed}"
+
+
+def _filled(state: State, name: str) -> CORnetS:
+    net = CORnetS()
+    checkpoint.fill(net, state, name=name)
+    return net
 
 
 def _seed(weights: str) -> int:
@@ -254,7 +303,8 @@ def _seed(weights: str) -> int:
     if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
         raise InputError(
             f"cornet_s with weights {weights!r}",
-            allowed="untrained, or untrained-N with a whole number N that seeds them",
-            todo="leave weights away; the authors' trained weights are not part of this version",
+            allowed="auto, imagenet, untrained, untrained-N with a whole number N that seeds them, or "
+            "a file " + ", ".join(checkpoint.SUFFIXES[:3]),
+            todo="choose one of these with --weights, or after the name as cornet_s@imagenet",
         )
     return int(number or 0)

@@ -120,12 +120,12 @@ def test_untrained_weights_follow_the_recipe(nets: dict[str, CORnetS]) -> None:
         assert 0.9 * bound < float(tensor.detach().abs().max()) <= bound
 
 
-@pytest.mark.parametrize("weights", ["imagenet", "untrained-x", "untrained--1", "trained", ""])
+@pytest.mark.parametrize("weights", ["untrained-x", "untrained--1", "trained", ""])
 def test_other_weights_are_an_error(weights: str) -> None:
     with pytest.raises(InputError, match=f"cornet_s with weights '{weights}'") as caught:
         cornet_s(weights=weights)
     assert "untrained-N" in caught.value.allowed
-    assert "trained weights are not part of this version" in caught.value.todo
+    assert "--weights" in caught.value.todo
 
 
 def test_the_seed_is_part_of_name_and_weights() -> None:

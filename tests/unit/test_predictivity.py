@@ -16,12 +16,9 @@ from brainbench import stimuli
 from brainbench.data.arrays import ArrayData
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Settings
-from brainbench.metrics.gram import gram
 from brainbench.metrics.pls import cross_predict
 from brainbench.presentation import CONSTANT
 from brainbench.procedures.candidates import candidates
-from brainbench.procedures.predictivity import Predictivity, _inner_scores
-from brainbench.procedures.recordings import target
 from brainbench.timeline import Timeline
 
 N, SITES = 80, 6
@@ -178,22 +175,6 @@ def test_nominal_clock_chooses_the_step_and_keeps_the_curve(linear):
     assert better["inner_mean"] > worse["inner_mean"] + 0.3
     assert better["inner_sd"] > 0
     assert (better["start_ms"], better["end_ms"]) == (150, 300)
-
-
-def test_choice_of_step_never_sees_the_held_out_images(linear):
-    X, _, trials = linear
-    data = brain(None, trials=trials)
-    known = target(benchmark(data), Settings())
-    train, held_out = np.arange(0, 72), np.arange(72, 80)
-    changed = known.values.copy()
-    changed[held_out] = 1e6
-    features = [gram(X), gram(X[:, ::-1] ** 2)]
-    how = Predictivity(n_components=3)
-    args = (how, features, known)
-    assert _inner_scores(*args, known.values, train, 0) == _inner_scores(*args, changed, train, 0)
-    assert _inner_scores(*args, known.values, train, 0) != _inner_scores(
-        *args, changed, np.arange(8, 80), 0
-    )
 
 
 def test_clock_of_true_bins_averages_the_window(linear):

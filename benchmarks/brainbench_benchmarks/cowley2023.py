@@ -1,0 +1,23 @@
+"""Benchmark on macaque V4: four sessions, each with images and neurons of its own.
+
+The public files say that spikes were counted in 100 ms, not which 100 ms, and not how the image was shown.
+The window of the other V4 benchmarks and a constant image stand in for both; they choose a model's step.
+No principal components are taken: 1,000 of them for 1,200 images would ruin the map (docs/data.md).
+"""
+
+from brainbench.interfaces import Benchmark
+from brainbench.presentation import CONSTANT
+from brainbench.procedures.predictivity import Predictivity
+
+V4_pls = Benchmark(
+    identifier="Cowley2023.V4-pls",
+    version=1,
+    data="Cowley2023",
+    region="V4",
+    window=(70, 170),
+    presentation=CONSTANT,
+    procedure=Predictivity(n_components=25, n_pca=None, n_splits=10),
+    metric="median Pearson r over neurons of all sessions of held-out PLS predictions",
+    ceiling="split-half over repeats, Spearman-Brown corrected, where repeats are published",
+    citation="Cowley, Stan, Pillow & Smith, 2023, bioRxiv, doi:10.1101/2023.11.22.568315",
+)

@@ -1,0 +1,51 @@
+"""`brainbench data`: getting data sets onto this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Get data sets onto this machine.")
+
+
+@app.callback()
+def _data() -> None:
+    pass
+
+
+@app.command("import")
+def import_(
+    name: Annotated[str, typer.Argument(help="A data set, as `brainbench list data` shows it.")],
+    folder: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="Folder with the published files.")
+    ],
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bar.")] = False,
+) -> None:
+    """Check published files by their checksums, convert them and keep them in the data folder.
+
+    The data folder is BRAINBENCH_DATA, or the user's own data folder.
+    """
+    from brainbench import progress
+    from brainbench.cli import console
+    from brainbench.data.manifest import source
+    from brainbench.errors import InputError
+    from brainbench.interfaces import Importable
+
+    data = source(name)
+    if not isinstance(data, Importable):
+        raise InputError(
+            f"data set {name!r} is not imported ({data.command})",
+            allowed="a data set whose files are published elsewhere",
+            todo="see `brainbench list data`",
+        )
+    if not folder.is_dir():
+        raise InputError(
+            f"--from {folder}: there is no such folder",
+            allowed="a folder with the published files",
+            todo=f"see `brainbench show {name}` for where they are published",
+        )
+    with progress.use(console.reporter(quiet=quiet)):
+        made = data.import_from(folder)
+    print(f"{name} is here: {made}")

@@ -1,0 +1,167 @@
+"""Macaque V4 as published: import, scores, and what they must show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainbench import load_benchmark, load_model
+from brainbench.cli.main import run
+from brainbench.data.manifest import source
+from brainbench.interfaces import Settings
+from brainbench.procedures.recordings import sessions, target
+
+SIZES = {"190923": (33, 1200), "201025": (89, 1200), "210224": (67, 800), "210325": (50, 640)}
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """The program in this process: exit status, stdout, stderr."""
+
+    def call_(*arguments):
+        monkeypatch.setattr("sys.argv", ["brainbench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return call_
+
+
+@pytest.fixture(scope="module")
+def published(shared):
+    return shared("data/cowley_v4")
+
+
+@pytest.fixture(scope="module")
+def imported(published, tmp_path_factory):
+    """Data folder with the data set, made once."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINBENCH_DATA", str(folder))
+        source("Cowley2023").import_from(published)
+    return folder
+
+
+@pytest.fixture
+def here(imported, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(imported))
+
+
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "nothing"))
+
+
+# --- without the data -----------------------------------------------------------------------------
+
+
+def test_without_the_data_the_command_is_named_and_nothing_fails(call, away, tmp_path):
+    status, out, _ = call("score", "-m", "pixels", "-b", "Cowley2023.*", "-o", tmp_path / "results")
+    assert status == 0
+    assert "not here" in out
+    assert "brainbench data import Cowley2023 --from DIR" in out
+    assert "https://github.com/cowleygroup/V4_compact_models" in out
+
+
+def test_without_the_data_it_is_listed(call, away):
+    _, out, _ = call("list", "data", "Cowley2023", "--json")
+    (row,) = json.loads(out)
+    assert row["state"] == "data not here"
+    assert row["get it with"] == "brainbench data import Cowley2023 --from DIR"
+    _, out, _ = call("show", "Cowley2023")
+    assert "GPL-3.0" in out
+    assert "f4552ad9d34a466ebc66658f72a08a8e5038f1cf" in out
+
+
+def test_import_from_a_folder_without_the_files(call, away, tmp_path):
+    status, _, err = call("data", "import", "Cowley2023", "--from", tmp_path)
+    assert status == 2
+    assert "9 of 9 files of Cowley2023 are missing" in err
+
+
+def test_import_from_no_folder(call, away, tmp_path):
+    status, _, err = call("data", "import", "Cowley2023", "--from", tmp_path / "none")
+    assert status == 2
+    assert "there is no such folder" in err
+
+
+def test_import_of_what_is_made(call, away, tmp_path):
+    status, _, err = call("data", "import", "Simulated", "--from", tmp_path)
+    assert status == 2
+    assert "data set 'Simulated' is not imported" in err
+
+
+def test_import_of_an_unknown_name(call, away, tmp_path):
+    status, _, err = call("data", "import", "Cowly2023", "--from", tmp_path)
+    assert status == 2
+    assert "did you mean Cowley2023" in err
+
+
+# --- with it --------------------------------------------------------------------------------------
+
+
+def test_command_imports(call, published, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path))
+    status, out, _ = call("data", "import", "Cowley2023", "--from", published, "--quiet")
+    assert status == 0
+    assert out.startswith(f"Cowley2023 is here: {tmp_path}")
+    _, out, _ = call("list", "benchmarks", "Cowley2023.*", "--json")
+    assert json.loads(out)[0]["data"] == "here"
+
+
+def test_sizes_and_values_are_those_of_the_files(here, published):
+    found = source("Cowley2023").sessions()
+    assert {n: one.regions["V4"].shape[-2:][::-1] for n, one in found.items()} == SIZES
+    for name, one in found.items():
+        assert len(one.pictures) == SIZES[name][1]
+        assert one.pictures.picture(0).shape == (112, 112, 3)
+    # Per session: the mean over repeats is the published mean.
+    declared = load_benchmark("Cowley2023.V4-pls")
+    for name, one in sessions(declared).items():
+        mean = np.load(published / f"responses_repeat_averaged/responses_{name}.npy")
+        np.testing.assert_allclose(target(one, Settings()).values, mean.T, rtol=1e-12)
+
+
+def test_ceiling_of_the_session_with_repeats(here):
+    """Split-half .61, Spearman-Brown .76, as the material's README says."""
+    from brainbench.metrics.correlation import pearson
+    from brainbench.stats.ceiling import split_half
+
+    trials = source("Cowley2023").sessions()["210325"].recordings("V4").values
+    assert np.unique((~np.isnan(trials[:, :, 0])).sum(axis=0)).tolist() == [6, 7, 8, 9, 10]
+    assert split_half(trials, correlate=pearson).value == pytest.approx(0.76, abs=0.01)
+
+
+def test_score_on_all_four_sessions(call, here, tmp_path, cache_folder):
+    status, out, _ = call(
+        "score", "-m", "pixels", "-b", "Cowley2023.V4-pls", "--limit", 200,
+        "-o", tmp_path / "results", "--format", "json", "-q",
+    )  # fmt: skip
+    assert status == 0
+    (score,) = json.loads(out)
+    assert (score["n_units"], score["n_stimuli"], score["partial"]) == (239, 800, True)
+    assert score["ceiling"] is None  # only 50 of the 239 neurons have one
+    choices = score["record"]["choices"]
+    assert choices["sites_with_ceiling"] == 50
+    assert [row["session"] for row in choices["sessions"]] == list(SIZES)
+    assert [row["sites"] for row in choices["sessions"]] == [n for n, _ in SIZES.values()]
+    stored = json.loads(Path(score["file"]).read_text())
+    of = np.array(stored["per_unit"]["coords"]["session"]).astype(str)
+    ceilings = np.array(stored["per_unit"]["coords"]["ceiling"], dtype=float)
+    assert set(of[~np.isnan(ceilings)]) == {"210325"}
+
+
+@pytest.mark.slow
+def test_network_trained_on_photographs_beats_pixels_widely(here, cache_folder):
+    """A simpler analysis of all images of 210325 (PCA, ridge): .59, pixels .25."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
+    one = load_benchmark("Cowley2023.V4-pls").on(source("Cowley2023").sessions()["210325"])
+    trained = Settings(limit=240, layers={"V4": "_blocks.10"})
+    network = one.score(load_model("efficientnet_lite0"), trained)
+    pixels = one.score(load_model("pixels"), Settings(limit=240))
+    assert network.value > pixels.value + 0.2
+    assert network.ci[0] > pixels.ci[1]
+    assert network.ceiling > network.value
