@@ -6,6 +6,7 @@ each does is tabulated in docs/scores.md.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def _session(
     label = f"{benchmark.identifier}, session {name}" if name else benchmark.identifier
     _check_enough(brain, how, label)
     offered = candidates(benchmark, model, settings, brain.stimuli)
+    _check_enough(brain, how, label, choosing=len(offered) > 1)
     varying = np.ptp(brain.values, axis=0) > 0
     if not varying.any():
         raise InputError(
@@ -340,20 +342,25 @@ def _of_session(part: Session, row: dict[str, Any]) -> dict[str, Any]:
     return {"session": part.name, **row} if part.name else row
 
 
-def _check_enough(brain: Target, how: Predictivity, identifier: str) -> None:
+def _check_enough(
+    brain: Target, how: Predictivity, identifier: str, *, choosing: bool = False
+) -> None:
     n = len(brain.stimuli)
-    smallest = n - -(-n // how.n_splits)  # training images of the fold that leaves out most
-    if how.n_components > smallest - 1:
+    left = _training(n, how, choosing=choosing)
+    if left <= how.n_components:
+        least = next(
+            m for m in itertools.count(n) if _training(m, how, choosing=choosing) > how.n_components
+        )
+        inside = " after its inner folds, which choose the layer or step" if choosing else ""
         raise InputError(
-            f"{identifier}: {n} images leave {smallest} for training, PLS with "
+            f"{identifier}: {n} images leave {left} for training{inside}, PLS with "
             f"{how.n_components} components needs at least {how.n_components + 1}",
-            allowed=f"at least {_least(how)} images",
+            allowed=f"at least {least} images",
             todo="use more images (a larger --limit)",
         )
 
 
-def _least(how: Predictivity) -> int:
-    n = how.n_components + 2
-    while n - -(-n // how.n_splits) < how.n_components + 1:
-        n += 1
-    return n
+def _training(n: int, how: Predictivity, *, choosing: bool) -> int:
+    """Training images of the split, and of its inner fold, that leave out most."""
+    left = n - -(-n // how.n_splits)
+    return left - -(-left // how.n_inner) if choosing else left

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-IMAGES = 32
+IMAGES = 40
 COMMAND = ["score", "--model", "cornet_s@untrained-0", "--benchmark", "Simulated.*"]
 
 

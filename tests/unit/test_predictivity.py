@@ -305,6 +305,17 @@ def test_too_few_images_for_the_components(linear):
     assert "--limit" in text
 
 
+def test_too_few_images_for_the_choice_of_a_step(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    model = two_step_model(data, X, X**2)
+    with pytest.raises(InputError) as error:
+        benchmark(data, n_components=25).score(model, Settings(limit=32))
+    assert "32 images leave 22 for training after its inner folds" in str(error.value)
+    assert "at least 37 images" in str(error.value)
+    assert benchmark(data, n_components=25).score(model, Settings(limit=37)).n_stimuli == 37
+
+
 def test_least_number_of_images_is_enough(linear):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((29, 40))
