@@ -306,9 +306,10 @@ def test_too_few_images_for_the_components(linear):
 
 
 def test_too_few_images_for_the_choice_of_a_step(linear):
-    X, _, trials = linear
+    _, _, trials = linear
     data = brain(None, trials=trials)
-    model = two_step_model(data, X, X**2)
+    wide = np.random.default_rng(0).standard_normal((N, 40))
+    model = two_step_model(data, wide, wide**2)
     with pytest.raises(InputError) as error:
         benchmark(data, n_components=25).score(model, Settings(limit=32))
     assert "32 images leave 22 for training after its inner folds" in str(error.value)
