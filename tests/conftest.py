@@ -35,6 +35,7 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("BRAINBENCH_CACHE", str(tmp_path_factory.mktemp("session-cache")))
         patch.setenv("BRAINBENCH_RESULTS", str(tmp_path_factory.mktemp("session-results")))
         patch.delenv("BRAINBENCH_CACHE_GB", raising=False)
+        patch.setenv("BRAINBENCH_DATA", str(tmp_path_factory.mktemp("session-data")))
         patch.setenv("BRAINBENCH_OFFLINE", "1")  # no outcome depends on the network
         yield
 
