@@ -126,7 +126,7 @@ def pls(folder: Path) -> list[str]:
             f"{r['ours_s']:.2f} s",
             f"{r['reference_s']:.0f} s ({r['reference']})",
             f"{r['ratio']:.0f}",
-            f"{r['at_least']:.0f}",
+            f"{r['ratio_at_least']:.0f}",
             f"{r['gram_s']:.2f} s",
             f"{r['ours_over_gram']:.1f}",
             f"{r['difference']:.1e}",

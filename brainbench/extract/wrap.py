@@ -46,7 +46,8 @@ _SUFFIX = ".nc"
 class WrappedModel:
     """A network as a BrainModel; `wrap` makes it, and explains its parameters.
 
-    Activations live in the cache, one file per layer and stimulus set, and are read when indexed.
+    Activations live in the cache, one file per layer and stimulus set, and are read when indexed. `notes`
+    go into the record of every score, such as why other weights were not to be had.
     """
 
     name: str
@@ -63,6 +64,7 @@ class WrappedModel:
     cache: Cache | None = None
     precision: str = PRECISION
     presentations: tuple[Kind, ...] = ("constant",)
+    notes: tuple[str, ...] = ()
 
     @property
     def static(self) -> bool:

@@ -276,7 +276,8 @@ def _record(
     (layer, step), _ = chosen.most_common(1)[0]
     asked = benchmark.presentation
     given = asked.accepted_by(model.presentations)
-    notes = [] if given == asked else [f"asked for: {asked.describe()}"]
+    notes = list(getattr(model, "notes", ()))
+    notes += [] if given == asked else [f"asked for: {asked.describe()}"]
     stimuli = [part.brain.stimuli.digest for part in parts]
     return record(
         seeds={

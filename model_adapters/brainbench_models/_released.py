@@ -115,11 +115,12 @@ class Released:
             return error.got
         return None
 
-    def reachable(self, store: Cache | None = None) -> bool:
-        """Whether the weights are here now; where not, the user is told why, and what is used."""
+    def fallback(self, store: Cache | None = None) -> str | None:
+        """Why untrained weights are used instead, which the user is told too; None where they are here."""
         reason = self.why_not(store)
-        if reason is not None:
-            progress.current().note(
-                f"{self.model}: no trained weights ({reason}); going on with untrained ones"
-            )
-        return reason is None
+        if reason is None:
+            return None
+        progress.current().note(
+            f"{self.model}: no trained weights ({reason}); going on with untrained ones"
+        )
+        return f"no trained weights: {reason}"

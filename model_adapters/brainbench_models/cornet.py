@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -267,8 +268,11 @@ def cornet_s(*, weights: str = "auto") -> WrappedModel:
     CacheError
         A cache folder that cannot be written.
     """
+    reason = RELEASED.fallback() if weights == "auto" else None
+    if weights == "auto":
+        weights = "untrained" if reason else "imagenet"
     net, which = _network(weights)
-    return wrap(
+    model = wrap(
         net,
         layers={area: f"{area}.output" for area in STEPS},
         preprocess=IMAGENET_224,
@@ -277,11 +281,10 @@ def cornet_s(*, weights: str = "auto") -> WrappedModel:
         weights=which,
         behaviour="decoder.avgpool",
     )
+    return replace(model, notes=(reason,)) if reason else model
 
 
 def _network(weights: str) -> tuple[CORnetS, str]:
-    if weights == "auto":
-        weights = "imagenet" if RELEASED.reachable() else "untrained"
     if weights == "imagenet":
         return _filled(RELEASED.state(), "imagenet weights"), "imagenet"
     if weights.endswith(checkpoint.SUFFIXES):

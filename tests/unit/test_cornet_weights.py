@@ -255,6 +255,8 @@ def test_no_network(notes: list[str], cache_folder: Path) -> None:
     assert (model.name, model.weights) == ("cornet_s@untrained-0", "untrained-0")
     assert model.digest == cornet_s(weights="untrained").digest
     assert "127.0.0.1 cannot be reached (Connection refused)" in notes[0]
+    assert model.notes == ("no trained weights: " + notes[0].split("(", 1)[1].rsplit(");", 1)[0],)
+    assert cornet_s(weights="untrained").notes == ()
     with pytest.raises(DownloadError, match="cannot be reached"):
         cornet_s(weights="imagenet")
 

@@ -229,6 +229,21 @@ def test_user_chooses_a_layer(linear):
     assert score.value < 0.3
 
 
+def test_notes_of_the_model_go_into_the_record(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Noted(Known):
+        notes: tuple[str, ...] = ("no trained weights",)
+
+    score = benchmark(data).score(Noted(**vars(model_of(data, X))))
+    assert score.record.notes == [
+        "no trained weights",
+        "asked for: image 100 ms, then blank to 250 ms",
+    ]
+
+
 def test_limit_marks_the_score_as_partial(linear):
     X, _, trials = linear
     data = brain(None, trials=trials)
