@@ -157,30 +157,31 @@ def pls(folder: Path) -> list[str]:
 
 def extraction(folder: Path) -> list[str]:
     """Cost of reading all areas and steps."""
-    found = measured(folder, "extract")
-    rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in found.items()]
-    return [
+    return figures(
+        folder,
+        "extract",
         "## Cost of extraction",
-        "",
-        "`python perf/extract.py`: all areas and steps of CORnet-S, files and hashes included, beside",
-        "the bare forward passes over the same images in the same process.",
-        "",
-        *table(("", ""), rows),
-    ]
+        "all areas and steps of CORnet-S, files and hashes included, beside the bare forward passes over "
+        "the same images in the same process.",
+    )
 
 
 def memory(folder: Path) -> list[str]:
     """Peak memory with a layer of 400,000 features."""
-    found = measured(folder, "memory")
-    rows = [(name.replace("_", " "), f"{value:.5g}") for name, value in found.items()]
-    return [
+    return figures(
+        folder,
+        "memory",
         "## Memory",
-        "",
-        "`python perf/memory.py`: extraction, Gram matrix, PLS2 and PLS1 (10 splits, 25 components) of one",
-        "very large layer, in one process.",
-        "",
-        *table(("", ""), rows),
-    ]
+        "extraction, Gram matrix, PLS2 and PLS1 (10 splits, 25 components) of one very large layer, in "
+        "one process.",
+    )
+
+
+def figures(folder: Path, script: str, title: str, what: str) -> list[str]:
+    """A section with one row per figure of a perf script."""
+    found = measured(folder, script)
+    rows = [(name.replace("_", " "), f"{value:.5g}") for name, value in found.items()]
+    return [title, "", f"`python perf/{script}.py`: {what}", "", *table(("", ""), rows)]
 
 
 def difficulty(folder: Path) -> list[str]:

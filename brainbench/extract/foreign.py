@@ -22,7 +22,7 @@ from PIL import Image
 from brainbench.errors import ActivationError, unknown
 from brainbench.extract.fingerprint import digest_of
 from brainbench.extract.hooks import Calls
-from brainbench.extract.network import Forward, Images, Response, available, response
+from brainbench.extract.network import Forward, Images, Response, answered_here, response
 from brainbench.extract.preprocess import Preprocess
 from brainbench.provenance import count_forward, sha256
 from brainbench.timeline import Span, Timeline
@@ -106,9 +106,7 @@ class BrainScoreNetwork:
 
     def place(self, device: str) -> str:
         """Answer "cpu": the object runs where it likes, its answers come back here."""
-        if device not in ("auto", "cpu"):
-            available(device)
-        return "cpu"
+        return answered_here(device)
 
     @contextlib.contextmanager
     def running(

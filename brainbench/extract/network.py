@@ -191,6 +191,13 @@ def available(device: str) -> str:
         ) from error
 
 
+def answered_here(device: str) -> str:
+    """Return "cpu" for what runs where it likes; a device that does not exist is still an InputError."""
+    if device not in ("auto", "cpu"):
+        available(device)
+    return "cpu"
+
+
 @dataclass(frozen=True)
 class FunctionNetwork:
     """A function from images to responses, numpy in, numpy out.
@@ -219,9 +226,7 @@ class FunctionNetwork:
 
     def place(self, device: str) -> str:
         """Answer "cpu": a function runs where it likes, its answers come back here."""
-        if device not in ("auto", "cpu"):
-            available(device)
-        return "cpu"
+        return answered_here(device)
 
     @contextlib.contextmanager
     def running(
