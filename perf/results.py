@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -66,7 +67,11 @@ def main_command(folder: Path) -> list[str]:
     _, first = run(folder, *command.split(), *results)
     _, again = run(folder, *command.split(), *results)
     _, redone = run(folder, *command.split(), *results, "--overwrite", "always")
+    began = time.perf_counter()
+    run(folder, "brainbench", "--help")
+    seconds = time.perf_counter() - began
     rows = [
+        ("`brainbench --help`", f"{seconds:.2f} s"),
         ("first run, nothing cached", cost(first)),
         ("again: scores are stored", cost(again)),
         ("again with `--overwrite always`: activations are cached", cost(redone)),
