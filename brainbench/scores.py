@@ -37,6 +37,11 @@ COLUMNS = (
 """Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
 
 
+def are_untrained(weights: str) -> bool:
+    """Whether the name of weights, such as "untrained-0", says that they are seeded random numbers."""
+    return weights.startswith("untrained")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Score:
     """One model on one benchmark.
@@ -130,7 +135,7 @@ class Score:
     @property
     def untrained(self) -> bool:
         """The model's weights are seeded random numbers."""
-        return self.weights.startswith("untrained")
+        return are_untrained(self.weights)
 
     @property
     def seconds(self) -> float:

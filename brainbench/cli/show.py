@@ -77,6 +77,7 @@ def _data(name: str) -> dict[str, Any]:
 
 def _model(name: str) -> dict[str, Any]:
     from brainbench.loading import load_model
+    from brainbench.scores import are_untrained
 
     model = load_model(name)
     clocks = []
@@ -87,9 +88,7 @@ def _model(name: str) -> dict[str, Any]:
     return {
         "model": model.name,
         "weights": model.weights
-        + (
-            " (seeded random numbers, not trained)" if model.weights.startswith("untrained") else ""
-        ),
+        + (" (seeded random numbers, not trained)" if are_untrained(model.weights) else ""),
         "areas": [f"{region}: {', '.join(layers)}" for region, layers in model.areas.items()],
         "static": "yes, one state per image" if model.static else "no",
         "clocks": clocks,

@@ -36,10 +36,6 @@ class Target:
         and where `--limit` left too few images of some object: splits are then not stratified.
     neuroids : DataArray
         One entry per neuroid, with its coordinates.
-    data_version : str
-        Version of the data.
-    simulated : bool
-        No animal was recorded.
     partial : bool
         A limit left some stimuli out.
     """
@@ -49,8 +45,6 @@ class Target:
     trials: npt.NDArray[np.float64] | None
     strata: npt.NDArray[Any] | None
     neuroids: xr.DataArray
-    data_version: str
-    simulated: bool
     partial: bool
 
 
@@ -123,8 +117,6 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
         strata=_strata(stimuli, partial=partial),
         neuroids=_per_neuroid(windowed),
-        data_version=data.version,
-        simulated=data.simulated,
         partial=partial,
     )
 

@@ -14,7 +14,7 @@ from brainbench.data.manifest import source
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
 from brainbench.provenance import Costs, Record, counting, record
 from brainbench.run.plan import Find, Item, Overwrite, plan, reason_of
-from brainbench.scores import Score, failure
+from brainbench.scores import Score, are_untrained, failure
 from brainbench.stimuli import StimulusSet
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def _one(
 def _run(
     model: BrainModel, items: Sequence[Item], settings: Settings, sink: Sink
 ) -> Iterator[Score]:
-    if model.weights.startswith("untrained"):
+    if are_untrained(model.weights):
         progress.current().note(
             f"{model.name}: weights are seeded random numbers, nothing here is trained"
         )
