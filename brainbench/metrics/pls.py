@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,19 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.errors import InputError
+from brainbench.metrics.folds import (
+    Split,
+    centre,
+    check_responses,
+    check_split,
+    shape_of,
+    train_product,
+)
 from brainbench.metrics.gram import Gram, as_features, centre_columns, gram, pca
 
 __all__ = ["cross_predict"]
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-Split: TypeAlias = tuple[IntArray, IntArray]
 
 _EPS = float(np.finfo(np.float64).eps)
 # A direction this far down is the rounding of the Gram matrix itself, not a feature.
@@ -109,8 +115,8 @@ def cross_predict(
     _check_options(kind=kind, solver=solver, form=form)
     if not isinstance(features, Gram):
         features = as_features(features)
-    n, p = _shape(features)
-    responses = _check_responses(Y, n)
+    n, p = shape_of(features)
+    responses = check_responses(Y, n)
     checked = [_check_split(split, n, p, n_components) for split in splits]
     joint = kind == "pls2"
     if solver == "nipals":
@@ -152,7 +158,7 @@ def _joint(
     means = []
     for i, (rows, _) in enumerate(splits):
         train[i, rows] = 1.0
-        centred, mean = _centre(Y[rows])
+        centred, mean = centre(Y[rows])
         residuals[i][:, rows] = centred.T
         means.append(mean)
     T, Q = _dual(K, residuals, train, n_components)
@@ -164,7 +170,7 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
     rows, test = split
     train = np.zeros((1, len(K)))
     train[0, rows] = 1.0
-    centred, mean = _centre(Y[rows])
+    centred, mean = centre(Y[rows])
     held_out = np.tile(mean, (len(test), 1))
     for columns in _column_batches(Y.shape[1], n_components * len(K)):
         responses = np.zeros((columns.stop - columns.start, 1, len(K)))
@@ -252,25 +258,16 @@ def _cross_primal(
         train = np.zeros(len(X))
         train[rows] = 1.0
         x_mean = (train @ X) / len(rows)
-        centred, y_mean = _centre(Y[rows])
+        centred, y_mean = centre(Y[rows])
         # Y is centred and 0 outside the training stimuli: X need not be centred nor copied for Y'X.
         responses = np.zeros_like(Y)
         responses[rows] = centred
         G = responses.T @ X
         energy = np.square(centred).sum(axis=0)
-        C_train = _train_product(X, C, rows, x_mean)
+        C_train = train_product(X, C, rows, x_mean)
         beta = _coefficients(C_train, G, energy, n_components, joint=joint)
         held_out.append(y_mean + (X[test] - x_mean) @ beta.T)
     return held_out
-
-
-def _train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
-    """X'X of the centred training stimuli: all stimuli less the others, or the sum itself."""
-    others = np.setdiff1d(np.arange(len(X)), rows)
-    if len(others) > len(rows):
-        centred = X[rows] - mean
-        return centred.T @ centred
-    return C - X[others].T @ X[others] - len(rows) * np.outer(mean, mean)
 
 
 def _coefficients(
@@ -365,14 +362,6 @@ def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
     return cast(FloatArray, np.matmul(weights[:, None, :], rows)[:, 0, :])
 
 
-def _centre(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Responses less their mean, and the mean; what is left of a constant neuroid is exactly 0."""
-    mean = Y.mean(axis=0)
-    centred = Y - mean
-    constant = np.abs(centred).max(axis=0) <= 10 * _EPS * np.abs(Y).max(axis=0)
-    return np.where(constant, 0.0, centred), mean
-
-
 def _column_batches(n_columns: int, numbers_per_column: int) -> Iterator[slice]:
     size = max(1, _BATCH_NUMBERS // numbers_per_column)
     for start in range(0, n_columns, size):
@@ -428,42 +417,8 @@ def _check_options(**options: str) -> None:
             )
 
 
-def _shape(features: NDArray[Any] | Gram) -> tuple[int, int]:
-    if isinstance(features, Gram):
-        return features.n_stimuli, features.n_features
-    return features.shape[0], features.shape[1]
-
-
-def _check_responses(Y: NDArray[Any], n: int) -> FloatArray:
-    Y = np.asarray(Y, dtype=np.float64)
-    if Y.ndim != 2 or len(Y) != n or Y.shape[1] < 1:
-        raise InputError(
-            f"responses of shape {Y.shape} for features of {n} stimuli",
-            allowed=f"({n}, number of neuroids)",
-            todo="align model and brain by stimulus_id and average over repetitions and time",
-        )
-    bad = ~np.isfinite(Y)
-    if bad.any():
-        stimulus, neuroid = np.argwhere(bad)[0]
-        raise InputError(
-            f"{Y[stimulus, neuroid]} in the response of neuroid {neuroid} to the stimulus in row "
-            f"{stimulus}; {int(bad.any(axis=0).sum())} of {Y.shape[1]} neuroids have such values",
-            allowed="finite responses",
-            todo="leave out those neuroids or stimuli and count them as excluded",
-        )
-    return Y
-
-
 def _check_split(split: Split, n: int, p: int, n_components: int) -> Split:
-    train, test = (np.asarray(rows, dtype=np.intp).ravel() for rows in split)
-    rows = np.concatenate([train, test])
-    if len(np.unique(rows)) < len(rows) or not len(test) or rows.min() < 0 or rows.max() >= n:
-        raise InputError(
-            f"a split of {len(train)} training and {len(test)} held-out rows "
-            f"of which {len(rows) - len(np.unique(rows))} are repeated",
-            allowed=f"row numbers from 0 to {n - 1}, each once, in train or in test",
-            todo="make the splits with brainbench.stats.splits",
-        )
+    train, test = check_split(split, n)
     most = min(len(train) - 1, p)
     if not 1 <= n_components <= most:
         raise InputError(
