@@ -299,6 +299,11 @@ def score(
     seed: int = 0,
     layers: Mapping[str, str] | None = None,
     limit: int | None = None,
+    formula: str | None = None,
+    floor: float | None = None,
+    resample: str = "both",
+    null: str | None = None,
+    null_draws: int = 100,
     device: str = "auto",
     batch_size: int | str = "auto",
     weights: str | None = None,
@@ -322,6 +327,8 @@ def score(
         Layer to use for a region, such as {"IT": "layer4"}.
     limit : int, optional
         Use at most so many stimuli; the score is marked partial.
+    formula, floor, resample, null, null_draws
+        How value, interval and permutation null are made; see `Settings`.
     device, batch_size, model_args
         See `load_model`.
     weights : str, optional
@@ -355,7 +362,17 @@ def score(
     job = Job.of(
         model,
         benchmark,
-        Settings(protocol=protocol, seed=seed, layers=dict(layers or {}), limit=limit),  # type: ignore[arg-type]  # Settings checks the name
+        Settings(
+            protocol=protocol,  # type: ignore[arg-type]  # Settings checks the names
+            seed=seed,
+            layers=dict(layers or {}),
+            limit=limit,
+            formula=formula,
+            floor=floor,
+            resample=resample,  # type: ignore[arg-type]
+            null=null,  # type: ignore[arg-type]
+            null_draws=null_draws,
+        ),
         device=device,
         batch_size=batch_size,
         weights=weights,

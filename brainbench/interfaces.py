@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import pandas as pd
+
 from brainbench.assembly import Assembly
 from brainbench.errors import InputError, unknown
 from brainbench.presentation import CONSTANT, Kind, Presentation
@@ -21,6 +23,14 @@ from brainbench.timeline import Timeline
 
 ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = ("paper", "brainscore")
+FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)")
+"""Names of what `stats.ceiling.FORMULAS` does."""
+Resample = Literal["both", "images", "units"]
+RESAMPLES: tuple[Resample, ...] = ("both", "images", "units")
+Null = Literal["images", "within-object"]
+NULLS: tuple[Null, ...] = ("images", "within-object")
+BEHAVIOUR = "behaviour"
+"""The "region" of what a subject does: the layer that a choice is read from stands for it."""
 
 
 @runtime_checkable
@@ -34,7 +44,8 @@ class BrainModel(Protocol):
     weights : str
         "imagenet", "untrained-0", ..., or "none" for a model without weights.
     areas : mapping of str to sequence of str
-        For each region of the ventral stream, the layers that may stand for it.
+        For each region of the ventral stream, the layers that may stand for it; for "behaviour" the layer
+        that choices are read from, where the model declares one.
     clocks : mapping of str to Timeline
         Named clocks; the first is the default. A protocol takes the clock of its own name if there is one.
     static : bool
@@ -153,6 +164,33 @@ class Sessions(Protocol):
 
 
 @runtime_checkable
+class Behaving(Protocol):
+    """A data set with choices of subjects between two objects."""
+
+    def trials(self) -> pd.DataFrame:
+        """One row per trial: stimulus_id, truth, distractor, choice (all object names), subject."""
+        ...
+
+
+@runtime_checkable
+class Solving(Protocol):
+    """A data set that says when a brain has solved each image."""
+
+    def solution_times(self) -> pd.DataFrame:
+        """One row per image: stimulus_id, i1 (d', the threshold), ost (ms, NaN where never solved)."""
+        ...
+
+
+@runtime_checkable
+class Dissimilar(Protocol):
+    """A data set of published dissimilarities, whose responses are not there."""
+
+    def dissimilarities(self, region: str) -> Assembly:
+        """Dissimilarity of each pair of stimuli, dims (subject, pair), pairs as in scipy's squareform."""
+        ...
+
+
+@runtime_checkable
 class Importable(Protocol):
     """A data set whose files are published elsewhere and read from a local folder."""
 
@@ -176,17 +214,42 @@ class Settings:
     limit : int or None
         Use at most so many stimuli, of each session where there are several; the Score is then marked
         partial.
+    formula : str or None
+        How raw figure and ceiling make the value, one of `FORMULAS`; None for what the measure declares.
+    floor : float or None
+        Leave out units whose reliability is below it; they are counted. None leaves out none.
+    resample : {"both", "images", "units"}
+        What the interval treats as random.
+    null : {None, "images", "within-object"}
+        Score shuffled images too: over the whole set, or within each object.
+    null_draws : int
+        How many shuffles.
     """
 
     protocol: ProtocolName = "paper"
     seed: int = 0
     layers: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
+    formula: str | None = None
+    floor: float | None = None
+    resample: Resample = "both"
+    null: Null | None = None
+    null_draws: int = 100
 
     def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise unknown(
-                "protocol", self.protocol, PROTOCOLS, todo="choose --protocol paper or brainscore"
+        _check_choice("protocol", self.protocol, PROTOCOLS)
+        _check_choice("formula", self.formula, (None, *FORMULAS))
+        _check_choice("resample", self.resample, RESAMPLES)
+        _check_choice("null", self.null, (None, *NULLS))
+        if self.floor is not None and not 0 <= self.floor < 1:
+            raise InputError(
+                f"a floor of {self.floor} for the reliability of a unit",
+                allowed="0 or more, below 1",
+                todo="give --floor X, for example 0.3",
+            )
+        if self.null_draws < 1:
+            raise InputError(
+                f"{self.null_draws} shuffles", allowed="1 or more", todo="give --null-draws N"
             )
         if self.seed < 0:
             raise InputError(
@@ -196,6 +259,12 @@ class Settings:
             raise InputError(
                 f"a limit of {self.limit} stimuli", allowed="1 or more", todo="give --limit N"
             )
+
+
+def _check_choice(name: str, given: str | None, allowed: Sequence[str | None]) -> None:
+    if given not in allowed:
+        names = [one for one in allowed if one is not None]
+        raise unknown(name, str(given), names, todo=f"choose --{name} {' or '.join(names)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +321,7 @@ class Benchmark:
     procedure : Procedure
         Does the work.
     region : str
-        "V1", "V2", "V4" or "IT".
+        "V1", "V2", "V4", "IT", or "behaviour".
     window : (start, end)
         Time window of the response in ms from stimulus onset.
     presentation : Presentation

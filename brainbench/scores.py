@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
@@ -63,9 +64,17 @@ class Score:
     formula : str
         Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
     per_unit : DataArray or None
-        Raw figure of each neuroid, with its coordinates and its own ceiling.
+        Raw figure of each unit, along `neuroid` or `stimulus`, with its coordinates and its own ceiling.
     predictions : Dataset or None
-        Held-out predictions and targets, dims (sample, neuroid), with `fold` and `stimulus_id` on sample.
+        Held-out predictions and targets, `predicted` and `target`, first dim `sample` with `fold` and
+        `stimulus_id`; further dims as the measure has them: neuroid, time, choice.
+    draws : array or None
+        Bootstrap draws of `value` that the interval was made from; NaN where a draw has no value. Draw k of
+        all measures on the same images with the same seed counts the images alike.
+    figures : dict
+        Further figures of the measure by name, such as a curve over time bins.
+    null : dict or None
+        Permutation null, where it was asked for: kind, n_draws, mean, sd, p, resolution.
     predictions_file, file : str or None
         Content name of the stored predictions, and path of the stored score.
     n_units, n_excluded, n_stimuli : int
@@ -98,6 +107,9 @@ class Score:
     formula: str = "raw-v1"
     per_unit: xr.DataArray | None = field(default=None, repr=False)
     predictions: xr.Dataset | None = field(default=None, repr=False)
+    draws: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    figures: dict[str, Any] = field(default_factory=dict, repr=False)
+    null: dict[str, Any] | None = None
     predictions_file: str | None = None
     file: str | None = None
     n_units: int = 0
@@ -171,11 +183,13 @@ class Score:
     def from_json(cls, stored: dict[str, Any]) -> Score:
         """Rebuild a score from `to_json`."""
         unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
+        draws = stored.get("draws")
         return cls(
             **{
                 **stored,
                 "ci": (ci[0], ci[1]) if ci else None,
                 "per_unit": None if unit is None else _array_from_json(unit),
+                "draws": None if draws is None else _column(draws),
                 "record": None if record is None else Record.model_validate(record),
             }
         )
@@ -212,8 +226,13 @@ def failure(
 
 
 def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
-    along = {str(k): v.values for k, v in array.coords.items() if v.dims == ("neuroid",)}
-    return {"values": array.values, "coords": along, "attrs": array.attrs}
+    along = {str(k): v.values for k, v in array.coords.items() if v.dims == array.dims}
+    return {
+        "dim": str(array.dims[0]),
+        "values": array.values,
+        "coords": along,
+        "attrs": array.attrs,
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -230,13 +249,15 @@ def _plain(value: Any) -> Any:
 
 
 def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
-    def back(column: list[Any]) -> Any:
-        return np.array([math.nan if v is None else v for v in column])
-
-    coords = {k: ("neuroid", back(v)) for k, v in stored["coords"].items()}
+    dim = stored.get("dim", "neuroid")
+    coords = {k: (dim, _column(v)) for k, v in stored["coords"].items()}
     return xr.DataArray(
-        back(stored["values"]), dims=("neuroid",), coords=coords, attrs=stored["attrs"]
+        _column(stored["values"]), dims=(dim,), coords=coords, attrs=stored["attrs"]
     )
+
+
+def _column(stored: list[Any]) -> npt.NDArray[Any]:
+    return np.array([math.nan if v is None else v for v in stored])
 
 
 @dataclass(frozen=True, eq=False)

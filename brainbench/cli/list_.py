@@ -1,4 +1,4 @@
-"""`brainbench list`: models, benchmarks and data sets by name."""
+"""`brainbench list`: models, benchmarks, data sets and composites by name."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-KINDS = ("models", "benchmarks", "data")
+KINDS = ("models", "benchmarks", "data", "composites")
 
 
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, benchmarks or data.", metavar="KIND")],
+    kind: Annotated[
+        str, typer.Argument(help="models, benchmarks, data or composites.", metavar="KIND")
+    ],
     pattern: Annotated[str, typer.Argument(help="A name or a wildcard.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
 ) -> None:
-    """List models, benchmarks or data sets."""
+    """List models, benchmarks, data sets or composites."""
     from brainbench.errors import unknown
 
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, todo="write for example `brainbench list models`")
-    rows = {"models": _models, "benchmarks": _benchmarks, "data": _data}[kind](pattern)
+    listings = (_models, _benchmarks, _data, _composites)
+    rows = dict(zip(KINDS, listings, strict=True))[kind](pattern)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -51,6 +54,13 @@ def _data(pattern: str) -> list[dict[str, Any]]:
     return [_row(_data_set, name, columns) for name in list_data(pattern)]
 
 
+def _composites(pattern: str) -> list[dict[str, Any]]:
+    from brainbench import registry
+
+    columns = ("composite", "members")
+    return [_row(_composite, name, columns) for name in registry.match("composites", pattern)]
+
+
 def _row(
     describe: Callable[[str], tuple[Any, ...]], name: str, columns: Sequence[str]
 ) -> dict[str, Any]:
@@ -70,6 +80,12 @@ def _benchmark(name: str) -> tuple[Any, ...]:
     one = load_benchmark(name)
     state = "data not here" if source(one.data).absent() else "here"
     return one.version, one.region, "{:g}-{:g} ms".format(*one.window), state
+
+
+def _composite(name: str) -> tuple[Any, ...]:
+    from brainbench.loading import load_composite
+
+    return (list(load_composite(name).benchmarks),)
 
 
 def _data_set(name: str) -> tuple[Any, ...]:

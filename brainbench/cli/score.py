@@ -86,6 +86,27 @@ def score(
             show_default=False,
         ),
     ] = None,
+    formula: Annotated[
+        str | None,
+        _text(
+            "--formula",
+            metavar="NAME",
+            help="Value from raw and ceiling: raw, r/c, r2/c or 'r/sqrt(c)'; else the measure's own.",
+        ),
+    ] = None,
+    floor: Annotated[
+        float | None,
+        _text("--floor", metavar="C", help="Leave out units less reliable than this."),
+    ] = None,
+    resample: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="What intervals treat as random: both, images, units."),
+    ] = "both",
+    null: Annotated[
+        str | None,
+        _text("--null", metavar="WHAT", help="Score shuffles too: images or within-object."),
+    ] = None,
+    null_draws: Annotated[int, typer.Option(metavar="N", help="How many shuffles.")] = 100,
     output_format: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="table or json.")
     ] = "table",
@@ -122,7 +143,17 @@ def score(
     )
     options.one_of(output_format, ("table", "json"), "--format")
     options.writable_file(csv, "--csv")
-    chosen = {"layers": options.pairs(layers, "--layers"), "limit": limit}
+    chosen: dict[str, Any] = {
+        "protocol": protocol,
+        "seed": seed,
+        "layers": options.pairs(layers, "--layers"),
+        "limit": limit,
+        "formula": formula,
+        "floor": floor,
+        "resample": resample,
+        "null": null,
+        "null_draws": null_draws,
+    }
     arguments = options.pairs(model_args, "--model-args")
 
     from brainbench import progress, provenance
@@ -134,7 +165,7 @@ def score(
     job = Job.of(
         names,
         on,
-        Settings(protocol=protocol, seed=seed, **chosen),  # type: ignore[arg-type]  # checked by Settings
+        Settings(**chosen),
         device=device,
         batch_size=options.batch_size_of(batch_size),
         weights=weights,

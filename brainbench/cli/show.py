@@ -1,4 +1,4 @@
-"""`brainbench show`: all that is known about one model, benchmark or data set."""
+"""`brainbench show`: all that is known about one model, benchmark, data set or composite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model, benchmark or data set.")],
+    name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
 ) -> None:
-    """Show one model, benchmark or data set."""
+    """Show one model, benchmark, data set or composite."""
     facts = _facts(name)
     if as_json:
         print(json.dumps(facts, indent=1, default=str))
@@ -30,10 +30,13 @@ def _facts(name: str) -> dict[str, Any]:
         return _benchmark(name)
     if name in registry.entries("data"):
         return _data(name)
+    if name in registry.entries("composites"):
+        return _composite(name)
     if name.partition("@")[0] in registry.entries("models") or registry.is_file(name):
         return _model(name)
-    known = [n for g in ("models", "benchmarks", "data") for n in registry.entries(g)]
-    raise unknown("name", name, known, todo="see `brainbench list models|benchmarks|data`")
+    known = [n for group in registry.SINGULAR for n in registry.entries(group)]
+    kinds = "|".join(registry.SINGULAR)
+    raise unknown("name", name, known, todo=f"see `brainbench list {kinds}`")
 
 
 def _benchmark(name: str) -> dict[str, Any]:
@@ -72,6 +75,19 @@ def _data(name: str) -> dict[str, Any]:
         "licence": declared.licence,
         "citation": declared.citation,
         **{key: str(value) for key, value in declared.parameters.items()},
+    }
+
+
+def _composite(name: str) -> dict[str, Any]:
+    from brainbench.loading import load_composite
+
+    composite = load_composite(name)
+    return {
+        "composite": composite.name,
+        "meaning": composite.meaning,
+        "members": [f"{member.benchmark}, as {member.formula}" for member in composite.members],
+        "a member missing": "undefined; `brainbench leaderboard` says k of n",
+        "citation": composite.citation,
     }
 
 

@@ -30,6 +30,7 @@ from brainbench.extract.preprocess import IMAGENET_224, Preprocess
 from brainbench.extract.responses import Answer, checked
 from brainbench.extract.storage import LayerFile, open_layer
 from brainbench.extract.stream import BatchSize, first_size, in_batches
+from brainbench.interfaces import BEHAVIOUR
 from brainbench.presentation import CONSTANT, Kind, Presentation
 from brainbench.provenance import sha256
 from brainbench.stimuli import StimulusSet
@@ -57,7 +58,6 @@ class WrappedModel:
     clocks: Mapping[str, Timeline] = field(repr=False)
     preprocess: Preprocess
     calls: Calls | Mapping[str, Calls] = "steps"
-    behaviour: str | None = None
     fingerprint: str | None = None
     device: str = "cpu"
     batch_size: BatchSize = "auto"
@@ -280,7 +280,7 @@ def wrap(
         What a layer that is called k > 1 times in one forward pass gives: k time steps (the timeline must
         declare k spans for it), the last call, or the call of that number, from 0.
     behaviour : str, optional
-        Layer that behaviour is read from.
+        Layer that choices are read from: the area "behaviour".
     fingerprint : str, optional
         Stands for what cannot be looked into when cached activations are told apart. Change it whenever
         the network changes.
@@ -318,11 +318,10 @@ def wrap(
         raise InputError(
             "no timeline", allowed="a Timeline or several", todo="leave timeline= away"
         )
-    areas = _areas(layers or _own_layers(net))
+    areas = _areas(layers or _own_layers(net), behaviour)
     offered = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
     network = _network(net, offered, clocks[0])
-    named = [*offered, *(calls if isinstance(calls, Mapping) else ()), *filter(None, [behaviour])]
-    for layer in named:
+    for layer in (*offered, *(calls if isinstance(calls, Mapping) else ())):
         network.check(layer)
     for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
         _check_choice(choice)
@@ -334,7 +333,6 @@ def wrap(
         clocks=MappingProxyType({clock.name: clock for clock in clocks}),
         preprocess=_own_preprocess(net, preprocess),
         calls=calls,
-        behaviour=behaviour,
         fingerprint=fingerprint,
         cache=cache,
     )
@@ -389,7 +387,7 @@ def _own_preprocess(net: Any, given: Preprocess | None) -> Preprocess:
 
 
 def _areas(
-    layers: Mapping[str, str | Sequence[str]] | Sequence[str],
+    layers: Mapping[str, str | Sequence[str]] | Sequence[str], behaviour: str | None
 ) -> Mapping[str, tuple[str, ...]]:
     by_region = layers if isinstance(layers, Mapping) else dict.fromkeys(REGIONS, layers)
     areas = {
@@ -403,7 +401,7 @@ def _areas(
             todo="name layers, for example layers={'IT': 'layer4'}; "
             "[name for name, _ in net.named_modules()] lists them",
         )
-    return MappingProxyType(areas)
+    return MappingProxyType(areas | ({BEHAVIOUR: (behaviour,)} if behaviour else {}))
 
 
 def _check_choice(choice: Calls) -> None:

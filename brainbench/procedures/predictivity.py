@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, clock_of, layers_of
+from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.pls import cross_predict
 from brainbench.procedures.candidates import Candidate, candidates
@@ -33,7 +33,8 @@ from brainbench.procedures.fitted import (
 )
 from brainbench.procedures.layers import Choice, Inner, choose
 from brainbench.procedures.recordings import Target, sessions, shown, target
-from brainbench.provenance import record, sha256
+from brainbench.procedures.records import record_of
+from brainbench.provenance import Record
 from brainbench.scores import Score
 from brainbench.stats.aggregate import AGGREGATES, aggregate, nan_mean
 from brainbench.stats.ceiling import FORMULAS, ceiled
@@ -271,35 +272,24 @@ def _record(
     model: BrainModel,
     settings: Settings,
     parts: Sequence[Session],
-) -> Any:
+) -> Record:
     chosen = Counter((one.layer, one.step) for part in parts for one in part.fitted.chosen)
     (layer, step), _ = chosen.most_common(1)[0]
-    asked = benchmark.presentation
-    given = asked.accepted_by(model.presentations)
-    notes = list(getattr(model, "notes", ()))
-    notes += [] if given == asked else [f"asked for: {asked.describe()}"]
-    stimuli = [part.brain.stimuli.digest for part in parts]
-    return record(
+    return record_of(
+        benchmark,
+        model,
+        settings,
+        stimuli=[part.brain.stimuli for part in parts],
+        target=[part.brain.values for part in parts],
         seeds={
             "splits": settings.seed if settings.protocol == "paper" else 1,
             "ceiling": 1,
             "bootstrap": settings.seed,
         },
-        hashes={
-            "stimuli": stimuli[0] if len(parts) == 1 else sha256(*stimuli),
-            "data": source(benchmark.data).version,
-            "model": model.digest,
-            "target": sha256(*(np.ascontiguousarray(p.brain.values).tobytes() for p in parts)),
-        },
         layer=layer,
         step=step,
         curve=[_of_session(part, row) for part in parts for row in part.fitted.curve],
-        clock=clock_of(model, settings.protocol).name,
-        presentation=given.describe(),
-        device=str(getattr(model, "device", "cpu")),
-        precision=str(getattr(model, "precision", "float32")),
         choices=_choices(how, benchmark, settings, parts),
-        notes=notes,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from brainbench.data.manifest import source
@@ -118,7 +118,7 @@ def identity(model: BrainModel, digest: str, benchmark: Benchmark, settings: Set
     benchmark : Benchmark
         Which benchmark; its version stands for its code, the rest is looked at too.
     settings : Settings
-        Protocol, seed, layers, limit.
+        Every choice of the run; of the layers only the one for the benchmark's region.
     """
     data = source(benchmark.data)
     region = benchmark.region
@@ -130,7 +130,10 @@ def identity(model: BrainModel, digest: str, benchmark: Benchmark, settings: Set
         "data": [data.name, data.version],
         "model": [model.name, digest, list(model.areas.get(region, ()))],
         "shown": repr(shown),
-        "settings": [settings.protocol, settings.seed, settings.layers.get(region), settings.limit],
+        "settings": {
+            **{one.name: getattr(settings, one.name) for one in fields(settings)},
+            "layers": settings.layers.get(region),
+        },
         "clocks": [[name, repr(clock)] for name, clock in model.clocks.items()],
     }
     return sha256(json.dumps(declared, sort_keys=True))

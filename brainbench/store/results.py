@@ -33,6 +33,8 @@ from brainbench.scores import Score
 
 SCHEMA = 1
 ENVIRONMENT = "BRAINBENCH_RESULTS"
+_PREDICTED = ("predicted", "target")
+_DIMS = "dims of each column"
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
@@ -141,7 +143,7 @@ class Results:
             yield self.read(path)
 
     def predictions(self, score: Score) -> xr.Dataset | None:
-        """Held-out predictions and targets of a stored score, dims (sample, neuroid).
+        """Held-out predictions and targets of a stored score, as `Score.predictions` describes them.
 
         Raises
         ------
@@ -154,14 +156,10 @@ class Results:
         try:
             # Opened here: numpy forgets to close a damaged file.
             with path.open("rb") as stream, np.load(stream) as stored:
-                return xr.Dataset(
-                    {k: (("sample", "neuroid"), stored[k]) for k in ("predicted", "target")},
-                    coords={
-                        "fold": ("sample", stored["fold"]),
-                        "stimulus_id": ("sample", stored["stimulus_id"]),
-                        "neuroid_id": ("neuroid", stored["neuroid_id"]),
-                    },
-                )
+                dims = json.loads(str(stored[_DIMS]))
+                columns = {key: (tuple(dims[key]), stored[key]) for key in dims}
+            values = {key: columns.pop(key) for key in _PREDICTED}
+            return xr.Dataset(values, coords=columns)
         except (OSError, EOFError, ValueError, LookupError, *_DAMAGED) as error:
             raise InputError(
                 f"predictions {path} cannot be read ({type(error).__name__}: {error})",
@@ -170,11 +168,12 @@ class Results:
             ) from error
 
     def _save_predictions(self, predictions: xr.Dataset) -> str:
-        columns = ("predicted", "target", "fold", "stimulus_id", "neuroid_id")
+        columns = {str(key): predictions[key] for key in sorted(map(str, predictions.variables))}
         # Text may come as Python objects, whose bytes are addresses.
         arrays: dict[str, Any] = {
-            key: np.ascontiguousarray(plain(predictions[key].values)) for key in columns
+            key: np.ascontiguousarray(plain(column.values)) for key, column in columns.items()
         }
+        arrays[_DIMS] = np.array(json.dumps({key: one.dims for key, one in columns.items()}))
         content = [part for a in arrays.values() for part in (f"{a.dtype}{a.shape}", a.tobytes())]
         path = self.folder / "predictions" / f"{sha256(*content)[:24]}.npz"
         if not path.is_file():

@@ -10,6 +10,7 @@ MODULES = [
     "brainbench.stats.aggregate",
     "brainbench.stats.bootstrap",
     "brainbench.stats.ceiling",
+    "brainbench.stats.composite",
     "brainbench.stats.permutation",
     "brainbench.stats.splits",
 ]

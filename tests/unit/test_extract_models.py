@@ -35,8 +35,8 @@ def _pictures(n: int = 2, size: int = 224) -> StimulusSet:
 def test_identity_areas_and_clocks(model: WrappedModel) -> None:
     assert isinstance(model, BrainModel)
     assert (model.name, model.weights) == ("cornet_s@untrained-0", "untrained-0")
-    assert model.areas == {area: (f"{area}.output",) for area in ("V1", "V2", "V4", "IT")}
-    assert model.behaviour == "decoder.avgpool"
+    regions = {area: (f"{area}.output",) for area in ("V1", "V2", "V4", "IT")}
+    assert model.areas == {**regions, "behaviour": ("decoder.avgpool",)}
     assert not model.static
     assert list(model.clocks) == ["paper", "brainscore"]
     assert clock_of(model, "paper") is CLOCKS[0]
@@ -137,7 +137,7 @@ def test_pixels_are_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path))
     model = pixels()
     assert (model.name, model.weights, model.static) == ("pixels", "none", True)
-    assert model.areas == dict.fromkeys(("V1", "V2", "V4", "IT"), ("pixels",))
+    assert model.areas == dict.fromkeys(("V1", "V2", "V4", "IT", "behaviour"), ("pixels",))
     shown = _pictures(3, size=64)
     got = model.activations(shown, ["pixels"])["pixels"]
     assert got.shape == (3, 64 * 64 * 3, 1)

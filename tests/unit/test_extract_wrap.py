@@ -124,8 +124,8 @@ def test_it_is_a_brain_model(net: Net, store: Cache) -> None:
     model = wrapped(net, store, name="mine", weights="imagenet", behaviour="head")
     assert isinstance(model, BrainModel)
     assert (model.name, model.weights, model.static) == ("mine", "imagenet", True)
-    assert model.areas == {"V1": ("conv",), "IT": ("pool", "head")}
-    assert model.behaviour == "head"
+    areas = {"V1": ("conv",), "IT": ("pool", "head"), "behaviour": ("head",)}
+    assert model.areas == areas
     assert wrapped(net, store).name == "Net"
     assert wrapped(lambda images: images, store, layers=()).name == "function"
     assert set(wrapped(net, store, layers=["conv", "head"]).areas) == {"V1", "V2", "V4", "IT"}

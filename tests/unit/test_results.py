@@ -297,3 +297,34 @@ def test_summary_is_plain_json():
     assert (shown["value"], shown["ci"], shown["n_units"]) == (0.5, [0.25, 0.75], 3)
     assert shown["untrained"]
     assert shown["record"]["seeds"] == {"run": 0}
+
+
+def test_predictions_of_any_measure_come_back_as_they_were(results):
+    given = xr.Dataset(
+        {
+            "predicted": (("sample", "neuroid", "time"), np.arange(12.0).reshape(2, 3, 2)),
+            "target": (("sample", "neuroid", "time"), np.full((2, 3, 2), np.nan)),
+        },
+        coords={
+            "fold": ("sample", [0, 1]),
+            "stimulus_id": ("sample", ["im0", "im1"]),
+            "neuroid_id": ("neuroid", ["a", "b", "c"]),
+            "time_start": ("time", [0.0, 10.0]),
+        },
+    )
+    saved = results.save(score(predictions=given), key=KEY)
+    xr.testing.assert_identical(results.predictions(saved), given)
+
+
+def test_draws_and_figures_are_kept(results):
+    more = {"draws": np.array([0.25, np.nan]), "figures": {"r": [0.1, 0.2]}, "null": {"mean": 0.0}}
+    found = results.read(Path(results.save(score(**more), key=KEY).file))
+    np.testing.assert_array_equal(found.draws, more["draws"])
+    assert (found.figures, found.null) == (more["figures"], more["null"])
+
+
+def test_figures_of_stimuli_are_kept_along_stimuli(results):
+    along = {"stimulus_id": ("stimulus", ["im0", "im1"])}
+    given = xr.DataArray([0.5, np.nan], dims=("stimulus",), coords=along, attrs={"units": "d'"})
+    found = results.read(Path(results.save(score(per_unit=given), key=KEY).file))
+    xr.testing.assert_identical(found.per_unit, given)
