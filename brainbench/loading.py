@@ -1,4 +1,4 @@
-"""Models, benchmarks and data sets by name."""
+"""Models, benchmarks, data sets and composites by name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from brainbench import registry
+from brainbench import progress, registry
 from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, BrainModel, check_model
+from brainbench.stats.composite import Composite
 
 
 def list_models(pattern: str = "all") -> list[str]:
@@ -38,8 +39,26 @@ def load_benchmark(identifier: str) -> Benchmark:
     return found
 
 
+def load_composite(name: str) -> Composite:
+    """Composite of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such composite; the message names the closest.
+    """
+    found: Composite = registry.load("composites", name)
+    return found
+
+
 def load_model(
-    name: str, /, *, device: str = "auto", batch_size: int | str = "auto", **options: Any
+    name: str,
+    /,
+    *,
+    device: str = "auto",
+    batch_size: int | str = "auto",
+    precision: str = "float32",
+    **options: Any,
 ) -> BrainModel:
     """Model of that name.
 
@@ -51,6 +70,8 @@ def load_model(
         "auto", "cpu", "cuda", "cuda:1", "mps".
     batch_size : int or "auto"
         Images per forward pass.
+    precision : str
+        "float32", or "bf16": torch modules compute in bfloat16, which is part of the name then.
     **options
         Passed to the function that makes the model.
 
@@ -70,10 +91,22 @@ def load_model(
     else:
         factory, options = registry.load("models", base), {**options, "weights": weights}
     model = check_model(_made(factory, name, options), name=name)
-    if hasattr(model, "on"):
-        placed: BrainModel = model.on(device=device, batch_size=batch_size)
-        return placed
-    return model
+    return placed(model, device=device, batch_size=batch_size, precision=precision)
+
+
+def placed(
+    model: BrainModel, *, device: str, batch_size: int | str, precision: str
+) -> BrainModel:
+    """Return the model as it is to be run, where it has a choice."""
+    if not hasattr(model, "on"):
+        return model
+    options: dict[str, Any] = {"device": device, "batch_size": batch_size}
+    if precision != "float32" and "precision" in inspect.signature(model.on).parameters:
+        options["precision"] = precision
+    elif precision != "float32":
+        progress.current().note(f"{model.name}: computes as it does, not in {precision}")
+    made: BrainModel = model.on(**options)
+    return made
 
 
 def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:

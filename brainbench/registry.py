@@ -1,4 +1,4 @@
-"""Finding models, benchmarks and data sets by name, without importing them.
+"""Finding models, benchmarks, data sets and composites by name, without importing them.
 
 Every plug-in, the bundled ones too, registers one entry point per group. It names a function that
 returns {name: "module:attribute"} and imports nothing heavy; the attribute is imported when it is used.
@@ -19,8 +19,13 @@ from typing import Any, Literal
 
 from brainbench.errors import InputError, UnknownNameError, unknown
 
-Group = Literal["models", "benchmarks", "data"]
-SINGULAR = {"models": "model", "benchmarks": "benchmark", "data": "data set"}
+Group = Literal["models", "benchmarks", "data", "composites"]
+SINGULAR: dict[Group, str] = {
+    "models": "model",
+    "benchmarks": "benchmark",
+    "data": "data set",
+    "composites": "composite",
+}
 
 
 @functools.cache

@@ -10,3 +10,13 @@ def benchmarks() -> dict[str, str]:
         for region in REGIONS
     }
     return simulated | {"Cowley2023.V4-pls": "brainbench_benchmarks.cowley2023:V4_pls"}
+
+
+def composites() -> dict[str, str]:
+    """Name of every composite -> where it is declared, in the order in which they are offered."""
+    names = ("mean-v1", "mean-v1-static", "mission-v1")
+    twins = [f"Simulated.{name}" for name in names]
+    return {
+        name: "brainbench_benchmarks.composite:" + name.lower().replace("-", "_").replace(".", "_")
+        for name in (*names, *twins)
+    }

@@ -13,11 +13,13 @@ import brainbench_manifests
 import brainbench_models
 from brainbench import registry
 from brainbench.interfaces import Benchmark
+from brainbench.stats.composite import Composite
 
 PACKAGES = {
     "models": (brainbench_models, brainbench_models.models),
     "benchmarks": (brainbench_benchmarks, brainbench_benchmarks.benchmarks),
     "data": (brainbench_manifests, brainbench_manifests.data),
+    "composites": (brainbench_benchmarks, brainbench_benchmarks.composites),
 }
 LISTED = [(group, name) for group, (_, listing) in PACKAGES.items() for name in listing()]
 
@@ -34,14 +36,17 @@ def test_everything_listed_is_there(group, name):
         assert found.identifier == name
     elif group == "data":
         assert found["name"] == name
+    elif group == "composites":
+        assert isinstance(found, Composite)
+        assert found.name == name
     else:
         assert callable(found)
 
 
-@pytest.mark.parametrize("group", ["models", "benchmarks"])
-def test_every_module_of_the_folder_is_listed(group):
-    package, listing = PACKAGES[group]
-    listed = {target.partition(":")[0] for target in listing().values()}
+@pytest.mark.parametrize("package", [brainbench_models, brainbench_benchmarks])
+def test_every_module_of_the_folder_is_listed(package):
+    listings = [listing for home, listing in PACKAGES.values() if home is package]
+    listed = {target.partition(":")[0] for listing in listings for target in listing().values()}
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         private = any(part.startswith("_") for part in module.name.split("."))
         assert private or module.ispkg or module.name in listed, f"{module.name} is not listed"

@@ -1,0 +1,50 @@
+"""Composites: which benchmarks, each by which formula, make one figure.
+
+They stand beside the benchmarks that they name. The core finds them by their names, as it finds benchmarks.
+"""
+
+from brainbench.stats.composite import Composite, Member
+
+NOISE_CORRECTED = "r/sqrt(c)-v1"
+KUBILIUS = "Kubilius et al., 2019, NeurIPS"
+
+mean_v1 = Composite(
+    name="mean-v1",
+    members=(
+        Member("MajajHong2015.V4-pls"),
+        Member("MajajHong2015.IT-pls"),
+        Member("Rajalingham2018-i2n"),
+        Member("Kar2019-ost"),
+    ),
+    meaning="mean of the raw V4, IT, behaviour and solution time scores: the Brain-Score of the paper",
+    citation=KUBILIUS,
+)
+mean_v1_static = Composite(
+    name="mean-v1-static",
+    members=mean_v1.members[:3],
+    meaning="mean of the raw V4, IT and behaviour scores: what a network without time can have",
+    citation=f"{KUBILIUS}, figure 4",
+)
+mission_v1 = Composite(
+    name="mission-v1",
+    members=(
+        *(Member(one.benchmark, NOISE_CORRECTED) for one in mean_v1.members),
+        Member("MajajHong2015.IT-dynamics", NOISE_CORRECTED),
+        Member("Cowley2023.V4-ccnorm2", "CC_norm^2-v1"),
+    ),
+    meaning="mean of V4, IT, behaviour, solution times, dynamics and explained variance, each relative "
+    "to its ceiling",
+    citation="brainbench",
+)
+
+_KUBILIUS_TWINS = (
+    "Simulated.V4-pls",
+    "Simulated.IT-pls",
+    "Simulated.behaviour-i2n",
+    "Simulated.IT-ost",
+)
+simulated_mean_v1 = mean_v1.twin(_KUBILIUS_TWINS)
+simulated_mean_v1_static = mean_v1_static.twin(_KUBILIUS_TWINS[:3])
+simulated_mission_v1 = mission_v1.twin(
+    (*_KUBILIUS_TWINS, "Simulated.IT-dynamics", "Simulated.V1-ccnorm2")
+)
