@@ -5,8 +5,13 @@ import pytest
 
 MODULES = [
     "brainbench.metrics.correlation",
+    "brainbench.metrics.folds",
     "brainbench.metrics.gram",
+    "brainbench.metrics.neuron_to_neuron",
+    "brainbench.metrics.i2n",
     "brainbench.metrics.pls",
+    "brainbench.metrics.ridge",
+    "brainbench.metrics.trials",
     "brainbench.stats.aggregate",
     "brainbench.stats.bootstrap",
     "brainbench.stats.ceiling",
