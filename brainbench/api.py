@@ -16,6 +16,7 @@ from brainbench import progress, registry
 from brainbench.assembly import Assembly
 from brainbench.errors import CacheError, InputError, unknown
 from brainbench.extract import export
+from brainbench.extract.network import PRECISIONS
 from brainbench.extract.wrap import wrap
 from brainbench.interfaces import Benchmark, BrainModel, Settings, check_model
 from brainbench.loading import (
@@ -24,6 +25,7 @@ from brainbench.loading import (
     list_models,
     load_benchmark,
     load_model,
+    on,
 )
 from brainbench.run.execute import ModelSpec, execute
 from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
@@ -85,6 +87,7 @@ class Job:
         *,
         device: str = "auto",
         batch_size: int | str = "auto",
+        precision: str = "float32",
         weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
         results: str | Path | None = None,
@@ -101,7 +104,8 @@ class Job:
             raise unknown(
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
             )
-        placed = {"device": device, "batch_size": batch_size}
+        _check_precision(precision)
+        placed = {"device": device, "batch_size": batch_size, "precision": precision}
         options = _options(model_args or {}, placed, weights)
         specs = _each_once(
             [
@@ -251,11 +255,15 @@ def _named(name: str, options: Mapping[str, Any]) -> BrainModel:
     return load_model(name, **left)
 
 
-def _placed(model: BrainModel, *, device: str, batch_size: int | str) -> BrainModel:
-    if (device, batch_size) == ("auto", "auto") or not hasattr(model, "on"):
-        return model
-    placed: BrainModel = model.on(device=device, batch_size=batch_size)
-    return placed
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS, todo="choose --precision float32 or bf16")
+
+
+def _placed(model: BrainModel, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
+    if (device, batch_size, precision) == ("auto", "auto", "float32"):
+        return model  # as it was made
+    return on(model, device=device, batch_size=batch_size, precision=precision)
 
 
 def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, Any]) -> ModelSpec:
@@ -306,6 +314,7 @@ def score(
     null_draws: int = 100,
     device: str = "auto",
     batch_size: int | str = "auto",
+    precision: str = "float32",
     weights: str | None = None,
     model_args: Mapping[str, Any] | None = None,
     results: str | Path | None = None,
@@ -329,7 +338,7 @@ def score(
         Use at most so many stimuli; the score is marked partial.
     formula, floor, resample, null, null_draws
         How value, interval and permutation null are made; see `Settings`.
-    device, batch_size, model_args
+    device, batch_size, precision, model_args
         See `load_model`.
     weights : str, optional
         For every named model that has a choice, such as "auto", "imagenet", "untrained" or a file; a name
@@ -375,6 +384,7 @@ def score(
         ),
         device=device,
         batch_size=batch_size,
+        precision=precision,
         weights=weights,
         model_args=dict(model_args or {}),
         results=results,
@@ -393,6 +403,7 @@ def extract_activations(
     reducer: str = "none",
     device: str = "auto",
     batch_size: int | str = "auto",
+    precision: str = "float32",
     weights: str | None = None,
     model_args: Mapping[str, Any] | None = None,
 ) -> dict[str, Assembly]:
@@ -413,7 +424,7 @@ def extract_activations(
         Write a netCDF4 file with a group per layer too; `load_activations` reads it.
     reducer : {"none", "mean-space"}
         "mean-space" gives each channel's mean over its places or tokens.
-    device, batch_size, weights, model_args
+    device, batch_size, precision, weights, model_args
         See `score`.
 
     Returns
@@ -441,8 +452,10 @@ def extract_activations(
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")
     shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
     named = [layers] if isinstance(layers, str) else list(layers)
-    options = _options(model_args or {}, {"device": device, "batch_size": batch_size}, weights)
-    made = _one_model(model, named, {"device": device, "batch_size": batch_size}, options)
+    _check_precision(precision)
+    placed = {"device": device, "batch_size": batch_size, "precision": precision}
+    options = _options(model_args or {}, placed, weights)
+    made = _one_model(model, named, placed, options)
     committed = [layer for listed in made.areas.values() for layer in listed]
     answers = made.activations(shown, list(dict.fromkeys(named or committed)))
     if output is None:
@@ -458,7 +471,7 @@ def _one_model(
     options: Mapping[str, Any],
 ) -> BrainModel:
     if isinstance(given, torch.nn.Module) and not options:
-        return wrap(given, layers=layers, **placed)
+        return wrap(given, layers=layers).on(**placed)
     specs = _model_specs(given, Settings(), placed, options)
     if len(specs) != 1:
         raise InputError(

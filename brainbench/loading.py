@@ -91,12 +91,10 @@ def load_model(
     else:
         factory, options = registry.load("models", base), {**options, "weights": weights}
     model = check_model(_made(factory, name, options), name=name)
-    return placed(model, device=device, batch_size=batch_size, precision=precision)
+    return on(model, device=device, batch_size=batch_size, precision=precision)
 
 
-def placed(
-    model: BrainModel, *, device: str, batch_size: int | str, precision: str
-) -> BrainModel:
+def on(model: BrainModel, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
     """Return the model as it is to be run, where it has a choice."""
     if not hasattr(model, "on"):
         return model

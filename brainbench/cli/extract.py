@@ -32,6 +32,9 @@ def extract(
         str,
         typer.Option(metavar="NAME", help="none, or mean-space: each channel's mean over places."),
     ] = "none",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, or bf16 (marked in the model's name).")
+    ] = "float32",
     weights: Annotated[
         str | None,
         _text("--weights", metavar="WEIGHTS", help="For a model that has a choice: imagenet, ..."),
@@ -75,6 +78,7 @@ def extract(
             reducer=reducer,
             device=device,
             batch_size=options.batch_size_of(batch_size),
+            precision=precision,
             weights=weights,
             model_args={key: options.value_of(text) for key, text in arguments.items()},
         )

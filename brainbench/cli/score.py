@@ -59,6 +59,9 @@ def score(
     batch_size: Annotated[
         str, typer.Option(metavar="N", help="Images per forward pass, or auto.")
     ] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, or bf16 (marked in the model's name).")
+    ] = "float32",
     weights: Annotated[
         str | None,
         _text(
@@ -168,6 +171,7 @@ def score(
         Settings(**chosen),
         device=device,
         batch_size=options.batch_size_of(batch_size),
+        precision=precision,
         weights=weights,
         model_args={key: options.value_of(text) for key, text in arguments.items()},
         results=output,

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from brainbench.extract.hooks import Calls, Capture, capturing, evaluating, subm
 from brainbench.provenance import count_forward, sha256
 
 Images = npt.NDArray[np.float32]
+Precision = Literal["float32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,19 @@ class TorchNetwork:
             capturing(net, layers, calls) as capture,
         ):
             yield lambda images: _forward(net, images, layers, capture, device)
+
+
+def computing(
+    network: Network, precision: str, device: str
+) -> contextlib.AbstractContextManager[Any]:
+    """Within the block a torch module computes in that precision.
+
+    Under "bf16" convolutions and matrix products take bfloat16, 8 bits of mantissa, and sum in float32;
+    what torch holds to be sensitive stays float32 (`torch.autocast`).
+    """
+    if precision == "bf16" and isinstance(network, TorchNetwork):
+        return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from brainbench import cache as caches
 from brainbench import progress
 from brainbench.assembly import Assembly, validate
 from brainbench.cache import Cache
-from brainbench.errors import InputError
+from brainbench.errors import InputError, unknown
 from brainbench.extract.foreign import (
     AS_SHOWN,
     BrainScoreModel,
@@ -25,7 +25,16 @@ from brainbench.extract.foreign import (
     is_brain_score,
 )
 from brainbench.extract.hooks import Calls
-from brainbench.extract.network import Forward, FunctionNetwork, Images, Network, TorchNetwork
+from brainbench.extract.network import (
+    PRECISIONS,
+    Forward,
+    FunctionNetwork,
+    Images,
+    Network,
+    Precision,
+    TorchNetwork,
+    computing,
+)
 from brainbench.extract.preprocess import IMAGENET_224, Preprocess
 from brainbench.extract.responses import Answer, checked
 from brainbench.extract.storage import LayerFile, open_layer
@@ -37,7 +46,6 @@ from brainbench.stimuli import StimulusSet
 from brainbench.timeline import STATIC, Timeline
 
 REGIONS = ("V1", "V2", "V4", "IT")
-PRECISION = "float32"
 _FORMAT = "activations-1"  # raised when the files change their layout
 _KIND = "activations"
 _SUFFIX = ".nc"
@@ -62,7 +70,7 @@ class WrappedModel:
     device: str = "cpu"
     batch_size: BatchSize = "auto"
     cache: Cache | None = None
-    precision: str = PRECISION
+    precision: Precision = "float32"
     presentations: tuple[Kind, ...] = ("constant",)
     notes: tuple[str, ...] = ()
 
@@ -86,17 +94,42 @@ class WrappedModel:
         network = self.network.digest(self.name, self.fingerprint)
         return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls))
 
-    def on(self, *, device: str = "auto", batch_size: BatchSize = "auto") -> WrappedModel:
-        """Return the same model on a device, with a batch size.
+    def on(
+        self,
+        *,
+        device: str = "auto",
+        batch_size: BatchSize = "auto",
+        precision: Precision | None = None,
+    ) -> WrappedModel:
+        """Return the same model on a device, with a batch size and a precision.
+
+        Another precision than float32 is part of the name, so that its scores never stand beside others
+        unmarked. What is not a torch module computes as it does, and a note says so.
 
         Raises
         ------
         InputError
             A device that does not exist here, or a batch size that is none.
+        UnknownNameError
+            A precision that there is not.
         """
         placed = self.network.place(device)
         first_size(batch_size, placed)
-        return replace(self, device=placed, batch_size=batch_size)
+        return replace(self._in(precision), device=placed, batch_size=batch_size)
+
+    def _in(self, precision: Precision | None) -> WrappedModel:
+        if precision in (None, self.precision):
+            return self
+        if precision not in PRECISIONS:
+            raise unknown(
+                "precision", str(precision), PRECISIONS, todo="choose --precision float32"
+            )
+        if not isinstance(self.network, TorchNetwork):
+            progress.current().note(f"{self.name}: computes as it does, not in {precision}")
+            return self
+        plain = self.name.removesuffix(f"+{self.precision}")
+        name = plain if precision == "float32" else f"{plain}+{precision}"
+        return replace(self, name=name, precision=precision)
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
@@ -172,6 +205,7 @@ class WrappedModel:
                 layer: open_files.enter_context(store.writing(_KIND, key, _SUFFIX))
                 for layer, key in keys.items()
             }
+            open_files.enter_context(computing(self.network, self.precision, self.device))
             forward = open_files.enter_context(self.network.running(layers, calls, self.device))
             advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
             files: dict[str, LayerFile] = {}

@@ -1,0 +1,68 @@
+"""What computing in bfloat16 does to each simulated score, and how much faster it is.
+
+    python perf/precision.py [--model cornet_s@untrained-0] [--benchmark 'Simulated.*'] [--json FILE]
+
+The same model is scored in float32 and in bf16, each with its own activations, in one process. The
+interval of the float32 score is the yardstick: a change far below its width changes no conclusion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from brainbench import provenance
+from brainbench.api import score
+from brainbench.scores import ScoreSet
+
+
+def scored(model: str, benchmark: str, precision: str) -> tuple[ScoreSet, dict[str, float]]:
+    with provenance.counting() as costs:
+        found = score([model], benchmark, precision=precision)
+    assert isinstance(found, ScoreSet)
+    seconds, images = costs.forward_seconds, costs.images
+    return found, {"forward_seconds": seconds, "images_per_second": images / seconds}
+
+
+def measure(model: str, benchmark: str) -> dict[str, Any]:
+    full, of_full = scored(model, benchmark, "float32")
+    half, of_half = scored(model, benchmark, "bf16")
+    rows = [
+        {
+            "benchmark": one.benchmark,
+            "float32": one.value,
+            "bf16": other.value,
+            "change": None if one.value is None or other.value is None else other.value - one.value,
+            "ci": one.ci,
+            "reason": one.reason or other.reason,
+        }
+        for one, other in zip(full, half, strict=True)
+    ]
+    speed = {"float32": of_full, "bf16": of_half}
+    ratio = of_full["forward_seconds"] / of_half["forward_seconds"]
+    return {"model": model, "rows": rows, "forward": speed, "ratio": ratio}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", default="cornet_s@untrained-0")
+    parser.add_argument("--benchmark", default="Simulated.*")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:  # nothing cached: the forward passes are timed
+        os.environ["BRAINBENCH_CACHE"] = folder
+        found = measure(chosen.model, chosen.benchmark)
+    for row in found["rows"]:
+        change = "" if row["change"] is None else f"{row['change']:+.1e}"
+        print(f"{row['benchmark']:<28} {row['float32']!s:<22} {change:>9}  {row['ci']}")
+    print(f"float32 takes {found['ratio']:.2f} times as long in the network as bf16")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
