@@ -4,6 +4,7 @@ import importlib
 import pytest
 
 MODULES = [
+    "brainbench.metrics.ccnorm",
     "brainbench.metrics.correlation",
     "brainbench.metrics.folds",
     "brainbench.metrics.gram",
@@ -12,6 +13,7 @@ MODULES = [
     "brainbench.metrics.pls",
     "brainbench.metrics.ridge",
     "brainbench.metrics.trials",
+    "brainbench.metrics.signal_power",
     "brainbench.stats.aggregate",
     "brainbench.stats.bootstrap",
     "brainbench.stats.ceiling",
