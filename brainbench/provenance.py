@@ -28,6 +28,8 @@ class Record(BaseModel):
 
     Attributes
     ----------
+    settings : dict
+        What was asked for: every field of `Settings`.
     hashes : dict
         SHA-256 of "stimuli", "data" and "model" (weights, code, structure, preprocessing).
     layer, step : str, int or None
@@ -54,6 +56,7 @@ class Record(BaseModel):
     packages: dict[str, str]
     seeds: dict[str, int]
     hashes: dict[str, str]
+    settings: dict[str, Any] = {}
     layer: str | None = None
     step: int | None = None
     curve: list[dict[str, Any]] = []

@@ -194,12 +194,11 @@ class Score:
             }
         )
 
-    def costing(self, *, seconds: float, forward_seconds: float) -> Score:
-        """Return the same score with its cost in the record."""
+    def recording(self, **known: Any) -> Score:
+        """Return the same score with more in its record, such as its cost; without a record, unchanged."""
         if self.record is None:
             return self
-        cost = {"seconds": round(seconds, 3), "forward_seconds": round(forward_seconds, 3)}
-        return replace(self, record=self.record.model_copy(update=cost))
+        return replace(self, record=self.record.model_copy(update=known))
 
 
 def failure(

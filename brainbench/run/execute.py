@@ -159,7 +159,11 @@ def _score(model: BrainModel, benchmark: Benchmark, settings: Settings, shared: 
             score = _failed(model.name, model.weights, benchmark, settings, reason, record=made)
     seconds = time.perf_counter() - began
     forward = own.forward_seconds + shared.forward_seconds
-    return score.costing(seconds=seconds, forward_seconds=forward)
+    return score.recording(
+        seconds=round(seconds, 3),
+        forward_seconds=round(forward, 3),
+        settings={**vars(settings), "layers": dict(settings.layers)},
+    )
 
 
 def _provenance(model: BrainModel, benchmark: Benchmark, settings: Settings) -> Record | None:

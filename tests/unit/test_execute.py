@@ -66,6 +66,13 @@ def test_one_extraction_for_each_stimulus_set():
     assert ASKED[:2] == [("fake", ("V1.output",)), ("fake", ("IT.output",))]
 
 
+def test_the_record_says_what_was_asked_for():
+    [score] = run([spec()], [IT], seed=2, limit=5, layers={"IT": "V4.output"})
+    asked = Settings(seed=2, limit=5, layers={"IT": "V4.output"})
+    assert score.record.settings == vars(asked)
+    assert score.record.seconds > 0
+
+
 def test_stored_scores_are_not_computed_again():
     store = Store()
     first = list(run([spec()], [V1, IT], store=store))
@@ -111,6 +118,7 @@ def test_failures_are_scores_with_a_reason_and_stop_nothing():
     )
     assert second.reason == "ZeroDivisionError: division by zero (run with -v for the traceback)"
     assert first.record.seeds == {"run": 3}
+    assert first.record.settings == second.record.settings == third.record.settings
     assert first.record.hashes == {"model": "digest of fake", "data": "1"}
     assert first.simulated
     assert third.value is not None

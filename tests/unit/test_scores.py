@@ -126,13 +126,13 @@ def test_untrained_weights_are_known():
     assert not score(weights="imagenet").untrained
 
 
-def test_costing():
-    costed = full().costing(seconds=1.23456, forward_seconds=0.5)
+def test_recording():
+    costed = full().recording(seconds=1.235, forward_seconds=0.5)
     assert costed.seconds == 1.235
     assert costed.record.forward_seconds == 0.5
     assert full().seconds == 0.0
     without = score()
-    assert without.costing(seconds=1, forward_seconds=1) is without
+    assert without.recording(seconds=1) is without
     assert without.seconds == 0.0
 
 
