@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainbench.metrics.decoder import cross_decode
 from brainbench.metrics.i2n import correlation, d_prime, i1, normalised, two_way
 from brainbench.metrics.trials import encode, fraction_correct, halves
 from brainbench.stats.ceiling import ceiled
@@ -109,3 +110,35 @@ def test_a_cell_that_brainscore_stumbles_over(oracle, trials):
         for half in range(2)
     ]
     assert lost == ([0, 0, 0, 0] if len(trials.images) == 240 else [0, 0, 1, 0])
+
+
+@pytest.fixture
+def readout(shared):
+    with np.load(shared("oracle/brainscore/readout_1000.npz")) as file:
+        return dict(file)
+
+
+def decoded(o, **options):
+    X = np.concatenate([o["X_fit"], o["X_test"]])
+    y = np.concatenate([o["y_fit"], o["y_test"]])
+    split = np.arange(len(o["X_fit"])), np.arange(len(o["X_fit"]), len(X))
+    return cross_decode(X, y, [split], **options).probabilities[0]
+
+
+@pytest.mark.parametrize(("form", "key"), [("primal", "proba"), ("dual", "minimum")])
+def test_readout_of_scikit_learn(readout, form, key):
+    """scikit-learn 1.5.2, the release of the oracle, in float64: as published, and at the minimum."""
+    with np.load(DATA / "readout_1000_float64.npz") as file:
+        np.testing.assert_allclose(decoded(readout, form=form), file[key], rtol=0, atol=1e-6)
+
+
+def test_readout_of_brainscore(readout):
+    """Brain-Score computes in float32 and stops at a gradient of 1e-4, both of which show in the 5th digit.
+
+    The minimum of the same loss lies further from its probabilities (3.3e-4) than ours do.
+    """
+    ours = decoded(readout)
+    assert np.abs(ours - readout["proba"]).max() < 5e-5
+    with np.load(DATA / "readout_1000_float64.npz") as file:
+        assert np.abs(file["minimum"] - readout["proba"]).max() > 3e-4
+    np.testing.assert_array_equal(ours.argmax(axis=1), readout["proba"].argmax(axis=1))

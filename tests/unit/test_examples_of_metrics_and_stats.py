@@ -6,6 +6,7 @@ import pytest
 MODULES = [
     "brainbench.metrics.ccnorm",
     "brainbench.metrics.correlation",
+    "brainbench.metrics.decoder",
     "brainbench.metrics.folds",
     "brainbench.metrics.gram",
     "brainbench.metrics.neuron_to_neuron",
