@@ -38,7 +38,7 @@ from brainbench.metrics.folds import (
 )
 from brainbench.metrics.gram import Gram, as_features, centre_columns, gram, pca
 
-__all__ = ["cross_predict"]
+__all__ = ["coefficients", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
 
@@ -265,15 +265,36 @@ def _cross_primal(
         G = responses.T @ X
         energy = np.square(centred).sum(axis=0)
         C_train = train_product(X, C, rows, x_mean)
-        beta = _coefficients(C_train, G, energy, n_components, joint=joint)
+        beta = coefficients(C_train, G, energy, n_components, joint=joint)
         held_out.append(y_mean + (X[test] - x_mean) @ beta.T)
     return held_out
 
 
-def _coefficients(
+def coefficients(
     C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int, *, joint: bool
 ) -> FloatArray:
-    """Regression coefficients, neuroid x feature, of one model or of one per neuroid."""
+    """Regression coefficients, neuroid x feature, from products of the centred training samples.
+
+    Parameters
+    ----------
+    C : array, feature x feature
+        X'X.
+    G : array, neuroid x feature
+        Y'X.
+    energy : array, neuroid
+        Sum of squares of Y.
+    n_components : int
+        Latent dimensions.
+    joint : bool
+        One model of all neuroids (PLS2), or one of each (PLS1).
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, -2.0]])
+    >>> Y = X @ np.array([[3.0], [1.0]])
+    >>> coefficients(X.T @ X, Y.T @ X, np.square(Y).sum(axis=0), 2, joint=True).round(6)
+    array([[3., 1.]])
+    """
     if joint:
         return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
     beta = np.empty_like(G)
