@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brainbench.api import (
         extract_activations,
+        leaderboard,
         list_benchmarks,
         list_data,
         list_models,
@@ -42,6 +43,7 @@ _HOME = {
     "StimulusSet": "stimuli",
     "Timeline": "timeline",
     "extract_activations": "api",
+    "leaderboard": "api",
     "list_benchmarks": "loading",
     "list_data": "loading",
     "list_models": "loading",
@@ -64,6 +66,7 @@ __all__ = [
     "Timeline",
     "__version__",
     "extract_activations",
+    "leaderboard",
     "list_benchmarks",
     "list_data",
     "list_models",

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pandas as pd
 import torch
 
 from brainbench import progress, registry
@@ -18,12 +19,13 @@ from brainbench.errors import CacheError, InputError, unknown
 from brainbench.extract import export
 from brainbench.extract.network import PRECISIONS
 from brainbench.extract.wrap import wrap
-from brainbench.interfaces import Benchmark, BrainModel, Settings, check_model
+from brainbench.interfaces import PROTOCOLS, Benchmark, BrainModel, Settings, check_model
 from brainbench.loading import (
     list_benchmarks,
     list_data,
     list_models,
     load_benchmark,
+    load_composites,
     load_model,
     on,
 )
@@ -31,6 +33,7 @@ from brainbench.run.execute import ModelSpec, execute
 from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, ScoreSet
 from brainbench.stimuli import StimulusSet
+from brainbench.store.queries import board
 from brainbench.store.results import Results
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ BenchmarkLike: TypeAlias = "str | Benchmark"
 __all__ = [
     "Job",
     "extract_activations",
+    "leaderboard",
     "list_benchmarks",
     "list_data",
     "list_models",
@@ -392,6 +396,47 @@ def score(
     )
     scores = tuple(job.run())
     return scores[0] if job.single else ScoreSet(scores)
+
+
+def leaderboard(
+    results: str | Path = "results", *, composite: str = "all", protocol: str = "paper"
+) -> pd.DataFrame:
+    """Models of a results folder, ranked by a composite of their scores.
+
+    Parameters
+    ----------
+    results : path
+        Folder that `score` or the command line has written to.
+    composite : str
+        Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that fit a wildcard or "all", the
+        first that has a member among the scores.
+    protocol : {"paper", "brainscore"}
+        Scores of the other protocol are left out.
+
+    Returns
+    -------
+    DataFrame
+        One row per model, with its weights; the columns are those of `brainbench leaderboard --csv`. A model
+        without one of the members has no composite, but "k" of "n". Files that cannot be read are logged.
+
+    Raises
+    ------
+    UnknownNameError
+        No such composite or protocol.
+    InputError
+        No score in the folder, or none of that protocol.
+
+    Examples
+    --------
+    >>> import brainbench
+    >>> table = brainbench.leaderboard("results", composite="Simulated.mean-v1")  # doctest: +SKIP
+    """
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
+    made = board(Results(Path(results)), load_composites(composite), protocol=protocol)
+    for problem in made.unreadable:
+        log.warning("left out: %s", problem)
+    return made.to_frame()
 
 
 def extract_activations(

@@ -51,6 +51,17 @@ def load_composite(name: str) -> Composite:
     return found
 
 
+def load_composites(pattern: str = "all") -> list[Composite]:
+    """Composites that fit a name or a wildcard, such as "Simulated.*", in the order of their plug-ins.
+
+    Raises
+    ------
+    UnknownNameError
+        A pattern that fits nothing; the message names the closest.
+    """
+    return [load_composite(name) for name in registry.match("composites", pattern)]
+
+
 def load_model(
     name: str,
     /,

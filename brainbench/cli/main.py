@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import brainbench
-from brainbench.cli import data, extract, list_, score, show
+from brainbench.cli import data, extract, leaderboard, list_, score, show
 
 USAGE, STOPPED = 2, 130
 GOES_ON = "stopped; what was finished is kept, the same command goes on from there"
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)

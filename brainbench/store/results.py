@@ -139,8 +139,12 @@ class Results:
         InputError
             A file that is not a score of this version.
         """
-        for path in sorted(self.folder.glob("*/*.json")):
+        for path in self.files():
             yield self.read(path)
+
+    def files(self) -> list[Path]:
+        """Every file that should be a score, by benchmark and model."""
+        return sorted(self.folder.glob("*/*.json"))
 
     def predictions(self, score: Score) -> xr.Dataset | None:
         """Held-out predictions and targets of a stored score, as `Score.predictions` describes them.

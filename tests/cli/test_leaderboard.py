@@ -1,0 +1,266 @@
+"""`brainbench leaderboard`: how it looks, what it leaves out, and what it writes."""
+
+import json
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from stored import CORNET_S, REAL, TWINS, fill, make, of_all
+
+import brainbench
+from brainbench.cli import console, text
+from brainbench.errors import InputError, UnknownNameError
+
+
+@pytest.fixture
+def mixed(results_folder):
+    scores = of_all("cornet_s@imagenet", REAL, CORNET_S)
+    scores += of_all("cornet_s@untrained-0", REAL, (0.3, 0.2, 0.05, 0.0))
+    scores += of_all("cornet_s@untrained-0", TWINS, (0.7, 0.6, 0.4, 0.2))
+    limited = {"limit": 64, "seed": 0}
+    scores += of_all(
+        "cornet_s@untrained-0", TWINS, (0.6, 0.6, 0.3, 0.1), partial=True, settings=limited
+    )
+    scores += of_all("pixels", REAL[:3], (0.2, 0.1, 0.01))
+    scores += [make("pixels", "Simulated.V4-pls", None)]
+    scores += [make("convrnn_rgc_intermediate@imagenet", REAL[0], 0.3, raw=0.5, formula="r2/c-v1")]
+    return fill(results_folder, scores).folder
+
+
+@pytest.fixture
+def narrow(monkeypatch, call):
+    """`narrow("leaderboard", ...)`: what a terminal of 80 columns shows, line by line."""
+    made = Console(highlight=False, markup=False, emoji=False, width=80, color_system=None)
+    monkeypatch.setattr(console, "stdout", lambda: made)
+    monkeypatch.setattr(text, "fitted", lambda words, _: text.wrapped(words, 80))
+    return lambda *arguments: [line.rstrip() for line in call(*arguments).out.splitlines()]
+
+
+def test_the_whole_picture_in_80_columns(mixed, narrow):
+    lines = narrow("leaderboard")
+    assert max(map(len, lines)) <= 80
+    assert (
+        lines
+        == """\
+mean-v1: mean of the raw V4, IT, behaviour and solution time scores: the
+    Brain-Score of the paper
+
+   model                              score       95 % CI  members  of those
+1  cornet_s@imagenet                   .471  .431 to .505   4 of 4
+2  cornet_s@untrained-0 °              .138  .098 to .172   4 of 4
+   convrnn_rgc_intermediate@imagenet                        1 of 4      .500
+   pixels                                                   3 of 4      .103
+   cornet_s@untrained-0 (1) ° *                             0 of 4
+
+benchmark, model                          score        95 % CI  ceiling
+MajajHong2015.V4-pls, raw-v1
+  cornet_s@imagenet                        .650   .611 to .685     .871
+  cornet_s@untrained-0 °                   .300   .261 to .335     .871
+  convrnn_rgc_intermediate@imagenet        .500                    .871
+  pixels                                   .200   .161 to .235     .871
+MajajHong2015.IT-pls, raw-v1
+  cornet_s@imagenet                        .600   .561 to .635     .871
+  cornet_s@untrained-0 °                   .200   .161 to .235     .871
+  convrnn_rgc_intermediate@imagenet  not scored
+  pixels                                   .100   .061 to .135     .871
+Rajalingham2018-i2n, raw-v1
+  cornet_s@imagenet                        .382   .343 to .417     .871
+  cornet_s@untrained-0 °                   .050   .011 to .085     .871
+  convrnn_rgc_intermediate@imagenet  not scored
+  pixels                                   .010  -.029 to .045     .871
+Kar2019-ost, raw-v1
+  cornet_s@imagenet                        .250   .211 to .285     .871
+  cornet_s@untrained-0 °                   .000  -.039 to .035     .871
+  convrnn_rgc_intermediate@imagenet  not scored
+  pixels                             not scored
+Simulated.IT-ost ~, raw-v1
+  cornet_s@untrained-0 °                   .200   .161 to .235     .871
+  cornet_s@untrained-0 (1) ° *             .100   .061 to .135     .871
+Simulated.IT-pls ~, raw-v1
+  cornet_s@untrained-0 °                   .600   .561 to .635     .871
+  cornet_s@untrained-0 (1) ° *             .600   .561 to .635     .871
+Simulated.V4-pls ~, raw-v1
+  cornet_s@untrained-0 °                   .700   .661 to .735     .871
+  pixels                                 failed
+  cornet_s@untrained-0 (1) ° *             .600   .561 to .635     .871
+Simulated.behaviour-i2n ~, raw-v1
+  cornet_s@untrained-0 °                   .400   .361 to .435     .871
+  cornet_s@untrained-0 (1) ° *             .300   .261 to .335     .871
+
+protocol paper
+of those: the mean of k of n members, which is not the composite
+(1) limit 64
+° untrained: the weights are seeded random numbers
+~ simulated brain: no animal was recorded
+* partial: only some of the stimuli were used; no rank
+pixels on Simulated.V4-pls: failed: 12 images for 25 components
+  allowed: more images
+  next: use more""".splitlines()
+    )
+
+
+def test_the_twin_ranks_the_simulated_scores(mixed, narrow):
+    lines = narrow("leaderboard", "--composite", "Simulated.mean-v1")
+    start = next(k for k, line in enumerate(lines) if line.startswith("1 "))
+    assert lines[start].split()[:5] == ["1", "cornet_s@untrained-0", "°", ".475", ".436"]
+    ranking = [line.split() for line in lines[start + 1 : start + 5]]
+    assert [row[0] for row in ranking] == [
+        "convrnn_rgc_intermediate@imagenet",
+        "cornet_s@imagenet",
+        "pixels",
+        "cornet_s@untrained-0",
+    ]
+    assert ranking[1][1:] == ["0", "of", "4"]
+    assert ranking[3][1:5] == ["(1)", "°", "*", ".400"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_figures_by_another_formula_stand_in_a_group_of_their_own_and_do_not_count(mixed, narrow):
+    lines = narrow("leaderboard", "--composite", "mission-v1")
+    groups = [line for line in lines if line.startswith("MajajHong2015.V4-pls, ")]
+    assert groups == ["MajajHong2015.V4-pls, r2/c-v1", "MajajHong2015.V4-pls, raw-v1"]
+    assert any("† does not count: scored as r2/c-v1, not as" in line for line in lines)
+    assert not any(line.endswith("1 of 6") for line in lines)
+
+
+def test_models_of_one_name_are_told_apart_by_their_weights(results_folder, narrow):
+    fill(results_folder, [make("net", REAL[0], 0.5, weights=one) for one in ("first", "second")])
+    shown = [line.strip() for line in narrow("leaderboard")]
+    assert [line.split()[:2] for line in shown if line.startswith("net")][:2] == [
+        ["net", "[first]"],
+        ["net", "[second]"],
+    ]
+
+
+def test_a_composite_without_interval_says_why(results_folder, narrow):
+    scores = of_all("net", REAL[:3], CORNET_S[:3])
+    fill(results_folder, [*scores, make("net", REAL[3], 0.25, draws=None)])
+    lines = narrow("leaderboard")
+    assert lines[4].split() == ["1", "net", ".471", "4", "of", "4"]
+    assert "net: no interval: no draws of Kar2019-ost" in lines
+
+
+def test_what_is_not_shown_is_counted(results_folder, narrow):
+    scores = of_all("net", REAL, CORNET_S) + of_all("net", REAL, CORNET_S, protocol="brainscore")
+    older = make("net", REAL[0], 0.1, created="2020-01-01T00:00:00+00:00")
+    fill(results_folder, [*scores, older])
+    lines = narrow("leaderboard")
+    assert "older, or by another formula, and not shown: 1" in lines
+    assert "of another protocol, and not shown: 4" in lines
+
+
+def test_json(mixed, call):
+    done = call("leaderboard", "--format", "json")
+    rows = json.loads(done.out)
+    assert done.status == 0
+    assert rows[0]["composite"]["value"] == pytest.approx(0.4705)
+    assert [row["untrained"] for row in rows] == [False, True, False, False, True]
+
+
+def test_csv_is_the_frame_that_python_gives(mixed, call, tmp_path):
+    path = tmp_path / "board.csv"
+    done = call("leaderboard", "--csv", path, "--composite", "mean-v1")
+    assert done.status == 0
+    back = pd.read_csv(path)
+    frame = brainbench.leaderboard(mixed, composite="mean-v1")
+    assert list(back.columns) == list(frame.columns)
+    assert back["model"].tolist() == frame["model"].tolist()
+    assert back["composite_value"].to_numpy() == pytest.approx(
+        frame["composite_value"].to_numpy(), nan_ok=True
+    )
+    assert back["untrained"].dtype == bool
+
+
+def test_the_order_of_files_does_not_matter(mixed, call, tmp_path):
+    first = call("leaderboard", "--csv", tmp_path / "a.csv").out
+    for path in sorted(mixed.glob("*/*.json"), reverse=True):
+        path.rename(path.with_name(f"x{path.name}"))
+    assert call("leaderboard", "--csv", tmp_path / "b.csv").out == first
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_a_broken_file_is_named_and_hides_nothing(mixed, call):
+    (mixed / REAL[0] / "broken.json").write_text("{")
+    done = call("leaderboard")
+    assert done.status == 0
+    assert "broken.json cannot be read" in done.err
+    assert "cornet_s@imagenet" in done.out
+
+
+def test_scores_of_the_program_itself(call, results_folder):
+    call("score", "-m", "fake,fake@untrained-0", "-b", "Fake.IT-pls", "-q")
+    rows = json.loads(call("leaderboard", "--format", "json").out)
+    assert [row["model"] for row in rows] == ["fake", "fake@untrained-0"]
+    assert rows[0]["benchmarks"]["Fake.IT-pls"]["state"] == "scored"
+    assert rows[0]["settings"] == {}
+
+
+def test_an_empty_folder(call, results_folder, tmp_path):
+    done = call("leaderboard", "--results", tmp_path / "nothing")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"brainbench: no score in {tmp_path / 'nothing'}\n"
+        "  allowed: a folder that `brainbench score -o DIR` has written to\n"
+        "  next: score a model first, or give the folder with -o DIR\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "got"),
+    [
+        (["--composite", "mean-v2"], "unknown composite 'mean-v2'"),
+        (["--protocol", "papers"], "unknown choice for --protocol 'papers'"),
+        (["--protocol", "brainscore"], "no score of protocol brainscore"),
+        (["--format", "xml"], "unknown choice for --format 'xml'"),
+        (["--csv", "/nowhere/board.csv"], "--csv /nowhere/board.csv: there is no such folder"),
+    ],
+)
+def test_wrong_usage(mixed, call, arguments, got):
+    done = call("leaderboard", *arguments)
+    assert (done.status, done.out) == (2, "")
+    assert got in done.err.splitlines()[0]
+
+
+def test_a_csv_that_cannot_be_written(mixed, call, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    done = call("leaderboard", "--csv", tmp_path / "board.csv")
+    assert done.status == 2
+    assert "cannot be written (No space left on device)" in done.err
+
+
+def test_wrong_usage_in_python(mixed, tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown protocol 'papers'"):
+        brainbench.leaderboard(mixed, protocol="papers")
+    with pytest.raises(InputError, match="no score in"):
+        brainbench.leaderboard(tmp_path / "nothing")
+
+
+def test_a_broken_file_in_python_is_logged(mixed, caplog):
+    (mixed / REAL[0] / "broken.json").write_text("{")
+    assert len(brainbench.leaderboard(mixed)) == 5
+    assert "broken.json cannot be read" in caplog.text
+
+
+def test_help_and_a_pipe(shell, results_folder):
+    done = shell("leaderboard", "--help")
+    assert done.status == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+    fill(results_folder, of_all("m" * 70, REAL, CORNET_S))
+    done = shell("leaderboard")
+    assert done.status == 0
+    assert f"1  {'m' * 70}   .471" in done.out
+
+
+def test_composites_by_name(call):
+    done = call("list", "composites", "Simulated.*")
+    assert done.status == 0
+    assert [line.split()[0] for line in done.out.splitlines()[1:]] == [
+        "Simulated.mean-v1",
+        "Simulated.mean-v1-static",
+        "Simulated.mission-v1",
+    ]
+    facts = json.loads(call("show", "mean-v1", "--json").out)
+    assert facts["members"][0] == "MajajHong2015.V4-pls, as raw-v1"

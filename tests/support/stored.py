@@ -1,0 +1,55 @@
+"""A results folder with scores that were never computed, for tests of what reads it."""
+
+import hashlib
+
+import numpy as np
+
+from brainbench import provenance
+from brainbench.scores import Score
+from brainbench.store.results import Results
+
+TWINS = (
+    "Simulated.V4-pls",
+    "Simulated.IT-pls",
+    "Simulated.behaviour-i2n",
+    "Simulated.IT-ost",
+)
+REAL = ("MajajHong2015.V4-pls", "MajajHong2015.IT-pls", "Rajalingham2018-i2n", "Kar2019-ost")
+CORNET_S = (0.650, 0.600, 0.382, 0.25)
+
+
+def draws(value, *, width=0.02, seed=0, n=200):
+    return value + width * np.random.default_rng(seed).standard_normal(n)
+
+
+def make(model, benchmark, value, *, created="2026-01-01T00:00:00+00:00", **more):
+    """A score; `digest`, `data`, `settings` go to its record, the rest to the score."""
+    record = provenance.record(
+        seeds={"bootstrap": 0},
+        hashes={"model": more.pop("digest", f"of {model}"), "data": more.pop("data", "1")},
+        settings=more.pop("settings", {}),
+    ).model_copy(update={"created": created})
+    weights = model.partition("@")[2] or "none"
+    simulated = benchmark.startswith("Simulated")
+    base = {"weights": weights, "version": 1, "protocol": "paper", "simulated": simulated}
+    if value is None:
+        base["reason"] = "12 images for 25 components\n  allowed: more images\n  next: use more"
+    else:
+        drawn = draws(value)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        base |= {"raw": value, "ceiling": 0.871, "draws": drawn, "ci": (low, high)}
+    known = {"model": model, "benchmark": benchmark, "value": value, "record": record}
+    return Score(**{**base, **known, **more})
+
+
+def fill(folder, scores):
+    """Write scores, each into a file of its own, as `brainbench score` would."""
+    results = Results(folder)
+    for place, score in enumerate(scores):
+        results.save(score, key=hashlib.sha256(str(place).encode()).hexdigest())
+    return results
+
+
+def of_all(model, benchmarks, values, **more):
+    pairs = zip(benchmarks, values, strict=True)
+    return [make(model, benchmark, value, **more) for benchmark, value in pairs]
