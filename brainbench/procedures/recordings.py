@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from brainbench.assembly import align, average, time_average, validate
+from brainbench.assembly import Assembly, align, average, time_average, validate
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, Sessions, Settings
@@ -94,34 +94,46 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
         Recordings of other stimuli than those of the set; a window outside the recording; a response
         that no repetition recorded.
     """
-    data = source(benchmark.data)
-    whole = _sorted(data.stimuli())
-    stimuli = _limited(whole, settings)
-    partial = len(stimuli) < len(whole)
-    name = f"{data.name} {benchmark.region}"
-    recorded = validate(data.recordings(benchmark.region), name=name)
-    if partial:
-        recorded = _keep(recorded, stimuli.ids)
-    aligned = align(recorded, stimuli.ids, name=f"recordings of {name}")
-    windowed = time_average(aligned, benchmark.window)
-    if "neuroid" not in windowed.dims:
-        raise InputError(
-            f"recordings of {name} have the dims {windowed.dims}",
-            allowed="neuroid among them",
-            todo="give each site a neuroid_id",
-        )
+    responses, stimuli, partial = recorded(benchmark, settings)
+    windowed = time_average(responses, benchmark.window)
     repeated = "repetition" in windowed.dims
     return Target(
         stimuli=stimuli,
         values=np.asarray(average(windowed).values, dtype=np.float64),
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
-        strata=_strata(stimuli, partial=partial),
-        neuroids=_per_neuroid(windowed),
+        strata=strata_of(stimuli, partial=partial),
+        neuroids=per_neuroid(windowed),
         partial=partial,
     )
 
 
-def _strata(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
+def recorded(benchmark: Benchmark, settings: Settings) -> tuple[Assembly, StimulusSet, bool]:
+    """Recordings of the benchmark's region, their stimuli sorted, and whether a limit left some out.
+
+    Raises
+    ------
+    InputError
+        Recordings of other stimuli than those of the set, or without neuroids.
+    """
+    data = source(benchmark.data)
+    whole = _sorted(data.stimuli())
+    stimuli = _limited(whole, settings)
+    partial = len(stimuli) < len(whole)
+    name = f"{data.name} {benchmark.region}"
+    responses = validate(data.recordings(benchmark.region), name=name)
+    if "neuroid" not in responses.dims:
+        raise InputError(
+            f"recordings of {name} have the dims {responses.dims}",
+            allowed="neuroid among them",
+            todo="give each site a neuroid_id",
+        )
+    if partial:
+        responses = _keep(responses, stimuli.ids)
+    return align(responses, stimuli.ids, name=f"recordings of {name}"), stimuli, partial
+
+
+def strata_of(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
+    """Object of each stimulus; None where there are none, or a limit left too few images of one."""
     if "object_name" not in stimuli.metadata.columns:
         return None
     objects = stimuli.metadata["object_name"].to_numpy(str)
@@ -134,7 +146,8 @@ def _keep(recorded: xr.DataArray, ids: tuple[str, ...]) -> xr.DataArray:
     return recorded.isel(stimulus=np.flatnonzero(chosen))
 
 
-def _per_neuroid(assembly: xr.DataArray) -> xr.DataArray:
+def per_neuroid(assembly: Assembly) -> xr.DataArray:
+    """One entry per neuroid, with its coordinates."""
     coords = {
         str(key): ("neuroid", value.values)
         for key, value in assembly.coords.items()

@@ -19,6 +19,7 @@ from brainbench.errors import InputError
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
 from brainbench.stats.resample import Interval, crossed, image_counts, interval, unit_draws
+from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 __all__ = ["HeldOut", "Interval", "bootstrap", "bootstrap_sessions"]
 
@@ -183,11 +184,11 @@ class _Part:
     def r(self, counts: FloatArray) -> FloatArray:
         """Correlations of predictions and targets, draw x split x neuroid."""
         pairs = zip(self.rows, self.sums, strict=True)
-        return np.stack([_pearson(counts[:, rows], sums) for rows, sums in pairs], axis=1)
+        return np.stack([weighted_pearson(counts[:, rows], sums) for rows, sums in pairs], axis=1)
 
     def reliability(self, counts: FloatArray) -> FloatArray:
         """Split-half reliability, draw x split of the trials x neuroid."""
-        r = [_pearson(counts, _sums(one, other)) for one, other in self.halves]
+        r = [weighted_pearson(counts, weighted_sums(one, other)) for one, other in self.halves]
         return spearman_brown(np.stack(r, axis=1))
 
 
@@ -210,7 +211,9 @@ class _Data:
         parts = [
             _Part(
                 rows=one.rows,
-                sums=[_sums(x, y) for x, y in zip(one.predictions, one.targets, strict=True)],
+                sums=[
+                    weighted_sums(x, y) for x, y in zip(one.predictions, one.targets, strict=True)
+                ],
                 halves=[] if formula == "raw" else _halves(one),
             )
             for one in sessions
@@ -309,30 +312,6 @@ def _units(
 def _blocks(n_draws: int) -> Iterator[slice]:
     for start in range(0, n_draws, _DRAWS_AT_ONCE):
         yield slice(start, min(start + _DRAWS_AT_ONCE, n_draws))
-
-
-def _sums(x: NDArray[Any], y: NDArray[Any]) -> FloatArray:
-    """Columns x, y, x2, y2, xy of each neuroid, x and y brought to mean 0 and size 1."""
-    zx, zy = _scaled(x), _scaled(y)
-    return np.concatenate([zx, zy, zx * zx, zy * zy, zx * zy], axis=1)
-
-
-def _scaled(x: NDArray[Any]) -> FloatArray:
-    x = np.asarray(x, dtype=np.float64)
-    centred = np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
-    largest = np.abs(centred).max(axis=0)
-    return centred / np.where(largest == 0, 1.0, largest)
-
-
-def _pearson(weights: FloatArray, sums: FloatArray) -> FloatArray:
-    """Weighted correlations, draw x neuroid; NaN where the drawn images are all one value."""
-    total = weights.sum(axis=1)
-    mean = (weights @ sums) / np.where(total > 0, total, np.nan)[:, None]
-    x, y, xx, yy, xy = np.split(mean, 5, axis=1)
-    var_x, var_y = xx - x * x, yy - y * y
-    # Below this a variance is the rounding of the difference.
-    constant = (var_x <= 1e-12 * xx) | (var_y <= 1e-12 * yy)
-    return (xy - x * y) / np.sqrt(np.where(constant, np.nan, var_x * var_y))
 
 
 def _check_sessions(sessions: Sequence[HeldOut], formula: str) -> None:

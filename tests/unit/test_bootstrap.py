@@ -6,9 +6,10 @@ import pytest
 from brainbench.errors import InputError
 from brainbench.metrics.correlation import pearson
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
-from brainbench.stats.bootstrap import HeldOut, _pearson, _sums, bootstrap, bootstrap_sessions
+from brainbench.stats.bootstrap import HeldOut, bootstrap, bootstrap_sessions
 from brainbench.stats.ceiling import ceiled, split_half
 from brainbench.stats.resample import image_counts, unit_draws
+from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 
 def held_out(n_folds=4, n=30, q=9, *, noise=1.0, seed=0):
@@ -22,7 +23,7 @@ def test_weighted_correlation_is_that_of_repeated_images():
     (x, *_), (y, *_), _ = held_out()
     rng = np.random.default_rng(1)
     counts = rng.multinomial(30, np.full(30, 1 / 30), size=5)
-    r = _pearson(counts.astype(float), _sums(x * 1e5 + 1e8, y - 7))
+    r = weighted_pearson(counts.astype(float), weighted_sums(x * 1e5 + 1e8, y - 7))
     for draw in range(5):
         repeated = np.repeat(np.arange(30), counts[draw])
         np.testing.assert_allclose(r[draw], pearson(x[repeated], y[repeated]), atol=1e-7)
@@ -32,7 +33,7 @@ def test_one_image_many_times_has_no_correlation():
     (x, *_), (y, *_), _ = held_out()
     weights = np.zeros((1, 30))
     weights[0, 4] = 30
-    assert np.isnan(_pearson(weights, _sums(x, y))).all()
+    assert np.isnan(weighted_pearson(weights, weighted_sums(x, y))).all()
 
 
 @pytest.mark.parametrize("resample", ["images", "units", "both"])

@@ -5,6 +5,7 @@ import pytest
 
 MODULES = [
     "brainbench.metrics.ccnorm",
+    "brainbench.metrics.cka",
     "brainbench.metrics.correlation",
     "brainbench.metrics.decoder",
     "brainbench.metrics.dynamics",
@@ -13,7 +14,9 @@ MODULES = [
     "brainbench.metrics.neuron_to_neuron",
     "brainbench.metrics.i2n",
     "brainbench.metrics.pls",
+    "brainbench.metrics.rdm",
     "brainbench.metrics.ridge",
+    "brainbench.metrics.rsa",
     "brainbench.metrics.sample_sums",
     "brainbench.metrics.shared_map",
     "brainbench.metrics.shared_sgd",
@@ -27,6 +30,7 @@ MODULES = [
     "brainbench.stats.permutation",
     "brainbench.stats.resample",
     "brainbench.stats.splits",
+    "brainbench.stats.weighted",
 ]
 
 
