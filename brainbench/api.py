@@ -29,6 +29,7 @@ from brainbench.loading import (
     load_model,
     on,
 )
+from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ModelSpec, execute
 from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
 from brainbench.scores import Score, ScoreSet
@@ -151,16 +152,17 @@ class Job:
             overwrite=self.overwrite,
         )
 
-    def plans(self) -> Iterator[tuple[str, list[Item]]]:
-        """What `run` would do, as (name of the model, items), without doing it."""
+    def plans(self) -> Iterator[tuple[list[Item], Estimate]]:
+        """What `run` would do with each model, and what it would cost, without doing it."""
         for spec in self.models:
             try:
                 model = spec.make()
-                yield model.name, self._plan(model)
+                items = self._plan(model)
+                yield items, estimate(model, items, self.settings)
             except Exception as error:
                 reason = reason_of(error)
                 unable = partial(Item, state="cannot run", reason=reason)
-                yield spec.name, [unable(benchmark=one) for one in self.benchmarks]
+                yield [unable(benchmark=one) for one in self.benchmarks], Estimate(model=spec.name)
 
     def _plan(self, model: BrainModel) -> list[Item]:
         return plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import json
@@ -20,6 +21,7 @@ from rich.table import Table
 from brainbench.cli.text import fitted
 from brainbench.interfaces import Settings
 from brainbench.progress import Advance, Reporter, Silent
+from brainbench.run.estimate import Estimate
 from brainbench.run.plan import Item
 from brainbench.scores import Score
 from brainbench.store.results import summary
@@ -195,18 +197,41 @@ def _reasons(scores: Sequence[Score]) -> list[str]:
     ]
 
 
-def print_plan(plans: Sequence[tuple[str, Sequence[Item]]], *, as_json: bool) -> None:
-    """What a run would do, as a table or as JSON."""
-    rows = [_plan_row(name, item) for name, items in plans for item in items]
+def print_plan(plans: Sequence[tuple[Sequence[Item], Estimate]], *, as_json: bool) -> None:
+    """What a run would do and cost, as a table or as JSON."""
+    rows = [_plan_row(one.model, item) for items, one in plans for item in items]
+    estimates = [one for _, one in plans]
     if as_json:
-        print(json.dumps(rows, indent=1))
+        costs = [dataclasses.asdict(one) for one in estimates]
+        print(json.dumps({"items": rows, "estimates": costs}, indent=1))
         return
     print_rows([{key: row[key] for key in row if key != "reason"} for row in rows])
     reasons = [
         f"{row['model']} on {row['benchmark']}: {row['reason']}" for row in rows if row["reason"]
     ]
-    if reasons:
-        print(fitted("\n".join(reasons), sys.stdout))
+    lines = [*reasons, *(line for one in estimates for line in _cost_lines(one))]
+    if lines:
+        print(fitted("\n".join(lines), sys.stdout))
+
+
+def _cost_lines(one: Estimate) -> list[str]:
+    """What a model would cost, in a sentence, and what is not known of it."""
+    if not (one.images or one.other_seconds or one.unknown):
+        return []
+    shown = f"{_duration(one.forward_seconds)} in the network over {one.images} images and "
+    total = f"{shown if one.images else ''}{_duration(one.other_seconds)}"
+    total += " for everything else" if one.images else ", no forward pass"
+    parts = [total, f"{one.memory_gb:.1f} GB of memory", f"{one.disk_gb:.2f} GB more in the cache"]
+    return [
+        f"{one.model}: about " + ", ".join(parts),
+        *(f"{one.model}: not in the estimate: {reason}" for reason in one.unknown),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _plan_row(name: str, item: Item) -> dict[str, Any]:

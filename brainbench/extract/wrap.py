@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +18,7 @@ from brainbench import cache as caches
 from brainbench import progress
 from brainbench.assembly import Assembly, validate
 from brainbench.cache import Cache
+from brainbench.effort import Probe
 from brainbench.errors import InputError, unknown
 from brainbench.extract.foreign import (
     AS_SHOWN,
@@ -173,6 +175,56 @@ class WrappedModel:
             layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
             for layer, key in keys.items()
         }
+
+    def probe(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> Probe:
+        """What `activations` would take: sizes of the layers, and time per image from one batch.
+
+        Nothing is kept. What the cache holds is read there and costs no time.
+
+        Parameters
+        ----------
+        stimuli, layers, presentation
+            As in `activations`, with the same errors.
+        """
+        wanted = list(dict.fromkeys(layers))
+        for layer in wanted:
+            self.network.check(layer)
+        presentation = presentation.accepted_by(self.presentations)
+        digest, store = self.digest, self.cache or caches.default()
+        keys = {layer: self._key(digest, stimuli, layer, presentation) for layer in wanted}
+        absent = _absent(store, keys)
+        sizes: dict[str, tuple[int, int]] = {}
+        for layer in keys.keys() - absent.keys():
+            with open_layer(store.path(_KIND, keys[layer], _SUFFIX)) as stored:
+                sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
+        seconds = 0.0
+        if absent:
+            seconds, batch = self._one_batch(stimuli, list(absent))
+            sizes |= {k: (a.steps[0].shape[1], len(a.steps)) for k, a in batch.items()}
+        return Probe(
+            features={layer: p for layer, (p, _) in sizes.items()},
+            steps={layer: k for layer, (_, k) in sizes.items()},
+            absent=tuple(absent),
+            seconds_per_image=seconds,
+        )
+
+    def _one_batch(
+        self, stimuli: StimulusSet, layers: Sequence[str]
+    ) -> tuple[float, dict[str, Answer]]:
+        """Seconds per image of a batch of the usual size, and its answers."""
+        calls = {layer: self._calls(layer) for layer in layers}
+        size = min(first_size(self.batch_size, self.device), len(stimuli))
+        with (
+            computing(self.network, self.precision, self.device),
+            self.network.running(layers, calls, self.device) as forward,
+        ):
+            work = partial(self._batch, forward, stimuli, calls)
+            work(0, 1)  # what is done once is not counted
+            began = time.perf_counter()
+            _, stop, batch = next(in_batches(size, size, work, nbytes=_nbytes))
+            return (time.perf_counter() - began) / stop, batch
 
     def _key(
         self, digest: str, stimuli: StimulusSet, layer: str, presentation: Presentation

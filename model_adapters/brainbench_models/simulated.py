@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from brainbench.assembly import Assembly
 from brainbench.cache import Cache
+from brainbench.effort import Probe
 from brainbench.errors import InputError
 from brainbench.extract.network import Images
 from brainbench.extract.preprocess import Preprocess
@@ -94,9 +95,17 @@ class SimulatedModel:
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
     ) -> dict[str, Assembly]:
         """Responses, dims (stimulus, neuroid, time); see `WrappedModel.activations`."""
+        return self._as_shown(presentation).activations(stimuli, layers)
+
+    def probe(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> Probe:
+        """What `activations` would take; see `WrappedModel.probe`."""
+        return self._as_shown(presentation).probe(stimuli, layers)
+
+    def _as_shown(self, presentation: Presentation) -> WrappedModel:
         shown = presentation.accepted_by(self.presentations)
-        on_ms = shown.on_ms if shown.kind == "pulse" else None
-        return self._shown(on_ms).activations(stimuli, layers)
+        return self._shown(shown.on_ms if shown.kind == "pulse" else None)
 
     def _shown(self, on_ms: float | None) -> WrappedModel:
         """Return the model for one duration of the pictures."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -296,6 +297,20 @@ def test_dry_run_computes_nothing(call, results_folder, cache_folder):
     assert "fake on Fake.needless-pls: recordings of no site" in done.out
 
 
+def test_dry_run_says_what_it_will_cost(call, cache_folder):
+    job = ("score", "-m", "pixels", "-b", "Simulated.IT-pls", "--limit", "20", "--dry-run")
+    done = call(*job)
+    text = " ".join(done.out.split())
+    assert re.search(r"pixels: about \d+ s in the network over 20 images and \d+ s for", text)
+    assert re.search(r"[\d.]+ GB of memory, 0.00 GB more in the cache", text)
+    assert not list(cache_folder.glob("activations/*"))
+
+
+def test_dry_run_says_what_the_estimate_leaves_out(call):
+    done = call("score", "-m", "fake", "-b", TWO, "--dry-run")
+    assert "fake: not in the estimate: passes over fake pictures" in " ".join(done.out.split())
+
+
 def test_dry_run_makes_no_folder(call, results_folder):
     assert call("score", "-m", "fake", "-b", TWO, "--dry-run").status == 0
     assert not results_folder.exists()
@@ -303,7 +318,9 @@ def test_dry_run_makes_no_folder(call, results_folder):
 
 def test_dry_run_as_json(call):
     done = call("score", "-m", "fake", "-b", TWO, "--dry-run", "--format", "json")
-    assert json.loads(done.out)[0] == {
+    plan = json.loads(done.out)
+    assert plan["estimates"][0]["model"] == "fake"
+    assert plan["items"][0] == {
         "model": "fake",
         "benchmark": "Fake.IT-pls",
         "state": "to do",

@@ -242,8 +242,8 @@ def test_a_score_that_cannot_be_kept_is_still_given(tmp_path, monkeypatch, caplo
 def test_plans_compute_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MODEL", "broken")
     job = api.Job.of("fake,fake_second", "Fake.*", Settings(), results=tmp_path / "kept")
-    (broken, unable), (name, items) = job.plans()
-    assert (broken, name) == ("fake", "fake_second")
+    (unable, of_broken), (items, of_second) = job.plans()
+    assert (of_broken.model, of_second.model) == ("fake", "fake_second")
     assert {item.state for item in unable} == {"cannot run"}
     assert "the weights could not be read" in unable[0].reason
     assert {item.state for item in items} == {"to do", "cannot run"}
