@@ -20,7 +20,7 @@ from brainbench.errors import ActivationError, InputError, unknown
 
 Span = tuple[float, float]
 RULES = ("overlap", "nearest")
-OUTSIDE = ("error", "hold")
+OUTSIDE = ("error", "hold", "blank")
 ALWAYS: Span = (0.0, math.inf)
 
 
@@ -42,8 +42,9 @@ class Timeline:
     rule : {"overlap", "nearest"}
         How a requested bin is made from steps: averaged with weights proportional to the overlap in
         ms, or the one step whose start is nearest to the bin's start (ties go to the earlier one).
-    outside : {"error", "hold"}
-        What time that the steps do not cover gives under "overlap": an error, or the nearest step.
+    outside : {"error", "hold", "blank"}
+        What time that the steps do not cover gives under "overlap": an error, the nearest step, or nothing:
+        no unit responds, as before a response arrives or after a picture is gone.
     nominal : bool
         The spans are a few coarse steps that stand for long times. A response averaged over a window
         is then compared with each step, and the best one is chosen inside the training images, rather
@@ -61,7 +62,7 @@ class Timeline:
     steps: Mapping[str, Sequence[Span]] = field(default_factory=dict)
     static: bool = False
     rule: Literal["overlap", "nearest"] = "overlap"
-    outside: Literal["error", "hold"] = "error"
+    outside: Literal["error", "hold", "blank"] = "error"
     nominal: bool = False
 
     def __post_init__(self) -> None:
@@ -129,7 +130,7 @@ class Timeline:
         Returns
         -------
         ndarray, shape (n_bins, n_steps)
-            Each row sums to 1.
+            Each row sums to 1, or under `outside="blank"` to the share of the bin that steps cover.
 
         Raises
         ------
@@ -157,6 +158,9 @@ class Timeline:
         upper = np.minimum(wanted[:, 1:], edges[:, 1])
         overlap = np.clip(upper - lower, 0.0, None)
         width = wanted[:, 1] - wanted[:, 0]
+        if self.outside == "blank":
+            covered: npt.NDArray[np.float64] = overlap / width[:, None]
+            return covered
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
             bad = wanted[short][0]
@@ -200,6 +204,46 @@ def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:
             allowed="at least one (start, end) in ms, each start before its end, in order, no overlap",
             todo="correct the spans",
         )
+
+
+def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float = 10.0) -> Timeline:
+    """Clock of a feed-forward network that is shown a pulse: each layer is on for as long, one later.
+
+    Nayebi et al. 2018 (figures 5c, S1a): the response is a square wave that follows the stimulus with a delay
+    of (layer index - 1) x 10 ms; outside it the layer says nothing about the image.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Dotted names in the order of the graph, each once; the first responds at 0 ms.
+    on_ms : float
+        How long the picture is shown.
+    delay_ms : float
+        From one layer to the next.
+
+    Raises
+    ------
+    InputError
+        No layer, one named twice, or a duration that is not positive.
+
+    Examples
+    --------
+    >>> clock = square_wave(["conv1", "conv2"], on_ms=20)
+    >>> clock.weights("conv2", [(0, 10), (10, 20), (20, 30), (30, 40)], calls=1).ravel().tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    if not layers or len(set(layers)) < len(layers) or not (on_ms > 0 and delay_ms >= 0):
+        raise InputError(
+            f"a square wave of {on_ms:g} ms with a delay of {delay_ms:g} ms for the layers {list(layers)}",
+            allowed="at least one layer, each once; on_ms above 0, delay_ms not below it",
+            todo="name the layers in the order of the graph",
+        )
+    return Timeline(
+        name="square-wave",
+        source=f"Nayebi et al. 2018: (layer index - 1) x {delay_ms:g} ms",
+        steps={layer: [(k * delay_ms, k * delay_ms + on_ms)] for k, layer in enumerate(layers)},
+        outside="blank",
+    )
 
 
 STATIC = Timeline(name="static", source="one state per image", static=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainbench.errors import ActivationError, InputError, UnknownNameError
-from brainbench.timeline import ALWAYS, STATIC, Timeline
+from brainbench.timeline import ALWAYS, STATIC, Timeline, square_wave
 
 STEPS = {"V4": [(0, 100), (100, 200), (200, 300)], "IT": [(50, 150), (150, math.inf)]}
 
@@ -157,3 +157,34 @@ def test_unknown_rules_are_refused(option, near):
     assert "of timeline 'paper'" in caught.value.got
     assert caught.value.allowed == f"did you mean {near}"
     assert "choose" in caught.value.todo
+
+
+def test_blank_time_has_no_step():
+    clock = Timeline(
+        name="t", source="test", steps={"IT": [(70, 170), (170, 200)]}, outside="blank"
+    )
+    weights = clock.weights("IT", [(0, 10), (60, 80), (165, 175), (195, 205), (300, 310)], calls=2)
+    np.testing.assert_allclose(weights, [[0, 0], [0.5, 0], [0.5, 0.5], [0, 0.5], [0, 0]])
+
+
+def test_square_wave_is_delayed_by_the_place_of_the_layer():
+    clock = square_wave(["a", "b", "c"])
+    bins = [(10.0 * k, 10.0 * k + 10) for k in range(25)]
+    for place, layer in enumerate("abc"):
+        on = clock.weights(layer, bins, calls=1)[:, 0]
+        assert np.flatnonzero(on).tolist() == list(range(place, place + 10))
+    assert not clock.static
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layers": []},
+        {"layers": ["a", "a"]},
+        {"layers": ["a"], "on_ms": 0},
+        {"layers": ["a"], "delay_ms": -1},
+    ],
+)
+def test_square_wave_of_bad_layers(options):
+    with pytest.raises(InputError, match="order of the graph"):
+        square_wave(**options)
