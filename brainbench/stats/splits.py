@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from brainbench.errors import InputError
 
-__all__ = ["SPLITS", "Split", "brainscore", "inner", "paper"]
+__all__ = ["SPLITS", "Split", "brainscore", "inner", "nine_tenths", "paper"]
 
 IntArray = NDArray[np.intp]
 
@@ -134,6 +134,60 @@ def brainscore(
     else:
         drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels)
     return [Split(train, test) for train, test in drawn]
+
+
+def nine_tenths(
+    stimulus_ids: ArrayLike,
+    objects: ArrayLike | None = None,
+    *,
+    n_splits: int = 10,
+    seed: int = 1,
+) -> list[IntArray]:
+    """Random overlapping sets of 90 % of the stimuli, within which Brain-Score 2.4.2 compares RDMs.
+
+    Parameters
+    ----------
+    stimulus_ids, objects, n_splits, seed
+        See `brainscore`; nothing is fitted, so there are no training rows.
+
+    Returns
+    -------
+    list of array of int
+        Test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9, random_state=seed), or
+        of ShuffleSplit.
+
+    Raises
+    ------
+    InputError
+        Repeated ids, lengths that differ, no split, an object with one stimulus, or too few stimuli to
+        leave one of each object out.
+
+    Examples
+    --------
+    >>> sets = nine_tenths([f"image{i:02d}" for i in range(20)])
+    >>> len(sets), len(sets[0])
+    (10, 18)
+    """
+    ids, labels = _check(stimulus_ids, objects)
+    _check_n_splits(n_splits, least=1)
+    _check_enough(labels, len(ids), needed=2, what="a stratified split")
+    left = len(ids) - int(np.ceil(0.9 * len(ids)))  # rounded as scikit-learn does
+    needed = 1 if labels is None else len(np.unique(labels))
+    if left < needed:
+        raise InputError(
+            f"{left} stimuli left out (10 % of {len(ids)})"
+            + ("" if labels is None else f" for {needed} objects"),
+            allowed="at least one" + ("" if labels is None else " of each object"),
+            todo="use more images"
+            + ("" if labels is None else ", or objects=None for splits that are not stratified"),
+        )
+    options: dict[str, Any] = {"test_size": 0.9, "random_state": seed}
+    rows = np.zeros(len(ids))
+    if labels is None:
+        drawn = ShuffleSplit(n_splits, **options).split(rows)
+    else:
+        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels)
+    return [test for _, test in drawn]
 
 
 def inner(

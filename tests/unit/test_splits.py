@@ -3,7 +3,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold
 
 from brainbench.errors import InputError
-from brainbench.stats.splits import SPLITS, brainscore, inner, paper
+from brainbench.stats.splits import SPLITS, brainscore, inner, nine_tenths, paper
 
 IDS = np.array([f"image{i:03d}" for i in np.random.default_rng(0).permutation(60)])
 OBJECTS = np.repeat(["bear", "car", "chair"], 20)
@@ -112,3 +112,24 @@ def test_brainscore_needs_a_held_out_image_for_each_object():
 def test_number_of_splits(protocol, n, least):
     with pytest.raises(InputError, match=rf"n_splits = {n}\n  allowed: {least} or more\n  next"):
         protocol(IDS, OBJECTS, n_splits=n)
+
+
+# --- nine tenths ----------------------------------------------------------------------------------
+
+
+def test_nine_tenths_of_each_object():
+    ids = [f"im{k:02d}" for k in range(40)]
+    objects = np.array(["cat", "dog"] * 20)
+    sets = nine_tenths(ids, objects)
+    assert len(sets) == 10
+    for rows in sets:
+        assert len(set(rows)) == 36
+        assert (objects[rows] == "cat").sum() == 18
+    assert len({tuple(sorted(rows)) for rows in sets}) > 1
+
+
+def test_too_few_stimuli_to_leave_some_out():
+    with pytest.raises(InputError, match=r"0 stimuli left out \(10 % of 9\)"):
+        nine_tenths([f"im{k}" for k in range(9)])
+    with pytest.raises(InputError, match=r"1 stimuli left out \(10 % of 12\) for 3 objects"):
+        nine_tenths([f"im{k}" for k in range(12)], ["a", "b", "c"] * 4)
