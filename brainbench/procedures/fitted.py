@@ -15,17 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from brainbench import progress
 from brainbench.assembly import check_unique
+from brainbench.interfaces import Null, Resample
 from brainbench.metrics.correlation import pearson
 from brainbench.procedures.candidates import Candidate
 from brainbench.procedures.recordings import Target
-from brainbench.stats.aggregate import median_then_mean
+from brainbench.stats.aggregate import median_then_mean, nan_mean
 from brainbench.stats.bootstrap import HeldOut, Interval, bootstrap_sessions
 from brainbench.stats.ceiling import SplitHalf, split_half
+from brainbench.stats.permutation import shuffles
 from brainbench.stats.splits import Split
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+_COLUMNS = 2048
+"""Shuffled neuroids that are fitted at once: 2,560 stimuli x 2,048 neuroids are 42 MB."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +49,11 @@ class Fitted:
         Every candidate, with the inner score that the choice was made by.
     n_features : int
         Features that the map was fitted to.
+    again : function
+        Responses (stimulus, neuroid) -> held-out predictions, split by split, of maps fitted to them from the
+        same features: what a permutation null asks for.
+    joint : bool
+        The neuroids share one map, so that others beside them would change it.
     """
 
     folds: list[Split]
@@ -52,6 +62,8 @@ class Fitted:
     chosen: list[Candidate]
     curve: list[dict[str, Any]]
     n_features: int
+    again: Callable[[FloatArray], list[FloatArray]]
+    joint: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,28 +146,99 @@ def with_trials(sessions: Sequence[Session]) -> BoolArray:
     )
 
 
-def ceiling(sessions: Sequence[Session]) -> float | None:
-    """Reliability c of all neuroids with repeated trials: median in each split, mean over splits."""
-    known = [one.reliability.per_split for one in sessions if one.reliability is not None]
-    return float(median_then_mean(np.concatenate(known, axis=1))) if known else None
+def reliabilities(sessions: Sequence[Session]) -> FloatArray:
+    """Split-half reliability of each varying neuroid of all sessions; NaN without repeated trials."""
+    return nan_mean(_reliability_by_split(sessions), axis=0)
+
+
+def ceiling(sessions: Sequence[Session], counted: BoolArray) -> float:
+    """Reliability c of the neuroids that count: median in each split of the trials, mean over splits."""
+    return float(median_then_mean(_reliability_by_split(sessions)[:, counted]))
+
+
+def _reliability_by_split(sessions: Sequence[Session]) -> FloatArray:
+    """Split of the trials x varying neuroid of all sessions."""
+    known = [None if (half := one.reliability) is None else half.per_split for one in sessions]
+    n_splits = max((len(found) for found in known if found is not None), default=1)
+    unknown = (np.full((n_splits, one.varying.sum()), np.nan) for one in sessions)
+    pairs = zip(known, unknown, strict=True)
+    return np.concatenate([none if found is None else found for found, none in pairs], axis=1)
 
 
 def interval(
     sessions: Sequence[Session],
+    counted: BoolArray,
     *,
     aggregate: Callable[[FloatArray], FloatArray],
+    formula: str,
+    resample: Resample,
     seed: int,
+    population: str,
 ) -> Interval:
-    """Interval of an aggregate over sessions, images resampled within each of them."""
-    held_out = [
-        HeldOut(
-            predictions=one.fitted.predicted,
-            targets=one.fitted.observed,
-            rows=[fold.test for fold in one.fitted.folds],
-        )
-        for one in sessions
-    ]
-    return bootstrap_sessions(held_out, aggregate=aggregate, seed=seed)
+    """Interval over the neuroids that count; see `bootstrap_sessions`."""
+    pairs = zip(sessions, _by_session(counted, sessions), strict=True)
+    held_out = [_held_out(one, mine, formula) for one, mine in pairs if mine.any()]
+    return bootstrap_sessions(
+        held_out,
+        aggregate=aggregate,
+        formula=formula,
+        resample=resample,
+        seed=seed,
+        population=population,
+    )
+
+
+def _held_out(one: Session, counted: BoolArray, formula: str) -> HeldOut:
+    columns = np.flatnonzero(one.varying)[counted]
+    names = one.brain.neuroids.coords["neuroid_id"].values[columns]
+    trials = None
+    if formula != "raw" and one.brain.trials is not None:
+        trials = one.brain.trials[:, :, columns]
+    return HeldOut(
+        predictions=[predicted[:, counted] for predicted in one.fitted.predicted],
+        targets=[observed[:, counted] for observed in one.fitted.observed],
+        rows=[fold.test for fold in one.fitted.folds],
+        ids=one.brain.stimuli.ids,
+        units=names.astype(str).tolist(),
+        trials=trials,
+    )
+
+
+def _by_session(array: npt.NDArray[Any], sessions: Sequence[Session]) -> list[npt.NDArray[Any]]:
+    """Cut what lies along the varying neuroids of all sessions."""
+    return np.split(array, np.cumsum([one.varying.sum() for one in sessions])[:-1])
+
+
+def null_correlations(
+    sessions: Sequence[Session], *, kind: Null, n_draws: int, seed: int
+) -> FloatArray:
+    """Correlations of maps fitted to shuffled images, draw x split x varying neuroid of all sessions.
+
+    Each session is shuffled by itself. Layer and step stay as they were chosen: the choice does not look at
+    held-out images, so it cannot make a shuffled score larger.
+    """
+    return np.concatenate(
+        [_null_correlations(one, kind, n_draws, seed) for one in sessions], axis=2
+    )
+
+
+def _null_correlations(one: Session, kind: Null, n_draws: int, seed: int) -> FloatArray:
+    Y = one.brain.values[:, one.varying]
+    names = one.brain.stimuli.metadata
+    objects = names["object_name"].to_numpy(str) if "object_name" in names else None
+    orders = shuffles(len(Y), kind=kind, objects=objects, n_draws=n_draws, seed=seed, name=one.name)
+    # Maps of single neuroids do not know of each other: many shuffles are fitted as so many neuroids.
+    at_once = 1 if one.fitted.joint else max(1, _COLUMNS // Y.shape[1])
+    drawn = []
+    with progress.current().task(f"{n_draws} shuffles", n_draws) as advance:
+        for start in range(0, n_draws, at_once):
+            some = orders[start : start + at_once]
+            shuffled = np.concatenate([Y[order] for order in some], axis=1)
+            pairs = zip(one.fitted.again(shuffled), one.fitted.folds, strict=True)
+            r = np.stack([pearson(predicted, shuffled[fold.test]) for predicted, fold in pairs])
+            drawn.append(r.reshape(len(r), len(some), -1).swapaxes(0, 1))
+            advance(len(some))
+    return np.concatenate(drawn)
 
 
 def per_unit(sessions: Sequence[Session], r: FloatArray) -> xr.DataArray:
@@ -179,8 +262,9 @@ def per_unit(sessions: Sequence[Session], r: FloatArray) -> xr.DataArray:
     InputError
         Two sessions that give the same neuroid_id.
     """
-    ends = np.cumsum([one.varying.sum() for one in sessions])[:-1]
-    pieces = [one.per_unit(part) for one, part in zip(sessions, np.split(r, ends), strict=True)]
+    pieces = [
+        one.per_unit(part) for one, part in zip(sessions, _by_session(r, sessions), strict=True)
+    ]
     if any("ceiling" in piece.coords for piece in pieces):
         pieces = [_with_ceiling(piece) for piece in pieces]
     shared = set.intersection(*(set(map(str, piece.coords)) for piece in pieces))

@@ -10,34 +10,35 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from brainbench.data.manifest import source
+from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.pls import cross_predict
-from brainbench.procedures.candidates import Candidate, candidates
+from brainbench.procedures.candidates import CHUNK_BYTES, Candidate, candidates
 from brainbench.procedures.fitted import (
     Fitted,
     Session,
-    ceiling,
     correlations,
-    interval,
     per_unit,
     predictions,
     with_trials,
 )
+from brainbench.procedures.judged import judge
 from brainbench.procedures.layers import Choice, Inner, choose
 from brainbench.procedures.recordings import Target, sessions, shown, target
 from brainbench.procedures.records import record_of
 from brainbench.provenance import Record
 from brainbench.scores import Score
-from brainbench.stats.aggregate import AGGREGATES, aggregate, nan_mean
-from brainbench.stats.ceiling import FORMULAS, ceiled
+from brainbench.stats.aggregate import aggregate, nan_mean
+from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.splits import SPLITS, Split
 from brainbench.stimuli import StimulusSet
 
@@ -82,6 +83,25 @@ class Predictivity:
             layers=layers_of(model, benchmark.region, settings),
             presentation=benchmark.presentation.accepted_by(model.presentations),
             sessions=tuple(parts) if several else (),
+        )
+
+    def work(self, sizes: Sizes, settings: Settings) -> Work:
+        """Work of one session: Gram matrices, principal components, one map per split and site, draws."""
+        n, units = sizes.stimuli, sizes.units
+        paper = settings.protocol == "paper"
+        candidates = sizes.candidates if paper else sizes.candidates[:1]
+        reduced = paper and self.n_pca is not None and min(n - 1, *candidates) > self.n_pca
+        maps = self.n_splits * self.n_components * n**2 * (units if paper else 30)
+        inner = self.n_splits * self.n_inner * len(candidates) * (0.8 * n) ** 2
+        choosing = inner * self.n_components * units if len(candidates) > 1 else 0
+        draws = 1000 * n * 10 * units
+        return Work(
+            flops=n**2 * sum(candidates)
+            + len(candidates) * 25 * n**3 * reduced
+            + 6.0 * (maps + choosing)
+            + draws,
+            read_bytes=sizes.activation_bytes,
+            memory_bytes=8.0 * n**2 * (6 + len(candidates)) + 3 * CHUNK_BYTES,
         )
 
     def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
@@ -141,18 +161,25 @@ def _fit_paper(
         how=Inner(n_components=how.n_components, n_folds=how.n_inner, seed=seed, solver=how.solver),
     )
     best = choice.best
-    predicted: dict[int, FloatArray] = {}
-    for chosen in sorted(set(best.tolist())):
-        mine = [k for k in range(len(folds)) if best[k] == chosen]
-        made = _predict(how, features[chosen], Y, [folds[k] for k in mine], kind="pls1")
-        predicted.update(zip(mine, made, strict=True))
+
+    def again(responses: FloatArray) -> list[FloatArray]:
+        predicted: dict[int, FloatArray] = {}
+        for chosen in sorted(set(best.tolist())):
+            mine = [k for k in range(len(folds)) if best[k] == chosen]
+            some = [folds[k] for k in mine]
+            made = _predict(how, features[chosen], responses, some, kind="pls1")
+            predicted.update(zip(mine, made, strict=True))
+        return [predicted[k] for k in range(len(folds))]
+
     return Fitted(
         folds=folds,
-        predicted=[predicted[k] for k in range(len(folds))],
+        predicted=again(Y),
         observed=[Y[fold.test] for fold in folds],
         chosen=[offered[int(k)] for k in best],
         curve=choice.curve(offered),
         n_features=_kept(how, len(Y), offered[best[0]].activations.sizes["neuroid"]),
+        again=again,
+        joint=False,
     )
 
 
@@ -164,13 +191,16 @@ def _fit_brainscore(
     folds = SPLITS["brainscore"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits)
     # scikit-learn needs features: all principal components, a rotation, are as good as the layer's own.
     features = pca(products, len(Y)) if how.solver == "nipals" else products
+    again = partial(_predict, how, features, folds=folds, kind="pls2")
     return Fitted(
         folds=folds,
-        predicted=_predict(how, features, Y, folds, kind="pls2"),
+        predicted=again(Y),
         observed=[Y[fold.test] for fold in folds],
         chosen=[only] * len(folds),
         curve=Choice.of_one(len(folds)).curve([only]),
         n_features=products.n_features,
+        again=again,
+        joint=True,
     )
 
 
@@ -208,62 +238,38 @@ def _score(
     settings: Settings,
     parts: Sequence[Session],
 ) -> Score:
-    formula = how.formula or ("raw" if settings.protocol == "paper" else "r2/c")
-    known = with_trials(parts)
-    # A formula with a ceiling speaks of the sites that have one.
-    counted = known if known.any() and formula != "raw" else np.full(len(known), True)
-    r = correlations(parts)
-    raw = aggregate(r[:, counted], protocol=settings.protocol)
-    c = ceiling(parts) if known[counted].all() else None
-
-    def value_of(drawn: FloatArray) -> FloatArray:
-        return ceiled(
-            AGGREGATES[settings.protocol](drawn), np.nan if c is None else c, formula=formula
-        )
-
-    value = float(value_of(r[:, counted]))
-    reason = None if np.isfinite(value) else _no_ceiling(formula, c)
-    ci = None
-    if reason is None:
-        heard = parts if counted.all() else [one for one in parts if one.reliability is not None]
-        ci = interval(heard, aggregate=value_of, seed=settings.seed)
-    held = "" if formula == "raw" else ", ceiling held fixed"
-    excluded = {
-        "constant response": sum(int((~one.varying).sum()) for one in parts),
-        "no correlation in any split": raw.n_excluded,
-        f"no repeated trials, so no {formula}": int((~counted).sum()),
-    }
-    excluded = {reason: count for reason, count in excluded.items() if count}
+    own = how.formula or ("raw" if settings.protocol == "paper" else "r2/c")
+    formula = settings.formula or own
+    population = f"{source(benchmark.data).name} {benchmark.region}"
+    by_unit = per_unit(parts, nan_mean(correlations(parts), axis=0))
+    judged = judge(parts, settings, formula=formula, population=population)
+    raw, ci = judged.raw, judged.interval
     return Score(
         model=model.name,
         weights=model.weights,
         benchmark=benchmark.identifier,
         version=benchmark.version,
         protocol=settings.protocol,
-        value=value if reason is None else None,
-        reason=reason,
+        value=judged.value,
+        reason=judged.reason,
         raw=raw.value,
-        ceiling=c,
+        ceiling=judged.ceiling,
         error=raw.error,
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else f"{ci.method}{held}; approximate",
+        ci_method=None if ci is None else ci.method,
         formula=f"{formula}-v{FORMULAS[formula].version}",
-        per_unit=per_unit(parts, nan_mean(r, axis=0)),
+        per_unit=by_unit,
         predictions=predictions(parts),
-        n_units=int(counted.sum()) - raw.n_excluded,
-        n_excluded=sum(excluded.values()),
+        draws=None if ci is None else ci.draws,
+        null=judged.null,
+        n_units=int(judged.counted.sum()) - raw.n_excluded,
+        n_excluded=sum(judged.excluded.values()),
         n_stimuli=sum(len(one.brain.stimuli) for one in parts),
-        excluded=excluded,
+        excluded=judged.excluded,
         partial=any(one.brain.partial for one in parts),
         simulated=source(benchmark.data).simulated,
         record=_record(how, benchmark, model, settings, parts),
     )
-
-
-def _no_ceiling(formula: str, c: float | None) -> str:
-    if c is None:
-        return f"no ceiling: {formula} needs repeated trials, and only their mean is there"
-    return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
 
 
 def _record(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from brainbench.errors import InputError
 
-__all__ = ["Interval", "crossed", "image_counts", "interval", "unit_draws"]
+__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "unit_draws"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -132,7 +132,7 @@ def unit_draws(
             todo="leave out measures without units; give the neuroid_id of each unit",
         )
     if ids is None:
-        return _rng(seed, "units", name).integers(n_units, size=(n_draws, n_units))
+        return stream(seed, "units", name).integers(n_units, size=(n_draws, n_units))
     counts = _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}")
     everyone = np.broadcast_to(np.arange(n_units), counts.shape)
     return np.repeat(everyone.ravel(), counts.ravel()).reshape(n_draws, n_units)
@@ -245,9 +245,9 @@ def _counts(ids: Sequence[str], *, n_draws: int, seed: int, kind: str) -> IntArr
             allowed="at least one id, each once",
             todo="average over repetitions first, and rename what shares an id",
         )
-    own = [_rng(seed, kind, str(name)).poisson(size=n_draws) for name in names]
+    own = [stream(seed, kind, str(name)).poisson(size=n_draws) for name in names]
     counts = np.stack(own, axis=1)
-    rng = _rng(seed, kind, "the sum of", *names.tolist())
+    rng = stream(seed, kind, "the sum of", *names.tolist())
     for row in counts:
         _bring_to(len(names), row, rng)
     return counts[:, np.argsort(order)]
@@ -263,7 +263,22 @@ def _bring_to(total: int, row: IntArray, rng: np.random.Generator) -> None:
         np.add.at(row, rng.integers(len(row), size=-surplus), 1)
 
 
-def _rng(seed: int, *names: str) -> np.random.Generator:
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """Random numbers of a purpose: the same for the same seed and names, whatever else is drawn.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more.
+    names : str
+        What they are for.
+
+    Examples
+    --------
+    >>> one, other = (stream(0, "images", name).random() for name in ("a", "b"))
+    >>> one == stream(0, "images", "a").random(), one == other
+    (True, False)
+    """
     digest = hashlib.sha256("\0".join(names).encode()).digest()
     words = np.frombuffer(digest, dtype="<u4").tolist()
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))

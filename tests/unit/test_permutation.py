@@ -6,7 +6,7 @@ from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
 from brainbench.metrics.pls import cross_predict
 from brainbench.stats.aggregate import aggregate
-from brainbench.stats.permutation import p_value, shuffle_images
+from brainbench.stats.permutation import p_value, shuffle_images, shuffles, summary
 from brainbench.stats.splits import paper
 
 
@@ -51,6 +51,99 @@ def test_p_value_counts_the_observed_score():
     assert p_value(0.5, np.array([0.1, 0.5, 0.9])) == 0.75
 
 
+def test_a_draw_without_a_value_reaches_the_score():
+    assert p_value(0.5, np.array([0.1, np.nan, 0.2])) == 0.5
+
+
+def test_summary():
+    made = summary(0.5, np.array([0.1, np.nan, 0.3]), kind="within-object")
+    assert made == {
+        "kind": "within-object",
+        "n_draws": 3,
+        "n_undefined": 1,
+        "mean": pytest.approx(0.2),
+        "sd": pytest.approx(0.02**0.5),
+        "p": 0.5,
+        "resolution": 0.25,
+    }
+
+
+def test_no_draw_has_a_value():
+    made = summary(0.5, np.full(4, np.nan), kind="images")
+    assert np.isnan(made["mean"])
+    assert np.isnan(made["sd"])
+    assert (made["p"], made["n_undefined"]) == (1.0, 4)
+
+
+def test_orders_are_permutations_and_all_orders_occur():
+    orders = shuffles(3, n_draws=600)
+    assert (np.sort(orders, axis=1) == np.arange(3)).all()
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert counts.min() > 60
+
+
+def test_within_an_object_images_stay_with_it_and_all_of_their_orders_occur():
+    objects = np.array(["b", "a", "b", "c", "a", "b"])
+    orders = shuffles(6, kind="within-object", objects=objects, n_draws=900)
+    assert (np.sort(orders, axis=1) == np.arange(6)).all()
+    assert (objects[orders] == objects).all()
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 6 * 2
+    assert counts.min() > 40
+
+
+def test_sets_and_seeds_are_shuffled_independently():
+    one = shuffles(30, n_draws=2)
+    np.testing.assert_array_equal(one, shuffles(30, n_draws=2))
+    assert (one != shuffles(30, n_draws=2, seed=1)).any()
+    assert (one != shuffles(30, n_draws=2, name="other")).any()
+
+
+def test_within_object_the_common_part_of_an_object_stays():
+    """Responses that know the object and nothing else: above chance over the set, not within objects."""
+    rng = np.random.default_rng(0)
+    objects = np.repeat(np.arange(6), 20)
+    tuning = rng.standard_normal((6, 9))
+    Y = tuning[objects] + 0.5 * rng.standard_normal((120, 9))
+    X = tuning[objects] + 0.5 * rng.standard_normal((120, 9))
+
+    def score(responses):
+        return float(np.median(pearson(X, responses)))
+
+    observed = score(Y)
+    whole = shuffle_images(Y, score, n_draws=99)
+    within = shuffle_images(Y, score, kind="within-object", objects=objects, n_draws=99)
+    assert p_value(observed, whole) == 0.01
+    assert within.mean() == pytest.approx(observed, abs=0.05)
+    assert p_value(observed, within) > 0.01
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
 def test_no_draws():
-    with pytest.raises(InputError, match="n_draws = 0\n  allowed: 1 or more\n  next: ask for 100"):
+    message = r"n_draws = 0, 3 images\n  allowed: kind .*\n  next: ask for 100 draws"
+    with pytest.raises(InputError, match=message):
         shuffle_images(np.zeros((3, 1)), lambda _: 0.0, n_draws=0)
+
+
+@pytest.mark.parametrize("option", [{"kind": "objects"}, {"n_images": 1}])
+def test_options(option):
+    with pytest.raises(InputError, match=r"kind=.*\n  allowed: kind 'images' or .*\n  next: ask"):
+        shuffles(**{"n_images": 4, **option})
+
+
+@pytest.mark.parametrize(
+    ("objects", "told"),
+    [
+        (None, "no objects to shuffle 4"),
+        (["a", "b"], "2 objects of 2 images"),
+        (list("abcd"), "4 objects of 4 images"),
+    ],
+)
+def test_nothing_to_shuffle_within(objects, told):
+    with pytest.raises(
+        InputError, match=rf"{told}.*\n  allowed: the object .*\n  next: shuffle over"
+    ):
+        shuffles(4, kind="within-object", objects=objects)

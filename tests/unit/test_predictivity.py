@@ -19,6 +19,7 @@ from brainbench.interfaces import Settings
 from brainbench.metrics.pls import cross_predict
 from brainbench.presentation import CONSTANT
 from brainbench.procedures.candidates import candidates
+from brainbench.stats.permutation import shuffles
 from brainbench.timeline import Timeline
 
 N, SITES = 80, 6
@@ -86,7 +87,9 @@ def test_formula_is_named_and_used(linear, formula, power):
     score = benchmark(data, formula=formula).score(model_of(data, X))
     assert score.value == pytest.approx(score.raw / score.ceiling**power, abs=1e-12)
     assert score.formula == formula + "-v1"
-    assert "ceiling held fixed" in score.ci_method
+    assert score.draws.mean() == pytest.approx(score.value, abs=1e-9)
+    asked = benchmark(data).score(model_of(data, X), Settings(formula=formula))
+    assert (asked.value, asked.ci, asked.formula) == (score.value, score.ci, score.formula)
 
 
 def test_true_features_reach_the_known_ceiling():
@@ -111,13 +114,120 @@ def test_shuffled_images_score_nothing(linear):
     assert benchmark(brain(None, trials=trials)).score(model_of(data, X)).value > 0.7
 
 
-def test_interval_holds_the_value_and_is_marked_approximate(linear):
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+@pytest.mark.parametrize(
+    ("resample", "told"),
+    [("both", "images and units"), ("images", "images"), ("units", "units")],
+)
+def test_interval_holds_the_value_and_says_what_is_random(linear, protocol, resample, told):
     X, _, trials = linear
     data = brain(None, trials=trials)
-    score = benchmark(data).score(model_of(data, X))
+    score = benchmark(data).score(model_of(data, X), Settings(protocol=protocol, resample=resample))
     low, high = score.ci
     assert low < score.value < high
-    assert score.ci_method.endswith("approximate")
+    assert f"bootstrap of {told}, " in score.ci_method
+    assert "maps not refitted" in score.ci_method
+    assert np.quantile(score.draws, [0.025, 0.975]) == pytest.approx(score.ci)
+    assert score.draws.shape == (1000,)
+
+
+def test_ceiling_is_computed_in_every_draw():
+    """A model that is a copy of the mean has draws of r/sqrt(c) that follow those of c."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((N, 3))
+    trials = X @ rng.standard_normal((3, SITES)) + 4.0 * rng.standard_normal((4, N, SITES))
+    data = brain(None, trials=trials)
+    raw, ceiled = (
+        benchmark(data).score(model_of(data, X), Settings(formula=formula, resample="images"))
+        for formula in ("raw", "r/sqrt(c)")
+    )
+    fixed = raw.draws / np.sqrt(ceiled.ceiling)
+    assert ceiled.draws.mean() == pytest.approx(fixed.mean(), abs=0.01)
+    # Images with much signal make r and c larger together: the ratio varies otherwise than r alone.
+    assert np.corrcoef(ceiled.draws, fixed)[0, 1] < 0.95
+
+
+@pytest.mark.parametrize("formula", ["raw", "r/sqrt(c)"])
+def test_floor_leaves_out_what_is_below_it_and_counts_it(linear, formula):
+    X, signal, _ = linear
+    noise = np.array([1.0, 1.0, 1.0, 1.0, 40.0, 40.0])
+    trials = signal + noise * np.random.default_rng(5).standard_normal((10, N, SITES))
+    data = brain(None, trials=trials)
+    whole = benchmark(data).score(model_of(data, X), Settings(formula=formula))
+    score = benchmark(data).score(model_of(data, X), Settings(formula=formula, floor=0.6))
+    assert (whole.n_units, whole.excluded) == (SITES, {})
+    assert (score.n_units, score.excluded) == (4, {"reliability below 0.6": 2})
+    assert score.raw == pytest.approx(np.median(score.per_unit.values[:4]), abs=1e-12)
+    assert score.ceiling > whole.ceiling
+    assert score.per_unit.notnull().all()  # their raw r is kept
+    assert score.ci[1] - score.ci[0] < whole.ci[1] - whole.ci[0]
+
+
+def test_reliable_sites_stay_above_a_floor(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    plain = benchmark(data).score(model_of(data, X))
+    floored = benchmark(data).score(model_of(data, X), Settings(floor=0.0))
+    assert (floored.value, floored.ci, floored.excluded) == (plain.value, plain.ci, {})
+
+
+def test_floor_that_no_site_reaches(linear):
+    X, signal, _ = linear
+    trials = signal + 40.0 * np.random.default_rng(5).standard_normal((4, N, SITES))
+    data = brain(None, trials=trials)
+    message = r"a floor of 0\.9: none of 6 sites .*; the most reliable has .*\n  allowed: a floor"
+    with pytest.raises(InputError, match=message):
+        benchmark(data).score(model_of(data, X), Settings(floor=0.9))
+    with pytest.raises(InputError, match=r"none of 6 sites .*, 6 have no repeated trials\n"):
+        benchmark(brain(signal)).score(model_of(brain(signal), X), Settings(floor=0.0))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_null_is_that_of_maps_fitted_again(linear, protocol):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    asked = Settings(protocol=protocol, null="images", null_draws=19)
+    null = benchmark(data).score(model_of(data, X), asked).null
+    assert (null["kind"], null["n_draws"], null["n_undefined"]) == ("images", 19, 0)
+    assert null["p"] == null["resolution"] == 0.05
+    # Slowly: shuffle what was recorded, and score as ever.
+    order = np.argsort(data.pictures.ids)
+    slow = []
+    for shuffle in shuffles(N, n_draws=19):
+        moved = np.empty_like(trials)
+        moved[:, order] = trials[:, order[shuffle]]
+        again = brain(None, trials=moved)
+        slow.append(benchmark(again).score(model_of(data, X), Settings(protocol=protocol)).value)
+    assert null["mean"] == pytest.approx(np.mean(slow), abs=1e-9)
+    assert null["sd"] == pytest.approx(np.std(slow, ddof=1), abs=1e-9)
+
+
+def test_null_within_objects_keeps_what_an_object_has_in_common():
+    rng = np.random.default_rng(0)
+    objects = np.repeat(rng.standard_normal((8, 5)), 10, axis=0)  # `brain` shows 10 images of each
+    X = objects + 0.3 * rng.standard_normal((N, 5))
+    trials = objects @ rng.standard_normal((5, SITES)) + rng.standard_normal((6, N, SITES))
+    data = brain(None, trials=trials)
+    found = {
+        kind: benchmark(data).score(model_of(data, X), Settings(null=kind, null_draws=19)).null
+        for kind in ("images", "within-object")
+    }
+    assert abs(found["images"]["mean"]) < 0.2
+    assert found["within-object"]["mean"] > 0.6
+    assert found["within-object"]["kind"] == "within-object"
+
+
+def test_null_within_objects_needs_objects(linear):
+    X, signal, _ = linear
+    data = brain(signal, objects=False)
+    with pytest.raises(InputError, match="no objects to shuffle 80 images within"):
+        benchmark(data).score(model_of(data, X), Settings(null="within-object"))
+
+
+def test_without_asking_there_is_no_null(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    assert benchmark(data).score(model_of(data, X)).null is None
 
 
 @settings(max_examples=15, deadline=None)

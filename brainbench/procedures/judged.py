@@ -1,0 +1,165 @@
+"""What the held-out predictions of all sessions come to: figure, ceiling, interval, null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.errors import InputError
+from brainbench.interfaces import Settings
+from brainbench.procedures.fitted import (
+    Session,
+    ceiling,
+    correlations,
+    interval,
+    null_correlations,
+    reliabilities,
+    with_trials,
+)
+from brainbench.stats.aggregate import AGGREGATES, Aggregate, aggregate
+from brainbench.stats.ceiling import ceiled
+from brainbench.stats.permutation import summary
+from brainbench.stats.resample import Interval
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """A figure and what belongs to it.
+
+    Parameters
+    ----------
+    counted : array of bool, varying neuroid of all sessions
+        Neuroids that the figure speaks of.
+    excluded : dict
+        Reason -> how many neuroids.
+    raw : Aggregate
+        Over the neuroids that count, before any ceiling.
+    ceiling : float or None
+        Reliability c of those neuroids; None where any of them has no repeated trials.
+    value : float or None
+        By the formula; None with a `reason`.
+    interval : Interval or None
+        None where there is no value.
+    null : dict or None
+        Permutation null, where it was asked for and there is a value.
+    """
+
+    counted: BoolArray
+    excluded: dict[str, int]
+    raw: Aggregate
+    ceiling: float | None
+    value: float | None
+    reason: str | None
+    interval: Interval | None
+    null: dict[str, Any] | None
+
+
+def judge(
+    sessions: Sequence[Session], settings: Settings, *, formula: str, population: str
+) -> Judged:
+    """Judge held-out predictions by a formula.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        Fitted.
+    settings : Settings
+        Protocol, floor, what the interval treats as random, permutation null.
+    formula : str
+        Of `stats.ceiling.FORMULAS`.
+    population : str
+        Of the neuroids: measures on the same neuroids draw them together if they give the same.
+
+    Raises
+    ------
+    InputError
+        A floor that no neuroid reaches; a permutation null within objects of stimuli without objects.
+    """
+    counted, left_out = _counted(sessions, settings.floor, formula)
+    r = correlations(sessions)
+    raw = aggregate(r[:, counted], protocol=settings.protocol)
+    known = with_trials(sessions)
+    c = ceiling(sessions, counted) if known[counted].all() else None
+
+    def value_of(drawn: FloatArray) -> FloatArray:
+        total = AGGREGATES[settings.protocol](drawn)
+        return ceiled(total, np.nan if c is None else c, formula=formula)
+
+    value = float(value_of(r[:, counted]))
+    reason = None if np.isfinite(value) else _no_ceiling(formula, c)
+    constant = sum(int((~one.varying).sum()) for one in sessions)
+    excluded = {
+        "constant response": constant,
+        "no correlation in any split": raw.n_excluded,
+        **left_out,
+    }
+    ci = null = None
+    if reason is None:
+        ci = interval(
+            sessions,
+            counted,
+            aggregate=AGGREGATES[settings.protocol],
+            formula=formula,
+            resample=settings.resample,
+            seed=settings.seed,
+            population=population,
+        )
+        if settings.null is not None:
+            drawn = null_correlations(
+                sessions, kind=settings.null, n_draws=settings.null_draws, seed=settings.seed
+            )
+            null = summary(value, value_of(drawn[:, :, counted]), kind=settings.null)
+    return Judged(
+        counted=counted,
+        excluded={why: count for why, count in excluded.items() if count},
+        raw=raw,
+        ceiling=c,
+        value=value if reason is None else None,
+        reason=reason,
+        interval=ci,
+        null=null,
+    )
+
+
+def _counted(
+    sessions: Sequence[Session], floor: float | None, formula: str
+) -> tuple[BoolArray, dict[str, int]]:
+    """Neuroids that count, and why others do not."""
+    known = with_trials(sessions)
+    if floor is not None:
+        return _above(floor, reliabilities(sessions), known)
+    # A formula with a ceiling speaks of the sites that have one.
+    counted = known if known.any() and formula != "raw" else np.full(len(known), True)
+    return counted, {f"no repeated trials, so no {formula}": int((~counted).sum())}
+
+
+def _above(
+    floor: float, reliability: FloatArray, known: BoolArray
+) -> tuple[BoolArray, dict[str, int]]:
+    counted = reliability >= floor  # NaN is not
+    if not counted.any():
+        best = np.nanmax(reliability, initial=-np.inf)
+        most = f"; the most reliable has {best:.3f}" if np.isfinite(best) else ""
+        raise InputError(
+            f"a floor of {floor}: none of {len(known)} sites is that reliable, "
+            f"{int((~known).sum())} have no repeated trials{most}",
+            allowed="a floor that some site with repeated trials reaches",
+            todo="give a lower --floor, or leave it away",
+        )
+    return counted, {
+        f"reliability below {floor}": int((known & ~counted).sum()),
+        "no repeated trials, so no reliability": int((~known).sum()),
+    }
+
+
+def _no_ceiling(formula: str, c: float | None) -> str:
+    if c is None:
+        return f"no ceiling: {formula} needs repeated trials, and only their mean is there"
+    return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
