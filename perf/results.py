@@ -189,6 +189,60 @@ def figures(folder: Path, script: str, title: str, what: str) -> list[str]:
     return [title, "", f"`python perf/{script}.py`: {what}", "", *table(("", ""), rows)]
 
 
+def precision(folder: Path) -> list[str]:
+    """What bfloat16 changes, and why float32 stays the default."""
+    found = measured(folder, "precision")
+    rows = [
+        (
+            r["benchmark"],
+            figure(r["float32"], 4),
+            figure(r["bf16"], 4),
+            "" if r["change"] is None else f"{r['change']:+.4f}",
+            "" if r["ci"] is None else f"{r['ci'][0]:.3f} to {r['ci'][1]:.3f}",
+        )
+        for r in found["rows"]
+    ]
+    largest = max(abs(r["change"]) for r in found["rows"] if r["change"] is not None)
+    speed = found["forward"]
+    return [
+        "## Precision",
+        "",
+        f"`python perf/precision.py`: `{found['model']}` (seeded random weights) on the simulated brain with "
+        "`--precision float32` and `bf16`.",
+        "",
+        *table(("benchmark", "float32", "bf16", "change", "95 % interval, float32"), rows),
+        f"Here the network answers {speed['float32']['images_per_second']:.1f} images/s in float32 and "
+        f"{speed['bf16']['images_per_second']:.1f} in bf16, {found['ratio']:.2f} times as many. The "
+        f"largest change of a score is {largest:.4f}. float32 is the default: figures are compared across "
+        "machines to more digits than bfloat16 keeps, not every processor has bfloat16, and the passes "
+        "are made once and cached. A model in bf16 has `+bf16` in its name.",
+        "",
+    ]
+
+
+def foreseen(folder: Path) -> list[str]:
+    """What a dry run foresees beside what a run takes."""
+    found = measured(folder, "estimate")
+    rows = [
+        (
+            f"`{r['command']}`",
+            *(
+                f"{r['expected'][key]:.2f} / {r['actual'][key]:.2f} = {r['ratio'][key]:.2f}"
+                for key in ("seconds", "memory_gb", "disk_gb")
+            ),
+        )
+        for r in found["rows"]
+    ]
+    return [
+        "## What `--dry-run` foresees",
+        "",
+        f"`python perf/estimate.py`: foreseen / taken, for time, memory and disk; the aim is a factor of "
+        f"{found['aim']:g} either way.",
+        "",
+        *table(("`brainbench score ...`", "seconds", "GB of memory", "GB in the cache"), rows),
+    ]
+
+
 def difficulty(folder: Path) -> list[str]:
     """How hard the simulated objects are to recognise."""
     found = measured(folder, "difficulty")
@@ -221,12 +275,58 @@ def curve(folder: Path) -> list[str]:
     ]
 
 
+def real_v4(folder: Path) -> list[str]:
+    """Networks on macaque V4, session by session, with layer curves."""
+    figure_file = ROOT / "docs" / "layers_v4.png"
+    found = measured(folder, "real_v4", "--figure", str(figure_file))
+    sessions = [one["session"] for one in found["rows"][0]["sessions"]]
+    rows = [
+        (r["label"], *(figure(one["raw"]) for one in r["sessions"]), cell(r), str(r["n_units"]))
+        for r in found["rows"]
+    ]
+    rows += [
+        (f"*{name}, simpler*", *(figure(values[one], 2) for one in sessions), "", "")
+        for name, values in found["simpler"].items()
+    ]
+    c = [figure(one["ceiling"]) for one in found["rows"][0]["sessions"]]
+    rows.append(("*c*", *(text or "no single trials" for text in c), "", ""))
+    alone = [(r["label"], cell(r), str(r["n_stimuli"])) for r in found["one"]]
+    null = found["null"]
+    ceiled = ", ".join(f"{name} {cell(r)}" for name, r in found["brainscore"].items())
+    return [
+        "## Macaque V4: Cowley2023",
+        "",
+        "`python perf/real_v4.py`, protocol paper: median over neurons of the mean r over ten folds, 95 % "
+        "interval in brackets. *Simpler* is an analysis without this program (PCA to 200, ridge, one 80/20 "
+        "split). Only session 210325 has single trials, so only it has a ceiling; sqrt(c) is the most that a "
+        "noise-free model reaches there.",
+        "",
+        *table(("model", *sessions, "all sessions", "neurons"), rows),
+        "Session 210325 alone; the weights of `cornet_s@untrained-0` are seeded random numbers.",
+        "",
+        *table(("model", "r", "images"), alone),
+        f"Images shuffled over the whole set, EfficientNet-Lite0 block 10 on 210325: {null['mean']:.3f} "
+        f"(SD {null['sd']:.3f}, {null['n_draws']} shuffles, p = {null['p']:.3g}).",
+        "",
+        f"Protocol brainscore, r2/c over the 50 neurons of 210325: {ceiled}.",
+        "",
+        "Score of each block inside the training images, by which the choice is made fold by fold; the band "
+        "is the standard deviation over the ten splits:",
+        "",
+        "![Score of each block](layers_v4.png)",
+        "",
+    ]
+
+
 SECTIONS: tuple[Callable[[Path], list[str]], ...] = (
     main_command,
     simulated,
+    real_v4,
     pls,
     extraction,
     memory,
+    foreseen,
+    precision,
     difficulty,
     curve,
 )

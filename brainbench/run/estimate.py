@@ -113,9 +113,8 @@ def estimate(model: BrainModel, items: Sequence[Item], settings: Settings) -> Es
 def _asked(items: Sequence[Item]) -> Iterator[tuple[StimulusSet, list[str], Needs]]:
     """Each stimulus set once, with all layers that will be asked for on it, as `execute` extracts them."""
     groups: dict[tuple[str, str], tuple[StimulusSet, list[str], Needs]] = {}
-    for item in items:
-        need = item.needs
-        for part in need.parts if need else ():
+    for need in (item.needs for item in items if item.needs is not None):
+        for part in need.parts:
             group = groups.setdefault((part.digest, repr(need.presentation)), (part, [], need))
             group[1].extend(layer for layer in need.layers if layer not in group[1])
     yield from groups.values()
