@@ -8,29 +8,22 @@ features is read through the inner products of the images and never has to be in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from brainbench.errors import InputError
-from brainbench.metrics.gram import as_features, centre_columns
+from brainbench.metrics.standardise import Features, Rows, standardised
 
-__all__ = ["Decoded", "Readout", "cross_decode"]
+__all__ = ["Decoded", "Readout", "check_classes", "cross_decode"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
-Rows: TypeAlias = tuple[AnyArray, AnyArray]
-Features: TypeAlias = AnyArray | Callable[[], Iterable[AnyArray]]
-
-_BYTES = 1e9
-"""Inner products that are summed in one pass over the features."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,17 +117,20 @@ def cross_decode(
     """
     how = how or Readout()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
-    _check(classes, codes, splits, form)
-    chunks = _reader(features, len(codes))
-    widest = max(len(train) for train, _ in splits)
-    narrow = None if form == "dual" else _narrow(chunks(), widest if form == "auto" else np.inf)
-    spaces = _scaled(narrow, splits) if narrow is not None else _rotated(chunks, splits)
-    if narrow is None:
+    if form not in ("auto", "primal", "dual") or not len(splits):
+        raise InputError(
+            f"form={form!r} and {len(splits)} splits",
+            allowed="form 'auto', 'primal' or 'dual', and at least one split",
+            todo="correct the option",
+        )
+    check_classes(classes, codes, splits)
+    found = standardised(features, splits, n_images=len(codes), form=form)
+    if found.rotated:
         # A rotation leaves the minimum where it is, but not the place where the iteration stops short of it.
         how = replace(how, tol=1e-2 * how.tol)
     made = [
         _fit(fitted, codes[train], asked, how)
-        for (fitted, asked), (train, _) in zip(spaces, splits, strict=True)
+        for (fitted, asked), (train, _) in zip(found.spaces, splits, strict=True)
     ]
     return Decoded(
         probabilities=[probabilities for probabilities, _ in made],
@@ -155,110 +151,27 @@ def _fit(
     return cast(FloatArray, regression.predict_proba(asked)), finished
 
 
-def _scaled(
-    features: FloatArray, splits: Sequence[Rows]
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Features of training and held-out images, standardised by the training images."""
-    for train, test in splits:
-        scaler = StandardScaler().fit(features[train])
-        yield scaler.transform(features[train]), scaler.transform(features[test])
+def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) -> None:
+    """Check that a decoder can be fitted to each split.
 
+    Parameters
+    ----------
+    classes : array, class
+        Names.
+    codes : array of int, image
+        Class of each image.
+    splits : sequence of (train, test)
+        Rows.
 
-def _rotated(
-    chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """The same, rotated into the space of the training images: as many columns as these, at most."""
-    for batch in _batches(splits):
-        for (train, test), inner in zip(batch, _inner(chunks, batch), strict=True):
-            variance, vectors = np.linalg.eigh(inner[np.ix_(train, train)])
-            kept = variance > len(train) * np.finfo(float).eps * variance[-1]
-            axes = vectors[:, kept] / np.sqrt(variance[kept])
-            yield inner[np.ix_(train, train)] @ axes, inner[np.ix_(test, train)] @ axes
+    Raises
+    ------
+    InputError
+        One class; a class without training images; no held-out image; an image in both parts of a split.
 
-
-def _batches(splits: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
-    """Splits whose inner products fit into memory together."""
-    largest = max(len(train) + len(test) for train, test in splits)
-    size = max(1, int(_BYTES / (8 * largest**2)))
-    for first in range(0, len(splits), size):
-        yield splits[first : first + size]
-
-
-def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -> list[FloatArray]:
-    """Inner products of all images, of features standardised by the training images, split by split.
-
-    With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
-    x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
+    Examples
+    --------
+    >>> check_classes(np.array(["cat", "dog"]), np.array([0, 1, 1]), [(np.array([0, 1]), np.array([2]))])
     """
-    n = max(int(max(train.max(), test.max())) for train, test in splits) + 1
-    sums = [np.zeros((n, n), order="F") for _ in splits]
-    for chunk in chunks():
-        moments = _moments(chunk, [train for train, _ in splits])
-        for inner, mean, scale in zip(sums, *moments, strict=True):
-            scaled, shift = chunk * scale, mean * scale
-            cross = scaled @ shift
-            # The upper triangle is summed in place; the lower one is filled in at the end.
-            dsyrk(1.0, scaled.T, trans=1, beta=1.0, c=inner, overwrite_c=1)
-            np.add(inner, (shift @ shift) - cross[:, None] - cross, out=inner)
-    return [np.triu(inner) + np.triu(inner, 1).T for inner in sums]
-
-
-def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArray, FloatArray]:
-    """Mean over the training images and 1 / deviation (0 for a constant feature), split x feature."""
-    counted = np.zeros((len(training), len(chunk)))
-    for row, train in zip(counted, training, strict=True):
-        row[train] = 1.0 / len(train)
-    mean, square = counted @ chunk, counted @ chunk**2
-    variance = square - mean**2
-    constant = variance <= 1e-12 * square
-    return mean, np.where(constant, 0.0, 1.0 / np.sqrt(np.where(constant, 1.0, variance)))
-
-
-def _narrow(chunks: Iterator[FloatArray], widest: float) -> FloatArray | None:
-    """All features as one array, or None where there are more than `widest`."""
-    kept, width = [], 0
-    for chunk in chunks:
-        width += chunk.shape[1]
-        if width > widest:
-            return None
-        kept.append(chunk)
-    return np.concatenate(kept, axis=1)
-
-
-def _reader(features: Features, n_images: int) -> Callable[[], Iterator[FloatArray]]:
-    """Passes over the features in chunks of columns, centred and checked."""
-
-    def read() -> Iterator[FloatArray]:
-        first, varies = 0, False
-        for block in features() if callable(features) else [features]:
-            chunk = as_features(block)
-            if len(chunk) != n_images:
-                raise InputError(
-                    f"features of {len(chunk)} images and {n_images} labels",
-                    allowed="one label for every image",
-                    todo="align both by stimulus_id",
-                )
-            centred = centre_columns(chunk, first_feature=first)
-            varies = varies or bool((np.ptp(chunk, axis=0) > 0).any())
-            first += chunk.shape[1]
-            yield centred
-        if not varies:
-            raise InputError(
-                f"features that are the same for all {n_images} images",
-                allowed="a layer whose responses vary with the image",
-                todo="check the preprocessing and the layer's name",
-            )
-
-    return read
-
-
-def _check(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows], form: str) -> None:
-    if form not in ("auto", "primal", "dual") or not len(splits):
-        raise InputError(
-            f"form={form!r} and {len(splits)} splits",
-            allowed="form 'auto', 'primal' or 'dual', and at least one split",
-            todo="correct the option",
-        )
     if len(classes) < 2:
         raise InputError(
             f"one class, {classes[0]}" if len(classes) else "no labels",

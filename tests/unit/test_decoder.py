@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainbench.errors import InputError
-from brainbench.metrics import decoder
+from brainbench.metrics import standardise
 from brainbench.metrics.decoder import Readout, cross_decode
 from brainbench.stats.splits import paper
 
@@ -66,7 +66,7 @@ def test_wide_features_are_never_together(monkeypatch):
     """In passes over chunks, with inner products of few splits at a time."""
     X, labels, folds = draw(p=200)
     whole = cross_decode(X, labels, folds)
-    monkeypatch.setattr(decoder, "_BYTES", 8 * N**2 * 2)
+    monkeypatch.setattr(standardise, "_BYTES", 8 * N**2 * 2)
     passes = []
 
     def chunks():

@@ -20,6 +20,7 @@ MODULES = [
     "brainbench.metrics.sample_sums",
     "brainbench.metrics.shared_map",
     "brainbench.metrics.shared_sgd",
+    "brainbench.metrics.standardise",
     "brainbench.metrics.state_components",
     "brainbench.metrics.trials",
     "brainbench.metrics.signal_power",
