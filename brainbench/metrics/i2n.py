@@ -13,6 +13,7 @@ That is I2n. I1 pools the d' of an image over its distractors, without normalisi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from brainbench.errors import InputError
 
 __all__ = [
     "FALSE_ALARMS",
+    "consistency",
     "correlation",
     "d_prime",
     "i1",
@@ -243,6 +245,67 @@ def correlation(
         weight *= np.repeat(each, x.shape[1] // each.shape[1], axis=1)
     r = _weighted_pearson(x, y, weight)
     return cast(FloatArray, r if drawn else r[0])
+
+
+def consistency(
+    model: NDArray[Any],
+    subject: NDArray[Any],
+    halves: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    truth: NDArray[Any],
+    *,
+    protocol: FalseAlarms = "paper",
+    pooled: bool = False,
+    weights: NDArray[Any] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Correlation of a model with a subject, and of the subject with itself.
+
+    Parameters
+    ----------
+    model : array, image x object
+        Fractions, from `two_way`.
+    subject : array, image x object
+        Fractions of all trials, from `brainbench.metrics.trials.fraction_correct`.
+    halves : sequence of (array, array)
+        Fractions of halves of the trials; none where there is no ceiling to compute.
+    truth : array of int, image
+        Column of the object that each image shows.
+    protocol : {"paper", "brainscore"}
+        "paper": against all trials. "brainscore": against the first half of each pair. The false alarms are
+        those of the same name.
+    pooled : bool
+        I1, not I2n.
+    weights : array, draw x image, optional
+        How often each image counts: in false alarms, means and correlation.
+
+    Returns
+    -------
+    r : array, draw x 1 ("paper") or draw x pair of halves ("brainscore")
+        Of the model.
+    c : array, draw x pair of halves
+        Of the two halves, not corrected for their length. One draw where there are no weights.
+
+    Examples
+    --------
+    >>> fractions = np.array([[np.nan, 0.9], [np.nan, 0.6], [0.7, np.nan], [0.8, np.nan]])
+    >>> consistency(fractions, fractions, [(fractions, fractions)], np.array([0, 0, 1, 1]))
+    (array([[1.]]), array([[1.]]))
+    """
+    each = _weights(weights, len(np.asarray(model)))
+
+    def matrix(fraction: NDArray[Any]) -> FloatArray:
+        sensitivity = d_prime(fraction, truth, false_alarms=protocol, weights=each)
+        return i1(sensitivity) if pooled else normalised(sensitivity, truth, weights=each)
+
+    mine = matrix(model)
+    against = [matrix(subject)] if protocol == "paper" else []
+    reliability = np.empty((len(each), len(halves)))
+    for place, pair in enumerate(halves):
+        one, other = (matrix(half) for half in pair)
+        reliability[:, place] = correlation(one, other, weights=each)
+        if protocol == "brainscore":
+            against.append(one)
+    r = [correlation(mine, other, weights=each) for other in against]
+    return np.stack(r, axis=1) if r else np.empty((len(each), 0)), reliability
 
 
 def undefined(

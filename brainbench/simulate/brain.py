@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+import xarray as xr
 
 from brainbench import assembly, progress
 from brainbench import cache as caches
@@ -25,7 +27,7 @@ from brainbench.data.manifest import Manifest
 from brainbench.errors import InputError, unknown
 from brainbench.extract.fingerprint import source
 from brainbench.provenance import sha256
-from brainbench.simulate import network, scenes, sites
+from brainbench.simulate import network, scenes, sites, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.stimuli import StimulusSet, from_arrays
@@ -145,6 +147,50 @@ class SimulatedBrain:
             A region without sites.
         """
         return self._read(region, "truth")
+
+    def choice_probabilities(self) -> xr.DataArray:
+        """Probability that the subject takes the object it is shown, dims (stimulus, distractor).
+
+        The truth behind `trials`; NaN where the distractor would be the object itself.
+
+        Raises
+        ------
+        UnknownNameError
+            A brain without sites in IT, which the subject reads.
+        InputError
+            One picture of each object: the subject learns on others than it sees.
+        """
+        seen = assembly.time_average(self.truth(subject.REGION), subject.WINDOW_MS)
+        ids, objects = (seen.coords[key].values for key in ("stimulus_id", "object_name"))
+        return xr.DataArray(
+            subject.choice_probabilities(seen.values, objects, seed=self.seed),
+            dims=("stimulus", "distractor"),
+            coords={
+                "stimulus_id": ("stimulus", ids),
+                "object_name": ("stimulus", objects),
+                "distractor": np.unique(objects),
+            },
+        )
+
+    def trials(self) -> pd.DataFrame:
+        """Choices of 20 observers between two objects, 3 trials each of every picture and distractor.
+
+        Columns stimulus_id, truth, distractor, choice, subject; see `brainbench.simulate.subject`.
+
+        Raises
+        ------
+        UnknownNameError, InputError
+            As `choice_probabilities`.
+        """
+        chosen = self.choice_probabilities()
+        names = chosen.coords["distractor"].values
+        return subject.draw_trials(
+            chosen.values,
+            np.searchsorted(names, chosen.coords["object_name"].values),
+            stimulus_ids=chosen.coords["stimulus_id"].values,
+            objects=names,
+            seed=self.seed,
+        )
 
     def readout(self, region: str) -> sites.Readout:
         """What the sites of a region compute from the population of its area.

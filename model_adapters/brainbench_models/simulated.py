@@ -23,6 +23,7 @@ from brainbench.extract.network import Images
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.stream import BatchSize
 from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.interfaces import BEHAVIOUR
 from brainbench.presentation import CONSTANT, Kind, Presentation
 from brainbench.provenance import sha256
 from brainbench.simulate import network, sites
@@ -73,8 +74,8 @@ class SimulatedModel:
 
     @property
     def areas(self) -> Mapping[str, Sequence[str]]:
-        """Each region is its own layer."""
-        return {region: (region,) for region in network.REGIONS}
+        """Each region is its own layer; choices are read from IT, as the simulated subject does."""
+        return {region: (region,) for region in network.REGIONS} | {BEHAVIOUR: ("IT",)}
 
     @property
     def clocks(self) -> Mapping[str, Timeline]:

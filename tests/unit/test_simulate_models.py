@@ -34,7 +34,8 @@ def test_they_are_registered_models(name):
     assert loaded.name == name
     assert loaded.weights == "seed-0"
     assert not loaded.static
-    assert set(loaded.areas) == set(network.REGIONS)
+    assert set(loaded.areas) == {*network.REGIONS, "behaviour"}
+    assert loaded.areas["behaviour"] == ("IT",)
 
 
 def test_seed_is_part_of_the_name():
