@@ -60,13 +60,23 @@ class Task:
         """Row of `classes` that each image shows."""
         return np.searchsorted(self.classes, self.labels)
 
+    def check(self) -> None:
+        """Find out whether a read-out can be fitted.
+
+        Raises
+        ------
+        InputError
+            One object; one image, or one group of images, of some object.
+        """
+        self._fewest(np.arange(len(self.ids)), self.n_splits)
+
     def folds(self, rows: IntArray | None = None) -> list[Split]:
         """Folds of all images, or folds within some of them, stratified by object.
 
         Raises
         ------
         InputError
-            One image, or one group of images, of some object.
+            As `check`, of the images in question.
         """
         inside = rows is not None
         rows = np.arange(len(self.ids)) if rows is None else rows
@@ -142,7 +152,7 @@ def task_of(
     Raises
     ------
     InputError
-        Stimuli without such a column.
+        Stimuli without such a column, or too few of them: see `Task.check`.
     """
     for key in filter(None, (column, group)):
         if key not in stimuli.metadata.columns:
@@ -151,12 +161,14 @@ def task_of(
                 allowed=f"a column {key}, which says what the read-out has to name",
                 todo=f"give the stimulus set metadata={{{key!r}: [...]}}",
             )
-    return Task(
+    task = Task(
         ids=tuple(stimuli.ids),
         labels=stimuli.metadata[column].to_numpy(str),
         groups=None if group is None else stimuli.metadata[group].to_numpy(str),
         **options,
     )
+    task.check()
+    return task
 
 
 def decode(offered: Sequence[Candidate], task: Task, *, how: Readout, judge: Judge) -> Decoding:
