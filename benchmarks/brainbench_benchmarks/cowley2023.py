@@ -7,6 +7,7 @@ No principal components are taken: 1,000 of them for 1,200 images would ruin the
 
 from brainbench.interfaces import Benchmark
 from brainbench.presentation import CONSTANT
+from brainbench.procedures.explained import ExplainableVariance
 from brainbench.procedures.predictivity import Predictivity
 
 V4_pls = Benchmark(
@@ -20,4 +21,20 @@ V4_pls = Benchmark(
     metric="median Pearson r over neurons of all sessions of held-out PLS predictions",
     ceiling="split-half over repeats, Spearman-Brown corrected, where repeats are published",
     citation="Cowley, Stan, Pillow & Smith, 2023, bioRxiv, doi:10.1101/2023.11.22.568315",
+)
+
+V4_ccnorm2 = Benchmark(
+    identifier="Cowley2023.V4-ccnorm2",
+    version=1,
+    data="Cowley2023",
+    region="V4",
+    window=(70, 170),
+    presentation=CONSTANT,
+    procedure=ExplainableVariance(variant="paper", map="ridge", n_splits=5),
+    metric="mean CC_norm^2 over the neurons of session 210325, the only one with repeats, of held-out ridge "
+    "predictions",
+    ceiling="CC_max^2 of each neuron, from the signal power of its first six repeats",
+    citation="Procedure: Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, "
+    "doi:10.3389/fncom.2016.00010; data: Cowley, Stan, Pillow & Smith, 2023, bioRxiv, "
+    "doi:10.1101/2023.11.22.568315",
 )

@@ -50,9 +50,9 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _EPS = float(np.finfo(np.float64).eps)
-_FEW_TRIALS = "fewer than two trials of some stimulus"
-_NO_POWER = "signal power not above 0"
-_NO_VARIANCE = "constant response to these stimuli"
+FEW_TRIALS = "fewer than two trials of some stimulus"
+NO_POWER = "signal power not above 0"
+NO_VARIANCE = "constant response to these stimuli"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Explained:
                 np.isnan(self.cc_norm),
                 np.broadcast_to(self.constant, power.shape),
             ],
-            [_FEW_TRIALS, _NO_POWER, _NO_VARIANCE, "constant prediction, counts as 0"],
+            [FEW_TRIALS, NO_POWER, NO_VARIANCE, "constant prediction, counts as 0"],
             "",
         )
 

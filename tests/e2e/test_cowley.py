@@ -154,6 +154,30 @@ def test_score_on_all_four_sessions(call, here, tmp_path, cache_folder):
     assert set(of[~np.isnan(ceilings)]) == {"210325"}
 
 
+def test_explainable_variance_of_the_session_with_repeats(call, here, tmp_path, cache_folder):
+    status, out, _ = call(
+        "score", "-m", "pixels", "-b", "Cowley2023.V4-ccnorm2",
+        "-o", tmp_path / "results", "--format", "json", "-q",
+    )  # fmt: skip
+    assert status == 0
+    (score,) = json.loads(out)
+    assert (score["n_units"], score["n_stimuli"], score["partial"]) == (50, 640, False)
+    assert score["record"]["choices"]["sessions_left_out"] == {
+        name: neurons for name, (neurons, _) in SIZES.items() if name != "210325"
+    }
+    assert score["value"] == pytest.approx(0.126, abs=0.005)
+    stored = json.loads(Path(score["file"]).read_text())
+    assert stored["excluded"] == {"session without repeated trials": 189}
+    figures = stored["figures"]
+    assert figures["trials_used"] == {"least": 6, "most": 6}
+    assert figures["test_images"] == [128] * 5
+    assert figures["chance_level"] == pytest.approx(0.0115, abs=0.0005)
+    assert score["value"] > 5 * figures["chance_level"]
+    # Both are estimates of the same reliability; this one uses six repeats, the other all.
+    ceilings = np.array(stored["per_unit"]["coords"]["ceiling"], dtype=float)
+    assert np.median(ceilings) == pytest.approx(0.72, abs=0.02)
+
+
 @pytest.mark.slow
 def test_network_trained_on_photographs_beats_pixels_widely(here, cache_folder):
     """A simpler analysis of all images of 210325 (PCA, ridge): .59, pixels .25."""

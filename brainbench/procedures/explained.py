@@ -1,0 +1,389 @@
+"""Explainable variance: how much of what a neuron does reproducibly a linear map of a model predicts.
+
+CC_norm^2 as in Zhang et al. 2020 (appendix C.4) and Schoppe et al. 2016; docs/measures.md says what is
+computed and why the maps are fitted as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.data.manifest import source
+from brainbench.errors import InputError
+from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
+from brainbench.metrics import pls, ridge
+from brainbench.metrics.ccnorm import FEW_TRIALS, NO_POWER, NO_VARIANCE
+from brainbench.metrics.gram import Gram
+from brainbench.metrics.signal_power import mean_response, signal_power
+from brainbench.procedures.candidates import Candidate, candidates
+from brainbench.procedures.fitted import Fitted, Session, predictions
+from brainbench.procedures.layers import Choice, Inner, choose
+from brainbench.procedures.normalised import (
+    VARIANTS,
+    Figures,
+    Part,
+    Variant,
+    null_values,
+    per_unit,
+    summary,
+    value_interval,
+)
+from brainbench.procedures.recordings import Target, sessions, shown, target
+from brainbench.procedures.records import record_of
+from brainbench.provenance import Record
+from brainbench.scores import Score
+from brainbench.stats import permutation
+from brainbench.stats.ceiling import FORMULAS
+from brainbench.stats.splits import Split, paper
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainableVariance:
+    """CC_norm^2 of the sites of a region, averaged over sites.
+
+    Parameters
+    ----------
+    variant : {"paper", "schoppe"}
+        Correlate on each fold's test images and normalise by all images (the mean over folds counts), or
+        do both on the held-out predictions of all images together.
+    map : {"ridge", "pls", "units"}
+        Ridge regression whose penalty is chosen for each site inside the training images; PLS1; or none:
+        unit k of the model predicts site k, as in a network that was trained to predict these sites.
+    n_components : int
+        Latent dimensions of PLS, by which layers and steps are chosen too.
+    n_splits : int
+        Disjoint folds of test images. Five leave 80 % for training.
+    n_inner : int
+        Folds inside the training images, by which a layer and step is chosen: of five, each holds 16 % of
+        all images, so that 64 % train, 16 % validate and 20 % test, as in Zhang et al.
+    """
+
+    variant: Variant = "paper"
+    map: Literal["ridge", "pls", "units"] = "ridge"
+    n_components: int = 25
+    n_splits: int = 5
+    n_inner: int = 5
+
+    def __post_init__(self) -> None:
+        allowed = {"variant": VARIANTS, "map": ("ridge", "pls", "units")}
+        for name, known in allowed.items():
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name}={getattr(self, name)!r} for explainable variance",
+                    allowed=", ".join(map(repr, known)),
+                    todo=f"choose one of them for {name}",
+                )
+
+    def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
+        """Stimuli and layers that `score` will ask for: only of sessions with repeated trials."""
+        repeated, _ = _repeated(benchmark)
+        parts = [shown(one, settings) for one in repeated.values()]
+        whole = source(benchmark.data).stimuli()
+        wanted = {stimulus for part in parts for stimulus in part.ids}
+        several = len(parts) > 1
+        return Needs(
+            stimuli=whole.take([k for k, one in enumerate(whole.ids) if one in wanted])
+            if several
+            else parts[0],
+            layers=layers_of(model, benchmark.region, settings),
+            presentation=benchmark.presentation.accepted_by(model.presentations),
+            sessions=tuple(parts) if several else (),
+        )
+
+    def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
+        """Score a model on the sites that have a signal; maps are fitted in each recording session.
+
+        Raises
+        ------
+        InputError
+            The protocol `brainscore`, which has no such measure; no repeated trials in any session; no
+            site with a signal; too few images; a layer that does not vary.
+        """
+        if settings.protocol != "paper":
+            raise InputError(
+                f"protocol {settings.protocol!r} for {benchmark.identifier}",
+                allowed="'paper': Brain-Score does not compute CC_norm^2",
+                todo="leave out --protocol, or choose another benchmark",
+            )
+        repeated, left_out = _repeated(benchmark)
+        parts = [_part(self, name, one, model, settings) for name, one in repeated.items()]
+        return _score(self, benchmark, model, settings, parts, left_out)
+
+
+def _repeated(benchmark: Benchmark) -> tuple[dict[str, Benchmark], dict[str, int]]:
+    """Sessions with at least two trials of a stimulus, and the number of sites in each of the others."""
+    repeated, left_out = {}, {}
+    for name, one in sessions(benchmark).items():
+        recorded = source(one.data).recordings(benchmark.region)
+        if recorded.sizes.get("repetition", 1) > 1:
+            repeated[name] = one
+        else:
+            left_out[name] = recorded.sizes["neuroid"]
+    if not repeated:
+        raise InputError(
+            f"{benchmark.identifier}: no session with repeated trials, only their mean is there",
+            allowed="two or more trials of each image",
+            todo="use data with single trials, or a benchmark of predictivity",
+        )
+    return repeated, left_out
+
+
+# --- one session ---------------------------------------------------------------------------------
+
+
+def _part(
+    how: ExplainableVariance, name: str, benchmark: Benchmark, model: BrainModel, settings: Settings
+) -> Part:
+    """Held-out predictions of the sites of one session that have a signal."""
+    label = f"{benchmark.identifier}, session {name}" if name else benchmark.identifier
+    brain = target(benchmark, settings)
+    trials = np.asarray(brain.trials)
+    reasons = _reasons(trials, settings.floor)
+    counted = reasons == ""
+    if not counted.any():
+        why = ", ".join(f"{count} with {reason}" for reason, count in Counter(reasons).items())
+        raise InputError(
+            f"none of {len(reasons)} sites of {label} has a signal: {why}",
+            allowed="sites whose trials have variance over images in common",
+            todo="check the time window and the trials",
+        )
+    used = trials[:, :, counted]
+    offered = candidates(benchmark, model, settings, brain.stimuli)
+    _check_enough(how, len(brain.stimuli), label, choosing=len(offered) > 1)
+    Y, sites = mean_response(used), np.flatnonzero(counted)
+    if how.map == "units":
+        _check_units(offered, len(reasons), label)
+        fitted = _as_it_is(how, offered[0], brain, Y, sites, settings.seed)
+    else:
+        fitted = _mapped(how, offered, brain, Y, settings.seed)
+    session = Session(name=name, brain=brain, varying=counted, fitted=fitted)
+    return Part(session=session, trials=used, power=signal_power(used), reasons=reasons)
+
+
+def _mapped(
+    how: ExplainableVariance,
+    offered: Sequence[Candidate],
+    brain: Target,
+    Y: FloatArray,
+    seed: int,
+) -> Fitted:
+    """Choose a layer and step within the training images of each fold, and fit the map there."""
+    ids, strata = brain.stimuli.ids, brain.strata
+    folds = paper(ids, strata, n_splits=how.n_splits, seed=seed)
+    features = [one.gram() for one in offered]
+    inner = Inner(n_components=how.n_components, n_folds=how.n_inner, seed=seed)
+    choice = choose(features, Y, folds, ids=ids, strata=strata, how=inner)
+    best = choice.best.tolist()
+
+    def again(responses: FloatArray) -> list[FloatArray]:
+        held_out: dict[int, FloatArray] = {}
+        for chosen in sorted(set(best)):
+            mine = [k for k in range(len(folds)) if best[k] == chosen]
+            made = _predict(how, features[chosen], responses, [folds[k] for k in mine])
+            held_out.update(zip(mine, made, strict=True))
+        return [held_out[k] for k in range(len(folds))]
+
+    return Fitted(
+        folds=folds,
+        predicted=again(Y),
+        observed=[Y[fold.test] for fold in folds],
+        chosen=[offered[k] for k in best],
+        curve=choice.curve(offered),
+        n_features=offered[best[0]].activations.sizes["neuroid"],
+        again=again,
+        joint=False,
+    )
+
+
+def _predict(
+    how: ExplainableVariance, features: Gram, Y: FloatArray, folds: Sequence[Split]
+) -> list[FloatArray]:
+    if how.map == "pls":
+        return pls.cross_predict(features, Y, folds, n_components=how.n_components)
+    return ridge.cross_predict(
+        features, Y, folds, penalties=ridge.RELATIVE, relative=True, per_neuroid=True
+    )
+
+
+def _as_it_is(
+    how: ExplainableVariance,
+    only: Candidate,
+    brain: Target,
+    Y: FloatArray,
+    sites: npt.NDArray[np.intp],
+    seed: int,
+) -> Fitted:
+    """Unit k of the model is the prediction of site k: nothing is fitted."""
+    folds = paper(brain.stimuli.ids, brain.strata, n_splits=how.n_splits, seed=seed)
+    values = np.concatenate(list(only.chunks()), axis=1)[:, sites]
+
+    def again(responses: FloatArray) -> list[FloatArray]:
+        times = responses.shape[1] // len(sites)
+        return [np.tile(values[fold.test], times) for fold in folds]
+
+    return Fitted(
+        folds=folds,
+        predicted=again(Y),
+        observed=[Y[fold.test] for fold in folds],
+        chosen=[only] * len(folds),
+        curve=Choice.of_one(len(folds)).curve([only]),
+        n_features=only.activations.sizes["neuroid"],
+        again=again,
+        joint=False,
+    )
+
+
+def _reasons(trials: FloatArray, floor: float | None) -> npt.NDArray[np.str_]:
+    """Why each site does not count; empty for those that do."""
+    power = signal_power(trials)
+    least = floor or 0.0
+    return np.select(
+        [power.n_trials < 2, ~(power.power > 0), power.cc_max**2 < least],
+        [FEW_TRIALS, NO_POWER, f"reliability CC_max^2 below {least:g}"],
+        "",
+    )
+
+
+def _check_enough(how: ExplainableVariance, n: int, label: str, *, choosing: bool) -> None:
+    def left(images: int) -> int:
+        training = images - -(-images // how.n_splits)
+        return training - -(-training // how.n_inner) if choosing else training
+
+    components = how.n_components if choosing or how.map == "pls" else 1
+    if n < 3 * how.n_splits or left(n) <= components:
+        enough = (m for m in itertools.count(3 * how.n_splits) if left(m) > components)
+        raise InputError(
+            f"{label}: {n} images in {how.n_splits} folds leave {left(n)} to fit the map to"
+            + (" within the inner folds, which choose the layer or step" if choosing else ""),
+            allowed=f"at least {next(enough)} images",
+            todo="use more images (a larger --limit)",
+        )
+
+
+def _check_units(offered: Sequence[Candidate], n_sites: int, label: str) -> None:
+    found = [one.activations.sizes["neuroid"] for one in offered]
+    if found != [n_sites]:
+        raise InputError(
+            f"{label}: layers and steps of {found} units for {n_sites} sites, without a map",
+            allowed=f"one layer of {n_sites} units, at one time: unit k predicts site k",
+            todo="choose the layer that predicts the sites, or map='ridge'",
+        )
+
+
+# --- all sessions --------------------------------------------------------------------------------
+
+
+def _score(
+    how: ExplainableVariance,
+    benchmark: Benchmark,
+    model: BrainModel,
+    settings: Settings,
+    parts: Sequence[Part],
+    left_out: Mapping[str, int],
+) -> Score:
+    formula = settings.formula or "r2/c"
+    figures = Figures.of(parts, how.variant)
+    per_site = figures.per_site(formula)
+    there = ~np.isnan(per_site)
+    if not there.any():
+        raise InputError(
+            f"{benchmark.identifier}: no site responds differently to the images of any fold",
+            allowed="responses that vary over the test images",
+            todo="use more images (a larger --limit)",
+        )
+    value = float(per_site[there].mean())
+    sites = per_unit(parts, how.variant, formula)
+    found = value_interval(
+        parts,
+        how.variant,
+        formula=formula,
+        settings=settings,
+        value=value,
+        population=f"{source(benchmark.data).name} {benchmark.region}",
+    )
+    null = None
+    if settings.null is not None:
+        drawn = null_values(parts, how.variant, formula=formula, settings=settings)
+        null = permutation.summary(value, drawn, kind=settings.null)
+    excluded = _excluded(parts, left_out, silent=int((~there).sum()))
+    return Score(
+        model=model.name,
+        weights=model.weights,
+        benchmark=benchmark.identifier,
+        version=benchmark.version,
+        protocol=settings.protocol,
+        value=value,
+        raw=float(np.nanmean(figures.per_site("raw"))),
+        ceiling=float(np.mean(figures.cc_max**2)),
+        ci=(found.lo, found.hi),
+        ci_method=f"{found.method}, maps not refitted, CC_max computed in each draw; approximate",
+        draws=found.draws,
+        formula=f"{formula}-v{FORMULAS[formula].version}",
+        figures=summary(parts, how.variant),
+        null=null,
+        per_unit=sites,
+        predictions=predictions([part.session for part in parts]),
+        n_units=int(there.sum()),
+        n_excluded=sum(excluded.values()),
+        n_stimuli=sum(len(part.session.brain.stimuli) for part in parts),
+        excluded=excluded,
+        partial=any(part.session.brain.partial for part in parts),
+        simulated=source(benchmark.data).simulated,
+        record=_record(how, benchmark, model, settings, parts, left_out),
+    )
+
+
+def _excluded(parts: Sequence[Part], left_out: Mapping[str, int], *, silent: int) -> dict[str, int]:
+    reasons = Counter(str(one) for part in parts for one in part.reasons if one)
+    reasons[NO_VARIANCE] += silent
+    reasons["session without repeated trials"] += sum(left_out.values())
+    return {reason: count for reason, count in reasons.items() if count}
+
+
+def _record(
+    how: ExplainableVariance,
+    benchmark: Benchmark,
+    model: BrainModel,
+    settings: Settings,
+    parts: Sequence[Part],
+    left_out: Mapping[str, int],
+) -> Record:
+    fits = [part.session.fitted for part in parts]
+    chosen = Counter((one.layer, one.step) for fit in fits for one in fit.chosen)
+    (layer, step), _ = chosen.most_common(1)[0]
+    return record_of(
+        benchmark,
+        model,
+        settings,
+        stimuli=[part.session.brain.stimuli for part in parts],
+        target=[mean_response(part.trials) for part in parts],
+        seeds={"splits": settings.seed, "bootstrap": settings.seed, "null": settings.seed},
+        layer=layer,
+        step=step,
+        curve=[
+            {"session": part.session.name, **row} if part.session.name else row
+            for part in parts
+            for row in part.session.fitted.curve
+        ],
+        choices={
+            "variant": how.variant,
+            "map": how.map,
+            "penalty": "per site, by leaving out training images" if how.map == "ridge" else "none",
+            "components": how.n_components if how.map == "pls" else None,
+            "features": max(fit.n_features for fit in fits),
+            "splits": how.n_splits,
+            "stratified": all(part.session.brain.strata is not None for part in parts),
+            "window_ms": list(benchmark.window),
+            "sessions": [part.session.name for part in parts if part.session.name],
+            "sessions_left_out": dict(left_out),
+        },
+    )
