@@ -1,0 +1,117 @@
+"""Whether intervals hold the truth: coverage of the 95 % interval of every measure, in small worlds.
+
+    python perf/coverage.py [--only NAME ...] [--replicates 400] [--truths 2000] [--json FILE]
+
+The truth is the mean of the same score over fresh draws, at the same size, of what is called random:
+images, units, or both; trials are always fresh. Coverage is the share of further fresh draws whose
+interval holds it, with its own binomial 95 % interval. `perf/worlds.py` has the worlds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import binomtest
+from threadpoolctl import threadpool_limits
+from worlds import WORLDS
+
+AIM = (0.90, 0.98)
+"""Beyond these an interval is improved or marked approximate."""
+
+
+def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[str, Any]:
+    """Truth and coverage of one measure."""
+    one = WORLDS[world]
+    began = time.perf_counter()
+    rng = np.random.default_rng([world, len(random)])
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = np.array([one.score(one.draw(rng, random)) for _ in range(truths)])
+        found = [one.interval(one.draw(rng, random), random) for _ in range(replicates)]
+    truth = float(scores.mean())
+    held = sum(each.lo < truth < each.hi for each in found)
+    share = binomtest(held, replicates).proportion_ci(method="wilson")
+    return {
+        "measure": one.name,
+        "random": random,
+        "truth": truth,
+        "truth_se": float(scores.std() / np.sqrt(truths)),
+        "sd": float(scores.std()),
+        "sd_of_draws": float(np.mean([np.nanstd(each.draws) for each in found])),
+        "width": float(np.mean([each.hi - each.lo for each in found])),
+        "coverage": held / replicates,
+        "coverage_low": float(share.low),
+        "coverage_high": float(share.high),
+        "within": AIM[0] <= held / replicates <= AIM[1],
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def table(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> Table:
+    title = f"{options.replicates} intervals each, truth from {options.truths} draws"
+    shown = Table(title=title)
+    for head in ("measure", "random", "truth", "width", "coverage", "binomial 95 %", ""):
+        shown.add_column(head, justify="left" if head in ("measure", "random", "") else "right")
+    for r in rows:
+        shown.add_row(
+            r["measure"],
+            r["random"],
+            f"{r['truth']:.3f}",
+            f"{r['width']:.3f}",
+            f"{100 * r['coverage']:.1f} %",
+            f"{100 * r['coverage_low']:.1f}-{100 * r['coverage_high']:.1f} %",
+            "" if r["within"] else "approximate",
+        )
+    return shown
+
+
+def main() -> int:
+    names = [world.name for world in WORLDS]
+    parser = argparse.ArgumentParser(description="Coverage of the intervals of every measure.")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument("--truths", type=int, default=2000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    tasks = [
+        (k, random)
+        for k, world in enumerate(WORLDS)
+        if world.name in options.only
+        for random in world.random
+    ]
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = Parallel(n_jobs=options.processes)(
+        delayed(measured)(world, random, replicates=options.replicates, truths=options.truths)
+        for world, random in tasks
+    )
+    seconds = time.perf_counter() - began
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(table(rows, options))
+    console.print(f"{seconds:.0f} s")
+    if options.json:
+        written = {
+            "command": "python perf/coverage.py",
+            "replicates": options.replicates,
+            "truths": options.truths,
+            "aim": AIM,
+            "rows": rows,
+            "seconds": seconds,
+        }
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
