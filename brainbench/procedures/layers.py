@@ -23,9 +23,8 @@ from threadpoolctl import threadpool_limits
 
 from brainbench import progress
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.gram import Gram
-from brainbench.metrics.pls import cross_predict
 from brainbench.procedures.candidates import Candidate
+from brainbench.procedures.maps import Features, LinearMap, MapName, rows_of
 from brainbench.stats.aggregate import aggregate
 from brainbench.stats.splits import Split, inner
 
@@ -51,12 +50,22 @@ class Inner:
         Which assignment of training images to these folds.
     solver : {"exact", "nipals"}
         See `cross_predict`.
+    metric : str
+        The map that the score is made by.
     """
 
     n_components: int = 25
     n_folds: int = 5
     seed: int = 0
     solver: Literal["exact", "nipals"] = "exact"
+    metric: MapName = "pls"
+
+    @property
+    def map(self) -> LinearMap:
+        """The map of the protocol `paper`."""
+        return LinearMap(
+            metric=self.metric, n_components=self.n_components, solver=self.solver, protocol="paper"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +107,7 @@ class Choice:
 
 
 def choose(
-    features: Sequence[FloatArray | Gram],
+    features: Sequence[Features],
     Y: FloatArray,
     splits: Sequence[Split],
     *,
@@ -110,9 +119,9 @@ def choose(
 
     Parameters
     ----------
-    features : sequence of array (stimulus x feature) or Gram
-        One for each candidate. A Gram matrix is made once and shared by all splits and inner folds,
-        which take their rows from it.
+    features : sequence of array (stimulus x feature), Gram or function
+        One for each candidate, as `LinearMap.features_of` gives them. A Gram matrix is made once and
+        shared by all splits and inner folds, which take their rows from it.
     Y : array, stimulus x neuroid
         Responses.
     splits : sequence of Split
@@ -137,8 +146,8 @@ def choose(
 
     Notes
     -----
-    The measure inside is that of the score (PLS1 with the same number of components, median over
-    neuroids of the mean r over folds), so candidates x splits x folds maps are fitted.
+    The measure inside is that of the score (the same map with the same options, median over neuroids of
+    the mean r over folds), so candidates x splits x folds maps are fitted.
 
     Examples
     --------
@@ -179,14 +188,8 @@ def _workers(how: Inner) -> Iterator[Callable[..., Iterator[float]]]:
         yield pool.map
 
 
-def _rows(features: FloatArray | Gram, rows: IntArray) -> FloatArray | Gram:
-    if isinstance(features, Gram):
-        return Gram(features.K[np.ix_(rows, rows)], features.n_features)
-    return features[rows]
-
-
 def _score(
-    features: FloatArray | Gram,
+    features: Features,
     *,
     rows: IntArray,
     Y: FloatArray,
@@ -194,11 +197,13 @@ def _score(
     how: Inner,
 ) -> float:
     """Score of a candidate by cross-validation over some rows, the only ones in `Y` and `folds`."""
-    mine = _rows(features, rows)
+    mine = rows_of(features, rows)
+    # What PLS1 keeps of each site is large, and stays in a core's own memory where sites are few.
+    size = _SITES if how.metric == "pls" else Y.shape[1]
     r = np.concatenate(
         [
-            _correlations(mine, Y[:, first : first + _SITES], folds, how)
-            for first in range(0, Y.shape[1], _SITES)
+            _correlations(mine, Y[:, first : first + size], folds, how.map)
+            for first in range(0, Y.shape[1], size)
         ],
         axis=1,
     )
@@ -207,12 +212,10 @@ def _score(
 
 
 def _correlations(
-    features: FloatArray | Gram, Y: FloatArray, folds: Sequence[Split], how: Inner
+    features: Features, Y: FloatArray, folds: Sequence[Split], how: LinearMap
 ) -> FloatArray:
     """R of held-out predictions, fold x neuroid."""
-    predicted = cross_predict(
-        features, Y, folds, n_components=how.n_components, kind="pls1", solver=how.solver
-    )
+    predicted = how.predict(features, Y, folds)
     return np.stack([pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)])
 
 

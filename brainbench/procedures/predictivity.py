@@ -19,9 +19,14 @@ import numpy.typing as npt
 from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
-from brainbench.metrics.gram import Gram, pca
-from brainbench.metrics.pls import cross_predict
+from brainbench.interfaces import (
+    Benchmark,
+    BrainModel,
+    Needs,
+    ProtocolName,
+    Settings,
+    layers_of,
+)
 from brainbench.procedures.candidates import CHUNK_BYTES, Candidate, candidates
 from brainbench.procedures.fitted import (
     Fitted,
@@ -33,13 +38,14 @@ from brainbench.procedures.fitted import (
 )
 from brainbench.procedures.judged import judge
 from brainbench.procedures.layers import Choice, Inner, choose
+from brainbench.procedures.maps import LinearMap, MapName
 from brainbench.procedures.recordings import Target, sessions, shown, target
 from brainbench.procedures.records import record_of
 from brainbench.provenance import Record
 from brainbench.scores import Score
 from brainbench.stats.aggregate import aggregate, nan_mean
 from brainbench.stats.ceiling import FORMULAS
-from brainbench.stats.splits import SPLITS, Split
+from brainbench.stats.splits import SPLITS
 from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,7 +53,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Predictivity:
-    """PLS predictivity of the sites of a region.
+    """Predictivity of the sites of a region by a linear map.
 
     Parameters
     ----------
@@ -65,6 +71,14 @@ class Predictivity:
         Exact singular vectors, or scikit-learn's iteration.
     formula : str or None
         "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
+    metric : str
+        The map, which also chooses among layers and steps: "pls", "ridge", "ridge-cv", "linear" or
+        "neuron-to-neuron" (see `procedures.maps`).
+
+    Raises
+    ------
+    UnknownNameError
+        No such map.
     """
 
     n_components: int = 25
@@ -73,6 +87,19 @@ class Predictivity:
     n_inner: int = 5
     solver: Literal["exact", "nipals"] = "exact"
     formula: str | None = None
+    metric: MapName = "pls"
+
+    def __post_init__(self) -> None:
+        self.map("paper")
+
+    def map(self, protocol: ProtocolName) -> LinearMap:
+        """The linear map as a protocol fits it."""
+        return LinearMap(
+            metric=self.metric,
+            n_components=self.n_components,
+            solver=self.solver,
+            protocol=protocol,
+        )
 
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for."""
@@ -91,9 +118,11 @@ class Predictivity:
         paper = settings.protocol == "paper"
         candidates = sizes.candidates if paper else sizes.candidates[:1]
         reduced = paper and self.n_pca is not None and min(n - 1, *candidates) > self.n_pca
-        maps = self.n_splits * self.n_components * n**2 * (units if paper else 30)
-        inner = self.n_splits * self.n_inner * len(candidates) * (0.8 * n) ** 2
-        choosing = inner * self.n_components * units if len(candidates) > 1 else 0
+        one = self.map(settings.protocol)
+        maps = self.n_splits * one.operations(n, units, max(candidates))
+        inner = self.n_splits * self.n_inner * len(candidates)
+        choosing = inner * one.operations(0.8 * n, units, max(candidates))
+        choosing = choosing if len(candidates) > 1 else 0
         draws = 1000 * n * 10 * units
         return Work(
             flops=n**2 * sum(candidates)
@@ -150,7 +179,8 @@ def _session(
 def _fit_paper(
     how: Predictivity, offered: Sequence[Candidate], brain: Target, Y: FloatArray, seed: int
 ) -> Fitted:
-    features = [_components(one.gram(), how.n_pca) for one in offered]
+    by = how.map("paper")
+    features = [by.features_of(one, n_pca=how.n_pca) for one in offered]
     folds = SPLITS["paper"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits, seed=seed)
     choice = choose(
         features,
@@ -158,7 +188,13 @@ def _fit_paper(
         folds,
         ids=brain.stimuli.ids,
         strata=brain.strata,
-        how=Inner(n_components=how.n_components, n_folds=how.n_inner, seed=seed, solver=how.solver),
+        how=Inner(
+            n_components=how.n_components,
+            n_folds=how.n_inner,
+            seed=seed,
+            solver=how.solver,
+            metric=how.metric,
+        ),
     )
     best = choice.best
 
@@ -167,7 +203,7 @@ def _fit_paper(
         for chosen in sorted(set(best.tolist())):
             mine = [k for k in range(len(folds)) if best[k] == chosen]
             some = [folds[k] for k in mine]
-            made = _predict(how, features[chosen], responses, some, kind="pls1")
+            made = by.predict(features[chosen], responses, some)
             predicted.update(zip(mine, made, strict=True))
         return [predicted[k] for k in range(len(folds))]
 
@@ -179,7 +215,7 @@ def _fit_paper(
         curve=choice.curve(offered),
         n_features=_kept(how, len(Y), offered[best[0]].activations.sizes["neuroid"]),
         again=again,
-        joint=False,
+        joint=by.joint,
     )
 
 
@@ -187,48 +223,25 @@ def _fit_brainscore(
     how: Predictivity, offered: Sequence[Candidate], brain: Target, Y: FloatArray, seed: int
 ) -> Fitted:
     only = offered[0]
-    products = only.gram()
+    by = how.map("brainscore")
     folds = SPLITS["brainscore"](brain.stimuli.ids, brain.strata, n_splits=how.n_splits)
-    # scikit-learn needs features: all principal components, a rotation, are as good as the layer's own.
-    features = pca(products, len(Y)) if how.solver == "nipals" else products
-    again = partial(_predict, how, features, folds=folds, kind="pls2")
+    again = partial(by.predict, by.features_of(only), folds=folds)
     return Fitted(
         folds=folds,
         predicted=again(Y),
         observed=[Y[fold.test] for fold in folds],
         chosen=[only] * len(folds),
         curve=Choice.of_one(len(folds)).curve([only]),
-        n_features=products.n_features,
+        n_features=only.activations.sizes["neuroid"],
         again=again,
-        joint=True,
+        joint=by.joint,
     )
 
 
 def _kept(how: Predictivity, n_stimuli: int, n_features: int) -> int:
+    if not how.map("paper").reduces:
+        return n_features
     return min(how.n_pca or n_features, n_stimuli - 1, n_features)
-
-
-def _components(products: Gram, n_pca: int | None) -> FloatArray | Gram:
-    """Principal component scores; the Gram matrix itself where they would keep everything.
-
-    All components are a rotation of the features, and PLS does not see a rotation.
-    """
-    if n_pca is None or n_pca >= min(products.n_stimuli - 1, products.n_features):
-        return products
-    return pca(products, n_pca)
-
-
-def _predict(
-    how: Predictivity,
-    features: FloatArray | Gram,
-    Y: FloatArray,
-    folds: Sequence[Split],
-    *,
-    kind: Literal["pls1", "pls2"],
-) -> list[FloatArray]:
-    return cross_predict(
-        features, Y, folds, n_components=how.n_components, kind=kind, solver=how.solver
-    )
 
 
 def _score(
@@ -305,12 +318,10 @@ def _choices(
     paper = settings.protocol == "paper"
     known = with_trials(parts)
     choices: dict[str, Any] = {
-        "map": "PLS1" if paper else "PLS2",
-        "solver": how.solver,
-        "components": how.n_components,
+        **how.map(settings.protocol).describe(),
         "features": max(part.fitted.n_features for part in parts),
         "pca": "fitted once on the benchmark's own images, without responses"
-        if paper and how.n_pca is not None
+        if paper and how.n_pca is not None and how.map("paper").reduces
         else "none",
         "splits": how.n_splits,
         "stratified": all(part.brain.strata is not None for part in parts),
@@ -343,15 +354,15 @@ def _check_enough(
     brain: Target, how: Predictivity, identifier: str, *, choosing: bool = False
 ) -> None:
     n = len(brain.stimuli)
-    left = _training(n, how, choosing=choosing)
-    if left <= how.n_components:
+    left, by = _training(n, how, choosing=choosing), how.map("paper")
+    if left < by.least:
         least = next(
-            m for m in itertools.count(n) if _training(m, how, choosing=choosing) > how.n_components
+            m for m in itertools.count(n) if _training(m, how, choosing=choosing) >= by.least
         )
         inside = " after its inner folds, which choose the layer or step" if choosing else ""
         raise InputError(
-            f"{identifier}: {n} images leave {left} for training{inside}, PLS with "
-            f"{how.n_components} components needs at least {how.n_components + 1}",
+            f"{identifier}: {n} images leave {left} for training{inside}, {by.needs} "
+            f"needs at least {by.least}",
             allowed=f"at least {least} images",
             todo="use more images (a larger --limit)",
         )
