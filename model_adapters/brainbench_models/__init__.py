@@ -4,7 +4,10 @@
 def models() -> dict[str, str]:
     """Name of every model -> the function that makes it."""
     return {
+        "cornet_r": "brainbench_models.cornet_r:cornet_r",
+        "cornet_rt": "brainbench_models.cornet_r:cornet_rt",
         "cornet_s": "brainbench_models.cornet:cornet_s",
+        "cornet_z": "brainbench_models.cornet_z:cornet_z",
         "efficientnet_lite0": "brainbench_models.efficientnet_lite:efficientnet_lite0",
         "efficientnet_lite1": "brainbench_models.efficientnet_lite:efficientnet_lite1",
         "efficientnet_lite2": "brainbench_models.efficientnet_lite:efficientnet_lite2",

@@ -9,32 +9,26 @@ the call, so one network may serve several threads.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from brainbench.data.fetch import digest_of_file
-from brainbench.errors import InputError
-from brainbench.extract import checkpoint
-from brainbench.extract.checkpoint import State
+from brainbench.errors import InputError, unknown
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
 from brainbench_models._released import Released
+from brainbench_models._weights import seeded, weighted
+from brainbench_models.cornet_z import channels_last, decoder
 
 STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 """How often each area runs in one forward pass."""
 
 _BOTTLENECK: Final = 4  # each recurrent area widens its channels fourfold inside
-_N_CLASSES: Final = 1000
 
 
 class InPlaceNorm(nn.BatchNorm2d):
@@ -160,19 +154,8 @@ class CORnetS(nn.Module):
         self.V2 = RecurrentArea(v1, v2, STEPS["V2"])
         self.V4 = RecurrentArea(v2, v4, STEPS["V4"])
         self.IT = RecurrentArea(v4, it, STEPS["IT"])
-        self.decoder = nn.Sequential(
-            OrderedDict(
-                avgpool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                linear=nn.Linear(it, _N_CLASSES),
-                output=nn.Identity(),
-            )
-        )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # on a CPU it would reorder them in each call
-                module.weight.data = module.weight.data.contiguous(
-                    memory_format=torch.channels_last
-                )
+        self.decoder = decoder(it)
+        channels_last(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, 3, 224, 224), ImageNet-normalised, to logits (batch, 1000)."""
@@ -210,31 +193,8 @@ CLOCKS: Final = (
 
 
 def untrained(*, seed: int) -> CORnetS:
-    """Build CORnet-S with weights drawn from a seed.
-
-    Convolutions are normal with standard deviation sqrt(2 / (k * k * channels out)), normalisations
-    start at scale 1 and shift 0, the decoder is uniform within 1 / sqrt(512).
-    """
-    net = CORnetS()
-    rng = np.random.Generator(np.random.PCG64(seed))
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, nn.Conv2d):
-                width = math.sqrt(2 / (math.prod(module.kernel_size) * module.out_channels))
-                _draw(module.weight, width * rng.standard_normal(module.weight.shape, np.float32))
-            elif isinstance(module, nn.BatchNorm2d):
-                module.reset_running_stats()
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear):
-                bound = 1 / math.sqrt(module.in_features)
-                for tensor in (module.weight, module.bias):
-                    _draw(tensor, rng.uniform(-bound, bound, tensor.shape))
-    return net
-
-
-def _draw(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
-    tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
+    """Build CORnet-S with weights drawn from a seed; see `seeded`."""
+    return seeded(CORnetS(), seed=seed)
 
 
 RELEASED: Final = Released(
@@ -246,7 +206,7 @@ RELEASED: Final = Released(
 """What the authors trained on ImageNet."""
 
 
-def cornet_s(*, weights: str = "auto") -> WrappedModel:
+def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -> WrappedModel:
     """CORnet-S, its areas and both of its clocks.
 
     Parameters
@@ -257,6 +217,9 @@ def cornet_s(*, weights: str = "auto") -> WrappedModel:
         the network gives it, which is asked once, else "untrained-0", and the user is told. Or the path
         of a .safetensors or .pth file. Which of them it is stands in the name: cornet_s@imagenet,
         cornet_s@untrained-0, cornet_s@file-DIGITS with the first twelve of the file's SHA-256.
+    steps : mapping of str to int, optional
+        Fewer steps than `STEPS` for an area, as {"V4": 2}; each step has weights of its own, so there are
+        no more. Another number than the network's own is part of the name.
 
     Raises
     ------
@@ -264,50 +227,44 @@ def cornet_s(*, weights: str = "auto") -> WrappedModel:
         "imagenet", which is not in the cache and does not come, or is not the file it should be.
     InputError
         Weights of another name, or a file that is absent, damaged, not safe to read, or of another
-        network.
+        network; steps that there are not.
     CacheError
         A cache folder that cannot be written.
     """
-    reason = RELEASED.fallback() if weights == "auto" else None
-    if weights == "auto":
-        weights = "untrained" if reason else "imagenet"
-    net, which = _network(weights)
+    chosen = _steps(steps or {})
+    made = weighted(weights, build=CORnetS, released=RELEASED)
+    for area in ("V2", "V4", "IT"):
+        getattr(made.net, area).steps = chosen[area]
+    fewer = "".join(f"-{area}x{k}" for area, k in chosen.items() if k != STEPS[area])
     model = wrap(
-        net,
+        made.net,
         layers={area: f"{area}.output" for area in STEPS},
         preprocess=IMAGENET_224,
-        timeline=CLOCKS,
-        name=f"cornet_s@{which}",
-        weights=which,
+        timeline=[_shortened(clock, chosen) for clock in CLOCKS],
+        name=f"cornet_s{fewer}@{made.which}",
+        weights=made.which,
         behaviour="decoder.avgpool",
     )
-    return replace(model, notes=(reason,)) if reason else model
+    return replace(model, notes=made.notes)
 
 
-def _network(weights: str) -> tuple[CORnetS, str]:
-    if weights == "imagenet":
-        return _filled(RELEASED.state(), "imagenet weights"), "imagenet"
-    if weights.endswith(checkpoint.SUFFIXES):
-        path = Path(weights).expanduser()
-        net = _filled(checkpoint.read(path), f"weights {path}")
-        return net, f"file-{digest_of_file(path)[:12]}"
-    seed = _seed(weights)
-    return untrained(seed=seed), f"untrained-{seed}"
+def _steps(given: Mapping[str, int]) -> dict[str, int]:
+    for area, k in given.items():
+        if area not in STEPS:
+            raise unknown("area of cornet_s:", area, list(STEPS), todo="name one of its areas in steps=")
+        if not 1 <= k <= STEPS[area]:
+            raise InputError(
+                f"{k} steps of {area} in cornet_s",
+                allowed=f"1 to {STEPS[area]}: each step has weights of its own",
+                todo=f"give steps={{'{area}': {STEPS[area]}}} or fewer",
+            )
+    return {**STEPS, **given}
 
 
-def _filled(state: State, name: str) -> CORnetS:
-    net = CORnetS()
-    checkpoint.fill(net, state, name=name)
-    return net
-
-
-def _seed(weights: str) -> int:
-    kind, _, number = weights.partition("-")
-    if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
-        raise InputError(
-            f"cornet_s with weights {weights!r}",
-            allowed="auto, imagenet, untrained, untrained-N with a whole number N that seeds them, or "
-            "a file " + ", ".join(checkpoint.SUFFIXES[:3]),
-            todo="choose one of these with --weights, or after the name as cornet_s@imagenet",
-        )
-    return int(number or 0)
+def _shortened(clock: Timeline, steps: Mapping[str, int]) -> Timeline:
+    """Clock of an area that runs fewer steps; under a nominal clock the last one lasts to the end."""
+    spans = {}
+    for area, every in clock.steps.items():
+        kept = list(every[: steps[area]])
+        spans[area] = [*kept[:-1], (kept[-1][0], math.inf)] if clock.nominal else kept
+    return clock if steps == STEPS else replace(clock, steps=spans)

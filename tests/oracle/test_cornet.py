@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import released
 import torch
+from released import error, weigh
 
 from brainbench.extract.hooks import capturing, evaluating
 from brainbench_models.cornet import STEPS, CORnetS
@@ -25,36 +27,16 @@ LAYERS = {**{area: f"{area}.output" for area in STEPS}, "avgpool": "decoder.avgp
 TOLERANCE = 1e-4
 
 
-def _weights(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[Any]:
-    if key.endswith("running_mean"):
-        return 0.1 * rng.standard_normal(shape)
-    if key.endswith("running_var"):
-        return rng.uniform(0.5, 1.5, shape)
-    if len(shape) >= 2:
-        return rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
-    if key.endswith("bias"):
-        return 0.1 * rng.standard_normal(shape)
-    return rng.uniform(0.5, 1.5, shape)
-
-
 @pytest.fixture(scope="module")
 def net() -> CORnetS:
     made = CORnetS()
-    rng = np.random.Generator(np.random.PCG64(1234))
-    state = {
-        key: torch.ones_like(value)
-        if key.endswith("num_batches_tracked")
-        else torch.from_numpy(_weights(key, tuple(value.shape), rng).astype(np.float32))
-        for key, value in made.state_dict().items()
-    }
-    made.load_state_dict(state)
-    return made.eval()
+    weigh(made)
+    return made
 
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    rng = np.random.Generator(np.random.PCG64(7))
-    return torch.from_numpy(rng.standard_normal((2, 3, 224, 224)).astype(np.float32))
+    return released.images()
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +55,6 @@ def oracle() -> dict[str, npt.NDArray[Any]]:
         return dict(stored)
 
 
-def _error(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
-    return float(np.abs(got - expected).max() / np.abs(expected).max())
-
-
 def test_parameters_names_and_shapes_are_those_of_the_released_weights(net: CORnetS) -> None:
     keys = [[key, list(value.shape)] for key, value in net.state_dict().items()]
     assert keys == INFO["keys"]
@@ -86,7 +64,7 @@ def test_parameters_names_and_shapes_are_those_of_the_released_weights(net: CORn
 
 
 def test_logits_equal_the_oracle(answers: Any, oracle: dict[str, npt.NDArray[Any]]) -> None:
-    assert _error(answers[0], oracle["logits"]) < TOLERANCE
+    assert error(answers[0], oracle["logits"]) < TOLERANCE
 
 
 @pytest.mark.parametrize("area", list(LAYERS))
@@ -98,10 +76,10 @@ def test_features_of_every_step_equal_the_oracle(
     for t, step in enumerate(steps):
         expected = {k: oracle[f"{area}/t{t}/{k}"] for k in ("mean", "std", "sample", "flatidx")}
         flat = step.reshape(len(step), -1)
-        assert _error(flat[:, expected["flatidx"]], expected["sample"]) < TOLERANCE
-        assert _error(step.mean((2, 3)), expected["mean"]) < TOLERANCE
+        assert error(flat[:, expected["flatidx"]], expected["sample"]) < TOLERANCE
+        assert error(step.mean((2, 3)), expected["mean"]) < TOLERANCE
         if area != "avgpool":  # one value per channel has no spread
-            assert _error(step.std((2, 3)), expected["std"]) < TOLERANCE
+            assert error(step.std((2, 3)), expected["std"]) < TOLERANCE
 
 
 def test_logits_are_the_same_with_gradients(
@@ -109,7 +87,7 @@ def test_logits_are_the_same_with_gradients(
 ) -> None:
     # With gradients, normalisation must not write over its input.
     logits = net(images[:1]).detach().numpy()
-    assert _error(logits, oracle["logits"][:1]) < TOLERANCE
+    assert error(logits, oracle["logits"][:1]) < TOLERANCE
 
 
 def _settings(net: CORnetS) -> list[tuple[str, dict[str, Any]]]:
@@ -131,7 +109,7 @@ def test_forward_changes_no_attribute_so_that_threads_may_share_the_network(
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         logits = np.concatenate(list(pool.map(run, range(2))))
-    assert _error(logits, oracle["logits"]) < TOLERANCE
+    assert error(logits, oracle["logits"]) < TOLERANCE
     assert _settings(net) == before
     for key, value in net.state_dict().items():
         assert torch.equal(value, state[key]), key
