@@ -126,9 +126,10 @@ def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -
     With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
     x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
     """
-    n = max(int(max(train.max(), test.max())) for train, test in splits) + 1
-    sums = [np.zeros((n, n), order="F") for _ in splits]
+    sums: list[FloatArray] = []
     for chunk in chunks():
+        n = len(chunk)
+        sums = sums or [np.zeros((n, n), order="F") for _ in splits]
         moments = _moments(chunk, [train for train, _ in splits])
         for inner, mean, scale in zip(sums, *moments, strict=True):
             scaled, shift = chunk * scale, mean * scale

@@ -86,6 +86,15 @@ def test_wide_features_are_never_together(monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
+def test_splits_need_not_use_every_image():
+    X, labels, _ = draw(p=200)
+    rows = np.arange(N - 9)
+    split = (rows[rows % 5 > 0], rows[rows % 5 == 0])
+    (part,) = cross_decode(X, labels, [split], form="dual").probabilities
+    (alone,) = cross_decode(X[rows], labels[rows], [split], form="dual").probabilities
+    np.testing.assert_allclose(part, alone, atol=1e-6)
+
+
 @given(st.integers(0, 1000), st.floats(0.01, 100), st.floats(-10, 10))
 def test_scale_shift_and_order_do_not_matter(seed, scale, shift):
     X, labels, folds = draw(seed)
