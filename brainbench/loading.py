@@ -9,6 +9,7 @@ from typing import Any
 from brainbench import progress, registry
 from brainbench.errors import InputError
 from brainbench.interfaces import Benchmark, BrainModel, check_model
+from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
 
 
@@ -60,6 +61,11 @@ def load_composites(pattern: str = "all") -> list[Composite]:
         A pattern that fits nothing; the message names the closest.
     """
     return [load_composite(name) for name in registry.match("composites", pattern)]
+
+
+def load_checks() -> list[Check]:
+    """Every check of `brainbench selftest`, in the order of their plug-ins."""
+    return [check for name in registry.entries("checks") for check in registry.load("checks", name)]
 
 
 def load_model(

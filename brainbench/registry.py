@@ -19,12 +19,13 @@ from typing import Any, Literal
 
 from brainbench.errors import InputError, UnknownNameError, unknown
 
-Group = Literal["models", "benchmarks", "data", "composites"]
+Group = Literal["models", "benchmarks", "data", "composites", "checks"]
 SINGULAR: dict[Group, str] = {
     "models": "model",
     "benchmarks": "benchmark",
     "data": "data set",
     "composites": "composite",
+    "checks": "set of checks",
 }
 
 

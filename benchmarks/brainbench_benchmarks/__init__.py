@@ -20,3 +20,8 @@ def composites() -> dict[str, str]:
         name: "brainbench_benchmarks.composite:" + name.lower().replace("-", "_").replace(".", "_")
         for name in (*names, *twins)
     }
+
+
+def checks() -> dict[str, str]:
+    """Name of every set of checks of `brainbench selftest` -> where they are declared."""
+    return {"simulated brain": "brainbench_benchmarks.known_truth:CHECKS"}

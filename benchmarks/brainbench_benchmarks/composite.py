@@ -6,6 +6,8 @@ They stand beside the benchmarks that they name. The core finds them by their na
 from brainbench.stats.composite import Composite, Member
 
 NOISE_CORRECTED = "r/sqrt(c)-v1"
+SQUARED = "r2/c-v1"
+"""CC_norm^2 is r2/c of each site."""
 KUBILIUS = "Kubilius et al., 2019, NeurIPS"
 
 mean_v1 = Composite(
@@ -30,7 +32,7 @@ mission_v1 = Composite(
     members=(
         *(Member(one.benchmark, NOISE_CORRECTED) for one in mean_v1.members),
         Member("MajajHong2015.IT-dynamics", NOISE_CORRECTED),
-        Member("Cowley2023.V4-ccnorm2", "CC_norm^2-v1"),
+        Member("Cowley2023.V4-ccnorm2", SQUARED),
     ),
     meaning="mean of V4, IT, behaviour, solution times, dynamics and explained variance, each relative "
     "to its ceiling",

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-KINDS = ("models", "benchmarks", "data", "composites")
+from brainbench.registry import Group
+
+KINDS: tuple[Group, ...] = ("models", "benchmarks", "data", "composites")
 
 
 def list_(

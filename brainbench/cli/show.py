@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from brainbench.cli.list_ import KINDS
+
 
 def show(
     name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
@@ -34,9 +36,8 @@ def _facts(name: str) -> dict[str, Any]:
         return _composite(name)
     if name.partition("@")[0] in registry.entries("models") or registry.is_file(name):
         return _model(name)
-    known = [n for group in registry.SINGULAR for n in registry.entries(group)]
-    kinds = "|".join(registry.SINGULAR)
-    raise unknown("name", name, known, todo=f"see `brainbench list {kinds}`")
+    known = [n for kind in KINDS for n in registry.entries(kind)]
+    raise unknown("name", name, known, todo=f"see `brainbench list {'|'.join(KINDS)}`")
 
 
 def _benchmark(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import brainbench_manifests
 import brainbench_models
 from brainbench import registry
 from brainbench.interfaces import Benchmark
+from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
 
 PACKAGES = {
@@ -20,6 +21,7 @@ PACKAGES = {
     "benchmarks": (brainbench_benchmarks, brainbench_benchmarks.benchmarks),
     "data": (brainbench_manifests, brainbench_manifests.data),
     "composites": (brainbench_benchmarks, brainbench_benchmarks.composites),
+    "checks": (brainbench_benchmarks, brainbench_benchmarks.checks),
 }
 LISTED = [(group, name) for group, (_, listing) in PACKAGES.items() for name in listing()]
 
@@ -39,6 +41,8 @@ def test_everything_listed_is_there(group, name):
     elif group == "composites":
         assert isinstance(found, Composite)
         assert found.name == name
+    elif group == "checks":
+        assert all(isinstance(one, Check) for one in found)
     else:
         assert callable(found)
 

@@ -1,0 +1,71 @@
+"""What is known of the simulated brain: what `brainbench selftest` expects of each measure.
+
+`simulated_readout` answers with the sites' own rates, without noise. Without a map between it and the
+sites it reaches the ceiling exactly. Through a map that is fitted to a few hundred noisy responses it stays
+below, by what such a map costs. Pixels see the same pictures, and must stay below both.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from brainbench.run.selftest import Check
+
+EXACT = (1.0, 1.0)
+FITTED = (0.9, 1.0)
+"""A fitted map must reach nine tenths of the ceiling, and may not lie above it."""
+
+
+def _check(
+    benchmark: str,
+    expected: tuple[float, float],
+    why: str,
+    *,
+    formula: str = "r/sqrt(c)",
+    through: Mapping[str, Any] | None = None,
+    weaker: tuple[str, ...] = ("pixels",),
+) -> Check:
+    return Check(
+        benchmark=f"Simulated.{benchmark}",
+        model="simulated_readout",
+        expected=expected,
+        formula=formula,
+        through=through or {},
+        weaker=weaker,
+        why=why,
+    )
+
+
+def _predictivity() -> list[Check]:
+    fitted = "a map fitted to noisy responses, from the sites' own rates"
+    checks = [_check(f"{region}-pls", FITTED, fitted) for region in ("V1", "V2", "V4", "IT")]
+    checks += [
+        _check("IT-pls", FITTED, fitted, through={"metric": metric})
+        for metric in ("ridge-cv", "linear")
+    ]
+    own = "each site's own rate, found among all sites in the training images"
+    through = {"metric": "neuron-to-neuron"}
+    return [*checks, _check("IT-pls", EXACT, own, through=through)]
+
+
+def _explained() -> list[Check]:
+    fitted = "a map fitted to noisy responses, from the sites' own rates"
+    checks = [
+        _check(f"{region}-ccnorm2", FITTED, fitted, formula="r2/c") for region in ("V1", "V2")
+    ]
+    own = "each site's own rate, without a map (so that pixels cannot be asked)"
+    none = {"metric": "units"}
+    exact = _check("V1-ccnorm2", EXACT, own, formula="r2/c", through=none, weaker=())
+    return [*checks, exact]
+
+
+def _behaviour() -> list[Check]:
+    why = "the sites that the subject reads, read by the same rule"
+    return [_check("behaviour-i2n", EXACT, why)]
+
+
+def _dynamics() -> list[Check]:
+    why = "the sites' own rates in each time bin, through one map for all bins"
+    return [_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")]
+
+
+CHECKS = (*_predictivity(), *_dynamics(), *_behaviour(), *_explained())

@@ -1,0 +1,241 @@
+"""Known truth: whether each measure finds what was put into data, and does not find it where it is not.
+
+A check names a model that is known to reach a figure on a benchmark. It passes if the score's interval meets
+that figure, and that of the same model with shuffled images, and of each weaker model, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from brainbench import progress
+from brainbench.assembly import Assembly
+from brainbench.errors import InputError
+from brainbench.interfaces import Benchmark, BrainModel, Settings
+from brainbench.presentation import CONSTANT, Kind, Presentation
+from brainbench.provenance import sha256
+from brainbench.run.execute import ModelSpec, execute
+from brainbench.scores import Score
+from brainbench.stimuli import StimulusSet
+from brainbench.timeline import Timeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What is known of one benchmark.
+
+    Parameters
+    ----------
+    benchmark : str
+        Identifier.
+    model : str
+        Model that is known to reach the figure.
+    expected : (low, high)
+        The figure: a point where the truth is exact, a range where a map is fitted to finite data.
+    formula : str or None
+        Formula of the figure; None for the measure's own.
+    through : mapping
+        Options of the procedure that are not the benchmark's, such as no map at all.
+    weaker : tuple of str
+        Models that must stay below.
+    why : str
+        Why this is what is known.
+    """
+
+    benchmark: str
+    model: str
+    expected: tuple[float, float]
+    formula: str | None = None
+    through: Mapping[str, Any] = field(default_factory=dict)
+    weaker: tuple[str, ...] = ()
+    why: str
+
+    def __post_init__(self) -> None:
+        low, high = self.expected
+        if not low <= high:
+            raise InputError(
+                f"check of {self.benchmark} with expected {self.expected}",
+                allowed="(low, high) with low not above high",
+                todo="give the same figure twice where it is exact",
+            )
+
+    @property
+    def name(self) -> str:
+        """Benchmark, and what is not as in the benchmark."""
+        more = ", ".join(map(str, self.through.values()))
+        return f"{self.benchmark} ({more})" if more else self.benchmark
+
+    def meets(self, score: Score) -> bool:
+        """Whether the interval of a score, or its value where it has none, meets the expected figure."""
+        if score.value is None:
+            return False
+        low, high = score.ci or (score.value, score.value)
+        return low <= self.expected[1] and high >= self.expected[0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What came of a check.
+
+    Parameters
+    ----------
+    check : Check
+        What was known.
+    score : Score
+        Of the model that should reach the figure.
+    shuffled : Score
+        Of the same model with shuffled images.
+    weaker : tuple of Score
+        Of the weaker models, in their order.
+    """
+
+    check: Check
+    score: Score
+    shuffled: Score
+    weaker: tuple[Score, ...]
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be; empty where the check has passed."""
+        found = [] if self.check.meets(self.score) else [_missed(self.check, self.score)]
+        for control in (self.shuffled, *self.weaker):
+            if control.value is None:
+                # A control that could not be computed shows nothing.
+                found.append(f"{control.model} has no score: {control.reason}")
+            elif self.check.meets(control) or not control.value < (self.score.value or 0.0):
+                found.append(f"{control.model} should stay below, and has {control.value:.3f}")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """The figure was met, and by no control."""
+        return not self.wrong
+
+
+def _missed(check: Check, score: Score) -> str:
+    if score.value is None:
+        return f"{score.model} has no score: {score.reason}"
+    low, high = check.expected
+    known = f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
+    found = "{:.3f} to {:.3f}".format(*score.ci) if score.ci else "no interval"
+    return f"{score.model} should have {known}, and has {score.value:.3f} ({found})"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shuffled:
+    """A model that answers each image as it answers another one: all that is left is chance.
+
+    Parameters
+    ----------
+    model : BrainModel
+        Whose answers.
+    seed : int
+        Of the shuffle. The same images are always shuffled alike.
+    """
+
+    model: BrainModel
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the model, and what was done to it."""
+        return f"{self.model.name}, images shuffled"
+
+    @property
+    def weights(self) -> str:
+        """Those of the model."""
+        return self.model.weights
+
+    @property
+    def areas(self) -> Mapping[str, Sequence[str]]:
+        """Those of the model."""
+        return self.model.areas
+
+    @property
+    def clocks(self) -> Mapping[str, Timeline]:
+        """Those of the model."""
+        return self.model.clocks
+
+    @property
+    def static(self) -> bool:
+        """As the model."""
+        return self.model.static
+
+    @property
+    def presentations(self) -> Collection[Kind]:
+        """Those of the model."""
+        return self.model.presentations
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the model's and the seed."""
+        return sha256("shuffled", self.model.digest, str(self.seed))
+
+    def activations(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> dict[str, Assembly]:
+        """Responses of the model, those of one image under the id of another."""
+        answers = self.model.activations(stimuli, layers, presentation)
+        order = np.random.default_rng(self.seed).permutation(len(stimuli))
+        return {layer: answer.copy(data=answer.values[order]) for layer, answer in answers.items()}
+
+
+def run_checks(
+    checks: Sequence[Check],
+    models: Mapping[str, ModelSpec],
+    benchmarks: Mapping[str, Benchmark],
+    *,
+    seed: int = 0,
+) -> Iterator[Outcome]:
+    """Make every check; nothing is stored but activations.
+
+    Parameters
+    ----------
+    checks : sequence of Check
+        In any order.
+    models, benchmarks : mapping
+        All that the checks name.
+    seed : int
+        Of splits and resampling.
+
+    Yields
+    ------
+    Outcome
+        In the order of the checks' models and formulas, else as given.
+    """
+    groups: dict[tuple[str, tuple[str, ...], str | None], list[Check]] = {}
+    for check in checks:
+        groups.setdefault((check.model, check.weaker, check.formula), []).append(check)
+    n = sum((2 + len(check.weaker)) for check in checks)
+    with progress.current().task("self-test", n) as advance:
+        for (model, weaker, formula), mine in groups.items():
+            specs = [models[model], _shuffled(models[model]), *(models[name] for name in weaker)]
+            rows: list[list[Score]] = [[] for _ in mine]
+            scores = execute(
+                specs,
+                [_through(benchmarks[check.benchmark], check.through) for check in mine],
+                Settings(seed=seed, formula=formula),
+                find=lambda *_: None,
+                sink=lambda score, _: score,
+                overwrite="always",
+            )
+            for place, score in enumerate(scores):
+                rows[place % len(mine)].append(score)
+                advance(1)
+            for check, (score, shuffled, *others) in zip(mine, rows, strict=True):
+                yield Outcome(check=check, score=score, shuffled=shuffled, weaker=tuple(others))
+
+
+def _shuffled(spec: ModelSpec) -> ModelSpec:
+    return ModelSpec(name=spec.name, make=lambda: Shuffled(model=spec.make()))
+
+
+def _through(benchmark: Benchmark, options: Mapping[str, Any]) -> Benchmark:
+    if not options:
+        return benchmark
+    procedure: Any = benchmark.procedure
+    return replace(benchmark, procedure=replace(procedure, **options))
