@@ -30,7 +30,7 @@ V4_ccnorm2 = Benchmark(
     region="V4",
     window=(70, 170),
     presentation=CONSTANT,
-    procedure=ExplainableVariance(variant="paper", map="ridge", n_splits=5),
+    procedure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
     metric="mean CC_norm^2 over the neurons of session 210325, the only one with repeats, of held-out ridge "
     "predictions",
     ceiling="CC_max^2 of each neuron, from the signal power of its first six repeats",

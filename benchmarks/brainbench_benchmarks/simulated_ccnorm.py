@@ -13,7 +13,7 @@ def _ccnorm(region: str) -> Benchmark:
         region=region,
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=ExplainableVariance(variant="paper", map="ridge", n_splits=5),
+        procedure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling="CC_max^2 of each site, from the signal power of its trials",
         citation="Procedure: Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, "

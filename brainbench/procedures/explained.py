@@ -16,15 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.data.manifest import source
-from brainbench.errors import InputError
+from brainbench.errors import InputError, unknown
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
-from brainbench.metrics import pls, ridge
 from brainbench.metrics.ccnorm import FEW_TRIALS, NO_POWER, NO_VARIANCE
-from brainbench.metrics.gram import Gram
 from brainbench.metrics.signal_power import mean_response, signal_power
 from brainbench.procedures.candidates import Candidate, candidates
 from brainbench.procedures.fitted import Fitted, Session, predictions
 from brainbench.procedures.layers import Choice, Inner, choose
+from brainbench.procedures.maps import MAPS, LinearMap, MapName
 from brainbench.procedures.normalised import (
     VARIANTS,
     Figures,
@@ -41,7 +40,7 @@ from brainbench.provenance import Record
 from brainbench.scores import Score
 from brainbench.stats import permutation
 from brainbench.stats.ceiling import FORMULAS
-from brainbench.stats.splits import Split, paper
+from brainbench.stats.splits import paper
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,11 +54,12 @@ class ExplainableVariance:
     variant : {"paper", "schoppe"}
         Correlate on each fold's test images and normalise by all images (the mean over folds counts), or
         do both on the held-out predictions of all images together.
-    map : {"ridge", "pls", "units"}
-        Ridge regression whose penalty is chosen for each site inside the training images; PLS1; or none:
+    metric : str
+        The map, which also chooses among layers and steps: one of `procedures.maps.MAPS`, by default ridge
+        regression whose penalty is chosen for each site inside the training images. Or "units", no map:
         unit k of the model predicts site k, as in a network that was trained to predict these sites.
     n_components : int
-        Latent dimensions of PLS, by which layers and steps are chosen too.
+        Latent dimensions of "pls".
     n_splits : int
         Disjoint folds of test images. Five leave 80 % for training.
     n_inner : int
@@ -68,20 +68,27 @@ class ExplainableVariance:
     """
 
     variant: Variant = "paper"
-    map: Literal["ridge", "pls", "units"] = "ridge"
+    metric: MapName | Literal["units"] = "ridge-cv"
     n_components: int = 25
     n_splits: int = 5
     n_inner: int = 5
 
     def __post_init__(self) -> None:
-        allowed = {"variant": VARIANTS, "map": ("ridge", "pls", "units")}
-        for name, known in allowed.items():
+        for name, known in (("variant", VARIANTS), ("metric", (*MAPS, "units"))):
             if getattr(self, name) not in known:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} for explainable variance",
-                    allowed=", ".join(map(repr, known)),
-                    todo=f"choose one of them for {name}",
+                raise unknown(
+                    f"{name} of explainable variance:",
+                    getattr(self, name),
+                    known,
+                    todo="choose one of these",
                 )
+
+    @property
+    def map(self) -> LinearMap | None:
+        """The linear map, if there is one."""
+        if self.metric == "units":
+            return None
+        return LinearMap(metric=self.metric, n_components=self.n_components)
 
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for: only of sessions with repeated trials."""
@@ -160,17 +167,18 @@ def _part(
     offered = candidates(benchmark, model, settings, brain.stimuli)
     _check_enough(how, len(brain.stimuli), label, choosing=len(offered) > 1)
     Y, sites = mean_response(used), np.flatnonzero(counted)
-    if how.map == "units":
+    if how.map is None:
         _check_units(offered, len(reasons), label)
         fitted = _as_it_is(how, offered[0], brain, Y, sites, settings.seed)
     else:
-        fitted = _mapped(how, offered, brain, Y, settings.seed)
+        fitted = _mapped(how, how.map, offered, brain, Y, settings.seed)
     session = Session(name=name, brain=brain, varying=counted, fitted=fitted)
     return Part(session=session, trials=used, power=signal_power(used), reasons=reasons)
 
 
 def _mapped(
     how: ExplainableVariance,
+    by: LinearMap,
     offered: Sequence[Candidate],
     brain: Target,
     Y: FloatArray,
@@ -179,8 +187,8 @@ def _mapped(
     """Choose a layer and step within the training images of each fold, and fit the map there."""
     ids, strata = brain.stimuli.ids, brain.strata
     folds = paper(ids, strata, n_splits=how.n_splits, seed=seed)
-    features = [one.gram() for one in offered]
-    inner = Inner(n_components=how.n_components, n_folds=how.n_inner, seed=seed)
+    features = [by.features_of(one) for one in offered]
+    inner = Inner(metric=by.metric, n_components=how.n_components, n_folds=how.n_inner, seed=seed)
     choice = choose(features, Y, folds, ids=ids, strata=strata, how=inner)
     best = choice.best.tolist()
 
@@ -188,7 +196,7 @@ def _mapped(
         held_out: dict[int, FloatArray] = {}
         for chosen in sorted(set(best)):
             mine = [k for k in range(len(folds)) if best[k] == chosen]
-            made = _predict(how, features[chosen], responses, [folds[k] for k in mine])
+            made = by.predict(features[chosen], responses, [folds[k] for k in mine])
             held_out.update(zip(mine, made, strict=True))
         return [held_out[k] for k in range(len(folds))]
 
@@ -201,16 +209,6 @@ def _mapped(
         n_features=offered[best[0]].activations.sizes["neuroid"],
         again=again,
         joint=False,
-    )
-
-
-def _predict(
-    how: ExplainableVariance, features: Gram, Y: FloatArray, folds: Sequence[Split]
-) -> list[FloatArray]:
-    if how.map == "pls":
-        return pls.cross_predict(features, Y, folds, n_components=how.n_components)
-    return ridge.cross_predict(
-        features, Y, folds, penalties=ridge.RELATIVE, relative=True, per_neuroid=True
     )
 
 
@@ -258,9 +256,9 @@ def _check_enough(how: ExplainableVariance, n: int, label: str, *, choosing: boo
         training = images - -(-images // how.n_splits)
         return training - -(-training // how.n_inner) if choosing else training
 
-    components = how.n_components if choosing or how.map == "pls" else 1
-    if n < 3 * how.n_splits or left(n) <= components:
-        enough = (m for m in itertools.count(3 * how.n_splits) if left(m) > components)
+    least = 2 if how.map is None else how.map.least
+    if n < 3 * how.n_splits or left(n) < least:
+        enough = (m for m in itertools.count(3 * how.n_splits) if left(m) >= least)
         raise InputError(
             f"{label}: {n} images in {how.n_splits} folds leave {left(n)} to fit the map to"
             + (" within the inner folds, which choose the layer or step" if choosing else ""),
@@ -275,7 +273,7 @@ def _check_units(offered: Sequence[Candidate], n_sites: int, label: str) -> None
         raise InputError(
             f"{label}: layers and steps of {found} units for {n_sites} sites, without a map",
             allowed=f"one layer of {n_sites} units, at one time: unit k predicts site k",
-            todo="choose the layer that predicts the sites, or map='ridge'",
+            todo="choose the layer that predicts the sites, or metric='ridge-cv'",
         )
 
 
@@ -376,9 +374,7 @@ def _record(
         ],
         choices={
             "variant": how.variant,
-            "map": how.map,
-            "penalty": "per site, by leaving out training images" if how.map == "ridge" else "none",
-            "components": how.n_components if how.map == "pls" else None,
+            **(how.map.describe() if how.map else {"map": "none: unit k predicts site k"}),
             "features": max(fit.n_features for fit in fits),
             "splits": how.n_splits,
             "stratified": all(part.session.brain.strata is not None for part in parts),

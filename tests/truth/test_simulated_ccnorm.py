@@ -102,7 +102,7 @@ def test_cc_max_finds_the_known_reliability_of_the_sites(brain, region):
 @pytest.mark.parametrize("variant", ["paper", "schoppe"])
 @pytest.mark.parametrize("region", REGIONS)
 def test_expected_response_itself_scores_1_within_the_interval(brain, region, variant):
-    found = score("simulated_readout", region, map="units", variant=variant)
+    found = score("simulated_readout", region, metric="units", variant=variant)
     assert found.value == pytest.approx(1.0, abs=0.02)
     assert found.ci[0] < 1.0 < found.ci[1]
     assert found.figures["spe"]["mean"] == pytest.approx(1.0, abs=0.02)

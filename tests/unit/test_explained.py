@@ -10,7 +10,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from brainbench import assembly, stimuli
-from brainbench.errors import InputError
+from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Settings
 from brainbench.metrics import ccnorm, ridge
 from brainbench.procedures.explained import ExplainableVariance
@@ -218,22 +218,24 @@ def test_the_null_is_of_maps_that_were_fitted_again(linear):
 def test_pls_is_another_map(linear):
     X, _, trials = linear
     data = brain(None, trials=trials, objects=False)
-    score = benchmark(data, map="pls", n_components=3).score(model_of(data, X))
-    assert score.record.choices["map"] == "pls"
+    score = benchmark(data, metric="pls", n_components=3).score(model_of(data, X))
+    assert score.record.choices["map"] == "PLS1"
     assert 0.5 < score.value < 1.1
 
 
 def test_units_that_predict_the_sites_need_no_map(linear):
     _, signal, trials = linear
     data = brain(None, trials=trials, objects=False)
-    score = benchmark(data, map="units").score(model_of(data, 3.0 * signal - 1.0))
+    score = benchmark(data, metric="units").score(model_of(data, 3.0 * signal - 1.0))
     assert score.value == pytest.approx(1.0, abs=0.05)
-    opposite = benchmark(data, map="units").score(model_of(data, -signal))
+    opposite = benchmark(data, metric="units").score(model_of(data, -signal))
     assert opposite.value == pytest.approx(score.value, rel=1e-9)
     assert opposite.figures["cc_norm"]["mean"] < -0.95
-    mixed = benchmark(data, map="units").score(model_of(data, signal[:, ::-1]))
+    mixed = benchmark(data, metric="units").score(model_of(data, signal[:, ::-1]))
     assert mixed.value < 0.5
-    null = benchmark(data, map="units").score(model_of(data, signal), Settings(null="images")).null
+    null = (
+        benchmark(data, metric="units").score(model_of(data, signal), Settings(null="images")).null
+    )
     assert null["mean"] == pytest.approx(score.figures["chance_level"], rel=0.2)
 
 
@@ -321,7 +323,7 @@ def test_constant_prediction_counts_as_0_and_is_told(linear):
     data = brain(None, trials=trials, objects=False)
     predicted = signal.copy()
     predicted[:, 2] = 0.1
-    score = benchmark(data, map="units").score(model_of(data, predicted))
+    score = benchmark(data, metric="units").score(model_of(data, predicted))
     assert score.per_unit.values[2] == 0.0
     assert score.n_units == SITES
     assert score.figures["constant_predictions"] == 1
@@ -452,7 +454,11 @@ def test_sessions_that_share_a_neuroid_id():
     ("limit", "options", "message"),
     [
         (12, {}, r"12 images in 5 folds leave 9 to fit the map to\n.*at least 15 images"),
-        (20, {"map": "pls", "n_components": 25}, r"20 images .* leave 16 .*\n.*at least 33 images"),
+        (
+            20,
+            {"metric": "pls", "n_components": 25},
+            r"20 images .* leave 16 .*\n.*at least 33 images",
+        ),
     ],
 )
 def test_too_few_images(linear, limit, options, message):
@@ -462,7 +468,7 @@ def test_too_few_images(linear, limit, options, message):
         benchmark(data, **options).score(model_of(data, X), Settings(limit=limit))
 
 
-@pytest.mark.parametrize(("limit", "options"), [(15, {}), (33, {"map": "pls"})])
+@pytest.mark.parametrize(("limit", "options"), [(15, {}), (33, {"metric": "pls"})])
 def test_least_number_of_images_is_enough(linear, limit, options):
     _, _, trials = linear
     data = brain(None, trials=trials, objects=False)
@@ -475,7 +481,7 @@ def test_units_that_are_not_as_many_as_sites(linear):
     X, _, trials = linear
     data = brain(None, trials=trials, objects=False)
     with pytest.raises(InputError, match=r"of \[12\] units for 6 sites, without a map"):
-        benchmark(data, map="units").score(model_of(data, X))
+        benchmark(data, metric="units").score(model_of(data, X))
 
 
 def test_shuffles_within_objects_where_none_is_known(linear):
@@ -485,8 +491,8 @@ def test_shuffles_within_objects_where_none_is_known(linear):
         benchmark(data).score(model_of(data, X), Settings(null="within-object"))
 
 
-@pytest.mark.parametrize("option", [{"variant": "hsu"}, {"map": "lasso"}])
+@pytest.mark.parametrize("option", [{"variant": "hsu"}, {"metric": "lasso"}])
 def test_unknown_options(option):
     (name,) = option
-    with pytest.raises(InputError, match=f"{name}="):
+    with pytest.raises(UnknownNameError, match=f"unknown {name} of explainable variance"):
         ExplainableVariance(**option)
