@@ -173,6 +173,15 @@ class Behaving(Protocol):
 
 
 @runtime_checkable
+class Answering(Protocol):
+    """A data set with answers of subjects who chose among all categories of a task."""
+
+    def answers(self) -> pd.DataFrame:
+        """One row per answer: stimulus_id, truth, choice (empty where none was given), subject."""
+        ...
+
+
+@runtime_checkable
 class Solving(Protocol):
     """A data set that says when a brain has solved each image."""
 

@@ -12,6 +12,8 @@ def data() -> dict[str, str]:
     return {
         "Simulated": "brainbench_manifests:simulated",
         "Cowley2023": "brainbench_manifests:cowley2023",
+        "Geirhos2019": "brainbench_manifests:geirhos2019",
+        "Kriegeskorte2008": "brainbench_manifests:kriegeskorte2008",
     }
 
 

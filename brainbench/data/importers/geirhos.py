@@ -1,0 +1,371 @@
+"""Cue-conflict images and the answers of ten subjects, Geirhos et al. 2019: from the public repositories.
+
+Each image has the shape of one thing and the texture of another, and a name that says so: cat3-clock1 has
+the shape of the third cat. Ten subjects named the thing in each image, one of 16 categories, once. Two
+layouts are read: the files as published (a folder of PNG images for each category, a CSV for each subject),
+and the packed ones (the same images as JPEG in one zip, all answers in one CSV).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from brainbench import progress
+from brainbench.assembly import Assembly
+from brainbench.data.folder import data_folder, writing
+from brainbench.data.manifest import Manifest
+from brainbench.errors import DataAbsentError, InputError
+from brainbench.provenance import sha256
+from brainbench.stimuli import Picture, StimulusSet, from_arrays, read_picture
+
+Layout: TypeAlias = Literal["published", "packed"]
+
+FORMAT = 1
+"""Raised whenever imported files look different."""
+LAYOUTS: tuple[Layout, ...] = ("published", "packed")
+_NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
+_COLUMNS = ["subj", "object_response", "category", "imagename"]
+_KEPT = ("images.npy", "answers.csv")
+
+
+class Declared(BaseModel):
+    """Parameters of the manifest.
+
+    Attributes
+    ----------
+    repository, commit, folder : str
+        Where the images are published.
+    trials_repository, trials_commit, trials_folder : str
+        Where the answers are published.
+    pixels, images, subjects : int
+        Width and height of every image, and how many there are.
+    answers : str
+        SHA-256 of all answers in one order, whichever files they came in: see `digest_of`.
+    packed : dict of str to str
+        SHA-256 of each of the packed files, by its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: str
+    commit: str
+    folder: str
+    trials_repository: str
+    trials_commit: str
+    trials_folder: str
+    pixels: int
+    images: int
+    subjects: int
+    answers: str
+    packed: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GeirhosData:
+    """Images whose shape and texture disagree, and what ten subjects saw in them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    declared : Declared
+        Files and sizes.
+    """
+
+    name: str
+    declared: Declared
+    simulated: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that gets the data here."""
+        return f"brainbench data import {self.name} --from DIR"
+
+    @property
+    def version(self) -> str:
+        """SHA-256 over what is declared and the layout that is here: JPEG pixels are not PNG pixels."""
+        return self._version(self._layout or "published")
+
+    def absent(self) -> str | None:
+        """Why the data is not here; None where it is."""
+        if self._layout:
+            return None
+        one = self.declared
+        return (
+            f"DIR holds {PurePosixPath(one.folder).name}/ of {one.repository} at {one.commit[:7]} and "
+            f"{PurePosixPath(one.trials_folder).name}/ of {one.trials_repository} at {one.trials_commit[:7]}"
+        )
+
+    def stimuli(self) -> StimulusSet:
+        """All images, with object_name (the shape), texture, and exemplar (which cat lent its shape).
+
+        Raises
+        ------
+        DataAbsentError
+            The files have not been imported.
+        """
+        folder = self._here()
+        ids = sorted(self._table["stimulus_id"].unique())
+        parts = pd.Series(ids).str.extract(_NAME)
+        return from_arrays(
+            self.name,
+            np.load(folder / _KEPT[0], mmap_mode="r"),
+            ids=ids,
+            metadata={
+                "object_name": parts["shape"].to_numpy(str),
+                "texture": parts["texture"].to_numpy(str),
+                "exemplar": (parts["shape"] + parts["number"]).to_numpy(str),
+            },
+        )
+
+    def answers(self) -> pd.DataFrame:
+        """One row per answer: stimulus_id, truth (the shape), choice (empty for none), subject.
+
+        Raises
+        ------
+        DataAbsentError
+            The files have not been imported.
+        """
+        self._here()
+        return self._table.copy()
+
+    def recordings(self, region: str) -> Assembly:
+        """Nothing was recorded.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(
+            f"recordings of {region} in {self.name}",
+            allowed="answers(): subjects named images, no neuron was recorded",
+            todo="choose a benchmark of behaviour",
+        )
+
+    def import_from(self, given: Path) -> Path:
+        """Check the files, convert them, keep them in the data folder, and say where.
+
+        Parameters
+        ----------
+        given : Path
+            A folder with copies of both published folders, or the repositories that hold them; or one with
+            the two packed files.
+
+        Raises
+        ------
+        DataAbsentError
+            Files that are missing.
+        InputError
+            A checksum, an answer or an image that is not as published.
+        CacheError
+            The data folder cannot be written, or the disk is full.
+        """
+        packed = all((given / name).is_file() for name in self.declared.packed)
+        layout: Layout = "packed" if packed else "published"
+        table = _packed_answers(given, self.declared) if packed else _answers(given, self.declared)
+        _check_answers(table, self.declared)
+        ids = sorted(table["stimulus_id"].unique())
+        pictures = (_zipped if packed else _files)(given, ids, self.declared)
+        target = self._folder(layout)
+        label = f"importing {self.name}"
+        with progress.current().task(label, len(ids)) as step, writing(target) as made:
+            n, pixels = len(ids), self.declared.pixels
+            stored = np.lib.format.open_memmap(
+                made / _KEPT[0], mode="w+", dtype=np.uint8, shape=(n, pixels, pixels, 3)
+            )
+            for row, picture in enumerate(pictures):
+                stored[row] = picture
+                step(1)
+            stored.flush()
+            table.to_csv(made / _KEPT[1], index=False)
+        return target
+
+    @property
+    def _layout(self) -> Layout | None:
+        """Layout of what is here; the published files before the packed ones."""
+        for layout in LAYOUTS:
+            if all((self._folder(layout) / name).is_file() for name in _KEPT):
+                return layout
+        return None
+
+    def _version(self, layout: Layout) -> str:
+        parts = self.declared.model_dump(include={"answers", "commit", "packed", "pixels"})
+        return sha256(f"geirhos {FORMAT} {layout}", json.dumps(parts, sort_keys=True))
+
+    def _folder(self, layout: Layout) -> Path:
+        return data_folder() / self.name / self._version(layout)[:16]
+
+    def _here(self) -> Path:
+        layout = self._layout
+        if layout is None:
+            raise DataAbsentError(
+                f"data set {self.name} is not here",
+                allowed=str(self.absent()),
+                todo=f"run `{self.command}`",
+            )
+        return self._folder(layout)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return pd.read_csv(self._here() / _KEPT[1], dtype=str, keep_default_na=False)
+
+
+def geirhos(manifest: Manifest) -> GeirhosData:
+    """Data set of a manifest.
+
+    Raises
+    ------
+    InputError
+        Parameters that are missing, unknown or mistyped.
+    """
+    try:
+        declared = Declared.model_validate(manifest.parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("parameters", *first["loc"]))
+        raise InputError(
+            f"manifest of data set {manifest.name!r}: {where}: {first['msg']}",
+            allowed="the parameters " + ", ".join(Declared.model_fields),
+            todo="correct the TOML file",
+        ) from None
+    return GeirhosData(name=manifest.name, declared=declared)
+
+
+def digest_of(table: pd.DataFrame) -> str:
+    """SHA-256 of answers: lines subject,stimulus_id,choice, sorted."""
+    lines = table["subject"] + "," + table["stimulus_id"] + "," + table["choice"] + "\n"
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _packed_answers(given: Path, declared: Declared) -> pd.DataFrame:
+    for name, checksum in declared.packed.items():
+        with (given / name).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != checksum:
+            raise InputError(
+                f"{given / name} has the SHA-256 {found[:12]}..., not {checksum[:12]}...",
+                allowed="the packed file, byte for byte",
+                todo=f"get it again, or take the published files of {declared.repository}",
+            )
+    return _read_answers([given / name for name in declared.packed if name.endswith(".csv")])
+
+
+def _answers(given: Path, declared: Declared) -> pd.DataFrame:
+    within = PurePosixPath(declared.trials_folder).name
+    paths = sorted(given.glob(f"**/{within}/*subject-*.csv"))
+    if len(paths) != declared.subjects:
+        raise DataAbsentError(
+            f"{len(paths)} files *subject-*.csv in folders {within}/ under {given}",
+            allowed=f"{declared.subjects} files of {declared.trials_folder} of "
+            f"{declared.trials_repository} at {declared.trials_commit[:7]}",
+            todo="put a copy of that folder beside the images and give both with --from DIR",
+        )
+    return _read_answers(paths)
+
+
+def _read_answers(paths: list[Path]) -> pd.DataFrame:
+    """Answers of all files, as they are kept: sorted by subject and image."""
+    parts = []
+    for path in paths:
+        try:
+            parts.append(pd.read_csv(path, usecols=_COLUMNS, dtype=str, keep_default_na=False))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read ({error})",
+                allowed=f"a CSV with the columns {', '.join(_COLUMNS)}",
+                todo="get it again from the public repository",
+            ) from error
+    whole = pd.concat(parts, ignore_index=True)
+    made = pd.DataFrame(
+        {
+            # Names of trials begin with their number and the session; the last part is the image.
+            "stimulus_id": whole["imagename"].str.rsplit("_", n=1).str[-1].str.removesuffix(".png"),
+            "truth": whole["category"],
+            "choice": whole["object_response"].where(whole["object_response"] != "na", ""),
+            "subject": whole["subj"],
+        }
+    )
+    return made.sort_values(["subject", "stimulus_id"], ignore_index=True)
+
+
+def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
+    named = table["stimulus_id"].str.extract(_NAME)["shape"]
+    wrong = np.flatnonzero(named.to_numpy() != table["truth"].to_numpy())
+    if len(wrong):
+        first = table.iloc[wrong[0]]
+        raise InputError(
+            f"{len(wrong)} answers to images that are not of their category, for example "
+            f"{first['stimulus_id']!r} of {first['truth']}",
+            allowed="names such as cat3-clock1, of the category cat",
+            todo="get the answers again from the public repository",
+        )
+    sizes = (table["subject"].nunique(), table["stimulus_id"].nunique(), len(table))
+    expected = (declared.subjects, declared.images, declared.subjects * declared.images)
+    if sizes != expected or digest_of(table) != declared.answers:
+        raise InputError(
+            f"{sizes[2]} answers of {sizes[0]} subjects to {sizes[1]} images, SHA-256 "
+            f"{digest_of(table)[:12]}...",
+            allowed=f"{expected[2]} answers of {expected[0]} subjects to {expected[1]} images, SHA-256 "
+            f"{declared.answers[:12]}...",
+            todo=f"get {declared.trials_folder} again from {declared.trials_repository}",
+        )
+
+
+def _files(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
+    """Published images, in the order of their ids."""
+    within = PurePosixPath(declared.folder).name
+    found = {path.stem: path for path in given.glob(f"**/{within}/*/*.png")}
+    _check_names(set(found), ids, f"{within}/*/*.png under {given}", declared)
+    for name in ids:
+        yield _sized(read_picture(found[name]), str(found[name]), declared.pixels)
+
+
+def _zipped(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
+    """Packed images, in the order of their ids."""
+    (path,) = (given / name for name in declared.packed if name.endswith(".zip"))
+    with zipfile.ZipFile(path) as archive:
+        members = [one for one in archive.namelist() if not one.endswith("/")]
+        found = {PurePosixPath(member).stem: member for member in members}
+        _check_names(set(found), ids, str(path), declared)
+        for name in ids:
+            # Whole files: the checksum of the zip has been compared.
+            with Image.open(io.BytesIO(archive.read(found[name]))) as image:
+                picture = np.asarray(image.convert("RGB"), dtype=np.uint8)
+            yield _sized(picture, f"{path}:{found[name]}", declared.pixels)
+
+
+def _check_names(found: set[str], ids: list[str], where: str, declared: Declared) -> None:
+    missing, stray = sorted(set(ids) - found), sorted(found - set(ids))
+    if missing or stray:
+        raise DataAbsentError(
+            f"{where}: {len(missing)} images missing, {len(stray)} too many, for example "
+            f"{(missing or stray)[0]!r}",
+            allowed=f"the {len(ids)} images of {declared.folder} of {declared.repository} "
+            f"at {declared.commit[:7]}",
+            todo="put a copy of that folder beside the answers and give both with --from DIR",
+        )
+
+
+def _sized(picture: Picture, name: str, pixels: int) -> Picture:
+    if picture.shape != (pixels, pixels, 3):
+        raise InputError(
+            f"image {name} has {picture.shape[1]} x {picture.shape[0]} pixels",
+            allowed=f"{pixels} x {pixels}",
+            todo="take the images as published, without resizing them",
+        )
+    return picture

@@ -1,0 +1,146 @@
+"""Cue-conflict images and answers as published: import, scores, and what they must show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainbench import load_benchmark, load_model
+from brainbench.cli.main import run
+from brainbench.data.manifest import source
+from brainbench.interfaces import Answering, Settings
+
+BENCHMARK = "Geirhos2019.cueconflict-choices"
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """The program in this process: exit status, stdout, stderr."""
+
+    def call_(*arguments):
+        monkeypatch.setattr("sys.argv", ["brainbench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return call_
+
+
+@pytest.fixture(scope="module")
+def packed(shared):
+    return shared("data/cue_conflict_behaviour")
+
+
+@pytest.fixture(scope="module")
+def imported(packed, tmp_path_factory):
+    """Data folder with the data set, made once."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINBENCH_DATA", str(folder))
+        source("Geirhos2019").import_from(packed)
+    return folder
+
+
+@pytest.fixture
+def here(imported, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(imported))
+
+
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "nothing"))
+
+
+def test_without_the_data_the_command_is_named_and_nothing_fails(call, away, tmp_path):
+    status, out, _ = call("score", "-m", "pixels", "-b", BENCHMARK, "-o", tmp_path / "results")
+    assert status == 0
+    assert "not here" in out
+    assert "brainbench data import Geirhos2019 --from DIR" in out
+    _, out, _ = call("show", "Geirhos2019")
+    assert "CC-BY-4.0" in out
+    assert "ccd0c01d42c0a8a834e90ec141e7f24fa915dc23" in out
+
+
+def test_command_imports(call, packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path))
+    status, out, _ = call("data", "import", "Geirhos2019", "--from", packed, "--quiet")
+    assert status == 0
+    assert out.startswith(f"Geirhos2019 is here: {tmp_path}")
+
+
+def test_what_is_imported_is_what_was_published(here):
+    """Ten answers to each of 1,280 images; 77.0 % of those to conflicts name the shape, 3.3 % the texture."""
+    data = source("Geirhos2019")
+    assert isinstance(data, Answering)
+    shown, answers = data.stimuli(), data.answers()
+    assert (len(shown), len(answers)) == (1280, 12800)
+    assert shown.picture(0).shape == (224, 224, 3)
+    columns = shown.metadata
+    assert columns.groupby("object_name").exemplar.nunique().tolist() == [10] * 16
+    told = answers.merge(columns, on="stimulus_id")
+    assert (told.truth == told.object_name).all()
+    conflict = told[told.object_name != told.texture]
+    assert len(conflict) == 12000
+    assert (conflict.choice == conflict.object_name).mean() == pytest.approx(0.770, abs=5e-4)
+    assert (conflict.choice == conflict.texture).mean() == pytest.approx(0.033, abs=5e-4)
+    assert (answers.choice == "").sum() == 131
+
+
+def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):
+    status, out, _ = call(
+        "score", "-m", "pixels", "-b", BENCHMARK, "--limit", 320,
+        "-o", tmp_path / "results", "--format", "json", "-q",
+    )  # fmt: skip
+    assert status == 0
+    (score,) = json.loads(out)
+    assert (score["n_stimuli"], score["partial"]) == (320, True)
+    assert abs(score["value"]) < 0.12
+    assert score["ci"][0] < score["value"] < score["ci"][1]
+    assert score["ceiling"] == pytest.approx(0.64, abs=0.06)
+    figures = json.loads(Path(score["file"]).read_text())["figures"]
+    assert figures["n_answers"] + figures["answers_without_choice"] == 3200
+    assert figures["error_consistency_among_subjects"] == pytest.approx(0.33, abs=0.03)
+    assert abs(figures["error_consistency"]) < 0.15
+    assert score["record"]["choices"]["held_out"].endswith("its exemplar left out too")
+
+
+def test_no_photograph_lends_its_shape_to_both_sides(here, cache_folder):
+    shown = source("Geirhos2019").stimuli()
+    table = load_benchmark(BENCHMARK).score(load_model("pixels"), Settings(limit=320)).predictions
+    exemplar = dict(zip(shown.ids, shown.metadata["exemplar"], strict=True))
+    folds = {}
+    for image, fold in zip(table.stimulus_id.values, table.fold.values, strict=True):
+        folds.setdefault(exemplar[image], set()).add(int(fold))
+    assert max(map(len, folds.values())) == 1
+    assert len(set.union(*folds.values())) >= 2
+
+
+def test_i2n_has_no_figure_here(here):
+    """Why the measure is another one: of the rates of single pairs, nine in ten are 0 or 1."""
+    answers = source("Geirhos2019").answers()
+    share = (
+        answers[answers.choice != ""]
+        .groupby(["stimulus_id", "choice"])
+        .size()
+        .unstack(fill_value=0)
+    )
+    truth = answers.groupby("stimulus_id").truth.first().reindex(share.index)
+    own = np.array([share.loc[image, name] for image, name in truth.items()])[:, None]
+    with np.errstate(invalid="ignore"):
+        rate = own / (own + share.to_numpy(float))
+    other = share.columns.to_numpy()[None] != truth.to_numpy()[:, None]
+    assert np.isin(rate[other], [0.0, 1.0]).mean() > 0.85
+
+
+@pytest.mark.slow
+def test_network_trained_on_photographs_beats_pixels(here, cache_folder):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
+    benchmark, part = load_benchmark(BENCHMARK), Settings(limit=320, null="images")
+    network = benchmark.score(load_model("efficientnet_lite0"), part)
+    pixels = benchmark.score(load_model("pixels"), part)
+    assert network.value > pixels.value + 0.05
+    assert network.ci[0] > 0
+    assert network.value > network.null["mean"] + 4 * network.null["sd"]
