@@ -4,6 +4,7 @@
 def models() -> dict[str, str]:
     """Name of every model -> the function that makes it."""
     return {
+        "basenet": "brainbench_models.basenets:basenet",
         "cornet_r": "brainbench_models.cornet_r:cornet_r",
         "cornet_rt": "brainbench_models.cornet_r:cornet_rt",
         "cornet_s": "brainbench_models.cornet:cornet_s",
@@ -11,6 +12,7 @@ def models() -> dict[str, str]:
         "efficientnet_lite0": "brainbench_models.efficientnet_lite:efficientnet_lite0",
         "efficientnet_lite1": "brainbench_models.efficientnet_lite:efficientnet_lite1",
         "efficientnet_lite2": "brainbench_models.efficientnet_lite:efficientnet_lite2",
+        "gabor": "brainbench_models.gabor:gabor",
         "pixels": "brainbench_models.pixels:pixels",
         "simulated_maps": "brainbench_models.simulated:simulated_maps",
         "simulated_population": "brainbench_models.simulated:simulated_population",

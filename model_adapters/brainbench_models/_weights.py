@@ -70,7 +70,7 @@ def weighted(weights: str, *, build: Callable[[], Net], released: Released) -> W
         path = Path(weights).expanduser()
         net = _filled(build(), checkpoint.read(path), f"weights {path}")
         return Weighted(net, f"file-{digest_of_file(path)[:12]}", notes)
-    seed = _seed(weights, released.model)
+    seed = seed_of(weights, released.model)
     return Weighted(seeded(build(), seed=seed), f"untrained-{seed}", notes)
 
 
@@ -109,7 +109,14 @@ def _filled(net: Net, state: State, name: str) -> Net:
     return net
 
 
-def _seed(weights: str, model: str) -> int:
+def seed_of(weights: str, model: str) -> int:
+    """Seed in "untrained" or "untrained-N".
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
     kind, _, number = weights.partition("-")
     if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
         raise InputError(

@@ -1,0 +1,124 @@
+"""A V1-like energy model: Gabor filters, complex cells, divisive normalisation. No weight is learned.
+
+Quadrature pairs of Gabor filters at several orientations and scales (Jones & Palmer 1987), their energy
+(Adelson & Bergen 1985), and normalisation by the energy nearby over all orientations and scales (Heeger
+1992). What any trained network has to beat beside the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, pad
+
+from brainbench.errors import InputError
+from brainbench.extract.preprocess import Preprocess
+from brainbench.extract.wrap import REGIONS, WrappedModel, wrap
+
+SIZE: Final = 224
+LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue (ITU-R BT.709)."""
+WAVELENGTHS: Final = (4.0, 8.0, 16.0, 32.0)
+"""In pixels of a 224 x 224 picture: octaves apart."""
+_SIGMA = 0.56  # of a wavelength: a bandwidth of one octave
+_PLACES = 28
+_SEMISATURATION = 0.05
+
+
+class GaborEnergy(nn.Module):
+    """Complex cells on a grid of 28 x 28 places.
+
+    Parameters
+    ----------
+    orientations : int
+        Evenly spaced over 180 degrees.
+    """
+
+    def __init__(self, orientations: int) -> None:
+        super().__init__()
+        self.orientations = orientations
+        for k, wavelength in enumerate(WAVELENGTHS):
+            self.register_buffer(f"filters_{k}", gabors(wavelength, orientations))
+        self.register_buffer("luminance", torch.tensor(LUMINANCE)[None, :, None, None])
+        self.output = nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map pictures, (batch, 3, 224, 224), values 0 to 1, to (batch, scale x orientation, 28, 28)."""
+        grey = (images * self.get_buffer("luminance")).sum(dim=1, keepdim=True)
+        energies = [self._energy(grey, k) for k in range(len(WAVELENGTHS))]
+        energy = torch.cat(energies, dim=1)
+        nearby = avg_pool2d(pad(energy, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
+        around = (nearby**2).mean(dim=1, keepdim=True).sqrt()
+        normalised: Tensor = self.output(energy / (_SEMISATURATION + around))
+        return normalised
+
+    def _energy(self, grey: Tensor, k: int) -> Tensor:
+        filters = self.get_buffer(f"filters_{k}")
+        margin = filters.shape[-1] // 2
+        parts = conv2d(pad(grey, (margin,) * 4, mode="reflect"), filters, stride=2)
+        even, odd = parts[:, : self.orientations], parts[:, self.orientations :]
+        energy = torch.sqrt(even**2 + odd**2 + 1e-12)
+        return avg_pool2d(energy, energy.shape[-1] // _PLACES)
+
+
+def gabors(wavelength: float, orientations: int) -> Tensor:
+    """Gabor filters that do not answer to grey, of unit norm.
+
+    Parameters
+    ----------
+    wavelength : float
+        In pixels.
+    orientations : int
+        Evenly spaced over 180 degrees, from gratings that vary along x.
+
+    Returns
+    -------
+    Tensor, (2 orientations, 1, side, side)
+        Even (cosine) ones first, then odd ones.
+    """
+    sigma = _SIGMA * wavelength
+    reach = math.ceil(2.5 * sigma)
+    places = np.arange(-reach, reach + 1.0)
+    y, x = np.meshgrid(places, places, indexing="ij")
+    envelope = np.exp(-(x**2 + y**2) / (2 * sigma**2))
+    made = []
+    for phase in (0.0, -np.pi / 2):
+        for angle in np.pi * np.arange(orientations) / orientations:
+            along = x * np.cos(angle) + y * np.sin(angle)
+            wave = envelope * np.cos(2 * np.pi * along / wavelength + phase)
+            wave -= envelope * wave.sum() / envelope.sum()
+            made.append(wave / np.linalg.norm(wave))
+    return torch.from_numpy(np.stack(made)[:, None].astype(np.float32))
+
+
+def gabor(*, orientations: int = 8) -> WrappedModel:
+    """V1-like energy model, static, the same 25,088 units for every region.
+
+    Parameters
+    ----------
+    orientations : int
+        Evenly spaced over 180 degrees; another number than 8 is part of the name.
+
+    Raises
+    ------
+    InputError
+        Fewer than two orientations.
+    """
+    if not isinstance(orientations, int) or orientations < 2:
+        raise InputError(
+            f"orientations={orientations!r} for gabor",
+            allowed="a whole number from 2",
+            todo="leave it at 8",
+        )
+    return wrap(
+        GaborEnergy(orientations).eval(),
+        layers=dict.fromkeys(REGIONS, "output"),
+        preprocess=Preprocess(name=f"plain-{SIZE}", size=(SIZE, SIZE)),
+        name="gabor" if orientations == 8 else f"gabor-{orientations}",
+        weights="none",
+        behaviour="output",
+    )
