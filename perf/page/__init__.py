@@ -1,0 +1,1 @@
+"""Sections of the results page: each runs commands that anybody can run and tabulates what they wrote."""

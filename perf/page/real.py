@@ -1,0 +1,50 @@
+"""Real recordings and behaviour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from page.tables import ROOT, cell, figure, measured, table
+
+
+def real_v4(folder: Path) -> list[str]:
+    """Networks on macaque V4, session by session, with layer curves."""
+    figure_file = ROOT / "docs" / "layers_v4.png"
+    found = measured(folder, "real_v4", "--figure", str(figure_file))
+    sessions = [one["session"] for one in found["rows"][0]["sessions"]]
+    rows = [
+        (r["label"], *(figure(one["raw"]) for one in r["sessions"]), cell(r), str(r["n_units"]))
+        for r in found["rows"]
+    ]
+    rows += [
+        (f"*{name}, simpler*", *(figure(values[one], 2) for one in sessions), "", "")
+        for name, values in found["simpler"].items()
+    ]
+    c = [figure(one["ceiling"]) for one in found["rows"][0]["sessions"]]
+    rows.append(("*c*", *(text or "no single trials" for text in c), "", ""))
+    alone = [(r["label"], cell(r), str(r["n_stimuli"])) for r in found["one"]]
+    null = found["null"]
+    ceiled = ", ".join(f"{name} {cell(r)}" for name, r in found["brainscore"].items())
+    return [
+        "## Macaque V4: Cowley2023",
+        "",
+        "`python perf/real_v4.py`, protocol paper: median over neurons of the mean r over ten folds, 95 % "
+        "interval in brackets. *Simpler* is an analysis without this program (PCA to 200, ridge, one 80/20 "
+        "split). Only session 210325 has single trials, so only it has a ceiling; sqrt(c) is the most that a "
+        "noise-free model reaches there.",
+        "",
+        *table(("model", *sessions, "all sessions", "neurons"), rows),
+        "Session 210325 alone; the weights of `cornet_s@untrained-0` are seeded random numbers.",
+        "",
+        *table(("model", "r", "images"), alone),
+        f"Images shuffled over the whole set, EfficientNet-Lite0 block 10 on 210325: {null['mean']:.3f} "
+        f"(SD {null['sd']:.3f}, {null['n_draws']} shuffles, p = {null['p']:.3g}).",
+        "",
+        f"Protocol brainscore, r2/c over the 50 neurons of 210325: {ceiled}.",
+        "",
+        "Score of each block inside the training images, by which the choice is made fold by fold; the band "
+        "is the standard deviation over the ten splits:",
+        "",
+        "![Score of each block](layers_v4.png)",
+        "",
+    ]

@@ -1,0 +1,61 @@
+"""Running commands, and tables of what they wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
+    """Run a command of the environment with a cache of its own; stdout and stderr.
+
+    With `may_miss` it may end with 1, as perf scripts do when an aim is missed: the page shows it.
+    """
+    env = {**os.environ, "BRAINBENCH_CACHE": str(folder / "cache")}
+    program = Path(sys.executable).parent / command[0]
+    print("$", " ".join(command), file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [str(program), *command[1:]], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in ((0, 1) if may_miss else (0,)):
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
+    return done.stdout, done.stderr
+
+
+def measured(folder: Path, script: str, *options: str) -> dict[str, Any]:
+    """Figures that a perf script writes with --json."""
+    path = folder / f"{script}.json"
+    run(folder, "python", f"perf/{script}.py", *options, "--json", str(path), may_miss=True)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A markdown table."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return [*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """Number with so many decimals; empty for none."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def cell(score: dict[str, Any]) -> str:
+    """Value and interval."""
+    low, high = score["ci"]
+    return f"{figure(score['value'])} [{figure(low)}, {figure(high)}]"
+
+
+def figures(folder: Path, script: str, title: str, what: str) -> list[str]:
+    """A section with one row per figure of a perf script."""
+    found = measured(folder, script)
+    rows = [(name.replace("_", " "), f"{value:.5g}") for name, value in found.items()]
+    return [title, "", f"`python perf/{script}.py`: {what}", "", *table(("", ""), rows)]
