@@ -6,6 +6,7 @@ import pytest
 MODULES = [
     "brainbench.metrics.ccnorm",
     "brainbench.metrics.cka",
+    "brainbench.metrics.choices",
     "brainbench.metrics.correlation",
     "brainbench.metrics.decoder",
     "brainbench.metrics.dynamics",
