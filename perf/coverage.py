@@ -41,6 +41,10 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
         found = [one.interval(one.draw(rng, random), random) for _ in range(replicates)]
     truth = float(scores.mean())
     held = sum(each.lo < truth < each.hi for each in found)
+    reflected = 0
+    for each in found:
+        centre = np.nanmean(each.draws)
+        reflected += 2 * centre - each.hi < truth < 2 * centre - each.lo
     share = binomtest(held, replicates).proportion_ci(method="wilson")
     return {
         "measure": one.name,
@@ -53,6 +57,7 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
         "coverage": held / replicates,
         "coverage_low": float(share.low),
         "coverage_high": float(share.high),
+        "coverage_reflected": reflected / replicates,
         "within": AIM[0] <= held / replicates <= AIM[1],
         "seconds": time.perf_counter() - began,
     }

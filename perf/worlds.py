@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from brainbench import stimuli
 from brainbench.interfaces import Settings
@@ -19,13 +20,20 @@ from brainbench.metrics import pls, ridge
 from brainbench.metrics.cka import cka, cka_draws
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.i2n import consistency
+from brainbench.metrics.ost import agreement
 from brainbench.metrics.rdm import rdm
 from brainbench.metrics.rsa import compare, compare_draws
+from brainbench.metrics.shared_map import ridge as shared_ridge
+from brainbench.metrics.signal_power import signal_power
+from brainbench.procedures import normalised, over_time
+from brainbench.procedures.fitted import Fitted, Session
+from brainbench.procedures.recordings import Target
+from brainbench.procedures.responses import Responses
 from brainbench.stats.aggregate import AGGREGATES
 from brainbench.stats.bootstrap import HeldOut, bootstrap_sessions
 from brainbench.stats.ceiling import ceiled, spearman_brown, split_half
 from brainbench.stats.resample import Interval, image_counts, interval
-from brainbench.stats.splits import SPLITS
+from brainbench.stats.splits import SPLITS, inner
 
 FloatArray = npt.NDArray[np.float64]
 Sample = Any
@@ -61,6 +69,16 @@ class World:
 
 
 ALL = ("images", "units", "both")
+PICTURES = stimuli.from_arrays(
+    "coverage",
+    np.arange(3 * N_IMAGES, dtype=np.uint16).astype(np.uint8).reshape(N_IMAGES, 1, 1, 3),
+    ids=IDS,
+)
+NEUROIDS = xr.DataArray(
+    np.zeros(N_UNITS),
+    dims=("neuroid",),
+    coords={"neuroid_id": ("neuroid", [f"site{k}" for k in range(N_UNITS)])},
+)
 
 
 def fixed() -> np.random.Generator:
@@ -149,33 +167,17 @@ def predictivity(protocol: str, metric: str, formula: str) -> World:
 
 def explained_variance(variant: Any, formula: str) -> World:
     """CC_norm^2 as `procedures.explained` scores it: ridge regression, five folds."""
-    from brainbench.metrics.signal_power import signal_power
-    from brainbench.procedures.fitted import Fitted, Session
-    from brainbench.procedures.normalised import Figures, Part, value_interval
-    from brainbench.procedures.recordings import Target, per_neuroid
-
-    pictures = np.zeros((N_IMAGES, 1, 1, 3), dtype=np.uint8)
-    pictures[:, 0, 0, 0] = np.arange(N_IMAGES)
-    shown = stimuli.from_arrays("coverage", pictures, ids=IDS)
     folds = SPLITS["paper"](IDS, OBJECTS, n_splits=5)
     everyone = np.full(N_UNITS, True)
 
-    def part(sample: Recorded) -> Part:
-        from brainbench import assembly
-
+    def part(sample: Recorded) -> normalised.Part:
         Y = sample.trials.mean(axis=0)
-        named = assembly.make(
-            Y[:1],
-            stimulus={"stimulus_id": IDS[:1]},
-            neuroid={"neuroid_id": [f"site{k}" for k in range(N_UNITS)]},
-            units="spikes/s",
-        )
         brain = Target(
-            stimuli=shown,
+            stimuli=PICTURES,
             values=Y,
             trials=sample.trials,
             strata=None,
-            neuroids=per_neuroid(named),
+            neuroids=NEUROIDS,
             partial=False,
         )
         options = {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
@@ -189,19 +191,19 @@ def explained_variance(variant: Any, formula: str) -> World:
             again=lambda _: [],
             joint=False,
         )
-        return Part(
+        return normalised.Part(
             session=Session(name="", brain=brain, varying=everyone, fitted=fitted),
             trials=sample.trials,
             power=signal_power(sample.trials),
             reasons=np.full(N_UNITS, "", dtype=str),
         )
 
-    def value_of(one: Part) -> float:
-        return float(np.nanmean(Figures.of([one], variant).per_site(formula)))
+    def value_of(one: normalised.Part) -> float:
+        return float(np.nanmean(normalised.Figures.of([one], variant).per_site(formula)))
 
     def of(sample: Recorded, random: Any) -> Interval:
         one = part(sample)
-        return value_interval(
+        return normalised.value_interval(
             [one],
             variant,
             formula=formula,
@@ -336,11 +338,109 @@ def alignment(*, unbiased: bool) -> World:
     )
 
 
+# --- over time ------------------------------------------------------------------------------------
+
+N_BINS, N_SITES = 3, 8
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """Features stimulus x feature x bin, and trials: repetition x stimulus x neuroid x bin."""
+
+    features: FloatArray
+    trials: FloatArray
+
+
+def bins(rng: np.random.Generator, random: str) -> OverTime:
+    """Six trials of 8 sites in three bins; features and what the model lacks rise with their own delay."""
+    shown = images(fixed() if random == "units" else rng)
+    seen, unseen, noise = sites(fixed() if random == "images" else rng)
+    rise = 1 / (1 + np.exp(-(np.arange(N_BINS)[:, None] - fixed().uniform(-1, 2, 26))))
+    features = shown[0][:, :, None] * rise[:, :20].T
+    hidden = shown[1][:, :, None] * rise[:, 20:].T
+    signal = np.einsum("ipt,pq->iqt", features, seen) + np.einsum("ipt,pq->iqt", hidden, unseen)
+    trials = signal + noise[:, None] * rng.standard_normal((6, *signal.shape))
+    return OverTime(features, trials[:, :, :N_SITES])
+
+
+def dynamics(n_splits: int, formula: str) -> World:
+    """Neural dynamics as `procedures.dynamics` scores it: one ridge map for all bins."""
+    folds = SPLITS["paper"](IDS, OBJECTS, n_splits=4)[:n_splits]
+    within = [inner(fold.train, IDS, OBJECTS, n_splits=3) for fold in folds]
+    everyone = np.full(N_SITES, True)
+    rule = over_time.Rule(formula=formula, every_bin=False)
+
+    def held(sample: OverTime) -> over_time.Held:
+        Y = sample.trials.mean(axis=0)
+        pairs = zip(folds, within, strict=True)
+        maps = [shared_ridge(sample.features, Y, fold.train, folds=some) for fold, some in pairs]
+        brain = Responses(
+            stimuli=PICTURES,
+            bins=tuple((10.0 * k, 10.0 * (k + 1)) for k in range(N_BINS)),
+            values=Y,
+            trials=sample.trials,
+            strata=np.array(OBJECTS),
+            neuroids=NEUROIDS[:N_SITES],
+            partial=False,
+            normalised="nothing",
+        )
+        predicted = [
+            one.predict(sample.features[fold.test]) for one, fold in zip(maps, folds, strict=True)
+        ]
+        return over_time.Held(brain=brain, varying=everyone, folds=folds, predicted=predicted)
+
+    def score(sample: OverTime) -> float:
+        one = held(sample)
+        return float(rule.value(one.r.mean(axis=0), one.c))
+
+    def of(sample: OverTime, random: Any) -> Interval:
+        settings = Settings(resample=random)
+        return over_time.value_interval(held(sample), everyone, rule, settings, population="sites")
+
+    what = "one quarter held out" if n_splits == 1 else f"{n_splits} quarters in turn"
+    return World(
+        name=f"dynamics, {what}, {formula}",
+        random=ALL if n_splits == 1 else ("both",),
+        draw=bins,
+        score=score,
+        interval=of,
+    )
+
+
+def solved(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArray]:
+    """Solution times of a model and of a brain for 120 images; either leaves some unsolved."""
+    common = rng.gamma(4.0, 10.0, N_IMAGES)
+    model, brain = 80 + common + rng.gamma(2.0, 10.0, (2, N_IMAGES))
+    model[rng.random(N_IMAGES) < 0.2] = np.nan
+    brain[rng.random(N_IMAGES) < 0.1] = np.nan
+    return model, brain
+
+
+def solution_times() -> World:
+    """Spearman correlation of object solution times, as `metrics.ost` draws it."""
+    rows = np.arange(N_IMAGES)
+
+    def score(sample: tuple[FloatArray, FloatArray]) -> float:
+        return float(agreement([(rows, sample[0])], sample[1]).mean())
+
+    def of(sample: tuple[FloatArray, FloatArray], random: str) -> Interval:
+        counts = image_counts(IDS, n_draws=N_DRAWS)
+        drawn = agreement([(rows, sample[0])], sample[1], counts=counts).mean(axis=-1)
+        return interval(drawn, what="images", seed=0, value=score(sample))
+
+    return World(
+        name="object solution times, paper",
+        random=("images",),
+        draw=solved,
+        score=score,
+        interval=of,
+    )
+
+
 WORLDS: tuple[World, ...] = (
     predictivity("paper", "pls", "raw"),
     predictivity("paper", "pls", "r/sqrt(c)"),
     predictivity("paper", "ridge-cv", "raw"),
-    predictivity("brainscore", "pls", "raw"),
     predictivity("brainscore", "pls", "r2/c"),
     explained_variance("paper", "r2/c"),
     explained_variance("schoppe", "r2/c"),
@@ -351,4 +451,7 @@ WORLDS: tuple[World, ...] = (
     rsa("pearson"),
     alignment(unbiased=True),
     alignment(unbiased=False),
+    dynamics(1, "r/sqrt(c)"),
+    dynamics(4, "r/sqrt(c)"),
+    solution_times(),
 )

@@ -1,0 +1,48 @@
+"""Intervals hold the truth, in the small worlds of perf/worlds.py: few draws, so only gross misses show."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PATH = Path(__file__).parents[2] / "perf" / "worlds.py"
+REPLICATES, TRUTHS = 60, 300
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    spec = importlib.util.spec_from_file_location("worlds", PATH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["worlds"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield {world.name: world for world in module.WORLDS}
+    del sys.modules["worlds"]
+
+
+def coverage(world, random, *, treated_as=None):
+    rng = np.random.default_rng(11)
+    truth = np.mean([world.score(world.draw(rng, random)) for _ in range(TRUTHS)])
+    found = (
+        world.interval(world.draw(rng, random), treated_as or random) for _ in range(REPLICATES)
+    )
+    return np.mean([one.lo < truth < one.hi for one in found])
+
+
+@pytest.mark.parametrize("random", ["images", "units", "both"])
+def test_predictivity(worlds, random):
+    assert coverage(worlds["predictivity, paper, pls, raw"], random) > 0.8
+
+
+def test_predictivity_related_to_a_ceiling_that_is_drawn_too(worlds):
+    assert coverage(worlds["predictivity, paper, pls, r/sqrt(c)"], "both") > 0.8
+
+
+def test_an_interval_that_holds_units_fixed_misses_when_they_are_random(worlds):
+    world = worlds["predictivity, paper, pls, raw"]
+    assert coverage(world, "both", treated_as="images") < 0.8
+
+
+def test_solution_times(worlds):
+    assert coverage(worlds["object solution times, paper"], "images") > 0.8
