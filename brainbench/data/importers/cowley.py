@@ -7,7 +7,6 @@ where an image was shown less often. The n-th image by name is the n-th column.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -21,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from brainbench import assembly, progress
 from brainbench.assembly import Assembly
 from brainbench.data.arrays import ArrayData
 from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest
+from brainbench.data.published import Published, declared
 from brainbench.errors import DataAbsentError, InputError, StimulusError
 from brainbench.provenance import sha256
 from brainbench.stimuli import Picture, StimulusSet, from_arrays
@@ -61,29 +61,19 @@ class Session(BaseModel):
     repeats: int = 0
 
 
-class Declared(BaseModel):
+class Declared(Published):
     """Parameters of the manifest.
 
     Attributes
     ----------
-    repository, commit, folder : str
-        Where the files are published.
     pixels : int
         Width and height of every image.
     sessions : dict of str to Session
         By name.
-    sha256 : dict of str to str
-        Checksum of every file, by its path within the folder.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: str
-    commit: str
-    folder: str
     pixels: int
     sessions: dict[str, Session]
-    sha256: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,10 +113,7 @@ class CowleyData:
         paths = [self.folder / kept for name in self.declared.sessions for kept in _kept(name)]
         if all(path.is_file() for path in paths):
             return None
-        return (
-            f"DIR is a copy of the folder {self.declared.folder} of {self.declared.repository} "
-            f"at {self.declared.commit[:7]}"
-        )
+        return self.declared.place
 
     def sessions(self) -> Mapping[str, ArrayData]:
         """Each session as a data set of its own, by name.
@@ -192,9 +179,7 @@ class CowleyData:
         CacheError
             The data folder cannot be written, or the disk is full.
         """
-        within = given / self.declared.folder
-        source = within if within.is_dir() else given
-        self._verify(source)
+        source = self.declared.find(given, name=self.name, holds="images/ and responses_raw/")
         images = sum(one.images for one in self.declared.sessions.values())
         label = f"importing {self.name}"
         with progress.current().task(label, images) as step, writing(self.folder) as made:
@@ -208,26 +193,6 @@ class CowleyData:
                 assembly.save(_assembly(values, name, session), responses)
                 step(session.images)
         return self.folder
-
-    def _verify(self, source: Path) -> None:
-        files = {source / path: checksum for path, checksum in self.declared.sha256.items()}
-        missing = [path for path in files if not path.is_file()]
-        if missing:
-            raise DataAbsentError(
-                f"{len(missing)} of {len(files)} files of {self.name} are missing, "
-                f"for example {missing[0]}",
-                allowed=f"the folder {self.declared.folder} of {self.declared.repository}",
-                todo="give the folder that holds images/ and responses_raw/ with --from DIR",
-            )
-        for path, checksum in files.items():
-            with path.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-            if found != checksum:
-                raise InputError(
-                    f"{path} has the SHA-256 {found[:12]}..., not {checksum[:12]}...",
-                    allowed=f"the file of commit {self.declared.commit[:7]}, byte for byte",
-                    todo=f"get it again from {self.declared.repository}",
-                )
 
     def _check_here(self) -> None:
         absent = self.absent()
@@ -264,17 +229,7 @@ def cowley(manifest: Manifest) -> CowleyData:
     InputError
         Parameters that are missing, unknown or mistyped.
     """
-    try:
-        declared = Declared.model_validate(manifest.parameters)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in ("parameters", *first["loc"]))
-        raise InputError(
-            f"manifest of data set {manifest.name!r}: {where}: {first['msg']}",
-            allowed="the parameters " + ", ".join(Declared.model_fields),
-            todo="correct the TOML file",
-        ) from None
-    return CowleyData(name=manifest.name, declared=declared)
+    return CowleyData(name=manifest.name, declared=declared(manifest, Declared))
 
 
 def _kept(name: str) -> tuple[str, str]:

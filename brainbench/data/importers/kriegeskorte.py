@@ -1,0 +1,285 @@
+"""92 object images, Kriegeskorte et al. 2008: RDMs of monkey IT, of human IT and of human judgements.
+
+Files of the toolbox that republishes them (MATLAB 5, read by scipy; never a pickle). Responses are not
+published, only the dissimilarities of all pairs of images: 1 - Pearson over 674 neurons of monkey IT,
+1 - Pearson over voxels of human IT, and what people judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.io
+import xarray as xr
+from scipy.spatial.distance import squareform
+
+from brainbench import progress
+from brainbench.assembly import Assembly
+from brainbench.data.folder import data_folder, writing
+from brainbench.data.manifest import Manifest
+from brainbench.data.published import Published, declared
+from brainbench.errors import DataAbsentError, InputError, unknown
+from brainbench.provenance import sha256
+from brainbench.stimuli import StimulusSet, from_arrays
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+FORMAT = 1
+"""Raised whenever imported files look different."""
+MONKEY, HUMAN, JUDGED = "IT", "human IT", "judgements"
+REGIONS = (MONKEY, HUMAN, JUDGED)
+FILES = ("Kriegeskorte_Neuron2008_supplementalData.mat", "92_brainRDMs.mat", "92_behavRDMs.mat")
+KEPT = ("images.npy", "dissimilarities.npz")
+
+
+class Declared(Published):
+    """Parameters of the manifest.
+
+    Attributes
+    ----------
+    images, pixels : int
+        How many images, and their width and height.
+    subjects, sessions, judges : int
+        How many people were scanned, how often each, and how many people judged.
+    """
+
+    images: int
+    pixels: int
+    subjects: int
+    sessions: int
+    judges: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KriegeskorteData:
+    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgement.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    declared : Declared
+        Sizes and files.
+    """
+
+    name: str
+    declared: Declared
+    simulated: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that gets the data here."""
+        return f"brainbench data import {self.name} --from DIR"
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 over the checksums of the source files, and how they are read."""
+        parts = self.declared.model_dump(exclude={"repository", "commit", "folder"})
+        return sha256(f"kriegeskorte {FORMAT}", json.dumps(parts, sort_keys=True))
+
+    @property
+    def folder(self) -> Path:
+        """Where the imported files are, or will be."""
+        return data_folder() / self.name / self.version[:16]
+
+    def absent(self) -> str | None:
+        """Why the data is not here; None where it is."""
+        here = all((self.folder / kept).is_file() for kept in KEPT)
+        return None if here else self.declared.place
+
+    def stimuli(self) -> StimulusSet:
+        """92 images on grey, with category and flags.
+
+        Raises
+        ------
+        DataAbsentError
+            The files have not been imported.
+        """
+        self._check_here()
+        with np.load(self.folder / KEPT[1], allow_pickle=False) as kept:
+            metadata = {key: kept[key] for key in ("object_name", "animal", "face", "natural")}
+        pictures = np.load(self.folder / KEPT[0], mmap_mode="r")
+        return from_arrays(self.name, pictures, ids=_ids(len(pictures)), metadata=metadata)
+
+    def recordings(self, region: str) -> Assembly:
+        """Responses are not published: `dissimilarities` gives what is.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(
+            f"recordings of {region} in {self.name}",
+            allowed="dissimilarities: the responses of the neurons are not published",
+            todo="use a benchmark that compares RDMs, such as Kriegeskorte2008.IT-rsa",
+        )
+
+    def dissimilarities(self, region: str) -> xr.DataArray:
+        """Dissimilarity of each pair of images for each subject.
+
+        Parameters
+        ----------
+        region : str
+            "IT" (monkey: one RDM of the neurons of two animals), "human IT" (each subject, mean over
+            sessions) or "judgements" (each subject).
+
+        Returns
+        -------
+        DataArray, dims (subject, pair)
+            Pairs i < j in the order of `stimuli`, as in scipy's `squareform`.
+
+        Raises
+        ------
+        DataAbsentError
+            The files have not been imported.
+        UnknownNameError
+            Another region.
+        """
+        if region not in REGIONS:
+            raise unknown(f"region of {self.name}:", region, list(REGIONS), todo="choose one")
+        self._check_here()
+        with np.load(self.folder / KEPT[1], allow_pickle=False) as kept:
+            subjects, values = kept[f"subjects of {region}"], kept[region]
+        return xr.DataArray(
+            values, dims=("subject", "pair"), coords={"subject": subjects}, attrs={"units": "a.u."}
+        )
+
+    def import_from(self, given: Path) -> Path:
+        """Check the published files, convert them, keep them in the data folder, and say where.
+
+        Parameters
+        ----------
+        given : Path
+            A copy of the published folder, or of the repository that holds it.
+
+        Raises
+        ------
+        DataAbsentError
+            Files that are missing.
+        InputError
+            A checksum, a shape or an RDM that is not as published.
+        CacheError
+            The data folder cannot be written, or the disk is full.
+        """
+        source = self.declared.find(given, name=self.name, holds=FILES[0])
+        label = f"importing {self.name}"
+        with progress.current().task(label, len(FILES)) as step, writing(self.folder) as made:
+            study, brains, judges = (_matlab(source / name) for name in FILES)
+            pictures, metadata = _images(study, self.declared)
+            step(1)
+            rdms = _dissimilarities(study, brains, judges, self.declared)
+            np.save(made / KEPT[0], pictures)
+            np.savez(made / KEPT[1], **metadata, **rdms)  # type: ignore[arg-type]
+            step(2)
+        return self.folder
+
+    def _check_here(self) -> None:
+        absent = self.absent()
+        if absent:
+            raise DataAbsentError(
+                f"data set {self.name} is not here", allowed=absent, todo=f"run `{self.command}`"
+            )
+
+
+def kriegeskorte(manifest: Manifest) -> KriegeskorteData:
+    """Data set of a manifest.
+
+    Raises
+    ------
+    InputError
+        Parameters that are missing, unknown or mistyped.
+    """
+    return KriegeskorteData(name=manifest.name, declared=declared(manifest, Declared))
+
+
+def _ids(n: int) -> list[str]:
+    return [f"image{k + 1:02d}" for k in range(n)]
+
+
+def _matlab(path: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
+    except Exception as error:  # scipy raises nearly anything for a damaged file
+        raise _wrong(f"{path} cannot be read ({error})", "a whole MATLAB file") from error
+    return {"file": path.name, **read}
+
+
+def _entry(read: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    found: Any = read.get(name)
+    if not isinstance(found, np.ndarray) or found.shape != shape:
+        what = "absent" if found is None else f"of shape {np.shape(found)}"
+        raise _wrong(f"{read['file']}: {name} is {what}", f"an array of shape {shape}")
+    return found
+
+
+def _images(
+    study: Mapping[str, Any], sizes: Declared
+) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
+    stimuli = _entry(study, "stimuli_92objs", (sizes.images,))
+    shape = (sizes.pixels, sizes.pixels, 3)
+    for k, one in enumerate(stimuli):
+        image = np.asarray(getattr(one, "image", 0))
+        if image.shape != shape or image.dtype != np.uint8:
+            raise _wrong(
+                f"image {k + 1}: {image.dtype} of shape {image.shape}", f"uint8 of shape {shape}"
+            )
+    flags = {
+        key: np.array([bool(getattr(one, key)) for one in stimuli])
+        for key in ("animal", "face", "natural")
+    }
+    names = np.array([str(one.category) for one in stimuli])
+    return np.stack([one.image for one in stimuli]), {"object_name": names, **flags}
+
+
+def _dissimilarities(
+    study: Mapping[str, Any],
+    brains: Mapping[str, Any],
+    judges: Mapping[str, Any],
+    sizes: Declared,
+) -> dict[str, npt.NDArray[Any]]:
+    """For each region its RDMs, subject x pair, and the names of the subjects."""
+    monkey = _entry(study, "RDMs_mIT_hIT_fig1", (2,))[0]
+    scanned = _entry(brains, "RDMs", (sizes.subjects, sizes.sessions))
+    judged = _entry(judges, "rdms_behav_92", (sizes.judges,))
+    n = sizes.images
+    human = np.stack([[_pairs(one, n) for one in subject] for subject in scanned]).mean(axis=1)
+    return {
+        MONKEY: _pairs(monkey, n)[None],
+        f"subjects of {MONKEY}": np.array([str(monkey.name)]),
+        HUMAN: human,
+        f"subjects of {HUMAN}": _names([subject[0] for subject in scanned]),
+        JUDGED: np.stack([_pairs(one, n) for one in judged]),
+        f"subjects of {JUDGED}": _names(judged),
+    }
+
+
+def _names(rdms: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Second part of names such as "hIT | BE | Session: 1"."""
+    return np.array([str(one.name).split("|")[1].strip() for one in rdms])
+
+
+def _pairs(rdm: Any, n: int) -> FloatArray:
+    """Pairs i < j of an RDM that is stored square, or as these pairs."""
+    values = np.asarray(rdm.RDM, dtype=np.float64)
+    if values.shape == (n, n):
+        if not np.array_equal(values, values.T) or np.diagonal(values).any():
+            raise _wrong(f"RDM {rdm.name!r} is not symmetric, or not 0 on its diagonal", "an RDM")
+        values = squareform(values)
+    if values.shape != (n * (n - 1) // 2,) or not np.isfinite(values).all():
+        raise _wrong(
+            f"RDM {rdm.name!r} of shape {values.shape}, {int((~np.isfinite(values)).sum())} not finite",
+            f"finite dissimilarities of {n} images",
+        )
+    return values
+
+
+def _wrong(got: str, allowed: str) -> InputError:
+    return InputError(got, allowed=allowed, todo="get the file again from the public repository")
