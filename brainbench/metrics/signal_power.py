@@ -88,10 +88,12 @@ def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> P
     squares = np.zeros_like(total)
     means = np.zeros((len(weights), used.shape[2]))
     for k, trial in enumerate(used):  # one trial at a time: memory for one
-        response = np.where(k < n_trials, centred(trial), 0.0)
+        response = trial - trial.mean(axis=0)
+        if k >= n_trials.min():
+            response = np.where(k < n_trials, response, 0.0)
         total += response
-        squares += response**2
         means += weighted_mean(response, weights) ** 2
+        squares += np.square(response, out=response)
     squares = weighted_mean(squares, weights)
     together = weighted_variance(total, weights)
     common = together - (squares - means)
@@ -133,6 +135,10 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
     ([[1.0, 3.0], [2.0, 5.0], [nan, nan]], array([2]))
     """
     trials = np.asarray(trials, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        whole = np.isfinite(trials.sum())
+    if whole and trials.ndim == 3 and trials.shape[1] > 1 and trials.size:
+        return trials, np.full(trials.shape[2], len(trials))
     if trials.ndim != 3 or trials.shape[1] < 2 or 0 in trials.shape or np.isinf(trials).any():
         infinite = int(np.isinf(trials).sum())
         raise InputError(
@@ -141,8 +147,6 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
             todo="average over time bins first; keep the repetitions",
         )
     missing = np.isnan(trials)
-    if not missing.any():
-        return trials, np.full(trials.shape[2], len(trials))
     n_trials = (~missing).sum(axis=0).min(axis=0)
     order = np.argsort(missing, axis=0, kind="stable")
     in_front = np.take_along_axis(trials, order, axis=0)
@@ -159,6 +163,8 @@ def mean_response(trials: NDArray[Any]) -> FloatArray:
         See `first_trials`.
     """
     used, n_trials = first_trials(trials)
+    if n_trials.min() == len(used):
+        return cast(FloatArray, used.mean(axis=0))
     total = np.where(np.isnan(used), 0.0, used).sum(axis=0)
     return cast(FloatArray, total / np.where(n_trials > 0, n_trials, np.nan))
 

@@ -255,6 +255,7 @@ def test_one_trial_or_none(trials, recorded):
         (lambda t, p: (t[:, :1], p[:1]), r"trials of shape \(6, 1, 5\)"),
         (lambda t, p: (t[:, :, :0], p[:, :0]), r"trials of shape \(6, 80, 0\)"),
         (lambda t, p: (np.where(t > 3, np.inf, t), p), r"\d+ of them inf"),
+        (lambda t, p: (np.where(np.abs(t) > 3, np.copysign(np.inf, t), t), p), r"of them inf"),
         (lambda t, p: (t, np.where(p > 2, np.nan, p)), r"nan in the prediction of neuroid"),
         (lambda t, p: (t, np.where(p > 2, np.inf, p)), r"inf in the prediction of neuroid"),
     ],
