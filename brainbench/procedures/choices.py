@@ -18,12 +18,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.data.manifest import source
+from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
 from brainbench.interfaces import Answering, Benchmark, BrainModel, Needs, Settings, layers_of
 from brainbench.metrics.choices import error_consistency, image_level, shares, tally
 from brainbench.metrics.decoder import Readout
 from brainbench.procedures.candidates import candidates
-from brainbench.procedures.readout import Decoding, Task, decode, task_of
+from brainbench.procedures.readout import Decoding, Task, decode, task_of, work_of
 from brainbench.procedures.recordings import shown
 from brainbench.procedures.records import record_of
 from brainbench.procedures.shuffled import null_of
@@ -73,6 +74,15 @@ class Choices:
             stimuli=shown(benchmark, settings),
             layers=layers_of(model, benchmark.region, settings),
             presentation=benchmark.presentation.accepted_by(model.presentations),
+        )
+
+    def work(self, sizes: Sizes, settings: Settings) -> Work:
+        """Work of the read-outs and of the draws."""
+        return work_of(
+            sizes,
+            n_splits=self.n_splits,
+            n_inner=self.n_inner,
+            seconds=0.5 + 8e-3 * sizes.stimuli,
         )
 
     def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:

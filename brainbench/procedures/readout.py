@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from brainbench import progress
+from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
 from brainbench.metrics.decoder import Readout, cross_decode
 from brainbench.procedures.candidates import Candidate
@@ -231,3 +232,31 @@ def _choose(
             advance(1)
     best = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
     return Choice(best=best, scores=scores)
+
+
+def work_of(sizes: Sizes, *, n_splits: int, n_inner: int, seconds: float) -> Work:
+    """Work of the read-outs of all folds, and of those inside them where there are several candidates.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        Images, and features of each candidate.
+    n_splits, n_inner : int
+        Folds, and folds inside their training images.
+    seconds : float
+        What is done with the answers.
+    """
+    n = sizes.stimuli
+    fits = n_splits * (1 + n_inner * (len(sizes.candidates) > 1))
+    flops = 0.0
+    for p in sizes.candidates:
+        # Inner products and their rotation where features are many; some 200 passes of the iteration.
+        wide = n**2 * p + 25.0 * n**3 if p > n else 0.0
+        flops += fits * (wide + 200 * 4 * n * min(n, p) * 16)
+    passes = 1 + fits * 8.0 * n**2 // 1e9
+    return Work(
+        flops=flops,
+        read_bytes=passes * sizes.activation_bytes,
+        memory_bytes=min(fits * 8.0 * n**2, 1e9) + 8.0 * n * min(n, max(sizes.candidates)),
+        seconds=seconds,
+    )

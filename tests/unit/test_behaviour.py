@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from brainbench import stimuli
 from brainbench.data.arrays import ArrayData
+from brainbench.effort import Foreseeing, Sizes
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import BEHAVIOUR, Benchmark, Settings
 from brainbench.metrics.decoder import Readout
@@ -428,6 +429,28 @@ def test_limit_takes_trials_of_the_images_in_use(world, data):
 def test_needs(world, data):
     needs = benchmark(data).needs(model_of(world), Settings(limit=24))
     assert (len(needs.stimuli), needs.layers) == (24, ("top",))
+
+
+def test_work_grows_with_features_and_candidates(data):
+    procedure = benchmark(data).procedure
+    assert isinstance(procedure, Foreseeing)
+    sizes = Sizes(
+        stimuli=320, units=1, repetitions=1, bins=1, features=(512,), steps=(1,), nominal=False
+    )
+    small, wide, several = (
+        procedure.work(one, Settings())
+        for one in (
+            sizes,
+            replace(sizes, features=(50_000,)),
+            replace(sizes, features=(512, 512), steps=(1, 1)),
+        )
+    )
+    assert small.flops < wide.flops
+    assert several.flops == pytest.approx(
+        12 * small.flops
+    )  # two candidates, five inner folds beside the outer
+    assert wide.read_bytes > small.read_bytes
+    assert small.memory_bytes < 2e9
 
 
 # --- bad input ------------------------------------------------------------------------------------
