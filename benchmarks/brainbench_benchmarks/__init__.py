@@ -9,7 +9,19 @@ def benchmarks() -> dict[str, str]:
         f"Simulated.{region}-pls": f"brainbench_benchmarks.simulated:{region}_pls"
         for region in REGIONS
     }
-    return simulated | {"Cowley2023.V4-pls": "brainbench_benchmarks.cowley2023:V4_pls"}
+    explained = {
+        f"Simulated.{region}-ccnorm2": f"brainbench_benchmarks.simulated_ccnorm:{region}_ccnorm2"
+        for region in ("V1", "V2")
+    }
+    cowley = {
+        f"Cowley2023.V4-{measure}": f"brainbench_benchmarks.cowley2023:V4_{measure}"
+        for measure in ("pls", "ccnorm2")
+    }
+    behaviour = {
+        "Simulated.behaviour-i2n": "brainbench_benchmarks.simulated_behaviour:i2n",
+        "Geirhos2019.cueconflict-choices": "brainbench_benchmarks.geirhos2019:cueconflict_choices",
+    }
+    return simulated | behaviour | explained | cowley
 
 
 def composites() -> dict[str, str]:
