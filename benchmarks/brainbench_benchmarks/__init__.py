@@ -13,15 +13,21 @@ def benchmarks() -> dict[str, str]:
         f"Simulated.{region}-ccnorm2": f"brainbench_benchmarks.simulated_ccnorm:{region}_ccnorm2"
         for region in ("V1", "V2")
     }
+    dynamics = {
+        f"Simulated.{region}-dynamics": f"brainbench_benchmarks.simulated_dynamics:{region}_dynamics"
+        for region in ("V4", "IT")
+    }
+    solving = {"Simulated.IT-ost": "brainbench_benchmarks.simulated_ost:IT_ost"}
     cowley = {
         f"Cowley2023.V4-{measure}": f"brainbench_benchmarks.cowley2023:V4_{measure}"
-        for measure in ("pls", "ccnorm2")
+        for measure in ("pls", "ccnorm2", "ridge")
     }
     behaviour = {
         "Simulated.behaviour-i2n": "brainbench_benchmarks.simulated_behaviour:i2n",
         "Geirhos2019.cueconflict-choices": "brainbench_benchmarks.geirhos2019:cueconflict_choices",
     }
-    return simulated | behaviour | explained | cowley
+    similarity = {"Kriegeskorte2008.IT-rsa": "brainbench_benchmarks.kriegeskorte2008:IT_rsa"}
+    return simulated | behaviour | dynamics | explained | solving | cowley | similarity
 
 
 def composites() -> dict[str, str]:

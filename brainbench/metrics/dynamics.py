@@ -22,11 +22,15 @@ from scipy.stats import rankdata
 
 from brainbench.errors import InputError
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.folds import Split
+from brainbench.metrics.shared_map import ridge
+from brainbench.metrics.state_components import products
 
 __all__ = [
     "OverImages",
     "Votes",
     "best_layer",
+    "loss_per_bin",
     "over_images",
     "over_time",
     "scalar",
@@ -227,6 +231,64 @@ def best_layer(losses: Mapping[str, ArrayLike]) -> Votes:
         names[max(range(len(names)), key=lambda k: count[k])],
         {name: count[k] for k, name in enumerate(names)},
     )
+
+
+def loss_per_bin(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    folds: Sequence[Split],
+    weights: NDArray[Any] | None = None,
+) -> FloatArray:
+    """Loss of a layer whose map is fitted to each time bin on its own (supplement 6.6: which layer serves).
+
+    Parameters
+    ----------
+    X, Y, train, folds, weights
+        See `brainbench.metrics.shared_map.ridge`.
+
+    Returns
+    -------
+    array, neuroid
+        Mean squared error over the left-out folds of the training images, averaged over bins. The paper does
+        not say on which images its loss was taken.
+
+    Raises
+    ------
+    InputError
+        See `ridge`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, other = rng.standard_normal((2, 40, 3, 1))
+    >>> Y = np.einsum("ipt,pqb->iqb", X, rng.standard_normal((3, 2, 4)))  # a map of its own in each bin
+    >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
+    >>> options = {"folds": folds, "weights": np.ones((4, 1))}
+    >>> good, bad = (loss_per_bin(one, Y, np.arange(30), **options) for one in (X, other))
+    >>> bool((good < bad).all())
+    True
+    """
+    n, _, bins = Y.shape
+    shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
+    states, which = np.unique(shares, axis=0, return_inverse=True)
+    total = np.zeros(Y.shape[1])
+    for k, share in enumerate(states):
+        mine = np.flatnonzero(which == k)
+        state = np.asarray(X @ share, dtype=np.float64)[:, :, None]
+        answers = np.asarray(Y[:, :, mine]).reshape(n, -1, 1)
+        found = ridge(_no_wider(state, train), answers, train, folds=folds)
+        total += np.asarray(found.loss).reshape(-1, len(mine)).sum(axis=1)
+    return np.asarray(total / bins)
+
+
+def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
+    """Features turned into no more components than there are training images, which changes no map."""
+    spread = np.ptp(state[np.asarray(train)], axis=0).max()
+    if state.shape[1] < len(train) or not spread > 0:
+        return state
+    return products([state]).components(train, None).scores
 
 
 def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, FloatArray]:

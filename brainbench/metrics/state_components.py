@@ -41,7 +41,7 @@ class Reduced:
         Training images that the components were made of.
     """
 
-    scores: FloatArray
+    scores: NDArray[Any]
     kept: float
     n_images: int
 
