@@ -22,10 +22,12 @@ from threadpoolctl import threadpool_limits
 from brainbench.errors import InputError, unknown
 from brainbench.metrics.decoder import check_classes
 from brainbench.metrics.gram import as_features, centre_columns
+from brainbench.metrics.i2n import FalseAlarms
+from brainbench.metrics.ost import sensitivity
 from brainbench.metrics.softmax import minimise, probabilities
 from brainbench.metrics.standardise import Features, Rows, standardised
 
-__all__ = ["DECODERS", "INITIALISERS", "Decoder", "decode"]
+__all__ = ["DECODERS", "INITIALISERS", "Decoded", "Decoder", "decode", "held_out"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -160,6 +162,91 @@ def decode(
     return _published(bins, codes, rows, how)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """What was decoded from held-out images that are judged together.
+
+    Attributes
+    ----------
+    rows : array of int, image
+        Rows of these images.
+    sensitivity : array, bin x image
+        I1 of each.
+    accuracy : array, bin
+        Share of the images whose most probable class is right.
+    """
+
+    rows: IntArray
+    sensitivity: FloatArray
+    accuracy: FloatArray
+
+
+def held_out(
+    bins: Iterable[Features],
+    labels: ArrayLike,
+    splits: Sequence[Rows],
+    *,
+    together: bool = True,
+    false_alarms: FalseAlarms = "paper",
+    how: Decoder | None = None,
+) -> list[Decoded]:
+    """Decode held-out images and judge them: I1 of each image in each bin.
+
+    Parameters
+    ----------
+    bins, labels, splits, how
+        See `decode`.
+    together : bool
+        Splits are disjoint folds, whose images are judged together: false alarms come from all of them
+        (`paper`). Otherwise each split is judged by itself (`brainscore`).
+    false_alarms : {"paper", "brainscore"}
+        See `brainbench.metrics.i2n.d_prime`.
+
+    Returns
+    -------
+    list of Decoded
+        One with the images of all folds, in order of their rows, or one for each split.
+
+    Raises
+    ------
+    InputError
+        As `decode` and `sensitivity`; splits that are to be judged together and share images.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.repeat(["cat", "dog"], 20)
+    >>> late = rng.standard_normal((40, 3)) + 2 * (labels == "dog")[:, None]
+    >>> rows = np.arange(40)
+    >>> folds = [(rows[rows % 4 != k], rows[rows % 4 == k]) for k in range(4)]
+    >>> (found,) = held_out([0 * late, late], labels, folds, how=Decoder(name="converged"))
+    >>> found.sensitivity.mean(axis=1).round(1).tolist(), found.accuracy.round(2).tolist()
+    ([0.0, 2.7], [0.5, 0.97])
+    """
+    codes = np.unique(np.asarray(labels), return_inverse=True)[1]
+    made = list(decode(bins, labels, splits, how=how))
+    tests = [np.asarray(test, dtype=np.intp) for _, test in splits]
+    each = [np.stack(found) for found in zip(*made, strict=True)]
+    if together:
+        rows = np.concatenate(tests)
+        order = np.argsort(rows)
+        tests, each = [rows[order]], [np.concatenate(each, axis=1)[:, order]]
+        if (np.diff(tests[0]) == 0).any():
+            raise InputError(
+                "splits that share held-out images, to be judged together",
+                allowed="disjoint folds",
+                todo="take brainbench.stats.splits.paper, or judge each split by itself",
+            )
+    return [
+        Decoded(
+            rows=rows,
+            sensitivity=sensitivity(p, codes[rows], false_alarms=false_alarms),
+            accuracy=(p.argmax(axis=2) == codes[rows]).mean(axis=1),
+        )
+        for rows, p in zip(tests, each, strict=True)
+    ]
+
+
 def _converged(
     bins: Iterable[Features], codes: IntArray, splits: Sequence[Rows], how: Decoder
 ) -> Iterator[list[FloatArray]]:
@@ -170,11 +257,9 @@ def _converged(
 
     threads = min(_THREADS, os.cpu_count() or 1)
     waiting = iter(bins)
-    with ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         while some := list(islice(waiting, threads)):
-            with threadpool_limits(limits=1, user_api="blas"):
-                made = list(pool.map(one, some))
-            yield from made
+            yield from pool.map(one, some)
 
 
 def _minimum(
@@ -184,7 +269,7 @@ def _minimum(
     n_classes = int(codes.max()) + 1
     found = standardised(features, splits, n_images=len(codes), constant=True)
     spaces = list(found.spaces)
-    held_out: dict[int, FloatArray] = {}
+    found_by: dict[int, FloatArray] = {}
     for mine in _alike([fitted.shape for fitted, _ in spaces]):
         weights = minimise(
             np.stack([spaces[k][0] for k in mine]),
@@ -192,10 +277,10 @@ def _minimum(
             n_classes=n_classes,
             penalty=penalty,
         )
-        held_out |= {
+        found_by |= {
             k: probabilities(spaces[k][1], one) for k, one in zip(mine, weights, strict=True)
         }
-    return [held_out[k] for k in range(len(splits))]
+    return [found_by[k] for k in range(len(splits))]
 
 
 def _published(
@@ -208,13 +293,13 @@ def _published(
 
     first = 0
     for some in _groups(bins, len(codes), len(splits)):
-        held_out: dict[tuple[int, int], FloatArray] = {}
+        answers: dict[tuple[int, int], FloatArray] = {}
         for mine in _alike([fitted.shape for fitted, _ in splits]):
             together = [splits[k] for k in mine]
             made = train(some, codes, together, how=how, first_bin=first, split_numbers=mine)
-            held_out |= {(b, k): made[b][j] for b in range(len(some)) for j, k in enumerate(mine)}
+            answers |= {(b, k): made[b][j] for b in range(len(some)) for j, k in enumerate(mine)}
         first += len(some)
-        yield from ([held_out[b, k] for k in range(len(splits))] for b in range(len(some)))
+        yield from ([answers[b, k] for k in range(len(splits))] for b in range(len(some)))
 
 
 def _groups(

@@ -27,7 +27,7 @@ from brainbench.data.manifest import Manifest
 from brainbench.errors import InputError, unknown
 from brainbench.extract.fingerprint import source
 from brainbench.provenance import sha256
-from brainbench.simulate import network, scenes, sites, subject
+from brainbench.simulate import network, scenes, sites, solving, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.stimuli import StimulusSet, from_arrays
@@ -191,6 +191,26 @@ class SimulatedBrain:
             objects=names,
             seed=self.seed,
         )
+
+    def solution_times(self) -> pd.DataFrame:
+        """When IT has solved each picture, and the sensitivity that this takes.
+
+        Columns stimulus_id, i1 (d' of the simulated subject, the threshold) and ost (ms; NaN where it is
+        never reached); see `brainbench.simulate.solving`.
+
+        Raises
+        ------
+        UnknownNameError
+            A brain without sites in IT.
+        InputError
+            One picture of some object.
+        """
+        expected = self.truth(solving.REGION)
+        ids, objects = (expected.coords[key].values for key in ("stimulus_id", "object_name"))
+        i1 = solving.thresholds(expected.values, objects, ids)
+        measured = assembly.average(self.recordings(solving.REGION)).values
+        ost = solving.times(np.asarray(measured, dtype=np.float64), i1, objects, ids)
+        return pd.DataFrame({"stimulus_id": ids, "i1": i1, "ost": ost})
 
     def readout(self, region: str) -> sites.Readout:
         """What the sites of a region compute from the population of its area.

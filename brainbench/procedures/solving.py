@@ -1,0 +1,298 @@
+"""Both sides of object solution times: when a brain and a model have solved each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.assembly import Assembly, check_unique, time_average
+from brainbench.data.manifest import source
+from brainbench.errors import InputError, UnknownNameError
+from brainbench.interfaces import Benchmark, Settings, Solving
+from brainbench.metrics.ost import Part, solution_times
+from brainbench.metrics.ost_decoder import Decoded, Decoder, held_out
+from brainbench.metrics.standardise import Features
+from brainbench.procedures.recordings import recorded, shown, strata_of
+from brainbench.procedures.states import States
+from brainbench.stats.ceiling import half_means
+from brainbench.stats.splits import SPLITS, Split, paper
+from brainbench.stimuli import StimulusSet
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+COLUMNS = ("stimulus_id", "i1", "ost")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Brain:
+    """When a brain has solved each image, rows sorted by stimulus_id.
+
+    Parameters
+    ----------
+    stimuli : StimulusSet
+        Images in the order of the rows.
+    objects : array of str, image
+        What each shows.
+    strata : array of str, or None
+        Objects by which folds are stratified; None where `--limit` left too few images of one.
+    bins : array, bin x 2
+        Time bins in ms.
+    thresholds : array, image
+        I1 of the behaving subject.
+    times : array, image
+        Object solution time in ms; NaN where the brain never solves the image.
+    halves : array, 2 x halving x image, or None
+        Solution times from one half of the trials and from the other; None without trials over time.
+    partial : bool
+        A limit left some images out.
+    """
+
+    stimuli: StimulusSet
+    objects: npt.NDArray[np.str_]
+    strata: npt.NDArray[Any] | None
+    bins: FloatArray
+    thresholds: FloatArray
+    times: FloatArray
+    halves: FloatArray | None
+    partial: bool
+
+    def folds(self, protocol: str, *, n_splits: int, seed: int) -> list[Split]:
+        """Disjoint folds stratified by object, or Brain-Score's random splits, which are not stratified."""
+        if protocol == "paper":
+            return paper(self.stimuli.ids, self.strata, n_splits=n_splits, seed=seed)
+        return SPLITS[protocol](self.stimuli.ids, n_splits=n_splits)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solver:
+    """When a model has solved each image.
+
+    Parameters
+    ----------
+    layer : str
+        The layer that was decoded.
+    decoded : list of Decoded
+        Held-out sensitivities: of all images, or of each split's.
+    of_bin : array of int, bin
+        Which of the decoded states each time bin shows.
+    curve : list of dict
+        Every layer with what the choice was made by.
+    n_features : int
+        Features of the layer.
+    """
+
+    layer: str
+    decoded: list[Decoded]
+    of_bin: IntArray
+    curve: list[dict[str, Any]]
+    n_features: int
+
+    def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[Part]:
+        """Rows and solution times of the images that are judged together."""
+        return [
+            (one.rows, solution_times(one.sensitivity[self.of_bin], thresholds[one.rows], bins))
+            for one in self.decoded
+        ]
+
+
+# --- the brain -----------------------------------------------------------------------------------
+
+
+def brain_of(
+    benchmark: Benchmark, settings: Settings, *, bin_ms: float, n_splits: int, n_halves: int
+) -> Brain:
+    """What the data says of the solution times, with those of halves of the trials where there are any.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        Data, region, and the window that the bins fill.
+    settings : Settings
+        Limit, and the seed of the folds.
+    bin_ms : float
+        Width of a bin.
+    n_splits : int
+        Folds of the decoders of half the trials.
+    n_halves : int
+        How often the trials are halved.
+
+    Raises
+    ------
+    InputError
+        Data without solution times or with those of other images; stimuli without `object_name`; a window
+        that is no whole number of bins; recordings that do not cover it.
+    """
+    data = source(benchmark.data)
+    if not isinstance(data, Solving):
+        raise InputError(
+            f"data set {data.name!r} has no object solution times",
+            allowed="data with a method solution_times(): stimulus_id, i1, ost",
+            todo="choose a benchmark of another measure for it",
+        )
+    stimuli = shown(benchmark, settings)
+    if "object_name" not in stimuli.metadata.columns:
+        raise InputError(
+            f"stimuli of {data.name!r} without object_name",
+            allowed="the object that each image shows, which the decoder learns",
+            todo="add the column object_name to the stimuli",
+        )
+    i1, ost = _table(data, stimuli)
+    partial = len(stimuli) < len(data.stimuli())
+    brain = Brain(
+        stimuli=stimuli,
+        objects=stimuli.metadata["object_name"].to_numpy(str),
+        strata=strata_of(stimuli, partial=partial),
+        bins=_bins(benchmark, bin_ms),
+        thresholds=i1,
+        times=ost,
+        halves=None,
+        partial=partial,
+    )
+    halves = _halves(benchmark, settings, brain, n_splits=n_splits, n_halves=n_halves)
+    return replace(brain, halves=halves)
+
+
+def _bins(benchmark: Benchmark, bin_ms: float) -> FloatArray:
+    first, last = benchmark.window
+    n = round((last - first) / bin_ms) if bin_ms > 0 else 0
+    if n < 1 or abs(first + n * bin_ms - last) > 1e-9:
+        raise InputError(
+            f"window {first:g}-{last:g} ms of {benchmark.identifier} in bins of {bin_ms:g} ms",
+            allowed="a whole number of bins",
+            todo="choose another window or bin_ms",
+        )
+    starts = first + bin_ms * np.arange(n)
+    return np.stack([starts, starts + bin_ms], axis=1)
+
+
+def _table(data: Solving, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]:
+    """I1 and solution time of each image."""
+    table = data.solution_times()
+    lacking = [name for name in COLUMNS if name not in table.columns]
+    if lacking:
+        raise InputError(
+            f"solution times without the column {lacking[0]!r}",
+            allowed=", ".join(COLUMNS),
+            todo="name the columns so",
+        )
+    names = table["stimulus_id"].astype(str)
+    check_unique(names.to_numpy(), key="stimulus_id", name="solution times")
+    known = table.set_axis(names, axis=0)
+    absent = [stimulus for stimulus in stimuli.ids if stimulus not in known.index]
+    if absent:
+        raise InputError(
+            f"no solution time for {len(absent)} of {len(stimuli)} images, for example {absent[0]!r}",
+            allowed="one row per image; ost is NaN where it is never solved",
+            todo="check that both are about the same stimuli",
+        )
+    rows = known.loc[list(stimuli.ids)]
+    return rows["i1"].to_numpy(np.float64), rows["ost"].to_numpy(np.float64)
+
+
+def _halves(
+    benchmark: Benchmark, settings: Settings, brain: Brain, *, n_splits: int, n_halves: int
+) -> FloatArray | None:
+    """Solution times of halves of the trials, by the converged decoder in disjoint folds."""
+    try:
+        trials, _, _ = recorded(benchmark, settings)
+    except UnknownNameError:  # data that knows solution times only
+        return None
+    if "time" not in trials.dims or trials.sizes.get("repetition", 1) < 2:
+        return None
+    (found,) = held_out(
+        _half_means(trials, brain.bins, n_halves),
+        brain.objects,
+        brain.folds("paper", n_splits=n_splits, seed=settings.seed),
+        how=Decoder(name="converged"),
+    )
+    sensitivities = found.sensitivity.reshape(len(brain.bins), 2 * n_halves, -1)
+    times = [
+        solution_times(one, brain.thresholds, brain.bins)
+        for one in np.moveaxis(sensitivities, 1, 0)
+    ]
+    return np.stack(times).reshape(2, n_halves, -1)
+
+
+def _half_means(trials: Assembly, bins: FloatArray, n_halves: int) -> Iterator[FloatArray]:
+    """Mean responses image x site, bin by bin, of all first halves and then of all second ones."""
+    for start, end in bins:
+        responses = np.asarray(time_average(trials, (start, end)).values, dtype=np.float64)
+        for half in half_means(responses, n_splits=n_halves):
+            yield from half
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+def is_static(states: States) -> bool:
+    """Whether all time bins show the same: one state, or states that do not differ anywhere."""
+    if len(np.unique(states.shares, axis=0)) == 1:
+        return True
+    return all(bool((chunk == chunk[..., :1]).all()) for chunk in states.chunks())
+
+
+def solver_of(
+    offered: Sequence[States], brain: Brain, folds: Sequence[Split], *, protocol: str, how: Decoder
+) -> Solver:
+    """Decode each layer over time; of several, the one whose decoders recognise most objects.
+
+    Parameters
+    ----------
+    offered : sequence of States
+        Layers.
+    brain : Brain
+        Images and what they show; its solution times are not looked at.
+    folds : sequence of Split
+        Training and held-out images.
+    protocol : {"paper", "brainscore"}
+        Whether images of all folds are judged together, and which false alarms count.
+    how : Decoder
+        Which decoder.
+    """
+    solvers = [_solver(one, brain, folds, protocol=protocol, how=how) for one in offered]
+    accuracies = [_accuracy(one) for one in solvers]
+    best = int(np.argmax(accuracies))
+    curve = [
+        {"layer": one.layer, "accuracy": accuracy, "chosen": k == best}
+        for k, (one, accuracy) in enumerate(zip(solvers, accuracies, strict=True))
+    ]
+    return replace(solvers[best], curve=curve)
+
+
+def _accuracy(solver: Solver) -> float:
+    """Share of held-out images that are recognised in the best bin."""
+    return float(np.mean([one.accuracy for one in solver.decoded], axis=0).max())
+
+
+def _solver(
+    states: States, brain: Brain, folds: Sequence[Split], *, protocol: str, how: Decoder
+) -> Solver:
+    distinct, of_bin = np.unique(states.shares, axis=0, return_inverse=True)
+    features: list[Features] = [partial(_features, states, shares) for shares in distinct]
+    return Solver(
+        layer=states.layer,
+        decoded=held_out(
+            features,
+            brain.objects,
+            folds,
+            together=protocol == "paper",
+            false_alarms="paper" if protocol == "paper" else "brainscore",
+            how=how,
+        ),
+        of_bin=of_bin.ravel(),
+        curve=[],
+        n_features=states.n_features,
+    )
+
+
+def _features(states: States, shares: FloatArray) -> Iterator[npt.NDArray[Any]]:
+    """Features of one time bin in chunks of columns: a state, or states averaged."""
+    used = np.flatnonzero(shares)
+    for chunk in states.chunks():
+        yield chunk[..., used[0]] if len(used) == 1 else chunk.astype(np.float64) @ shares
