@@ -400,7 +400,7 @@ def dynamics(n_splits: int, formula: str) -> World:
     what = "one quarter held out" if n_splits == 1 else f"{n_splits} quarters in turn"
     return World(
         name=f"dynamics, {what}, {formula}",
-        random=ALL if n_splits == 1 else ("both",),
+        random=("images", "both") if n_splits == 1 else ("both",),
         draw=bins,
         score=score,
         interval=of,

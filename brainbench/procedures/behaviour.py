@@ -204,7 +204,7 @@ def _score(
         ceiling=_finite(ceiling),
         error=None if paper or reason else float(each.std()),
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else f"{ci.method}; approximate",
+        ci_method=None if ci is None else ci.method,
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=_per_image(matrices, subject, stimuli),

@@ -237,7 +237,7 @@ def test_interval_and_draws(score):
     low, high = score.ci
     assert low < score.value < high
     assert score.ci_method.startswith("percentile bootstrap of images, read-out not refitted")
-    assert score.ci_method.endswith("; approximate")
+    assert score.ci_method.endswith("centred on the value")
 
 
 def test_draws_are_scores_of_the_drawn_images(world, data, score):
