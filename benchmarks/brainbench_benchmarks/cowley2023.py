@@ -38,3 +38,16 @@ V4_ccnorm2 = Benchmark(
     "doi:10.3389/fncom.2016.00010; data: Cowley, Stan, Pillow & Smith, 2023, bioRxiv, "
     "doi:10.1101/2023.11.22.568315",
 )
+
+V4_ridge = Benchmark(
+    identifier="Cowley2023.V4-ridge",
+    version=1,
+    data="Cowley2023",
+    region="V4",
+    window=(70, 170),
+    presentation=CONSTANT,
+    procedure=Predictivity(metric="ridge-cv", n_pca=None, n_splits=10),
+    metric="median Pearson r over neurons of all sessions of held-out ridge predictions",
+    ceiling="split-half over repeats, Spearman-Brown corrected, where repeats are published",
+    citation="Cowley, Stan, Pillow & Smith, 2023, bioRxiv, doi:10.1101/2023.11.22.568315",
+)

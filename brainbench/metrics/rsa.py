@@ -29,6 +29,7 @@ __all__ = [
     "compare_draws",
     "cross_compare",
     "noise_ceiling",
+    "summed",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -340,16 +341,33 @@ def noise_ceiling(rdms: NDArray[Any], *, how: Comparison = "spearman") -> NoiseC
             allowed="RDMs that vary",
             todo="leave out that subject and say so",
         )
-    comparable = _standardised(rdms) if how == "pearson" else rankdata(rdms, axis=1)
-    total = comparable.sum(axis=0)
-    lower = [compare(one, total - one, how=how) for one in comparable]
-    upper = [compare(one, total, how=how) for one in comparable]
+    others = [summed(np.delete(rdms, k, axis=0), how=how) for k in range(len(rdms))]
+    total = summed(rdms, how=how)
+    lower = [compare(one, other, how=how) for one, other in zip(rdms, others, strict=True)]
+    upper = [compare(one, total, how=how) for one in rdms]
     return NoiseCeiling(float(np.mean(lower)), float(np.mean(upper)))
 
 
-def _standardised(rdms: FloatArray) -> FloatArray:
+def summed(rdms: NDArray[Any], *, how: Comparison = "spearman") -> FloatArray:
+    """Sum of several subjects' RDMs on the scale on which they are compared: ranks, or standardised.
+
+    Parameters
+    ----------
+    rdms : array, subject x pair
+        Dissimilarities that vary.
+    how
+        See `compare`.
+
+    Examples
+    --------
+    >>> summed(np.array([[0.1, 0.5, 0.9], [0.5, 0.2, 0.7]])).tolist()
+    [3.0, 3.0, 6.0]
+    """
+    rdms = np.asarray(rdms, dtype=np.float64)
+    if how != "pearson":
+        return cast(FloatArray, rankdata(rdms, axis=1).sum(axis=0))
     centred = rdms - rdms.mean(axis=1, keepdims=True)
-    return cast(FloatArray, centred / np.linalg.norm(centred, axis=1, keepdims=True))
+    return cast(FloatArray, (centred / np.linalg.norm(centred, axis=1, keepdims=True)).sum(axis=0))
 
 
 # --- checks ---------------------------------------------------------------------------------------
