@@ -1,0 +1,259 @@
+"""Recordings in the netCDF layout of Brain-Score (BrainIO), as assemblies of this program.
+
+A file holds one array with the dims (presentation, neuroid[, time_bin]) in any order, written by xarray from
+a DataArray whose MultiIndexes were reset. `stimulus_id` (older files: `image_id`) and `repetition` lie along
+`presentation`, `neuroid_id`, `region`, `animal` along `neuroid`, `time_bin_start` and `time_bin_end`, in ms,
+along `time_bin`. Each presentation becomes one entry of (repetition, stimulus).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from brainbench import assembly
+from brainbench.assembly import Assembly
+from brainbench.errors import DataAbsentError, InputError, unknown
+
+PRESENTATION, NEUROID, TIME = "presentation", "neuroid", "time_bin"
+STIMULUS_IDS = ("stimulus_id", "image_id")
+BIN_EDGES = ("time_bin_start", "time_bin_end")
+
+
+def read(path: Path, *, variable: str | None = None, units: str | None = None) -> Assembly:
+    """Read a file into an assembly with the dims (repetition, stimulus, neuroid[, time]).
+
+    Parameters
+    ----------
+    path : Path
+        A netCDF file.
+    variable : str, optional
+        Name of the array in the file; needed where it holds several.
+    units : str, optional
+        What the values count; by default what the array's attribute says, or "a.u.".
+
+    Returns
+    -------
+    DataArray
+        Repetitions and stimuli in sorted order, neuroids as in the file, time bins from the earliest on.
+        Coordinates of presentations that are the same whenever a stimulus was shown lie along `stimulus`;
+        those that differ from one presentation to the next are not kept. NaN, declared in `attrs`, stands
+        where a stimulus was shown less often. A file with one presentation of each stimulus and no
+        `repetition` holds means: it has no dim `repetition`. Presentations without `repetition` are
+        numbered in the order of the file.
+
+    Raises
+    ------
+    DataAbsentError
+        No such file.
+    InputError
+        A file that is damaged or laid out otherwise; ids that are missing; the same repetition of a stimulus
+        twice; inf; what `assembly.validate` does not accept.
+    """
+    if not path.is_file():
+        raise DataAbsentError(
+            f"{path} is not here",
+            allowed="a netCDF file in the layout of Brain-Score",
+            todo="get the file, or correct the path",
+        )
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as opened:
+            return _assembly(opened, path, variable, units)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error})",
+            allowed="a whole netCDF file",
+            todo="get the file again",
+        ) from error
+
+
+def by_region(recorded: Assembly) -> dict[str, Assembly]:
+    """Cut an assembly by the coordinate `region` of its neuroids.
+
+    Parameters
+    ----------
+    recorded : DataArray
+        From `read`.
+
+    Raises
+    ------
+    InputError
+        No such coordinate.
+    """
+    if "region" not in recorded.coords or recorded.coords["region"].dims != (NEUROID,):
+        raise InputError(
+            f"neuroids with the coordinates {_along(recorded, NEUROID)}",
+            allowed="'region' among them",
+            todo="assign_coords(region=('neuroid', ...))",
+        )
+    regions = recorded.coords["region"].values.astype(str)
+    return {
+        str(name): recorded.isel(neuroid=np.flatnonzero(regions == name))
+        for name in np.unique(regions)
+    }
+
+
+def _assembly(opened: xr.Dataset, path: Path, variable: str | None, units: str | None) -> Assembly:
+    array = _variable(opened, path, variable)
+    ids = _stimulus_ids(array, path)
+    repetition = _repetitions(array, ids)
+    stimuli, column = np.unique(ids, return_inverse=True)
+    levels, row = np.unique(repetition, return_inverse=True)
+    _check_once(row, column, len(stimuli), path, levels=levels, stimuli=stimuli)
+    bins, order = _time(array, path)
+    values = _filled(array, order, (row, column), (len(levels), len(stimuli)))
+    repeated = len(levels) > 1 or "repetition" in array.coords
+    missing = {"missing": "nan"} if np.isnan(values).any() else {}
+    return assembly.make(
+        values if repeated else values[0],
+        stimulus={"stimulus_id": stimuli, **_of_stimuli(array, column, len(stimuli))},
+        neuroid=_of_neuroids(array, path),
+        time=bins,
+        repetitions=repeated,
+        units=units or str(array.attrs.get("units") or "a.u."),
+        attrs={"source": path.name, **missing},
+    )
+
+
+def _variable(opened: xr.Dataset, path: Path, variable: str | None) -> xr.DataArray:
+    """The array of responses."""
+    fits = [
+        str(name)
+        for name, one in opened.data_vars.items()
+        if {PRESENTATION, NEUROID} <= set(one.dims) <= {PRESENTATION, NEUROID, TIME}
+    ]
+    if variable is not None and variable not in fits:
+        raise unknown(f"array in {path.name}:", variable, fits, todo="choose one of these")
+    if variable is None and len(fits) != 1:
+        found = {str(name): one.dims for name, one in opened.data_vars.items()}
+        raise InputError(
+            f"{path.name} holds {found}",
+            allowed=f"one array with the dims ({PRESENTATION}, {NEUROID}) or with {TIME} too",
+            todo=f"name one of them: variable={fits[0]!r}"
+            if fits
+            else "check that it is an assembly in the layout of Brain-Score",
+        )
+    array = opened[variable or fits[0]]
+    if array.dtype.kind not in "fiu":
+        raise InputError(
+            f"{array.name} in {path.name} holds {array.dtype}",
+            allowed="numbers",
+            todo="check that it is an assembly of responses",
+        )
+    return array
+
+
+def _stimulus_ids(array: xr.DataArray, path: Path) -> npt.NDArray[np.str_]:
+    for name in STIMULUS_IDS:
+        if name in array.coords and array.coords[name].dims == (PRESENTATION,):
+            return np.asarray(array.coords[name].values.astype(str), dtype=np.str_)
+    raise InputError(
+        f"presentations of {path.name} with the coordinates {_along(array, PRESENTATION)}",
+        allowed=" or ".join(STIMULUS_IDS) + " among them",
+        todo="check that the file was written with its coordinates",
+    )
+
+
+def _repetitions(array: xr.DataArray, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
+    """Number of each presentation among those of its stimulus."""
+    if "repetition" in array.coords and array.coords["repetition"].dims == (PRESENTATION,):
+        return np.asarray(array.coords["repetition"].values)
+    order = np.argsort(ids, kind="stable")
+    _, first, counts = np.unique(ids[order], return_index=True, return_counts=True)
+    number = np.empty(len(ids), dtype=np.intp)
+    number[order] = np.arange(len(ids)) - np.repeat(first, counts)
+    return number
+
+
+def _check_once(
+    row: npt.NDArray[np.intp],
+    column: npt.NDArray[np.intp],
+    n_stimuli: int,
+    path: Path,
+    *,
+    levels: npt.NDArray[Any],
+    stimuli: npt.NDArray[np.str_],
+) -> None:
+    cell, counts = np.unique(row * n_stimuli + column, return_counts=True)
+    twice = cell[counts > 1]
+    if len(twice):
+        level, stimulus = levels[twice[0] // n_stimuli], stimuli[twice[0] % n_stimuli]
+        raise InputError(
+            f"{path.name}: {len(twice)} repetitions of a stimulus occur more than once, for example "
+            f"repetition {level} of {stimulus!r}",
+            allowed="each repetition of a stimulus once",
+            todo="number the presentations of each stimulus, or drop the coordinate 'repetition'",
+        )
+
+
+def _time(
+    array: xr.DataArray, path: Path
+) -> tuple[list[tuple[float, float]] | None, npt.NDArray[np.intp]]:
+    """Bins from the earliest on, and where they are in the file; no bins where there is no time."""
+    if TIME not in array.dims:
+        return None, np.zeros(1, dtype=np.intp)
+    edges = [array.coords[name] for name in BIN_EDGES if name in array.coords]
+    if len(edges) != 2 or any(one.dims != (TIME,) or one.dtype.kind not in "fiu" for one in edges):
+        raise InputError(
+            f"time bins of {path.name} with the coordinates {_along(array, TIME)}",
+            allowed=" and ".join(BIN_EDGES) + ", in ms",
+            todo="check that the file was written with its coordinates",
+        )
+    start, end = (np.asarray(one.values, dtype=np.float64) for one in edges)
+    order = np.argsort(start, kind="stable")
+    return list(zip(start[order].tolist(), end[order].tolist(), strict=True)), order
+
+
+def _filled(
+    array: xr.DataArray,
+    order: npt.NDArray[np.intp],
+    cells: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
+    shape: tuple[int, int],
+) -> npt.NDArray[Any]:
+    """Values (repetition, stimulus, neuroid[, time]), read one time bin after the other."""
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    timed = TIME in array.dims
+    full = (*shape, array.sizes[NEUROID], len(order))
+    values = np.full(full if timed else full[:3], np.nan, dtype=dtype)
+    for k, bin_ in enumerate(order):
+        one = array.isel({TIME: int(bin_)}) if timed else array
+        into = values[..., k] if timed else values
+        into[cells] = one.transpose(PRESENTATION, NEUROID).values
+    return values
+
+
+def _of_stimuli(
+    array: xr.DataArray, column: npt.NDArray[np.intp], n_stimuli: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Coordinates of presentations that say something about the stimulus alone."""
+    first = np.full(n_stimuli, -1, dtype=np.intp)
+    first[column[::-1]] = np.arange(len(column))[::-1]
+    kept = {}
+    for name in _along(array, PRESENTATION):
+        values = assembly.plain(array.coords[name].values)
+        one = values[first]
+        same = one[column] == values
+        if values.dtype.kind == "f":
+            same |= np.isnan(one[column]) & np.isnan(values)
+        if same.all() and name not in (*STIMULUS_IDS, "repetition"):
+            kept[name] = one
+    return kept
+
+
+def _of_neuroids(array: xr.DataArray, path: Path) -> dict[str, npt.NDArray[Any]]:
+    names = _along(array, NEUROID)
+    if "neuroid_id" not in names:
+        raise InputError(
+            f"neuroids of {path.name} with the coordinates {names}",
+            allowed="'neuroid_id' among them",
+            todo="check that the file was written with its coordinates",
+        )
+    return {name: array.coords[name].values for name in names}
+
+
+def _along(array: xr.DataArray, dim: str) -> list[str]:
+    return [str(name) for name, one in array.coords.items() if one.dims == (dim,) and name != dim]
