@@ -18,6 +18,7 @@ from torch import nn
 from brainbench.errors import ActivationError, InputError, unknown
 from brainbench.extract.fingerprint import digest_of, weights_digest
 from brainbench.extract.hooks import Calls, Capture, capturing, evaluating, submodule
+from brainbench.presentation import Presentation
 from brainbench.provenance import count_forward, sha256
 
 Images = npt.NDArray[np.float32]
@@ -78,9 +79,18 @@ def _alone(net: nn.Module) -> threading.RLock:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """A torch module, read by forward hooks."""
+    """A torch module, read by forward hooks.
+
+    Parameters
+    ----------
+    net : Module
+        Called as `net(images)`, or as `net(images, shown)`.
+    shown : Presentation or None
+        How the images are shown, for a module that takes it.
+    """
 
     net: nn.Module
+    shown: Presentation | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """See `fingerprint.digest_of`; with `declared`, the weights and that text."""
@@ -113,7 +123,8 @@ class TorchNetwork:
             evaluating(net),
             capturing(net, layers, calls) as capture,
         ):
-            yield lambda images: _forward(net, images, layers, capture, device)
+            shown = () if self.shown is None else (self.shown,)
+            yield lambda images: _forward(net, images, shown, layers, capture, device)
 
 
 def computing(
@@ -146,11 +157,16 @@ def full_precision() -> Iterator[None]:
 
 
 def _forward(
-    net: nn.Module, images: Images, layers: Sequence[str], capture: Capture, device: str
+    net: nn.Module,
+    images: Images,
+    shown: tuple[Presentation, ...],
+    layers: Sequence[str],
+    capture: Capture,
+    device: str,
 ) -> dict[str, Response]:
     capture.clear()
     began = time.perf_counter()
-    net(torch.from_numpy(images).to(device))
+    net(torch.from_numpy(images).to(device), *shown)
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     count_forward(time.perf_counter() - began, len(images))

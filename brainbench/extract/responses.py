@@ -58,10 +58,15 @@ def checked(
     ------
     ActivationError
         The layer was not called, or more often than the clock declares; outputs that are no numbers or
-        do not have one row per stimulus; NaN or inf, with the layer and the first stimulus named.
+        do not have one row per stimulus; NaN or inf, with the layer, the step (from 0, where there are
+        several) and the first stimulus named.
     """
     _check_calls(layer, response.shapes, clock, calls)
-    steps = [_finite(layer, _rows(layer, step, len(ids)), ids) for step in response.steps]
+    where = [f" at step {t}" if len(response.steps) > 1 else "" for t in range(len(response.steps))]
+    steps = [
+        _finite(layer, _rows(layer, step, len(ids)), ids, at)
+        for step, at in zip(response.steps, where, strict=True)
+    ]
     return Answer(steps=steps, shape=response.steps[0].shape[1:])
 
 
@@ -113,7 +118,7 @@ def _rows(layer: str, step: npt.NDArray[Any], n: int) -> npt.NDArray[np.float32]
 
 
 def _finite(
-    layer: str, values: npt.NDArray[np.float32], ids: Sequence[str]
+    layer: str, values: npt.NDArray[np.float32], ids: Sequence[str], at: str
 ) -> npt.NDArray[np.float32]:
     # The sum is finite whenever every value is, short of an overflow, and one pass is cheaper.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -125,7 +130,7 @@ def _finite(
     first = int(np.flatnonzero(~good.all(axis=1))[0])
     kind = "NaN" if np.isnan(values[first]).any() else "inf"
     raise ActivationError(
-        f"layer {layer!r} gives {kind} for stimulus {ids[first]!r} "
+        f"layer {layer!r} gives {kind}{at} for stimulus {ids[first]!r} "
         f"({int((~good[first]).sum())} of {values.shape[1]} units)",
         allowed="finite responses",
         todo="check weights, preprocessing and that picture; nothing is repaired silently",

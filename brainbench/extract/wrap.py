@@ -16,6 +16,7 @@ from torch import nn
 
 from brainbench import cache as caches
 from brainbench import progress
+from brainbench.about import NOTHING, About
 from brainbench.assembly import Assembly, validate
 from brainbench.cache import Cache
 from brainbench.effort import Probe
@@ -75,6 +76,7 @@ class WrappedModel:
     precision: Precision = "float32"
     presentations: tuple[Kind, ...] = ("constant",)
     notes: tuple[str, ...] = ()
+    about: About = field(default=NOTHING, repr=False)
 
     @property
     def static(self) -> bool:
@@ -170,7 +172,7 @@ class WrappedModel:
         digest = self.digest
         keys = {layer: self._key(digest, stimuli, layer, presentation) for layer in wanted}
         store = self.cache or caches.default()
-        self._fill(store, stimuli, keys)
+        self._showing(presentation)._fill(store, stimuli, keys)
         return {
             layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
             for layer, key in keys.items()
@@ -201,7 +203,7 @@ class WrappedModel:
                 sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
         seconds = 0.0
         if absent:
-            seconds, batch = self._one_batch(stimuli, list(absent))
+            seconds, batch = self._showing(presentation)._one_batch(stimuli, list(absent))
             sizes |= {k: (a.steps[0].shape[1], len(a.steps)) for k, a in batch.items()}
         return Probe(
             features={layer: p for layer, (p, _) in sizes.items()},
@@ -226,10 +228,16 @@ class WrappedModel:
             _, stop, batch = next(in_batches(size, size, work, nbytes=_nbytes))
             return (time.perf_counter() - began) / stop, batch
 
+    def _showing(self, presentation: Presentation) -> WrappedModel:
+        """The same model, whose network is told how images are shown if it takes that."""
+        if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
+            return self
+        return replace(self, network=replace(self.network, shown=presentation))
+
     def _key(
         self, digest: str, stimuli: StimulusSet, layer: str, presentation: Presentation
     ) -> str:
-        shown = "constant" if presentation.kind == "constant" else repr(presentation)
+        shown = "constant" if len(self.presentations) == 1 else repr(presentation)
         calls = repr(self._calls(layer))
         reducer = "none"
         return sha256(_FORMAT, digest, stimuli.digest, shown, layer, calls, self.precision, reducer)
@@ -332,6 +340,8 @@ def wrap(
     weights: str = "as given",
     calls: Calls | Mapping[str, Calls] = "steps",
     behaviour: str | None = None,
+    presentations: Sequence[Kind] = ("constant",),
+    about: About = NOTHING,
     fingerprint: str | None = None,
     device: str = "auto",
     batch_size: BatchSize = "auto",
@@ -367,6 +377,11 @@ def wrap(
         declare k spans for it), the last call, or the call of that number, from 0.
     behaviour : str, optional
         Layer that choices are read from: the area "behaviour".
+    presentations : sequence of {"constant", "pulse", "movie"}
+        Kinds of presentation that a torch module takes. With more than "constant" it is called as
+        `net(images, presentation)`, and makes of the images what it is shown over time.
+    about : About
+        Whom to cite, the licence, ...: what `brainbench show` says.
     fingerprint : str, optional
         Stands for what cannot be looked into when cached activations are told apart. Change it whenever
         the network changes.
@@ -419,6 +434,8 @@ def wrap(
         clocks=MappingProxyType({clock.name: clock for clock in clocks}),
         preprocess=_own_preprocess(net, preprocess),
         calls=calls,
+        presentations=_presentations(presentations, network),
+        about=about,
         fingerprint=fingerprint,
         cache=cache,
     )
@@ -445,6 +462,19 @@ def _network(net: Any, offered: tuple[str, ...], clock: Timeline) -> Network:
     if is_brain_score(net):
         return BrainScoreNetwork(net, offered, clock)
     return TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, offered)
+
+
+def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
+    for kind in kinds:
+        Presentation(kind=kind, on_ms=1.0)  # says what is allowed
+    if "constant" not in kinds or (len(kinds) > 1 and not isinstance(network, TorchNetwork)):
+        raise InputError(
+            f"presentations={tuple(kinds)}",
+            allowed="'constant' alone; for a torch module that is called as net(images, presentation) "
+            "'pulse' and 'movie' beside it",
+            todo="leave presentations= away",
+        )
+    return tuple(kinds)
 
 
 def _own_layers(net: Any) -> Mapping[str, str] | Sequence[str]:

@@ -1,9 +1,17 @@
 """Every named network: a `wrap` call with its clock, one file per family."""
 
+_CONVRNNS = [
+    f"convrnn_{cell}_{depth}"
+    for depth in ("shallow", "intermediate")
+    for cell in ("timedecay", "simplernn", "gru", "lstm", "intersection", "ugrnn", "rgc")
+]
+_CONTROLS = ["ff6", "ff6_wider", "ff6_deeper", "basenet18"]
+
 
 def models() -> dict[str, str]:
     """Name of every model -> the function that makes it."""
     return {
+        **{name: f"brainbench_models.convrnn.models:{name}" for name in _CONVRNNS + _CONTROLS},
         "basenet": "brainbench_models.basenets:basenet",
         "cornet_r": "brainbench_models.cornet_r:cornet_r",
         "cornet_rt": "brainbench_models.cornet_r:cornet_rt",

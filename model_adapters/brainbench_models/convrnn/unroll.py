@@ -1,0 +1,330 @@
+"""Running a declared graph over time.
+
+`ConvRNN` is the torch module of a `Graph`. Each layer is called once per step, so that a forward hook sees
+every step. In "layered" unrolling, a step of 10 ms, each layer reads what others gave one step before; in
+"full" unrolling a whole feed-forward pass happens in each step and only feedback is one step old.
+
+Nothing is computed twice. A layer whose input is the very tensor of the step before keeps what it made of
+it, all of it where it has no cell; and what no image has reached yet, or a blank, is computed for a batch
+of one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, elu
+
+from brainbench.errors import InputError, unknown
+from brainbench.presentation import Presentation
+from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
+from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
+from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
+from brainbench_models.convrnn.same import SameConv2d, pooled
+from brainbench_models.convrnn.showing import Schedule
+
+
+class UnrollingWarning(UserWarning):
+    """A network that runs for fewer steps than all of it needs."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a layer keeps from one step to the next.
+
+    Attributes
+    ----------
+    source : Tensor
+        Its input.
+    drive : tuple of Tensor
+        What the cell gets from the input; without a cell, nothing.
+    skip : Tensor or None
+        What is added to the second convolution.
+    state : tuple of Tensor
+        Of the cell.
+    output : Tensor
+        Of the layer; a batch of one where it is the same for all images.
+    """
+
+    source: Tensor
+    drive: Drive
+    skip: Tensor | None
+    state: State
+    output: Tensor
+
+
+class LayerModule(nn.Module):
+    """One layer of the graph.
+
+    Parameters
+    ----------
+    layer : Layer
+        Its declaration.
+    source : int
+        Channels of its input.
+    feedback : int
+        Channels of all feedback to it.
+    side : int
+        Height and width behind its first convolution.
+    """
+
+    def __init__(self, layer: Layer, *, source: int, feedback: int, side: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.conv = SameConv2d(source, layer.channels, layer.kernel, stride=layer.stride)
+        around = Around(channels=layer.channels, source=source, side=side, feedback=feedback)
+        self.cell = None if layer.cell is None else make_cell(layer.cell, around)
+        width = layer.width
+        self.second = SameConv2d(width, width, 3) if layer.block else None
+        widens = layer.block and source != width
+        self.skip = SameConv2d(source, width, 1, bias=False) if widens else nn.Identity()
+
+    def forward(
+        self, source: Tensor, feedback: Sequence[Tensor], memory: Memory | None, batch: int
+    ) -> tuple[Tensor, Memory]:
+        """Take one step.
+
+        Parameters
+        ----------
+        source : Tensor, shape (batch or 1, channel, height, width)
+            What the feed-forward arrow brings.
+        feedback : sequence of Tensor
+            What feedback brings, each (batch or 1, channel, any height, any width).
+        memory : Memory or None
+            From the step before; None at first.
+        batch : int
+            Number of images.
+
+        Returns
+        -------
+        Tensor, shape (batch, channel, height, width)
+            The output.
+        Memory
+            For the next step.
+        """
+        same = memory is not None and memory.source is source
+        memory = memory if memory is not None and same else self._read(source, memory)
+        if self.cell is not None:
+            y, state = self.cell(memory.drive, memory.state, feedback)
+            memory = replace(memory, state=state, output=self._after(y, memory.skip))
+        elif not same:
+            memory = replace(memory, output=self._after(memory.output, memory.skip))
+        return memory.output.expand(batch, -1, -1, -1), memory
+
+    def _read(self, source: Tensor, memory: Memory | None) -> Memory:
+        """Do all that depends on the input alone."""
+        x = self.conv(source)
+        if self.layer.elu:
+            x = elu(x, inplace=True)
+        skip = self.skip(source) if self.layer.block else None
+        if self.cell is None:
+            return Memory(source, (), skip, (), x)
+        state = memory.state if memory is not None else self.cell.zeros(x)
+        return Memory(source, self.cell.drive(x, source), skip, state, x)
+
+    def _after(self, y: Tensor, skip: Tensor | None) -> Tensor:
+        if self.second is not None and skip is not None:
+            y = elu(self.second(y) + skip, inplace=True)
+        return pooled(y) if self.layer.pool else y
+
+
+def features_of(readout: Readout, source: Tensor) -> Tensor:
+    """What is read, flat: averages over places ("fc"), or all places ("conv")."""
+    return source.mean((2, 3)) if readout.kind == "fc" else source.flatten(1)
+
+
+class ReadoutModule(nn.Module):
+    """The category layer: from the last layer's maps to logits.
+
+    Parameters
+    ----------
+    readout : Readout
+        Its declaration.
+    source : int
+        Channels of the last layer.
+    """
+
+    def __init__(self, readout: Readout, source: int) -> None:
+        super().__init__()
+        self.readout = readout
+        if readout.kind == "fc":
+            self.weight = nn.Parameter(torch.zeros(readout.classes, source))
+        else:
+            self.weight = nn.Parameter(torch.zeros(readout.classes, source, 2, 2))
+        self.bias = nn.Parameter(torch.zeros(readout.classes))
+
+    def forward(
+        self, source: Tensor, before: tuple[Tensor, Tensor] | None, batch: int
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Logits (batch, class) of one step, and (input, logits) for the next."""
+        if before is None or before[0] is not source:
+            if self.readout.kind == "fc":
+                logits = nn.functional.linear(source.mean((2, 3)), self.weight, self.bias)
+            else:
+                logits = conv2d(source, self.weight, self.bias).mean((2, 3))
+            before = (source, logits)
+        return before[1].expand(batch, -1), before
+
+
+class ConvRNN(nn.Module):
+    """A declared graph that runs.
+
+    Submodules carry the names of the layers: `conv1`, ..., and the read-out. Each is called once per step;
+    `behaviour` is called once, with what the read-out reads at the step that the decoder chose.
+
+    Parameters
+    ----------
+    graph : Graph
+        The network.
+    steps : int
+        How many steps of 10 ms a presentation takes.
+    unroll : {"layered", "full"}
+        Everything one step old, or a whole feed-forward pass in each step.
+    decoder : {"last", "max_conf", "threshold"}
+        Which step is the answer; the last two look from the step after the image first reaches the
+        read-out, as the released networks do.
+    beta, threshold : float
+        Of the decoder.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        steps: int = 26,
+        unroll: Unroll = "layered",
+        decoder: Decoder = "last",
+        beta: float = 1.0,
+        threshold: float = 0.9,
+    ) -> None:
+        super().__init__()
+        for what, given, known in (("unrolling", unroll, UNROLLS), ("decoder", decoder, DECODERS)):
+            if given not in known:
+                raise unknown(what, str(given), known, todo="choose one of these")
+        self.graph, self.steps, self.unroll = graph, steps, unroll
+        self.decoder, self.beta, self.threshold = decoder, beta, threshold
+        for layer in graph.layers:
+            source, height, _ = graph.shapes[graph.sources[layer.name]]
+            feedback = sum(graph.shapes[name][0] for name in graph.feedback_of(layer.name))
+            side = -(-height // layer.stride)
+            made = LayerModule(layer, source=source, feedback=feedback, side=side)
+            self.add_module(layer.name, made)
+        self.add_module(
+            graph.readout.name, ReadoutModule(graph.readout, graph.shapes[graph.last][0])
+        )
+        self.behaviour = nn.Identity()
+
+    def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
+        """Logits at the decoded step, (batch, class).
+
+        Parameters
+        ----------
+        images : Tensor, shape (batch, 3, height, width) or (batch, time, 3, height, width)
+            Normalised images, or a movie with one frame per step.
+        shown : Presentation or Schedule, optional
+            How an image is shown; where not given, all the time. A movie says it itself.
+
+        Raises
+        ------
+        InputError
+            Another shape, or a movie with a presentation.
+
+        Warns
+        -----
+        UnrollingWarning
+            Fewer steps than the graph needs; names what never counts.
+        """
+        frames = self._frames(images, shown)
+        unused = self.graph.never_reached(len(frames), self.unroll)
+        if unused:
+            warnings.warn(
+                _too_short(self.graph, len(frames), unused, self.unroll),
+                UnrollingWarning,
+                stacklevel=2,
+            )
+        sources, logits = self._run(frames)
+        batch = torch.arange(logits.shape[0], device=logits.device)
+        step = decoded_step(
+            logits,
+            self.decoder,
+            start=self.graph.driven(self.unroll)[self.graph.readout.name] + 1,
+            beta=self.beta,
+            threshold=self.threshold,
+        )
+        self.behaviour(self._read_at(sources, step))
+        return logits[batch, step]
+
+    def _frames(self, images: Tensor, shown: Presentation | Schedule | None) -> list[Tensor]:
+        side = (3, self.graph.size, self.graph.size)
+        movie = images.ndim == 5
+        if images.ndim not in (4, 5) or images.shape[-3:] != side or (movie and shown is not None):
+            raise InputError(
+                f"images of shape {tuple(images.shape)} for {self.graph.name}"
+                + (", with a presentation" if movie and shown is not None else ""),
+                allowed="(batch, 3, {1}, {2}), or a movie (batch, time, 3, {1}, {2}) without a "
+                "presentation".format(*side),
+                todo="resize the images, with the channels first",
+            )
+        if movie:
+            return [_channels_last(frame) for frame in images.unbind(1)]
+        if not isinstance(shown, Schedule):
+            shown = Schedule.of(shown or Presentation(), steps=self.steps)
+        return shown.frames(_channels_last(images))
+
+    def _run(self, frames: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """What the read-out reads, and logits (batch, step, class)."""
+        graph, readout = self.graph, self.graph.readout.name
+        batch = max(len(frame) for frame in frames)
+        now = {
+            layer.name: frames[0].new_zeros((1, *graph.shapes[layer.name]))
+            for layer in graph.layers
+        }
+        memories: dict[str, Memory] = {}
+        read: list[Tensor] = []
+        logits: list[Tensor] = []
+        before = None
+        for frame in frames:
+            past, now = now, dict(now)
+            seen = past if self.unroll == "layered" else now
+            for layer in graph.layers:
+                source = graph.sources[layer.name]
+                feedback = [past[name] for name in graph.feedback_of(layer.name)]
+                _, memories[layer.name] = self.get_submodule(layer.name)(
+                    frame if source == IMAGE else seen[source],
+                    feedback,
+                    memories.get(layer.name),
+                    batch,
+                )
+                now[layer.name] = memories[layer.name].output
+            read.append(seen[graph.last])
+            answer, before = self.get_submodule(readout)(read[-1], before, batch)
+            logits.append(answer)
+        return read, torch.stack(logits, 1)
+
+    def _read_at(self, sources: Sequence[Tensor], step: Tensor) -> Tensor:
+        """Features that the read-out reads at each image's step."""
+        readout = self.graph.readout
+        rows = [
+            features_of(readout, sources[t] if len(sources[t]) == 1 else sources[t][k : k + 1])
+            for k, t in enumerate(step.tolist())
+        ]
+        return torch.cat(rows)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _too_short(graph: Graph, steps: int, unused: list[str], unroll: Unroll) -> str:
+    what = ["the image does not reach the read-out"] if graph.readout.name in unused else []
+    cells = [name for name in unused if name != graph.readout.name]
+    if cells:
+        what.append("the recurrent weights of " + ", ".join(cells) + " never act on it")
+    return (
+        f"{graph.name} runs {steps} steps, {' and '.join(what)}; "
+        f"all of it counts from {graph.minimal_steps(unroll)} steps on"
+    )
