@@ -23,6 +23,7 @@ def _check(
     formula: str = "r/sqrt(c)",
     through: Mapping[str, Any] | None = None,
     weaker: tuple[str, ...] = ("pixels",),
+    unscored: str | None = None,
 ) -> Check:
     return Check(
         benchmark=f"Simulated.{benchmark}",
@@ -31,6 +32,7 @@ def _check(
         formula=formula,
         through=through or {},
         weaker=weaker,
+        unscored=unscored,
         why=why,
     )
 
@@ -68,4 +70,16 @@ def _dynamics() -> list[Check]:
     return [_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")]
 
 
-CHECKS = (*_predictivity(), *_dynamics(), *_behaviour(), *_explained())
+def _solution_times() -> list[Check]:
+    why = "the sites' own rates, decoded as the brain's trials are"
+    # Answers of other images solve nothing, and a static model has no times.
+    return [_check("IT-ost", EXACT, why, unscored="images that both solve")]
+
+
+CHECKS = (
+    *_predictivity(),
+    *_dynamics(),
+    *_behaviour(),
+    *_solution_times(),
+    *_explained(),
+)

@@ -163,7 +163,10 @@ def _by_benchmark(made: Board, labels: list[str]) -> Table:
     table = _table("benchmark, model", right=("score", "95 % CI", "ceiling"))
     for name in made.benchmarks:
         for formula, lines in _groups(name, made, labels).items():
-            simulated = any(cell is not None and cell.score.simulated for _, cell in lines)
+            simulated = any(
+                made.composite.simulated if cell is None else cell.score.simulated
+                for _, cell in lines
+            )
             table.add_row(f"{name}{' ~' if simulated else ''}, {formula}")
             for label, cell in lines:
                 table.add_row(f"  {label}", *_figures(cell))

@@ -137,7 +137,7 @@ def _row(one: Outcome, names: Sequence[str]) -> tuple[str, ...]:
         _range(one),
         decimal(one.score.value),
         "{} to {}".format(*map(decimal, one.score.ci)) if one.score.ci else "",
-        *("" if control is None else decimal(control.value) for control in controls),
+        *("" if one is None else decimal(one.value) or "none" for one in controls),
         "pass" if one.passed else "MISS",
     )
 

@@ -42,6 +42,9 @@ class Check:
         Options of the procedure that are not the benchmark's, such as no map at all.
     weaker : tuple of str
         Models that must stay below.
+    unscored : str or None
+        Words of the reason for which these, and shuffled images, may have no score at all: for any other
+        reason a control without a score shows nothing, and is a miss.
     why : str
         Why this is what is known.
     """
@@ -52,6 +55,7 @@ class Check:
     formula: str | None = None
     through: Mapping[str, Any] = field(default_factory=dict)
     weaker: tuple[str, ...] = ()
+    unscored: str | None = None
     why: str
 
     def __post_init__(self) -> None:
@@ -104,8 +108,9 @@ class Outcome:
         found = [] if self.check.meets(self.score) else [_missed(self.check, self.score)]
         for control in (self.shuffled, *self.weaker):
             if control.value is None:
-                # A control that could not be computed shows nothing.
-                found.append(f"{control.model} has no score: {control.reason}")
+                unscored = self.check.unscored
+                if unscored is None or unscored not in (control.reason or ""):
+                    found.append(f"{control.model} has no score: {control.reason}")
             elif self.check.meets(control) or not control.value < (self.score.value or 0.0):
                 found.append(f"{control.model} should stay below, and has {control.value:.3f}")
         return found

@@ -163,6 +163,24 @@ def test_a_control_must_lie_below_even_where_it_does_not_meet_the_figure():
     assert one.wrong == ["above should stay below, and has 1.500"]
 
 
+@pytest.mark.parametrize(
+    ("unscored", "passed"), [(None, False), ("solves nothing", True), ("disk full", False)]
+)
+def test_a_control_without_a_score_shows_nothing_unless_it_is_known_why(unscored, passed):
+    none = Score(
+        model="net, images shuffled",
+        weights="none",
+        benchmark="Known.IT-pls",
+        version=1,
+        protocol="paper",
+        value=None,
+        reason="it solves nothing of 80 images",
+    )
+    known = check(unscored=unscored, weaker=())
+    one = Outcome(check=known, score=score(0.95, (0.93, 0.97)), shuffled=none, weaker=())
+    assert one.passed is passed
+
+
 def test_an_impossible_expectation():
     with pytest.raises(InputError, match="low not above high"):
         check(expected=(1.0, 0.9))
