@@ -16,15 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.data.manifest import source
+from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError, unknown
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
 from brainbench.metrics.ccnorm import FEW_TRIALS, NO_POWER, NO_VARIANCE
 from brainbench.metrics.signal_power import mean_response, signal_power
-from brainbench.procedures.candidates import Candidate, candidates
+from brainbench.procedures.candidates import CHUNK_BYTES, Candidate, candidates
 from brainbench.procedures.fitted import Fitted, Session, predictions
 from brainbench.procedures.layers import Choice, Inner, choose
 from brainbench.procedures.maps import MAPS, LinearMap, MapName
 from brainbench.procedures.normalised import (
+    N_DRAWS,
     VARIANTS,
     Figures,
     Part,
@@ -92,18 +94,33 @@ class ExplainableVariance:
 
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for: only of sessions with repeated trials."""
-        repeated, _ = _repeated(benchmark)
+        repeated, left_out = _repeated(benchmark)
         parts = [shown(one, settings) for one in repeated.values()]
         whole = source(benchmark.data).stimuli()
         wanted = {stimulus for part in parts for stimulus in part.ids}
-        several = len(parts) > 1
+        chosen = [k for k, one in enumerate(whole.ids) if one in wanted]
         return Needs(
-            stimuli=whole.take([k for k, one in enumerate(whole.ids) if one in wanted])
-            if several
-            else parts[0],
+            stimuli=whole.take(chosen) if len(parts) > 1 else parts[0],
             layers=layers_of(model, benchmark.region, settings),
             presentation=benchmark.presentation.accepted_by(model.presentations),
-            sessions=tuple(parts) if several else (),
+            sessions=tuple(parts) if len(parts) > 1 or left_out else (),
+        )
+
+    def work(self, sizes: Sizes, settings: Settings) -> Work:
+        """Work of one session: inner products, maps of each fold, signal power of each draw."""
+        n, units, offered = sizes.stimuli, sizes.units, sizes.candidates
+        maps = 0.0
+        if self.map is not None:
+            shuffled = settings.null_draws if settings.null else 0
+            maps += self.map.operations(n, units * (1 + shuffled), max(offered))
+            inner = self.n_inner * len(offered) if len(offered) > 1 else 0
+            maps += inner * self.map.operations(0.8 * n, units, max(offered))
+        return Work(
+            flops=n**2 * sum(offered)
+            + 6.0 * self.n_splits * maps
+            + 2.0 * N_DRAWS * n * units * (sizes.repetitions + 10),
+            read_bytes=sizes.activation_bytes,
+            memory_bytes=8.0 * n**2 * (6 + len(offered)) + 3 * CHUNK_BYTES,
         )
 
     def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:

@@ -142,7 +142,7 @@ def _works(
     parts: Sequence[DataSource] = [data]
     if isinstance(data, Sessions) and need.sessions:
         found = data.sessions()
-        parts = [found[name] for name in sorted(found)]
+        parts = [_session_of(stimuli, found) for stimuli in need.parts]
     nominal = clock_of(model, settings.protocol).nominal
     for part, stimuli in zip(parts, need.parts, strict=True):
         probe = probes[stimuli.digest]
@@ -156,6 +156,11 @@ def _works(
             seconds=work.seconds + held / 1e9,
             memory_bytes=work.memory_bytes + held,
         )
+
+
+def _session_of(stimuli: StimulusSet, found: Mapping[str, DataSource]) -> DataSource:
+    """The session that showed these stimuli; a measure may leave sessions out."""
+    return next(one for one in found.values() if set(stimuli.ids) <= set(one.stimuli().ids))
 
 
 def _recorded(data: DataSource, region: str) -> Mapping[Hashable, int]:

@@ -10,10 +10,13 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from brainbench import assembly, stimuli
+from brainbench.effort import Probe, Sizes
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Settings
 from brainbench.metrics import ccnorm, ridge
 from brainbench.procedures.explained import ExplainableVariance
+from brainbench.run.estimate import estimate
+from brainbench.run.plan import plan
 from brainbench.stats.permutation import shuffles
 from brainbench.stats.resample import image_counts
 from brainbench.timeline import Timeline
@@ -391,6 +394,8 @@ def test_sessions_without_trials_are_left_out_with_the_reason():
     needs = benchmark(data).needs(model)
     assert all(i.startswith("tuesday/") for i in needs.stimuli.ids)
     assert needs.parts == (needs.stimuli,)
+    assert needs.sessions  # a part of what the data offers
+    assert benchmark(data.parts["tuesday"]).needs(model).sessions == ()
 
 
 def test_sites_of_all_sessions_with_trials_are_put_together():
@@ -406,6 +411,41 @@ def test_sites_of_all_sessions_with_trials_are_put_together():
     assert score.figures["test_images"] == [10] * 5 + [8] * 5
     assert [len(part) for part in benchmark(data).needs(model).parts] == [50, 40]
     assert benchmark(data).score(model, Settings(null="images", null_draws=5)).null["n_draws"] == 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed(Known):
+    """A model that says how large its layers are."""
+
+    def probe(self, pictures, layers, presentation=None):
+        one = dict.fromkeys(layers, 6)
+        steps = dict.fromkeys(layers, 1)
+        return Probe(features=one, steps=steps, absent=tuple(layers), seconds_per_image=0.1)
+
+
+def test_a_dry_run_foresees_only_sessions_with_trials():
+    data, known = several("tuesday")
+    model = Probed(**vars(known))
+
+    def foreseen(**settings):
+        chosen = Settings(**settings)
+        items = plan(model, [benchmark(data)], chosen, find=lambda *_: None, overwrite="always")
+        return estimate(model, items, chosen)
+
+    found = foreseen()
+    assert (found.images, found.unknown) == (40, ())
+    assert found.forward_seconds == pytest.approx(4.0)
+    assert foreseen(null="images").other_seconds > found.other_seconds
+
+
+def test_more_layers_take_more_work():
+    sizes = Sizes(
+        stimuli=40, units=4, repetitions=8, bins=1, features=(6,), steps=(1,), nominal=False
+    )
+    one = ExplainableVariance().work(sizes, Settings())
+    two = ExplainableVariance().work(replace(sizes, features=(6, 6), steps=(1, 1)), Settings())
+    none = ExplainableVariance(metric="units").work(sizes, Settings())
+    assert none.flops < one.flops < two.flops
 
 
 # --- errors ---------------------------------------------------------------------------------------
