@@ -10,6 +10,7 @@ interval holds it, with its own binomial 95 % interval. `perf/worlds.py` has the
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -37,28 +38,33 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
     rng = np.random.default_rng([world, len(random)])
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("error")
-        scores = np.array([one.score(one.draw(rng, random)) for _ in range(truths)])
-        found = [one.interval(one.draw(rng, random), random) for _ in range(replicates)]
+        every = np.array([one.score(one.draw(rng, random)) for _ in range(truths)])
+        scores = every[np.isfinite(every)]
+        samples = (one.draw(rng, random) for _ in range(2 * replicates))
+        if len(scores) < truths:  # a score without a value has no interval
+            samples = (sample for sample in samples if np.isfinite(one.score(sample)))
+        found = [one.interval(sample, random) for sample in itertools.islice(samples, replicates)]
     truth = float(scores.mean())
     held = sum(each.lo < truth < each.hi for each in found)
     reflected = 0
     for each in found:
         centre = np.nanmean(each.draws)
         reflected += 2 * centre - each.hi < truth < 2 * centre - each.lo
-    share = binomtest(held, replicates).proportion_ci(method="wilson")
+    share = binomtest(held, len(found)).proportion_ci(method="wilson")
     return {
         "measure": one.name,
         "random": random,
         "truth": truth,
-        "truth_se": float(scores.std() / np.sqrt(truths)),
+        "truth_se": float(scores.std() / np.sqrt(len(scores))),
+        "without_value": 1 - len(scores) / truths,
         "sd": float(scores.std()),
         "sd_of_draws": float(np.mean([np.nanstd(each.draws) for each in found])),
         "width": float(np.mean([each.hi - each.lo for each in found])),
-        "coverage": held / replicates,
+        "coverage": held / len(found),
         "coverage_low": float(share.low),
         "coverage_high": float(share.high),
-        "coverage_reflected": reflected / replicates,
-        "within": AIM[0] <= held / replicates <= AIM[1],
+        "coverage_reflected": reflected / len(found),
+        "within": AIM[0] <= held / len(found) <= AIM[1],
         "seconds": time.perf_counter() - began,
     }
 
