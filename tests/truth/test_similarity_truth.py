@@ -7,6 +7,7 @@ from scipy.stats import ortho_group
 from brainbench.metrics.cka import cka
 from brainbench.metrics.rdm import rdm
 from brainbench.metrics.rsa import compare, noise_ceiling
+from brainbench.stats.ceiling import half_means, spearman_brown
 
 
 def test_cka_and_rsa_of_a_rotation_are_one():
@@ -57,3 +58,24 @@ def test_the_true_model_lies_between_the_bounds_of_the_noise_ceiling():
     reached = np.mean([compare(truth, one) for one in subjects])
     assert bounds.lower < reached < bounds.upper
     assert compare(truth, rng.permutation(truth)) == pytest.approx(0, abs=0.08)
+
+
+def likenesses(x, y):
+    return np.array([compare(rdm(x), rdm(y)), cka(x, y), cka(x, y, unbiased=False)])
+
+
+@pytest.mark.parametrize(("noise", "tolerance"), [(1.0, 0.003), (2.0, 0.01), (4.0, 0.05)])
+def test_a_model_without_error_reaches_the_root_of_the_ceiling(noise, tolerance):
+    """Spearman-Brown holds for inner products nearly as for responses, a little less where noise rules."""
+    rng = np.random.default_rng(0)
+    values, ceilings = [], []
+    for _ in range(10):
+        latent = rng.standard_normal((100, 10))
+        signal = latent @ rng.standard_normal((10, 60)) / np.sqrt(10)
+        trials = signal + noise * rng.standard_normal((20, 100, 60))
+        values.append(likenesses(signal, trials.mean(axis=0)))
+        halves = zip(*half_means(trials, n_splits=3), strict=True)
+        ceilings.append(np.mean([spearman_brown(likenesses(*half)) for half in halves], axis=0))
+    value, c = np.mean(values, axis=0), np.mean(ceilings, axis=0)
+    np.testing.assert_allclose(value / np.sqrt(c), 1.0, atol=tolerance)
+    assert (c < 0.99).all()

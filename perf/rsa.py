@@ -1,0 +1,197 @@
+"""How fast RDMs, CKA and their bootstrap are: ratios to plain scipy and numpy in one run, equal threads.
+
+    python perf/rsa.py [--threads N] [--json FILE] [--only NAME ...]
+
+Run it on an idle machine; the load at the start is printed. What a plain program does once per draw is
+timed on a few draws and scaled, which the table says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import spearmanr
+from threadpoolctl import threadpool_limits
+
+from brainbench.metrics.cka import cka, cka_draws
+from brainbench.metrics.gram import gram
+from brainbench.metrics.rdm import rdm
+from brainbench.metrics.rsa import compare_draws
+from brainbench.stats.resample import image_counts
+
+N_IMAGES, N_FEATURES, N_DRAWS, FEW = 320, 25_088, 1000, 10
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Ours against a plain program: seconds, and by how much the results differ."""
+
+    name: str
+    what: str
+    ours_s: float
+    reference_s: float
+    reference: str
+    difference: float
+    ratio_at_least: float
+    difference_at_most: float
+
+    def report(self) -> dict[str, Any]:
+        """All figures, the derived ones too."""
+        ratio = self.reference_s / self.ours_s
+        passed = ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
+        return asdict(self) | {"ratio": ratio, "passed": passed}
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - start
+
+
+def inputs(n_features: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((N_IMAGES, 30))
+    X = latent @ rng.standard_normal((30, n_features)) + rng.standard_normal((N_IMAGES, n_features))
+    Y = latent @ rng.standard_normal((30, 168)) + 3 * rng.standard_normal((N_IMAGES, 168))
+    return X, Y
+
+
+def dissimilarities() -> Row:
+    X, _ = inputs(N_FEATURES)
+    ours, seconds = timed(lambda: rdm(X))
+    theirs, reference = timed(lambda: pdist(X, "correlation"))
+    return Row(
+        name="rdm",
+        what=f"RDM, {N_IMAGES} images, {N_FEATURES:,} features",
+        ours_s=seconds,
+        reference_s=reference,
+        reference="scipy pdist",
+        difference=float(np.abs(ours - theirs).max()),
+        ratio_at_least=3,
+        difference_at_most=1e-10,
+    )
+
+
+def one_by_one(a: Array, b: Array, counts: Array) -> Array:
+    """Spearman of rows repeated as often as they were drawn, pairs of an image with itself dropped."""
+    squares = squareform(a), squareform(b)
+    values = []
+    for row in counts.astype(int):
+        drawn = np.repeat(np.arange(len(row)), row)
+        one, other = np.triu_indices(len(drawn), k=1)
+        one, other = drawn[one], drawn[other]
+        distinct = one != other
+        x, y = (square[one, other][distinct] for square in squares)
+        values.append(spearmanr(x, y).statistic)
+    return np.array(values)
+
+
+def rsa_draws() -> Row:
+    X, Y = inputs(1000)
+    a, b = rdm(X), rdm(Y)
+    counts = image_counts([str(k) for k in range(N_IMAGES)], n_draws=N_DRAWS)
+    ours, seconds = timed(lambda: compare_draws(a, b, counts))
+    theirs, few = timed(lambda: one_by_one(a, b, counts[:FEW]))
+    return Row(
+        name="rsa-draws",
+        what=f"bootstrap of RSA, {N_IMAGES} images, {N_DRAWS:,} draws",
+        ours_s=seconds,
+        reference_s=few * N_DRAWS / FEW,
+        reference=f"scipy spearmanr, {FEW} draws ({few:.1f} s), scaled",
+        difference=float(np.abs(ours[:FEW] - theirs).max()),
+        ratio_at_least=3,
+        difference_at_most=1e-10,
+    )
+
+
+def cka_bootstrap() -> Row:
+    X, Y = inputs(1000)
+    K, L = gram(X), gram(Y)
+    counts = image_counts([str(k) for k in range(N_IMAGES)], n_draws=N_DRAWS)
+    _, seconds = timed(lambda: cka_draws(K, L, counts))
+    # A plain program draws without repeats to avoid pairs of an image with itself: half of the images.
+    halves = (np.random.default_rng(0).random((FEW, N_IMAGES)) < 0.5).astype(float)
+    half = [np.flatnonzero(row) for row in halves]
+    theirs, few = timed(lambda: np.array([cka(X[rows], Y[rows]) for rows in half]))
+    return Row(
+        name="cka-draws",
+        what=f"bootstrap of unbiased CKA, {N_IMAGES} images, {N_DRAWS:,} draws",
+        ours_s=seconds,
+        reference_s=few * N_DRAWS / FEW,
+        reference=f"CKA of each draw alone, {FEW} draws ({few:.2f} s), scaled",
+        difference=float(np.abs(cka_draws(K, L, halves) - theirs).max()),
+        ratio_at_least=3,
+        difference_at_most=1e-10,
+    )
+
+
+MEASUREMENTS: dict[str, Callable[[], Row]] = {
+    "rdm": dissimilarities,
+    "rsa-draws": rsa_draws,
+    "cka-draws": cka_bootstrap,
+}
+
+
+def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
+    shown = Table(title=f"Similarity, {threads} threads for both")
+    heads = ("", "ours", "plain", "ratio", "largest difference", "")
+    for head in heads:
+        shown.add_column(head, justify="left" if head in ("", "plain") else "right")
+    for r in reports:
+        shown.add_row(
+            r["what"],
+            f"{r['ours_s']:.2f} s",
+            f"{r['reference_s']:.1f} s\n{r['reference']}",
+            f"{r['ratio']:.1f}\n(at least {r['ratio_at_least']:.0f})",
+            f"{r['difference']:.1e}\n(at most {r['difference_at_most']:.0e})",
+            "pass" if r["passed"] else "FAIL",
+        )
+    return shown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Speed of RDMs and CKA.")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    options = parser.parse_args()
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    load = os.getloadavg()[0]
+    console.print(f"load at the start: {load:.2f}")
+    with threadpool_limits(options.threads):
+        reports = [MEASUREMENTS[name]().report() for name in options.only]
+    console.print(table(reports, options.threads))
+    if options.json:
+        written = {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "command": "python perf/rsa.py",
+            "threads": options.threads,
+            "load_at_start": load,
+            "machine": platform.machine(),
+            "versions": {m.__name__: m.__version__ for m in (np, scipy)},
+            "rows": reports,
+        }
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
+    return 0 if all(report["passed"] for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
