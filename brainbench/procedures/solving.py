@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from brainbench import cache as caches
+from brainbench import progress
 from brainbench.assembly import Assembly, check_unique, time_average
 from brainbench.data.manifest import source
 from brainbench.errors import InputError, UnknownNameError
+from brainbench.extract.fingerprint import source as code
 from brainbench.interfaces import Benchmark, Settings, Solving
+from brainbench.metrics import i2n, ost, ost_decoder, softmax, standardise
 from brainbench.metrics.ost import Part, solution_times
 from brainbench.metrics.ost_decoder import Decoded, Decoder, held_out
 from brainbench.metrics.standardise import Features
 from brainbench.procedures.recordings import recorded, shown, strata_of
 from brainbench.procedures.states import States
+from brainbench.provenance import sha256
+from brainbench.stats import ceiling
 from brainbench.stats.ceiling import half_means
 from brainbench.stats.splits import SPLITS, Split, paper
 from brainbench.stimuli import StimulusSet
@@ -27,6 +33,9 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 COLUMNS = ("stimulus_id", "i1", "ost")
+_KIND = "solving"
+_CODE = (i2n, ost, ost_decoder, softmax, standardise, ceiling)
+"""What halves of the trials are turned into solution times by."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,15 +151,15 @@ def brain_of(
             allowed="the object that each image shows, which the decoder learns",
             todo="add the column object_name to the stimuli",
         )
-    i1, ost = _table(data, stimuli)
+    thresholds, times = _table(data, stimuli)
     partial = len(stimuli) < len(data.stimuli())
     brain = Brain(
         stimuli=stimuli,
         objects=stimuli.metadata["object_name"].to_numpy(str),
         strata=strata_of(stimuli, partial=partial),
         bins=_bins(benchmark, bin_ms),
-        thresholds=i1,
-        times=ost,
+        thresholds=thresholds,
+        times=times,
         halves=None,
         partial=partial,
     )
@@ -198,19 +207,48 @@ def _table(data: Solving, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]
 def _halves(
     benchmark: Benchmark, settings: Settings, brain: Brain, *, n_splits: int, n_halves: int
 ) -> FloatArray | None:
-    """Solution times of halves of the trials, by the converged decoder in disjoint folds."""
+    """Solution times of halves of the trials, by the converged decoder in disjoint folds.
+
+    They depend on the brain alone and take thousands of decoders, so they are kept in the cache.
+    """
     try:
         trials, _, _ = recorded(benchmark, settings)
     except UnknownNameError:  # data that knows solution times only
         return None
     if "time" not in trials.dims or trials.sizes.get("repetition", 1) < 2:
         return None
-    (found,) = held_out(
-        _half_means(trials, brain.bins, n_halves),
-        brain.objects,
-        brain.folds("paper", n_splits=n_splits, seed=settings.seed),
-        how=Decoder(name="converged"),
+    folds = brain.folds("paper", n_splits=n_splits, seed=settings.seed)
+    key = sha256(
+        source(benchmark.data).version,
+        benchmark.region,
+        *brain.stimuli.ids,
+        brain.bins.tobytes(),
+        brain.thresholds.tobytes(),
+        *(test.tobytes() for _, test in folds),
+        str(n_halves),
+        *(code(module) for module in _CODE),
+        np.__version__,
     )
+    store = caches.default()
+    found = store.find(_KIND, key, ".npy")
+    if found is not None:
+        return cast(FloatArray, np.load(found))
+    with store.lock(_KIND, key):
+        times = _halved(trials, brain, folds, n_halves)
+        with store.writing(_KIND, key, ".npy") as path, path.open("wb") as stream:
+            np.save(stream, times)
+    return times
+
+
+def _halved(trials: Assembly, brain: Brain, folds: Sequence[Split], n_halves: int) -> FloatArray:
+    label = f"solution times of {2 * n_halves} halves of the trials"
+    with progress.current().task(label, len(brain.bins)) as advance:
+        (found,) = held_out(
+            _half_means(trials, brain.bins, n_halves, advance),
+            brain.objects,
+            folds,
+            how=Decoder(name="converged"),
+        )
     sensitivities = found.sensitivity.reshape(len(brain.bins), 2 * n_halves, -1)
     times = [
         solution_times(one, brain.thresholds, brain.bins)
@@ -219,12 +257,15 @@ def _halves(
     return np.stack(times).reshape(2, n_halves, -1)
 
 
-def _half_means(trials: Assembly, bins: FloatArray, n_halves: int) -> Iterator[FloatArray]:
+def _half_means(
+    trials: Assembly, bins: FloatArray, n_halves: int, advance: Callable[[int], None]
+) -> Iterator[FloatArray]:
     """Mean responses image x site, bin by bin, of all first halves and then of all second ones."""
     for start, end in bins:
         responses = np.asarray(time_average(trials, (start, end)).values, dtype=np.float64)
         for half in half_means(responses, n_splits=n_halves):
             yield from half
+        advance(1)
 
 
 # --- the model -----------------------------------------------------------------------------------

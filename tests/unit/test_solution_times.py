@@ -186,6 +186,21 @@ def test_ceiling_is_the_agreement_of_halves_of_the_trials(scored):
     assert "halves of the trials" in score.record.choices["ceiling"]
 
 
+def test_halves_are_decoded_once_for_all_models(cache_folder, monkeypatch):
+    X, onset = world()
+    data = data_of(table_of(onset), trials=trials_of(X, n=2))
+    first = benchmark(data).score(model_of(X), Settings())
+
+    def never(*_args, **_options):
+        raise AssertionError("decoded again")
+
+    other = data_of(table_of(onset, 0.9), trials=trials_of(X, n=2))
+    monkeypatch.setattr(solving, "_halved", never)
+    assert benchmark(data).score(model_of(X[:, ::-1]), Settings()).ceiling == first.ceiling
+    with pytest.raises(AssertionError, match="decoded again"):
+        benchmark(other).score(model_of(X), Settings())
+
+
 def test_a_formula_brings_the_ceiling_into_value_and_draws(scored):
     X, _, data, raw = scored
     score = benchmark(data).score(model_of(X), Settings(seed=3, formula="r/sqrt(c)"))
