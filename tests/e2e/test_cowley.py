@@ -189,3 +189,17 @@ def test_network_trained_on_photographs_beats_pixels_widely(here, cache_folder):
     assert network.value > pixels.value + 0.2
     assert network.ci[0] > pixels.ci[1]
     assert network.ceiling > network.value
+
+
+def test_ridge_on_all_four_sessions(call, here, tmp_path, cache_folder):
+    status, out, _ = call(
+        "score", "-m", "pixels", "-b", "Cowley2023.V4-ridge", "--limit", 100,
+        "-o", tmp_path / "results", "--format", "json", "-q",
+    )  # fmt: skip
+    assert status == 0
+    (score,) = json.loads(out)
+    assert (score["n_units"], score["n_stimuli"], score["partial"]) == (239, 400, True)
+    choices = score["record"]["choices"]
+    assert choices["map"] == "ridge-cv"
+    assert choices["pca"] == "none"
+    assert score["ci"][0] < score["value"] < score["ci"][1]
