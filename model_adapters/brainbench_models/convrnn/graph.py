@@ -260,16 +260,17 @@ class Graph:
         return {name: step for name, step in first.items() if name != IMAGE}
 
     def needed(self, unroll: Unroll = "layered") -> dict[str, int]:
-        """Least number of steps for each recurrent cell to count.
+        """Least number of steps for each recurrent cell to count; cells that lead nowhere are left out.
 
         The image reaches the cell; one step later its recurrent weights act on what the image left there;
-        then that travels to the read-out, by the shortest way.
+        then the cell's output travels to the read-out, by the shortest way. What a cell hands on in the
+        step after (the memory c of the reciprocal gated ones) is not waited for, as in the paper.
         """
         first, travel = self.driven(unroll), self._travel(unroll)
         return {
             layer.name: first[layer.name] + 1 + travel[layer.name] + 1
             for layer in self.layers
-            if layer.cell is not None
+            if layer.cell is not None and layer.name in travel
         }
 
     def minimal_steps(self, unroll: Unroll = "layered") -> int:
@@ -282,24 +283,25 @@ class Graph:
 
     def never_reached(self, steps: int, unroll: Unroll = "layered") -> list[str]:
         """What so few steps leave unused: cells by layer, and the read-out if the image never gets there."""
-        unused = [name for name, least in self.needed(unroll).items() if least > steps]
+        needed = self.needed(unroll)
+        cells = [layer.name for layer in self.layers if layer.cell is not None]
+        unused = [name for name in cells if needed.get(name, steps + 1) > steps]
         if self.driven(unroll)[self.readout.name] >= steps:
             unused.append(self.readout.name)
         return unused
 
     def _travel(self, unroll: Unroll) -> dict[str, int]:
-        """Steps from each layer to the read-out, by the shortest way."""
+        """Steps from each layer to the read-out, by the shortest way; without layers that lead nowhere."""
         forward = 1 if unroll == "layered" else 0
         edges = [
-            *((source, to, forward) for to, source in self.sources.items()),
+            *((source, to, forward) for to, source in self.sources.items() if source != IMAGE),
             *((source, to, 1) for source, to in self.feedback),
         ]
-        far = len(edges) + 1
-        steps = {layer.name: far for layer in self.layers} | {self.readout.name: 0}
+        steps = {self.readout.name: 0}
         for _ in edges:  # Bellman and Ford: so many rounds find any shortest way
             for source, to, cost in edges:
-                if source != IMAGE:
-                    steps[source] = min(steps[source], steps[to] + cost)
+                if to in steps:
+                    steps[source] = min(steps.get(source, steps[to] + cost), steps[to] + cost)
         return steps
 
 

@@ -1,0 +1,255 @@
+"""ConvRNNs as BrainModels: weights, clocks, presentations, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from convrnns import SIDE, small, small_net
+
+from brainbench import loading, stimuli
+from brainbench.errors import ActivationError, InputError, UnknownNameError
+from brainbench.extract import checkpoint
+from brainbench.extract.preprocess import Preprocess
+from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.interfaces import BEHAVIOUR, BrainModel
+from brainbench.presentation import Presentation
+from brainbench.stimuli import StimulusSet
+from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.models import clock, convrnn, diagram
+from brainbench_models.convrnn.networks import graph
+from brainbench_models.convrnn.tensorflow import convert, variables
+from brainbench_models.convrnn.unroll import ConvRNN
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
+PULSE = Presentation(kind="pulse", on_ms=30, total_ms=80)
+
+
+def _model(net: ConvRNN) -> WrappedModel:
+    return wrap(
+        net,
+        layers={"V4": "conv2", "IT": ["conv3", "conv4"]},
+        preprocess=Preprocess(name="small", size=(SIDE, SIDE)),
+        timeline=clock(net.graph, steps=net.steps),
+        behaviour="behaviour",
+        presentations=("constant", "pulse"),
+        name="small",
+    )
+
+
+def _pictures() -> StimulusSet:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
+    return stimuli.from_arrays("four", pixels, ids=list("abcd"))
+
+
+def test_a_pulse_and_a_constant_image_are_different_activations() -> None:
+    model = _model(small_net(None))
+    constant = model.activations(_pictures(), ["conv2"])["conv2"]
+    pulse = model.activations(_pictures(), ["conv2"], PULSE)["conv2"]
+    assert constant.sizes["time"] == pulse.sizes["time"] == 8
+    assert pulse.coords["time_start"].to_numpy().tolist() == [10.0 * t for t in range(8)]
+    assert pulse.coords["time_end"].to_numpy()[-1] == 80.0
+    c, p = constant.to_numpy(), pulse.to_numpy()
+    changed = [not np.array_equal(c[:, :, t], p[:, :, t]) for t in range(8)]
+    assert changed == [False] * 4 + [True] * 4  # layer 2 is one step late
+    longer = model.activations(_pictures(), ["conv2"], Presentation(kind="pulse", on_ms=50))
+    assert not np.array_equal(longer["conv2"].to_numpy(), p)
+
+
+def test_a_static_network_gives_the_square_wave_of_its_pulse() -> None:
+    wave = _model(small_net(None)).activations(_pictures(), ["conv3"], PULSE)["conv3"].to_numpy()
+    driven = [float(np.ptp(wave[:, :, t], axis=0).max()) > 0 for t in range(8)]
+    assert driven == [False, False, True, True, True, False, False, False]
+
+
+def test_the_behaviour_is_one_state() -> None:
+    model = _model(small_net("gru"))
+    (layer,) = model.areas[BEHAVIOUR]
+    assert model.activations(_pictures(), [layer])[layer].sizes["time"] == 1
+
+
+def test_a_presentation_longer_than_the_network_runs() -> None:
+    with pytest.raises(InputError, match="for a network of 8 steps of 10 ms"):
+        _model(small_net(None)).activations(_pictures(), ["conv2"], Presentation(total_ms=90))
+
+
+def test_exploding_activations_name_layer_step_and_stimulus() -> None:
+    net = small_net("timedecay")
+    with torch.no_grad():
+        net.conv3.cell.decay.fill_(1e30)  # type: ignore[union-attr, operator]
+    with pytest.raises(ActivationError, match="layer 'conv3' gives inf at step 4 for stimulus"):
+        _model(net).activations(_pictures(), ["conv3"])
+
+
+def test_probing_takes_the_presentation_too() -> None:
+    probe = _model(small_net("gru")).probe(_pictures(), ["conv2"], PULSE)
+    assert probe.steps == {"conv2": 8}
+
+
+def test_a_presentation_that_does_not_exist() -> None:
+    with pytest.raises(UnknownNameError, match="flash"):
+        wrap(small_net(None), layers=["conv1"], presentations=("constant", "flash"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kinds", [("pulse",), ()])
+def test_a_model_that_takes_no_constant_image(kinds: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="presentations="):
+        wrap(small_net(None), layers=["conv1"], presentations=kinds)  # type: ignore[arg-type]
+
+
+def test_a_function_that_would_take_a_presentation() -> None:
+    with pytest.raises(InputError, match="torch module"):
+        wrap(lambda images: images, presentations=("constant", "pulse"))
+
+
+def test_by_name() -> None:
+    model = loading.load_model("convrnn_timedecay_shallow@untrained-3")
+    assert isinstance(model, BrainModel)
+    assert model.name == "convrnn_timedecay_shallow@untrained-3"
+    assert model.weights == "untrained-3"
+    assert set(model.presentations) == {"constant", "pulse"}
+    assert not model.static
+    assert model.areas["V4"] == ("conv3",)
+    assert "V1" not in model.areas
+    (timeline,) = model.clocks.values()
+    assert timeline.spans("conv3", calls=26)[:2] == ((0.0, 10.0), (10.0, 20.0))
+
+
+def test_areas_of_deep_networks() -> None:
+    supplement = convrnn("ff6_deeper", weights="untrained")
+    assert supplement.areas["V4"] == ("conv6",)
+    assert supplement.areas["IT"] == ("conv7", "conv8")
+    assert (supplement.areas["pIT"], supplement.areas["aIT"]) == (("conv7",), ("conv8",))
+    readme = convrnn("ff6_deeper", weights="untrained", areas="readme")
+    assert readme.areas["V4"] == ("conv5", "conv6")
+    assert readme.areas["pIT"] == ("conv7", "conv8")
+    with pytest.raises(UnknownNameError, match="areas 'paper'"):
+        convrnn("ff6", areas="paper")  # type: ignore[arg-type]
+
+
+def test_options_are_part_of_the_name() -> None:
+    model = convrnn("ff6", weights="untrained-1", steps=30, unroll="full", decoder="max_conf")
+    assert model.name == "ff6-full-t30-max_conf@untrained-1"
+
+
+def test_weights_that_cannot_be_had_are_told() -> None:
+    model = convrnn("ff6")
+    assert model.weights == "untrained-0"
+    assert "TensorFlow" in model.notes[0]
+    with pytest.raises(InputError, match="ff6 with weights 'imagenet'") as error:
+        convrnn("ff6", weights="imagenet")
+    assert "convert" in error.value.todo
+    with pytest.raises(InputError, match="ff6 with weights 'trained'"):
+        convrnn("ff6", weights="trained")
+
+
+def test_seeded_weights_are_the_same_again_and_differ_between_seeds() -> None:
+    one, again, other = (small_net("lstm", seed=s).state_dict() for s in (0, 0, 1))
+    assert all(torch.equal(one[key], again[key]) for key in one)
+    assert not torch.equal(
+        one["conv2.cell.gates.input.weight"], other["conv2.cell.gates.input.weight"]
+    )
+
+
+def test_seeded_weights_have_the_widths_they_were_drawn_with() -> None:
+    net = seeded(ConvRNN(graph("convrnn_gru_shallow")), seed=0)
+    state = net.state_dict()
+    assert float(state["conv3.conv.weight"].std()) == pytest.approx((128 * 9) ** -0.5, rel=0.01)
+    for part in ("input", "state"):  # one kernel over both
+        width = float(state[f"conv4.cell.candidates.{part}.weight"].std())
+        assert width == pytest.approx((512 * 9) ** -0.5, rel=0.01)
+    assert bool((state["conv4.cell.gates.input.bias"] == 1).all())
+    assert float(state["imnetds.weight"].std()) == pytest.approx(0.01, rel=0.01)
+    assert float(state["conv3.conv.weight"].abs().max()) < 2.28 * (128 * 9) ** -0.5  # cut
+
+
+def _state(name: str = "ff6") -> tuple[ConvRNN, dict[str, torch.Tensor]]:
+    net = ConvRNN(graph(name))
+    return net, dict(net.state_dict())
+
+
+def test_weights_from_a_file(tmp_path: Path) -> None:
+    _, state = _state()
+    path = tmp_path / "ff6.safetensors"
+    checkpoint.write(state, path, about={})
+    model = convrnn("ff6", weights=str(path))
+    assert model.weights.startswith("file-")
+
+
+def test_a_wrong_checkpoint_lists_what_is_missing_and_what_is_not_known(tmp_path: Path) -> None:
+    _, state = _state()
+    state["conv9.conv.weight"] = state.pop("conv5.conv.weight")
+    state["conv2.conv.bias"] = torch.zeros(3)
+    path = tmp_path / "wrong.safetensors"
+    checkpoint.write(state, path, about={})
+    with pytest.raises(InputError) as error:
+        convrnn("ff6", weights=str(path))
+    assert "1 missing (conv5.conv.weight)" in error.value.got
+    assert "1 not of this network (conv9.conv.weight)" in error.value.got
+    assert "1 of another shape (conv2.conv.bias)" in error.value.got
+
+
+def _arrays() -> dict[str, np.ndarray]:
+    shapes = json.loads((Path(__file__).parents[1] / "oracle/data/convrnn_vars.json").read_text())[
+        "timedecay_shallow"
+    ]["vars"]
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
+def test_a_released_checkpoint_lists_what_is_missing_and_what_is_not_known() -> None:
+    declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
+    arrays["tnn_model/conv7/pre_0/bias"] = arrays.pop("tnn_model/conv5/pre_0/bias")
+    with pytest.raises(InputError) as error:
+        convert(arrays, declared)
+    assert "1 missing (tnn_model/conv5/pre_0/bias)" in error.value.got
+    assert "1 not of this network (tnn_model/conv7/pre_0/bias)" in error.value.got
+
+
+def test_what_training_and_decoders_leave_in_a_checkpoint_is_passed_over() -> None:
+    declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
+    arrays["global_step"] = np.zeros(())
+    arrays["tnn_model/conv1/pre_0/bias/Momentum"] = np.zeros(64)
+    arrays["tnn_model/normalize/softmax_beta"] = np.ones(1)
+    assert convert(arrays, declared).keys() == ConvRNN(declared).state_dict().keys()
+
+
+def test_a_memory_where_there_is_none_is_refused() -> None:
+    declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
+    arrays["tnn_model/conv1/memory_decay"] += 0.25
+    with pytest.raises(InputError, match=r"conv1/memory_decay is 0\.25"):
+        convert(arrays, declared)
+
+
+def test_a_variable_with_other_axes_is_refused() -> None:
+    declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
+    arrays["tnn_model/conv1/pre_0/weights_basenet"] = np.zeros((7, 7, 3))
+    with pytest.raises(InputError, match=r"weights_basenet of shape \(7, 7, 3\)"):
+        convert(arrays, declared)
+
+
+def test_orders_of_axes() -> None:
+    by_layout = {v.layout: v for v in variables(graph("convrnn_rgc_intermediate")) if v.keys}
+    kernel = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    (moved,) = by_layout["kernel"].parts(kernel).values()
+    assert moved.shape == (5, 4, 2, 3)
+    assert moved[4, 2, 1, 0] == kernel[1, 0, 2, 4]
+    depthwise = np.arange(2 * 3 * 4).reshape(2, 3, 4, 1)
+    (moved,) = by_layout["depthwise"].parts(depthwise).values()
+    assert moved.shape == (4, 1, 2, 3)
+    assert moved[3, 0, 1, 2] == depthwise[1, 2, 3, 0]
+    matrix = np.arange(6).reshape(2, 3)
+    (moved,) = by_layout["matrix"].parts(matrix).values()
+    assert moved.tolist() == matrix.T.tolist()
+
+
+def test_the_diagram_of_a_network() -> None:
+    drawn = diagram(small("rgc_median", feedback=True))
+    assert drawn.nodes == ("image", "conv1", "conv2", "conv3", "conv4", "imnetds")
+    assert ("image", "conv1") in drawn.feedforward
+    assert ("conv4", "imnetds") in drawn.feedforward
+    assert set(drawn.feedback) == {("conv4", "conv2"), ("conv3", "conv2")}
+    assert set(drawn.recurrent or ()) == {"conv2", "conv3", "conv4"}
