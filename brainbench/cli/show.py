@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from brainbench.cli.list_ import KINDS
 
+if TYPE_CHECKING:
+    from brainbench.interfaces import BrainModel
+    from brainbench.timeline import Span, Timeline
+
 
 def show(
     name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw a model's graph, feed-forward and feedback: .png, .pdf or .svg."),
+    ] = None,
 ) -> None:
     """Show one model, benchmark, data set or composite."""
     facts = _facts(name)
+    if figure is not None:
+        facts["figure"] = _draw(name, figure)
     if as_json:
         print(json.dumps(facts, indent=1, default=str))
         return
@@ -93,22 +105,98 @@ def _composite(name: str) -> dict[str, Any]:
 
 
 def _model(name: str) -> dict[str, Any]:
+    from brainbench.about import NOTHING
     from brainbench.loading import load_model
     from brainbench.scores import are_untrained
 
     model = load_model(name)
-    clocks = []
-    for clock in model.clocks.values():
-        clocks.append(f"{clock.name}: {clock.source}")
-        for layer, spans in clock.steps.items():
-            clocks.append(f"  {layer} " + ", ".join(f"{a:g}-{b:g} ms" for a, b in spans))
-    return {
+    about = getattr(model, "about", NOTHING)
+    untrained = " (seeded random numbers, not trained)" if are_untrained(model.weights) else ""
+    facts = {
         "model": model.name,
-        "weights": model.weights
-        + (" (seeded random numbers, not trained)" if are_untrained(model.weights) else ""),
+        "weights": model.weights + untrained,
+        "source": about.source,
+        "parameters": None,
+        "depth": about.depth,
         "areas": [f"{region}: {', '.join(layers)}" for region, layers in model.areas.items()],
+        "layers": [],
+        **_inside(model),
         "static": "yes, one state per image" if model.static else "no",
-        "clocks": clocks,
+        "clocks": [line for clock in model.clocks.values() for line in _clock(clock)],
         "presentations": ", ".join(sorted(model.presentations)),
+        "licence": about.licence,
+        "citation": about.citation,
         "digest": model.digest,
     }
+    return {key: value for key, value in facts.items() if value not in (None, [])}
+
+
+def _inside(model: BrainModel) -> dict[str, Any]:
+    """Parameters, and the shapes of all layers that it names, where the model can be looked into."""
+    from brainbench.extract.describe import parameters_of, sizes_of
+    from brainbench.extract.wrap import WrappedModel
+
+    if not isinstance(model, WrappedModel):
+        return {}
+    named = [layer for layers in model.areas.values() for layer in layers]
+    clocked = [layer for clock in model.clocks.values() for layer in clock.steps]
+    # A clock's name may be the beginning of a layer's, or of several: "IT" of "IT.output".
+    whole = [name for name in clocked if not any(layer.startswith(f"{name}.") for layer in named)]
+    sizes = sizes_of(model, [name for name in (*whole, *named) if _has(model, name)])
+    parameters = parameters_of(model)
+    return {
+        "parameters": None if parameters is None else f"{parameters:,}",
+        "layers": [
+            f"{layer}: {'x'.join(map(str, size.shape))}"
+            + (f", {size.steps} steps" if size.steps > 1 else "")
+            for layer, size in sizes.items()
+        ],
+    }
+
+
+def _has(model: Any, layer: str) -> bool:
+    """Whether there is such a layer; a clock may name others."""
+    from brainbench.errors import UnknownNameError
+
+    try:
+        model.network.check(layer)
+    except UnknownNameError:
+        return False
+    return True
+
+
+def _clock(clock: Timeline) -> Iterator[str]:
+    """One line for all layers with the same steps, and few words for many steps of one length."""
+    yield f"{clock.name}: {clock.source}"
+    alike: dict[tuple[Span, ...], list[str]] = {}
+    for layer, spans in clock.steps.items():
+        alike.setdefault(tuple(spans), []).append(layer)
+    for spans, layers in alike.items():
+        yield f"  {', '.join(layers)} {_spans(spans)}"
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    first, last = spans[0], spans[-1]
+    lengths = {end - start for start, end in spans}
+    if len(spans) > 4 and len(lengths) == 1 and last[1] - first[0] == len(spans) * min(lengths):
+        return f"{len(spans)} steps of {min(lengths):g} ms, {first[0]:g}-{last[1]:g} ms"
+    return ", ".join(f"{start:g}-{end:g} ms" for start, end in spans)
+
+
+def _draw(name: str, path: Path) -> str:
+    from brainbench import registry
+    from brainbench.about import NOTHING
+    from brainbench.errors import InputError
+    from brainbench.loading import load_model
+    from brainbench.plot import draw_graph
+
+    is_model = name.partition("@")[0] in registry.entries("models") or registry.is_file(name)
+    model = load_model(name) if is_model else None
+    graph = getattr(model, "about", NOTHING).graph
+    if model is None or graph is None:
+        raise InputError(
+            f"{name} declares no graph to draw",
+            allowed="a model with one, such as convrnn_rgc_intermediate",
+            todo="leave --figure away",
+        )
+    return str(draw_graph(graph, path, title=model.name))

@@ -172,7 +172,7 @@ class WrappedModel:
         digest = self.digest
         keys = {layer: self._key(digest, stimuli, layer, presentation) for layer in wanted}
         store = self.cache or caches.default()
-        self._showing(presentation)._fill(store, stimuli, keys)
+        self.showing(presentation)._fill(store, stimuli, keys)
         return {
             layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
             for layer, key in keys.items()
@@ -203,7 +203,7 @@ class WrappedModel:
                 sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
         seconds = 0.0
         if absent:
-            seconds, batch = self._showing(presentation)._one_batch(stimuli, list(absent))
+            seconds, batch = self.showing(presentation)._one_batch(stimuli, list(absent))
             sizes |= {k: (a.steps[0].shape[1], len(a.steps)) for k, a in batch.items()}
         return Probe(
             features={layer: p for layer, (p, _) in sizes.items()},
@@ -228,7 +228,7 @@ class WrappedModel:
             _, stop, batch = next(in_batches(size, size, work, nbytes=_nbytes))
             return (time.perf_counter() - began) / stop, batch
 
-    def _showing(self, presentation: Presentation) -> WrappedModel:
+    def showing(self, presentation: Presentation) -> WrappedModel:
         """The same model, whose network is told how images are shown if it takes that."""
         if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
             return self

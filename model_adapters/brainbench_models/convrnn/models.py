@@ -144,7 +144,7 @@ def about(declared: Graph) -> About:
         citation=f"{PAPER}; networks as released with Nayebi et al. 2022, Neural Computation"
         if released
         else f"{PAPER}, supplement 6.1",
-        licence="code here: MIT; the release states none",
+        licence="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
         source="https://github.com/neuroailab/convrnns" if released else "no weights were released",
         depth=declared.depth,
         graph=diagram(declared),

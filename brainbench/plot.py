@@ -1,0 +1,167 @@
+"""Figures. Matplotlib is asked for when one is drawn: the extra `plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from brainbench.about import Diagram
+from brainbench.errors import InputError
+
+FORMATS = (".png", ".pdf", ".svg")
+_INK, _BACK, _CELL = "#222222", "#c0392b", "#2e6f9e"
+_WIDTH, _HEIGHT = 0.72, 0.5  # of a node, where neighbours are 1 apart
+
+
+def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
+    """Draw a network: feed-forward in a row, feedback in arcs above, a loop under each recurrent cell.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        Nodes and arrows.
+    path : Path
+        Where to; its end says the format.
+    title : str
+        Above the figure.
+
+    Raises
+    ------
+    InputError
+        Matplotlib is not installed; an end that is no format; a path that cannot be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(
+            f"a figure called {path.name!r}",
+            allowed="a file that ends in " + ", ".join(FORMATS),
+            todo="call it for example graph.png",
+        )
+    figure, axes = _canvas(len(diagram.nodes))
+    place = {name: float(index) for index, name in enumerate(diagram.nodes)}
+    for name, x in place.items():
+        _node(axes, name, x, diagram)
+    for source, target in diagram.feedforward:
+        _forward(axes, place[source], place[target])
+    tallest = max((_arc(axes, place[a], place[b]) for a, b in diagram.feedback), default=0.6)
+    axes.set_xlim(-0.7, len(place) - 0.3)
+    axes.set_ylim(-1.15, tallest + 0.2)
+    axes.set_title(title, fontsize=11, color=_INK)
+    _legend(axes, diagram)
+    try:
+        figure.savefig(path, dpi=200)
+    except OSError as error:
+        raise InputError(
+            f"a figure at {path} ({error.strerror or error})",
+            allowed="a folder that exists and can be written",
+            todo="choose another path",
+        ) from error
+    return path
+
+
+def _canvas(nodes: int) -> tuple[Any, Any]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            f"a figure without matplotlib ({error})",
+            allowed="matplotlib, which comes with the extra plot",
+            todo="pip install 'brainbench[plot]'",
+        ) from error
+    figure = Figure(figsize=(max(1.05 * nodes, 5.0), 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    return figure, axes
+
+
+def _node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    kind = (diagram.recurrent or {}).get(name)
+    corner = (x - _WIDTH / 2, -_HEIGHT / 2)
+    axes.add_patch(
+        FancyBboxPatch(
+            corner,
+            _WIDTH,
+            _HEIGHT,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor="#e4eef6" if kind else "white",
+            edgecolor=_CELL if kind else _INK,
+            linewidth=1.2,
+        )
+    )
+    axes.text(x, 0.07 if name in (diagram.captions or {}) else 0.0, name, **_text(9, _INK))
+    axes.text(x, -0.12, (diagram.captions or {}).get(name, ""), **_text(6.5, "#555555"))
+    if kind:
+        _loop(axes, x)
+
+
+def _text(size: float, colour: str) -> dict[str, Any]:
+    return {"ha": "center", "va": "center", "fontsize": size, "color": colour}
+
+
+def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, **style))
+
+
+def _forward(axes: Any, source: float, target: float) -> None:
+    if target - source == 1:
+        ends = ((source + _WIDTH / 2, 0.0), (target - _WIDTH / 2, 0.0))
+        _arrow(axes, *ends, color=_INK, linewidth=1.2, shrinkA=0, shrinkB=0)
+        return
+    below = -_HEIGHT / 2  # an arm that passes over nodes goes below them
+    curve = f"arc3,rad={0.35 if target > source else -0.35}"
+    _arrow(axes, (source, below), (target, below), color=_INK, linewidth=1.2, connectionstyle=curve)
+
+
+def _arc(axes: Any, source: float, target: float) -> float:
+    """Feedback above the row; how high it goes."""
+    from matplotlib.path import Path as Outline
+
+    base, span = _HEIGHT / 2, abs(source - target)
+    top = base + 0.25 + 0.32 * span
+    start, end = (source - 0.12, base), (target + 0.12, base)
+    outline = Outline(
+        [start, (start[0], 2 * top - base), (end[0], 2 * top - base), end],
+        [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4],
+    )
+    from matplotlib.patches import FancyArrowPatch
+
+    axes.add_patch(
+        FancyArrowPatch(
+            path=outline, arrowstyle="-|>", mutation_scale=9, color=_BACK, linewidth=1.2
+        )
+    )
+    return base + 0.75 * 2 * (top - base)  # where a cubic with such handles is highest
+
+
+def _loop(axes: Any, x: float) -> None:
+    """Draw the cell's own past, under its node."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Outline
+
+    base, depth, reach = -_HEIGHT / 2, 0.6, 0.2
+    points = [
+        (x + 0.1, base),
+        (x + reach, base - depth),
+        (x - reach, base - depth),
+        (x - 0.1, base),
+    ]
+    outline = Outline(points, [Outline.MOVETO, *[Outline.CURVE4] * 3])
+    axes.add_patch(
+        FancyArrowPatch(
+            path=outline, arrowstyle="-|>", mutation_scale=8, color=_CELL, linewidth=1.1
+        )
+    )
+
+
+def _legend(axes: Any, diagram: Diagram) -> None:
+    from matplotlib.lines import Line2D
+
+    kinds = sorted(set((diagram.recurrent or {}).values()))
+    entries = [("feed-forward", _INK)]
+    entries += [("feedback", _BACK)] if diagram.feedback else []
+    entries += [(f"recurrent cell: {', '.join(kinds)}", _CELL)] if kinds else []
+    lines = [Line2D([], [], color=colour, label=label) for label, colour in entries]
+    axes.legend(handles=lines, loc="lower center", ncols=3, frameon=False, fontsize=8)
