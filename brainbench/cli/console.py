@@ -107,7 +107,7 @@ def _table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(title, overflow="fold")
-    for title in ("score", "95 % CI", "ceiling", "sites"):
+    for title in ("score", "95 % CI", "ceiling", "units"):
         table.add_column(title, justify="right", no_wrap=True)
     return table
 
@@ -159,22 +159,31 @@ def decimal(value: float | None) -> str:
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """What the marks in a table mean, how scores were made, and why some have no value."""
-    formulas = sorted({one.formula for one in scores if one.value is not None})
-    lines = [f"protocol {settings.protocol}, seed {settings.seed}, score = " + ", ".join(formulas)]
-    if not formulas:
-        lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
+    lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
+    lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
     marks = (
         ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
-        ("(-n) n sites left out", [s.n_excluded > 0 for s in scores]),
+        ("(-n) n units left out", [s.n_excluded > 0 for s in scores]),
     )
     lines += [text for text, present in marks if any(present)]
-    methods = sorted({one.ci_method for one in scores if one.ci_method})
-    lines += [f"interval: {method}" for method in methods]
-    excluded = {reason for one in scores for reason in one.excluded}
-    lines += [f"left out: {reason}" for reason in sorted(excluded)]
+    lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
+    reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
+    lines += _by_benchmark("left out", reasons)
     return lines + _reasons(scores)
+
+
+def _by_benchmark(title: str, said: Sequence[tuple[Score, str | None]]) -> list[str]:
+    """What is said of benchmarks, each text once, with their names where not all share it."""
+    groups: dict[str, list[str]] = {}
+    for one, text in said:
+        groups.setdefault(str(text), []).append(one.benchmark)
+    if len(groups) == 1:
+        return [f"{title}: {text}" for text in groups]
+    return [
+        f"{title}: {text} ({', '.join(dict.fromkeys(names))})" for text, names in groups.items()
+    ]
 
 
 def _reasons(scores: Sequence[Score]) -> list[str]:

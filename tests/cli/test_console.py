@@ -166,3 +166,24 @@ def test_bars_go_when_the_work_is_broken_off(screen):
     with pytest.raises(KeyboardInterrupt), terminal.task("work", 2):
         raise KeyboardInterrupt
     assert terminal._bars is None
+
+
+def test_what_differs_between_benchmarks_is_said_of_each():
+    from brainbench.cli.console import footnotes
+    from brainbench.interfaces import Settings
+    from brainbench.scores import Score
+
+    def one(benchmark, formula, method):
+        return Score(
+            model="m", weights="none", benchmark=benchmark, version=1, protocol="paper",
+            value=0.5, formula=formula, ci_method=method, file="f",
+        )  # fmt: skip
+
+    alike = [one("A.IT-pls", "raw-v1", "images"), one("A.V4-pls", "raw-v1", "images")]
+    assert footnotes(alike, Settings())[1:] == ["score: raw-v1", "interval: images"]
+    mixed = [*alike, one("A.IT-dynamics", "r/sqrt(c)-v1", "images")]
+    assert footnotes(mixed, Settings())[1:] == [
+        "score: raw-v1 (A.IT-pls, A.V4-pls)",
+        "score: r/sqrt(c)-v1 (A.IT-dynamics)",
+        "interval: images",
+    ]

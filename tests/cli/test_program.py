@@ -17,13 +17,13 @@ PROGRAM = str(Path(sys.executable).parent / "brainbench")
 def test_help(shell):
     done = shell("--help")
     assert done.status == 0
-    for verb in ("score", "list", "show"):
+    for verb in ("score", "leaderboard", "selftest", "list", "show"):
         assert verb in done.out
     assert "brainbench score --model cornet_s --benchmark all" in done.out
     assert done.err == ""
 
 
-@pytest.mark.parametrize("verb", ["score", "list", "show"])
+@pytest.mark.parametrize("verb", ["score", "leaderboard", "selftest", "extract", "list", "show"])
 def test_help_of_a_verb_fits_80_columns(shell, verb):
     done = shell(verb, "--help")
     assert done.status == 0

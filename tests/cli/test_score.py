@@ -29,15 +29,15 @@ def test_a_table_of_scores(call, results_folder):
     done = call("score", "--model", "fake@untrained-0", "--benchmark", TWO)
     assert done.status == 0
     lines = [line.split() for line in done.out.splitlines()]
-    assert lines[0] == ["model", "benchmark", "score", "95", "%", "CI", "ceiling", "sites"]
+    assert lines[0] == ["model", "benchmark", "score", "95", "%", "CI", "ceiling", "units"]
     assert lines[1][:4] == ["fake@untrained-0", "°", "Fake.IT-pls", "~"]
     assert lines[1][-3:] == [".871", "4", "(-1)"]
     assert lines[2][2] == "Fake.V1-pls"
     for words in (
-        "protocol paper, seed 0, score = raw-v1",
+        "protocol paper, seed 0\nscore: raw-v1",
         "° untrained: the weights are seeded random numbers",
         "~ simulated brain: no animal was recorded",
-        "(-n) n sites left out",
+        "(-n) n units left out",
         "interval: bootstrap over stimuli",
         "left out: constant response",
     ):
