@@ -16,7 +16,15 @@ import numpy.typing as npt
 from brainbench import progress
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Sessions, Settings, layers_of
+from brainbench.interfaces import (
+    Benchmark,
+    BrainModel,
+    Needs,
+    Sessions,
+    Settings,
+    clock_of,
+    layers_of,
+)
 from brainbench.metrics.dynamics import Votes, best_layer, loss_per_bin, over_images
 from brainbench.metrics.shared_map import SharedMap, fit, pls, prepare
 from brainbench.procedures.over_time import Held
@@ -27,6 +35,7 @@ from brainbench.procedures.time_score import Fitted, score_of
 from brainbench.scores import Score
 from brainbench.stats.permutation import shuffles
 from brainbench.stats.splits import SPLITS, Split, inner, paper
+from brainbench.timeline import Timeline
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -59,6 +68,10 @@ class Dynamics:
         stacked samples in memory.
     blank : bool
         Divide responses by the average response to a blank, where the data has one.
+    static_latency : float or None
+        When the response of a static network begins, in ms: shown a pulse, its one state is a square wave as
+        long as the picture, and the network says nothing before and after. None: the state holds at all
+        times. Only of `paper`, and only for models whose clock says nothing itself (`timeline.square_wave`).
     formula : str or None
         Taken in each time bin; None for the protocol's own: "r/sqrt(c)", and "raw" under `brainscore`.
     """
@@ -70,6 +83,7 @@ class Dynamics:
     n_components: int = 25
     pls_solver: Literal["exact", "nipals"] = "exact"
     blank: bool = True
+    static_latency: float | None = None
     formula: str | None = None
 
     def __post_init__(self) -> None:
@@ -115,7 +129,8 @@ class Dynamics:
                 allowed="sites whose response varies with the image",
                 todo="check the time window and the recordings",
             )
-        offered = states(benchmark, model, settings, brain.stimuli, brain.bins)
+        wave = self._square_wave(benchmark, model, settings)
+        offered = states(benchmark, model, settings, brain.stimuli, brain.bins, static=wave)
         fitted = _fitted(self, offered, brain, varying, settings)
         brainscore = settings.protocol == "brainscore"
         return score_of(
@@ -124,8 +139,35 @@ class Dynamics:
             settings,
             fitted,
             formula=settings.formula or self.formula or ("raw" if brainscore else "r/sqrt(c)"),
-            choices=_choices(self, brainscore=brainscore),
+            choices={
+                **_choices(self, brainscore=brainscore),
+                "static_model": _of_static(model, settings, wave),
+            },
         )
+
+    def _square_wave(
+        self, benchmark: Benchmark, model: BrainModel, settings: Settings
+    ) -> Timeline | None:
+        """Clock of a static network that is shown a pulse."""
+        on_ms = benchmark.presentation.on_ms
+        if self.static_latency is None or on_ms is None or settings.protocol == "brainscore":
+            return None
+        wave = (self.static_latency, self.static_latency + on_ms)
+        return Timeline(
+            name="square-wave",
+            source=f"latency that {benchmark.identifier} declares",
+            steps={layer: [wave] for layer in layers_of(model, benchmark.region, settings)},
+            outside="blank",
+        )
+
+
+def _of_static(model: BrainModel, settings: Settings, wave: Timeline | None) -> str | None:
+    if not clock_of(model, settings.protocol).static:
+        return None
+    if wave is None:
+        return "its one state holds at all times, also when the picture is gone"
+    ((start, end),) = next(iter(wave.steps.values()))
+    return f"a square wave from {start:g} to {end:g} ms, no response outside"
 
 
 def _choices(how: Dynamics, *, brainscore: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from brainbench.interfaces import Benchmark, BrainModel, Settings, clock_of, lay
 from brainbench.metrics.state_components import Products, Reduced, products
 from brainbench.procedures.candidates import CHUNK_BYTES, COLUMNS
 from brainbench.stimuli import StimulusSet
-from brainbench.timeline import Span
+from brainbench.timeline import Span, Timeline
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -120,6 +120,8 @@ def states(
     settings: Settings,
     stimuli: StimulusSet,
     bins: Sequence[Span],
+    *,
+    static: Timeline | None = None,
 ) -> list[States]:
     """Every layer that may stand for the benchmark's region, over the given time bins.
 
@@ -135,6 +137,8 @@ def states(
         In the order that the rows shall have.
     bins : sequence of (start, end)
         In ms from stimulus onset.
+    static : Timeline, optional
+        Clock of a model that has one state and does not say when; None lets the state hold at all times.
 
     Raises
     ------
@@ -152,6 +156,8 @@ def states(
     shown = benchmark.presentation.accepted_by(model.presentations)
     found = model.activations(stimuli, layers, shown)
     clock = clock_of(model, settings.protocol)
+    if clock.static and static is not None:
+        clock = static
     return [
         States(
             layer=layer,

@@ -273,7 +273,6 @@ def _record(
         if paper
         else "mean over all bins",
         "window_ms": list(benchmark.window),
-        "presentation_of_static": "holds at all times" if model.static else None,
     }
     return record_of(
         benchmark,

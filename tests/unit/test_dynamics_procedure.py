@@ -1,5 +1,7 @@
 """The road from recordings and activations over time to a Score of neural dynamics."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from known import Known, brain
@@ -16,7 +18,7 @@ from brainbench.presentation import Presentation
 from brainbench.procedures import states as states_module
 from brainbench.procedures.dynamics import Dynamics
 from brainbench.stats.splits import inner
-from brainbench.timeline import Timeline, square_wave
+from brainbench.timeline import STATIC, Timeline, square_wave
 
 N, SITES, P, BINS = 80, 6, 8, 6
 TIME = [(10.0 * k, 10.0 * (k + 1)) for k in range(BINS)]
@@ -193,6 +195,23 @@ def test_square_wave_says_nothing_outside_its_pulse(data, moving):
     assert (r[[0, 4, 5]] == 0).all()
     assert (r[1:4] > 0.1).all()
     assert found.figures["constant_predictions"] == [SITES, 0, 0, 0, SITES, SITES]
+
+
+def test_a_static_model_holds_or_is_a_square_wave(data, moving):
+    X = moving[0][:, :, [2]]
+    holds = benchmark(data).score(model_of(data, X, clock=STATIC))
+    assert not any(holds.figures["constant_predictions"])
+    assert holds.record.choices["static_model"].startswith("its one state holds at all times")
+    pulse = Presentation(kind="pulse", on_ms=20, total_ms=60)
+    late = replace(benchmark(data, static_latency=30.0), presentation=pulse)
+    wave = late.score(model_of(data, X, clock=STATIC))
+    assert np.flatnonzero(wave.figures["r"]).tolist() == [3, 4]
+    assert wave.record.choices["static_model"].startswith("a square wave from 30 to 50 ms")
+    # A model that knows its own times keeps them, and so does Brain-Score's repetition of one state.
+    assert late.score(model_of(data, moving[0])).record.choices["static_model"] is None
+    theirs = replace(late, procedure=Dynamics(n_components=3, static_latency=30.0))
+    found = theirs.score(model_of(data, X, clock=STATIC), Settings(protocol="brainscore"))
+    assert np.all(found.figures["r"])
 
 
 def test_the_clock_of_a_model_makes_the_bins(data, moving):

@@ -1,0 +1,150 @@
+"""Known truth over time: who reaches the ceiling of every bin, who has no dynamics, who is at zero."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from brainbench.data.arrays import ArrayData
+from brainbench.interfaces import BrainModel, Settings
+from brainbench.procedures.over_time import LEAST_RELIABILITY
+from brainbench.simulate.brain import SimulatedBrain
+from brainbench.timeline import STATIC
+from brainbench_benchmarks.simulated_dynamics import IT_dynamics, V4_dynamics
+from brainbench_models.simulated import simulated_population, simulated_readout
+
+pytestmark = pytest.mark.slow
+
+CASES = {"V4": V4_dynamics, "IT": IT_dynamics}
+
+
+@dataclass(frozen=True)
+class Still:
+    """A model whose responses are averaged over time: what a network without dynamics could know at best."""
+
+    moving: BrainModel
+    name: str = "still"
+    weights: str = "none"
+    static: bool = True
+    presentations: tuple[str, ...] = ("constant", "pulse")
+    digest: str = "still"
+
+    @property
+    def areas(self):
+        return self.moving.areas
+
+    @property
+    def clocks(self):
+        return {"static": STATIC}
+
+    def activations(self, stimuli, layers, presentation):
+        found = self.moving.activations(stimuli, layers, presentation)
+        return {layer: self._mean(one) for layer, one in found.items()}
+
+    def _mean(self, one):
+        first = one.isel(time=[0])
+        return first.copy(data=one.values[:, :, 7:].mean(axis=2, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def brain(session_cache):
+    return SimulatedBrain()
+
+
+@pytest.fixture(scope="module")
+def scores(brain):
+    """Value of each model in each region, protocol paper."""
+    models = {
+        "readout": simulated_readout(),
+        "population": simulated_population(),
+        "still": Still(simulated_population()),
+    }
+    found = {
+        (region, name): case.on(brain).score(model)
+        for region, case in CASES.items()
+        for name, model in models.items()
+    }
+    for region, case in CASES.items():
+        held = replace(case.procedure, static_latency=None)
+        found[region, "held"] = replace(case.on(brain), procedure=held).score(models["still"])
+    return found
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_the_true_readout_reaches_the_ceiling(scores, region):
+    found = scores[region, "readout"]
+    low, high = found.ci
+    assert low <= 1.0 <= high
+    assert found.value == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_every_bin_that_counts_reaches_its_own_known_ceiling(scores, brain, region):
+    """Against the truth, not against the split-half: sqrt(signal / (signal + Poisson noise / trials))."""
+    found = scores[region, "readout"]
+    truth, used = brain.truth(region).values, np.array(found.figures["bins_used"])
+    signal, noise = truth.var(axis=0), truth.mean(axis=0) / brain.n_trials
+    known = np.median(np.sqrt(signal / (signal + noise)), axis=0)[used]
+    assert used.sum() >= 5
+    np.testing.assert_allclose(np.array(found.figures["r"])[used] / known, 1.0, atol=0.06)
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_the_split_half_of_each_bin_finds_the_reliability(scores, brain, region):
+    truth = brain.truth(region).values
+    signal, noise = truth.var(axis=0), truth.mean(axis=0) / brain.n_trials
+    known = np.median(signal / (signal + noise), axis=0)
+    found = np.array(scores[region, "readout"].figures["c"])
+    # Ranks of few spikes are not quite what their numbers are: up to .05 lower.
+    np.testing.assert_allclose(found, known, atol=0.08)
+    assert (found[known < 0.01] < LEAST_RELIABILITY).all()
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_the_population_reaches_nine_tenths(scores, region):
+    assert 0.9 <= scores[region, "population"].value <= 1.03
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_a_static_network_is_clearly_below(scores, region):
+    """A square wave: it knows the images as well as the population does, but not for as long."""
+    still, moving = scores[region, "still"], scores[region, "population"]
+    assert still.ci[1] < moving.ci[0]
+    assert still.value < moving.value - 0.2
+    assert moving.figures["temporal_correlation"]["all"] > 0.5
+    assert still.figures["temporal_correlation"]["all"] < (
+        moving.figures["temporal_correlation"]["all"] - 0.2
+    )
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_a_state_that_holds_for_ever_is_below_too(scores, region):
+    """By little: a correlation over images in a bin does not see that the response should have moved."""
+    held, moving = scores[region, "held"], scores[region, "population"]
+    assert held.value < moving.value - 0.02
+    # The same images and sites were drawn for both.
+    assert np.mean(held.draws < moving.draws) > 0.95
+    assert held.figures["temporal_correlation"]["all"] == 0.0
+
+
+@pytest.mark.parametrize("region", CASES)
+def test_nothing_is_predicted_before_the_response(scores, region):
+    early = np.array(scores[region, "readout"].figures["r"])[:6]
+    np.testing.assert_array_equal(early, 0.0)
+    counted = scores[region, "readout"].figures["constant_predictions"][:6]
+    assert counted == [scores[region, "readout"].n_units] * 6
+
+
+def test_shuffled_images_score_nothing(brain):
+    recorded = brain.recordings("IT")
+    order = np.random.default_rng(0).permutation(recorded.sizes["stimulus"])
+    ids = ("stimulus", recorded.coords["stimulus_id"].values)
+    mixed = recorded.isel(stimulus=order).assign_coords(stimulus_id=ids)
+    data = ArrayData(name="Mixed", pictures=brain.stimuli(), regions={"IT": mixed})
+    one = replace(IT_dynamics, data=data)
+    found = one.score(simulated_population(), Settings(null="images", null_draws=19))
+    # What is left is the spread of one shuffle, which the null shows.
+    assert abs(found.value) < 4 * found.null["sd"]
+    assert found.null["mean"] == pytest.approx(0.0, abs=3 * found.null["sd"])
+    assert found.null["sd"] < 0.1
+    assert found.null["p"] > 0.05
