@@ -88,7 +88,7 @@ def test_errors_are_three_lines_without_a_traceback(shell):
     assert done.out == ""
     assert done.err == (
         "brainbench: unknown model 'cornet'\n"
-        "  allowed: did you mean cornet_s\n"
+        "  allowed: did you mean cornet_z, cornet_s, cornet_r\n"
         "  next: see `brainbench list models`\n"
     )
 
