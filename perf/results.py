@@ -18,16 +18,23 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from page import commands, real, simulated, speed
+from page import commands, measures, real, simulated, speed
 from page.tables import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
 
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "main_command": commands.main_command,
+    "selftest": measures.selftest,
     "simulated": simulated.simulated,
     "real_v4": real.real_v4,
+    "real_measures": real.real_measures,
+    "coverage": measures.coverage,
+    "ceilings": measures.ceilings,
     "pls": speed.pls,
+    "speeds": measures.speeds,
+    "dynamics": measures.dynamics,
+    "explained": measures.explained,
     "extraction": speed.extraction,
     "memory": speed.memory,
     "foreseen": commands.foreseen,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
-from page.tables import ROOT, cell, figure, measured, table
+from page.tables import ROOT, cell, figure, figures, measured, run, scores_by_benchmark, table
 
 
 def real_v4(folder: Path) -> list[str]:
@@ -46,5 +48,49 @@ def real_v4(folder: Path) -> list[str]:
         "is the standard deviation over the ten splits:",
         "",
         "![Score of each block](layers_v4.png)",
+        "",
+    ]
+
+
+def real_measures(folder: Path) -> list[str]:
+    """The other measures on published recordings and trials."""
+    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+    names = {
+        "Cowley2023": "cowley_v4",
+        "Kriegeskorte2008": "kriegeskorte92",
+        "Geirhos2019": "cue_conflict_behaviour",
+    }
+    for name, place in names.items():
+        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    on = "Cowley2023.V4-ridge,Cowley2023.V4-ccnorm2,Kriegeskorte2008.*,Geirhos2019.*"
+    found, commands = [], []
+    for model, layer in (("efficientnet_lite0", ("--layers", "V4=_blocks.10")), ("pixels", ())):
+        command = ("brainbench", "score", "-m", model, "-b", on, *layer, "--format", "json")
+        text, _ = run(folder, *command, "-o", str(folder / "results"), may_miss=True)
+        found += json.loads(text)
+        commands.append(" ".join(command))
+    return [
+        "## Other measures on published data",
+        "",
+        *(f"`{command}`" for command in commands),
+        "",
+        *scores_by_benchmark(found),
+    ]
+
+
+def brain_alone(folder: Path) -> list[str]:
+    """Object decoded from IT over time, without a model."""
+    picture = ROOT / "docs" / "brain_alone.png"
+    return [
+        *figures(
+            folder,
+            "brain_alone",
+            "## IT alone: when the object can be read",
+            "132 neurons of macaque IT, 7 objects (Zhang et al. 2011); the pictures were not published, so "
+            "no model can be scored.",
+            "--figure",
+            str(picture),
+        ),
+        "![Decoding over time](brain_alone.png)",
         "",
     ]

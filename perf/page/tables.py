@@ -18,7 +18,8 @@ def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
 
     With `may_miss` it may end with 1, as perf scripts do when an aim is missed: the page shows it.
     """
-    env = {**os.environ, "BRAINBENCH_CACHE": str(folder / "cache")}
+    own = {"BRAINBENCH_CACHE": str(folder / "cache"), "BRAINBENCH_DATA": str(folder / "data")}
+    env = {**os.environ, **own}
     program = Path(sys.executable).parent / command[0]
     print("$", " ".join(command), file=sys.stderr, flush=True)
     done = subprocess.run(
@@ -49,13 +50,36 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 
 def cell(score: dict[str, Any]) -> str:
-    """Value and interval."""
+    """Value and interval; why there is none."""
+    if score["value"] is None:
+        return "not here" if score.get("absent") else f"none: {score['reason'].splitlines()[0]}"
+    if score["ci"] is None:
+        return figure(score["value"])
     low, high = score["ci"]
     return f"{figure(score['value'])} [{figure(low)}, {figure(high)}]"
 
 
-def figures(folder: Path, script: str, title: str, what: str) -> list[str]:
+def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """A table with a row for each benchmark and a column for each model."""
+    cells = {(s["benchmark"], s["model"]): s for s in scores}
+    benchmarks = list(dict.fromkeys(s["benchmark"] for s in scores))
+    models = list(dict.fromkeys(s["model"] for s in scores))
+    rows = []
+    for benchmark in benchmarks:
+        mine = [cells[benchmark, model] for model in models]
+        known = next((one for one in mine if one["value"] is not None), mine[0])
+        about = (known["formula"].rpartition("-v")[0], figure(known["ceiling"]), known["n_units"])
+        rows.append((benchmark, *about, *(cell(one) for one in mine)))
+    return table(("benchmark", "score", "c", "units", *models), rows)
+
+
+def text(value: Any) -> str:
+    """A figure with five digits; anything else as it is."""
+    return f"{value:.5g}" if isinstance(value, int | float) else str(value)
+
+
+def figures(folder: Path, script: str, title: str, what: str, *options: str) -> list[str]:
     """A section with one row per figure of a perf script."""
-    found = measured(folder, script)
-    rows = [(name.replace("_", " "), f"{value:.5g}") for name, value in found.items()]
+    found = measured(folder, script, *options)
+    rows = [(name.replace("_", " "), text(value)) for name, value in found.items()]
     return [title, "", f"`python perf/{script}.py`: {what}", "", *table(("", ""), rows)]

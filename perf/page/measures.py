@@ -1,0 +1,126 @@
+"""Every measure: the self-test, coverage of the intervals, and speed beside what a user would use instead."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from page.tables import cell, figure, figures, measured, run, table, text
+
+SPEEDS = ("i2n", "ost", "ridge", "rsa")
+"""Scripts that write rows with `what`, `ours_s`, `reference_s`, `reference`, `ratio`, `difference`."""
+
+
+def speeds(folder: Path) -> list[str]:
+    """Each measure beside a plain program."""
+    rows = []
+    for script in SPEEDS:
+        found = measured(folder, script)
+        rows += [(*_speed(r), f"`perf/{script}.py`") for r in found["rows"]]
+    columns = ("what", "brainbench", "instead", "ratio", "difference", "script")
+    return [
+        "## Speed of the other measures",
+        "",
+        "Each pair in one run, the same number of threads, equal figures.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def _speed(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        str(row["what"]),
+        f"{row['ours_s']:.2f} s",
+        f"{row['reference_s']:.2f} s ({row['reference']})",
+        f"{row['ratio']:.0f}" if row["ratio"] >= 10 else f"{row['ratio']:.1f}",
+        f"{row['difference']:.1e}",
+    )
+
+
+def dynamics(folder: Path) -> list[str]:
+    """One map for all time bins: time and memory."""
+    found = measured(folder, "dynamics")
+    flat = {k: v for k, v in found.items() if not isinstance(v, dict)}
+    for group, inner in found.items():
+        if isinstance(inner, dict):
+            flat |= {f"{group}: {k}": v for k, v in inner.items()}
+    rows = [(k.replace("_", " "), text(v)) for k, v in flat.items()]
+    return [
+        "## One map for all time bins",
+        "",
+        "`python perf/dynamics.py`: ridge with its penalty chosen inside the training images, from sums, "
+        "beside scikit-learn's on stacked samples of a subset.",
+        "",
+        *table(("", ""), rows),
+    ]
+
+
+def explained(folder: Path) -> list[str]:
+    """CC_norm^2 beside a loop over neurons."""
+    what = "beside a loop over neurons of the published formulas."
+    return figures(folder, "ccnorm", "## Speed of explainable variance", what)
+
+
+def ceilings(folder: Path) -> list[str]:
+    """Split-half ceilings, published and timed."""
+    what = "V4 and IT of a recording in Brain-Score's layout, and speed beside xarray and scipy."
+    return figures(folder, "ceilings", "## Split-half ceilings", what)
+
+
+def coverage(folder: Path) -> list[str]:
+    """How often the intervals hold the truth."""
+    found = measured(folder, "coverage")
+    rows = [
+        (
+            r["measure"],
+            r["random"],
+            figure(r["truth"]),
+            figure(r["width"]),
+            f"{100 * r['coverage']:.1f} %",
+            f"{100 * r['coverage_low']:.1f} to {100 * r['coverage_high']:.1f} %",
+            f"{100 * r['coverage_reflected']:.1f} %",
+            "" if r["within"] else "outside 90 to 98 %",
+        )
+        for r in found["rows"]
+    ]
+    columns = ("measure", "random", "truth", "width", "coverage", "binomial 95 %", "reflected", "")
+    return [
+        "## Coverage of the intervals",
+        "",
+        f"`python perf/coverage.py`, {found['seconds']:.0f} s: {found['replicates']} intervals of each kind, "
+        f"nominally 95 %; the truth is the mean of the same score over {found['truths']:,} fresh draws of "
+        "what is called random, at the same size. `reflected` is what intervals turned around their centre "
+        "would have covered.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def selftest(folder: Path) -> list[str]:
+    """Every measure on known truth."""
+    began = time.perf_counter()
+    written, _ = run(folder, "brainbench", "selftest", "--format", "json", may_miss=True)
+    seconds = time.perf_counter() - began
+    rows = [
+        (
+            r["benchmark"] + "".join(f", {k}={v}" for k, v in r["through"].items()),
+            r["model"],
+            " to ".join(f"{end:g}" for end in dict.fromkeys(r["expected"])),
+            cell({**r, "value": r["measured"], "reason": "; ".join(r["wrong"])}),
+            figure(r["shuffled"]) or "none",
+            ", ".join(f"{name} {figure(value)}" for name, value in r["weaker"].items()),
+            "pass" if r["passed"] else "MISS",
+        )
+        for r in json.loads(written)
+    ]
+    columns = ("check", "model", "expected", "found", "shuffled", "weaker", "")
+    return [
+        "## Self-test",
+        "",
+        f"`brainbench selftest`, {seconds:.0f} s with an empty cache: every measure on the simulated brain, "
+        "expected beside found; the shuffled control must fall below.",
+        "",
+        *table(columns, rows),
+    ]
