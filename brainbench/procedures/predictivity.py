@@ -50,6 +50,14 @@ from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
 
+COVERED = {
+    ("paper", "raw"),
+    ("paper", "r/sqrt(c)"),
+    ("brainscore", "raw"),
+    ("brainscore", "r2/c"),
+}
+"""Protocols and formulas for which the coverage of the interval was measured (docs/results.md)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Predictivity:
@@ -269,7 +277,13 @@ def _score(
         ceiling=judged.ceiling,
         error=raw.error,
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else ci.method,
+        ci_method=None
+        if ci is None
+        else ci.said(
+            coverage_measured=len(parts) == 1
+            and settings.floor is None
+            and (settings.protocol, formula) in COVERED
+        ),
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=by_unit,
         predictions=predictions(parts),

@@ -229,7 +229,7 @@ def _score(
         ceiling=c,
         error=float(values.std() / np.sqrt(len(values))) if brainscore else None,
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else f"{ci.method}; approximate",
+        ci_method=None if ci is None else ci.said(coverage_measured=formula == "raw"),
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",
         figures=_figures(how, benchmark, brain, compared),

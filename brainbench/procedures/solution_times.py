@@ -171,7 +171,11 @@ def _dynamic(
         raw=float(raw),
         error=None if settings.protocol == "paper" else float(np.nanstd(each) / len(each) ** 0.5),
         ci=None if found is None else (found.lo, found.hi),
-        ci_method=None if found is None else f"{found.method}; approximate",
+        ci_method=None
+        if found is None
+        else found.said(
+            coverage_measured=(settings.protocol, compared.formula) == ("paper", "raw")
+        ),
         draws=None if found is None else found.draws,
         figures=compared.figures() | _figures_of(solver),
         null=None if reason else compared.null(solver, settings, value=float(value)),

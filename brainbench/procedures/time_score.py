@@ -119,7 +119,12 @@ def score_of(
         ceiling=ceiling,
         error=_error(held.r, counted) if brainscore else None,
         ci=None if made is None else (made.lo, made.hi),
-        ci_method=None if made is None else f"{made.method}, maps not refitted; approximate",
+        ci_method=None
+        if made is None
+        else made.said(
+            coverage_measured=(settings.protocol, formula) == ("paper", "r/sqrt(c)"),
+            more="maps not refitted",
+        ),
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=_per_unit(held, r, c, bins),
         predictions=held.predictions(),

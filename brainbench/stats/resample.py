@@ -49,6 +49,11 @@ class Interval:
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
+    def said(self, *, coverage_measured: bool, more: str = "") -> str:
+        """How it was made, for a score; "approximate" where its coverage was not measured, or is not kept."""
+        method = f"{self.method}, {more}" if more else self.method
+        return method if coverage_measured else f"{method}; approximate"
+
 
 def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> FloatArray:
     """How often each image is drawn, with replacement.

@@ -532,3 +532,16 @@ def test_predict_is_what_the_score_used(linear):
     (expected,) = cross_predict(X[order], signal[order], [(train, test)], n_components=3)
     got = first.predicted.values[np.argsort(first.stimulus_id.values)]
     np.testing.assert_allclose(got, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "known"),
+    [({}, True), ({"formula": "r/c"}, False), ({"floor": 0.1}, False)],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(settings, known):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 6))
+    signal = X @ rng.standard_normal((6, 4))
+    data = brain(None, trials=signal + 0.5 * rng.standard_normal((6, 80, 4)))
+    score = benchmark(data).score(model_of(data, X), Settings(**settings))
+    assert score.ci_method.endswith("approximate") != known

@@ -130,3 +130,10 @@ def test_no_draw_has_a_value():
         InputError, match=r"no value in any of 3 draws\n  allowed: .*\n  next: look at"
     ):
         interval(np.full(3, np.nan), what="images", seed=0, value=1.0)
+
+
+def test_an_interval_says_whether_its_coverage_is_known():
+    made = interval(np.arange(101.0), what="images", seed=0)
+    assert made.said(coverage_measured=True) == made.method
+    assert made.said(coverage_measured=False) == f"{made.method}; approximate"
+    assert made.said(coverage_measured=True, more="not refitted") == f"{made.method}, not refitted"
