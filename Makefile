@@ -18,7 +18,7 @@ help:
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zoo]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zoo,timm,onnx]'
 	touch $@
 
 score: $(STAMP)

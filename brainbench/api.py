@@ -27,6 +27,7 @@ from brainbench.loading import (
     load_benchmark,
     load_composites,
     load_model,
+    maker,
     on,
 )
 from brainbench.run.estimate import Estimate, estimate
@@ -253,9 +254,9 @@ def _options(
 def _named(name: str, options: Mapping[str, Any]) -> BrainModel:
     """Model of that name; a registered one that has no choice of weights is made without, and it is said."""
     left = dict(options)
-    if "weights" in left and name in registry.entries("models"):
-        factory = registry.load("models", name)
-        if "weights" not in inspect.signature(factory).parameters:
+    if "weights" in left and not registry.is_file(name):
+        factory, chosen = maker(name)
+        if not chosen and "weights" not in inspect.signature(factory).parameters:
             del left["weights"]
             progress.current().note(f"{name}: there is no choice of weights for this model")
     return load_model(name, **left)

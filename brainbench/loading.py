@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from brainbench import progress, registry
@@ -82,7 +83,8 @@ def load_model(
     Parameters
     ----------
     name : str
-        "cornet_s", "cornet_s@untrained-1" (with named weights), or "FILE.py:function".
+        "cornet_s", "cornet_s@untrained-1" (with named weights), a member of a family ("timm:resnet18",
+        "net.onnx"), or "FILE.py:function".
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     batch_size : int or "auto"
@@ -99,16 +101,32 @@ def load_model(
     InputError
         Options that the model does not take, or a function that returns something else.
     """
-    known = registry.entries("models")
-    base, at, weights = name.partition("@")
-    if registry.is_file(name):
-        factory = registry.factory_from_file(name)
-    elif name in known or not at:
-        factory = registry.load("models", name)
-    else:
-        factory, options = registry.load("models", base), {**options, "weights": weights}
-    model = check_model(_made(factory, name, options), name=name)
+    factory, chosen = maker(name)
+    model = check_model(_made(factory, name, {**options, **chosen}), name=name)
     return on(model, device=device, batch_size=batch_size, precision=precision)
+
+
+def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Find the function that makes a model, and the options that its name holds, such as weights.
+
+    Raises
+    ------
+    UnknownNameError
+        No such model; the message names the closest.
+    InputError
+        "FILE.py:function" without such a file.
+    """
+    if registry.is_file(name):
+        return registry.factory_from_file(name), {}
+    key = registry.family(name)
+    if key is not None and key.startswith("."):  # a path, which may have an @ of its own
+        return partial(registry.load("families", key), name), {}
+    base, at, weights = name.partition("@")
+    chosen = {"weights": weights} if at and name not in registry.entries("models") else {}
+    base = base if chosen else name
+    if key is not None:
+        return partial(registry.load("families", key), base.removeprefix(key)), chosen
+    return registry.load("models", base), chosen
 
 
 def on(model: BrainModel, *, device: str, batch_size: int | str, precision: str) -> BrainModel:

@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 from brainbench.errors import InputError, UnknownNameError, unknown
 
-Group = Literal["models", "benchmarks", "data", "composites", "checks"]
+Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
 SINGULAR: dict[Group, str] = {
     "models": "model",
+    "families": "family of models",
     "benchmarks": "benchmark",
     "data": "data set",
     "composites": "composite",
@@ -88,7 +89,7 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     if pattern == "all":
         return known
     hits = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
-    if hits or (group == "models" and pattern.partition("@")[0] in known):
+    if hits or (group == "models" and (pattern.partition("@")[0] in known or family(pattern))):
         return hits or [pattern]
     raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
 
@@ -125,6 +126,14 @@ def imported(target: str) -> Any:
             allowed="module:attribute, with everything installed that the module needs",
             todo="install what is missing, or correct the entry of the plug-in",
         ) from error
+
+
+def family(name: str) -> str | None:
+    """Family that a model's name belongs to: by its beginning, "timm:", or the end of a file, ".onnx"."""
+    for key in entries("families"):
+        if name.startswith(key) or (key.startswith(".") and name.endswith(key)):
+            return key
+    return None
 
 
 def is_file(name: str) -> bool:
@@ -192,6 +201,7 @@ __all__ = [
     "check_file",
     "entries",
     "factory_from_file",
+    "family",
     "imported",
     "is_file",
     "load",

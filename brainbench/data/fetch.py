@@ -99,6 +99,19 @@ def download(
         raise
 
 
+def check_reachable(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> None:
+    """Find out within `connect_seconds` whether a server can be connected to: others ask for minutes.
+
+    Raises
+    ------
+    DownloadError
+        It cannot.
+    InputError
+        A URL of another form than http or https.
+    """
+    _knock(url, *_door(url), connect_seconds)
+
+
 def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
     """Hex digits of a file's checksum."""
     with path.open("rb") as stream:

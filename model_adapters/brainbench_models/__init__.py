@@ -26,3 +26,11 @@ def models() -> dict[str, str]:
         "simulated_population": "brainbench_models.simulated:simulated_population",
         "simulated_readout": "brainbench_models.simulated:simulated_readout",
     }
+
+
+def families() -> dict[str, str]:
+    """Beginning of a name, or end of a file's, -> the function that makes any such model."""
+    return {
+        "timm:": "brainbench_models.timm_networks:timm_network",
+        ".onnx": "brainbench_models.onnx_file:onnx_network",
+    }
