@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,10 +47,17 @@ def _facts(name: str) -> dict[str, Any]:
         return _data(name)
     if name in registry.entries("composites"):
         return _composite(name)
-    if name.partition("@")[0] in registry.entries("models") or registry.is_file(name):
+    if _is_model(name):
         return _model(name)
     known = [n for kind in KINDS for n in registry.entries(kind)]
     raise unknown("name", name, known, todo=f"see `brainbench list {'|'.join(KINDS)}`")
+
+
+def _is_model(name: str) -> bool:
+    from brainbench import registry
+
+    known = name.partition("@")[0] in registry.entries("models")
+    return known or registry.is_file(name) or registry.family(name) is not None
 
 
 def _benchmark(name: str) -> dict[str, Any]:
@@ -118,9 +126,9 @@ def _model(name: str) -> dict[str, Any]:
         "source": about.source,
         "parameters": None,
         "depth": about.depth,
-        "areas": [f"{region}: {', '.join(layers)}" for region, layers in model.areas.items()],
+        "areas": _areas(model),
         "layers": [],
-        **_inside(model),
+        **_inside(model, about.depth),
         "static": "yes, one state per image" if model.static else "no",
         "clocks": [line for clock in model.clocks.values() for line in _clock(clock)],
         "presentations": ", ".join(sorted(model.presentations)),
@@ -131,11 +139,20 @@ def _model(name: str) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value not in (None, [])}
 
 
-def _inside(model: BrainModel) -> dict[str, Any]:
-    """Parameters, and the shapes of all layers that it names, where the model can be looked into."""
-    from brainbench.extract.describe import parameters_of, sizes_of
+def _areas(model: BrainModel) -> list[str]:
+    """One line for all regions with the same layers."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for region, layers in model.areas.items():
+        alike.setdefault(tuple(layers), []).append(region)
+    return [f"{', '.join(regions)}: {', '.join(layers)}" for layers, regions in alike.items()]
+
+
+def _inside(model: BrainModel, depth: int | None) -> dict[str, Any]:
+    """Parameters, depth, the shapes of all layers that it names, where the model can be looked into."""
+    from brainbench.extract.describe import depth_of, parameters_of, sizes_of
     from brainbench.extract.wrap import WrappedModel
 
+    model = getattr(model, "wrapped", model)
     if not isinstance(model, WrappedModel):
         return {}
     named = [layer for layers in model.areas.values() for layer in layers]
@@ -146,6 +163,7 @@ def _inside(model: BrainModel) -> dict[str, Any]:
     parameters = parameters_of(model)
     return {
         "parameters": None if parameters is None else f"{parameters:,}",
+        "depth": depth_of(model) if depth is None else depth,
         "layers": [
             f"{layer}: {'x'.join(map(str, size.shape))}"
             + (f", {size.steps} steps" if size.steps > 1 else "")
@@ -180,18 +198,21 @@ def _spans(spans: tuple[Span, ...]) -> str:
     lengths = {end - start for start, end in spans}
     if len(spans) > 4 and len(lengths) == 1 and last[1] - first[0] == len(spans) * min(lengths):
         return f"{len(spans)} steps of {min(lengths):g} ms, {first[0]:g}-{last[1]:g} ms"
-    return ", ".join(f"{start:g}-{end:g} ms" for start, end in spans)
+    return ", ".join(_span(span) for span in spans)
+
+
+def _span(span: Span) -> str:
+    start, end = span
+    return f"from {start:.4g} ms" if math.isinf(end) else f"{start:.4g}-{end:.4g} ms"
 
 
 def _draw(name: str, path: Path) -> str:
-    from brainbench import registry
     from brainbench.about import NOTHING
     from brainbench.errors import InputError
     from brainbench.loading import load_model
     from brainbench.plot import draw_graph
 
-    is_model = name.partition("@")[0] in registry.entries("models") or registry.is_file(name)
-    model = load_model(name) if is_model else None
+    model = load_model(name) if _is_model(name) else None
     graph = getattr(model, "about", NOTHING).graph
     if model is None or graph is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a wrapped model is made of: shapes of its layers, and how many parameters."""
+"""What a wrapped model is made of: shapes of its layers, how many parameters, how deep it is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from brainbench.extract.hooks import Calls
-from brainbench.extract.network import TorchNetwork, computing
+from brainbench.extract.hooks import Calls, evaluating, first_tensor
+from brainbench.extract.network import Images, TorchNetwork, computing
 from brainbench.extract.wrap import WrappedModel
 from brainbench.presentation import CONSTANT
 
+_COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a shift
 _SIDE = 224  # of the black picture, where a model keeps the size of pictures
 
 
@@ -46,8 +48,7 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
     UnknownNameError
         A layer that does not exist.
     """
-    height, width = model.preprocess.size or (_SIDE, _SIDE)
-    images = model.preprocess([np.zeros((height, width, 3), np.uint8)])
+    images = _black(model)
     wanted = list(dict.fromkeys(layers))
     for layer in wanted:
         model.network.check(layer)
@@ -66,6 +67,45 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
         for layer, response in responses.items()
         if response.shapes
     }
+
+
+def depth_of(model: WrappedModel) -> int | None:
+    """Convolutional and fully connected layers on the longest path from the picture to the outcome.
+
+    It is read from the graph that torch keeps of a forward pass, so it counts what ran. None for what is
+    not a torch module, and for a network over time, whose path passes layers again.
+    """
+    if not isinstance(model.network, TorchNetwork) or not model.static:
+        return None
+    net = model.network.net
+    with evaluating(net), torch.inference_mode(False), torch.enable_grad():
+        image = torch.from_numpy(_black(model).copy())
+        home = next((one.device for one in (*net.parameters(), *net.buffers())), image.device)
+        image = image.to(home).requires_grad_()
+        outcome = first_tensor(net(image.clone()), "the outcome")
+    return _longest(outcome.grad_fn)
+
+
+def _longest(last: torch.autograd.graph.Node | None) -> int:
+    """Most counted nodes on one path that ends in `last`; without recursion, paths are long."""
+    depths: dict[torch.autograd.graph.Node, int] = {}
+    waiting = [last] if last is not None else []
+    while waiting:
+        node = waiting[-1]
+        before = [one for one, _ in node.next_functions if one is not None]
+        unknown = [one for one in before if one not in depths]
+        if unknown:
+            waiting += unknown
+            continue
+        counts = type(node).__name__.startswith(_COUNTED)
+        depths[node] = max((depths[one] for one in before), default=0) + counts
+        waiting.pop()
+    return depths[last] if last is not None else 0
+
+
+def _black(model: WrappedModel) -> Images:
+    height, width = model.preprocess.size or (_SIDE, _SIDE)
+    return model.preprocess([np.zeros((height, width, 3), np.uint8)])
 
 
 def _choice(calls: Calls | Mapping[str, Calls], layer: str) -> Calls:

@@ -51,6 +51,11 @@ class Released:
         return f"{(os.environ.get(MIRROR) or self.folder).rstrip('/')}/{self.file}"
 
     @property
+    def page(self) -> str:
+        """Where the authors keep the file, whatever mirror is in use."""
+        return f"{self.folder}/{self.file}"
+
+    @property
     def key(self) -> str:
         """What the cache calls the converted weights; a mirror gives the same file."""
         return sha256(_FORMAT, self.model, self.sha256)

@@ -12,6 +12,7 @@ from typing import Final
 
 from torch import nn
 
+from brainbench.about import About
 from brainbench.errors import InputError, unknown
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
@@ -106,4 +107,9 @@ def basenet(
         name="-".join(["basenet", *options]) + f"@untrained-{seed}",
         weights=f"untrained-{seed}",
         behaviour="avgpool",
+        about=About(
+            citation="Kubilius et al. 2019, NeurIPS 32, section 3.5; widths and pooling are ours",
+            licence="MIT",
+            source="no weights were released",
+        ),
     )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from brainbench.about import About
 from brainbench.errors import InputError, unknown
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
@@ -206,6 +207,16 @@ RELEASED: Final = Released(
 """What the authors trained on ImageNet."""
 
 
+ABOUT: Final = About(
+    citation="Kubilius et al. 2019, Brain-like object recognition with high-performing shallow recurrent "
+    "ANNs, NeurIPS 32",
+    licence="code here: MIT; the authors' code and weights: GPL-3.0",
+    source=RELEASED.page,
+    depth=15,
+)
+"""Depth as the paper gives it (section 2 defines it, figure 3 shows it): each area once."""
+
+
 def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -> WrappedModel:
     """CORnet-S, its areas and both of its clocks.
 
@@ -244,6 +255,7 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
         name=f"cornet_s{fewer}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
+        about=ABOUT,
     )
     return replace(model, notes=made.notes)
 
@@ -251,7 +263,9 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
 def _steps(given: Mapping[str, int]) -> dict[str, int]:
     for area, k in given.items():
         if area not in STEPS:
-            raise unknown("area of cornet_s:", area, list(STEPS), todo="name one of its areas in steps=")
+            raise unknown(
+                "area of cornet_s:", area, list(STEPS), todo="name one of its areas in steps="
+            )
         if not 1 <= k <= STEPS[area]:
             raise InputError(
                 f"{k} steps of {area} in cornet_s",

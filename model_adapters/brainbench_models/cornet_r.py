@@ -22,7 +22,7 @@ from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
 from brainbench_models._released import Released
 from brainbench_models._weights import weighted
-from brainbench_models.cornet_z import WIDTHS, channels_last, decoder
+from brainbench_models.cornet_z import WIDTHS, about, channels_last, decoder
 
 STEPS: Final = 5
 """Steps of the released networks; the weights do not depend on it."""
@@ -174,6 +174,7 @@ def _cornet(model: str, weights: str, times: int, *, delayed: bool) -> WrappedMo
         name=f"{model}{several}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
+        about=about(RELEASED[model], depth=9),
     )
     return replace(wrapped, notes=made.notes)
 

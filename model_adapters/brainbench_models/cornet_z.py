@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from brainbench.about import About
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench_models._released import Released
@@ -93,6 +94,17 @@ RELEASED: Final = Released(
 """What the authors trained on ImageNet."""
 
 
+def about(released: Released, *, depth: int) -> About:
+    """What `brainbench show` says of the networks of this paper: Z, R and RT."""
+    return About(
+        citation="Kubilius et al. 2018, CORnet: modeling the neural mechanisms of core object recognition, "
+        "doi:10.1101/408385",
+        licence="code here: MIT; the authors' code and weights: GPL-3.0",
+        source=released.page,
+        depth=depth,
+    )
+
+
 def cornet_z(*, weights: str = "auto") -> WrappedModel:
     """CORnet-Z, static, one layer for each region.
 
@@ -109,5 +121,6 @@ def cornet_z(*, weights: str = "auto") -> WrappedModel:
         name=f"cornet_z@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
+        about=about(RELEASED, depth=5),
     )
     return replace(model, notes=made.notes)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from brainbench.about import About
 from brainbench.errors import InputError
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import WrappedModel, wrap
@@ -120,6 +121,11 @@ def _model(variant: Variant, weights: str) -> WrappedModel:
         name=f"{variant.name}@{WEIGHTS}",
         weights=WEIGHTS,
         behaviour="_avg_pooling",
+        about=About(
+            citation="Tan & Le 2019, EfficientNet, ICML, arXiv:1905.11946; Lite: Google 2020",
+            licence="code: Apache-2.0; the packages of the weights state none",
+            source=f"package {_distribution(variant)}",
+        ),
     )
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
+from brainbench.about import About
 from brainbench.errors import InputError
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import REGIONS, WrappedModel, wrap
@@ -121,4 +122,10 @@ def gabor(*, orientations: int = 8) -> WrappedModel:
         name="gabor" if orientations == 8 else f"gabor-{orientations}",
         weights="none",
         behaviour="output",
+        about=About(
+            citation="Jones & Palmer 1987, J Neurophysiol; Adelson & Bergen 1985, J Opt Soc Am A; "
+            "Heeger 1992, Vis Neurosci",
+            licence="MIT",
+            source="no weights: filters by formula",
+        ),
     )

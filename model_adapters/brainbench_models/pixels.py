@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brainbench.about import About
 from brainbench.extract.network import Images
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import REGIONS, WrappedModel, wrap
@@ -26,6 +27,7 @@ def pixels(*, size: int = SIZE) -> WrappedModel:
         name="pixels" if size == SIZE else f"pixels-{size}",
         weights="none",
         behaviour="pixels",
+        about=About(licence="MIT", source="no weights: the pictures as they are"),
     )
 
 

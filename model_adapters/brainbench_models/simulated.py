@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.about import About
 from brainbench.assembly import Assembly
 from brainbench.cache import Cache
 from brainbench.effort import Probe
@@ -39,6 +40,11 @@ CLOCK = Timeline(
     source="the bins of the hidden network itself",
     steps=dict.fromkeys(network.REGIONS, TIME_BINS),
 )
+ABOUT = About(
+    citation="none: the truth of brainbench's own simulated brain (docs/simulated.md)",
+    licence="MIT",
+    source="drawn from the seed",
+)
 RAW = Preprocess(name="raw-224", size=(network.PICTURE, network.PICTURE))
 
 
@@ -61,6 +67,7 @@ class SimulatedModel:
     cache: Cache | None = field(default=None, repr=False)
     static: bool = field(default=False, init=False)
     presentations: tuple[Kind, ...] = field(default=("constant", "pulse"), init=False)
+    about: About = field(default=ABOUT, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -86,6 +93,11 @@ class SimulatedModel:
     def digest(self) -> str:
         """SHA-256 over the level and the brain's parameters and code."""
         return self._shown(network.ON_MS).digest
+
+    @property
+    def wrapped(self) -> WrappedModel:
+        """The same for pictures that stay, as a wrapped function."""
+        return self._shown(None)
 
     def on(self, *, device: str = "auto", batch_size: BatchSize = "auto") -> SimulatedModel:
         """Return the same model with a batch size; it runs on the CPU whatever the device."""
