@@ -253,3 +253,30 @@ def test_the_diagram_of_a_network() -> None:
     assert ("conv4", "imnetds") in drawn.feedforward
     assert set(drawn.feedback) == {("conv4", "conv2"), ("conv3", "conv2")}
     assert set(drawn.recurrent or ()) == {"conv2", "conv3", "conv4"}
+
+
+def test_the_digest_is_the_same_after_use_and_differs_between_options() -> None:
+    model = _model(small_net("gru"))
+    before = model.digest
+    model.activations(_pictures(), ["conv2"], PULSE)
+    assert model.digest == before == _model(small_net("gru")).digest
+    others = [
+        small_net("gru", steps=9),
+        small_net("gru", unroll="full"),
+        small_net("gru", decoder="max_conf"),
+        small_net("gru", seed=1),
+    ]
+    assert len({before, *(_model(net).digest for net in others)}) == 5
+
+
+def test_forward_leaves_nothing_in_the_network() -> None:
+    net = small_net("lstm")
+
+    def attributes() -> list[tuple[str, list[str]]]:
+        return [(name, sorted(vars(module))) for name, module in net.named_modules()]
+
+    before, state = attributes(), {k: v.clone() for k, v in net.state_dict().items()}
+    with torch.inference_mode():
+        net(torch.randn(2, 3, SIDE, SIDE))
+    assert attributes() == before
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())

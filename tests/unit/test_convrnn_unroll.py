@@ -14,6 +14,7 @@ from torch import Tensor
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.extract.hooks import capturing, evaluating
 from brainbench.presentation import Presentation
+from brainbench_models.convrnn.cells import GATE
 from brainbench_models.convrnn.decoders import decoded_step
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.networks import graph
@@ -124,7 +125,7 @@ def test_feedback_is_resized_to_the_input_and_joined_by_name() -> None:
     to_out = torch.randn(2, 4, 8, 8)
     joined = torch.cat([resized(z, (8, 8)) for z in maps], 1)
     with torch.no_grad():
-        expected = to_out + cell.feedback_to_out(joined)  # type: ignore[union-attr, operator]
+        expected = to_out + GATE * cell.feedback_to_out(joined)  # type: ignore[union-attr, operator]
         got = cell._with_feedback(to_out, maps)  # type: ignore[union-attr, operator]
     assert torch.allclose(got, expected, atol=1e-5)
 

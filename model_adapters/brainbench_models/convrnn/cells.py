@@ -332,8 +332,9 @@ class MedianReciprocalGated(RecurrentCell):
         self.feedback_to_out = SameConv2d(around.feedback, width, 1) if around.feedback else None
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Parts of both maps that come from the input: b W x, and V x + y."""
-        return GATE * self.input_to_cell(x), self.input_to_out(x) + self.source_to_out(source)
+        """Parts of both maps that come from the input: b W x, and b (V x + y)."""
+        to_out = self.input_to_out(x) + self.source_to_out(source)
+        return self.input_to_cell(x).mul_(GATE), to_out.mul_(GATE)
 
     def forward(
         self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
@@ -341,22 +342,23 @@ class MedianReciprocalGated(RecurrentCell):
         """Take one step; both maps are made from the old ones."""
         to_cell, to_out = drive
         c, h = state
-        to_out = GATE * self._with_feedback(to_out, feedback)
+        to_out = self._with_feedback(to_out, feedback)
         new_c = _gated(self.cell_tau(c), c, self.cell_gate(h), to_cell)
         new_h = _gated(self.out_tau(h), h, self.out_gate(c), to_out)
         h = elu(new_h, inplace=True)
         return h, (elu(new_c, inplace=True), h)
 
     def _with_feedback(self, to_out: Tensor, feedback: Sequence[Tensor]) -> Tensor:
-        """Add F z. F is 1 x 1 and resizing mixes no channels, so F goes first, on the smaller maps."""
+        """Add b F z. F is 1 x 1 and resizing mixes no channels, so F goes first, on the smaller maps."""
         if self.feedback_to_out is None or not feedback:
             return to_out
+        bias = self.feedback_to_out.bias
         weights = torch.split(self.feedback_to_out.weight, [z.shape[1] for z in feedback], 1)
         size = (to_out.shape[2], to_out.shape[3])
         for z, weight in zip(feedback, weights, strict=True):
-            to_out = to_out + resized(conv2d(z, weight), size)
-        bias = self.feedback_to_out.bias
-        return to_out if bias is None else to_out + bias.view(-1, 1, 1)
+            to_out = torch.add(to_out, resized(conv2d(z, weight, bias), size), alpha=GATE)
+            bias = None  # once
+        return to_out
 
 
 def _gated(tau: Tensor, past: Tensor, gate: Tensor, present: Tensor) -> Tensor:
