@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+
 import pytest
 from convrnns import small
 
@@ -210,3 +213,11 @@ def test_layers_without_names_of_their_own(names: tuple[str, ...]) -> None:
 def test_a_cell_that_cannot_change_the_width(kind: str) -> None:
     with pytest.raises(InputError, match="with 8 channels behind 4"):
         make_cell(Cell(kind=kind, channels=8), Around(channels=4, source=4, side=8))
+
+
+@pytest.mark.parametrize("module", ["decoders", "networks", "same"])
+def test_examples_in_docstrings(module: str) -> None:
+    found = importlib.import_module(f"brainbench_models.convrnn.{module}")
+    result = doctest.testmod(found)
+    assert result.attempted > 0
+    assert result.failed == 0
