@@ -50,13 +50,12 @@ def recorded() -> Path:
 def split_half(trials: Array) -> tuple[Array, Array]:
     """Correlation over pictures of two half means, mean over neurons, and with Spearman-Brown; by bin.
 
-    Single neurons are silent in many bins: those that are have no r there and are skipped.
+    Single neurons are silent in many bins: those that are have no r there and are skipped. A neuron's own r
+    is too noisy to be corrected on its own: the mean is.
     """
     one, other = half_means(trials, n_splits=20)
-    r = pearson(one, other, axis=1)
-    by_neuron = nan_mean(r, axis=0), nan_mean(spearman_brown(r), axis=0)
-    uncorrected, corrected = (nan_mean(each, axis=0) for each in by_neuron)
-    return uncorrected, corrected
+    r = nan_mean(nan_mean(pearson(one, other, axis=1), axis=0), axis=0)
+    return r, spearman_brown(r)
 
 
 def pseudo_trials(trials: Array, rng: np.random.Generator) -> Array:
