@@ -25,6 +25,7 @@ COLUMNS = (
     "ceiling",
     "ci_low",
     "ci_high",
+    "ci_approximate",
     "formula",
     "protocol",
     "n_units",
@@ -143,6 +144,11 @@ class Score:
     def failed(self) -> bool:
         """There is no value, though the data is here."""
         return self.value is None and not self.absent
+
+    @property
+    def ci_approximate(self) -> bool:
+        """The coverage of the interval was not measured, or is not what it should be."""
+        return self.ci is not None and (self.ci_method or "").endswith("approximate")
 
     @property
     def untrained(self) -> bool:

@@ -29,6 +29,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "simulated": simulated.simulated,
     "real_v4": real.real_v4,
     "real_measures": real.real_measures,
+    "brain_alone": real.brain_alone,
     "coverage": measures.coverage,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
@@ -54,8 +55,9 @@ def head() -> list[str]:
         "# Results",
         "",
         f"Written by `make results`; do not edit. {os.cpu_count()} cores ({platform.machine()}), "
-        f"{platform.system()}, Python {platform.python_version()}, {versions}. Each section says when it was "
-        "measured.",
+        f"{platform.system()}, Python {platform.python_version()}, {versions}. Each section says when it "
+        "was measured. Marks: ° the weights are seeded random numbers, ~ the brain is simulated, ≈ the "
+        "interval's coverage was not measured or is not what it should be.",
         "",
     ]
 

@@ -169,9 +169,22 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     )
     lines += [text for text, present in marks if any(present)]
     lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
+    lines += [_null(one) for one in scores if one.null]
     reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
     lines += _by_benchmark("left out", reasons)
     return lines + _reasons(scores)
+
+
+def _null(one: Score) -> str:
+    """What shuffled images give, in a sentence."""
+    null = one.null or {}
+    mean, sd = decimal(null["mean"]), decimal(null["sd"])
+    chance = f"mean {mean}, SD {sd}, p = {null['p']:.2g}" if mean else "none has a score"
+    kind = "over the whole set" if null["kind"] == "images" else "within objects"
+    return (
+        f"null, {one.model} on {one.benchmark}: images shuffled {kind} {null['n_draws']} times: {chance}, "
+        f"in steps of {null['resolution']:.2g}"
+    )
 
 
 def _by_benchmark(title: str, said: Sequence[tuple[Score, str | None]]) -> list[str]:

@@ -62,6 +62,7 @@ def _is_model(name: str) -> bool:
 
 def _benchmark(name: str) -> dict[str, Any]:
     from brainbench.data.manifest import source
+    from brainbench.interfaces import PROTOCOLS
     from brainbench.loading import load_benchmark
 
     benchmark = load_benchmark(name)
@@ -78,7 +79,7 @@ def _benchmark(name: str) -> dict[str, Any]:
         "metric": benchmark.metric,
         "ceiling": benchmark.ceiling,
         "procedure": repr(benchmark.procedure),
-        "protocols": "paper, brainscore",
+        "protocols": ", ".join(getattr(benchmark.procedure, "protocols", PROTOCOLS)),
         "citation": benchmark.citation,
     }
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,15 @@ import xarray as xr
 from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
-from brainbench.interfaces import Answering, Benchmark, BrainModel, Needs, Settings, layers_of
+from brainbench.interfaces import (
+    Answering,
+    Benchmark,
+    BrainModel,
+    Needs,
+    ProtocolName,
+    Settings,
+    layers_of,
+)
 from brainbench.metrics.choices import error_consistency, image_level, shares, tally
 from brainbench.metrics.decoder import Readout
 from brainbench.procedures.candidates import candidates
@@ -68,6 +76,9 @@ class Choices:
     formula: str = "raw"
     readout: Readout = field(default_factory=Readout)
 
+    protocols: ClassVar[tuple[ProtocolName, ...]] = ("paper",)
+    """Those that it computes."""
+
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for."""
         return Needs(
@@ -94,7 +105,7 @@ class Choices:
             The protocol `brainscore`, which has no such measure; data without answers, or answers to other
             images; fewer than two categories; a layer that does not vary.
         """
-        if settings.protocol != "paper":
+        if settings.protocol not in self.protocols:
             raise InputError(
                 f"protocol {settings.protocol!r} for {benchmark.identifier}",
                 allowed="'paper': Brain-Score does not compute this correlation",

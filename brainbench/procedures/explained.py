@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,14 @@ import numpy.typing as npt
 from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError, unknown
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
+from brainbench.interfaces import (
+    Benchmark,
+    BrainModel,
+    Needs,
+    ProtocolName,
+    Settings,
+    layers_of,
+)
 from brainbench.metrics.ccnorm import FEW_TRIALS, NO_POWER, NO_VARIANCE
 from brainbench.metrics.signal_power import mean_response, signal_power
 from brainbench.procedures.candidates import CHUNK_BYTES, Candidate, candidates
@@ -92,6 +99,9 @@ class ExplainableVariance:
             return None
         return LinearMap(metric=self.metric, n_components=self.n_components)
 
+    protocols: ClassVar[tuple[ProtocolName, ...]] = ("paper",)
+    """Those that it computes."""
+
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
         """Stimuli and layers that `score` will ask for: only of sessions with repeated trials."""
         repeated, left_out = _repeated(benchmark)
@@ -132,7 +142,7 @@ class ExplainableVariance:
             The protocol `brainscore`, which has no such measure; no repeated trials in any session; no
             site with a signal; too few images; a layer that does not vary.
         """
-        if settings.protocol != "paper":
+        if settings.protocol not in self.protocols:
             raise InputError(
                 f"protocol {settings.protocol!r} for {benchmark.identifier}",
                 allowed="'paper': Brain-Score does not compute CC_norm^2",

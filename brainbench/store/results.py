@@ -219,5 +219,10 @@ def summary(score: Score) -> dict[str, Any]:
     keys = ("model", "weights", "benchmark", "value", "raw", "ceiling", "ci", "formula", "protocol")
     more = ("n_units", "n_excluded", "reason", "seconds", "record", "n_stimuli", "error")
     last = ("ci_method", "excluded", "untrained", "simulated", "partial", "absent", "file")
-    stored |= {"seconds": score.seconds, "untrained": score.untrained}
-    return {key: stored[key] for key in (*keys, *more, *last)}
+    stored |= {
+        "seconds": score.seconds,
+        "untrained": score.untrained,
+        "ci_approximate": score.ci_approximate,
+    }
+    extra = ("ci_approximate", "null", "figures")
+    return {key: stored[key] for key in (*keys, *more, *last, *extra)}

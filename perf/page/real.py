@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from page.tables import ROOT, cell, figure, figures, measured, run, scores_by_benchmark, table
+from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, table
 
 
 def real_v4(folder: Path) -> list[str]:
@@ -81,16 +81,24 @@ def real_measures(folder: Path) -> list[str]:
 def brain_alone(folder: Path) -> list[str]:
     """Object decoded from IT over time, without a model."""
     picture = ROOT / "docs" / "brain_alone.png"
+    found = measured(folder, "brain_alone", "--figure", str(picture))
+    rows = [
+        (
+            f"{start} to {end}",
+            f"{figure(found['accuracy'][k])} [{figure(found['accuracy_low'][k])}, "
+            f"{figure(found['accuracy_high'][k])}]",
+            figure(found["split_half"][k], 2),
+            figure(found["reliability"][k], 2),
+        )
+        for k, (start, end) in enumerate(found["bins"])
+    ]
     return [
-        *figures(
-            folder,
-            "brain_alone",
-            "## IT alone: when the object can be read",
-            "132 neurons of macaque IT, 7 objects (Zhang et al. 2011); the pictures were not published, so "
-            "no model can be scored.",
-            "--figure",
-            str(picture),
-        ),
+        "## IT alone: when the object can be read",
+        "",
+        f"`python perf/brain_alone.py`: {found['what']}. The pictures were not published, so no model can be "
+        f"scored. Chance {figure(found['chance'])}; halfway to the peak at {found['rise_ms']:.0f} ms.",
+        "",
+        *table(("ms", "object named, 95 %", "split-half r", "Spearman-Brown"), rows),
         "![Decoding over time](brain_alone.png)",
         "",
     ]

@@ -56,7 +56,8 @@ def cell(score: dict[str, Any]) -> str:
     if score["ci"] is None:
         return figure(score["value"])
     low, high = score["ci"]
-    return f"{figure(score['value'])} [{figure(low)}, {figure(high)}]"
+    about = "≈ " if (score.get("ci_method") or "").endswith("approximate") else ""
+    return f"{figure(score['value'])} [{about}{figure(low)}, {figure(high)}]"
 
 
 def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
@@ -69,8 +70,11 @@ def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
         mine = [cells[benchmark, model] for model in models]
         known = next((one for one in mine if one["value"] is not None), mine[0])
         about = (known["formula"].rpartition("-v")[0], figure(known["ceiling"]), known["n_units"])
-        rows.append((benchmark, *about, *(cell(one) for one in mine)))
-    return table(("benchmark", "score", "c", "units", *models), rows)
+        mark = " ~" if known["simulated"] else ""
+        rows.append((benchmark + mark, *about, *(cell(one) for one in mine)))
+    untrained = {s["model"] for s in scores if s["untrained"]}
+    marked = [f"{model} °" if model in untrained else model for model in models]
+    return table(("benchmark", "score", "c", "units", *marked), rows)
 
 
 def text(value: Any) -> str:

@@ -199,3 +199,9 @@ def test_show_an_onnx_file_and_a_family_that_is_not_installed(call, monkeypatch)
     done = call("show", "timm:resnet18")
     assert done.status == 2
     assert "pip install 'brainbench[timm]'" in done.err
+
+
+def test_a_benchmark_shows_the_protocols_that_it_computes(call):
+    assert "paper, brainscore" in call("show", "Simulated.IT-pls").out
+    shown = json.loads(call("show", "Simulated.V1-ccnorm2", "--json").out)
+    assert shown["protocols"] == "paper"

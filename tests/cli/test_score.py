@@ -488,3 +488,27 @@ def test_csv_of_the_table_and_json_tell_the_same(call, tmp_path):
     for row, (_, line) in zip(rows, frame.iterrows(), strict=True):
         assert line["value"] == pytest.approx(row["value"], abs=1e-15)
         assert (line["ci_low"], line["ci_high"]) == pytest.approx(row["ci"], abs=1e-15)
+
+
+def test_a_null_is_shown(call):
+    job = (
+        "score",
+        "-m",
+        "pixels",
+        "-b",
+        "Simulated.V1-ccnorm2",
+        "--limit",
+        "64",
+        "--null",
+        "images",
+    )
+    done = call(*job, "--null-draws", "5")
+    text = " ".join(done.out.split())
+    assert (
+        "null, pixels on Simulated.V1-ccnorm2: images shuffled over the whole set 5 times: mean"
+        in text
+    )
+    assert "in steps of 0.17" in text
+    (row,) = json.loads(call(*job, "--null-draws", "5", "--format", "json").out)
+    assert row["null"]["n_draws"] == 5
+    assert row["figures"]

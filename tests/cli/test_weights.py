@@ -15,7 +15,8 @@ def test_weights_reach_the_model(call: Call) -> None:
         "--dry-run", "--format", "json",
     )  # fmt: skip
     assert done.status == 0
-    assert {row["model"] for row in json.loads(done.out)} == {"fake@untrained-0", "pixels"}
+    models = {row["model"] for row in json.loads(done.out)["items"]}
+    assert models == {"fake@untrained-0", "pixels"}
     assert "pixels: there is no choice of weights for this model" in done.err
 
 
