@@ -246,11 +246,20 @@ def hub_file(repository: str) -> Path:
         return Path(found)
     if offline():
         raise _absent(repository, f"{OFFLINE} is set")
-    check_reachable(hub.constants.ENDPOINT)  # the hub's own client tries six times
+    endpoint = _endpoint()
+    check_reachable(endpoint)  # the hub's own client tries six times
     try:
-        return Path(hub.hf_hub_download(repository, _FILE, etag_timeout=SILENCE_SECONDS))
+        return Path(
+            hub.hf_hub_download(repository, _FILE, etag_timeout=SILENCE_SECONDS, endpoint=endpoint)
+        )
     except Exception as error:  # errors of the hub, of its HTTP library, of sockets and files
         raise _absent(repository, type(error).__name__) from error
+
+
+def _endpoint() -> str:
+    """Where the hub is: the environment variable HF_ENDPOINT names another."""
+    url: str = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    return url
 
 
 def _absent(repository: str, why: str) -> DownloadError:

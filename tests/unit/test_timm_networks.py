@@ -3,12 +3,16 @@
 import importlib
 import re
 import sys
+import threading
 import types
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import huggingface_hub
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from huggingface_hub import constants
 
 from brainbench import progress, registry, stimuli
 from brainbench.api import score
@@ -162,19 +166,70 @@ def test_without_network_auto_goes_on_untrained_and_says_so(monkeypatch):
     assert "untrained-0" in caught.value.todo
 
 
-def test_a_hub_that_cannot_be_reached_is_asked_for_three_seconds_at_most(monkeypatch):
+@pytest.fixture
+def served(monkeypatch, tmp_path):
+    """The hub's own client, asking a server on this machine; `served[path]` is what stands there."""
+    files, asked = {}, []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):  # named by http.server
+            asked.append((self.command, self.path))
+            content = files.get(self.path)
+            self.send_response(404 if content is None else 200)
+            if content is not None:
+                self.send_header("ETag", '"abc"')
+                self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+            self.wfile.write(files.get(self.path, b""))
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.delenv("BRAINBENCH_OFFLINE")
-    constants = types.SimpleNamespace(ENDPOINT="https://127.0.0.1:9")
-    fake = types.SimpleNamespace(
-        try_to_load_from_cache=lambda *_: None, constants=constants, hf_hub_download=None
-    )
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    with pytest.raises(DownloadError, match=r"127\.0\.0\.1"):
+    here = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(timm_networks, "_endpoint", lambda: here)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    yield types.SimpleNamespace(files=files, asked=asked)
+    server.shutdown()
+    server.server_close()
+
+
+def test_weights_come_through_the_clients_own_road_once(served):
+    state = timm_networks._built(timm, SMALL, seed=5).state_dict()
+    served.files[f"/{REPOSITORY}/resolve/main/model.safetensors"] = safetensors.torch.save(state)
+    found = timm_network(SMALL, weights="imagenet").network.net.state_dict()
+    assert all(torch.equal(found[key], state[key]) for key in state)
+    before = len(served.asked)
+    assert timm_network(SMALL).weights == "r160_in1k"  # from the client's cache
+    assert len(served.asked) == before > 0
+
+
+def test_a_repository_without_safetensors_is_refused(served):
+    served.files[f"/{REPOSITORY}/resolve/main/pytorch_model.bin"] = b"a pickle"
+    with pytest.raises(DownloadError, match=r"did not come .* \(\w*EntryNotFoundError\)"):
+        timm_network(SMALL, weights="imagenet")
+    assert {path for _, path in served.asked} == {f"/{REPOSITORY}/resolve/main/model.safetensors"}
+
+
+def test_a_hub_that_cannot_be_reached_is_an_error_at_once(monkeypatch, tmp_path):
+    monkeypatch.delenv("BRAINBENCH_OFFLINE")
+    monkeypatch.setattr(timm_networks, "_endpoint", lambda: "https://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1 cannot be reached"):
         timm_networks.hub_file(REPOSITORY)
 
 
-def test_the_hub_is_asked_for_safetensors_as_it_is(monkeypatch, tmp_path):
-    """No option that turns certificates off, no other file than the safe one."""
+def test_the_hub_is_where_the_client_says():
+    assert timm_networks._endpoint() == constants.ENDPOINT
+
+
+def test_no_option_turns_certificates_off(monkeypatch):
     monkeypatch.delenv("BRAINBENCH_OFFLINE")
     monkeypatch.setattr(timm_networks, "check_reachable", lambda url: None)
     asked = []
@@ -183,15 +238,11 @@ def test_the_hub_is_asked_for_safetensors_as_it_is(monkeypatch, tmp_path):
         asked.append((names, set(options)))
         raise OSError("certificate verify failed")
 
-    fake = types.SimpleNamespace(
-        try_to_load_from_cache=lambda *_: None,
-        constants=types.SimpleNamespace(ENDPOINT="https://127.0.0.1:9"),
-        hf_hub_download=download,
-    )
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(DownloadError, match=r"did not come from the Hugging Face hub \(OSError\)"):
         timm_networks.hub_file(REPOSITORY)
-    assert asked == [((REPOSITORY, "model.safetensors"), {"etag_timeout"})]
+    assert asked == [((REPOSITORY, "model.safetensors"), {"etag_timeout", "endpoint"})]
 
 
 def test_networks_without_trained_weights_and_with_other_ones():
