@@ -38,6 +38,9 @@ IntArray = npt.NDArray[np.intp]
 
 _DRAWS, _AT_ONCE = 1000, 50
 
+COVERED = frozenset({("paper", "raw"), ("paper", "r/sqrt(c)"), ("brainscore", "r/sqrt(c)")})
+"""Protocols and formulas for which the coverage of the interval was measured: those of perf/worlds.py."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
@@ -123,7 +126,12 @@ def _combined(
         value = ceiled(r[:, 0], ceiling, formula=formula)
         return value, ceiling, value[:, None]
     each = ceiled(r, c, formula=formula)
-    return each.mean(axis=1), c.mean(axis=1), each
+    return _mean(each), _mean(c), each
+
+
+def _mean(each: FloatArray) -> FloatArray:
+    """Mean over splits, NaN where one has no value, or where there are none: one trial has no halves."""
+    return each.mean(axis=1) if each.shape[1] else np.full(len(each), np.nan)
 
 
 def _drawn(subject: Subject, model: FloatArray, *, formula: str, settings: Settings) -> FloatArray:
@@ -177,13 +185,13 @@ def _score(
 
     r, c = figures_of(mine)
     (value,), (ceiling,), each = _combined(r, c, formula=formula, protocol=settings.protocol)
-    raw = float(r.mean()) if r.size else np.nan
+    raw = float(_mean(r)[0])
     matrices = [
         d_prime(fraction, truth, false_alarms=subject.protocol)
         for fraction in (mine, subject.fraction)
     ]
     cells = _cells(matrices, mine, subject)
-    reason = None if np.isfinite(value) else _reason(raw, ceiling, formula, cells)
+    reason = None if np.isfinite(value) else _reason(raw, ceiling, formula, cells, subject)
     ci = None
     if reason is None and settings.resample != "units":
         drawn = _drawn(subject, mine, formula=formula, settings=settings)
@@ -204,14 +212,16 @@ def _score(
         ceiling=_finite(ceiling),
         error=None if paper or reason else float(each.std()),
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else ci.method,
+        ci_method=None
+        if ci is None
+        else ci.said(coverage_measured=(settings.protocol, formula) in COVERED),
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=_per_image(matrices, subject, stimuli),
         predictions=_predictions(mine, subject, decoding, stimuli),
         figures={
             **cells,
-            "i1": _finite(float(i1_r.mean())),
+            "i1": _finite(float(_mean(i1_r)[0])),
             "i1_ceiling": _finite(float(i1_ceiling)),
             "fraction_correct": _finite(float(np.nanmean(mine))),
             "fraction_correct_subject": float(np.nanmean(subject.fraction)),
@@ -260,8 +270,15 @@ def _excluded(cells: dict[str, int]) -> dict[str, int]:
     return {reason: count for reason, count in counts.items() if count}
 
 
-def _reason(raw: float, ceiling: float, formula: str, cells: dict[str, int]) -> str:
+def _reason(
+    raw: float, ceiling: float, formula: str, cells: dict[str, int], subject: Subject
+) -> str:
     used = f"{cells['cells_used']} of {cells['n_cells']} cells, {cells['n_trials']} trials"
+    if not subject.cut and (subject.protocol == "brainscore" or np.isfinite(raw)):
+        return (
+            f"no halves of {cells['n_trials']} trial: the protocol {subject.protocol} with {formula} "
+            "needs at least two"
+        )
     if not np.isfinite(raw):
         return (
             f"no correlation over {used}: fewer than two cells have a d' on both sides, or one side "

@@ -161,11 +161,13 @@ def interval_of(
     brain: Represented,
     counts: FloatArray,
     ceiling: Ceiling | None,
+    *,
     formula: str,
     seed: int,
+    value: float,
 ) -> Interval:
-    """Interval over images, related to the ceiling of each draw."""
+    """Interval over images, related to the ceiling of each draw, and centred on the value."""
     raw = draws_of(likeness, compared, brain.subjects, counts)
     c = np.nan if ceiling is None or ceiling.draws is None else ceiling.draws
     what = "images, identical pairs dropped" if likeness.metric != "cka-biased" else "images"
-    return interval(ceiled(raw, c, formula=formula), what=what, seed=seed)
+    return interval(ceiled(raw, c, formula=formula), what=what, seed=seed, value=value)

@@ -43,6 +43,15 @@ IntArray = npt.NDArray[np.intp]
 QUARTERS = 4
 ARRAY = "array"
 """Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
+COVERED = frozenset(
+    {
+        (1, "r/sqrt(c)", "images"),
+        (1, "r/sqrt(c)", "both"),
+        (4, "r/sqrt(c)", "both"),
+    }
+)
+"""Quarters held out, formula and what is random for which the coverage of the interval was measured, with
+ridge maps under `paper`: those of perf/worlds.py."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,16 +142,21 @@ class Dynamics:
         offered = states(benchmark, model, settings, brain.stimuli, brain.bins, static=wave)
         fitted = _fitted(self, offered, brain, varying, settings)
         brainscore = settings.protocol == "brainscore"
+        formula = settings.formula or self.formula or ("raw" if brainscore else "r/sqrt(c)")
         return score_of(
             benchmark,
             model,
             settings,
             fitted,
-            formula=settings.formula or self.formula or ("raw" if brainscore else "r/sqrt(c)"),
+            formula=formula,
             choices={
                 **_choices(self, brainscore=brainscore),
                 "static_model": _of_static(model, settings, wave),
             },
+            coverage_measured=not brainscore
+            and self.solver == "ridge"
+            and settings.floor is None
+            and (self.n_splits, formula, settings.resample) in COVERED,
         )
 
     def _square_wave(

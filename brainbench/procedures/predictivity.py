@@ -50,13 +50,15 @@ from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
 
-COVERED = {
-    ("paper", "raw"),
-    ("paper", "r/sqrt(c)"),
-    ("brainscore", "raw"),
-    ("brainscore", "r2/c"),
-}
-"""Protocols and formulas for which the coverage of the interval was measured (docs/results.md)."""
+COVERED = frozenset(
+    {
+        ("paper", "pls", "raw"),
+        ("paper", "pls", "r/sqrt(c)"),
+        ("paper", "ridge-cv", "raw"),
+        ("brainscore", "pls", "r2/c"),
+    }
+)
+"""Protocols, maps and formulas with measured coverage of the interval: those of perf/worlds.py."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,7 +284,7 @@ def _score(
         else ci.said(
             coverage_measured=len(parts) == 1
             and settings.floor is None
-            and (settings.protocol, formula) in COVERED
+            and (settings.protocol, how.metric, formula) in COVERED
         ),
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=by_unit,

@@ -40,6 +40,11 @@ from brainbench.stats.splits import nine_tenths, paper
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
+COVERED = frozenset(
+    {("rsa", "spearman"), ("rsa", "pearson"), ("cka", "unbiased"), ("cka", "biased")}
+)
+"""Measures with measured coverage of the interval, raw, one set of images: those of perf/worlds.py."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Similarity:
@@ -209,7 +214,16 @@ def _score(
     reason = None if np.isfinite(value) else _no_ceiling(formula, c)
     ci = null = None
     if reason is None:
-        ci = interval_of(how.likeness, compared, brain, counts, ceiling, formula, settings.seed)
+        ci = interval_of(
+            how.likeness,
+            compared,
+            brain,
+            counts,
+            ceiling,
+            formula=formula,
+            seed=settings.seed,
+            value=value,
+        )
         drawn = _null(how, compared, brain, settings)
         if drawn is not None and settings.null is not None:
             related = ceiled(drawn, np.nan if c is None else c, formula=formula)
@@ -229,7 +243,15 @@ def _score(
         ceiling=c,
         error=float(values.std() / np.sqrt(len(values))) if brainscore else None,
         ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None if ci is None else ci.said(coverage_measured=formula == "raw"),
+        ci_method=None
+        if ci is None
+        else ci.said(
+            coverage_measured=settings.protocol == "paper"
+            and formula == "raw"
+            and settings.floor is None
+            and len(brain.subjects) == len(compared.parts) == 1
+            and _is_covered(how.likeness)
+        ),
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",
         figures=_figures(how, benchmark, brain, compared),
@@ -259,6 +281,13 @@ def _score(
             },
         ),
     )
+
+
+def _is_covered(likeness: Likeness) -> bool:
+    """Whether the coverage of the interval of this similarity was measured."""
+    if likeness.metric == "rsa":
+        return likeness.distance == "correlation" and ("rsa", likeness.comparison) in COVERED
+    return ("cka", "unbiased" if likeness.metric == "cka" else "biased") in COVERED
 
 
 def _figures(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ def score_of(
     *,
     formula: str,
     choices: Mapping[str, Any],
+    coverage_measured: bool,
 ) -> Score:
     """Score of held-out predictions over time.
 
@@ -77,6 +78,8 @@ def score_of(
         Of `stats.ceiling.FORMULAS`, taken in each bin.
     choices : mapping
         Of the maps, for the record.
+    coverage_measured : bool
+        Whether the coverage of the interval was measured for such maps, formula and settings.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def score_of(
         ci_method=None
         if made is None
         else made.said(
-            coverage_measured=(settings.protocol, formula) == ("paper", "r/sqrt(c)"),
+            coverage_measured=coverage_measured,
             more="maps not refitted",
         ),
         formula=f"{formula}-v{FORMULAS[formula].version}",
@@ -153,7 +156,8 @@ def _counted(held: Held, rule: Rule, floor: float | None) -> tuple[BoolArray, in
             allowed="a floor where reliability is known",
             todo="leave --floor away",
         )
-    bins = usable_bins(c, rule)
+    # Whatever bins the value is made of, a site is judged by those that count under the paper's rule.
+    bins = replace(rule, every_bin=False).bins(c, c.shape[1])
     reliability = nan_mean(c[:, bins], axis=1) if bins.any() else np.full(len(c), np.nan)
     counted = reliability >= floor
     if not counted.any():
@@ -163,11 +167,6 @@ def _counted(held: Held, rule: Rule, floor: float | None) -> tuple[BoolArray, in
             todo="give a lower --floor, or leave it away",
         )
     return counted, int((~counted).sum())
-
-
-def usable_bins(c: FloatArray, rule: Rule) -> BoolArray:
-    """Bins by which a site's reliability is judged: those that count under the paper's rule."""
-    return Rule(formula=rule.formula, every_bin=False).bins(c, c.shape[1])
 
 
 def _reason(formula: str, bins: BoolArray, c: FloatArray | None) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainbench.procedures import behaviour, dynamics, predictivity, similarity
+
 PATH = Path(__file__).parents[2] / "perf" / "worlds.py"
 REPLICATES, TRUTHS = 60, 300
 
@@ -46,3 +48,28 @@ def test_an_interval_that_holds_units_fixed_misses_when_they_are_random(worlds):
 
 def test_solution_times(worlds):
     assert coverage(worlds["object solution times, paper"], "images") > 0.8
+
+
+def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
+    def named(measure):
+        found = (name.split(", ", 1) for name in worlds)
+        return {rest for first, rest in found if first == measure}
+
+    def joined(covered):
+        return {", ".join(each) for each in covered}
+
+    assert joined(predictivity.COVERED) == named("predictivity")
+    assert joined(behaviour.COVERED) == named("I2n")
+    rsa = {how for measure, how in similarity.COVERED if measure == "rsa"}
+    assert (rsa, {how for m, how in similarity.COVERED if m == "cka"}) == (
+        named("RSA"),
+        named("CKA"),
+    )
+    held_out = {1: "one quarter held out", 4: "4 quarters in turn"}
+    measured = {
+        (name.removeprefix("dynamics, "), random)
+        for name, world in worlds.items()
+        if name.startswith("dynamics")
+        for random in world.random
+    }
+    assert {(f"{held_out[n]}, {formula}", of) for n, formula, of in dynamics.COVERED} == measured

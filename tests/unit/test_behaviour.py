@@ -237,7 +237,24 @@ def test_interval_and_draws(score):
     low, high = score.ci
     assert low < score.value < high
     assert score.ci_method.startswith("percentile bootstrap of images, read-out not refitted")
-    assert score.ci_method.endswith("centred on the value")
+    assert score.ci_method.endswith("centred on the value")  # its coverage is measured
+
+
+@pytest.mark.parametrize(
+    ("protocol", "formula", "known"),
+    [
+        ("paper", "r/sqrt(c)", True),
+        ("brainscore", "r/sqrt(c)", True),
+        ("paper", "r/c", False),
+        ("brainscore", "raw", False),
+    ],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(
+    world, data, protocol, formula, known
+):
+    settings = Settings(protocol=protocol, formula=formula)
+    found = benchmark(data).score(model_of(world), settings)
+    assert found.ci_method.endswith("approximate") != known
 
 
 def test_draws_are_scores_of_the_drawn_images(world, data, score):

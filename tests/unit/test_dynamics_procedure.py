@@ -148,6 +148,24 @@ def test_truth_reaches_the_ceiling_and_the_interval_holds_it(score):
     assert len(score.draws) == 1000
 
 
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ({}, {"floor": 0.1}),
+        ({}, {"formula": "raw"}),
+        ({}, {"resample": "units"}),
+        ({"n_components": 8}, {"protocol": "brainscore"}),
+        ({"n_splits": 2}, {}),
+        ({"solver": "sgd", "descent": {"epochs": 2}}, {}),
+    ],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(
+    data, moving, options, settings
+):
+    found = benchmark(data, **options).score(model_of(data, moving[0]), Settings(**settings))
+    assert found.ci_approximate
+
+
 def test_a_static_model_and_shuffled_images_are_less(data, moving, score):
     X, _, trials = moving
     still = benchmark(data).score(model_of(data, X[:, :, [2]]))

@@ -535,13 +535,24 @@ def test_predict_is_what_the_score_used(linear):
 
 
 @pytest.mark.parametrize(
-    ("settings", "known"),
-    [({}, True), ({"formula": "r/c"}, False), ({"floor": 0.1}, False)],
+    ("options", "settings", "known"),
+    [
+        ({}, {}, True),
+        ({}, {"formula": "r/sqrt(c)"}, True),
+        ({}, {"formula": "r/c"}, False),
+        ({}, {"floor": 0.1}, False),
+        ({}, {"protocol": "brainscore"}, True),
+        ({}, {"protocol": "brainscore", "formula": "raw"}, False),
+        ({"metric": "ridge-cv"}, {}, True),
+        ({"metric": "ridge-cv"}, {"formula": "r/sqrt(c)"}, False),
+        ({"metric": "ridge"}, {}, False),
+        ({"metric": "ridge-cv"}, {"protocol": "brainscore"}, False),
+    ],
 )
-def test_an_interval_whose_coverage_was_not_measured_is_approximate(settings, known):
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(options, settings, known):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 6))
     signal = X @ rng.standard_normal((6, 4))
     data = brain(None, trials=signal + 0.5 * rng.standard_normal((6, 80, 4)))
-    score = benchmark(data).score(model_of(data, X), Settings(**settings))
+    score = benchmark(data, **options).score(model_of(data, X), Settings(**settings))
     assert score.ci_method.endswith("approximate") != known

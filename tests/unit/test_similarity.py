@@ -125,6 +125,7 @@ def test_formula_and_its_ceiling_in_each_draw(pictured, metric, formula, power):
     assert score.formula == f"{formula}-v1"
     fixed = raw.draws / raw.ceiling**power
     assert not np.allclose(score.draws, fixed)
+    assert score.draws.mean() == pytest.approx(score.value, abs=1e-12)
     assert np.corrcoef(score.draws, fixed)[0, 1] > 0.5
 
 
@@ -135,9 +136,43 @@ def test_draws_are_those_of_the_shared_images(pictured):
     rows = sorted_rows(data)
     counts = image_counts(sorted(data.pictures.ids), seed=4)
     a, b = pdist(X[rows], "correlation"), pdist(trials.mean(axis=0)[rows], "correlation")
-    np.testing.assert_allclose(score.draws, compare_draws(a, b, counts), atol=1e-9)
-    assert score.ci == pytest.approx(np.quantile(score.draws, [0.025, 0.975]), abs=1e-12)
-    assert score.ci_method.endswith("identical pairs dropped, 1000 draws, seed 4")
+    drawn = compare_draws(a, b, counts)
+    centred = drawn + score.value - drawn.mean()
+    np.testing.assert_allclose(score.draws, centred, atol=1e-9)
+    assert score.ci == pytest.approx(np.quantile(centred, [0.025, 0.975]), abs=1e-9)
+    method = "identical pairs dropped, 1000 draws, seed 4, centred on the value"
+    assert score.ci_method.endswith(method)  # its coverage is measured
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "known"),
+    [
+        ({"comparison": "pearson"}, {}, True),
+        ({"metric": "cka"}, {}, True),
+        ({"metric": "cka-biased"}, {}, True),
+        ({"comparison": "kendall"}, {}, False),
+        ({"distance": "euclidean"}, {}, False),
+        ({}, {"formula": "r/sqrt(c)"}, False),
+        ({}, {"floor": 0.3}, False),
+        ({}, {"protocol": "brainscore"}, False),
+    ],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(
+    pictured, options, settings, known
+):
+    X, trials = pictured
+    data = brain(None, trials=trials)
+    score = declared(data, **options).score(model_of(data, X), Settings(**settings))
+    assert score.ci_method.endswith("approximate") != known
+
+
+def test_several_subjects_or_folds_are_approximate(pictured):
+    X, trials = pictured
+    rdm = pdist(X, "correlation")
+    two = published({"IT": np.stack([rdm, rdm[::-1]])})
+    assert declared(two).score(model_of(two, X)).ci_approximate
+    data = brain(None, trials=trials)
+    assert declared(data).score(layers(data, X)).ci_approximate
 
 
 @ALL
