@@ -23,7 +23,7 @@ AIM = 2.0
 COMMANDS = (
     "-m cornet_s@untrained-0 -b Simulated.*",
     "-m pixels -b Simulated.*",
-    "-m cornet_s@untrained-0,simulated_population -b Simulated.IT-*",
+    "-m cornet_s@untrained-0,simulated_population -b Simulated.IT-pls,Simulated.IT-dynamics",
 )
 PROGRAM = Path(sys.executable).parent / "brainbench"
 

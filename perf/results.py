@@ -27,6 +27,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "main_command": commands.main_command,
     "selftest": measures.selftest,
     "simulated": simulated.simulated,
+    "models": simulated.models,
     "real_v4": real.real_v4,
     "real_measures": real.real_measures,
     "brain_alone": real.brain_alone,
@@ -86,11 +87,11 @@ def main() -> None:
     unknown = sorted(set(wanted) - set(SECTIONS))
     if unknown:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
-    done = {name: kept(name, page) for name in SECTIONS}
     for name in wanted:
-        done[name] = measured_now(name)
-        lines = [*head(), *(line for name in SECTIONS for line in done[name])]
+        section = measured_now(name)
+        page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+        done = {each: kept(each, page) for each in SECTIONS} | {name: section}
+        lines = [*head(), *(line for each in SECTIONS for line in done[each])]
         PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"wrote {PAGE.relative_to(ROOT)}")
 
