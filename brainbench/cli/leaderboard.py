@@ -205,10 +205,13 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
         (f"protocol {made.protocol}", True),
         ("of those: the mean of k of n members, which is not the composite", of_those),
         *((f"({k + 1}) {words}", True) for k, words in enumerate(_settings(made))),
-        ("° untrained: the weights are seeded random numbers", any(r.untrained for r in made.rows)),
+        (
+            "° untrained: the weights are seeded random numbers; a baseline, without a rank",
+            any(r.untrained for r in made.rows),
+        ),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
         (
-            "* partial: only some of the stimuli were used; no rank",
+            "* partial: only some of the stimuli were used; in no composite, no rank",
             any(r.partial for r in made.rows),
         ),
         (f"older, or by another formula, and not shown: {n_others}", n_others > 0),

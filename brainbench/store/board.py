@@ -72,7 +72,8 @@ class Row:
     Parameters
     ----------
     rank : int or None
-        Place by the composite; None where that is undefined, and for partial scores.
+        Place by the composite among trained models and models without weights; None where the composite is
+        undefined, as it is for partial scores, and for untrained models.
     model, weights, protocol : str
         As in `Score`.
     settings : mapping

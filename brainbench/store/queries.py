@@ -209,6 +209,8 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
         why = "of an older version of the benchmark or its data"
     elif score.value is None:
         why = "failed"
+    elif score.partial:
+        why = "partial"
     elif score.simulated != composite.simulated:
         why = "of a simulated brain" if score.simulated else "not of a simulated brain"
     elif cell.formula != member.formula and (member.formula != RAW or score.raw is None):
@@ -219,12 +221,12 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
 
 
 def _ranked(unordered: Sequence[Row]) -> list[Row]:
-    """By composite, best first; then by name; partial ones, which have no rank, last."""
+    """By composite, best first; then by name; partial ones last. These and untrained ones have no rank."""
     ordered = sorted(unordered, key=_place)
     rank = 0
     ranked = []
     for row in ordered:
-        if row.combined.value is not None and not row.partial:
+        if row.combined.value is not None and not row.untrained:
             rank += 1
             ranked.append(replace(row, rank=rank))
         else:

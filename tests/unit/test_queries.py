@@ -64,7 +64,7 @@ def test_a_failed_member_is_missing_and_shown_as_failed():
 def test_what_differs_is_another_row_and_never_one_composite(apart):
     scores = [*of_all("a", REAL[:3], CORNET_S[:3]), make("a", REAL[3], 0.25, **apart)]
     made = rows(scores, MEAN)
-    assert [row.combined.k for row in made] == [3, 1]
+    assert [row.combined.k for row in made] == [3, 0 if "partial" in apart else 1]
     assert all(row.combined.value is None for row in made)
 
 
@@ -81,11 +81,14 @@ def test_what_does_not_differ_is_the_same_row(same):
     assert one_row(scores).combined.value == pytest.approx(0.4705)
 
 
-def test_a_partial_row_has_its_own_composite():
-    scores = of_all("a", REAL, CORNET_S, partial=True, settings={"limit": 64})
-    row = one_row(scores)
-    assert row.combined.value == pytest.approx(0.4705)
+@pytest.mark.parametrize(("names", "composite"), [(REAL, MEAN), (TWINS, TWIN)])
+def test_partial_scores_make_no_composite(names, composite):
+    scores = of_all("a", names, CORNET_S, partial=True, settings={"limit": 64})
+    row = one_row(scores, composite)
+    assert (row.combined.value, row.combined.of_those, row.combined.k) == (None, None, 0)
+    assert [row.why_not(name) for name in names] == ["partial"] * 4
     assert row.partial
+    assert row.cells[names[0]].value == CORNET_S[0]  # it is shown
     assert row.unusual == "limit 64"
 
 
@@ -200,13 +203,27 @@ def test_order_and_ranks(mixed):
     assert [(row.rank, row.model) for row in made.rows] == [
         (1, "a@imagenet"),
         (2, "b@imagenet"),
-        (3, "cornet_s@untrained-0"),
+        (None, "cornet_s@untrained-0"),  # a baseline, at its place
         (None, "c@imagenet"),
         (None, "pixels"),
         (None, "z@imagenet"),  # partial, however good
     ]
     assert made.benchmarks == (*REAL, "Extra.V1-pls", *sorted(TWINS))
     assert (made.n_elsewhere, made.unreadable) == (1, ())
+
+
+def test_an_untrained_model_never_takes_a_rank(tmp_path):
+    scores = of_all("a@imagenet", REAL, CORNET_S) + of_all("pixels", REAL, (0.3, 0.2, 0.1, 0.0))
+    scores += of_all("b@untrained-0", REAL, (0.9, 0.9, 0.9, 0.9))
+    scores += of_all("c@untrained-0", REAL, (0.3, 0.3, 0.1, 0.0))
+    made = board(fill(tmp_path, scores), load_composites())
+    assert [(row.rank, row.model) for row in made.rows] == [
+        (None, "b@untrained-0"),
+        (1, "a@imagenet"),
+        (None, "c@untrained-0"),
+        (2, "pixels"),
+    ]
+    assert made.to_frame()["rank"].isna().tolist() == [True, False, True, False]
 
 
 def test_the_twin_ranks_simulated_scores_alone(mixed):
