@@ -218,7 +218,25 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
         (f"of another protocol, and not shown: {made.n_elsewhere}", made.n_elsewhere > 0),
     )
     lines = [text for text, needed in texts if needed]
-    return lines + _reasons(made, labels)
+    return lines + _undeclared(made) + _reasons(made, labels)
+
+
+def _undeclared(made: Board) -> list[str]:
+    """Members that no installed package has a benchmark of, and that no row has a figure of."""
+    from brainbench import registry
+
+    known = registry.entries("benchmarks")
+    gone = [
+        name
+        for name in made.composite.benchmarks
+        if name not in known and all(row.why_not(name) for row in made.rows)
+    ]
+    if not gone:
+        return []
+    return [
+        f"no benchmark of that name is installed: {', '.join(gone)}; {made.composite.name} stays undefined. "
+        "Rank by a composite of the simulated brain (--composite 'Simulated.*'), or declare the benchmark"
+    ]
 
 
 def _reasons(made: Board, labels: list[str]) -> list[str]:

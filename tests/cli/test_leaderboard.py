@@ -142,6 +142,19 @@ def test_a_composite_without_interval_says_why(results_folder, narrow):
     assert "net: no interval: no draws of Kar2019-ost" in lines
 
 
+def test_a_composite_that_no_installed_benchmark_can_fill_says_so(results_folder, narrow):
+    fill(results_folder, [make("net", "Cowley2023.V4-ccnorm2", 0.5, formula="r2/c-v1")])
+    said = " ".join(" ".join(narrow("leaderboard")).split())
+    assert "1 of 6" in said
+    assert (
+        "no benchmark of that name is installed: MajajHong2015.V4-pls, MajajHong2015.IT-pls, "
+        "Rajalingham2018-i2n, Kar2019-ost, MajajHong2015.IT-dynamics; mission-v1 stays undefined."
+    ) in said
+    fill(results_folder, of_all("net", TWINS, CORNET_S))
+    twin = narrow("leaderboard", "--composite", "Simulated.mean-v1")
+    assert not any(line.startswith("no benchmark of that name") for line in twin)
+
+
 def test_what_is_not_shown_is_counted(results_folder, narrow):
     scores = of_all("net", REAL, CORNET_S) + of_all("net", REAL, CORNET_S, protocol="brainscore")
     older = make("net", REAL[0], 0.1, created="2020-01-01T00:00:00+00:00")
