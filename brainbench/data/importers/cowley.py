@@ -8,7 +8,6 @@ where an image was shown less often. The n-th image by name is the n-th column.
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,14 +21,12 @@ import pandas as pd
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from brainbench import assembly, progress
+from brainbench import assembly
 from brainbench.assembly import Assembly
 from brainbench.data.arrays import ArrayData
-from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Published, declared
-from brainbench.errors import DataAbsentError, InputError, StimulusError
-from brainbench.provenance import sha256
+from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
+from brainbench.errors import InputError, StimulusError
 from brainbench.stimuli import Picture, StimulusSet, from_arrays
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -77,7 +74,7 @@ class Declared(Published):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CowleyData:
+class CowleyData(PublishedData[Declared]):
     """Sessions of macaque V4, each with images and neurons of its own.
 
     Parameters
@@ -88,32 +85,16 @@ class CowleyData:
         Sessions and files.
     """
 
-    name: str
-    declared: Declared
-    simulated: bool = False
-
-    @property
-    def command(self) -> str:
-        """The command that gets the data here."""
-        return f"brainbench data import {self.name} --from DIR"
-
     @cached_property
     def version(self) -> str:
         """SHA-256 over the checksums of the source files, and how they are read."""
         parts = self.declared.model_dump(include={"sessions", "sha256", "pixels"})
-        return sha256(f"cowley {FORMAT}", json.dumps(parts, sort_keys=True))
+        return version_of(f"cowley {FORMAT}", parts)
 
     @property
-    def folder(self) -> Path:
-        """Where the imported files are, or will be."""
-        return data_folder() / self.name / self.version[:16]
-
-    def absent(self) -> str | None:
-        """Why the data is not here; None where it is."""
-        paths = [self.folder / kept for name in self.declared.sessions for kept in _kept(name)]
-        if all(path.is_file() for path in paths):
-            return None
-        return self.declared.place
+    def kept(self) -> list[str]:
+        """Two files of each session."""
+        return [kept for name in self.declared.sessions for kept in _kept(name)]
 
     def sessions(self) -> Mapping[str, ArrayData]:
         """Each session as a data set of its own, by name.
@@ -123,7 +104,7 @@ class CowleyData:
         DataAbsentError
             The files have not been imported.
         """
-        self._check_here()
+        self.here()
         return {name: self._session(name) for name in sorted(self.declared.sessions)}
 
     def stimuli(self) -> StimulusSet:
@@ -181,8 +162,7 @@ class CowleyData:
         """
         source = self.declared.find(given, name=self.name, holds="images/ and responses_raw/")
         images = sum(one.images for one in self.declared.sessions.values())
-        label = f"importing {self.name}"
-        with progress.current().task(label, images) as step, writing(self.folder) as made:
+        with self.importing(self.folder, images) as (made, step):
             for name, session in sorted(self.declared.sessions.items()):
                 pictures, responses = (made / kept for kept in _kept(name))
                 values = recorded(source, name, session)
@@ -193,15 +173,6 @@ class CowleyData:
                 assembly.save(_assembly(values, name, session), responses)
                 step(session.images)
         return self.folder
-
-    def _check_here(self) -> None:
-        absent = self.absent()
-        if absent:
-            raise DataAbsentError(
-                f"data set {self.name} is not here",
-                allowed=absent,
-                todo=f"run `{self.command}`",
-            )
 
     def _session(self, name: str) -> ArrayData:
         pictures, responses = (self.folder / kept for kept in _kept(name))
@@ -268,7 +239,7 @@ def recorded(source: Path, name: str, session: Session) -> FloatArray:
         (session.neurons, session.images),
     )
     if not np.isfinite(mean).all():
-        raise _wrong(
+        raise wrong(
             f"mean responses of session {name}: {int((~np.isfinite(mean)).sum())} are not finite",
             "a finite mean for every neuron and image",
         )
@@ -284,9 +255,9 @@ def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise _wrong(f"{path} cannot be read ({error})", "a whole NumPy file of numbers") from error
+        raise wrong(f"{path} cannot be read ({error})", "a whole NumPy file of numbers") from error
     if array.shape != shape or array.dtype.kind != "f":
-        raise _wrong(
+        raise wrong(
             f"{path} holds {array.dtype} of shape {array.shape}",
             f"floats of shape {shape}, as declared for the session",
         )
@@ -298,13 +269,13 @@ def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
     filled_up = (there[..., :-1] >= there[..., 1:]).all()
     together = (there == there[:1]).all()
     if np.isinf(trials).any() or not (filled_up and together and there[..., 0].all()):
-        raise _wrong(
+        raise wrong(
             f"repeats of session {name}: NaN in other places than after the last repeat of an image",
             "NaN only where an image was shown less often, for all neurons alike",
         )
     averaged = np.where(there, trials, 0.0).sum(axis=2) / there.sum(axis=2)
     if not np.allclose(averaged, mean, rtol=1e-9, atol=1e-9):
-        raise _wrong(
+        raise wrong(
             f"repeats of session {name}: their mean is not the published mean "
             f"(largest difference {np.abs(averaged - mean).max():.3g})",
             "repeats and means of the same session, neurons and images in the same order",
@@ -322,7 +293,7 @@ def _pictures(
                 data = archive.read(member)
                 yield _decoded(data, f"{path}:{member}", declared.pixels)
     except zipfile.BadZipFile as error:
-        raise _wrong(f"{path} cannot be read ({error})", "a whole zip of images") from error
+        raise wrong(f"{path} cannot be read ({error})", "a whole zip of images") from error
 
 
 def _ordered(members: list[str], path: Path, n: int) -> list[str]:
@@ -337,7 +308,7 @@ def _ordered(members: list[str], path: Path, n: int) -> list[str]:
             for names, what in ((stray, "is too many"), (missing, "is missing"))
             if names
         ]
-        raise _wrong(
+        raise wrong(
             f"{path} holds {len(members)} files: " + (", ".join(differ) or "some of them twice"),
             f"image0001.jpg to image{n:04d}.jpg, as many as there are responses, and nothing else",
         )
@@ -363,7 +334,3 @@ def _decoded(data: bytes, name: str, pixels: int) -> Picture:
             todo="get the zip again from the public repository; images are never converted here",
         )
     return decoded
-
-
-def _wrong(got: str, allowed: str) -> InputError:
-    return InputError(got, allowed=allowed, todo="get the file again from the public repository")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -22,14 +21,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brainbench import progress
 from brainbench.assembly import Assembly
-from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest
+from brainbench.data.published import Publication, PublishedData, check, declared, version_of
 from brainbench.errors import DataAbsentError, InputError
-from brainbench.provenance import sha256
 from brainbench.stimuli import Picture, StimulusSet, from_arrays, read_picture
 
 Layout: TypeAlias = Literal["published", "packed"]
@@ -42,13 +38,11 @@ _COLUMNS = ["subj", "object_response", "category", "imagename"]
 _KEPT = ("images.npy", "answers.csv")
 
 
-class Declared(BaseModel):
+class Declared(Publication):
     """Parameters of the manifest.
 
     Attributes
     ----------
-    repository, commit, folder : str
-        Where the images are published.
     trials_repository, trials_commit, trials_folder : str
         Where the answers are published.
     pixels, images, subjects : int
@@ -59,11 +53,6 @@ class Declared(BaseModel):
         SHA-256 of each of the packed files, by its name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: str
-    commit: str
-    folder: str
     trials_repository: str
     trials_commit: str
     trials_folder: str
@@ -73,9 +62,18 @@ class Declared(BaseModel):
     answers: str
     packed: dict[str, str]
 
+    @property
+    def place(self) -> str:
+        """What DIR is in `brainbench data import NAME --from DIR`: images and answers are apart."""
+        return (
+            f"DIR holds {PurePosixPath(self.folder).name}/ of {self.repository} at {self.commit[:7]} and "
+            f"{PurePosixPath(self.trials_folder).name}/ of {self.trials_repository} "
+            f"at {self.trials_commit[:7]}"
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GeirhosData:
+class GeirhosData(PublishedData[Declared]):
     """Images whose shape and texture disagree, and what ten subjects saw in them.
 
     Parameters
@@ -86,29 +84,15 @@ class GeirhosData:
         Files and sizes.
     """
 
-    name: str
-    declared: Declared
-    simulated: bool = False
-
-    @property
-    def command(self) -> str:
-        """The command that gets the data here."""
-        return f"brainbench data import {self.name} --from DIR"
-
     @property
     def version(self) -> str:
         """SHA-256 over what is declared and the layout that is here: JPEG pixels are not PNG pixels."""
         return self._version(self._layout or "published")
 
-    def absent(self) -> str | None:
-        """Why the data is not here; None where it is."""
-        if self._layout:
-            return None
-        one = self.declared
-        return (
-            f"DIR holds {PurePosixPath(one.folder).name}/ of {one.repository} at {one.commit[:7]} and "
-            f"{PurePosixPath(one.trials_folder).name}/ of {one.trials_repository} at {one.trials_commit[:7]}"
-        )
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Images and answers, in either layout."""
+        return _KEPT
 
     def stimuli(self) -> StimulusSet:
         """All images, with object_name (the shape), texture, and exemplar (which cat lent its shape).
@@ -118,7 +102,7 @@ class GeirhosData:
         DataAbsentError
             The files have not been imported.
         """
-        folder = self._here()
+        folder = self.here()
         ids = sorted(self._table["stimulus_id"].unique())
         parts = pd.Series(ids).str.extract(_NAME)
         return from_arrays(
@@ -140,7 +124,7 @@ class GeirhosData:
         DataAbsentError
             The files have not been imported.
         """
-        self._here()
+        self.here()
         return self._table.copy()
 
     def recordings(self, region: str) -> Assembly:
@@ -182,8 +166,7 @@ class GeirhosData:
         ids = sorted(table["stimulus_id"].unique())
         pictures = (_zipped if packed else _files)(given, ids, self.declared)
         target = self._folder(layout)
-        label = f"importing {self.name}"
-        with progress.current().task(label, len(ids)) as step, writing(target) as made:
+        with self.importing(target, len(ids)) as (made, step):
             n, pixels = len(ids), self.declared.pixels
             stored = np.lib.format.open_memmap(
                 made / _KEPT[0], mode="w+", dtype=np.uint8, shape=(n, pixels, pixels, 3)
@@ -205,24 +188,14 @@ class GeirhosData:
 
     def _version(self, layout: Layout) -> str:
         parts = self.declared.model_dump(include={"answers", "commit", "packed", "pixels"})
-        return sha256(f"geirhos {FORMAT} {layout}", json.dumps(parts, sort_keys=True))
+        return version_of(f"geirhos {FORMAT} {layout}", parts)
 
     def _folder(self, layout: Layout) -> Path:
-        return data_folder() / self.name / self._version(layout)[:16]
-
-    def _here(self) -> Path:
-        layout = self._layout
-        if layout is None:
-            raise DataAbsentError(
-                f"data set {self.name} is not here",
-                allowed=str(self.absent()),
-                todo=f"run `{self.command}`",
-            )
-        return self._folder(layout)
+        return self.folder_of(self._version(layout))
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return pd.read_csv(self._here() / _KEPT[1], dtype=str, keep_default_na=False)
+        return pd.read_csv(self.here() / _KEPT[1], dtype=str, keep_default_na=False)
 
 
 def geirhos(manifest: Manifest) -> GeirhosData:
@@ -233,17 +206,7 @@ def geirhos(manifest: Manifest) -> GeirhosData:
     InputError
         Parameters that are missing, unknown or mistyped.
     """
-    try:
-        declared = Declared.model_validate(manifest.parameters)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in ("parameters", *first["loc"]))
-        raise InputError(
-            f"manifest of data set {manifest.name!r}: {where}: {first['msg']}",
-            allowed="the parameters " + ", ".join(Declared.model_fields),
-            todo="correct the TOML file",
-        ) from None
-    return GeirhosData(name=manifest.name, declared=declared)
+    return GeirhosData(name=manifest.name, declared=declared(manifest, Declared))
 
 
 def digest_of(table: pd.DataFrame) -> str:
@@ -254,14 +217,12 @@ def digest_of(table: pd.DataFrame) -> str:
 
 def _packed_answers(given: Path, declared: Declared) -> pd.DataFrame:
     for name, checksum in declared.packed.items():
-        with (given / name).open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != checksum:
-            raise InputError(
-                f"{given / name} has the SHA-256 {found[:12]}..., not {checksum[:12]}...",
-                allowed="the packed file, byte for byte",
-                todo=f"get it again, or take the published files of {declared.repository}",
-            )
+        check(
+            given / name,
+            checksum,
+            allowed="the packed file, byte for byte",
+            todo=f"get it again, or take the published files of {declared.repository}",
+        )
     return _read_answers([given / name for name in declared.packed if name.endswith(".csv")])
 
 

@@ -7,7 +7,6 @@ published, only the dissimilarities of all pairs of images: 1 - Pearson over 674
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +19,10 @@ import scipy.io
 import xarray as xr
 from scipy.spatial.distance import squareform
 
-from brainbench import progress
 from brainbench.assembly import Assembly
-from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Published, declared
-from brainbench.errors import DataAbsentError, InputError, unknown
-from brainbench.provenance import sha256
+from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
+from brainbench.errors import InputError, unknown
 from brainbench.stimuli import StimulusSet, from_arrays
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -58,7 +54,7 @@ class Declared(Published):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KriegeskorteData:
+class KriegeskorteData(PublishedData[Declared]):
     """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgement.
 
     Parameters
@@ -69,30 +65,16 @@ class KriegeskorteData:
         Sizes and files.
     """
 
-    name: str
-    declared: Declared
-    simulated: bool = False
-
-    @property
-    def command(self) -> str:
-        """The command that gets the data here."""
-        return f"brainbench data import {self.name} --from DIR"
-
     @cached_property
     def version(self) -> str:
         """SHA-256 over the checksums of the source files, and how they are read."""
         parts = self.declared.model_dump(exclude={"repository", "commit", "folder"})
-        return sha256(f"kriegeskorte {FORMAT}", json.dumps(parts, sort_keys=True))
+        return version_of(f"kriegeskorte {FORMAT}", parts)
 
     @property
-    def folder(self) -> Path:
-        """Where the imported files are, or will be."""
-        return data_folder() / self.name / self.version[:16]
-
-    def absent(self) -> str | None:
-        """Why the data is not here; None where it is."""
-        here = all((self.folder / kept).is_file() for kept in KEPT)
-        return None if here else self.declared.place
+    def kept(self) -> tuple[str, ...]:
+        """Images, and the dissimilarities with what is known of the images."""
+        return KEPT
 
     def stimuli(self) -> StimulusSet:
         """92 images on grey, with category and flags.
@@ -102,10 +84,10 @@ class KriegeskorteData:
         DataAbsentError
             The files have not been imported.
         """
-        self._check_here()
-        with np.load(self.folder / KEPT[1], allow_pickle=False) as kept:
+        folder = self.here()
+        with np.load(folder / KEPT[1], allow_pickle=False) as kept:
             metadata = {key: kept[key] for key in ("object_name", "animal", "face", "natural")}
-        pictures = np.load(self.folder / KEPT[0], mmap_mode="r")
+        pictures = np.load(folder / KEPT[0], mmap_mode="r")
         return from_arrays(self.name, pictures, ids=_ids(len(pictures)), metadata=metadata)
 
     def recordings(self, region: str) -> Assembly:
@@ -145,8 +127,7 @@ class KriegeskorteData:
         """
         if region not in REGIONS:
             raise unknown(f"region of {self.name}:", region, list(REGIONS), todo="choose one")
-        self._check_here()
-        with np.load(self.folder / KEPT[1], allow_pickle=False) as kept:
+        with np.load(self.here() / KEPT[1], allow_pickle=False) as kept:
             subjects, values = kept[f"subjects of {region}"], kept[region]
         return xr.DataArray(
             values, dims=("subject", "pair"), coords={"subject": subjects}, attrs={"units": "a.u."}
@@ -170,8 +151,7 @@ class KriegeskorteData:
             The data folder cannot be written, or the disk is full.
         """
         source = self.declared.find(given, name=self.name, holds=FILES[0])
-        label = f"importing {self.name}"
-        with progress.current().task(label, len(FILES)) as step, writing(self.folder) as made:
+        with self.importing(self.folder, len(FILES)) as (made, step):
             study, brains, judges = (_matlab(source / name) for name in FILES)
             pictures, metadata = _images(study, self.declared)
             step(1)
@@ -180,13 +160,6 @@ class KriegeskorteData:
             np.savez(made / KEPT[1], **metadata, **rdms)  # type: ignore[arg-type]
             step(2)
         return self.folder
-
-    def _check_here(self) -> None:
-        absent = self.absent()
-        if absent:
-            raise DataAbsentError(
-                f"data set {self.name} is not here", allowed=absent, todo=f"run `{self.command}`"
-            )
 
 
 def kriegeskorte(manifest: Manifest) -> KriegeskorteData:
@@ -208,7 +181,7 @@ def _matlab(path: Path) -> dict[str, Any]:
     try:
         read: dict[str, Any] = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
     except Exception as error:  # scipy raises nearly anything for a damaged file
-        raise _wrong(f"{path} cannot be read ({error})", "a whole MATLAB file") from error
+        raise wrong(f"{path} cannot be read ({error})", "a whole MATLAB file") from error
     return {"file": path.name, **read}
 
 
@@ -216,7 +189,7 @@ def _entry(read: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.ND
     found: Any = read.get(name)
     if not isinstance(found, np.ndarray) or found.shape != shape:
         what = "absent" if found is None else f"of shape {np.shape(found)}"
-        raise _wrong(f"{read['file']}: {name} is {what}", f"an array of shape {shape}")
+        raise wrong(f"{read['file']}: {name} is {what}", f"an array of shape {shape}")
     return found
 
 
@@ -228,7 +201,7 @@ def _images(
     for k, one in enumerate(stimuli):
         image = np.asarray(getattr(one, "image", 0))
         if image.shape != shape or image.dtype != np.uint8:
-            raise _wrong(
+            raise wrong(
                 f"image {k + 1}: {image.dtype} of shape {image.shape}", f"uint8 of shape {shape}"
             )
     flags = {
@@ -271,15 +244,11 @@ def _pairs(rdm: Any, n: int) -> FloatArray:
     values = np.asarray(rdm.RDM, dtype=np.float64)
     if values.shape == (n, n):
         if not np.array_equal(values, values.T) or np.diagonal(values).any():
-            raise _wrong(f"RDM {rdm.name!r} is not symmetric, or not 0 on its diagonal", "an RDM")
+            raise wrong(f"RDM {rdm.name!r} is not symmetric, or not 0 on its diagonal", "an RDM")
         values = squareform(values)
     if values.shape != (n * (n - 1) // 2,) or not np.isfinite(values).all():
-        raise _wrong(
+        raise wrong(
             f"RDM {rdm.name!r} of shape {values.shape}, {int((~np.isfinite(values)).sum())} not finite",
             f"finite dissimilarities of {n} images",
         )
     return values
-
-
-def _wrong(got: str, allowed: str) -> InputError:
-    return InputError(got, allowed=allowed, todo="get the file again from the public repository")
