@@ -6,6 +6,7 @@ as one split, so that each aggregate runs over the neuroids of all sessions.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ import xarray as xr
 
 from brainbench import progress
 from brainbench.assembly import check_unique
+from brainbench.errors import InputError
 from brainbench.interfaces import Null, Resample
 from brainbench.metrics.correlation import pearson
 from brainbench.procedures.candidates import Candidate
@@ -29,6 +31,7 @@ from brainbench.stats.splits import Split
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+NOT_REPEATED = "no repeated trials"
 _COLUMNS = 2048
 """Shuffled neuroids that are fitted at once: 2,560 stimuli x 2,048 neuroids are 42 MB."""
 
@@ -93,13 +96,25 @@ class Session:
         pairs = zip(self.fitted.predicted, self.fitted.observed, strict=True)
         return np.stack([pearson(predicted, observed) for predicted, observed in pairs])
 
-    @cached_property
+    @property
     def reliability(self) -> SplitHalf | None:
-        """Split-half reliability of the varying neuroids; None without repeated trials."""
+        """Split-half reliability of the varying neuroids; None with `no_reliability` where there is none."""
+        return self._halved[0]
+
+    @property
+    def no_reliability(self) -> str | None:
+        """Why there is no reliability: no repeated trials, or halves of them that share too little."""
+        return self._halved[1]
+
+    @cached_property
+    def _halved(self) -> tuple[SplitHalf | None, str | None]:
         trials = self.brain.trials
         if trials is None or len(trials) < 2:
-            return None
-        return split_half(trials[:, :, self.varying], correlate=pearson)
+            return None, NOT_REPEATED
+        try:
+            return split_half(trials[:, :, self.varying], correlate=pearson), None
+        except InputError as error:  # a ceiling is missing then, not a score
+            return None, error.got
 
     def per_unit(self, r: FloatArray) -> xr.DataArray:
         """Figures of the varying neuroids as an array over all neuroids, with coordinates and ceiling."""
@@ -139,15 +154,33 @@ def correlations(sessions: Sequence[Session]) -> FloatArray:
     return np.concatenate([one.r for one in sessions], axis=1)
 
 
-def with_trials(sessions: Sequence[Session]) -> BoolArray:
-    """For each varying neuroid of all sessions, whether its trials were repeated."""
+def with_reliability(sessions: Sequence[Session]) -> BoolArray:
+    """For each varying neuroid of all sessions, whether trials give it a reliability."""
     return np.concatenate(
         [np.full(one.varying.sum(), one.reliability is not None) for one in sessions]
     )
 
 
+def without_reliability(sessions: Sequence[Session]) -> dict[str, int]:
+    """Reason -> how many varying neuroids have no reliability for it."""
+    found: Counter[str] = Counter()
+    for one in sessions:
+        if one.no_reliability is not None:
+            found[one.no_reliability] += int(one.varying.sum())
+    return dict(found)
+
+
+def notes(sessions: Sequence[Session]) -> list[str]:
+    """Sessions whose trials were repeated and give no reliability all the same, for the record."""
+    return [
+        f"no ceiling{f' of session {one.name}' if one.name else ''}: {one.no_reliability}"
+        for one in sessions
+        if one.no_reliability not in (None, NOT_REPEATED)
+    ]
+
+
 def reliabilities(sessions: Sequence[Session]) -> FloatArray:
-    """Split-half reliability of each varying neuroid of all sessions; NaN without repeated trials."""
+    """Split-half reliability of each varying neuroid of all sessions; NaN where there is none."""
     return nan_mean(_reliability_by_split(sessions), axis=0)
 
 
@@ -255,7 +288,7 @@ def per_unit(sessions: Sequence[Session], r: FloatArray) -> xr.DataArray:
     -------
     DataArray
         With the coordinates that all sessions have, `session` where there are several, and `ceiling` (NaN
-        where no trial was repeated) where any of them has one.
+        where there is no reliability) where any of them has one.
 
     Raises
     ------

@@ -12,13 +12,15 @@ import numpy.typing as npt
 from brainbench.errors import InputError
 from brainbench.interfaces import Settings
 from brainbench.procedures.fitted import (
+    NOT_REPEATED,
     Session,
     ceiling,
     correlations,
     interval,
     null_correlations,
     reliabilities,
-    with_trials,
+    with_reliability,
+    without_reliability,
 )
 from brainbench.stats.aggregate import AGGREGATES, Aggregate, aggregate
 from brainbench.stats.ceiling import ceiled
@@ -42,7 +44,7 @@ class Judged:
     raw : Aggregate
         Over the neuroids that count, before any ceiling.
     ceiling : float or None
-        Reliability c of those neuroids; None where any of them has no repeated trials.
+        Reliability c of those neuroids; None where any of them has none.
     value : float or None
         By the formula; None with a `reason`.
     interval : Interval or None
@@ -85,7 +87,7 @@ def judge(
     counted, left_out = _counted(sessions, settings.floor, formula)
     r = correlations(sessions)
     raw = aggregate(r[:, counted], protocol=settings.protocol)
-    known = with_trials(sessions)
+    known = with_reliability(sessions)
     c = ceiling(sessions, counted) if known[counted].all() else None
 
     def value_of(drawn: FloatArray) -> FloatArray:
@@ -93,7 +95,7 @@ def judge(
         return ceiled(total, np.nan if c is None else c, formula=formula)
 
     value = float(value_of(r[:, counted]))
-    reason = None if np.isfinite(value) else _no_ceiling(formula, c)
+    reason = None if np.isfinite(value) else _no_ceiling(formula, c, sessions)
     constant = sum(int((~one.varying).sum()) for one in sessions)
     excluded = {
         "constant response": constant,
@@ -132,34 +134,40 @@ def _counted(
     sessions: Sequence[Session], floor: float | None, formula: str
 ) -> tuple[BoolArray, dict[str, int]]:
     """Neuroids that count, and why others do not."""
-    known = with_trials(sessions)
+    known = with_reliability(sessions)
     if floor is not None:
-        return _above(floor, reliabilities(sessions), known)
+        return _above(floor, reliabilities(sessions), without_reliability(sessions))
     # A formula with a ceiling speaks of the sites that have one.
-    counted = known if known.any() and formula != "raw" else np.full(len(known), True)
-    return counted, {f"no repeated trials, so no {formula}": int((~counted).sum())}
+    if not known.any() or formula == "raw":
+        return np.full(len(known), True), {}
+    unknown = without_reliability(sessions)
+    return known, {f"{why}, so no {formula}": n for why, n in unknown.items()}
 
 
 def _above(
-    floor: float, reliability: FloatArray, known: BoolArray
+    floor: float, reliability: FloatArray, unknown: dict[str, int]
 ) -> tuple[BoolArray, dict[str, int]]:
+    n, n_unknown = len(reliability), sum(unknown.values())
     counted = reliability >= floor  # NaN is not
     if not counted.any():
         best = np.nanmax(reliability, initial=-np.inf)
+        none = f", {n_unknown} have no reliability ({'; '.join(unknown)})" if unknown else ""
         most = f"; the most reliable has {best:.3f}" if np.isfinite(best) else ""
         raise InputError(
-            f"a floor of {floor}: none of {len(known)} sites is that reliable, "
-            f"{int((~known).sum())} have no repeated trials{most}",
+            f"a floor of {floor}: none of {n} sites is that reliable{none}{most}",
             allowed="a floor that some site with repeated trials reaches",
             todo="give a lower --floor, or leave it away",
         )
     return counted, {
-        f"reliability below {floor}": int((known & ~counted).sum()),
-        "no repeated trials, so no reliability": int((~known).sum()),
+        f"reliability below {floor}": n - n_unknown - int(counted.sum()),
+        **{f"{why}, so no reliability": count for why, count in unknown.items()},
     }
 
 
-def _no_ceiling(formula: str, c: float | None) -> str:
+def _no_ceiling(formula: str, c: float | None, sessions: Sequence[Session]) -> str:
     if c is None:
+        halved = [why for why in without_reliability(sessions) if why != NOT_REPEATED]
+        if halved:
+            return f"no ceiling, so no {formula}: {'; '.join(halved)}"
         return f"no ceiling: {formula} needs repeated trials, and only their mean is there"
     return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"

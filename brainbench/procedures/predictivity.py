@@ -32,9 +32,10 @@ from brainbench.procedures.fitted import (
     Fitted,
     Session,
     correlations,
+    notes,
     per_unit,
     predictions,
-    with_trials,
+    with_reliability,
 )
 from brainbench.procedures.judged import judge
 from brainbench.procedures.layers import Choice, Inner, choose
@@ -325,6 +326,7 @@ def _record(
         step=step,
         curve=[_of_session(part, row) for part in parts for row in part.fitted.curve],
         choices=_choices(how, benchmark, settings, parts),
+        notes=notes(parts),
     )
 
 
@@ -332,7 +334,7 @@ def _choices(
     how: Predictivity, benchmark: Benchmark, settings: Settings, parts: Sequence[Session]
 ) -> dict[str, Any]:
     paper = settings.protocol == "paper"
-    known = with_trials(parts)
+    known = with_reliability(parts)
     choices: dict[str, Any] = {
         **how.map(settings.protocol).describe(),
         "features": max(part.fitted.n_features for part in parts),

@@ -101,7 +101,8 @@ def split_half(
     Raises
     ------
     InputError
-        Fewer than two repetitions, another shape, or no neuroid with a correlation.
+        Fewer than two repetitions, another shape, or no neuroid with a correlation of half means: where an
+        image was shown once only, one of the halves has nothing of it.
 
     Examples
     --------
@@ -116,6 +117,8 @@ def split_half(
         raise _wrong_trials(trials.shape)
     one, other = half_means(trials, n_splits=n_splits, seed=seed)
     per_split = spearman_brown(correlate(one, other, axis=1))
+    if np.isnan(per_split).all():
+        raise _no_halves(one, other)
     total = aggregate(per_split, protocol="brainscore")
     return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
 
@@ -332,6 +335,17 @@ def _as_trials(trials: NDArray[Any]) -> FloatArray:
     if trials.ndim < 2 or len(trials) < 2:
         raise _wrong_trials(trials.shape)
     return trials
+
+
+def _no_halves(one: FloatArray, other: FloatArray) -> InputError:
+    """Why no half means correlate; split x stimulus x neuroid."""
+    empty = (np.isnan(one) | np.isnan(other)).any(axis=(0, 2)).sum()
+    what = f"{empty} of {one.shape[1]} images without a trial in one half of the repetitions"
+    return InputError(
+        what if empty else "half means of the repetitions that do not vary with the image",
+        allowed="for some neuroid a trial of every image in both halves, and responses that vary",
+        todo="leave out images that were shown once, or report the raw score (formula 'raw')",
+    )
 
 
 def _wrong_trials(shape: tuple[int, ...], *, over: str = "") -> InputError:

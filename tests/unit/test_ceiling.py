@@ -61,6 +61,15 @@ def test_a_half_without_a_trial_has_no_reliability():
     assert result.value > 0.99
 
 
+def test_images_that_were_shown_once_leave_no_halves_to_correlate():
+    _, D = trials(n_rep=4)
+    D[1:, ::2] = np.nan
+    with pytest.raises(InputError, match="100 of 200 images without a trial in one half"):
+        split_half(D, correlate=pearson)
+    with pytest.raises(InputError, match=r"half means .* that do not vary"):
+        split_half(np.ones((4, 5, 2)), correlate=pearson)
+
+
 def test_another_correlation_can_be_given():
     _, D = trials()
     result = split_half(D, correlate=lambda x, y, *, axis: 0 * pearson(x, y, axis=axis) + 0.5)

@@ -1,6 +1,6 @@
 """The road from recordings and activations to a Score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -178,7 +178,9 @@ def test_floor_that_no_site_reaches(linear):
     message = r"a floor of 0\.9: none of 6 sites .*; the most reliable has .*\n  allowed: a floor"
     with pytest.raises(InputError, match=message):
         benchmark(data).score(model_of(data, X), Settings(floor=0.9))
-    with pytest.raises(InputError, match=r"none of 6 sites .*, 6 have no repeated trials\n"):
+    with pytest.raises(
+        InputError, match=r"none of 6 sites .*, 6 have no reliability \(no repeated trials\)\n"
+    ):
         benchmark(brain(signal)).score(model_of(brain(signal), X), Settings(floor=0.0))
 
 
@@ -556,3 +558,47 @@ def test_an_interval_whose_coverage_was_not_measured_is_approximate(options, set
     data = brain(None, trials=signal + 0.5 * rng.standard_normal((6, 80, 4)))
     score = benchmark(data, **options).score(model_of(data, X), Settings(**settings))
     assert score.ci_method.endswith("approximate") != known
+
+
+# --- trials of which no halves can be made -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shown_once():
+    """Four trials of every second image, one of the others: some half has nothing of these."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 6))
+    signal = X @ rng.standard_normal((6, 4))
+    trials = signal + 0.5 * rng.standard_normal((4, 80, 4))
+    gaps = trials.copy()
+    gaps[1:, ::2] = np.nan
+    data = brain(None, trials=trials)
+    assembly = data.regions["IT"].copy(data=gaps).assign_attrs(missing="nan")
+    return X, replace(data, regions={"IT": assembly})
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_a_raw_score_needs_no_halves_of_the_trials(shown_once, protocol):
+    X, data = shown_once
+    settings = Settings(protocol=protocol, formula="raw")
+    score = benchmark(data).score(model_of(data, X), settings)
+    assert score.value > 0.8
+    assert score.ceiling is None
+    assert score.n_units == 4
+    assert "ceiling" not in score.per_unit.coords
+    told = "no ceiling: 40 of 80 images without a trial in one half of the repetitions"
+    assert score.record.notes[-1] == told
+
+
+def test_a_formula_without_halves_of_the_trials_says_why(shown_once):
+    X, data = shown_once
+    score = benchmark(data).score(model_of(data, X), Settings(formula="r/sqrt(c)"))
+    assert score.value is None
+    assert score.reason == (
+        "no ceiling, so no r/sqrt(c): "
+        "40 of 80 images without a trial in one half of the repetitions"
+    )
+    with pytest.raises(
+        InputError, match=r"none of 4 sites .* 4 have no reliability \(40 of 80 images"
+    ):
+        benchmark(data).score(model_of(data, X), Settings(floor=0.1))
