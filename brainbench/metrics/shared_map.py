@@ -231,7 +231,7 @@ def prepare(
             allowed="at least two folds that hold out each training image once",
             todo="make them with brainbench.stats.splits.inner",
         )
-    reference = np.asarray(X[rows[:_REFERENCE]], dtype=np.float64).mean(axis=(0, 2))
+    reference = _reference(X, rows)
     sides = [side_of(X, part, reference=reference, weights=shares) for part in parts]
     whole = sides[0] if len(sides) == 1 else sum(sides[1:], start=sides[0])
     return Prepared(
@@ -334,14 +334,19 @@ def pls(
         )
     if solver == "nipals":
         return _nipals(X, Y, rows, shares, n_components)
-    prepared = prepare(X, rows, weights=weights)
-    responses, level = prepared.checked(Y)
-    cross = prepared.cross(responses, rows, level)
-    side = prepared.whole
+    responses = check_responses(Y, rows=rows, n=len(X), bins=bins)
+    reference, level = _reference(X, rows), responses[rows].mean(axis=(0, 2))
+    side = side_of(X, rows, reference=reference, weights=shares)
+    cross = cross_of(X, responses, rows, reference=reference, level=level, weights=shares)
     energy = np.square(responses[rows] - level[:, None]).sum(axis=(0, 2))
     G = cross.centred(side).T
     beta = coefficients(side.centred(), G, energy, n_components, joint=True).T
-    return SharedMap(beta, level - (prepared.reference + side.x / side.n) @ beta)
+    return SharedMap(beta, level - (reference + side.x / side.n) @ beta)
+
+
+def _reference(X: NDArray[Any], rows: IntArray) -> FloatArray:
+    """Mean of some images, which is near that of all."""
+    return cast(FloatArray, np.asarray(X[rows[:_REFERENCE]], dtype=np.float64).mean(axis=(0, 2)))
 
 
 def _nipals(

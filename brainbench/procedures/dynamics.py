@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from brainbench import progress
 from brainbench.data.manifest import source
+from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
 from brainbench.interfaces import (
     Benchmark,
@@ -27,6 +28,8 @@ from brainbench.interfaces import (
 )
 from brainbench.metrics.dynamics import Votes, best_layer, loss_per_bin, over_images
 from brainbench.metrics.shared_map import SharedMap, fit, pls, prepare
+from brainbench.metrics.state_components import MOST_ROWS
+from brainbench.procedures.candidates import CHUNK_BYTES
 from brainbench.procedures.over_time import Held
 from brainbench.procedures.recordings import shown
 from brainbench.procedures.responses import Responses, responses
@@ -112,6 +115,29 @@ class Dynamics:
             stimuli=shown(benchmark, settings),
             layers=layers_of(model, benchmark.region, settings),
             presentation=benchmark.presentation.accepted_by(model.presentations),
+        )
+
+    def work(self, sizes: Sizes, settings: Settings) -> Work:
+        """What `score` will take: inner products, a decomposition for each fold, draws."""
+        paper_like = settings.protocol == "paper"
+        splits = self.n_splits if paper_like else 10
+        # Draws of r, and of c of ten halves of the trials.
+        flops = (splits + 10) * 1000.0 * 10 * sizes.units * sizes.bins * sizes.stimuli
+        widest = 0.0
+        for p, steps in zip(sizes.features, sizes.steps, strict=True):
+            rows = sizes.stimuli * steps
+            k = min(p, rows, WIDE) if paper_like else min(p, rows, MOST_ROWS)
+            flops += 2.0 * rows * min(rows, MOST_ROWS) * p * (p > WIDE)
+            inner_folds = self.n_inner + 1 if paper_like else 1
+            decompositions = inner_folds * (sizes.bins if len(sizes.features) > 1 else 1)
+            flops += splits * decompositions * 12.0 * k**3 + 2.0 * splits * rows * k**2
+            widest = max(widest, 8.0 * (rows * min(rows, MOST_ROWS) + 12 * k**2))
+        draws = 8.0 * 1000 * sizes.units * sizes.bins * 6
+        return Work(
+            flops=flops,
+            read_bytes=sizes.activation_bytes,
+            memory_bytes=widest + draws + 3 * CHUNK_BYTES,
+            seconds=1.0,
         )
 
     def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:

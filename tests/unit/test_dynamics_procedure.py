@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from brainbench.assembly import make
 from brainbench.data.arrays import ArrayData
+from brainbench.effort import Sizes
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Benchmark, Settings
 from brainbench.metrics.shared_map import PENALTIES
@@ -542,3 +543,15 @@ def test_a_limit_is_partial(data, moving):
     found = benchmark(data).score(model_of(data, moving[0]), Settings(limit=60))
     assert found.partial
     assert found.n_stimuli == 60
+
+
+def test_what_it_will_take_grows_with_what_there_is():
+    def seconds(**more):
+        size = {"stimuli": 320, "units": 64, "repetitions": 20, "bins": 25, "nominal": True}
+        sizes = Sizes(**{**size, "features": (5000,), "steps": (4,), **more})
+        return Dynamics(n_splits=4).work(sizes, Settings()).time()
+
+    one = seconds()
+    assert 0 < one < seconds(units=640)
+    assert one < seconds(features=(50_000,))
+    assert 5 * one < seconds(features=(5000, 5000), steps=(4, 4))  # layers are chosen bin by bin
