@@ -1,6 +1,6 @@
 """How fast I2n is: 300,000 trials with their ceiling, against a plain pandas program, in one run.
 
-    python perf/i2n.py [--threads N] [--json FILE]
+    python perf/i2n.py [--threads N] [--json FILE] [--only NAME ...]
 
 The pandas program is what a user would write: group the trials by image and distractor, unstack, and loop
 over objects for false alarms and means. Both give the same figures, which is checked. Brain-Score's own code
@@ -9,23 +9,16 @@ takes about 17 s for these trials on two cores, by another measurement; it is no
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy
+from bench import Bench, Row, timed
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from rich.console import Console
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
@@ -36,16 +29,21 @@ from brainbench.stats.ceiling import ceiled
 from brainbench.stats.resample import image_counts
 
 N_OBJECTS, PER_OBJECT, N_TRIALS = 24, 10, 300_000
-RATIO_AT_LEAST, DIFFERENCE_AT_MOST = 10.0, 1e-10
-SECONDS_AT_MOST = 2.0
 
 Array = NDArray[Any]
 
 
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
+@dataclass(frozen=True, kw_only=True)
+class I2nRow(Row):
+    """Passes only within a time, too."""
+
+    seconds_at_most: float
+    difference_of: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is fast enough, and gives the same."""
+        return super().passed and self.ours_s <= self.seconds_at_most
 
 
 def inputs() -> tuple[pd.DataFrame, Array, Array]:
@@ -129,8 +127,10 @@ def by_pandas(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
     }
 
 
-def seconds_of_the_rest(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
-    """The interval, and a read-out of a wide layer, cross-validated in ten folds."""
+@threadpool_limits.wrap(limits=1)  # as brainbench.procedures.readout does
+def seconds_of_the_rest() -> dict[str, float]:
+    """The interval, and a read-out of a wide layer, cross-validated in ten folds, on one thread."""
+    table, p, truth = inputs()
     trials = encode(*(table[key] for key in ("stimulus_id", "truth", "distractor", "choice")))
     subject, model = fraction_correct(trials), two_way(p, truth)
     counts = image_counts(trials.images, n_draws=1000)
@@ -157,61 +157,37 @@ def seconds_of_the_rest(table: pd.DataFrame, p: Array, truth: Array) -> dict[str
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of I2n.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    options = parser.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    load = os.getloadavg()[0]
+def measured() -> Row:
     given = inputs()
-    with threadpool_limits(options.threads):
-        ours(*given)
-        found, seconds = timed(lambda: ours(*given))
-        theirs, reference = timed(lambda: by_pandas(*given))
-    with threadpool_limits(1):  # as brainbench.procedures.readout does
-        rest = seconds_of_the_rest(*given)
-    difference = max(abs(found[key] - theirs[key]) for key in found)
-    ratio = reference / seconds
-    passed = (
-        ratio >= RATIO_AT_LEAST and difference <= DIFFERENCE_AT_MOST and seconds <= SECONDS_AT_MOST
+    ours(*given)  # warm
+    found, seconds = timed(lambda: ours(*given))
+    theirs, reference = timed(lambda: by_pandas(*given))
+    return I2nRow(
+        name="i2n-300000",
+        what=f"I2n with ceiling, {N_TRIALS:,} trials, 240 images, 24 objects",
+        ours_s=seconds,
+        reference_s=reference,
+        reference="pandas",
+        ratio_at_least=10.0,
+        seconds_at_most=2.0,
+        difference=max(abs(found[key] - theirs[key]) for key in found),
+        difference_of="raw, ceiling and value",
+        difference_at_most=1e-10,
     )
-    report = {
-        "name": "i2n-300000",
-        "what": f"I2n with ceiling, {N_TRIALS:,} trials, 240 images, 24 objects",
-        "ours_s": seconds,
-        "reference_s": reference,
-        "reference": "pandas",
-        "ratio": ratio,
-        "ratio_at_least": RATIO_AT_LEAST,
-        "seconds_at_most": SECONDS_AT_MOST,
-        "difference": difference,
-        "difference_of": "raw, ceiling and value",
-        "difference_at_most": DIFFERENCE_AT_MOST,
-        "passed": passed,
-    }
-    console.print(f"{options.threads} threads for both; load at the start: {load:.2f}")
-    console.print(
-        f"{report['what']}: ours {seconds:.2f} s, pandas {reference:.2f} s, ratio {ratio:.0f} "
-        f"(at least {RATIO_AT_LEAST:.0f}), difference {difference:.1e} of {found}: "
-        + ("pass" if passed else "FAIL")
-    )
-    for name, took in rest.items():
-        console.print(f"{name}: {took:.2f} s")
-    if options.json:
-        written = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python perf/i2n.py",
-            "threads": options.threads,
-            "load_at_start": load,
-            "machine": platform.machine(),
-            "versions": {m.__name__: m.__version__ for m in (np, scipy, pd)},
-            "rows": [report],
-            "seconds": rest,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
-    return 0 if passed else 1
+
+
+BENCH = Bench(
+    description="I2n",
+    against="pandas",
+    measurements={"i2n-300000": measured},
+    versions=(np, scipy, pd),
+    columns={
+        "seconds at most": lambda r: f"{r['seconds_at_most']:g}",
+        "difference of": lambda r: r["difference_of"],
+    },
+    rest=seconds_of_the_rest,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCH.main())

@@ -9,28 +9,18 @@ is timed on one fit of scikit-learn and scaled, which the table says. `converged
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 import sklearn
 import torch
+from bench import Bench, Row, timed
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from brainbench.metrics.ost_decoder import PENALTY, Decoder, decode
 from brainbench.metrics.ost_training import initial_weights
@@ -39,32 +29,6 @@ from brainbench.stats.splits import Split, paper
 BINS = 18
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Ours against a loop: seconds, and by how much the probabilities differ."""
-
-    name: str
-    what: str
-    ours_s: float
-    reference_s: float
-    reference: str
-    difference: float
-    ratio_at_least: float
-    difference_at_most: float
-
-    def report(self) -> dict[str, Any]:
-        """All figures, the derived ones too."""
-        ratio = self.reference_s / self.ours_s
-        passed = ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
-        return asdict(self) | {"ratio": ratio, "passed": passed}
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
 
 
 def inputs(
@@ -203,49 +167,15 @@ def warm_up() -> None:
     by_sklearn(bins[0], labels, splits[0])
 
 
-def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
-    shown = Table(title=f"decoders of object solution times, {threads} threads for both")
-    for head in ("", "ours", "a loop", "ratio", "largest difference", ""):
-        shown.add_column(head, justify="left" if head in ("", "a loop") else "right")
-    for r in reports:
-        shown.add_row(
-            r["what"],
-            f"{r['ours_s']:.2f} s",
-            f"{r['reference_s']:.1f} s\n{r['reference']}",
-            f"{r['ratio']:.1f}\n(at least {r['ratio_at_least']:g})",
-            f"{r['difference']:.1e}\n(at most {r['difference_at_most']:.0e})",
-            "pass" if r["passed"] else "FAIL",
-        )
-    return shown
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of object solution times.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    options = parser.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    load = os.getloadavg()[0]
-    torch.set_num_threads(options.threads)
-    with threadpool_limits(options.threads):
-        warm_up()
-        reports = [MEASUREMENTS[name]().report() for name in options.only]
-    console.print(f"load at the start: {load:.2f}")
-    console.print(table(reports, options.threads))
-    if options.json:
-        written = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python perf/ost.py",
-            "threads": options.threads,
-            "load_at_start": load,
-            "machine": platform.machine(),
-            "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn, torch)},
-            "rows": reports,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
-    return 0 if all(report["passed"] for report in reports) else 1
+BENCH = Bench(
+    description="decoders of object solution times",
+    against="a loop",
+    measurements=MEASUREMENTS,
+    versions=(np, scipy, sklearn, torch),
+    warm_up=warm_up,
+    set_threads=torch.set_num_threads,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCH.main())

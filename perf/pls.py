@@ -8,27 +8,19 @@ for PLS1 on a few neuroids, and scaled, which the table says: all of it would ta
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 import sklearn
+from bench import Bench, Report, Row, timed
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from sklearn.cross_decomposition import PLSRegression
 from synthetic_inputs import neural
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
@@ -46,33 +38,16 @@ PLS1_NEUROIDS = 12
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Row:
-    """Ours against scikit-learn: seconds, and by how much the results differ."""
+@dataclass(frozen=True, kw_only=True)
+class PlsRow(Row):
+    """Beside the bare Gram product, too."""
 
-    name: str
-    what: str
-    ours_s: float
-    reference_s: float
-    reference: str
     gram_s: float
-    difference: float
     difference_of: str
-    ratio_at_least: float
-    difference_at_most: float
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """All figures, the derived ones too."""
-        ratio = self.reference_s / self.ours_s
-        passed = ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
-        derived = {"ratio": ratio, "ours_over_gram": self.ours_s / self.gram_s, "passed": passed}
-        return asdict(self) | derived
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
+        return super().report() | {"ours_over_gram": self.ours_s / self.gram_s}
 
 
 def inputs(n_features: int) -> tuple[Array, Array, list[Split]]:
@@ -108,7 +83,7 @@ def pls2(n_features: int, *, ratio_at_least: float) -> Row:
     else:
         difference = float(np.median(r[0]) - np.median(pearson(theirs, Y[splits[0].test])))
         difference_of, at_most = "median r, same split", 2e-3
-    return Row(
+    return PlsRow(
         name=f"pls2-{n_features}",
         what=f"PLS2, {n_features:,} features, 10 splits",
         ours_s=seconds,
@@ -128,7 +103,7 @@ def pls1(n_features: int, *, ratio_at_least: float) -> Row:
     held_out, seconds = timed(lambda: cross_predict(X, Y, splits, n_components=N_COMPONENTS))
     some = np.linspace(0, N_NEUROIDS - 1, PLS1_NEUROIDS).astype(int)
     theirs, few = timed(lambda: [by_sklearn(X, Y[:, [i]], splits[0]) for i in some])
-    return Row(
+    return PlsRow(
         name=f"pls1-{n_features}",
         what=f"PLS1, {n_features:,} features, 10 splits",
         ours_s=seconds,
@@ -167,56 +142,20 @@ def warm_up() -> None:
     cross_predict(X, X, [(np.arange(60), np.arange(60, 80))], kind="pls2")
 
 
-def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
-    shown = Table(title=f"25 components, 2,560 images, 168 neuroids, {threads} threads for both")
-    heads = ("", "ours", "scikit-learn", "ratio", "bare Gram", "ours / Gram", "difference", "")
-    for head in heads:
-        shown.add_column(head, justify="left" if head in ("", "scikit-learn") else "right")
-    for r in reports:
-        shown.add_row(
-            r["what"],
-            f"{r['ours_s']:.2f} s",
-            f"{r['reference_s']:.0f} s\n{r['reference']}",
-            f"{r['ratio']:.0f}\n(at least {r['ratio_at_least']:.0f})",
-            f"{r['gram_s']:.2f} s",
-            f"{r['ours_over_gram']:.1f}",
-            f"{r['difference']:.1e} (at most {r['difference_at_most']:.0e})\n{r['difference_of']}",
-            "pass" if r["passed"] else "FAIL",
-        )
-    return shown
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of neural predictivity.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    options = parser.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    load = os.getloadavg()[0]
-    with threadpool_limits(options.threads):
-        pools = [f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()]
-        console.print(f"threads: {', '.join(pools)}; load at the start: {load:.2f}")
-        warm_up()
-        rest = seconds_of_the_rest()
-        reports = [MEASUREMENTS[name]().report() for name in options.only]
-    console.print(table(reports, options.threads))
-    for name, seconds in rest.items():
-        console.print(f"{name}: {seconds:.2f} s")
-    if options.json:
-        written = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python perf/pls.py",
-            "threads": options.threads,
-            "load_at_start": load,
-            "machine": platform.machine(),
-            "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn)},
-            "rows": reports,
-            "seconds": rest,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
-    return 0 if all(report["passed"] for report in reports) else 1
+BENCH = Bench(
+    description="PLS, 25 components, 2,560 images, 168 neuroids",
+    against="scikit-learn",
+    measurements=MEASUREMENTS,
+    versions=(np, scipy, sklearn),
+    columns={
+        "bare Gram": lambda r: f"{r['gram_s']:.2f} s",
+        "ours / Gram": lambda r: f"{r['ours_over_gram']:.1f}",
+        "difference of": lambda r: r["difference_of"],
+    },
+    warm_up=warm_up,
+    rest=seconds_of_the_rest,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCH.main())

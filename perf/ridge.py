@@ -8,27 +8,18 @@ training image too, is timed on one split and scaled to ten, which the table say
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy
 import sklearn
+from bench import Bench, Row, timed
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from sklearn.linear_model import RidgeCV
 from synthetic_inputs import neural
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from brainbench.metrics import ridge
 from brainbench.metrics.gram import gram
@@ -40,31 +31,16 @@ N_SPLITS = 10
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Row:
-    """Ours against scikit-learn: seconds, and by how much the results differ."""
+@dataclass(frozen=True, kw_only=True)
+class RidgeRow(Row):
+    """Passes only where the same penalties are chosen."""
 
-    name: str
-    what: str
-    ours_s: float
-    reference_s: float
-    reference: str
     same_penalties: bool
-    difference: float
-    ratio_at_least: float
-    difference_at_most: float
 
-    def report(self) -> dict[str, Any]:
-        """All figures, the derived ones too."""
-        ratio = self.reference_s / self.ours_s
-        equal = self.same_penalties and self.difference <= self.difference_at_most
-        return asdict(self) | {"ratio": ratio, "passed": equal and ratio >= self.ratio_at_least}
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
+    @property
+    def passed(self) -> bool:
+        """Whether it is fast enough, and gives the same."""
+        return super().passed and self.same_penalties
 
 
 def inputs(n_features: int) -> tuple[Array, Array, list[Split]]:
@@ -88,7 +64,7 @@ def ridge_cv(n_features: int, *, per_neuroid: bool, ratio_at_least: float) -> Ro
     model, one_split = timed(lambda: by_sklearn(X, Y, splits[0], penalties, per_neuroid))
     theirs = np.broadcast_to(model.alpha_, N_NEUROIDS)
     kind = "each neuroid its own" if per_neuroid else "one for all"
-    return Row(
+    return RidgeRow(
         name=f"ridge-cv-{n_features}" + ("-per-neuroid" if per_neuroid else ""),
         what=f"{n_features:,} features, {len(penalties)} penalties, {kind}",
         ours_s=seconds,
@@ -115,53 +91,15 @@ def warm_up() -> None:
     by_sklearn(X, X, split, ridge.BRAINSCORE, False)
 
 
-def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
-    shown = Table(
-        title=f"Ridge-CV, {N_SPLITS} splits of 2,560 images, {N_NEUROIDS} neuroids, {threads} threads"
-    )
-    heads = ("", "ours", "scikit-learn", "ratio", "same penalties", "predictions differ", "")
-    for head in heads:
-        shown.add_column(head, justify="left" if head in ("", "scikit-learn") else "right")
-    for r in reports:
-        shown.add_row(
-            r["what"],
-            f"{r['ours_s']:.2f} s",
-            f"{r['reference_s']:.0f} s\n{r['reference']}",
-            f"{r['ratio']:.1f}\n(at least {r['ratio_at_least']:.0f})",
-            "yes" if r["same_penalties"] else "NO",
-            f"{r['difference']:.1e}\n(at most {r['difference_at_most']:.0e})",
-            "pass" if r["passed"] else "FAIL",
-        )
-    return shown
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of ridge regression.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    options = parser.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    load = os.getloadavg()[0]
-    with threadpool_limits(options.threads):
-        pools = [f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()]
-        console.print(f"threads: {', '.join(pools)}; load at the start: {load:.2f}")
-        warm_up()
-        reports = [MEASUREMENTS[name]().report() for name in options.only]
-    console.print(table(reports, options.threads))
-    if options.json:
-        written = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python perf/ridge.py",
-            "threads": options.threads,
-            "load_at_start": load,
-            "machine": platform.machine(),
-            "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn)},
-            "rows": reports,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
-    return 0 if all(report["passed"] for report in reports) else 1
+BENCH = Bench(
+    description=f"Ridge-CV, {N_SPLITS} splits of 2,560 images, {N_NEUROIDS} neuroids",
+    against="scikit-learn",
+    measurements=MEASUREMENTS,
+    versions=(np, scipy, sklearn),
+    columns={"same penalties": lambda r: "yes" if r["same_penalties"] else "NO"},
+    warm_up=warm_up,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCH.main())

@@ -8,26 +8,16 @@ timed on a few draws and scaled, which the table says.
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy
+from bench import Bench, Row, timed
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from brainbench.metrics.cka import cka, cka_draws
 from brainbench.metrics.gram import gram
@@ -38,32 +28,6 @@ from brainbench.stats.resample import image_counts
 N_IMAGES, N_FEATURES, N_DRAWS, FEW = 320, 25_088, 1000, 10
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Ours against a plain program: seconds, and by how much the results differ."""
-
-    name: str
-    what: str
-    ours_s: float
-    reference_s: float
-    reference: str
-    difference: float
-    ratio_at_least: float
-    difference_at_most: float
-
-    def report(self) -> dict[str, Any]:
-        """All figures, the derived ones too."""
-        ratio = self.reference_s / self.ours_s
-        passed = ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
-        return asdict(self) | {"ratio": ratio, "passed": passed}
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
 
 
 def inputs(n_features: int) -> tuple[Array, Array]:
@@ -150,48 +114,13 @@ MEASUREMENTS: dict[str, Callable[[], Row]] = {
 }
 
 
-def table(reports: Sequence[dict[str, Any]], threads: int) -> Table:
-    shown = Table(title=f"Similarity, {threads} threads for both")
-    heads = ("", "ours", "plain", "ratio", "largest difference", "")
-    for head in heads:
-        shown.add_column(head, justify="left" if head in ("", "plain") else "right")
-    for r in reports:
-        shown.add_row(
-            r["what"],
-            f"{r['ours_s']:.2f} s",
-            f"{r['reference_s']:.1f} s\n{r['reference']}",
-            f"{r['ratio']:.1f}\n(at least {r['ratio_at_least']:.0f})",
-            f"{r['difference']:.1e}\n(at most {r['difference_at_most']:.0e})",
-            "pass" if r["passed"] else "FAIL",
-        )
-    return shown
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Speed of RDMs and CKA.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    options = parser.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    load = os.getloadavg()[0]
-    console.print(f"load at the start: {load:.2f}")
-    with threadpool_limits(options.threads):
-        reports = [MEASUREMENTS[name]().report() for name in options.only]
-    console.print(table(reports, options.threads))
-    if options.json:
-        written = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python perf/rsa.py",
-            "threads": options.threads,
-            "load_at_start": load,
-            "machine": platform.machine(),
-            "versions": {m.__name__: m.__version__ for m in (np, scipy)},
-            "rows": reports,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
-    return 0 if all(report["passed"] for report in reports) else 1
+BENCH = Bench(
+    description="RDMs, CKA and their bootstrap",
+    against="a plain program",
+    measurements=MEASUREMENTS,
+    versions=(np, scipy),
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCH.main())
