@@ -12,7 +12,6 @@ HSIC); Murphy, Zylberberg & Fyshe 2024 (why it matters). Brain-Score 2.4.2, `cka
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from brainbench.errors import InputError
 from brainbench.metrics.gram import Gram, gram
 
-__all__ = ["cka", "cka_draws", "cross_cka"]
+__all__ = ["cka", "cka_draws"]
 
 FloatArray = NDArray[np.float64]
 
@@ -59,47 +58,6 @@ def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True
     """
     a, b = _both(x, y)
     return float(_alignment(a, b, np.ones((1, len(a))), unbiased=unbiased)[0])
-
-
-def cross_cka(
-    x: NDArray[Any] | Gram,
-    y: NDArray[Any] | Gram,
-    subsets: Iterable[NDArray[Any]],
-    *,
-    unbiased: bool = True,
-) -> FloatArray:
-    """Linear CKA within each of several sets of stimuli.
-
-    Parameters
-    ----------
-    x, y, unbiased
-        See `cka`.
-    subsets : iterable of array of int
-        Row numbers of stimuli: held-out ones, or the nine tenths that Brain-Score draws ten times.
-
-    Returns
-    -------
-    array, subset
-
-    Raises
-    ------
-    InputError
-        As `cka`; a subset of fewer than four stimuli.
-
-    Examples
-    --------
-    >>> x = np.arange(10.0)[:, None] ** [1, 2]
-    >>> cross_cka(x, x, [np.arange(6), np.arange(4, 10)]).round(12).tolist()
-    [1.0, 1.0]
-    """
-    a, b = _both(x, y)
-    made = []
-    for rows in subsets:
-        _check_enough(len(rows))
-        within = np.ix_(rows, rows)
-        ones = np.ones((1, len(rows)))
-        made.append(_alignment(a[within], b[within], ones, unbiased=unbiased)[0])
-    return np.array(made)
 
 
 def cka_draws(

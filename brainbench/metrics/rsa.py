@@ -8,7 +8,7 @@ subjects, Kendall's tau-a). Brain-Score 2.4.2, `rdm`: 1 - Pearson, compared by S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
@@ -19,7 +19,7 @@ from scipy.stats import kendalltau, rankdata
 
 from brainbench.errors import InputError, unknown
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.rdm import n_stimuli, pairs_of, subset
+from brainbench.metrics.rdm import n_stimuli, pairs_of
 
 __all__ = [
     "COMPARISONS",
@@ -27,7 +27,6 @@ __all__ = [
     "NoiseCeiling",
     "compare",
     "compare_draws",
-    "cross_compare",
     "noise_ceiling",
     "summed",
 ]
@@ -77,38 +76,6 @@ def compare(a: NDArray[Any], b: NDArray[Any], *, how: Comparison = "spearman") -
     if how == "spearman":
         a, b = rankdata(a), rankdata(b)
     return float(pearson(a, b))
-
-
-def cross_compare(
-    a: NDArray[Any],
-    b: NDArray[Any],
-    subsets: Iterable[NDArray[Any]],
-    *,
-    how: Comparison = "spearman",
-) -> FloatArray:
-    """Likeness of two RDMs within each of several sets of stimuli.
-
-    Parameters
-    ----------
-    a, b : array, pair
-        Dissimilarities.
-    subsets : iterable of array of int
-        Row numbers of stimuli: held-out ones, or the nine tenths that Brain-Score draws ten times.
-    how
-        See `compare`.
-
-    Returns
-    -------
-    array, subset
-
-    Examples
-    --------
-    >>> a = np.array([0.1, 0.5, 0.9, 0.2, 0.4, 0.3])
-    >>> cross_compare(a, a**2, [np.array([0, 1, 2]), np.array([1, 2, 3])]).round(12).tolist()
-    [1.0, 1.0]
-    """
-    a, b = _check_pair(a, b, how)
-    return np.array([compare(subset(a, rows), subset(b, rows), how=how) for rows in subsets])
 
 
 def compare_draws(

@@ -17,7 +17,7 @@ from brainbench.metrics.dynamics import OverImages, over_images, over_time, scal
 from brainbench.procedures.responses import Responses
 from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
-from brainbench.stats.resample import Interval, crossed, image_counts, interval, unit_draws
+from brainbench.stats.resample import Interval, crossed, image_counts, interval, taken, unit_draws
 from brainbench.stats.splits import Split
 from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
@@ -227,7 +227,7 @@ def value_interval(
         here = held.drawn(counted, counts, ceilings=ceilings)
     pairs = {"both": (here, units), "images": (here, everyone), "units": (whole, units)}
     draws = {
-        of: rule.value(*(_taken(one, who) for one in figures))
+        of: rule.value(*(_of(one, who) for one in figures))
         for of, (figures, who) in pairs.items()
         if settings.resample in ("both", of)
     }
@@ -250,15 +250,9 @@ def _what(resample: Resample) -> str:
     return "images and units, noise counted once" if resample == "both" else resample
 
 
-def _taken(figures: FloatArray | None, units: IntArray) -> Any:
-    """Figures of the drawn units, draw x unit x bin; one draw of either serves all of the other."""
-    if figures is None:
-        return None
-    n_draws = max(len(figures), len(units))
-    every = np.broadcast_to(figures, (n_draws, *figures.shape[1:]))
-    return np.take_along_axis(
-        every, np.broadcast_to(units, (n_draws, units.shape[1]))[:, :, None], 1
-    )
+def _of(figures: FloatArray | None, units: IntArray) -> Any:
+    """Figures of the drawn units, draw x unit x bin."""
+    return None if figures is None else taken(figures, units, axis=1)
 
 
 def _ranks(halves: FloatArray) -> FloatArray:

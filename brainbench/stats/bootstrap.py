@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from brainbench.errors import InputError
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
-from brainbench.stats.resample import Interval, crossed, image_counts, interval, unit_draws
+from brainbench.stats.resample import Interval, crossed, image_counts, interval, taken, unit_draws
 from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 __all__ = ["HeldOut", "Interval", "bootstrap", "bootstrap_sessions"]
@@ -240,10 +240,10 @@ class _Data:
 
     def score(self, figures: _Figures, units: IntArray) -> FloatArray:
         """The score of each draw, from its units; its own ceiling if the formula has one."""
-        r = self.aggregate(_taken(figures.r, units))
+        r = self.aggregate(taken(figures.r, units, axis=2))
         if figures.c is None:
             return r
-        return ceiled(r, median_then_mean(_taken(figures.c, units)), formula=self.formula)
+        return ceiled(r, median_then_mean(taken(figures.c, units, axis=2)), formula=self.formula)
 
 
 def _draws(
@@ -273,15 +273,6 @@ def _draws(
 def _halves(one: HeldOut) -> list[tuple[FloatArray, FloatArray]]:
     first, second = half_means(np.asarray(one.trials))
     return list(zip(first, second, strict=True))
-
-
-def _taken(figures: FloatArray, units: IntArray) -> FloatArray:
-    """Figures of the drawn units, draw x split x neuroid; one draw of either serves all of the other."""
-    n_draws = max(len(figures), len(units))
-    drawn = np.broadcast_to(units[:, None, :], (n_draws, 1, units.shape[1]))
-    return np.take_along_axis(
-        np.broadcast_to(figures, (n_draws, *figures.shape[1:])), drawn, axis=2
-    )
 
 
 def _image_counts(one: HeldOut, resample: str, n_draws: int, seed: int) -> FloatArray:

@@ -17,19 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.errors import InputError, unknown
-from brainbench.stats.aggregate import aggregate, error_over_splits, nan_mean, nan_median
+from brainbench.stats.aggregate import aggregate, error_over_splits
 
 __all__ = [
     "FORMULAS",
     "Formula",
     "SplitHalf",
-    "SplitHalfOverTime",
     "ceiled",
     "half_means",
     "known_ceiling",
     "spearman_brown",
     "split_half",
-    "split_half_over_time",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -61,26 +59,6 @@ class SplitHalf:
     per_split: FloatArray
     value: float
     error: float
-    per_neuroid: FloatArray
-
-
-@dataclass(frozen=True)
-class SplitHalfOverTime:
-    """Reliability of each neuroid in each time bin, and of the population.
-
-    Attributes
-    ----------
-    per_split : array, split x neuroid x bin
-        Spearman-Brown corrected correlation of the two half means; NaN where a neuroid has none.
-    curve, error : array, bin
-        As `value` and `error` of `SplitHalf`, of each bin; NaN where no neuroid has a reliability.
-    per_neuroid : array, neuroid x bin
-        Mean over splits.
-    """
-
-    per_split: FloatArray
-    curve: FloatArray
-    error: FloatArray
     per_neuroid: FloatArray
 
 
@@ -121,57 +99,6 @@ def split_half(
         raise _no_halves(one, other)
     total = aggregate(per_split, protocol="brainscore")
     return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
-
-
-def split_half_over_time(
-    trials: NDArray[Any], *, correlate: Correlate, n_splits: int = 10, seed: int = 1
-) -> SplitHalfOverTime:
-    """Split-half reliability with the Spearman-Brown correction in each time bin.
-
-    Parameters
-    ----------
-    trials : array, repetition x stimulus x neuroid x bin
-        As in `split_half`; the repetitions are halved alike in all bins.
-    correlate : function
-        What the score itself uses: `pearson` of `brainbench.metrics.correlation`, or `spearman` of
-        `brainbench.metrics.dynamics`.
-    n_splits, seed : int
-        See `half_means`.
-
-    Raises
-    ------
-    InputError
-        Fewer than two repetitions, or another shape.
-
-    Notes
-    -----
-    Bin by bin, so that the half means of one bin are all that is held.
-
-    Examples
-    --------
-    >>> from brainbench.metrics.correlation import pearson
-    >>> image = np.array([[[0.0, 2.0]], [[1.0, 2.0]], [[5.0, 2.0]]])
-    >>> trials = np.stack([image - 0.1, image + 0.1, image - 0.1, image + 0.1])
-    >>> split_half_over_time(trials, correlate=pearson).curve.round(6)
-    array([ 1., nan])
-    """
-    trials = _as_trials(trials)
-    if trials.ndim != 4 or not trials.shape[3]:
-        raise _wrong_trials(trials.shape, over=" x bin")
-    bins = []
-    for k in range(trials.shape[3]):
-        one, other = half_means(trials[..., k], n_splits=n_splits, seed=seed)
-        bins.append(spearman_brown(correlate(one, other, axis=1)))
-    per_split = np.stack(bins, axis=2)
-    medians = nan_median(per_split.swapaxes(1, 2))
-    with np.errstate(invalid="ignore"):
-        spread = nan_mean((medians - nan_mean(medians, axis=0)) ** 2, axis=0) ** 0.5
-    return SplitHalfOverTime(
-        per_split,
-        nan_mean(medians, axis=0),
-        cast(FloatArray, spread / np.sqrt(n_splits)),
-        nan_mean(per_split, axis=0),
-    )
 
 
 def half_means(
@@ -348,9 +275,9 @@ def _no_halves(one: FloatArray, other: FloatArray) -> InputError:
     )
 
 
-def _wrong_trials(shape: tuple[int, ...], *, over: str = "") -> InputError:
+def _wrong_trials(shape: tuple[int, ...]) -> InputError:
     return InputError(
         f"trials of shape {shape}",
-        allowed=f"repetition x stimulus x neuroid{over} with at least two repetitions",
+        allowed="repetition x stimulus x neuroid with at least two repetitions",
         todo="keep the single trials; without repetitions report the raw score (formula 'raw')",
     )

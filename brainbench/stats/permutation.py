@@ -7,7 +7,6 @@ single images.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from brainbench.errors import InputError
 from brainbench.stats.resample import stream
 
-__all__ = ["p_value", "shuffle_images", "shuffles", "summary"]
+__all__ = ["p_value", "shuffles", "summary"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -97,48 +96,6 @@ def _labels(objects: ArrayLike | None, n_images: int) -> IntArray:
     return label
 
 
-def shuffle_images(
-    Y: NDArray[Any],
-    score: Callable[[NDArray[Any]], float],
-    *,
-    kind: Kind = "images",
-    objects: ArrayLike | None = None,
-    n_draws: int = 100,
-    seed: int = 0,
-) -> FloatArray:
-    """Scores of a model against responses whose images were shuffled.
-
-    Parameters
-    ----------
-    Y : array, stimulus x neuroid
-        Responses. All neuroids are shuffled together, so their correlations stay.
-    score : function
-        Takes shuffled responses, fits and judges as for the real ones, and returns the score. The
-        Gram matrix of the features is the same in every draw: compute it once, outside.
-    kind, objects, n_draws, seed
-        See `shuffles`.
-
-    Returns
-    -------
-    array, draw
-        Scores under the null hypothesis that images do not matter. Shuffling over the whole set
-        and fitting again also breaks what is common to the images of an object.
-
-    Raises
-    ------
-    InputError
-        As `shuffles`.
-
-    Examples
-    --------
-    >>> Y = np.arange(6.0)[:, None]
-    >>> shuffle_images(Y, lambda shuffled: float(shuffled.sum()), n_draws=3)
-    array([15., 15., 15.])
-    """
-    orders = shuffles(len(Y), kind=kind, objects=objects, n_draws=n_draws, seed=seed)
-    return np.array([score(Y[order]) for order in orders], dtype=np.float64)
-
-
 def p_value(observed: float, draws: FloatArray) -> float:
     """Share of draws that reach the observed score, the observed one counted with them.
 
@@ -147,7 +104,7 @@ def p_value(observed: float, draws: FloatArray) -> float:
     observed : float
         Score of the real responses.
     draws : array
-        From `shuffle_images`. A draw without a value (NaN) counts as one that reaches it.
+        Scores of shuffled images. A draw without a value (NaN) counts as one that reaches it.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brainbench.errors import InputError
 
-__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "unit_draws"]
+__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "taken", "unit_draws"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -142,6 +142,38 @@ def unit_draws(
     counts = _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}")
     everyone = np.broadcast_to(np.arange(n_units), counts.shape)
     return np.repeat(everyone.ravel(), counts.ravel()).reshape(n_draws, n_units)
+
+
+def taken(figures: FloatArray, units: IntArray, *, axis: int) -> FloatArray:
+    """Figures of the units that were drawn.
+
+    Parameters
+    ----------
+    figures : array, draw x ..., units along `axis`
+        Of every unit, in each draw of the images.
+    units : array of int, draw x unit
+        From `unit_draws`.
+    axis : int
+        Where the units lie, 1 or more.
+
+    Returns
+    -------
+    array
+        With a draw for each draw of either; where one of them has a single draw, it serves all of the other.
+
+    Examples
+    --------
+    >>> figures = np.array([[0.1, 0.2, 0.3]])
+    >>> taken(figures, np.array([[0, 0, 2], [1, 1, 1]]), axis=1).tolist()
+    [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
+    """
+    n_draws = max(len(figures), len(units))
+    shape = [1] * figures.ndim
+    shape[axis] = units.shape[1]
+    drawn = np.broadcast_to(units.reshape(len(units), *shape[1:]), (n_draws, *shape[1:]))
+    return np.take_along_axis(
+        np.broadcast_to(figures, (n_draws, *figures.shape[1:])), drawn, axis=axis
+    )
 
 
 def interval(

@@ -7,10 +7,13 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kendalltau, spearmanr
 
-from brainbench.metrics.cka import cka, cross_cka
+from brainbench.metrics.cka import cka
 from brainbench.metrics.gram import gram
 from brainbench.metrics.rdm import DISTANCES, rdm, subset
-from brainbench.metrics.rsa import compare, cross_compare
+from brainbench.metrics.rsa import compare
+from brainbench.procedures.compared import Compared, values_of
+from brainbench.procedures.layers import Choice
+from brainbench.procedures.likeness import Likeness
 from brainbench.stats.splits import nine_tenths
 
 DATA = Path(__file__).parent / "data"
@@ -33,8 +36,15 @@ def test_rdm(o):
     assert value == pytest.approx(float(o["rdm"]), abs=1e-10)
 
 
+def cross_validated(o, likeness):
+    """Figure within each set, as `procedures.similarity` computes it."""
+    parts = list(o["test_idx"])
+    compared = Compared(models=[likeness.of(o["X"])], parts=parts, choice=Choice.of_one(len(parts)))
+    return values_of(likeness, compared, [likeness.of(o["Y"])])
+
+
 def test_rdm_cross_validated(o):
-    values = cross_compare(rdm(o["X"]), rdm(o["Y"]), o["test_idx"])
+    values = cross_validated(o, Likeness(metric="rsa"))
     np.testing.assert_allclose(values, o["rdm_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["rdm_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["rdm_cv_error"]), abs=1e-10)
@@ -48,7 +58,7 @@ def test_cka(o, prepare):
 
 
 def test_cka_cross_validated(o):
-    values = cross_cka(o["X"], o["Y"], o["test_idx"])
+    values = cross_validated(o, Likeness(metric="cka"))
     np.testing.assert_allclose(values, o["cka_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["cka_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["cka_cv_error"]), abs=1e-10)

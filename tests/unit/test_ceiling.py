@@ -11,7 +11,6 @@ from brainbench.stats.ceiling import (
     known_ceiling,
     spearman_brown,
     split_half,
-    split_half_over_time,
 )
 
 
@@ -83,32 +82,6 @@ def test_time_bins_are_halved_alike():
     np.testing.assert_allclose(one[..., 2], half_means(D[..., 2])[0])
 
 
-@pytest.mark.parametrize("correlate", [pearson, spearman])
-def test_each_time_bin_has_the_reliability_of_its_own_trials(correlate):
-    rng = np.random.default_rng(0)
-    D = rng.standard_normal((60, 7, 3)) * [0.0, 1.0, 3.0] + rng.standard_normal((8, 60, 7, 3))
-    made = split_half_over_time(D, correlate=correlate)
-    for k in range(3):
-        alone = split_half(D[..., k], correlate=correlate)
-        np.testing.assert_array_equal(made.per_split[..., k], alone.per_split)
-        np.testing.assert_array_equal(made.per_neuroid[:, k], alone.per_neuroid)
-        assert made.curve[k] == pytest.approx(alone.value, abs=1e-14)
-        assert made.error[k] == pytest.approx(alone.error, abs=1e-15)
-    assert abs(made.curve[0]) < 0.3  # noise
-    assert made.curve[1] == pytest.approx(8 / 9, abs=0.05)
-    assert made.curve[2] > 0.97
-
-
-def test_a_bin_without_reliability_is_nan_and_leaves_the_others():
-    D = np.random.default_rng(0).standard_normal((6, 20, 4, 3))
-    D[:, 3, :, 1] = np.nan  # an image that nobody saw in this bin
-    D[..., 2] = 5.0
-    made = split_half_over_time(D, correlate=pearson)
-    np.testing.assert_array_equal(np.isnan(made.curve), [False, True, True])
-    np.testing.assert_array_equal(np.isnan(made.error), [False, True, True])
-    assert np.isnan(made.per_neuroid[:, 1:]).all()
-
-
 def test_rank_correlation_does_not_see_an_outlier():
     _, D = trials(n=100, noise=0.5)
     D[0, 3, 0] = 1e6
@@ -159,10 +132,3 @@ def test_trials_that_cannot_be_halved(shape):
     message = r"trials of shape .*\n  allowed: repetition x .* two repetitions\n  next: keep"
     with pytest.raises(InputError, match=message):
         split_half(np.zeros(shape), correlate=pearson)
-
-
-@pytest.mark.parametrize("shape", [(4, 5, 3), (1, 5, 3, 2), (4, 5, 3, 0)])
-def test_trials_over_time_that_cannot_be_halved(shape):
-    message = r"trials of shape .*\n  allowed: repetition x stimulus x neuroid.*\n  next: keep"
-    with pytest.raises(InputError, match=message):
-        split_half_over_time(np.zeros(shape), correlate=pearson)

@@ -14,11 +14,15 @@ from brainbench.data.arrays import ArrayData
 from brainbench.effort import Sizes
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.interfaces import Benchmark, Settings
+from brainbench.metrics.dynamics import spearman
 from brainbench.metrics.shared_map import PENALTIES
 from brainbench.presentation import Presentation
 from brainbench.procedures import states as states_module
 from brainbench.procedures.dynamics import Dynamics
-from brainbench.stats.splits import inner
+from brainbench.procedures.over_time import Held
+from brainbench.procedures.responses import Responses
+from brainbench.stats.ceiling import split_half
+from brainbench.stats.splits import Split, inner
 from brainbench.timeline import STATIC, Timeline, square_wave
 
 N, SITES, P, BINS = 80, 6, 8, 6
@@ -139,6 +143,45 @@ def test_ceiling_by_hand(data, moving, score):
         ]
         c.append(2 * np.array(r) / (1 + np.array(r)))
     np.testing.assert_allclose(score.figures["c"], np.median(np.mean(c, axis=0), axis=0), atol=1e-9)
+
+
+def held(trials):
+    """What is held out, of predictions that do not matter: repetition x stimulus x neuroid x bin."""
+    Y = np.nanmean(trials, axis=0)
+    shown = brain(None, trials=np.nan_to_num(trials), time=TIME[: trials.shape[3]])
+    responses = Responses(
+        stimuli=shown.pictures,
+        bins=tuple(TIME[: trials.shape[3]]),
+        values=Y,
+        trials=trials,
+        strata=None,
+        neuroids=shown.regions["IT"].coords["neuroid_id"],
+        partial=False,
+        normalised="nothing",
+    )
+    fold = Split(train=np.arange(0), test=np.arange(len(Y)))
+    return Held(brain=responses, varying=np.full(Y.shape[1], True), folds=[fold], predicted=[Y])
+
+
+def test_each_time_bin_has_the_reliability_of_its_own_trials():
+    rng = np.random.default_rng(0)
+    signal = rng.standard_normal((60, 7, 3)) * [0.0, 1.0, 3.0]
+    trials = signal + rng.standard_normal((8, 60, 7, 3))
+    c = held(trials).c
+    for k in range(3):
+        alone = split_half(trials[..., k], correlate=spearman).per_neuroid
+        np.testing.assert_allclose(c[:, k], alone, atol=1e-12)
+    median = np.median(c, axis=0)
+    assert abs(median[0]) < 0.3  # noise
+    assert median[1] == pytest.approx(8 / 9, abs=0.05)
+    assert median[2] > 0.97
+
+
+def test_a_bin_without_reliability_is_nan_and_leaves_the_others():
+    trials = np.random.default_rng(0).standard_normal((6, 20, 4, 3))
+    trials[1:, 3, :, 1] = np.nan  # an image of which one half has nothing in this bin
+    trials[..., 2] = 5.0
+    np.testing.assert_array_equal(np.isnan(held(trials).c), [[False, True, True]] * 4)
 
 
 def test_truth_reaches_the_ceiling_and_the_interval_holds_it(score):
