@@ -75,7 +75,7 @@ def minimise(
     Returns
     -------
     array, problem x (feature + 1) x class
-        The last row is the bias, which is not penalised.
+        The last row is the bias, which is not penalised. Each row sums to 0 over classes.
 
     Raises
     ------
@@ -162,7 +162,9 @@ def _newton_step(
             break
         direction = scaled + (after / np.maximum(size, _TINY))[:, None, None] * direction
         size = after
-    return step
+    # What all classes have in common changes no probability; the preconditioner, which differs between
+    # classes, brings some of it in.
+    return cast(FloatArray, step - step.mean(axis=2, keepdims=True))
 
 
 def _along(

@@ -157,7 +157,7 @@ def test_the_minimum_has_no_gradient_and_the_bias_no_common_part(seed, width, pe
     gradient = X.transpose(0, 2, 1) @ error / 30 + penalty * weights[:, :-1]
     assert np.abs(gradient).max() < 1e-8
     assert np.abs(error.mean(axis=1)).max() < 1e-8
-    assert np.abs(weights.sum(axis=2)).max() < 1e-9
+    assert np.abs(weights.sum(axis=2)).max() < 1e-12
 
 
 @settings(max_examples=10)
