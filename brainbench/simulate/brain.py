@@ -26,16 +26,21 @@ from brainbench.cache import Cache
 from brainbench.data.manifest import Manifest
 from brainbench.errors import InputError, unknown
 from brainbench.extract.fingerprint import source
+from brainbench.metrics import decoder, i2n, ost, ost_decoder, softmax, standardise
 from brainbench.provenance import sha256
 from brainbench.simulate import network, scenes, sites, solving, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
+from brainbench.stats import splits
 from brainbench.stimuli import StimulusSet, from_arrays
 
 Array = npt.NDArray[np.float64]
 
 TIME_BINS = tuple((BIN_MS * k, BIN_MS * (k + 1)) for k in range(BINS))
 """Time bins of every recording, in ms from stimulus onset."""
+
+_ASKED = (subject, solving, decoder, ost_decoder, ost, softmax, standardise, i2n, splits)
+"""What turns responses into choices and solution times: computed when asked for, and never stored."""
 
 _KIND = "simulated"
 _PICTURES = ".pictures.npy"
@@ -111,8 +116,8 @@ class SimulatedBrain:
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 over the parameters and the code that makes it."""
-        return sha256("simulated brain", json.dumps(self._parameters(), sort_keys=True), _code())
+        """SHA-256 over the parameters, the code that makes it, and that of its choices and solution times."""
+        return sha256(self._made_by, *(source(module) for module in _ASKED))
 
     def absent(self) -> str | None:
         """Never absent."""
@@ -227,6 +232,11 @@ class SimulatedBrain:
             spontaneous=made.coords["spontaneous"].values,
         )
 
+    @cached_property
+    def _made_by(self) -> str:
+        """SHA-256 over the parameters and the code that makes what is kept in the cache."""
+        return sha256("simulated brain", json.dumps(self._parameters(), sort_keys=True), _code())
+
     def _parameters(self) -> dict[str, Any]:
         return {
             "seed": self.seed,
@@ -264,7 +274,7 @@ class SimulatedBrain:
         store = self.cache or caches.default()
         # What is random may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
-        key = sha256(self.version, np.__version__, torch.__version__)
+        key = sha256(self._made_by, np.__version__, torch.__version__)
         found = self._find(store, key)
         if found is None:
             with store.lock(_KIND, key):

@@ -9,8 +9,11 @@ from brainbench.assembly import validate
 from brainbench.cache import Cache
 from brainbench.data.manifest import Manifest, manifest, source
 from brainbench.errors import CacheError, InputError, UnknownNameError
+from brainbench.extract.fingerprint import source as code
 from brainbench.interfaces import DataSource
-from brainbench.simulate import network
+from brainbench.metrics import decoder, ost, softmax
+from brainbench.simulate import brain as making
+from brainbench.simulate import network, scenes, solving, subject
 from brainbench.simulate.brain import SimulatedBrain, simulated
 
 SITES = {"V4": 3, "IT": 4}
@@ -139,6 +142,31 @@ def test_version_follows_parameters():
         SimulatedBrain(reliability=(0.5, 0.6)).version,
     }
     assert len(versions) == 5
+
+
+@pytest.mark.parametrize("module", [subject, solving, decoder, ost, softmax, scenes])
+def test_an_edit_changes_the_version_and_makes_the_files_again_only_if_it_bears_on_them(
+    brain, monkeypatch, module
+):
+    recorded = brain.recordings("IT")
+
+    def never(*_):
+        raise AssertionError("made again")
+
+    def edited(thing):
+        return "edited" if thing is module else code(thing)
+
+    monkeypatch.setattr(SimulatedBrain, "_make", never)
+    monkeypatch.setattr(making, "source", edited)
+    after = SimulatedBrain(
+        cache=brain.cache, images_per_object=2, n_trials=3, n_sites=dict(brain.n_sites)
+    )
+    assert after.version != brain.version
+    if module is scenes:
+        with pytest.raises(AssertionError, match="made again"):
+            after.recordings("IT")
+    else:
+        np.testing.assert_array_equal(after.recordings("IT").values, recorded.values)
 
 
 def test_registered_data_set_is_the_default_brain():
