@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.errors import InputError
 from brainbench.interfaces import Settings
-from brainbench.stats.permutation import p_value
+from brainbench.stats.permutation import shuffles, summary
 
 IntArray = npt.NDArray[np.intp]
 
@@ -32,37 +31,22 @@ def null_of(
     truth : array of int, image
         Which object each image shows: "within-object" shuffles among images of one object.
     score : function
-        Score of a model that answers image k as it answered image `order[k]`.
+        Score of a model that answers image k as it answered image `order[k]`; NaN where it has none.
 
     Raises
     ------
     InputError
-        Shuffles within objects, each of which has one image.
+        As `shuffles`: within objects, each of which has one image.
     """
     if settings.null is None or value is None:
         return None
-    if settings.null == "within-object" and np.bincount(truth).max() < 2:
-        raise InputError(
-            "images to shuffle within each object, and one image of each object",
-            allowed="two or more images of an object",
-            todo="shuffle over the whole set: --null images",
-        )
-    rng = np.random.default_rng(settings.seed)
-    groups = np.zeros_like(truth) if settings.null == "images" else truth
-    draws = np.empty(settings.null_draws)
-    for draw in range(settings.null_draws):
-        order = np.arange(len(truth))
-        for group in np.unique(groups):
-            rows = np.flatnonzero(groups == group)
-            order[rows] = rng.permutation(rows)
-        draws[draw] = score(order)
-    defined = draws[np.isfinite(draws)]
-    return {
-        "kind": settings.null,
-        "what": "answers of the model, read-out not fitted again",
-        "n_draws": settings.null_draws,
-        "mean": float(defined.mean()) if len(defined) else None,
-        "sd": float(defined.std(ddof=1)) if len(defined) > 1 else None,
-        "p": p_value(value, defined),
-        "resolution": 1.0 / (1 + len(defined)),
-    }
+    orders = shuffles(
+        len(truth),
+        kind=settings.null,
+        objects=truth,
+        n_draws=settings.null_draws,
+        seed=settings.seed,
+    )
+    draws = np.array([score(order) for order in orders])
+    what = "answers of the model, read-out not fitted again"
+    return summary(value, draws, kind=settings.null) | {"what": what}
