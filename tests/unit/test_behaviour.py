@@ -418,6 +418,17 @@ def test_one_trial_of_each_cell_has_a_raw_figure_and_no_ceiling(world, data):
     assert brainscore.reason
 
 
+def test_a_single_trial_has_no_halves_for_brainscore(world, data):
+    one = benchmark(replace(data, table=data.table.iloc[:1]))
+    score = one.score(model_of(world), Settings(protocol="brainscore"))
+    assert (score.value, score.raw, score.ceiling) == (None, None, None)
+    assert score.reason == (
+        "no halves of 1 trial: the protocol brainscore with r/sqrt(c) needs at least two"
+    )
+    assert score.figures["i1"] is None
+    assert "no correlation over" in one.score(model_of(world)).reason
+
+
 def test_perfect_subject_gives_a_reason(world, data):
     perfect = data.table.assign(choice=data.table.truth)
     score = benchmark(replace(data, table=perfect)).score(model_of(world))
