@@ -27,7 +27,7 @@ from brainbench.metrics.ost import sensitivity
 from brainbench.metrics.softmax import minimise, probabilities
 from brainbench.metrics.standardise import Features, Rows, standardised
 
-__all__ = ["DECODERS", "INITIALISERS", "Decoded", "Decoder", "decode", "held_out"]
+__all__ = ["DECODERS", "INITIALISERS", "Decoded", "Decoder", "decode", "held_out", "judge"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -223,10 +223,49 @@ def held_out(
     >>> found.sensitivity.mean(axis=1).round(1).tolist(), found.accuracy.round(2).tolist()
     ([0.0, 1.5], [0.5, 0.98])
     """
+    made = zip(*decode(bins, labels, splits, how=how), strict=True)
+    each = [np.stack(found) for found in made]
+    return judge(each, labels, splits, together=together, false_alarms=false_alarms)
+
+
+def judge(
+    decoded: Sequence[FloatArray],
+    labels: ArrayLike,
+    splits: Sequence[Rows],
+    *,
+    together: bool = True,
+    false_alarms: FalseAlarms = "paper",
+) -> list[Decoded]:
+    """Judge what was decoded from held-out images; the decoders of two splits may read different layers.
+
+    Parameters
+    ----------
+    decoded : sequence of array, bin x held-out image x class
+        Probabilities, one array for each split; classes are the sorted labels.
+    labels, splits, together, false_alarms
+        See `held_out`.
+
+    Returns
+    -------
+    list of Decoded
+        As `held_out`.
+
+    Raises
+    ------
+    InputError
+        As `sensitivity`; splits that are to be judged together and share images.
+
+    Examples
+    --------
+    >>> folds = [(np.array([2, 3]), np.array([0, 1])), (np.array([0, 1]), np.array([2, 3]))]
+    >>> right = np.array([[[0.9, 0.1], [0.1, 0.9]]])
+    >>> (found,) = judge([right, right], ["cat", "dog", "cat", "dog"], folds)
+    >>> found.accuracy.tolist(), found.rows.tolist()
+    ([1.0], [0, 1, 2, 3])
+    """
     codes = np.unique(np.asarray(labels), return_inverse=True)[1]
-    made = list(decode(bins, labels, splits, how=how))
     tests = [np.asarray(test, dtype=np.intp) for _, test in splits]
-    each = [np.stack(found) for found in zip(*made, strict=True)]
+    each = list(decoded)
     if together:
         rows = np.concatenate(tests)
         order = np.argsort(rows)

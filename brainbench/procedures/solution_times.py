@@ -20,11 +20,13 @@ from brainbench.metrics.ost_decoder import Decoder, DecoderName
 from brainbench.procedures.recordings import shown
 from brainbench.procedures.records import record_of
 from brainbench.procedures.solved import N_DRAWS, Comparison
-from brainbench.procedures.solving import Brain, Solver, brain_of, is_static, solver_of
+from brainbench.procedures.solver import INNER, Solver, is_static, solver_of
+from brainbench.procedures.solving import Brain, brain_of
 from brainbench.procedures.states import states
 from brainbench.provenance import Record
 from brainbench.scores import Score
 from brainbench.stats.ceiling import FORMULAS
+from brainbench.stats.permutation import summary
 from brainbench.stats.splits import Split
 
 STATIC = "static model"
@@ -45,7 +47,8 @@ class SolutionTimes:
     n_halves : int
         How often the trials are halved for the ceiling.
     formula : str or None
-        "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r/c.
+        "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r/c. The c of `brainscore`
+        is its convention of .79.
     """
 
     decoder: DecoderName = "published"
@@ -63,13 +66,14 @@ class SolutionTimes:
         )
 
     def work(self, sizes: Sizes, settings: Settings) -> Work:
-        """Decoders of each state and split, and of the halves of the trials in each bin."""
+        """Decoders of each state and split, those that choose among layers, and those of halves of trials."""
         n = sizes.stimuli
         each = self.n_splits * 150.0 * n * 10  # passes over the images, ten classes
         model = sum(
             min(sizes.bins, k) * (self.n_splits * n**2 * p + each * min(p, n))
             for p, k in zip(sizes.features, sizes.steps, strict=True)
         )
+        model *= 1 + INNER if len(sizes.features) > 1 else 1
         halves = sizes.bins * 2 * self.n_halves * each * min(sizes.units, n)
         return Work(
             flops=model + (halves if sizes.repetitions > 1 else 0.0),
@@ -83,8 +87,9 @@ class SolutionTimes:
         Raises
         ------
         InputError
-            What `brain_of` raises; several layers under `brainscore`; time bins that the model's clock does
-            not cover; an object that some split trains without; fewer than two images that both solve.
+            What `brain_of` and `solver_of` raise; several layers under `brainscore`; time bins that the
+            model's clock does not cover; an object that some split trains without; fewer than two images
+            that both solve.
         """
         brain = brain_of(
             benchmark,
@@ -108,7 +113,10 @@ class SolutionTimes:
         folds = brain.folds(settings.protocol, n_splits=self.n_splits, seed=settings.seed)
         solver = solver_of(offered, brain, folds, protocol=settings.protocol, how=decoder)
         compared = Comparison(
-            brain=brain, parts=solver.parts(brain.thresholds, brain.bins), formula=formula
+            brain=brain,
+            parts=solver.parts(brain.thresholds, brain.bins),
+            formula=formula,
+            conventional=settings.protocol == "brainscore",
         )
         _check_solved(compared, solver, model.name)
         return _dynamic(self, benchmark, model, settings, compared, solver, decoder, folds)
@@ -196,9 +204,14 @@ def _static(
 ) -> Score:
     """A model without time solves no image earlier than another: 0, as in the paper."""
     n = len(brain.times)
-    compared = Comparison(brain=brain, parts=[(np.arange(n), np.full(n, np.nan))], formula=formula)
+    compared = Comparison(
+        brain=brain,
+        parts=[(np.arange(n), np.full(n, np.nan))],
+        formula=formula,
+        conventional=settings.protocol == "brainscore",
+    )
     common = _common(benchmark, model, settings, compared)
-    null = {"kind": settings.null, "n_draws": settings.null_draws, "mean": 0.0, "sd": 0.0, "p": 1.0}
+    null = settings.null and summary(0.0, np.zeros(settings.null_draws), kind=settings.null)
     return Score(
         **{**common, "n_units": 0, "n_excluded": n, "excluded": {STATIC: n}},
         value=0.0,
@@ -207,7 +220,7 @@ def _static(
         ci_method=f"{STATIC}: 0 by definition, in every draw",
         draws=np.zeros(N_DRAWS),
         figures=compared.figures_of_brain() | {"reason": STATIC, "images_used": 0},
-        null=null | {"resolution": 1 / (1 + settings.null_draws)} if settings.null else None,
+        null=null or None,
         record=_record(how, benchmark, model, settings, compared, layer, None, None),
     )
 
@@ -244,9 +257,9 @@ def _figures_of(solver: Solver) -> dict[str, Any]:
     accuracy = np.mean([one.accuracy for one in solver.decoded], axis=0)
     mean = np.mean([np.nanmean(one.sensitivity, axis=1) for one in solver.decoded], axis=0)
     return {
-        "accuracy_by_bin": accuracy[solver.of_bin].tolist(),
-        "sensitivity_by_bin": mean[solver.of_bin].tolist(),
-        "states": len(mean),
+        "accuracy_by_bin": accuracy.tolist(),
+        "sensitivity_by_bin": mean.tolist(),
+        "states": solver.n_states,
     }
 
 

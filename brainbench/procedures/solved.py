@@ -14,7 +14,8 @@ import xarray as xr
 from brainbench.interfaces import Settings
 from brainbench.metrics.ost import Part, agreement
 from brainbench.metrics.ranks import rank_correlation
-from brainbench.procedures.solving import Brain, Solver
+from brainbench.procedures.solver import Solver
+from brainbench.procedures.solving import Brain
 from brainbench.stats import resample
 from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.ceiling import ceiled, spearman_brown
@@ -41,11 +42,14 @@ class Comparison:
         The model's: of all images, or of the held-out images of each split.
     formula : str
         How Spearman r and ceiling make the value.
+    conventional : bool
+        Divide by Brain-Score's convention, whatever the trials say.
     """
 
     brain: Brain
     parts: Sequence[Part]
     formula: str
+    conventional: bool = False
 
     @cached_property
     def times(self) -> FloatArray:
@@ -67,9 +71,15 @@ class Comparison:
         return nan_mean(agreement(self.parts, self.brain.times, counts=counts), axis=-1)
 
     def ceiling(self, counts: FloatArray | None = None) -> FloatArray:
-        """Reliability of the brain's order: halves of the trials, or Brain-Score's convention."""
-        if self.brain.halves is None:
+        """What the formula takes: reliability of the brain's order by trials, or Brain-Score's convention."""
+        if self.conventional or self.brain.halves is None:
             return np.full(() if counts is None else len(counts), CONVENTION)
+        return self.split_half(counts)
+
+    def split_half(self, counts: FloatArray | None = None) -> FloatArray:
+        """Reliability of the brain's order: halves of the trials; NaN where there are none."""
+        if self.brain.halves is None:
+            return np.full(() if counts is None else len(counts), np.nan)
         pairs = zip(*self.brain.halves, strict=True)
         each = [rank_correlation(one, other, counts=counts) for one, other in pairs]
         return nan_mean(spearman_brown(np.stack(each, axis=-1)), axis=-1)
@@ -79,6 +89,8 @@ class Comparison:
         """What the ceiling is."""
         if self.brain.halves is None:
             return f"{CONVENTION:g}, {CONVENTION_NAME}: no trials"
+        if self.conventional:
+            return f"{CONVENTION:g}, {CONVENTION_NAME}"
         return f"{self.brain.halves.shape[1]} halves of the trials, Spearman-Brown corrected"
 
     def value(self, counts: FloatArray | None = None) -> FloatArray:
@@ -140,7 +152,7 @@ class Comparison:
         return {reason: count for reason, count in counts.items() if count}
 
     def figures(self) -> dict[str, Any]:
-        """Counts, shares of solved images, and the conventional ceiling beside the measured one."""
+        """Counts, shares of solved images, and both ceilings: of the trials, and Brain-Score's."""
         model, brain = ~np.isnan(self.times), ~np.isnan(self.brain.times)
         return {
             **self.figures_of_brain(),
@@ -153,12 +165,13 @@ class Comparison:
     def figures_of_brain(self) -> dict[str, Any]:
         """What does not depend on the model."""
         solved = ~np.isnan(self.brain.times)
-        c = float(self.ceiling())
+        c, measured = float(self.ceiling()), float(self.split_half())
         return {
             "fraction_solved_brain": float(solved.mean()),
             "median_time_ms_brain": float(np.median(self.brain.times[solved])),
             "thresholds_missing": int(np.isnan(self.brain.thresholds).sum()),
             "ceiling": {"value": c if np.isfinite(c) else None, "source": self.ceiling_source},
+            "ceiling_split_half": measured if np.isfinite(measured) else None,
             "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
             "bins_ms": self.brain.bins.tolist(),
         }

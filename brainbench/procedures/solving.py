@@ -1,10 +1,9 @@
-"""Both sides of object solution times: when a brain and a model have solved each image."""
+"""The brain's side of object solution times: when it has solved each image, and how reliably."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -18,11 +17,9 @@ from brainbench.errors import InputError, UnknownNameError
 from brainbench.extract.fingerprint import source as code
 from brainbench.interfaces import Benchmark, Settings, Solving
 from brainbench.metrics import i2n, ost, ost_decoder, softmax, standardise
-from brainbench.metrics.ost import Part, solution_times
-from brainbench.metrics.ost_decoder import Decoded, Decoder, held_out
-from brainbench.metrics.standardise import Features
+from brainbench.metrics.ost import solution_times
+from brainbench.metrics.ost_decoder import Decoder, held_out
 from brainbench.procedures.recordings import recorded, shown, strata_of
-from brainbench.procedures.states import States
 from brainbench.provenance import sha256
 from brainbench.stats import ceiling
 from brainbench.stats.ceiling import half_means
@@ -76,41 +73,6 @@ class Brain:
         if protocol == "paper":
             return paper(self.stimuli.ids, self.strata, n_splits=n_splits, seed=seed)
         return SPLITS[protocol](self.stimuli.ids, n_splits=n_splits)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Solver:
-    """When a model has solved each image.
-
-    Parameters
-    ----------
-    layer : str
-        The layer that was decoded.
-    decoded : list of Decoded
-        Held-out sensitivities: of all images, or of each split's.
-    of_bin : array of int, bin
-        Which of the decoded states each time bin shows.
-    curve : list of dict
-        Every layer with what the choice was made by.
-    n_features : int
-        Features of the layer.
-    """
-
-    layer: str
-    decoded: list[Decoded]
-    of_bin: IntArray
-    curve: list[dict[str, Any]]
-    n_features: int
-
-    def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[Part]:
-        """Rows and solution times of the images that are judged together."""
-        return [
-            (one.rows, solution_times(one.sensitivity[self.of_bin], thresholds[one.rows], bins))
-            for one in self.decoded
-        ]
-
-
-# --- the brain -----------------------------------------------------------------------------------
 
 
 def brain_of(
@@ -266,74 +228,3 @@ def _half_means(
         for half in half_means(responses, n_splits=n_halves):
             yield from half
         advance(1)
-
-
-# --- the model -----------------------------------------------------------------------------------
-
-
-def is_static(states: States) -> bool:
-    """Whether all time bins show the same: one state, or states that do not differ anywhere."""
-    if len(np.unique(states.shares, axis=0)) == 1:
-        return True
-    return all(bool((chunk == chunk[..., :1]).all()) for chunk in states.chunks())
-
-
-def solver_of(
-    offered: Sequence[States], brain: Brain, folds: Sequence[Split], *, protocol: str, how: Decoder
-) -> Solver:
-    """Decode each layer over time; of several, the one whose decoders recognise most objects.
-
-    Parameters
-    ----------
-    offered : sequence of States
-        Layers.
-    brain : Brain
-        Images and what they show; its solution times are not looked at.
-    folds : sequence of Split
-        Training and held-out images.
-    protocol : {"paper", "brainscore"}
-        Whether images of all folds are judged together, and which false alarms count.
-    how : Decoder
-        Which decoder.
-    """
-    solvers = [_solver(one, brain, folds, protocol=protocol, how=how) for one in offered]
-    accuracies = [_accuracy(one) for one in solvers]
-    best = int(np.argmax(accuracies))
-    curve = [
-        {"layer": one.layer, "accuracy": accuracy, "chosen": k == best}
-        for k, (one, accuracy) in enumerate(zip(solvers, accuracies, strict=True))
-    ]
-    return replace(solvers[best], curve=curve)
-
-
-def _accuracy(solver: Solver) -> float:
-    """Share of held-out images that are recognised in the best bin."""
-    return float(np.mean([one.accuracy for one in solver.decoded], axis=0).max())
-
-
-def _solver(
-    states: States, brain: Brain, folds: Sequence[Split], *, protocol: str, how: Decoder
-) -> Solver:
-    distinct, of_bin = np.unique(states.shares, axis=0, return_inverse=True)
-    features: list[Features] = [partial(_features, states, shares) for shares in distinct]
-    return Solver(
-        layer=states.layer,
-        decoded=held_out(
-            features,
-            brain.objects,
-            folds,
-            together=protocol == "paper",
-            false_alarms="paper" if protocol == "paper" else "brainscore",
-            how=how,
-        ),
-        of_bin=of_bin.ravel(),
-        curve=[],
-        n_features=states.n_features,
-    )
-
-
-def _features(states: States, shares: FloatArray) -> Iterator[npt.NDArray[Any]]:
-    """Features of one time bin in chunks of columns: a state, or states averaged."""
-    used = np.flatnonzero(shares)
-    for chunk in states.chunks():
-        yield chunk[..., used[0]] if len(used) == 1 else chunk.astype(np.float64) @ shares

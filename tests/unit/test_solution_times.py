@@ -14,11 +14,12 @@ from brainbench.effort import Foreseeing, Sizes
 from brainbench.errors import ActivationError, InputError
 from brainbench.interfaces import Benchmark, Settings, Solving
 from brainbench.metrics.ost import agreement, solution_times
-from brainbench.metrics.ost_decoder import Decoder, held_out
+from brainbench.metrics.ost_decoder import Decoder, decode, held_out, judge
 from brainbench.presentation import Presentation
-from brainbench.procedures import solving
+from brainbench.procedures import solver, solving
 from brainbench.procedures.solution_times import SolutionTimes
 from brainbench.procedures.solved import CONVENTION
+from brainbench.procedures.states import states
 from brainbench.scores import Score
 from brainbench.stats.ceiling import half_means, spearman_brown
 from brainbench.stats.splits import brainscore, paper
@@ -151,7 +152,7 @@ def test_figures_and_counts(scored):
     assert len(figures["accuracy_by_bin"]) == len(figures["sensitivity_by_bin"]) == len(BINS)
     assert figures["accuracy_by_bin"][-1] > figures["accuracy_by_bin"][0] + 0.3
     assert score.record.curve == [
-        {"layer": "IT", "accuracy": max(figures["accuracy_by_bin"]), "chosen": True}
+        {"layer": "IT", "inner_mean": None, "inner_sd": None, "chosen_in_folds": 10}
     ]
 
 
@@ -225,12 +226,25 @@ def test_brainscore_is_the_mean_over_unstratified_splits(scored):
         r.append(spearmanr(mine, onset[SORTED][split.test], nan_policy="omit").statistic)
     assert score.raw == pytest.approx(np.mean(r))
     assert score.formula == "r/c-v1"
-    assert score.value == pytest.approx(score.raw / score.ceiling)
-    assert score.error == pytest.approx(np.std(r) / 10**0.5 / score.ceiling)
+    assert score.value == pytest.approx(score.raw / 0.79)
+    assert score.error == pytest.approx(np.std(r) / 10**0.5 / 0.79)
     assert score.excluded["never held out"] == N - len(
         set(np.concatenate([s.test for s in splits]))
     )
     assert score.record.seeds["splits"] == 1
+
+
+def test_brainscore_divides_by_its_convention_whatever_the_trials_say(scored):
+    X, _, data, paper_score = scored
+    score = benchmark(data).score(model_of(X), Settings(protocol="brainscore", seed=3))
+    assert score.ceiling == CONVENTION
+    assert score.record.choices["ceiling"] == "0.79, Kar 2019 / Brain-Score convention"
+    assert score.figures["ceiling"]["value"] == CONVENTION
+    assert score.figures["ceiling_split_half"] == paper_score.ceiling != CONVENTION
+    assert paper_score.figures["ceiling_split_half"] == paper_score.figures["ceiling"]["value"]
+    settings = Settings(protocol="brainscore", seed=3, formula="raw")
+    raw = benchmark(data).score(model_of(X), settings)
+    np.testing.assert_allclose(score.draws, raw.draws / CONVENTION)
 
 
 def test_without_trials_the_ceiling_is_the_convention():
@@ -239,6 +253,7 @@ def test_without_trials_the_ceiling_is_the_convention():
     paper_score = benchmark(data).score(model_of(X), Settings())
     assert paper_score.value == paper_score.raw
     assert paper_score.ceiling == CONVENTION
+    assert paper_score.figures["ceiling_split_half"] is None
     assert "convention" in paper_score.record.choices["ceiling"]
     score = benchmark(data).score(model_of(X), Settings(protocol="brainscore"))
     assert score.value == pytest.approx(score.raw / 0.79)
@@ -297,7 +312,8 @@ def test_a_static_model_scores_zero(kind, protocol):
     assert score.excluded == {"static model": N}
     assert any("static model" in note for note in score.record.notes)
     assert not score.draws.any()
-    assert score.null["p"] == 1.0
+    assert (score.null["p"], score.null["n_draws"], score.null["n_undefined"]) == (1.0, 9, 0)
+    assert (score.null["mean"], score.null["sd"], score.null["resolution"]) == (0.0, 0.0, 0.1)
     assert 0 < score.ceiling < 1
 
 
@@ -324,23 +340,84 @@ def test_a_nominal_clock_is_expanded_by_its_spans():
 # ---- choices, nulls, settings ----------------------------------------------------------------------
 
 
+def two_layers(**responses):
+    return model_of(
+        None,
+        layers=tuple(responses),
+        responses=responses,
+        clock=Timeline(name="b", source="test", steps=dict.fromkeys(responses, BINS)),
+    )
+
+
 def test_of_several_layers_the_one_that_recognises_most_objects_is_taken():
     X, onset = world()
     blurred = X + 3.0 * np.random.default_rng(0).standard_normal(X.shape)
-    layers = ("blurred", "IT")
-    model = model_of(
-        X,
-        layers=layers,
-        responses={"blurred": blurred, "IT": X},
-        clock=Timeline(name="b", source="test", steps=dict.fromkeys(layers, BINS)),
-    )
+    model = two_layers(blurred=blurred, IT=X)
     data = data_of(table_of(onset))
     score = benchmark(data).score(model, Settings())
     assert score.record.layer == "IT"
-    assert [row["chosen"] for row in score.record.curve] == [False, True]
+    worse, better = score.record.curve
+    assert (worse["chosen_in_folds"], better["chosen_in_folds"]) == (0, 10)
+    assert better["inner_mean"] > worse["inner_mean"] + 0.2
     assert score.value == benchmark(data).score(model_of(X), Settings()).value
     with pytest.raises(InputError, match="2 layers for IT"):
         benchmark(data).score(model, Settings(protocol="brainscore"))
+
+
+def choices_of(layers, folds, brain):
+    offered = states(
+        benchmark(data_of(table_of(1.0))), two_layers(**layers), Settings(), brain.stimuli, BINS
+    )
+    return solver._choose(offered, brain, folds, seed=0)
+
+
+def test_the_choice_of_a_fold_does_not_see_its_test_images():
+    """Two layers as good as each other, so that any look at a test image would tip the choice somewhere."""
+    rng = np.random.default_rng(0)
+    X, _ = world(noise=2.0)
+    layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
+    brain = solving.brain_of(
+        benchmark(data_of(table_of(1.0))), Settings(), bin_ms=10, n_splits=10, n_halves=3
+    )
+    folds = brain.folds("paper", n_splits=10, seed=0)
+    best, curve = choices_of(layers, folds, brain)
+    assert 0 < sum(best) < 10
+    assert [row["chosen_in_folds"] for row in curve] == [10 - sum(best), sum(best)]
+    for k, fold in enumerate(folds):
+        changed = {key: values.copy() for key, values in layers.items()}
+        changed["one"][SORTED[fold.test]] = 1e3 * rng.standard_normal((len(fold.test), P, 18))
+        again, _ = choices_of(changed, [fold], brain)
+        assert again == [best[k]]
+
+
+def test_each_fold_is_decoded_from_its_own_layer():
+    X, onset = world(noise=2.0)
+    rng = np.random.default_rng(0)
+    layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
+    data = data_of(table_of(onset))
+    brain = solving.brain_of(benchmark(data), Settings(), bin_ms=10, n_splits=10, n_halves=3)
+    folds = brain.folds("paper", n_splits=10, seed=0)
+    best, _ = choices_of(layers, folds, brain)
+    score = benchmark(data).score(two_layers(**layers), Settings())
+    how, labels = Decoder(name="converged"), LABELS[SORTED]
+    made = [
+        [np.stack(one) for one in zip(*decode(bins, labels, folds, how=how), strict=True)]
+        for bins in ([values[SORTED][:, :, k] for k in range(18)] for values in layers.values())
+    ]
+    (found,) = judge([made[one][k] for k, one in enumerate(best)], labels, folds)
+    mine = solution_times(found.sensitivity, np.ones(N), np.array(BINS))
+    np.testing.assert_allclose(score.per_unit.values, mine, atol=1e-3)  # features in float32
+    assert best.count(list(layers).index(score.record.layer)) >= 5
+
+
+def test_too_few_images_to_choose_a_layer_by():
+    X, onset = world()
+    labels = LABELS.copy()
+    labels[:2] = "rare"
+    data = data_of(table_of(onset), labels=labels)
+    model = two_layers(one=X, other=X)
+    with pytest.raises(InputError, match="1 of rare, to choose a layer by"):
+        benchmark(data, n_splits=2).score(model, Settings())
 
 
 @pytest.mark.parametrize("kind", ["images", "within-object"])
