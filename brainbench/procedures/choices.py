@@ -21,7 +21,6 @@ from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
 from brainbench.errors import InputError
 from brainbench.interfaces import (
-    Answering,
     Benchmark,
     BrainModel,
     Needs,
@@ -29,10 +28,11 @@ from brainbench.interfaces import (
     Settings,
     layers_of,
 )
-from brainbench.metrics.choices import error_consistency, image_level, shares, tally
+from brainbench.metrics.choices import error_consistency, image_level, shares
 from brainbench.metrics.decoder import Readout
+from brainbench.procedures.answers import People, people_of
 from brainbench.procedures.candidates import candidates
-from brainbench.procedures.readout import Decoding, Task, decode, task_of, work_of
+from brainbench.procedures.readout import Decoding, decode, task_of, work_of
 from brainbench.procedures.recordings import shown
 from brainbench.procedures.records import record_of
 from brainbench.procedures.shuffled import null_of
@@ -40,7 +40,7 @@ from brainbench.provenance import Record
 from brainbench.scores import Score
 from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.ceiling import FORMULAS, ceiled, spearman_brown
-from brainbench.stats.resample import Interval, image_counts, interval, unit_draws
+from brainbench.stats.resample import Interval, interval, unit_draws
 from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
@@ -122,7 +122,7 @@ class Choices:
             seed=settings.seed,
         )
         partial = len(stimuli) < len(source(benchmark.data).stimuli())
-        people = _people(self, benchmark, task, settings, partial=partial)
+        people = people_of(benchmark, task, settings, partial=partial, n_halves=self.n_halves)
         offered = candidates(benchmark, model, settings, stimuli)
         decoding = decode(offered, task, how=self.readout, judge=people.judge)
         made = _Compared(how=self, people=people, decoding=decoding, settings=settings)
@@ -130,96 +130,11 @@ class Choices:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _People:
-    """Answers of the subjects, rows in the order of the images."""
-
-    counts: FloatArray
-    truth: IntArray
-    ids: tuple[str, ...]
-    classes: npt.NDArray[Any]
-    subjects: tuple[str, ...]
-    halves: list[tuple[IntArray, IntArray]]
-    n_without: int
-
-    @cached_property
-    def share(self) -> FloatArray:
-        """Share of each answer among those of all subjects, image x category."""
-        return shares(self.counts)
-
-    @cached_property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each subject named each image rightly; no answer is wrong, as in Geirhos et al."""
-        own = np.take_along_axis(self.counts, self.truth[None, :, None], axis=2)[..., 0]
-        return np.asarray(own > 0)
-
-    def judge(self, probabilities: FloatArray, rows: IntArray) -> float:
-        """Raw correlation of some images, for the choice among layers."""
-        return float(image_level(probabilities, self.share[rows], self.truth[rows])[0])
-
-
-def _people(
-    how: Choices, benchmark: Benchmark, task: Task, settings: Settings, *, partial: bool
-) -> _People:
-    data = source(benchmark.data)
-    if not isinstance(data, Answering):
-        raise InputError(
-            f"data set {data.name!r} for {benchmark.identifier} has no answers()",
-            allowed="a data set with answers among all categories",
-            todo="give it answers(): stimulus_id, truth, choice, subject",
-        )
-    table = data.answers()
-    absent = {"stimulus_id", "choice", "subject"} - set(table.columns)
-    if absent:
-        raise InputError(
-            f"answers without the columns {', '.join(sorted(absent))}",
-            allowed="stimulus_id, truth, choice, subject",
-            todo="name the columns so",
-        )
-    if partial:
-        table = table[table["stimulus_id"].isin(task.ids)]
-    given = table[table["choice"] != ""]
-    if partial:  # a category none of whose images is in use has no read-out
-        given = given[given["choice"].isin(task.classes)]
-    subjects = sorted(set(table["subject"]))
-    known = {
-        "subject": (subjects, given["subject"]),
-        "stimulus_id": (list(task.ids), given["stimulus_id"]),
-        "choice": (task.classes.tolist(), given["choice"]),
-    }
-    codes = [_codes(column, names, what) for what, (names, column) in known.items()]
-    counts = tally(*codes, shape=(len(subjects), len(task.ids), len(task.classes)))
-    rng = np.random.default_rng(settings.seed)
-    orders = [rng.permutation(len(subjects)) for _ in range(how.n_halves)]
-    middle = len(subjects) // 2
-    return _People(
-        counts=counts,
-        truth=task.truth,
-        ids=task.ids,
-        classes=task.classes,
-        subjects=tuple(subjects),
-        halves=[(one[:middle], one[middle:]) for one in orders] if middle else [],
-        n_without=len(table) - len(given),
-    )
-
-
-def _codes(column: Any, names: list[str], what: str) -> IntArray:
-    place = {name: row for row, name in enumerate(names)}
-    strange = sorted(set(column) - set(place))
-    if strange:
-        raise InputError(
-            f"answers with the {what} {strange[0]!r}, which no stimulus has",
-            allowed=f"the {len(names)} of the stimuli",
-            todo="take answers and stimuli from the same data set",
-        )
-    return column.map(place).to_numpy(np.intp)  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class _Compared:
     """A model's answers beside those of the subjects."""
 
     how: Choices
-    people: _People
+    people: People
     decoding: Decoding
     settings: Settings
 
@@ -264,12 +179,13 @@ class _Compared:
         return float(self.ceiling()[0])
 
     def interval(self, value: float) -> Interval:
-        """Interval with images, subjects or both drawn again."""
+        """Interval with images (in their groups), subjects or both drawn again."""
         settings = self.settings
-        drawn = {"both": "images and subjects", "images": "images", "units": "subjects"}
+        name = "images" if self.how.group is None else f"images by {self.how.group}"
+        drawn = {"both": f"{name} and subjects", "images": name, "units": "subjects"}
         images = subjects = None
         if settings.resample != "units":
-            images = image_counts(self.people.ids, n_draws=_DRAWS, seed=settings.seed)
+            images = self.people.drawn(n_draws=_DRAWS, seed=settings.seed)
         if settings.resample != "images":
             n = len(self.people.subjects)
             rows = unit_draws(n, n_draws=_DRAWS, seed=settings.seed, name="subjects")
@@ -292,6 +208,7 @@ class _Compared:
         return {
             "n_answers": int(people.counts.sum()),
             "answers_without_choice": people.n_without,
+            "answers_of_categories_not_in_use": people.n_outside,
             "n_subjects": len(people.subjects),
             "error_consistency": _mean(error_consistency(named, people.right)),
             "error_consistency_among_subjects": _mean(among),

@@ -298,20 +298,41 @@ def test_figures(score, data):
 @pytest.mark.parametrize("resample", ["both", "images", "units"])
 def test_interval_says_what_was_drawn(world, data, resample):
     score = benchmark(data).score(model_of(world), Settings(resample=resample))
-    what = {"both": "images and subjects", "images": "images", "units": "subjects"}[resample]
+    what = {"images": "images by exemplar", "units": "subjects"}
+    what = what.get(resample, "images by exemplar and subjects")
     assert score.ci_method.startswith(f"percentile bootstrap of {what}, read-out not refitted")
     assert score.ci[0] < score.value < score.ci[1]
     assert len(score.draws) == 1000
 
 
 def test_draws_are_scores_of_the_drawn_images(world, data):
-    score = benchmark(data).score(model_of(world), Settings(resample="images", seed=3))
+    score = benchmark(data, group=None).score(model_of(world), Settings(resample="images", seed=3))
+    assert score.ci_method.startswith("percentile bootstrap of images, ")
     table = score.predictions
     truth = np.searchsorted(table.choice.values, table.truth.values)
     counts = image_counts(table.stimulus_id.values.tolist(), n_draws=1000, seed=3).astype(int)
     drawn = []
     for count in counts[:5]:
         rows = np.repeat(np.arange(N), count)
+        drawn.append(by_hand(table.predicted.values[rows], table.target.values[rows], truth[rows]))
+    shift = score.draws[:5] - drawn
+    np.testing.assert_allclose(shift, shift[0], atol=1e-10)
+
+
+def test_images_of_one_exemplar_are_drawn_together(world, data):
+    """One exemplar is a photograph: its variants are no independent images."""
+    score = benchmark(data).score(model_of(world), Settings(resample="images", seed=3))
+    table = score.predictions
+    truth = np.searchsorted(table.choice.values, table.truth.values)
+    exemplar = dict(zip(world["ids"], world["exemplar"], strict=True))
+    mine = np.array([exemplar[image] for image in table.stimulus_id.values])
+    names = np.unique(mine).tolist()
+    counts = image_counts(names, n_draws=1000, seed=3).astype(int)
+    drawn = []
+    for count in counts[:5]:
+        rows = np.concatenate(
+            [np.tile(np.flatnonzero(mine == name), n) for name, n in zip(names, count, strict=True)]
+        )
         drawn.append(by_hand(table.predicted.values[rows], table.target.values[rows], truth[rows]))
     shift = score.draws[:5] - drawn
     np.testing.assert_allclose(shift, shift[0], atol=1e-10)
@@ -343,6 +364,21 @@ def test_answers_that_were_not_given_are_counted(world, data):
     assert score.figures["answers_without_choice"] == SUBJECTS
     assert score.excluded == {"no answer": 1}
     assert score.n_units == N - 1
+
+
+def test_answers_of_categories_not_in_use_are_no_missing_answers(world, data):
+    """Under a limit, a category may have no image: naming it is an answer all the same."""
+    limited = benchmark(data, group=None).score(model_of(world), Settings(limit=40))
+    silent, spoon = limited.predictions.stimulus_id.values[:2]
+    table = data.table.copy()
+    table.loc[table.stimulus_id == silent, "choice"] = ""
+    table.loc[table.stimulus_id == spoon, "choice"] = "spoon"
+    one = benchmark(replace(data, table=table), group=None)
+    score = one.score(model_of(world), Settings(limit=40))
+    assert score.figures["answers_without_choice"] == SUBJECTS
+    assert score.figures["answers_of_categories_not_in_use"] == SUBJECTS
+    assert score.figures["n_answers"] == 38 * SUBJECTS
+    assert limited.figures["answers_of_categories_not_in_use"] == 0
 
 
 def test_one_subject_has_a_raw_figure_and_no_ceiling(world, data):
