@@ -7,52 +7,12 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.cli.main import run
 from brainbench.data.manifest import source
 from brainbench.interfaces import Settings
 from brainbench.procedures.recordings import sessions, target
 
+DATA_SET, MATERIAL = "Cowley2023", "data/cowley_v4"
 SIZES = {"190923": (33, 1200), "201025": (89, 1200), "210224": (67, 800), "210325": (50, 640)}
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """The program in this process: exit status, stdout, stderr."""
-
-    def call_(*arguments):
-        monkeypatch.setattr("sys.argv", ["brainbench", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return call_
-
-
-@pytest.fixture(scope="module")
-def published(shared):
-    return shared("data/cowley_v4")
-
-
-@pytest.fixture(scope="module")
-def imported(published, tmp_path_factory):
-    """Data folder with the data set, made once."""
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINBENCH_DATA", str(folder))
-        source("Cowley2023").import_from(published)
-    return folder
-
-
-@pytest.fixture
-def here(imported, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(imported))
-
-
-@pytest.fixture
-def away(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "nothing"))
 
 
 # --- without the data -----------------------------------------------------------------------------

@@ -7,52 +7,12 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.cli.main import run
 from brainbench.data.manifest import source
 from brainbench.interfaces import Answering, Settings
 from brainbench_models.pixels import pixels
 
+DATA_SET, MATERIAL = "Geirhos2019", "data/cue_conflict_behaviour"
 BENCHMARK = "Geirhos2019.cueconflict-choices"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """The program in this process: exit status, stdout, stderr."""
-
-    def call_(*arguments):
-        monkeypatch.setattr("sys.argv", ["brainbench", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return call_
-
-
-@pytest.fixture(scope="module")
-def packed(shared):
-    return shared("data/cue_conflict_behaviour")
-
-
-@pytest.fixture(scope="module")
-def imported(packed, tmp_path_factory):
-    """Data folder with the data set, made once."""
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINBENCH_DATA", str(folder))
-        source("Geirhos2019").import_from(packed)
-    return folder
-
-
-@pytest.fixture
-def here(imported, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(imported))
-
-
-@pytest.fixture
-def away(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "nothing"))
 
 
 def test_without_the_data_the_command_is_named_and_nothing_fails(call, away, tmp_path):
@@ -65,9 +25,9 @@ def test_without_the_data_the_command_is_named_and_nothing_fails(call, away, tmp
     assert "ccd0c01d42c0a8a834e90ec141e7f24fa915dc23" in out
 
 
-def test_command_imports(call, packed, tmp_path, monkeypatch):
+def test_command_imports(call, published, tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path))
-    status, out, _ = call("data", "import", "Geirhos2019", "--from", packed, "--quiet")
+    status, out, _ = call("data", "import", "Geirhos2019", "--from", published, "--quiet")
     assert status == 0
     assert out.startswith(f"Geirhos2019 is here: {tmp_path}")
 
@@ -102,8 +62,7 @@ def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):
     assert score["ci"][0] < score["value"] < score["ci"][1]
     assert score["ceiling"] == pytest.approx(0.64, abs=0.06)
     figures = json.loads(Path(score["file"]).read_text())["figures"]
-    lost = figures["answers_without_choice"] + figures["answers_of_categories_not_in_use"]
-    assert figures["n_answers"] + lost == 3200
+    assert figures["n_answers"] + figures["answers_without_choice"] == 3200
     assert figures["error_consistency_among_subjects"] == pytest.approx(0.33, abs=0.03)
     assert abs(figures["error_consistency"]) < 0.15
     assert score["record"]["choices"]["held_out"].endswith("its exemplar left out too")

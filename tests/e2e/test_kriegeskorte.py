@@ -8,47 +8,12 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.cli.main import run
 from brainbench.data.manifest import source
 from brainbench.interfaces import Settings
 from brainbench.metrics.rsa import compare, noise_ceiling
 
+DATA_SET, MATERIAL = "Kriegeskorte2008", "data/kriegeskorte92"
 IDENTIFIER = "Kriegeskorte2008.IT-rsa"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """The program in this process: exit status, stdout, stderr."""
-
-    def call_(*arguments):
-        monkeypatch.setattr("sys.argv", ["brainbench", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return call_
-
-
-@pytest.fixture(scope="module")
-def published(shared):
-    return shared("data/kriegeskorte92")
-
-
-@pytest.fixture(scope="module")
-def imported(published, tmp_path_factory):
-    """Data folder with the data set, made once."""
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINBENCH_DATA", str(folder))
-        source("Kriegeskorte2008").import_from(published)
-    return folder
-
-
-@pytest.fixture
-def here(imported, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(imported))
 
 
 @pytest.fixture
@@ -59,8 +24,7 @@ def rdms(here):
     }
 
 
-def test_without_the_data_the_command_is_named_and_nothing_fails(call, tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "nothing"))
+def test_without_the_data_the_command_is_named_and_nothing_fails(call, away, tmp_path):
     status, out, _ = call("score", "-m", "pixels", "-b", IDENTIFIER, "-o", tmp_path / "results")
     assert status == 0
     assert "not here" in out
