@@ -65,7 +65,10 @@ class Score:
     formula : str
         Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
     per_unit : DataArray or None
-        Raw figure of each unit, along `neuroid` or `stimulus`, with its coordinates and its own ceiling.
+        The measure's own figure of each unit, with its coordinates; `units` of its attrs names it. Along
+        `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus` the
+        model's mean d', answer or solution time of each image, with the subject's or brain's beside it. None
+        where a measure has no units, such as similarity.
     predictions : Dataset or None
         Held-out predictions and targets, `predicted` and `target`, first dim `sample` with `fold` and
         `stimulus_id`; further dims as the measure has them: neuroid, time, choice.
@@ -79,9 +82,10 @@ class Score:
     predictions_file, file : str or None
         Content name of the stored predictions, and path of the stored score.
     n_units, n_excluded, n_stimuli : int
-        Neuroids that count, neuroids left out, and stimuli used.
+        Units that count, units left out, and stimuli used. A unit is a neuroid, of published dissimilarities
+        a subject; of behaviour a cell, image x distractor; of choices and solution times an image.
     excluded : dict
-        Reason -> how many neuroids.
+        Reason -> how many units are left out for it.
     partial : bool
         Only some of the stimuli were used.
     simulated : bool
