@@ -62,7 +62,8 @@ def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):
     assert score["ci"][0] < score["value"] < score["ci"][1]
     assert score["ceiling"] == pytest.approx(0.64, abs=0.06)
     figures = json.loads(Path(score["file"]).read_text())["figures"]
-    assert figures["n_answers"] + figures["answers_without_choice"] == 3200
+    lost = figures["answers_without_choice"] + figures["answers_of_categories_not_in_use"]
+    assert figures["n_answers"] + lost == 3200
     assert figures["error_consistency_among_subjects"] == pytest.approx(0.33, abs=0.03)
     assert abs(figures["error_consistency"]) < 0.15
     assert score["record"]["choices"]["held_out"].endswith("its exemplar left out too")
