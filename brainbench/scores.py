@@ -66,9 +66,9 @@ class Score:
         Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
     per_unit : DataArray or None
         The measure's own figure of each unit, with its coordinates; `units` of its attrs names it. Along
-        `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus` the
-        model's mean d', answer or solution time of each image, with the subject's or brain's beside it. None
-        where a measure has no units, such as similarity.
+        `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus`
+        the model's mean d', answer or solution time of each image, with the subject's or brain's beside it.
+        None where a measure has no units, such as similarity.
     predictions : Dataset or None
         Held-out predictions and targets, `predicted` and `target`, first dim `sample` with `fold` and
         `stimulus_id`; further dims as the measure has them: neuroid, time, choice.
