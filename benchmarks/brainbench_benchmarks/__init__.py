@@ -26,7 +26,11 @@ def benchmarks() -> dict[str, str]:
         "Simulated.behaviour-i2n": "brainbench_benchmarks.simulated_behaviour:i2n",
         "Geirhos2019.cueconflict-choices": "brainbench_benchmarks.geirhos2019:cueconflict_choices",
     }
-    similarity = {"Kriegeskorte2008.IT-rsa": "brainbench_benchmarks.kriegeskorte2008:IT_rsa"}
+    similarity = {
+        f"Simulated.IT-{measure}": f"brainbench_benchmarks.simulated_similarity:IT_{measure}"
+        for measure in ("rsa", "cka")
+    }
+    similarity["Kriegeskorte2008.IT-rsa"] = "brainbench_benchmarks.kriegeskorte2008:IT_rsa"
     return simulated | behaviour | dynamics | explained | solving | cowley | similarity
 
 

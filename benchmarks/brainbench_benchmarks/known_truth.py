@@ -11,6 +11,8 @@ from typing import Any
 from brainbench.run.selftest import Check
 
 EXACT = (1.0, 1.0)
+NEARLY = (0.99, 1.01)
+"""Spearman-Brown is exact for responses, within a hundredth for RDMs and inner products with c above .9."""
 FITTED = (0.9, 1.0)
 """A fitted map must reach nine tenths of the ceiling, and may not lie above it."""
 
@@ -42,7 +44,7 @@ def _predictivity() -> list[Check]:
     checks = [_check(f"{region}-pls", FITTED, fitted) for region in ("V1", "V2", "V4", "IT")]
     checks += [
         _check("IT-pls", FITTED, fitted, through={"metric": metric})
-        for metric in ("ridge-cv", "linear")
+        for metric in ("ridge", "ridge-cv", "linear")
     ]
     own = "each site's own rate, found among all sites in the training images"
     through = {"metric": "neuron-to-neuron"}
@@ -58,6 +60,11 @@ def _explained() -> list[Check]:
     none = {"metric": "units"}
     exact = _check("V1-ccnorm2", EXACT, own, formula="r2/c", through=none, weaker=())
     return [*checks, exact]
+
+
+def _similarity() -> list[Check]:
+    why = "the sites' own rates, without a map; Spearman-Brown is not exact for what is compared"
+    return [_check(f"IT-{measure}", NEARLY, why) for measure in ("rsa", "cka")]
 
 
 def _behaviour() -> list[Check]:
@@ -78,6 +85,7 @@ def _solution_times() -> list[Check]:
 
 CHECKS = (
     *_predictivity(),
+    *_similarity(),
     *_dynamics(),
     *_behaviour(),
     *_solution_times(),
