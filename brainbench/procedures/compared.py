@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,16 +141,22 @@ def _between(
     correct: Callable[[FloatArray], FloatArray] = np.asarray,
 ) -> Ceiling:
     """Mean similarity of pairs of representations over the same images as the score."""
-    values, drawn = [], []
-    for one, other in zip(ones, others, strict=True):
+
+    def compare(one: Representation, other: Representation) -> tuple[float, FloatArray | None]:
         pairs = [(likeness.part(one, rows), likeness.part(other, rows)) for rows in parts]
-        values.append(float(np.mean([likeness.value(a, b) for a, b in pairs])))
-        if counts is not None:
-            each = [
-                likeness.draws(a, b, counts[:, rows])
-                for (a, b), rows in zip(pairs, parts, strict=True)
-            ]
-            drawn.append(nan_mean(np.array(each), axis=0))
+        value = float(np.mean([likeness.value(a, b) for a, b in pairs]))
+        if counts is None:
+            return value, None
+        each = [
+            likeness.draws(a, b, counts[:, rows]) for (a, b), rows in zip(pairs, parts, strict=True)
+        ]
+        return value, nan_mean(np.array(each), axis=0)
+
+    # Draws of ranks are the cost, and numpy lets other threads work meanwhile.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(compare, ones, others))
+    values = [value for value, _ in found]
+    drawn = [each for _, each in found if each is not None]
     return Ceiling(
         value=float(np.mean(correct(np.array(values)))),
         draws=np.mean(correct(np.array(drawn)), axis=0) if drawn else None,
