@@ -58,7 +58,7 @@ def test_a_convrnn(call):
 def test_the_beginning_of_a_layers_name_in_a_clock_is_no_layer(call):
     facts = json.loads(call("show", "cornet_s@untrained-0", "--json").out)
     assert facts["layers"][:2] == ["V1.output: 64x56x56", "V2.output: 128x28x28, 2 steps"]
-    assert "  V4 0-140 ms, 140-190 ms, 190-240 ms, 240-inf ms" in facts["clocks"]
+    assert "  V4 0-140 ms, 140-190 ms, 190-240 ms, from 240 ms" in facts["clocks"]
 
 
 def test_the_figure(call, model_file, tmp_path):
