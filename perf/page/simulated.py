@@ -8,7 +8,7 @@ from pathlib import Path
 from page.commands import cost
 from page.tables import ROOT, figure, measured, run, scores_by_benchmark, table
 
-MODELS = "cornet_s@untrained-0,pixels,simulated_maps,simulated_population,simulated_readout"
+MODELS = "cornet_s@untrained-0,pixels,simulated_population,simulated_readout"
 BRAINSCORE = "Simulated.*-pls,Simulated.behaviour-i2n,Simulated.*-dynamics,Simulated.IT-ost"
 NETWORKS = "cornet_*@untrained-0,convrnn_rgc_*,ff6,pixels,gabor"
 
