@@ -220,12 +220,7 @@ def _mapped(
     best = choice.best.tolist()
 
     def again(responses: FloatArray) -> list[FloatArray]:
-        held_out: dict[int, FloatArray] = {}
-        for chosen in sorted(set(best)):
-            mine = [k for k in range(len(folds)) if best[k] == chosen]
-            made = by.predict(features[chosen], responses, [folds[k] for k in mine])
-            held_out.update(zip(mine, made, strict=True))
-        return [held_out[k] for k in range(len(folds))]
+        return choice.predict(folds, lambda k, some: by.predict(features[k], responses, some))
 
     return Fitted(
         folds=folds,

@@ -89,6 +89,16 @@ class Choice:
         best = np.zeros(n_splits, dtype=np.intp)
         return cls(best=best, scores=np.full((n_splits, 1), np.nan))
 
+    def predict(
+        self, folds: Sequence[Split], by: Callable[[int, list[Split]], list[FloatArray]]
+    ) -> list[FloatArray]:
+        """Held-out predictions of each fold by its candidate: `by(candidate, its folds)`, in their order."""
+        predicted: dict[int, FloatArray] = {}
+        for chosen in sorted(set(self.best.tolist())):
+            mine = np.flatnonzero(self.best == chosen).tolist()
+            predicted.update(zip(mine, by(chosen, [folds[k] for k in mine]), strict=True))
+        return [predicted[k] for k in range(len(folds))]
+
     def curve(self, offered: Sequence[Candidate]) -> list[dict[str, Any]]:
         """Every candidate with its score inside the training images: mean and spread over splits."""
         times = Counter(self.best.tolist())

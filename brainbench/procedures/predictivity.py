@@ -210,13 +210,7 @@ def _fit_paper(
     best = choice.best
 
     def again(responses: FloatArray) -> list[FloatArray]:
-        predicted: dict[int, FloatArray] = {}
-        for chosen in sorted(set(best.tolist())):
-            mine = [k for k in range(len(folds)) if best[k] == chosen]
-            some = [folds[k] for k in mine]
-            made = by.predict(features[chosen], responses, some)
-            predicted.update(zip(mine, made, strict=True))
-        return [predicted[k] for k in range(len(folds))]
+        return choice.predict(folds, lambda k, some: by.predict(features[k], responses, some))
 
     return Fitted(
         folds=folds,
