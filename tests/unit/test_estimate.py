@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from known import benchmark, brain, model_of
+from known import Known, benchmark, brain, model_of
 
 from brainbench.cache import Cache
-from brainbench.effort import Sizes, Work, flops_per_second
+from brainbench.effort import Probe, Sizes, Work, flops_per_second
 from brainbench.extract.wrap import wrap
 from brainbench.interfaces import Settings
+from brainbench.presentation import CONSTANT
 from brainbench.procedures.predictivity import Predictivity
 from brainbench.run.estimate import estimate
 from brainbench.run.plan import plan
@@ -44,6 +45,27 @@ def test_disk_is_what_the_cache_will_hold(model, data, tmp_path):
     model.activations(benchmark(data).needs(model).stimuli, ["1"])
     [file] = tmp_path.rglob("*.nc")
     assert one.disk_gb * 1e9 == pytest.approx(file.stat().st_size, rel=0.1)  # ids, places, padding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed(Known):
+    """Every image takes a second, a movie of it two."""
+
+    presentations: tuple[str, ...] = ("constant", "pulse")
+
+    def probe(self, pictures, layers, presentation):
+        seconds = 1.0 if presentation.kind == "constant" else 2.0
+        ones = dict.fromkeys(layers, 1)
+        return Probe(features=ones, steps=ones, absent=tuple(layers), seconds_per_image=seconds)
+
+
+def test_each_presentation_of_the_same_images_is_a_pass_with_layers_of_its_own(data):
+    shown = Probed(responses={}, ids=data.pictures.ids, areas={"IT": ["top"], "V4": ["below"]})
+    still = replace(benchmark(data), identifier="Known.IT-still", presentation=CONSTANT)
+    recorded = replace(data, regions={**data.regions, "V4": data.regions["IT"]})
+    below = replace(still, data=recorded, region="V4", identifier="Known.V4-still")
+    one = foreseen(shown, benchmark(data), below)
+    assert (one.images, one.forward_seconds, one.unknown) == (2 * N, 3.0 * N, ())
 
 
 def test_what_is_cached_costs_no_pass(model, data):
