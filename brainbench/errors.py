@@ -44,6 +44,10 @@ class InputError(BrainbenchError, ValueError):
     """An array, an assembly or an option that cannot be used."""
 
 
+class NotApplicableError(InputError):
+    """A benchmark that has no figure for this model, or under this protocol."""
+
+
 class StimulusError(InputError):
     """An image that cannot be read, or a stimulus set that contradicts itself."""
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import pandas as pd
 
 from brainbench.assembly import Assembly
-from brainbench.errors import InputError, unknown
+from brainbench.errors import InputError, NotApplicableError, unknown
 from brainbench.presentation import CONSTANT, Kind, Presentation
 from brainbench.scores import Score
 from brainbench.stimuli import StimulusSet
@@ -353,16 +353,44 @@ class Benchmark:
     citation: str
 
     def score(self, model: BrainModel, settings: Settings | None = None) -> Score:
-        """Score a model: arrays, ceiling and provenance in one frozen result."""
+        """Score a model: arrays, ceiling and provenance in one frozen result.
+
+        Raises
+        ------
+        NotApplicableError
+            The measure is not defined under the protocol, or no layer of the model stands for the region.
+        """
+        self._check_protocol(settings or Settings())
         return self.procedure.score(self, model, settings or Settings())
 
     def needs(self, model: BrainModel, settings: Settings | None = None) -> Needs:
-        """Stimuli and layers that scoring this model will take."""
+        """Stimuli and layers that scoring this model will take.
+
+        Raises
+        ------
+        NotApplicableError
+            See `score`.
+        """
+        self._check_protocol(settings or Settings())
         return self.procedure.needs(self, model, settings or Settings())
 
     def on(self, data: DataSource) -> Benchmark:
         """Return the same benchmark on other data."""
         return replace(self, data=data)
+
+    @property
+    def protocols(self) -> tuple[ProtocolName, ...]:
+        """Protocols under which the measure is defined; all, where its procedure does not name them."""
+        named: tuple[ProtocolName, ...] = getattr(self.procedure, "protocols", PROTOCOLS)
+        return named
+
+    def _check_protocol(self, settings: Settings) -> None:
+        if settings.protocol not in self.protocols:
+            raise NotApplicableError(
+                f"protocol {settings.protocol!r} for {self.identifier}, whose measure it does not have",
+                allowed=", ".join(self.protocols),
+                todo="choose --protocol from these, or another benchmark",
+            )
 
 
 def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, ...]:
@@ -370,17 +398,16 @@ def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, 
 
     Raises
     ------
-    UnknownNameError
+    NotApplicableError
         The model has no layer for that region and the user named none.
     """
     chosen = settings.layers.get(region)
     if chosen:
         return (chosen,)
     if region not in model.areas:
-        raise unknown(
-            f"region of model {model.name!r}:",
-            region,
-            list(model.areas),
+        raise NotApplicableError(
+            f"no layer of {model.name} stands for {region}",
+            allowed=f"its regions {', '.join(model.areas)}, or a layer that you name",
             todo=f"name a layer for it: --layers {region}=LAYER",
         )
     return tuple(model.areas[region])

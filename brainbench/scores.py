@@ -92,6 +92,9 @@ class Score:
         The brain is simulated.
     absent : bool
         There is no value because the data is not on this machine, which is not a failure.
+    inapplicable : bool
+        There is no value because the benchmark has none for this model or protocol, which is not a failure:
+        no layer stands for the region, or the measure is not defined.
     reason : str or None
         Why there is no value.
     record : Record or None
@@ -124,6 +127,7 @@ class Score:
     partial: bool = False
     simulated: bool = False
     absent: bool = False
+    inapplicable: bool = False
     reason: str | None = None
     record: Record | None = field(default=None, repr=False)
 
@@ -146,8 +150,8 @@ class Score:
 
     @property
     def failed(self) -> bool:
-        """There is no value, though the data is here."""
-        return self.value is None and not self.absent
+        """There is no value, though the data is here and the benchmark applies."""
+        return self.value is None and not self.absent and not self.inapplicable
 
     @property
     def ci_approximate(self) -> bool:

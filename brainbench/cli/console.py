@@ -139,7 +139,7 @@ def _benchmark(one: Score) -> str:
 
 def _figures(one: Score) -> tuple[str, ...]:
     if one.value is None:
-        return ("not here" if one.absent else "failed",)
+        return ("not here" if one.absent else "none" if one.inapplicable else "failed",)
     interval = "" if one.ci is None else f"{decimal(one.ci[0])} to {decimal(one.ci[1])}"
     excluded = f" (-{one.n_excluded})" if one.n_excluded else ""
     mark = " *" if one.partial else ""
@@ -206,7 +206,7 @@ def _reasons(scores: Sequence[Score]) -> list[str]:
         if one.reason:
             # Data is not here for any model.
             who = "" if one.absent else f"{one.model} on "
-            word = "" if one.absent else "failed: "
+            word = "failed: " if one.failed else ""
             groups.setdefault((who, word + one.reason), []).append(one.benchmark)
     unstored = [one for one in scores if one.value is not None and one.file is None]
     for one in unstored:

@@ -135,7 +135,7 @@ def score(
     Each finished score is written at once to the results folder.
     The same command, given again, goes on where it stopped.
 
-    Exit status: 0; 1 if some scores failed; 2 for wrong usage; 130 for Ctrl-C.
+    Exit status: 0; 1 if some scores failed or none has a value; 2 for wrong usage; 130 for Ctrl-C.
     """
     began = time.perf_counter()
     from brainbench.cli import options
@@ -188,7 +188,9 @@ def score(
         _write_csv(scores, csv)
     if not quiet:
         _say_cost(time.perf_counter() - began, costs)
-    if any(one.failed or (one.value is not None and one.file is None) for one in scores):
+    unstored = any(one.value is not None and one.file is None for one in scores)
+    valueless = all(one.value is None for one in scores)
+    if unstored or valueless or any(one.failed for one in scores):
         raise typer.Exit(1)
 
 

@@ -62,7 +62,6 @@ def _is_model(name: str) -> bool:
 
 def _benchmark(name: str) -> dict[str, Any]:
     from brainbench.data.manifest import source
-    from brainbench.interfaces import PROTOCOLS
     from brainbench.loading import load_benchmark
 
     benchmark = load_benchmark(name)
@@ -79,7 +78,7 @@ def _benchmark(name: str) -> dict[str, Any]:
         "metric": benchmark.metric,
         "ceiling": benchmark.ceiling,
         "procedure": repr(benchmark.procedure),
-        "protocols": ", ".join(getattr(benchmark.procedure, "protocols", PROTOCOLS)),
+        "protocols": ", ".join(benchmark.protocols),
         "citation": benchmark.citation,
     }
 

@@ -19,7 +19,6 @@ import xarray as xr
 
 from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
-from brainbench.errors import InputError
 from brainbench.interfaces import (
     Benchmark,
     BrainModel,
@@ -102,15 +101,9 @@ class Choices:
         Raises
         ------
         InputError
-            The protocol `brainscore`, which has no such measure; data without answers, or answers to other
+            Data without answers, or answers to other
             images; fewer than two categories; a layer that does not vary.
         """
-        if settings.protocol not in self.protocols:
-            raise InputError(
-                f"protocol {settings.protocol!r} for {benchmark.identifier}",
-                allowed="'paper': Brain-Score does not compute this correlation",
-                todo="leave out --protocol; error consistency is among the figures of the score",
-            )
         stimuli = shown(benchmark, settings)
         task = task_of(
             stimuli,

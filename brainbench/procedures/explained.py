@@ -139,15 +139,9 @@ class ExplainableVariance:
         Raises
         ------
         InputError
-            The protocol `brainscore`, which has no such measure; no repeated trials in any session; no
+            No repeated trials in any session; no
             site with a signal; too few images; a layer that does not vary.
         """
-        if settings.protocol not in self.protocols:
-            raise InputError(
-                f"protocol {settings.protocol!r} for {benchmark.identifier}",
-                allowed="'paper': Brain-Score does not compute CC_norm^2",
-                todo="leave out --protocol, or choose another benchmark",
-            )
         repeated, left_out = _repeated(benchmark)
         parts = [_part(self, name, one, model, settings) for name, one in repeated.items()]
         return _score(self, benchmark, model, settings, parts, left_out)

@@ -109,10 +109,14 @@ def _run(
         if item.stored is not None:
             yield item.stored
         elif item.needs is None:
-            absent = item.state == "data not here"
-            reason = item.reason or item.state
             yield _failed(
-                model.name, model.weights, item.benchmark, settings, reason, absent=absent
+                model.name,
+                model.weights,
+                item.benchmark,
+                settings,
+                item.reason or item.state,
+                absent=item.state == "data not here",
+                inapplicable=item.state == "does not apply",
             )
         else:
             score = _score(model, item.benchmark, settings, costs)

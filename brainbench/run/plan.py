@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from brainbench.data.manifest import source
-from brainbench.errors import BrainbenchError
+from brainbench.errors import BrainbenchError, NotApplicableError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
 from brainbench.provenance import sha256
 from brainbench.scores import Score
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Overwrite = Literal["never", "only-missing", "always"]
 OVERWRITE: tuple[Overwrite, ...] = ("never", "only-missing", "always")
 Find = Callable[[BrainModel, Benchmark, str], Score | None]
-State = Literal["stored", "to do", "data not here", "cannot run"]
+State = Literal["stored", "to do", "data not here", "does not apply", "cannot run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Item:
     ----------
     benchmark : Benchmark
         What to score.
-    state : {"stored", "to do", "data not here", "cannot run"}
+    state : {"stored", "to do", "data not here", "does not apply", "cannot run"}
         What there is to do.
     key : str
         SHA-256 of all that the score depends on; empty where it is not needed.
@@ -40,7 +40,7 @@ class Item:
     needs : Needs or None
         What the model will be asked for, where there is something to do.
     reason : str or None
-        Why it cannot run, or how to get the data.
+        Why it cannot run or does not apply, or how to get the data.
     """
 
     benchmark: Benchmark
@@ -79,6 +79,8 @@ def plan(
     for benchmark in benchmarks:
         try:
             items.append(_item(model, digest, benchmark, settings, find, overwrite))
+        except NotApplicableError as error:
+            items.append(Item(benchmark=benchmark, state="does not apply", reason=str(error)))
         except Exception as error:  # one that cannot run does not take the others with it
             log.debug("%s on %s cannot run", model.name, benchmark.identifier, exc_info=True)
             items.append(Item(benchmark=benchmark, state="cannot run", reason=reason_of(error)))

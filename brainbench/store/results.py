@@ -224,5 +224,5 @@ def summary(score: Score) -> dict[str, Any]:
         "untrained": score.untrained,
         "ci_approximate": score.ci_approximate,
     }
-    extra = ("ci_approximate", "null", "figures")
+    extra = ("ci_approximate", "inapplicable", "null", "figures")
     return {key: stored[key] for key in (*keys, *more, *last, *extra)}

@@ -52,7 +52,7 @@ def figure(value: float | None, digits: int = 3) -> str:
 def cell(score: dict[str, Any]) -> str:
     """Value and interval; why there is none."""
     if score["value"] is None:
-        return "not here" if score.get("absent") else f"none: {score['reason'].splitlines()[0]}"
+        return "not here" if score["absent"] else f"none: {score['reason'].splitlines()[0]}"
     if score["ci"] is None:
         return figure(score["value"])
     low, high = score["ci"]

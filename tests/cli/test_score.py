@@ -177,6 +177,20 @@ def test_absent_data_is_a_row_with_its_command_and_no_failure(call, results_fold
     assert len(stored(results_folder)) == 2
 
 
+def test_what_does_not_apply_is_a_row_with_its_reason_and_no_failure(call, results_folder):
+    done = call("score", "-m", "fake", "-b", "Elsewhere.TE-pls,Fake.IT-pls")
+    assert done.status == 0
+    assert done.out.splitlines()[1].split()[-1] == "none"
+    assert "fake on Elsewhere.TE-pls: no layer of fake stands for TE" in done.out
+    assert "--layers TE=LAYER" in done.out
+    assert len(stored(results_folder)) == 1
+
+
+@pytest.mark.parametrize("benchmark", ["Away.IT-pls", "Elsewhere.TE-pls"])
+def test_no_score_at_all_is_a_failure(call, benchmark):
+    assert call("score", "-m", "fake", "-b", benchmark).status == 1
+
+
 def test_data_that_arrives_is_used(call, monkeypatch):
     monkeypatch.setenv("FAKE_DATA", "missing")
     assert "not here" in call("score", "-m", "fake", "-b", "Stored.IT-pls").out

@@ -249,6 +249,7 @@ crashing = declare("Fake.crashing-pls", "crashes")
 needless = declare("Fake.needless-pls", "no needs")
 away = declare("Away.IT-pls", data=FakeData(name="Away", missing=True, simulated=False))
 stored = declare("Stored.IT-pls", data="FakeStored")
+elsewhere = declare("Elsewhere.TE-pls", region="TE")
 
 MANIFEST = {
     "name": "FakeStored",
@@ -271,7 +272,7 @@ def models() -> dict[str, str]:
 
 
 def benchmarks() -> dict[str, str]:
-    names = ("V1", "IT", "failing", "crashing", "needless", "away", "stored")
+    names = ("V1", "IT", "failing", "crashing", "needless", "away", "stored", "elsewhere")
     return {globals()[name].identifier: f"brainbench_fake:{name}" for name in names}
 
 

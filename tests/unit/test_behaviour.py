@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from brainbench import stimuli
 from brainbench.data.arrays import ArrayData
 from brainbench.effort import Foreseeing, Sizes
-from brainbench.errors import InputError, UnknownNameError
+from brainbench.errors import InputError, NotApplicableError
 from brainbench.interfaces import BEHAVIOUR, Benchmark, Settings
 from brainbench.metrics.decoder import Readout
 from brainbench.metrics.i2n import correlation, d_prime, normalised, two_way
@@ -360,7 +360,7 @@ def test_brainscore_takes_one_layer(world, data):
 
 
 def test_model_without_a_behaviour_layer(world, data):
-    with pytest.raises(UnknownNameError, match="'behaviour'"):
+    with pytest.raises(NotApplicableError, match="stands for behaviour"):
         benchmark(data).score(model_of(world, areas={"IT": ["top"]}))
 
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from brainbench.assembly import make
 from brainbench.data.arrays import ArrayData
 from brainbench.effort import Sizes
-from brainbench.errors import InputError, UnknownNameError
+from brainbench.errors import InputError, NotApplicableError
 from brainbench.interfaces import Benchmark, Settings
 from brainbench.metrics.dynamics import spearman
 from brainbench.metrics.shared_map import PENALTIES
@@ -383,7 +383,7 @@ class TestLayers:
         assert found.value > 0.9
 
     def test_unknown_region(self, data, moving):
-        with pytest.raises(UnknownNameError, match="name a layer"):
+        with pytest.raises(NotApplicableError, match="no layer of known stands for IT"):
             benchmark(data).score(model_of(data, moving[0], areas={"V4": ["IT"]}))
 
 

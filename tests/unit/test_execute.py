@@ -202,6 +202,16 @@ def test_absent_data_is_no_failure_and_is_not_kept():
     assert ASKED == []
 
 
+def test_what_does_not_apply_is_no_failure_and_is_not_kept():
+    store = Store()
+    [score] = run([spec()], [declare("Fake.TE-x", region="TE")], store=store)
+    assert score.inapplicable
+    assert not score.failed
+    assert "stands for TE" in score.reason
+    assert store.kept == {}
+    assert ASKED == []
+
+
 def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(monkeypatch):
     store = Store()
     benchmarks = [V1, declare("Fake.late-pls"), IT]

@@ -480,7 +480,7 @@ def test_no_site_with_a_signal(linear):
 def test_brainscore_has_no_such_measure(linear):
     X, _, trials = linear
     data = brain(None, trials=trials, objects=False)
-    with pytest.raises(InputError, match="Brain-Score does not compute"):
+    with pytest.raises(InputError, match=r"protocol 'brainscore' for .* measure it does not have"):
         benchmark(data).score(model_of(data, X), Settings(protocol="brainscore"))
 
 

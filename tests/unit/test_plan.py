@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 from brainbench_fake import FakeData, FakeModel, Trivial, declare
@@ -133,6 +134,36 @@ def test_absent_data_is_named_with_the_command_and_nothing_is_looked_up():
     )
 
 
+def test_a_region_for_which_no_layer_stands():
+    [item] = planned(BENCHMARK, model=replace(MODEL, areas={"V4": ("V4.output",)}))
+    assert (item.state, item.needs) == ("does not apply", None)
+    assert item.reason == (
+        f"no layer of {MODEL.name} stands for IT\n"
+        "  allowed: its regions V4, or a layer that you name\n"
+        "  next: name a layer for it: --layers IT=LAYER"
+    )
+    [item] = planned(
+        BENCHMARK, model=replace(MODEL, areas={"V4": ("V4.output",)}), layers={"IT": "IT.output"}
+    )
+    assert item.state == "to do"
+
+
+def test_a_protocol_that_a_measure_does_not_have():
+    @dataclass(frozen=True)
+    class OnlyPaper(Trivial):
+        protocols: ClassVar = ("paper",)
+
+    both = (replace(BENCHMARK, procedure=OnlyPaper()), BENCHMARK)
+    one, other = planned(*both, protocol="brainscore")
+    assert (one.state, other.state) == ("does not apply", "to do")
+    assert one.reason == (
+        f"protocol 'brainscore' for {BENCHMARK.identifier}, whose measure it does not have\n"
+        "  allowed: paper\n"
+        "  next: choose --protocol from these, or another benchmark"
+    )
+    assert [item.state for item in planned(*both)] == ["to do", "to do"]
+
+
 def test_one_that_cannot_run_does_not_stop_the_others():
     @dataclass(frozen=True)
     class Crashing(Trivial):
@@ -146,7 +177,8 @@ def test_one_that_cannot_run_does_not_stop_the_others():
         declare("Fake.c", region="V9"),
         BENCHMARK,
     )
-    assert [item.state for item in items] == ["cannot run"] * 4 + ["to do"]
+    states = [item.state for item in items]
+    assert states == ["cannot run"] * 3 + ["does not apply", "to do"]
     assert "recordings of no site" in items[0].reason
     assert "unknown data set 'NoSuchData'" in items[1].reason
     assert items[2].reason.startswith("ZeroDivisionError: division by zero (run with -v")

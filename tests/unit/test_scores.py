@@ -115,6 +115,10 @@ def test_a_value_is_never_clipped():
     assert score(value=-0.5).value == -0.5
 
 
+def test_what_does_not_apply_is_no_failure():
+    assert not score(value=None, reason="no layer", inapplicable=True).failed
+
+
 def test_absent_data_is_no_failure():
     assert not score(value=None, reason="data not here", absent=True).failed
     assert score(value=None, reason="crashed").failed
