@@ -4,7 +4,7 @@
 
 The truth is the mean of the same score over fresh draws, at the same size, of what is called random:
 images, units, or both; trials are always fresh. Coverage is the share of further fresh draws whose
-interval holds it, with its own binomial 95 % interval. `perf/worlds.py` has the worlds.
+interval holds it, with its own binomial 95 % interval. `perf/worlds` has the worlds.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ IntArray = npt.NDArray[np.intp]
 _DRAWS, _AT_ONCE = 1000, 50
 
 COVERED = frozenset({("paper", "raw"), ("paper", "r/sqrt(c)"), ("brainscore", "r/sqrt(c)")})
-"""Protocols and formulas for which the coverage of the interval was measured: those of perf/worlds.py."""
+"""Protocols and formulas for which the coverage of the interval was measured: those of perf/worlds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +214,9 @@ def _score(
         ci=None if ci is None else (ci.lo, ci.hi),
         ci_method=None
         if ci is None
-        else ci.said(coverage_measured=(settings.protocol, formula) in COVERED),
+        else ci.said(
+            coverage_measured=(settings.protocol, formula) in COVERED, n_images=len(stimuli)
+        ),
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=_per_image(matrices, subject, stimuli),

@@ -54,7 +54,7 @@ COVERED = frozenset(
     }
 )
 """Quarters held out, formula and what is random for which the coverage of the interval was measured, with
-ridge maps under `paper`: those of perf/worlds.py."""
+ridge maps under `paper`: those of perf/worlds."""
 
 
 @dataclass(frozen=True, kw_only=True)

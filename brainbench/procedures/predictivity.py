@@ -59,7 +59,7 @@ COVERED = frozenset(
         ("brainscore", "pls", "r2/c"),
     }
 )
-"""Protocols, maps and formulas with measured coverage of the interval: those of perf/worlds.py."""
+"""Protocols, maps and formulas with measured coverage of the interval: those of perf/worlds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +279,8 @@ def _score(
         else ci.said(
             coverage_measured=len(parts) == 1
             and settings.floor is None
-            and (settings.protocol, how.metric, formula) in COVERED
+            and (settings.protocol, how.metric, formula) in COVERED,
+            n_images=sum(len(one.brain.stimuli) for one in parts),
         ),
         formula=f"{formula}-v{FORMULAS[formula].version}",
         per_unit=by_unit,

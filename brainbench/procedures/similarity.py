@@ -43,7 +43,7 @@ IntArray = npt.NDArray[np.intp]
 COVERED = frozenset(
     {("rsa", "spearman"), ("rsa", "pearson"), ("cka", "unbiased"), ("cka", "biased")}
 )
-"""Measures with measured coverage of the interval, raw, one set of images: those of perf/worlds.py."""
+"""Measures with measured coverage of the interval, raw, one set of images: those of perf/worlds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +250,8 @@ def _score(
             and formula == "raw"
             and settings.floor is None
             and len(brain.subjects) == len(compared.parts) == 1
-            and _is_covered(how.likeness)
+            and _is_covered(how.likeness),
+            n_images=len(brain.stimuli),
         ),
         draws=None if ci is None else ci.draws,
         formula=f"{formula}-v{FORMULAS[formula].version}",

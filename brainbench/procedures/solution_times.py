@@ -182,7 +182,8 @@ def _dynamic(
         ci_method=None
         if found is None
         else found.said(
-            coverage_measured=(settings.protocol, compared.formula) == ("paper", "raw")
+            coverage_measured=(settings.protocol, compared.formula) == ("paper", "raw"),
+            n_images=compared.n_used,
         ),
         draws=None if found is None else found.draws,
         figures=compared.figures() | _figures_of(solver),

@@ -151,12 +151,17 @@ class Comparison:
         }
         return {reason: count for reason, count in counts.items() if count}
 
+    @property
+    def n_used(self) -> int:
+        """Images that model and brain both solve."""
+        return int((~np.isnan(self.times) & ~np.isnan(self.brain.times)).sum())
+
     def figures(self) -> dict[str, Any]:
         """Counts, shares of solved images, and both ceilings: of the trials, and Brain-Score's."""
-        model, brain = ~np.isnan(self.times), ~np.isnan(self.brain.times)
+        model = ~np.isnan(self.times)
         return {
             **self.figures_of_brain(),
-            "images_used": int((model & brain).sum()),
+            "images_used": self.n_used,
             "fraction_solved": float(model[self.asked].mean()),
             "median_time_ms": float(np.median(self.times[model])),
             "raw_over_convention": float(self.raw()) / CONVENTION,

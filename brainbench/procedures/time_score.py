@@ -126,6 +126,7 @@ def score_of(
         if made is None
         else made.said(
             coverage_measured=coverage_measured,
+            n_images=len(held.brain.stimuli),
             more="maps not refitted",
         ),
         formula=f"{formula}-v{FORMULAS[formula].version}",

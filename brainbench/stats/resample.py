@@ -22,6 +22,11 @@ __all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "taken",
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+FEWEST_IMAGES = 40
+"""The smallest number of images with which the coverage of an interval was measured (perf/worlds)."""
+MOST_UNDEFINED = 0.05
+"""Share of draws without a value above which an interval speaks of the others only, and is approximate."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -49,10 +54,21 @@ class Interval:
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
-    def said(self, *, coverage_measured: bool, more: str = "") -> str:
-        """How it was made, for a score; "approximate" where its coverage was not measured, or is not kept."""
+    def said(self, *, coverage_measured: bool, n_images: int, more: str = "") -> str:
+        """How it was made, for a score, and whether it is only approximate.
+
+        Parameters
+        ----------
+        coverage_measured : bool
+            How often such an interval holds the truth was measured, and is as often as it should be.
+        n_images : int
+            Images of the score. Coverage was measured with no fewer than `FEWEST_IMAGES`.
+        more : str
+            Further words about how it was made.
+        """
         method = f"{self.method}, {more}" if more else self.method
-        return method if coverage_measured else f"{method}; approximate"
+        few = n_images < FEWEST_IMAGES or self.n_undefined > MOST_UNDEFINED * len(self.draws)
+        return f"{method}; approximate" if few or not coverage_measured else method
 
 
 def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> FloatArray:
@@ -197,9 +213,10 @@ def interval(
     level : float
         Coverage.
     value : float, optional
-        The score itself: the draws are moved so that it is their mean. A draw holds fewer different images
-        than the data, so that a correlation over few images is biased once more in it; the interval of
-        the mean of the same score over other data has to be centred on the score.
+        The score itself: the draws are moved so that it is their median, so that the interval holds it. A
+        draw holds fewer different images than the data, so that a correlation over few images is biased
+        once more in it; the interval of the mean of the same score over other data has to be centred on the
+        score. The median, since a ceiling near zero makes a few draws as large as one likes.
 
     Raises
     ------
@@ -223,7 +240,7 @@ def interval(
             allowed="predictions and targets that vary over the held-out images",
             todo="look at the raw score first: its reason applies here too",
         )
-    moved = 0.0 if value is None else value - defined.mean()
+    moved = 0.0 if value is None else value - float(np.median(defined))
     lo, hi = np.quantile(defined + moved, [(1 - level) / 2, (1 + level) / 2])
     n_undefined = len(draws) - len(defined)
     method = f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}"
@@ -244,10 +261,15 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
     Returns
     -------
     array, draw
-        `both` brought closer to its mean. What belongs to a pair of image and unit, such as the noise of
+        `both` brought closer to its median. What belongs to a pair of image and unit, such as the noise of
         a response, varies in the draws of either, and three times in those of both (Owen 2007, The
         pigeonhole bootstrap). With variances I + X, U + X and I + U + 3X, the one that is wanted, I + U + X,
         is 2 (I + X) + 2 (U + X) - (I + U + 3X); it is never taken below that of images or of units alone.
+
+    Notes
+    -----
+    Instead of a variance, the square of the width of the central 95 % stands in this sum: the two are
+    proportional in draws of one shape, and a single draw with a ceiling near zero does not decide the width.
 
     Examples
     --------
@@ -257,17 +279,17 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
     >>> bool(abs(crossed(both, **alone).var() - 3) < 0.1)
     True
     """
-    of_both, of_images, of_units = (_variance(draws) for draws in (both, images, units))
+    of_both, of_images, of_units = (_width(draws) ** 2 for draws in (both, images, units))
     if not of_both > 0:
         return both
     wanted = max(2 * of_images + 2 * of_units - of_both, of_images, of_units)
-    centre = np.nanmean(both)
+    centre = np.nanmedian(both)
     return np.asarray(centre + (both - centre) * np.sqrt(wanted / of_both))
 
 
-def _variance(draws: FloatArray) -> float:
+def _width(draws: FloatArray) -> float:
     defined = draws[~np.isnan(draws)]
-    return float(defined.var()) if len(defined) else 0.0
+    return float(np.ptp(np.quantile(defined, [0.025, 0.975]))) if len(defined) else 0.0
 
 
 def _counts(ids: Sequence[str], *, n_draws: int, seed: int, kind: str) -> IntArray:

@@ -1,6 +1,6 @@
-"""Intervals hold the truth, in the small worlds of perf/worlds.py: few draws, so only gross misses show."""
+"""Intervals hold the truth, in the small worlds of perf/worlds: few draws, so only gross misses show."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -9,18 +9,17 @@ import pytest
 
 from brainbench.procedures import behaviour, dynamics, predictivity, similarity
 
-PATH = Path(__file__).parents[2] / "perf" / "worlds.py"
+PERF = Path(__file__).parents[2] / "perf"
 REPLICATES, TRUTHS = 60, 300
 
 
 @pytest.fixture(scope="module")
 def worlds():
-    spec = importlib.util.spec_from_file_location("worlds", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["worlds"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield {world.name: world for world in module.WORLDS}
-    del sys.modules["worlds"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(PERF)
+        yield {world.name: world for world in importlib.import_module("worlds").WORLDS}
+    for name in [name for name in sys.modules if name.partition(".")[0] == "worlds"]:
+        del sys.modules[name]
 
 
 def coverage(world, random, *, treated_as=None):

@@ -72,14 +72,33 @@ def test_units_with_ids_are_drawn_together_whatever_is_left_out():
     assert np.mean(shared) > 0.85
 
 
-def test_crossed_leaves_the_mean_and_goes_no_further_in_than_either_alone():
+def width(draws):
+    return np.ptp(np.quantile(draws, [0.025, 0.975]))
+
+
+def test_crossed_leaves_the_median_and_goes_no_further_in_than_either_alone():
     rng = np.random.default_rng(0)
     both, images, units = 5 + rng.standard_normal((3, 2000))
     made = crossed(both, images=images, units=units)
-    assert made.mean() == pytest.approx(both.mean())
+    assert np.median(made) == pytest.approx(np.median(both))
     narrow = crossed(both, images=0.1 * images, units=0.2 * units)
-    assert narrow.std() == pytest.approx(0.2 * units.std())
+    assert width(narrow) == pytest.approx(0.2 * width(units))
     np.testing.assert_array_equal(crossed(0 * both, images=images, units=units), 0)
+
+
+@hypothesis_settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 1000), far=st.floats(10, 1e9), n=st.integers(1, 20))
+def test_a_few_draws_far_out_change_little(seed, far, n):
+    """A ceiling near zero makes some draws as large as one likes."""
+    both, images, units = np.random.default_rng(seed).standard_normal((3, 1000))
+    plain = crossed(both, images=images, units=units)
+    both[:n] = far
+    images[-n:] = -far
+    made = crossed(both, images=images, units=units)
+    assert 0.5 < width(made) / width(plain) < 2
+    assert width(made) >= max(width(images), width(units)) * (1 - 1e-9)
+    found = interval(made, what="images", seed=0, value=0.5)
+    assert found.lo < 0.5 < found.hi
 
 
 def test_crossed_keeps_draws_without_a_value():
@@ -94,7 +113,7 @@ def test_interval_centred_on_the_value():
     draws = np.random.default_rng(0).exponential(size=1000)
     draws[:10] = np.nan
     made = interval(draws, what="images", seed=3, value=2.5)
-    assert np.nanmean(made.draws) == pytest.approx(2.5)
+    assert np.nanmedian(made.draws) == pytest.approx(2.5)
     plain = interval(draws, what="images", seed=3)
     assert made.hi - made.lo == pytest.approx(plain.hi - plain.lo)
     np.testing.assert_array_equal(plain.draws, draws)
@@ -134,6 +153,20 @@ def test_no_draw_has_a_value():
 
 def test_an_interval_says_whether_its_coverage_is_known():
     made = interval(np.arange(101.0), what="images", seed=0)
-    assert made.said(coverage_measured=True) == made.method
-    assert made.said(coverage_measured=False) == f"{made.method}; approximate"
-    assert made.said(coverage_measured=True, more="not refitted") == f"{made.method}, not refitted"
+    known, unknown = ({"coverage_measured": one, "n_images": 40} for one in (True, False))
+    assert made.said(**known) == made.method
+    assert made.said(**unknown) == f"{made.method}; approximate"
+    assert made.said(**known, more="not refitted") == f"{made.method}, not refitted"
+
+
+def test_an_interval_of_few_images_is_approximate():
+    made = interval(np.arange(101.0), what="images", seed=0)
+    assert made.said(coverage_measured=True, n_images=39) == f"{made.method}; approximate"
+
+
+@pytest.mark.parametrize(("lost", "approximate"), [(5, False), (6, True)])
+def test_an_interval_of_some_draws_only_is_approximate(lost, approximate):
+    draws = np.append(np.arange(100.0 - lost), np.full(lost, np.nan))
+    made = interval(draws, what="images", seed=0)
+    said = made.said(coverage_measured=True, n_images=100)
+    assert said.endswith("approximate") == approximate

@@ -1,0 +1,33 @@
+"""Small worlds in which every measure is scored thousands of times: images, units, trials drawn afresh."""
+
+from __future__ import annotations
+
+from worlds.choices import i2n
+from worlds.likeness import alignment, rsa
+from worlds.over_time import dynamics
+from worlds.sites import composite, explained_variance, predictivity
+from worlds.solving import solution_times
+from worlds.world import World
+
+WORLDS: tuple[World, ...] = (
+    predictivity("paper", "pls", "raw"),
+    predictivity("paper", "pls", "r/sqrt(c)"),
+    predictivity("paper", "ridge-cv", "raw"),
+    predictivity("brainscore", "pls", "r2/c"),
+    explained_variance("paper", "r2/c"),
+    explained_variance("schoppe", "r2/c"),
+    i2n("paper", "raw"),
+    i2n("paper", "r/sqrt(c)"),
+    i2n("brainscore", "r/sqrt(c)"),
+    rsa("spearman"),
+    rsa("pearson"),
+    alignment(unbiased=True),
+    alignment(unbiased=False),
+    dynamics(1, "r/sqrt(c)"),
+    dynamics(4, "r/sqrt(c)"),
+    solution_times(),
+    predictivity("paper", "pls", "r/sqrt(c)", noisier=3.0),
+    composite(),
+    i2n("paper", "raw", fitted=True),
+    solution_times(by_decoders=True),
+)

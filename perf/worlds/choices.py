@@ -1,0 +1,105 @@
+"""Choices between two objects: I2n, for a read-out that is given, and for one that is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.metrics.decoder import Readout, cross_decode
+from brainbench.metrics.i2n import consistency, two_way
+from brainbench.stats.ceiling import ceiled, spearman_brown
+from brainbench.stats.resample import Interval, image_counts, interval
+from brainbench.stats.splits import SPLITS
+from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World, fixed
+
+N_OBJECTS, N_TRIALS_OF_CELL, N_HALVES = 6, 20, 4
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Fractions correct, image x object: of a model, of a subject in all trials and in halves of them."""
+
+    truth: npt.NDArray[np.intp]
+    model: FloatArray
+    subject: FloatArray
+    halves: list[tuple[FloatArray, FloatArray]]
+
+
+def chosen(rng: np.random.Generator, random: str) -> Chosen:
+    """Model and subject share what makes an image hard against an object, in part."""
+    truth = np.arange(N_IMAGES) % N_OBJECTS
+    shape = (N_IMAGES, N_OBJECTS)
+    pairs = fixed().standard_normal((N_OBJECTS, N_OBJECTS))[truth]
+    common = rng.standard_normal(shape) + 0.7 * rng.standard_normal((N_IMAGES, 1))
+    own = rng.standard_normal((2, *shape))
+    p = 1 / (1 + np.exp(-(1.0 + 0.5 * pairs + common + 0.8 * own)))
+    return _of(truth, p[0], p[1], rng)
+
+
+def read_out(rng: np.random.Generator, random: str) -> Chosen:
+    """The subject sees features and noise of its own; a read-out of the same features is fitted in folds."""
+    truth = np.arange(N_IMAGES) % N_OBJECTS
+    means = fixed().standard_normal((N_OBJECTS, 12))
+    features = means[truth] + rng.standard_normal((N_IMAGES, 12))
+    seen = features + 0.7 * rng.standard_normal((N_IMAGES, 12))
+    distance = np.square(seen[:, None] - means).sum(axis=2)
+    evidence = 0.15 * (distance - distance[np.arange(N_IMAGES), truth][:, None])
+    folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=5)
+    decoded = cross_decode(features, truth, folds, how=Readout())
+    p = np.empty((N_IMAGES, N_OBJECTS))
+    for fold, found in zip(folds, decoded.probabilities, strict=True):
+        p[fold.test] = found
+    return _of(truth, two_way(p, truth), 1 / (1 + np.exp(-evidence)), rng)
+
+
+def _of(
+    truth: npt.NDArray[np.intp], model: FloatArray, subject: FloatArray, rng: np.random.Generator
+) -> Chosen:
+    """Twenty trials of each cell by the subject's probabilities, and halves of them."""
+    shape, p = subject.shape, np.stack([model, subject])
+    outside = truth[:, None] == np.arange(N_OBJECTS)
+    p[:, outside] = np.nan
+    right = rng.random((N_TRIALS_OF_CELL, *shape)) < np.nan_to_num(p[1])
+    correct = np.where(outside, np.nan, right)
+    half = N_TRIALS_OF_CELL // 2
+    orders = np.stack([rng.permutation(N_TRIALS_OF_CELL) for _ in range(N_HALVES)])
+    halves = [(correct[o[:half]].mean(axis=0), correct[o[half:]].mean(axis=0)) for o in orders]
+    return Chosen(truth, p[0], correct.mean(axis=0), halves)
+
+
+def i2n(protocol: Any, formula: str, *, fitted: bool = False) -> World:
+    """I2n as `procedures.behaviour` scores it, for a read-out that is given or fitted."""
+
+    def values(sample: Chosen, counts: FloatArray | None) -> FloatArray:
+        needed = sample.halves if protocol == "paper" else sample.halves[:2]
+        if formula == "raw":
+            needed = []
+        r, c = consistency(
+            sample.model,
+            sample.subject,
+            needed,
+            sample.truth,
+            protocol=protocol,
+            weights=counts,
+        )
+        if formula == "raw":
+            return r[:, 0]
+        if protocol == "paper":
+            return ceiled(r[:, 0], spearman_brown(c).mean(axis=1), formula=formula)
+        return np.asarray(ceiled(r, c, formula=formula).mean(axis=1))
+
+    def of(sample: Chosen, random: str) -> Interval:
+        counts = image_counts(IDS, n_draws=N_DRAWS)
+        drawn = np.concatenate([values(sample, counts[k : k + 50]) for k in range(0, N_DRAWS, 50)])
+        return interval(drawn, what="images", seed=0, value=float(values(sample, None)[0]))
+
+    return World(
+        name=f"I2n{' of a fitted read-out' * fitted}, {protocol}, {formula}",
+        random=("images",),
+        draw=read_out if fitted else chosen,
+        score=lambda sample: float(values(sample, None)[0]),
+        interval=of,
+    )

@@ -1,0 +1,59 @@
+"""Representational similarity and CKA of 40 images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from brainbench.metrics.cka import cka, cka_draws
+from brainbench.metrics.rdm import rdm
+from brainbench.metrics.rsa import compare, compare_draws
+from brainbench.stats.resample import Interval, image_counts, interval
+from worlds.sites import recorded
+from worlds.world import IDS, N_DRAWS, FloatArray, World
+
+N_RDM = 40
+
+
+def few(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArray]:
+    """Features and mean responses to 40 images."""
+    sample = recorded(rng, random)
+    return sample.features[:N_RDM], sample.trials.mean(axis=0)[:N_RDM]
+
+
+def rsa(how: Any) -> World:
+    """Likeness of two RDMs, as `metrics.rsa` draws it."""
+
+    def pair(sample: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        return rdm(sample[0]), rdm(sample[1])
+
+    def of(sample: tuple[FloatArray, FloatArray], random: str) -> Interval:
+        counts = image_counts(IDS[:N_RDM], n_draws=N_DRAWS)
+        drawn = compare_draws(*pair(sample), counts, how=how)
+        return interval(drawn, what="images", seed=0, value=compare(*pair(sample), how=how))
+
+    return World(
+        name=f"RSA, {how}",
+        random=("images",),
+        draw=few,
+        score=lambda sample: compare(*pair(sample), how=how),
+        interval=of,
+    )
+
+
+def alignment(*, unbiased: bool) -> World:
+    """Linear CKA, as `metrics.cka` draws it."""
+
+    def of(sample: tuple[FloatArray, FloatArray], random: str) -> Interval:
+        counts = image_counts(IDS[:N_RDM], n_draws=N_DRAWS)
+        drawn = cka_draws(*sample, counts, unbiased=unbiased)
+        return interval(drawn, what="images", seed=0, value=cka(*sample, unbiased=unbiased))
+
+    return World(
+        name=f"CKA, {'unbiased' if unbiased else 'biased'}",
+        random=("images",),
+        draw=few,
+        score=lambda sample: cka(*sample, unbiased=unbiased),
+        interval=of,
+    )
