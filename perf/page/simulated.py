@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from page.commands import cost
-from page.tables import ROOT, figure, measured, run, scores_by_benchmark, table
+from page.curves import side_by_side
+from page.tables import ROOT, figure, measured, reasons, run, scores_by_benchmark, table
 
 MODELS = "cornet_s@untrained-0,pixels,simulated_population,simulated_readout"
 BRAINSCORE = "Simulated.*-pls,Simulated.behaviour-i2n,Simulated.*-dynamics,Simulated.IT-ost"
-NETWORKS = "cornet_*@untrained-0,convrnn_rgc_*,ff6,pixels,gabor"
+NETWORKS = "cornet_*@untrained-0,convrnn_rgc_*@untrained-0,ff6@untrained-0,pixels,gabor"
 
 
 def simulated(folder: Path) -> list[str]:
@@ -25,27 +27,43 @@ def simulated(folder: Path) -> list[str]:
         "",
     ]
     for protocol, benchmarks in (("paper", "Simulated.*"), ("brainscore", BRAINSCORE)):
-        lines += [f"### Protocol {protocol}", "", *scored(folder, MODELS, benchmarks, protocol)]
+        lines += [f"### Protocol {protocol}", "", *scored(folder, MODELS, benchmarks, protocol)[0]]
     return lines
 
 
 def models(folder: Path) -> list[str]:
     """Recurrent and static networks side by side."""
+    lines, scores = scored(folder, NETWORKS, "Simulated.*", "paper")
+    picture = ROOT / "docs" / "dynamics.png"
     return [
         "## Networks side by side",
         "",
-        "All weights are seeded random numbers, and the brain is simulated: the table shows that every "
-        "network runs through every measure, not which is like a brain.",
+        "All weights are seeded random numbers, and the brain is simulated: the tables show that each network "
+        "runs through every measure that has a layer to read, not which is like a brain.",
         "",
-        *scored(folder, NETWORKS, "Simulated.*", "paper"),
+        *lines,
+        "### Dynamics, recurrent and static",
+        "",
+        "`temporal r` is the correlation over time of single images, 50 to 250 ms. The grey band is the "
+        "picture; a dashed line is a static network, which answers with one state as long as the picture is "
+        "on. CORnet is shown the picture all the time; the ConvRNNs and `ff6`, which has no recurrence, are "
+        "shown the pulse that the brain was.",
+        "",
+        *side_by_side(scores, picture),
+        "![Dynamics bin by bin](dynamics.png)",
+        "",
     ]
 
 
-def scored(folder: Path, models: str, benchmarks: str, protocol: str) -> list[str]:
-    """The command, its table and its cost."""
+def scored(
+    folder: Path, models: str, benchmarks: str, protocol: str
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """The command, its table and its cost; and the scores."""
     command = f"brainbench score -m {models} -b {benchmarks} --protocol {protocol} --format json"
     text, said = run(folder, *command.split(), "-o", str(folder / "results"), may_miss=True)
-    return [f"`{command}`", "", *scores_by_benchmark(json.loads(text)), cost(said), ""]
+    scores = json.loads(text)
+    table_of = [*scores_by_benchmark(scores), *reasons(scores)]
+    return [f"`{command}`", "", *table_of, cost(said), ""], scores
 
 
 def difficulty(folder: Path) -> list[str]:

@@ -52,7 +52,9 @@ def figure(value: float | None, digits: int = 3) -> str:
 def cell(score: dict[str, Any]) -> str:
     """Value and interval; why there is none."""
     if score["value"] is None:
-        return "not here" if score["absent"] else f"none: {score['reason'].splitlines()[0]}"
+        if score.get("inapplicable"):
+            return "none"
+        return "not here" if score.get("absent") else f"failed: {score['reason'].splitlines()[0]}"
     if score["ci"] is None:
         return figure(score["value"])
     low, high = score["ci"]
@@ -75,6 +77,12 @@ def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
     untrained = {s["model"] for s in scores if s["untrained"]}
     marked = [f"{model} °" if model in untrained else model for model in models]
     return table(("benchmark", "score", "c", "units", *marked), rows)
+
+
+def reasons(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """Why a benchmark does not apply, each reason once."""
+    said = [s["reason"].splitlines()[0] for s in scores if s.get("inapplicable")]
+    return [f"None: {'; '.join(dict.fromkeys(said))}.", ""] if said else []
 
 
 def text(value: Any) -> str:
