@@ -38,7 +38,7 @@ def models(folder: Path) -> list[str]:
     return [
         "## Networks side by side",
         "",
-        "All weights are seeded random numbers, and the brain is simulated: the tables show that each network "
+        "All weights are seeded random numbers, the brain is simulated: the tables show that each network "
         "runs through every measure that has a layer to read, not which is like a brain.",
         "",
         *lines,
