@@ -84,7 +84,7 @@ def convrnn(
         Which layers stand for regions: as in supplement 6.6, or the pairs of the released README. For
         shallow networks only the latter says anything. V1 and V2 get no layer in either.
     steps : int
-        How many steps of 10 ms the network runs.
+        How many steps of 10 ms the network runs; more where a presentation lasts longer.
     unroll : {"layered", "full"}
         One layer per step, or a whole feed-forward pass in each.
     decoder : {"last", "max_conf", "threshold"}
@@ -127,13 +127,17 @@ def convrnn(
 
 
 def clock(declared: Graph, *, steps: int) -> Timeline:
-    """Steps of 10 ms from the onset of the image, for every layer and the read-out."""
+    """Steps of 10 ms from the onset of the image, for every layer and the read-out.
+
+    A longer presentation takes further ones.
+    """
     spans = [(STEP_MS * t, STEP_MS * (t + 1)) for t in range(steps)]
     layers = [*(layer.name for layer in declared.layers), declared.readout.name]
     return Timeline(
         name="convrnn",
         source="10 ms from layer to layer (Nayebi 2018, section 2)",
         steps=dict.fromkeys(layers, spans),
+        further_ms=STEP_MS,
     )
 
 

@@ -47,24 +47,22 @@ class Schedule:
 
     @classmethod
     def of(cls, shown: Presentation, *, steps: int) -> Schedule:
-        """Schedule of a presentation in ms, always `steps` long.
+        """Schedule of a presentation in ms: `steps` long, or as long as the presentation if that is longer.
 
         A step shows the image if the image is on for at least half of it.
 
         Raises
         ------
         InputError
-            A presentation that lasts longer than the steps, an image that is on for less than half a step,
-            or a movie, which is an input of its own.
+            An image that is on for less than half a step, or a movie, which is an input of its own.
         """
-        lasts = steps * STEP_MS
-        if shown.kind == "movie" or (shown.total_ms or 0) > lasts:
+        if shown.kind == "movie":
             raise InputError(
-                f"{shown.describe()} for a network of {steps} steps of {STEP_MS:g} ms",
-                allowed=f"a constant image or a pulse that ends by {lasts:g} ms",
-                todo="make the model with more steps=, or call the network with the movie itself, "
-                "(batch, time, 3, height, width)",
+                f"{shown.describe()} as the presentation of images",
+                allowed="a constant image or a pulse",
+                todo="call the network with the movie itself, (batch, time, 3, height, width)",
             )
+        steps = max(steps, math.ceil((shown.total_ms or 0) / STEP_MS))
         if shown.kind == "constant" or shown.on_ms is None:
             return cls(steps=steps)
         on = math.floor(shown.on_ms / STEP_MS + 0.5)

@@ -181,7 +181,7 @@ class ConvRNN(nn.Module):
     graph : Graph
         The network.
     steps : int
-        How many steps of 10 ms a presentation takes.
+        How many steps of 10 ms a presentation takes that does not last longer.
     unroll : {"layered", "full"}
         Everything one step old, or a whole feed-forward pass in each step.
     decoder : {"last", "max_conf", "threshold"}
