@@ -10,9 +10,11 @@ from torch import Tensor
 
 from brainbench.errors import InputError
 from brainbench.presentation import Presentation
+from brainbench_models.convrnn.graph import Graph
 
 STEP_MS: Final = 10.0
 """One step: the time from one cortical layer to the next (Nayebi 2018, section 2)."""
+_TRAINED_ON: Final = 12
 BLANK: Final = 0.5
 """The blank, in the space of normalised pixels: what the released networks were shown, not mean grey."""
 
@@ -74,6 +76,14 @@ class Schedule:
             )
         return cls(steps=steps, on=on)
 
+    @classmethod
+    def trained(cls, graph: Graph) -> Schedule:
+        """Schedule that a released network was trained with: the image for 120 ms, then blank.
+
+        17 steps for deep networks, 16 for those of 6 layers; `T22` and `T30` are of other trainings.
+        """
+        return cls(steps=graph.steps, on=_TRAINED_ON)
+
     def frames(self, images: Tensor) -> list[Tensor]:
         """One tensor per step; a step that shows the same as the last has the same tensor.
 
@@ -87,5 +97,8 @@ class Schedule:
         return [images] * on + [blank] * (self.steps - on)
 
 
+T22: Final = Schedule(steps=22)
+T30: Final = Schedule(steps=30)
+"""The image all the time: what the released networks were trained with whose names end so."""
 NEURAL: Final = Schedule(steps=26, on=10)
 """100 ms of image, then blank: what the recorded monkeys saw."""
