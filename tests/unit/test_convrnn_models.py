@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.initial import seeded
 from brainbench_models.convrnn.models import clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.tensorflow import convert, variables
+from brainbench_models.convrnn.tensorflow import convert, softmax_beta, variables
 from brainbench_models.convrnn.unroll import ConvRNN, check_finite, too_short
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
@@ -254,6 +255,18 @@ def test_a_graph_of_ones_own() -> None:
     assert "no weights were released" in error.value.todo
 
 
+def test_the_graph_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = (
+        part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Graph(" in part
+    )
+    made: dict[str, Any] = {}
+    exec(block, made)  # noqa: S102  # the documentation's own
+    model = made["model"]
+    assert model.name == "mine-t10@untrained-0"
+    assert model.activations(_pictures(), ["conv3"])["conv3"].shape == (4, 64 * 14**2, 10)
+
+
 def test_the_name_of_a_network_belongs_to_it() -> None:
     with pytest.raises(InputError, match="a graph called 'ff6' that is not that network"):
         convrnn(replace(small(None), name="ff6"))
@@ -355,6 +368,17 @@ def test_what_training_and_decoders_leave_in_a_checkpoint_is_passed_over() -> No
     arrays["tnn_model/conv1/pre_0/bias/Momentum"] = np.zeros(64)
     arrays["tnn_model/normalize/softmax_beta"] = np.ones(1)
     assert convert(arrays, declared).keys() == ConvRNN(declared).state_dict().keys()
+
+
+def test_the_beta_of_a_checkpoint_is_told() -> None:
+    arrays = {"x/weights": np.zeros(2), "x/softmax_beta/Momentum": np.ones(1)}
+    assert softmax_beta(arrays) is None
+    arrays["x/softmax_beta"] = np.array([2.5], np.float32)
+    assert softmax_beta(arrays) == 2.5
+    arrays["y/softmax_beta"] = np.array(1.0)
+    with pytest.raises(InputError, match="2 values of softmax_beta") as error:
+        softmax_beta(arrays)
+    assert "x/softmax_beta, y/softmax_beta" in error.value.got
 
 
 def test_a_memory_where_there_is_none_is_refused() -> None:
