@@ -53,7 +53,22 @@ class StimulusError(InputError):
 
 
 class ActivationError(InputError):
-    """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps)."""
+    """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps).
+
+    Attributes
+    ----------
+    row : int or None
+        Which image of its batch, where the network itself finds it; it knows no stimuli.
+    """
+
+    row: int | None = None
+
+    def naming(self, ids: Sequence[str]) -> ActivationError:
+        """Make the same error, with the stimulus of its row; `ids` are those of the batch."""
+        if self.row is None:
+            return self
+        got = f"{self.got} for stimulus {ids[self.row]!r}"
+        return ActivationError(got, allowed=self.allowed, todo=self.todo)
 
 
 class DataAbsentError(BrainbenchError, FileNotFoundError):

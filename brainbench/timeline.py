@@ -49,6 +49,9 @@ class Timeline:
         The spans are a few coarse steps that stand for long times. A response averaged over a window
         is then compared with each step, and the best one is chosen inside the training images, rather
         than with their average.
+    further_ms : float, optional
+        How long each step lasts that a run takes after the declared ones, for a network that runs longer
+        where a presentation does. Without, a layer has as many steps as declared.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class Timeline:
     rule: Literal["overlap", "nearest"] = "overlap"
     outside: Literal["error", "hold", "blank"] = "error"
     nominal: bool = False
+    further_ms: float | None = None
 
     def __post_init__(self) -> None:
         if self.static and self.steps:
@@ -82,15 +86,36 @@ class Timeline:
                 )
         for layer, spans in self.steps.items():
             _check_spans(self.name, layer, spans)
+        self._check_further()
 
-    def declared(self, layer: str) -> tuple[Span, ...] | None:
-        """Spans declared for `layer` or for its longest dotted prefix; None where there are none."""
+    def _check_further(self) -> None:
+        ends = [spans[-1][1] for spans in self.steps.values()]
+        length = self.further_ms
+        if length is not None and not (0 < length < math.inf and ends and max(ends) < math.inf):
+            raise InputError(
+                f"timeline {self.name!r} with further_ms={length}, whose steps end at {ends} ms",
+                allowed="a positive length in ms, after declared steps that all end",
+                todo="correct further_ms, or leave it away",
+            )
+
+    def declared(self, layer: str, *, calls: int = 0) -> tuple[Span, ...] | None:
+        """Spans declared for `layer` or for its longest dotted prefix; None where there are none.
+
+        A layer that is called more often than that goes on in steps of `further_ms`, where it is given.
+        """
         parts = layer.split(".")
         for length in range(len(parts), 0, -1):
             spans = self.steps.get(".".join(parts[:length]))
             if spans is not None:
-                return tuple((float(a), float(b)) for a, b in spans)
+                return self._continued([(float(a), float(b)) for a, b in spans], calls)
         return None
+
+    def _continued(self, spans: list[Span], calls: int) -> tuple[Span, ...]:
+        if self.further_ms is None:
+            return tuple(spans)
+        end, length = spans[-1][1], self.further_ms
+        more = range(calls - len(spans))
+        return (*spans, *((end + length * k, end + length * (k + 1)) for k in more))
 
     def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
         """Spans of a layer that was called `calls` times in one forward pass.
@@ -105,7 +130,7 @@ class Timeline:
         if calls == 1:
             declared = self.declared(layer)
             return declared if declared is not None and len(declared) == 1 else (ALWAYS,)
-        declared = self.declared(layer)
+        declared = self.declared(layer, calls=calls)
         if declared is None or len(declared) != calls:
             have = "no steps" if declared is None else f"{len(declared)} step(s)"
             raise ActivationError(

@@ -190,7 +190,9 @@ def _clock(clock: Timeline) -> Iterator[str]:
     for layer, spans in clock.steps.items():
         alike.setdefault(tuple(spans), []).append(layer)
     for spans, layers in alike.items():
-        yield f"  {', '.join(layers)} {_spans(spans)}"
+        further = clock.further_ms
+        more = "" if further is None else f", then {further:g} ms each where it is shown for longer"
+        yield f"  {', '.join(layers)} {_spans(spans)}{more}"
 
 
 def _spans(spans: tuple[Span, ...]) -> str:

@@ -65,10 +65,10 @@ class Preprocess:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+        if self.size is not None and not _is_size(self.size):
             raise InputError(
                 f"preprocessing {self.name!r} with size={self.size}",
-                allowed="(height, width) in pixels, both at least 1, or None",
+                allowed="(height, width) in pixels, whole numbers from 1, or None",
                 todo="give the input size of the network, for example (224, 224)",
             )
         if self.interpolation not in _RESAMPLING:
@@ -134,6 +134,12 @@ class Preprocess:
         return np.asarray(image)
 
 
+def _is_size(size: object) -> bool:
+    if not isinstance(size, Sequence) or len(size) != 2:
+        return False
+    return all(isinstance(side, int) and side > 0 and side is not True for side in size)
+
+
 def _rgb(picture: Picture) -> Picture:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise StimulusError(
@@ -144,7 +150,15 @@ def _rgb(picture: Picture) -> Picture:
     return picture
 
 
-IMAGENET_224 = Preprocess(
-    name="imagenet-224", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-)
-"""224 x 224 without a crop, ImageNet mean and std (Kubilius 2019, section 2.2)."""
+def imagenet(side: int) -> Preprocess:
+    """`side` x `side` pixels without a crop, ImageNet mean and std."""
+    return Preprocess(
+        name=f"imagenet-{side}",
+        size=(side, side),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+
+
+IMAGENET_224 = imagenet(224)
+"""What networks trained on ImageNet take, as a rule (Kubilius 2019, section 2.2)."""

@@ -88,7 +88,7 @@ def _check_calls(
         )
     if k == 1 or calls != "steps":
         return
-    declared = clock.declared(layer) or ()
+    declared = clock.declared(layer, calls=k) or ()
     if len(declared) != k or len(set(shapes)) != 1:
         raise ActivationError(
             f"layer {layer!r} is called {k} times in one forward pass, with outputs of the shapes "

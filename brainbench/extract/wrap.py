@@ -20,7 +20,7 @@ from brainbench.about import NOTHING, About
 from brainbench.assembly import Assembly, validate
 from brainbench.cache import Cache
 from brainbench.effort import Probe
-from brainbench.errors import InputError, unknown
+from brainbench.errors import ActivationError, InputError, unknown
 from brainbench.extract.foreign import (
     AS_SHOWN,
     BrainScoreModel,
@@ -289,9 +289,13 @@ class WrappedModel:
     ) -> dict[str, Answer]:
         images = self.preprocess([stimuli.picture(index) for index in range(start, stop)])
         ids = stimuli.ids[start:stop]
+        try:
+            responses = forward(images)
+        except ActivationError as error:
+            raise error.naming(ids) from error.__cause__
         return {
             layer: checked(layer, response, ids=ids, clock=self.clock, calls=calls[layer])
-            for layer, response in forward(images).items()
+            for layer, response in responses.items()
         }
 
     def _file(

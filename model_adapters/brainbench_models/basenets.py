@@ -16,6 +16,7 @@ from brainbench.about import About
 from brainbench.errors import InputError, unknown
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench_models._options import whole
 from brainbench_models._weights import seed_of, seeded
 
 WIDTHS: Final = (64, 128, 256, 256, 512, 512)
@@ -55,6 +56,17 @@ def build(kernels: Sequence[int], nonlinearity: str) -> nn.Sequential:
     return nn.Sequential(OrderedDict(blocks))
 
 
+def _sizes(kernels: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(kernels) if isinstance(kernels, Sequence) else (kernels,) * len(WIDTHS)
+    if len(sizes) != len(WIDTHS) or not all(whole(size) and size % 2 for size in sizes):
+        raise InputError(
+            f"kernels={kernels!r} for basenet",
+            allowed="an odd whole number, or six of them",
+            todo="give for example kernels=5, or kernels=[7, 5, 3, 3, 3, 3]",
+        )
+    return sizes
+
+
 def basenet(
     *, weights: str = "untrained-0", kernels: int | Sequence[int] = 3, nonlinearity: str = "relu"
 ) -> WrappedModel:
@@ -76,17 +88,11 @@ def basenet(
     UnknownNameError
         Another nonlinearity.
     """
-    sizes = (kernels,) * len(WIDTHS) if isinstance(kernels, int) else tuple(kernels)
-    if len(sizes) != len(WIDTHS) or any(size < 1 or size % 2 == 0 for size in sizes):
-        raise InputError(
-            f"kernels={kernels!r} for basenet",
-            allowed="an odd size, or six of them",
-            todo="give for example kernels=5, or kernels=[7, 5, 3, 3, 3, 3]",
-        )
-    if nonlinearity not in NONLINEARITIES:
+    sizes = _sizes(kernels)
+    if nonlinearity not in list(NONLINEARITIES):
         raise unknown(
             "nonlinearity",
-            nonlinearity,
+            str(nonlinearity),
             list(NONLINEARITIES),
             todo="choose nonlinearity= from these",
         )

@@ -19,12 +19,12 @@ from torch.nn.functional import conv2d
 
 from brainbench.about import About
 from brainbench.errors import InputError, unknown
-from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
+from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import seeded, weighted
-from brainbench_models.cornet_z import channels_last, decoder
+from brainbench_models.cornet_z import channels_last, decoder, shown_at
 
 STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 """How often each area runs in one forward pass."""
@@ -217,7 +217,12 @@ ABOUT: Final = About(
 """Depth as the paper gives it (section 2 defines it, figure 3 shows it): each area once."""
 
 
-def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -> WrappedModel:
+def cornet_s(
+    *,
+    weights: str = "auto",
+    steps: Mapping[str, int] | None = None,
+    image_size: int = 224,
+) -> WrappedModel:
     """CORnet-S, its areas and both of its clocks.
 
     Parameters
@@ -231,6 +236,8 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
     steps : mapping of str to int, optional
         Fewer steps than `STEPS` for an area, as {"V4": 2}; each step has weights of its own, so there are
         no more. Another number than the network's own is part of the name.
+    image_size : int
+        Side in pixels that pictures are resized to; another than 224 is part of the name.
 
     Raises
     ------
@@ -238,11 +245,12 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
         "imagenet", which is not in the cache and does not come, or is not the file it should be.
     InputError
         Weights of another name, or a file that is absent, damaged, not safe to read, or of another
-        network; steps that there are not.
+        network; steps or an image size that there are not.
     CacheError
         A cache folder that cannot be written.
     """
-    chosen = _steps(steps or {})
+    chosen = _steps({} if steps is None else steps)
+    preprocess, size = shown_at(image_size, model="cornet_s")
     made = weighted(weights, build=CORnetS, released=RELEASED)
     for area in ("V2", "V4", "IT"):
         getattr(made.net, area).steps = chosen[area]
@@ -250,9 +258,9 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
     model = wrap(
         made.net,
         layers={area: f"{area}.output" for area in STEPS},
-        preprocess=IMAGENET_224,
+        preprocess=preprocess,
         timeline=[_shortened(clock, chosen) for clock in CLOCKS],
-        name=f"cornet_s{fewer}@{made.which}",
+        name=f"cornet_s{fewer}{size}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
         about=ABOUT,
@@ -261,15 +269,21 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
 
 
 def _steps(given: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"steps={given!r} for cornet_s",
+            allowed="a mapping of areas to steps",
+            todo="give for example steps={'V4': 2}, or leave it away",
+        )
     for area, k in given.items():
         if area not in STEPS:
             raise unknown(
-                "area of cornet_s:", area, list(STEPS), todo="name one of its areas in steps="
+                "area of cornet_s:", str(area), list(STEPS), todo="name one of its areas in steps="
             )
-        if not 1 <= k <= STEPS[area]:
+        if not whole(k) or k > STEPS[area]:
             raise InputError(
-                f"{k} steps of {area} in cornet_s",
-                allowed=f"1 to {STEPS[area]}: each step has weights of its own",
+                f"{k!r} steps of {area} in cornet_s",
+                allowed=f"a whole number from 1 to {STEPS[area]}: each step has weights of its own",
                 todo=f"give steps={{'{area}': {STEPS[area]}}} or fewer",
             )
     return {**STEPS, **given}

@@ -8,7 +8,7 @@ the same weights by name and differ in what an area reads: in R the area before 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -16,13 +16,14 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from brainbench import progress
 from brainbench.errors import InputError
-from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
+from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import weighted
-from brainbench_models.cornet_z import WIDTHS, about, channels_last, decoder
+from brainbench_models.cornet_z import WIDTHS, about, channels_last, decoder, shown_at
 
 STEPS: Final = 5
 """Steps of the released networks; the weights do not depend on it."""
@@ -155,13 +156,28 @@ def _spans(first: int, onset: float, steps: int) -> list[tuple[float, float]]:
     return list(zip(starts, [*starts[1:], math.inf], strict=True))
 
 
-def _cornet(model: str, weights: str, times: int, *, delayed: bool) -> WrappedModel:
-    if not isinstance(times, int) or times < 1:
+def _unseen(model: str, times: int) -> Iterator[str]:
+    """Say which areas the image does not reach in so few steps, if there are any."""
+    late = {area: first + 1 for area, (first, _) in FIRST_IMAGE_MS[model].items() if first >= times}
+    if late:
+        reason = (
+            f"{model} runs {times} step(s), the image does not reach {', '.join(late)}: the same answer to "
+            f"every image; all areas see it from {max(late.values())} steps on"
+        )
+        progress.current().note(reason)
+        yield reason
+
+
+def _cornet(
+    model: str, weights: str, times: int, image_size: int, *, delayed: bool
+) -> WrappedModel:
+    if not whole(times):
         raise InputError(
             f"times={times!r} for {model}",
             allowed="a whole number of steps from 1; the released networks have 5",
             todo="give times=5, or leave it away",
         )
+    preprocess, size = shown_at(image_size, model=model)
     build = partial(CORnetR, steps=times, delayed=delayed)
     made = weighted(weights, build=build, released=RELEASED[model])
     several = "" if times == STEPS else f"-{times}steps"
@@ -169,37 +185,39 @@ def _cornet(model: str, weights: str, times: int, *, delayed: bool) -> WrappedMo
     wrapped = wrap(
         made.net,
         layers=layers,
-        preprocess=IMAGENET_224,
+        preprocess=preprocess,
         timeline=clock(model, steps=times),
-        name=f"{model}{several}@{made.which}",
+        name=f"{model}{several}{size}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
         about=about(RELEASED[model], depth=9),
     )
-    return replace(wrapped, notes=made.notes)
+    return replace(wrapped, notes=(*made.notes, *_unseen(model, times)))
 
 
-def cornet_r(*, weights: str = "auto", times: int = STEPS) -> WrappedModel:
+def cornet_r(*, weights: str = "auto", times: int = STEPS, image_size: int = 224) -> WrappedModel:
     """CORnet-R: each area reads the one before at the same step.
 
     Parameters
     ----------
-    weights : str
+    weights, image_size
         As in `cornet.cornet_s`, with the same errors.
     times : int
-        Steps; another number than 5 is part of the name.
+        Steps; another number than 5 is part of the name. One alone does not bring the image beyond V1,
+        which a note says.
     """
-    return _cornet("cornet_r", weights, times, delayed=False)
+    return _cornet("cornet_r", weights, times, image_size, delayed=False)
 
 
-def cornet_rt(*, weights: str = "auto", times: int = STEPS) -> WrappedModel:
+def cornet_rt(*, weights: str = "auto", times: int = STEPS, image_size: int = 224) -> WrappedModel:
     """CORnet-RT: each area reads the one before as it was a step ago.
 
     Parameters
     ----------
-    weights : str
+    weights, image_size
         As in `cornet.cornet_s`, with the same errors.
     times : int
-        Steps; another number than 5 is part of the name. Fewer than 4 do not bring the image to IT.
+        Steps; another number than 5 is part of the name. Fewer than 4 do not bring the image to IT, which a
+        note says.
     """
-    return _cornet("cornet_rt", weights, times, delayed=True)
+    return _cornet("cornet_rt", weights, times, image_size, delayed=True)

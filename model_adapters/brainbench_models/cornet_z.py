@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.about import About
-from brainbench.extract.preprocess import IMAGENET_224
+from brainbench.errors import InputError
+from brainbench.extract.preprocess import IMAGENET_224, Preprocess, imagenet
 from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import weighted
 
@@ -78,6 +80,24 @@ def decoder(channels: int) -> nn.Sequential:
     )
 
 
+def shown_at(image_size: int, *, model: str) -> tuple[Preprocess, str]:
+    """Preprocessing of pictures to squares of that side, and how the name says so where it is not 224.
+
+    Raises
+    ------
+    InputError
+        A side that is no whole number of pixels.
+    """
+    if not whole(image_size):
+        raise InputError(
+            f"image_size={image_size!r} for {model}",
+            allowed="a whole number of pixels from 1; the released networks take 224",
+            todo="give for example image_size=160, or leave it away",
+        )
+    chosen = imagenet(image_size)
+    return chosen, "" if chosen == IMAGENET_224 else f"-{image_size}px"
+
+
 def channels_last(net: nn.Module) -> None:
     """Order the weights of convolutions as a CPU wants them, once and not in each call."""
     for module in net.modules():
@@ -105,20 +125,21 @@ def about(released: Released, *, depth: int) -> About:
     )
 
 
-def cornet_z(*, weights: str = "auto") -> WrappedModel:
+def cornet_z(*, weights: str = "auto", image_size: int = 224) -> WrappedModel:
     """CORnet-Z, static, one layer for each region.
 
     Parameters
     ----------
-    weights : str
+    weights, image_size
         As in `cornet.cornet_s`, with the same errors.
     """
+    preprocess, size = shown_at(image_size, model="cornet_z")
     made = weighted(weights, build=CORnetZ, released=RELEASED)
     model = wrap(
         made.net,
         layers={area: f"{area}.output" for area in WIDTHS},
-        preprocess=IMAGENET_224,
-        name=f"cornet_z@{made.which}",
+        preprocess=preprocess,
+        name=f"cornet_z{size}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
         about=about(RELEASED, depth=5),

@@ -51,7 +51,9 @@ def test_a_convrnn(call):
     assert facts["parameters"] == "23,956,840"
     assert facts["depth"] == 6
     assert facts["layers"][2:4] == ["conv3: 256x14x14, 26 steps", "conv4: 256x7x7, 26 steps"]
-    assert facts["clocks"][1].split(" ", 8)[-1] == "26 steps of 10 ms, 0-260 ms"
+    assert facts["clocks"][1].split(" ", 8)[-1] == (
+        "26 steps of 10 ms, 0-260 ms, then 10 ms each where it is shown for longer"
+    )
     assert "Nayebi" in facts["citation"]
 
 

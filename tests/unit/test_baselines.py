@@ -100,8 +100,13 @@ def test_choices_are_in_the_name(options, name):
 
 
 def test_choices_that_there_are_not():
-    for wrong in ({"kernels": 4}, {"kernels": [3, 3]}, {"weights": "imagenet"}):
+    kernels = (4, [3, 3], 3.0, "abcdef", True, [3, 3, 3, 3, 3, 5.0], None)
+    for wrong in (*({"kernels": k} for k in kernels), {"weights": "imagenet"}):
         with pytest.raises(InputError, match="basenet"):
             basenet(**wrong)
-    with pytest.raises(UnknownNameError, match="gelu"):
-        basenet(nonlinearity="gelu")
+    for name in ("gelu", ["relu"]):
+        with pytest.raises(UnknownNameError, match="nonlinearity"):
+            basenet(nonlinearity=name)
+    for size in ("x", 0, 2.5, True):
+        with pytest.raises(InputError, match="whole numbers from 1"):
+            load_model("pixels", size=size)

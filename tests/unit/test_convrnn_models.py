@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from convrnns import SIDE, small, small_net
+from told import Told
 
-from brainbench import loading, stimuli
+from brainbench import loading, progress, stimuli
 from brainbench.errors import ActivationError, InputError, UnknownNameError
 from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import Preprocess
@@ -18,11 +23,12 @@ from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.interfaces import BEHAVIOUR, BrainModel
 from brainbench.presentation import Presentation
 from brainbench.stimuli import StimulusSet
+from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.initial import seeded
 from brainbench_models.convrnn.models import clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.tensorflow import convert, variables
-from brainbench_models.convrnn.unroll import ConvRNN
+from brainbench_models.convrnn.tensorflow import convert, softmax_beta, variables
+from brainbench_models.convrnn.unroll import ConvRNN, check_finite, too_short
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
 PULSE = Presentation(kind="pulse", on_ms=30, total_ms=80)
@@ -72,17 +78,49 @@ def test_the_behaviour_is_one_state() -> None:
     assert model.activations(_pictures(), [layer])[layer].sizes["time"] == 1
 
 
-def test_a_presentation_longer_than_the_network_runs() -> None:
-    with pytest.raises(InputError, match="for a network of 8 steps of 10 ms"):
-        _model(small_net(None)).activations(_pictures(), ["conv2"], Presentation(total_ms=90))
+def test_a_longer_presentation_takes_further_steps_with_times_of_their_own() -> None:
+    """As of Geirhos2019, 300 ms, for networks of 26 steps; here 101 ms for one of 8."""
+    model, other = _model(small_net("gru")), _model(small_net("gru", steps=11))
+    longer = Presentation(kind="pulse", on_ms=30, total_ms=101)
+    (layer,) = model.areas[BEHAVIOUR]
+    found = model.activations(_pictures(), ["conv2", layer], longer)
+    short = model.activations(_pictures(), ["conv2"], PULSE)["conv2"].to_numpy()
+    assert found["conv2"].coords["time_end"].to_numpy().tolist() == [10.0 * t for t in range(1, 12)]
+    np.testing.assert_array_equal(found["conv2"].to_numpy()[:, :, :8], short)
+    assert model.probe(_pictures(), ["conv1"], longer).steps == {"conv1": 11}
+    same = other.activations(_pictures(), ["conv2", layer], longer)
+    for one in same:
+        np.testing.assert_array_equal(found[one].to_numpy(), same[one].to_numpy())
+    assert found[layer].sizes["time"] == 1
+    weights = model.clock.weights("conv2", [(95, 105)], calls=11)
+    assert weights.tolist() == [[0.0] * 9 + [0.5, 0.5]]
 
 
 def test_exploding_activations_name_layer_step_and_stimulus() -> None:
     net = small_net("timedecay")
     with torch.no_grad():
         net.conv3.cell.decay.fill_(1e30)  # type: ignore[union-attr, operator]
-    with pytest.raises(ActivationError, match="layer 'conv3' gives inf at step 4 for stimulus"):
-        _model(net).activations(_pictures(), ["conv3"])
+    for layers in (["conv3"], ["conv4"], ["conv4", "behaviour"]):  # conv3 is to blame, always
+        with pytest.raises(ActivationError) as error:
+            _model(net).activations(_pictures(), layers)
+        assert error.value.got == "layer 'conv3' gives inf at step 4 (40-50 ms) for stimulus 'a'"
+
+
+def test_an_image_that_is_none_is_named_where_it_comes_in() -> None:
+    """With one image in a batch that explodes it is the one that is named."""
+    net = small_net("gru")
+    images = torch.zeros(3, 3, SIDE, SIDE)
+    images[1, 0, 2, 2] = torch.nan
+    with pytest.raises(
+        ActivationError, match=r"layer 'conv1' gives NaN at step 0 \(0-10 ms\)"
+    ) as e:
+        net(images)
+    assert e.value.row == 1
+    assert e.value.naming(["a", "b", "c"]).got.endswith("for stimulus 'b'")
+
+
+def test_a_sum_that_overflows_is_no_explosion() -> None:
+    check_finite({"conv1": torch.full((1, 4), 3e38)}, 0)
 
 
 def test_probing_takes_the_presentation_too() -> None:
@@ -136,13 +174,128 @@ def test_options_are_part_of_the_name() -> None:
     assert model.name == "ff6-full-t30-max_conf@untrained-1"
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"areas": "readme"}, "ff6_deeper-readme"),
+        ({"threshold": 0.5}, "ff6_deeper"),  # the last step needs none
+        ({"beta": 3}, "ff6_deeper"),
+        ({"decoder": "max_conf", "threshold": 0.5, "beta": 3.0}, "ff6_deeper-max_conf-b3"),
+        ({"decoder": "threshold", "threshold": 0.5}, "ff6_deeper-threshold-p0.5"),
+        (
+            {"decoder": "threshold", "threshold": 1, "beta": 0.30000001},
+            "ff6_deeper-threshold-p1-b0.30000001",
+        ),
+        ({"decoder": "threshold", "threshold": 0.9, "beta": 1}, "ff6_deeper-threshold"),
+    ],
+)
+def test_options_are_part_of_the_name_where_they_have_an_effect(
+    options: dict[str, Any], name: str
+) -> None:
+    assert convrnn("ff6_deeper", weights="untrained", **options).name == f"{name}@untrained-0"
+
+
+def test_areas_of_shallow_networks_are_the_readmes_anyway() -> None:
+    assert convrnn("ff6", weights="untrained", areas="readme").name == "ff6@untrained-0"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"steps": value} for value in (2.5, "x", 0, True)),
+        *({"threshold": value} for value in (7, 0, "0.5", float("nan"))),
+        *({"beta": value} for value in (0, -1, "x", True, float("inf"))),
+    ],
+)
+def test_numbers_that_are_none(wrong: dict[str, Any]) -> None:
+    ((option, value),) = wrong.items()
+    with pytest.raises(InputError) as error:
+        convrnn("ff6", weights="untrained", **wrong)
+    assert error.value.got == f"{option}={value!r} for ff6"
+    assert f"{option}=" in error.value.todo
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "words"),
+    [
+        ("ff6", 3, "ff6 runs 3 steps, the image does not reach conv4, conv5, the read-out; "
+                   "all of it counts from 6 steps on"),
+        ("convrnn_timedecay_shallow", 6, "the recurrent weights of conv3, conv4, conv5 never act"),
+    ],
+)  # fmt: skip
+def test_a_model_of_too_few_steps_says_so_once_and_in_every_record(
+    name: str, steps: int, words: str
+) -> None:
+    told = Told()
+    with progress.use(told), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = convrnn(name, weights="untrained", steps=steps)
+        model.activations(_pictures(), ["conv1"])
+    (note,) = model.notes
+    assert words in note
+    assert told.notes == [note]
+    assert convrnn(name, weights="untrained").notes == ()
+
+
+def test_a_graph_of_ones_own() -> None:
+    declared = small("rgc_median", feedback=True)
+    told = Told()
+    with progress.use(told):
+        model = convrnn(declared, steps=9)
+    assert model.name == "small_rgc_median-t9@untrained-0"
+    assert model.notes == ("no weights were released",)
+    assert told.notes == [
+        "small_rgc_median: no weights were released; going on with untrained ones"
+    ]
+    assert model.areas["IT"] == model.areas["V1"] == ("conv1", "conv2", "conv3", "conv4")
+    assert model.preprocess.size == (SIDE, SIDE)
+    assert model.activations(_pictures(), ["conv4"], PULSE)["conv4"].shape == (4, 6 * 16, 9)
+    with pytest.raises(InputError, match="small_rgc_median with weights 'imagenet'") as error:
+        convrnn(declared, weights="imagenet")
+    assert "no weights were released" in error.value.todo
+
+
+def test_the_graph_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = (
+        part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Graph(" in part
+    )
+    made: dict[str, Any] = {}
+    exec(block, made)  # noqa: S102  # the documentation's own
+    model = made["model"]
+    assert model.name == "mine-t10@untrained-0"
+    assert model.activations(_pictures(), ["conv3"])["conv3"].shape == (4, 64 * 14**2, 10)
+
+
+def test_the_name_of_a_network_belongs_to_it() -> None:
+    with pytest.raises(InputError, match="a graph called 'ff6' that is not that network"):
+        convrnn(replace(small(None), name="ff6"))
+    same = convrnn(graph("ff6"), weights="untrained")
+    assert same.areas == convrnn("ff6", weights="untrained").areas
+    with pytest.raises(InputError, match="a network of type int"):
+        convrnn(6)  # type: ignore[arg-type]
+
+
+def test_a_cell_that_leads_nowhere_is_no_lack_of_steps() -> None:
+    layers = tuple(Layer(name=f"conv{n}", channels=2, cell=Cell(kind="gru")) for n in (1, 2, 3))
+    arms = (("image", "conv1"), ("conv1", "conv2"), ("conv1", "conv3"))
+    declared = Graph(name="arms", layers=layers, feedforward=arms)
+    assert too_short(declared, 4, "layered") is None
+    assert "recurrent weights of conv1, conv3" in (too_short(declared, 3, "layered") or "")
+
+
 def test_weights_that_cannot_be_had_are_told() -> None:
-    model = convrnn("ff6")
+    name = "convrnn_timedecay_shallow"
+    model = convrnn(name)
     assert model.weights == "untrained-0"
     assert "TensorFlow" in model.notes[0]
+    with pytest.raises(InputError, match=f"{name} with weights 'imagenet'") as error:
+        convrnn(name, weights="imagenet")
+    assert "convert" in error.value.todo
+    assert convrnn("ff6").notes == ("no weights were released",)
     with pytest.raises(InputError, match="ff6 with weights 'imagenet'") as error:
         convrnn("ff6", weights="imagenet")
-    assert "convert" in error.value.todo
+    assert error.value.todo.startswith("no weights were released")
     with pytest.raises(InputError, match="ff6 with weights 'trained'"):
         convrnn("ff6", weights="trained")
 
@@ -215,6 +368,17 @@ def test_what_training_and_decoders_leave_in_a_checkpoint_is_passed_over() -> No
     arrays["tnn_model/conv1/pre_0/bias/Momentum"] = np.zeros(64)
     arrays["tnn_model/normalize/softmax_beta"] = np.ones(1)
     assert convert(arrays, declared).keys() == ConvRNN(declared).state_dict().keys()
+
+
+def test_the_beta_of_a_checkpoint_is_told() -> None:
+    arrays = {"x/weights": np.zeros(2), "x/softmax_beta/Momentum": np.ones(1)}
+    assert softmax_beta(arrays) is None
+    arrays["x/softmax_beta"] = np.array([2.5], np.float32)
+    assert softmax_beta(arrays) == 2.5
+    arrays["y/softmax_beta"] = np.array(1.0)
+    with pytest.raises(InputError, match="2 values of softmax_beta") as error:
+        softmax_beta(arrays)
+    assert "x/softmax_beta, y/softmax_beta" in error.value.got
 
 
 def test_a_memory_where_there_is_none_is_refused() -> None:

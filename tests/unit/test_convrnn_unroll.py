@@ -19,7 +19,7 @@ from brainbench_models.convrnn.decoders import decoded_step
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.same import SameConv2d, pooled, resized
-from brainbench_models.convrnn.showing import BLANK, NEURAL, Schedule
+from brainbench_models.convrnn.showing import BLANK, NEURAL, T22, T30, Schedule
 from brainbench_models.convrnn.unroll import ConvRNN, UnrollingWarning
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "imnetds")
@@ -178,6 +178,8 @@ def test_decoders() -> None:
         (Presentation(kind="pulse", on_ms=95), NEURAL),
         (Presentation(kind="pulse", on_ms=5), Schedule(steps=26, on=1)),
         (Presentation(total_ms=260), Schedule(steps=26)),
+        (Presentation(total_ms=261), Schedule(steps=27)),
+        (Presentation(kind="pulse", on_ms=200, total_ms=300), Schedule(steps=30, on=20)),
     ],
 )
 def test_presentations_in_steps(shown: Presentation, expected: Schedule) -> None:
@@ -187,13 +189,11 @@ def test_presentations_in_steps(shown: Presentation, expected: Schedule) -> None
 @pytest.mark.parametrize(
     ("shown", "got"),
     [
-        (Presentation(total_ms=261), "constant image to 261 ms for a network of 26 steps"),
-        (Presentation(kind="pulse", on_ms=100, total_ms=300), "image 100 ms, then blank to 300 ms"),
         (
             Presentation(kind="pulse", on_ms=4),
             "image 4 ms, then blank for a network with steps of 10",
         ),
-        (Presentation(kind="movie"), "movie for a network of 26 steps"),
+        (Presentation(kind="movie"), "movie as the presentation of images"),
     ],
 )
 def test_presentations_that_do_not_fit(shown: Presentation, got: str) -> None:
@@ -211,6 +211,20 @@ def test_schedules_that_are_none(steps: int, on: int | None) -> None:
 def test_images_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="images of shape"):
         small_net(None)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 0, 3, 16, 16), (0, 4, 3, 16, 16)])
+def test_nothing_to_show(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="images of shape") as error:
+        small_net(None)(torch.zeros(shape))
+    assert error.value.allowed == "at least one image, and at least one frame of a movie"
+
+
+def test_schedules_of_training() -> None:
+    assert Schedule.trained(graph("convrnn_rgc_intermediate")) == Schedule(steps=17, on=12)
+    assert Schedule.trained(graph("ff6")) == Schedule(steps=16, on=12)
+    assert (T22.frames(_images())[21] == _images()).all()
+    assert (len(T22.frames(_images())), len(T30.frames(_images()))) == (22, 30)
 
 
 def test_a_movie_with_a_presentation() -> None:
@@ -237,8 +251,14 @@ def test_options_that_are_none(option: str, value: str) -> None:
 def test_too_few_steps_are_a_warning_that_names_what_is_never_reached(
     steps: int, words: str
 ) -> None:
-    with pytest.warns(UnrollingWarning, match=words):
+    with pytest.warns(UnrollingWarning, match=words) as caught:
         small_net("gru", steps=steps)(_images())
+    assert caught[0].filename == __file__  # where the network is called, not inside torch
+    net = small_net("gru")
+    net.register_forward_hook(lambda *_: None)
+    with pytest.warns(UnrollingWarning, match=words) as caught:
+        net(_images(), Schedule(steps=steps))
+    assert caught[0].filename == __file__
 
 
 def test_as_many_steps_as_needed_are_none() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import released
 import torch
 from released import error, weigh
+from told import Told
 
-from brainbench import load_model, stimuli
+from brainbench import load_model, progress, stimuli
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.extract.hooks import capturing, evaluating
 from brainbench_models.cornet import CORnetS, cornet_s
@@ -60,13 +62,31 @@ def test_wrong_weights_name_the_model(name):
         load_model(name, weights="imagenett")
 
 
-@pytest.mark.parametrize("size", [97, 128, 224])
-@pytest.mark.parametrize("build", [CORnetZ, CORnetR, CORnetS])
+@pytest.mark.parametrize("size", [(97, 97), (128, 96), (95, 160)])
+@pytest.mark.parametrize("build", [CORnetZ, CORnetR, partial(CORnetR, delayed=True), CORnetS])
 def test_images_of_any_size(build, size):
     net = weigh(build())
-    found = steps_of(net, torch.zeros(1, 3, size, size))
-    side = {area: math.ceil(size / 2**k) for k, area in enumerate(AREAS, start=2)}
-    assert {area: found[area][-1].shape[-1] for area in AREAS} == side
+    found = steps_of(net, torch.zeros(1, 3, *size))
+    sides = {
+        area: tuple(math.ceil(side / 2**k) for side in size)
+        for k, area in enumerate(AREAS, start=2)
+    }
+    assert {area: found[area][-1].shape[2:] for area in AREAS} == sides
+
+
+@pytest.mark.parametrize("name", [*NAMES, "cornet_s"])
+def test_another_size_of_images_is_in_the_name(name):
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 40, 60, 3), dtype=np.uint8)
+    shown = stimuli.from_arrays("noise", pictures, ids=["a"])
+    small = load_model(name, weights="untrained-0", image_size=64)
+    assert small.name == f"{name}-64px@untrained-0"
+    assert small.activations(shown, ["V1.output"])["V1.output"].sizes["neuroid"] == 64 * 16**2
+    usual = load_model(name, weights="untrained-0", image_size=224)
+    assert usual.name == f"{name}@untrained-0"
+    assert usual.digest == load_model(name, weights="untrained-0").digest != small.digest
+    for wrong in (0, "160", 2.5, True):
+        with pytest.raises(InputError, match=f"image_size={wrong!r} for {name}"):
+            load_model(name, weights="untrained-0", image_size=wrong)
 
 
 def test_the_image_travels_one_area_a_step_in_rt_and_all_areas_at_once_in_r():
@@ -92,9 +112,39 @@ def test_more_steps_go_on_where_fewer_stopped():
 def test_another_number_of_steps_is_in_the_name():
     assert cornet_r(weights="untrained-0", times=3).name == "cornet_r-3steps@untrained-0"
     assert cornet_rt(weights="untrained-0").name == "cornet_rt@untrained-0"
-    for wrong in (0, -1, 2.5):
+    together = load_model("cornet_r", weights="untrained-0", times=3, image_size=96)
+    assert together.name == "cornet_r-3steps-96px@untrained-0"
+    for wrong in (0, -1, 2.5, True, "x"):
         with pytest.raises(InputError, match="times="):
             cornet_r(weights="untrained-0", times=wrong)
+
+
+@pytest.mark.parametrize(
+    ("make", "times", "unseen"),
+    [
+        (cornet_rt, 1, "V2, V4, IT"),
+        (cornet_rt, 2, "V4, IT"),
+        (cornet_rt, 3, "IT"),
+        (cornet_rt, 4, None),
+        (cornet_r, 1, "V2, V4, IT"),
+        (cornet_r, 2, None),
+    ],
+)
+def test_areas_that_the_image_does_not_reach_are_named(make, times, unseen):
+    told = Told()
+    with progress.use(told):
+        model = make(weights="untrained-0", times=times, image_size=64)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    shown = stimuli.from_arrays("noise", pictures, ids=["a", "b"])
+    found = model.activations(shown, [f"{area}.output" for area in AREAS])
+    same = [area for area in AREAS if not np.ptp(found[f"{area}.output"].values, axis=0).any()]
+    assert ", ".join(same) == (unseen or "")
+    assert model.notes == tuple(told.notes)
+    assert len(told.notes) == (unseen is not None)
+    if unseen:
+        least = {"cornet_r": 2, "cornet_rt": 4}[make.__name__]
+        assert f"the image does not reach {unseen}: " in told.notes[0]
+        assert told.notes[0].endswith(f"all areas see it from {least} steps on")
 
 
 @pytest.mark.parametrize("model", ["cornet_r", "cornet_rt"])
@@ -135,5 +185,11 @@ def test_fewer_steps_of_cornet_s_are_the_first_ones():
 def test_steps_that_there_are_not():
     with pytest.raises(InputError, match="5 steps of V4"):
         cornet_s(weights="untrained-0", steps={"V4": 5})
+    for wrong in (2.5, True, 0, "2"):
+        with pytest.raises(InputError, match=f"{wrong!r} steps of V4"):
+            cornet_s(weights="untrained-0", steps={"V4": wrong})
+    for wrong in (3, 0, [2], "V4"):
+        with pytest.raises(InputError, match="a mapping of areas to steps"):
+            cornet_s(weights="untrained-0", steps=wrong)
     with pytest.raises(UnknownNameError, match="V5"):
         cornet_s(weights="untrained-0", steps={"V5": 1})

@@ -188,3 +188,25 @@ def test_square_wave_is_delayed_by_the_place_of_the_layer():
 def test_square_wave_of_bad_layers(options):
     with pytest.raises(InputError, match="order of the graph"):
         square_wave(**options)
+
+
+def test_further_steps_follow_the_declared_ones():
+    steps = {"V1": [(0, 10), (10, 20)]}
+    open_ended = clock(steps=steps, further_ms=10)
+    assert open_ended.spans("V1", calls=2) == clock(steps=steps).spans("V1", calls=2)
+    assert open_ended.spans("V1", calls=4)[2:] == ((20.0, 30.0), (30.0, 40.0))
+    assert open_ended.spans("V1", calls=1) == (ALWAYS,)
+    with pytest.raises(ActivationError, match="has 4 steps"):
+        clock(steps=steps).spans("V1", calls=4)
+    with pytest.raises(ActivationError, match="has 3 steps"):  # fewer than declared
+        clock(steps={"V1": [(0, 10), (10, 20), (20, 30), (30, 40)]}, further_ms=10).spans(
+            "V1", calls=3
+        )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"further_ms": 0}, {"further_ms": math.inf}, {"further_ms": 10, "steps": STEPS}]
+)
+def test_further_steps_that_cannot_be(wrong):
+    with pytest.raises(InputError, match="further_ms="):
+        clock(**{"steps": {"V1": [(0, 10)]}, **wrong})

@@ -156,6 +156,8 @@ _MAKERS: Final[Mapping[str, Callable[[str], Graph]]] = {
     "basenet18": _basenet18,
 }
 NAMES: Final = tuple(_MAKERS)
+RELEASED: Final = tuple(name for name in NAMES if name.startswith("convrnn_"))
+"""Those whose authors released weights."""
 
 
 def graph(name: str) -> Graph:

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from brainbench.errors import InputError
 from brainbench.presentation import Presentation
+from brainbench_models.convrnn.graph import Graph
 
 STEP_MS: Final = 10.0
 """One step: the time from one cortical layer to the next (Nayebi 2018, section 2)."""
+_TRAINED_ON: Final = 12
 BLANK: Final = 0.5
 """The blank, in the space of normalised pixels: what the released networks were shown, not mean grey."""
 
@@ -47,24 +49,22 @@ class Schedule:
 
     @classmethod
     def of(cls, shown: Presentation, *, steps: int) -> Schedule:
-        """Schedule of a presentation in ms, always `steps` long.
+        """Schedule of a presentation in ms: `steps` long, or as long as the presentation if that is longer.
 
         A step shows the image if the image is on for at least half of it.
 
         Raises
         ------
         InputError
-            A presentation that lasts longer than the steps, an image that is on for less than half a step,
-            or a movie, which is an input of its own.
+            An image that is on for less than half a step, or a movie, which is an input of its own.
         """
-        lasts = steps * STEP_MS
-        if shown.kind == "movie" or (shown.total_ms or 0) > lasts:
+        if shown.kind == "movie":
             raise InputError(
-                f"{shown.describe()} for a network of {steps} steps of {STEP_MS:g} ms",
-                allowed=f"a constant image or a pulse that ends by {lasts:g} ms",
-                todo="make the model with more steps=, or call the network with the movie itself, "
-                "(batch, time, 3, height, width)",
+                f"{shown.describe()} as the presentation of images",
+                allowed="a constant image or a pulse",
+                todo="call the network with the movie itself, (batch, time, 3, height, width)",
             )
+        steps = max(steps, math.ceil((shown.total_ms or 0) / STEP_MS))
         if shown.kind == "constant" or shown.on_ms is None:
             return cls(steps=steps)
         on = math.floor(shown.on_ms / STEP_MS + 0.5)
@@ -75,6 +75,14 @@ class Schedule:
                 todo="give a longer on_ms",
             )
         return cls(steps=steps, on=on)
+
+    @classmethod
+    def trained(cls, graph: Graph) -> Schedule:
+        """Schedule that a released network was trained with: the image for 120 ms, then blank.
+
+        17 steps for deep networks, 16 for those of 6 layers; `T22` and `T30` are of other trainings.
+        """
+        return cls(steps=graph.steps, on=_TRAINED_ON)
 
     def frames(self, images: Tensor) -> list[Tensor]:
         """One tensor per step; a step that shows the same as the last has the same tensor.
@@ -89,5 +97,8 @@ class Schedule:
         return [images] * on + [blank] * (self.steps - on)
 
 
+T22: Final = Schedule(steps=22)
+T30: Final = Schedule(steps=30)
+"""The image all the time: what the released networks were trained with whose names end so."""
 NEURAL: Final = Schedule(steps=26, on=10)
 """100 ms of image, then blank: what the recorded monkeys saw."""

@@ -7,6 +7,7 @@ needs TensorFlow:
     reader = tf.train.load_checkpoint("model.ckpt")
     arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     safetensors.torch.save_file(convert(arrays, graph("convrnn_rgc_intermediate")), "rgc.safetensors")
+    beta = softmax_beta(arrays)  # of a network trained for its largest confidence, else None
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _NOT_WEIGHTS: Final = re.compile(
     r"(^|/)(global_step|beta[12]_power|.*Momentum.*|.*softmax_beta|decoder_.*)$"
 )
 """What training leaves beside the weights, and what decoders add."""
+_BETA: Final = re.compile(r"(^|/)softmax_beta$")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, T
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        By TensorFlow's names. What optimisers and decoders keep is passed over.
+        By TensorFlow's names. What optimisers and decoders keep is passed over: the beta that was trained
+        for "max_conf" is no weight but an option, see `softmax_beta`.
     graph : Graph
         The network.
 
@@ -140,6 +143,29 @@ def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, T
             )
         state |= variable.parts(value)
     return state
+
+
+def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
+    """Beta that a checkpoint was trained with: give it as `convrnn(..., decoder="max_conf", beta=...)`.
+
+    None for a network that was not trained for its largest confidence.
+
+    Raises
+    ------
+    InputError
+        Several, or one that is not a single number.
+    """
+    found = {name: np.asarray(value) for name, value in arrays.items() if _BETA.search(name)}
+    if not found:
+        return None
+    values = [value for array in found.values() for value in array.ravel().tolist()]
+    if len(values) != 1:
+        raise InputError(
+            f"{len(values)} values of softmax_beta in a checkpoint ({', '.join(sorted(found))})",
+            allowed="one number",
+            todo="choose one and give it as beta=",
+        )
+    return float(values[0])
 
 
 def _within(variable: Variable, layer: str) -> Variable:

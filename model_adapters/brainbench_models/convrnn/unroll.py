@@ -7,25 +7,29 @@ every step. In "layered" unrolling, a step of 10 ms, each layer reads what other
 Nothing is computed twice. A layer whose input is the very tensor of the step before keeps what it made of
 it, all of it where it has no cell; and what no image has reached yet, or a blank, is computed for a batch
 of one.
+
+Every new output is checked as it comes: the layer that explodes first is named, whichever was asked for.
 """
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, elu
 
-from brainbench.errors import InputError, unknown
+from brainbench.errors import ActivationError, InputError, unknown
 from brainbench.presentation import Presentation
+from brainbench_models._options import positive, whole
 from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
 from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
 from brainbench_models.convrnn.same import SameConv2d, pooled
-from brainbench_models.convrnn.showing import Schedule
+from brainbench_models.convrnn.showing import STEP_MS, Schedule
 
 
 class UnrollingWarning(UserWarning):
@@ -181,14 +185,21 @@ class ConvRNN(nn.Module):
     graph : Graph
         The network.
     steps : int
-        How many steps of 10 ms a presentation takes.
+        How many steps of 10 ms a presentation takes that does not last longer.
     unroll : {"layered", "full"}
         Everything one step old, or a whole feed-forward pass in each step.
     decoder : {"last", "max_conf", "threshold"}
         Which step is the answer; the last two look from the step after the image first reaches the
         read-out, as the released networks do.
     beta, threshold : float
-        Of the decoder.
+        Of the decoder: above 0, the threshold at most 1.
+
+    Raises
+    ------
+    InputError
+        Steps, beta or threshold that are none.
+    UnknownNameError
+        An unrolling or a decoder that there is not.
     """
 
     def __init__(
@@ -205,6 +216,7 @@ class ConvRNN(nn.Module):
         for what, given, known in (("unrolling", unroll, UNROLLS), ("decoder", decoder, DECODERS)):
             if given not in known:
                 raise unknown(what, str(given), known, todo="choose one of these")
+        _check_numbers(graph.name, steps, beta, threshold)
         self.graph, self.steps, self.unroll = graph, steps, unroll
         self.decoder, self.beta, self.threshold = decoder, beta, threshold
         for layer in graph.layers:
@@ -231,21 +243,19 @@ class ConvRNN(nn.Module):
         Raises
         ------
         InputError
-            Another shape, or a movie with a presentation.
+            Another shape, nothing to show, or a movie with a presentation.
+        ActivationError
+            NaN or inf: names the layer where it came first, and the step, from 0.
 
         Warns
         -----
         UnrollingWarning
-            Fewer steps than the graph needs; names what never counts.
+            Fewer steps than the graph needs; names what never counts. Under a Presentation nothing is said:
+            whoever makes a model of the network says it once (`models.convrnn`).
         """
         frames = self._frames(images, shown)
-        unused = self.graph.never_reached(len(frames), self.unroll)
-        if unused:
-            warnings.warn(
-                _too_short(self.graph, len(frames), unused, self.unroll),
-                UnrollingWarning,
-                stacklevel=2,
-            )
+        if not isinstance(shown, Presentation):
+            _warn(too_short(self.graph, len(frames), self.unroll))
         sources, logits = self._run(frames)
         batch = torch.arange(logits.shape[0], device=logits.device)
         step = decoded_step(
@@ -269,6 +279,12 @@ class ConvRNN(nn.Module):
                 "presentation".format(*side),
                 todo="resize the images, with the channels first",
             )
+        if 0 in images.shape:
+            raise InputError(
+                f"images of shape {tuple(images.shape)} for {self.graph.name}",
+                allowed="at least one image, and at least one frame of a movie",
+                todo="leave empty batches away",
+            )
         if movie:
             return [_channels_last(frame) for frame in images.unbind(1)]
         if not isinstance(shown, Schedule):
@@ -287,7 +303,7 @@ class ConvRNN(nn.Module):
         read: list[Tensor] = []
         logits: list[Tensor] = []
         before = None
-        for frame in frames:
+        for step, frame in enumerate(frames):
             past, now = now, dict(now)
             seen = past if self.unroll == "layered" else now
             for layer in graph.layers:
@@ -303,6 +319,8 @@ class ConvRNN(nn.Module):
             read.append(seen[graph.last])
             answer, before = self.get_submodule(readout)(read[-1], before, batch)
             logits.append(answer)
+            made = {k: output for k, output in now.items() if output is not past[k]}
+            check_finite(made | {readout: before[1]}, step)
         return read, torch.stack(logits, 1)
 
     def _read_at(self, sources: Sequence[Tensor], step: Tensor) -> Tensor:
@@ -319,12 +337,76 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _too_short(graph: Graph, steps: int, unused: list[str], unroll: Unroll) -> str:
-    what = ["the image does not reach the read-out"] if graph.readout.name in unused else []
-    cells = [name for name in unused if name != graph.readout.name]
-    if cells:
-        what.append("the recurrent weights of " + ", ".join(cells) + " never act on it")
+def check_finite(made: Mapping[str, Tensor], step: int) -> None:
+    """Look at what a step made, in the order of the layers.
+
+    Parameters
+    ----------
+    made : mapping of str to Tensor
+        Layer to output, (batch or 1, ...).
+    step : int
+        From 0.
+
+    Raises
+    ------
+    ActivationError
+        NaN or inf; the first such layer, the step and its time are named.
+    """
+    # The sum is finite whenever every value is, short of an overflow; one look is enough for all layers.
+    sums = torch.stack([output.detach().sum(dtype=torch.float32) for output in made.values()])
+    if bool(sums.isfinite().all()):
+        return
+    for name, output in made.items():
+        wrong = output[~output.isfinite()]
+        if wrong.numel():
+            kind = "NaN" if bool(wrong.isnan().any()) else "inf"
+            error = ActivationError(
+                f"layer {name!r} gives {kind} at step {step} "
+                f"({STEP_MS * step:g}-{STEP_MS * (step + 1):g} ms)",
+                allowed="finite responses at every step",
+                todo="check that layer's weights, the preprocessing and the picture",
+            )
+            error.row = int((~output.isfinite()).flatten(1).any(1).nonzero()[0])
+            raise error
+
+
+def too_short(graph: Graph, steps: int, unroll: Unroll) -> str | None:
+    """What so few steps leave unused, in words; None where they are enough.
+
+    A cell that leads to no read-out is not counted: no number of steps is enough for it.
+    """
+    dark = [name for name, first in graph.driven(unroll).items() if first >= steps]
+    idle = [name for name, least in graph.needed(unroll).items() if least > steps]
+    if not dark and not idle:
+        return None
+    shown = ["the read-out" if name == graph.readout.name else name for name in dark]
+    what = [f"the image does not reach {', '.join(shown)}"] if dark else []
+    what += [f"the recurrent weights of {', '.join(idle)} never act on it"] if idle else []
     return (
         f"{graph.name} runs {steps} steps, {' and '.join(what)}; "
         f"all of it counts from {graph.minimal_steps(unroll)} steps on"
     )
+
+
+def _warn(text: str | None) -> None:
+    """Warn where the network is called: above `forward` and the frames of torch that call it."""
+    if text is None:
+        return
+    callers = [str(info.frame.f_globals.get("__name__")) for info in inspect.stack(0)[2:]]
+    above = [n for n, name in enumerate(callers) if name.partition(".")[0] != "torch"]
+    warnings.warn(text, UnrollingWarning, stacklevel=3 + min(above, default=0))
+
+
+def _check_numbers(name: str, steps: object, beta: object, threshold: object) -> None:
+    checks = (
+        ("steps", steps, whole(steps), "a whole number from 1", 26),
+        ("beta", beta, positive(beta), "a finite number above 0", 1.0),
+        ("threshold", threshold, positive(threshold, most=1.0), "above 0 and at most 1", 0.9),
+    )
+    for option, value, good, allowed, usual in checks:
+        if not good:
+            raise InputError(
+                f"{option}={value!r} for {name}",
+                allowed=allowed,
+                todo=f"give for example {option}={usual}, or leave it away",
+            )
