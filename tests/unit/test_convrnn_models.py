@@ -23,6 +23,7 @@ from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.interfaces import BEHAVIOUR, BrainModel
 from brainbench.presentation import Presentation
 from brainbench.stimuli import StimulusSet
+from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.initial import seeded
 from brainbench_models.convrnn.models import clock, convrnn, diagram
@@ -76,6 +77,19 @@ def test_the_behaviour_is_one_state() -> None:
     model = _model(small_net("gru"))
     (layer,) = model.areas[BEHAVIOUR]
     assert model.activations(_pictures(), [layer])[layer].sizes["time"] == 1
+
+
+@pytest.mark.parametrize("decoder", ["last", "max_conf"])
+def test_the_behaviour_after_a_pulse_is_about_the_picture_not_the_blank(decoder: Decoder) -> None:
+    """Without recurrence it is what it is while the picture stays."""
+    model = _model(small_net(None, decoder=decoder))
+    (layer,) = model.areas[BEHAVIOUR]
+    still, pulse = (
+        model.activations(_pictures(), [layer], shown)[layer].to_numpy()
+        for shown in (Presentation(), PULSE)
+    )
+    assert np.ptp(pulse, axis=0).max() > 0
+    np.testing.assert_allclose(pulse, still, rtol=1e-6)
 
 
 def test_a_longer_presentation_takes_further_steps_with_times_of_their_own() -> None:

@@ -190,7 +190,8 @@ class ConvRNN(nn.Module):
         Everything one step old, or a whole feed-forward pass in each step.
     decoder : {"last", "max_conf", "threshold"}
         Which step is the answer; the last two look from the step after the image first reaches the
-        read-out, as the released networks do.
+        read-out, as the released networks do. After a pulse the answer is one to the picture, not to the
+        blank: of a Presentation the steps count until the blank reaches the read-out, in a Schedule all.
     beta, threshold : float
         Of the decoder: above 0, the threshold at most 1.
 
@@ -258,15 +259,23 @@ class ConvRNN(nn.Module):
             _warn(too_short(self.graph, len(frames), self.unroll))
         sources, logits = self._run(frames)
         batch = torch.arange(logits.shape[0], device=logits.device)
+        first = self.graph.driven(self.unroll)[self.graph.readout.name]
         step = decoded_step(
-            logits,
+            logits[:, : self._in_sight(shown, first)],
             self.decoder,
-            start=self.graph.driven(self.unroll)[self.graph.readout.name] + 1,
+            start=first + 1,
             beta=self.beta,
             threshold=self.threshold,
         )
         self.behaviour(self._read_at(sources, step))
         return logits[batch, step]
+
+    def _in_sight(self, shown: Presentation | Schedule | None, first: int) -> int | None:
+        """Steps until the blank after a pulse reaches the read-out; None where nothing is cut."""
+        if not isinstance(shown, Presentation):
+            return None
+        on = Schedule.of(shown, steps=self.steps).on
+        return None if on is None else first + on
 
     def _frames(self, images: Tensor, shown: Presentation | Schedule | None) -> list[Tensor]:
         side = (3, self.graph.size, self.graph.size)
