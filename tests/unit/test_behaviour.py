@@ -526,6 +526,16 @@ def test_trials_without_a_column(world, data):
         benchmark(replace(data, table=data.table.drop(columns="choice"))).score(model_of(world))
 
 
+@pytest.mark.parametrize("column", ["stimulus_id", "truth", "distractor", "choice"])
+@pytest.mark.parametrize("limit", [None, 24])
+def test_trials_with_a_name_missing(world, data, column, limit):
+    table = data.table.copy()
+    table.loc[::3, column] = None
+    told = f"{len(table.iloc[::3])} without {column} among {len(table)} trials"
+    with pytest.raises(InputError, match=told):
+        benchmark(replace(data, table=table)).score(model_of(world), Settings(limit=limit))
+
+
 def test_no_trials(world, data):
     with pytest.raises(InputError, match="0 stimulus_id"):
         benchmark(replace(data, table=data.table.iloc[:0])).score(model_of(world))
