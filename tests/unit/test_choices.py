@@ -343,6 +343,10 @@ def test_null(world, data, kind):
     score = benchmark(data).score(model_of(world), Settings(null=kind, null_draws=50))
     assert score.null["p"] == score.null["resolution"] == pytest.approx(1 / 51)
     assert abs(score.null["mean"]) < 0.05
+    loose = benchmark(data, group=None).score(model_of(world), Settings(null=kind, null_draws=50))
+    assert loose.null["sd"] < score.null["sd"]  # images of one exemplar are no independent images
+    assert "exchanged whole" in score.null["what"]
+    assert "exchanged" not in loose.null["what"]
 
 
 def test_layer_is_chosen_inside_the_training_images(world, data):
