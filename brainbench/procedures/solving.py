@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from brainbench import cache as caches
 from brainbench import progress
@@ -168,7 +169,20 @@ def _table(data: Solving, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]
             todo="check that both are about the same stimuli",
         )
     rows = known.loc[list(stimuli.ids)]
-    return rows["i1"].to_numpy(np.float64), rows["ost"].to_numpy(np.float64)
+    return _numbers(rows, "i1"), _numbers(rows, "ost")
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
+    found = pd.to_numeric(rows[column], errors="coerce")
+    text = rows[rows[column].notna() & found.isna()]
+    if len(text):
+        raise InputError(
+            f"{len(text)} of {len(rows)} values of {column} are no numbers, first "
+            f"{text[column].iloc[0]!r} of {text.index.tolist()[0]!r}",
+            allowed="a number for each image, or NaN",
+            todo=f"write NaN where there is no {column}",
+        )
+    return found.to_numpy(np.float64)
 
 
 def _halves(

@@ -3,7 +3,7 @@ import pytest
 
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.dynamics import spearman
+from brainbench.metrics.ranks import spearman
 from brainbench.stats.ceiling import (
     FORMULAS,
     ceiled,

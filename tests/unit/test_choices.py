@@ -361,6 +361,18 @@ def test_layer_is_chosen_inside_the_training_images(world, data):
     assert [row["chosen_in_folds"] for row in score.record.curve] == [0, EXEMPLARS]
 
 
+def test_a_category_without_an_answer(world, data):
+    """Nothing observed in it, and no warning."""
+    table = data.table.copy()
+    table.loc[table.truth == "boat", "choice"] = ""
+    score = benchmark(replace(data, table=table)).score(model_of(world))
+    boats = score.per_unit.coords["object_name"].values == "boat"
+    assert np.isnan(score.per_unit.coords["observed"].values[boats]).all()
+    assert np.isfinite(score.per_unit.coords["observed"].values[~boats]).all()
+    assert np.isfinite(score.per_unit.values).all()
+    assert score.n_excluded == boats.sum()
+
+
 @pytest.mark.parametrize("nothing", ["", None, np.nan])
 def test_answers_that_were_not_given_are_counted(world, data, nothing):
     table = data.table.copy()

@@ -15,7 +15,7 @@ from brainbench.data.arrays import ArrayData
 from brainbench.effort import Sizes
 from brainbench.errors import InputError, NotApplicableError
 from brainbench.interfaces import Benchmark, Settings
-from brainbench.metrics.dynamics import spearman
+from brainbench.metrics.ranks import spearman
 from brainbench.metrics.shared_map import PENALTIES
 from brainbench.presentation import Presentation
 from brainbench.procedures import states as states_module

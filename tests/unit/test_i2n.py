@@ -221,6 +221,20 @@ def test_matrices_of_other_images():
         correlation(np.ones((2, 2)), np.ones((3, 2)))
 
 
+@pytest.mark.parametrize("truth", [TRUTH[:-1], np.r_[TRUTH, 0]])
+def test_truths_of_other_images(truth):
+    matrix = off_truth(np.full((6, 3), 0.5))
+    for call in (normalised, lambda x, t: undefined(x, x, t)):
+        with pytest.raises(InputError, match=rf"shape \(6, 3\) with \({len(truth)},\) truths"):
+            call(matrix, truth)
+        with pytest.raises(InputError, match="a truth of 3 among 3 objects"):
+            call(matrix, TRUTH + 1)
+    with pytest.raises(
+        InputError, match=r"fractions of shape \(6, 3\) and sensitivities of shape \(5, 3\)"
+    ):
+        undefined(matrix, matrix[1:], TRUTH)
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_trial_has_no_halves(n):
     with pytest.raises(InputError, match=f"{n} trials to cut into halves"):

@@ -162,6 +162,21 @@ def test_constant_times_have_no_correlation():
     assert np.isnan(agreement([(np.arange(3), np.full(3, np.nan))], times)).all()
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [(np.arange(3), np.arange(2.0))],
+        [(np.arange(1, 4), np.arange(3.0))],
+        [(np.array([-1]), np.ones(1))],
+    ],
+    ids=["none", "lengths", "beyond", "negative"],
+)
+def test_parts_of_other_images_are_refused(parts):
+    with pytest.raises(InputError, match="rows from 0 to 2\n  next: give the rows"):
+        agreement(parts, np.arange(3.0))
+
+
 def test_counts_of_other_images_are_refused():
     with pytest.raises(InputError, match="draw x image"):
         rank_correlation(np.arange(3.0), np.arange(3.0), counts=np.ones((2, 4)))

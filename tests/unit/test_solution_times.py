@@ -540,6 +540,22 @@ def test_a_table_of_other_images():
         benchmark(data_of(table_of(onset).drop(columns="i1"))).score(model_of(X), Settings())
 
 
+@pytest.mark.parametrize("column", ["ost", "i1"])
+def test_times_that_are_no_numbers(column):
+    X, onset = world()
+    table = table_of(onset).astype({column: object})
+    table.loc[[3, 4], column] = ["late", None]
+    told = f"1 of 80 values of {column} are no numbers, first 'late' of '{IDS[3]}'"
+    with pytest.raises(InputError, match=told):
+        benchmark(data_of(table)).score(model_of(X), Settings())
+
+
+def test_numbers_as_text_are_numbers(scored):
+    X, onset, _, score = scored
+    table = table_of([repr(float(one)) for one in onset + 10])
+    assert benchmark(data_of(table)).score(model_of(X), Settings(seed=3)).raw == score.raw
+
+
 def test_stimuli_without_objects():
     X, onset = world()
     with pytest.raises(InputError, match="without object_name"):
