@@ -130,7 +130,7 @@ def solution_times(
     values = np.asarray(sensitivities, dtype=np.float64)
     wanted = np.asarray(thresholds, dtype=np.float64)
     starts = check_bins(bins)[:, 0]
-    if values.ndim != 2 or values.shape != (len(starts), len(wanted)) or wanted.ndim != 1:
+    if wanted.ndim != 1 or values.shape != (len(starts), len(wanted)):
         raise InputError(
             f"sensitivities of shape {values.shape} with {len(starts)} bins and thresholds of shape "
             f"{wanted.shape}",

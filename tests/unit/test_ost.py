@@ -108,7 +108,12 @@ def test_bins_that_cannot_be_used(bins, named):
 
 @pytest.mark.parametrize(
     ("values", "thresholds"),
-    [(np.zeros((3, 2)), [1, 1]), (np.zeros((4, 2)), [1]), (np.zeros(4), [1])],
+    [
+        (np.zeros((3, 2)), [1, 1]),
+        (np.zeros((4, 2)), [1]),
+        (np.zeros(4), [1]),
+        (np.zeros((4, 2)), 1),
+    ],
 )
 def test_shapes_that_do_not_match(values, thresholds):
     with pytest.raises(InputError, match="one threshold per image"):
