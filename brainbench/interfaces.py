@@ -177,7 +177,7 @@ class Answering(Protocol):
     """A data set with answers of subjects who chose among all categories of a task."""
 
     def answers(self) -> pd.DataFrame:
-        """One row per answer: stimulus_id, truth, choice (empty where none was given), subject."""
+        """One row per answer: stimulus_id, truth, choice (empty or missing where none was given), subject."""
         ...
 
 

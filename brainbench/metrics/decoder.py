@@ -95,8 +95,8 @@ def cross_decode(
     Raises
     ------
     InputError
-        Labels that do not match the images; one class; a class without training images; an image in both
-        parts of a split; features that are NaN, infinite or the same for every image.
+        Labels that do not match the images; one class; no split; a class without training images; an image
+        in both parts of a split; features that are NaN, infinite or the same for every image.
 
     Notes
     -----
@@ -117,10 +117,10 @@ def cross_decode(
     """
     how = how or Readout()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
-    if form not in ("auto", "primal", "dual") or not len(splits):
+    if form not in ("auto", "primal", "dual"):
         raise InputError(
-            f"form={form!r} and {len(splits)} splits",
-            allowed="form 'auto', 'primal' or 'dual', and at least one split",
+            f"form={form!r}",
+            allowed="form 'auto', 'primal' or 'dual'",
             todo="correct the option",
         )
     check_classes(classes, codes, splits)
@@ -143,6 +143,10 @@ def _fit(
     features: FloatArray, codes: AnyArray, asked: FloatArray, how: Readout
 ) -> tuple[FloatArray, bool]:
     """Probabilities of the classes for other images, and whether the iteration came to its end."""
+    if not features.shape[
+        1
+    ]:  # none varies over the training images: each class gets its share of them
+        features, asked = np.zeros((len(features), 1)), np.zeros((len(asked), 1))
     regression = LogisticRegression(C=how.C, solver="newton-cg", tol=how.tol, max_iter=how.max_iter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -166,7 +170,8 @@ def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) ->
     Raises
     ------
     InputError
-        One class; a class without training images; no held-out image; an image in both parts of a split.
+        One class; no split; a class without training images; no held-out image; an image in both parts of
+        a split.
 
     Examples
     --------
@@ -177,6 +182,12 @@ def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) ->
             f"one class, {classes[0]}" if len(classes) else "no labels",
             allowed="at least two classes to tell apart",
             todo="use images of several objects (a larger --limit)",
+        )
+    if not len(splits):
+        raise InputError(
+            "no splits into training and held-out images",
+            allowed="at least one",
+            todo="take the splits from brainbench.stats.splits.paper",
         )
     for train, test in splits:
         _check_split(classes, codes, train, test)

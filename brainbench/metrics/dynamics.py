@@ -18,7 +18,6 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from brainbench.errors import InputError
 from brainbench.metrics.correlation import pearson
@@ -34,7 +33,6 @@ __all__ = [
     "over_images",
     "over_time",
     "scalar",
-    "spearman",
     "usable",
 ]
 
@@ -120,25 +118,6 @@ def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
     return np.where(flat, np.nan, np.where(still, 0.0, r))
 
 
-def spearman(x: NDArray[Any], y: NDArray[Any], /, *, axis: int = 0) -> FloatArray:
-    """Spearman rank correlation over one axis; NaN where one is constant or has a NaN.
-
-    Parameters
-    ----------
-    x, y : array
-        Same shape.
-    axis : int
-        The axis that is correlated over.
-
-    Examples
-    --------
-    >>> spearman(np.array([1.0, 2.0, 9.0]), np.array([0.0, 5.0, 6.0])).round(6)
-    np.float64(1.0)
-    """
-    ranks = [rankdata(one, axis=axis, nan_policy="propagate") for one in (x, y)]
-    return pearson(*ranks, axis=axis)
-
-
 def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
     """Time bins that count towards the scalar.
 
@@ -172,13 +151,24 @@ def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
     array
         NaN where no bin counts, or one that counts has no figure.
 
+    Raises
+    ------
+    InputError
+        Another number of bins.
+
     Examples
     --------
     >>> float(scalar([0.1, 0.8, 0.6], [False, True, True])), float(scalar([0.1], [False]))
     (0.7, nan)
     """
-    counted = np.asarray(bins, dtype=bool)
-    total = np.where(counted, np.asarray(related, dtype=np.float64), 0.0).sum(axis=-1)
+    figures, counted = np.asarray(related, dtype=np.float64), np.asarray(bins, dtype=bool)
+    if not figures.ndim or figures.shape[-1:] != counted.shape[-1:]:
+        raise InputError(
+            f"figures of shape {figures.shape} for bins of shape {counted.shape}",
+            allowed="a figure and whether it counts for each bin, bins last",
+            todo="take both from the same time bins",
+        )
+    total = np.where(counted, figures, 0.0).sum(axis=-1)
     count = counted.sum(axis=-1)
     return cast(FloatArray, total / np.where(count > 0, count, np.nan))
 

@@ -156,6 +156,11 @@ def normalised(
     array, as `sensitivity`
         NaN where it was NaN.
 
+    Raises
+    ------
+    InputError
+        Another number of truths than images, a truth that is no column, or weights of another shape.
+
     Examples
     --------
     >>> normalised(np.array([[np.nan, 1.0], [np.nan, 3.0], [2.0, np.nan]]), np.array([0, 0, 1]))
@@ -164,11 +169,12 @@ def normalised(
            [ 0., nan]])
     """
     values = np.array(sensitivity, dtype=np.float64, ndmin=3)
+    truth = _check_truth(values.shape[1:], truth, what="sensitivities")
     each = _weights(weights, values.shape[-2])
     there = np.isfinite(values)
     filled = np.where(there, values, 0.0)
     for shown in np.unique(truth):
-        rows = np.flatnonzero(np.asarray(truth) == shown)
+        rows = np.flatnonzero(truth == shown)
         weight = each[:, rows, None]
         total = (weight * there[:, rows]).sum(axis=1, keepdims=True)
         mean = (weight * filled[:, rows]).sum(axis=1, keepdims=True)
@@ -326,6 +332,11 @@ def undefined(
         "no hit rate", and "no d'" (no false-alarm rate, or both rates 0 or both 1); empty where all cells
         have one.
 
+    Raises
+    ------
+    InputError
+        Shapes that differ, another number of truths than images, or a truth that is no column.
+
     Examples
     --------
     >>> fraction = np.array([[np.nan, 1.0], [0.0, np.nan]])
@@ -333,8 +344,15 @@ def undefined(
     >>> undefined(fraction, d_prime(fraction, truth), truth)
     {"no d'": 2}
     """
+    if np.shape(fraction) != np.shape(sensitivity):
+        raise InputError(
+            f"fractions of shape {np.shape(fraction)} and sensitivities of shape {np.shape(sensitivity)}",
+            allowed="the same images and objects, in the same order",
+            todo="give the fractions that d_prime was given",
+        )
+    truth = _check_truth(np.shape(fraction), truth, what="fractions")
     cell = np.ones(np.shape(fraction), dtype=bool)
-    np.put_along_axis(cell, np.asarray(truth)[:, None], False, axis=1)
+    np.put_along_axis(cell, truth[:, None], False, axis=1)
     unseen = cell & np.isnan(fraction)
     lost = cell & ~unseen & np.isnan(sensitivity)
     counts = {"no hit rate": int(unseen.sum()), "no d'": int(lost.sum())}
@@ -391,24 +409,29 @@ def _weights(weights: NDArray[Any] | None, n_images: int) -> FloatArray:
 
 
 def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:
-    truth = np.asarray(truth)
-    if matrix.ndim != 2 or truth.shape != matrix.shape[:1] or truth.dtype.kind not in "iu":
-        raise InputError(
-            f"{what} of shape {matrix.shape} with {truth.shape} truths of type {truth.dtype}",
-            allowed="image x object, and for each image the column of what it shows",
-            todo="give the truth as row numbers of the objects",
-        )
-    if truth.size and not 0 <= truth.min() <= truth.max() < matrix.shape[1]:
-        raise InputError(
-            f"a truth of {truth.max()} among {matrix.shape[1]} objects",
-            allowed=f"0 to {matrix.shape[1] - 1}",
-            todo="give all objects that are shown a column",
-        )
+    truth = _check_truth(matrix.shape, truth, what=what)
     if ((matrix < 0) | (matrix > 1)).any():
         low, high = np.nanmin(matrix), np.nanmax(matrix)
         raise InputError(
             f"{what} from {low:.3g} to {high:.3g}",
             allowed="0 to 1, or NaN where there is none",
             todo="give probabilities, not scores or logits",
+        )
+    return truth
+
+
+def _check_truth(shape: tuple[int, ...], truth: NDArray[Any], *, what: str) -> IntArray:
+    truth = np.asarray(truth)
+    if len(shape) != 2 or truth.shape != shape[:1] or truth.dtype.kind not in "iu":
+        raise InputError(
+            f"{what} of shape {shape} with {truth.shape} truths of type {truth.dtype}",
+            allowed="image x object, and for each image the column of what it shows",
+            todo="give the truth as row numbers of the objects",
+        )
+    if truth.size and not 0 <= truth.min() <= truth.max() < shape[1]:
+        raise InputError(
+            f"a truth of {truth.max()} among {shape[1]} objects",
+            allowed=f"0 to {shape[1] - 1}",
+            todo="give all objects that are shown a column",
         )
     return truth.astype(np.intp)

@@ -130,7 +130,7 @@ def solution_times(
     values = np.asarray(sensitivities, dtype=np.float64)
     wanted = np.asarray(thresholds, dtype=np.float64)
     starts = check_bins(bins)[:, 0]
-    if values.ndim != 2 or values.shape != (len(starts), len(wanted)) or wanted.ndim != 1:
+    if wanted.ndim != 1 or values.shape != (len(starts), len(wanted)):
         raise InputError(
             f"sensitivities of shape {values.shape} with {len(starts)} bins and thresholds of shape "
             f"{wanted.shape}",
@@ -181,7 +181,7 @@ def agreement(
     Raises
     ------
     InputError
-        Lengths that differ.
+        No part; lengths that differ; rows that are no images.
 
     Examples
     --------
@@ -191,11 +191,25 @@ def agreement(
     array([1.])
     """
     times = np.asarray(times, dtype=np.float64)
+    _check_parts(parts, times)
     each = [
         rank_correlation(mine, times[rows], counts=None if counts is None else counts[:, rows])
         for rows, mine in parts
     ]
     return cast(FloatArray, np.stack(each, axis=-1))
+
+
+def _check_parts(parts: Sequence[Part], times: FloatArray) -> None:
+    sizes = [(np.shape(rows), np.shape(mine)) for rows, mine in parts]
+    inside = all(
+        not np.size(rows) or 0 <= np.min(rows) <= np.max(rows) < len(times) for rows, _ in parts
+    )
+    if not sizes or times.ndim != 1 or any(one != other for one, other in sizes) or not inside:
+        raise InputError(
+            f"rows and times of shapes {sizes} for times of shape {times.shape}",
+            allowed=f"in each part a time for each row, rows from 0 to {len(times) - 1}",
+            todo="give the rows of the images that were held out together",
+        )
 
 
 def check_bins(bins: NDArray[Any]) -> FloatArray:

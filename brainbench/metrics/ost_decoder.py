@@ -110,8 +110,8 @@ def decode(
     Parameters
     ----------
     bins : iterable of array (image x feature), or of functions that give chunks of its columns
-        Features of each time bin, asked for a few at a time. Bins with the same features, as a model with few
-        states has, are given once.
+        Features of each time bin, asked for a few at a time; bins may have different numbers of them. Bins
+        with the same features, as a model with few states has, are given once.
     labels : array, image
         Object that each image shows.
     splits : sequence of (train, test)
@@ -127,8 +127,8 @@ def decode(
     Raises
     ------
     InputError
-        Labels that do not match the images; one class; a class without training images in some split; an
-        image in both parts of a split; features that are NaN or infinite.
+        Labels that do not match the images; one class; no split; a class without training images in some
+        split; an image in both parts of a split; features that are NaN or infinite.
 
     Notes
     -----
@@ -347,7 +347,11 @@ def _groups(
     """Bins that are trained together, as many as the memory holds."""
     some: list[NDArray[np.float32]] = []
     for features in bins:
-        some.append(_whole(features, n_images))
+        whole = _whole(features, n_images)
+        if some and some[0].shape[1] != whole.shape[1]:  # bins trained together are equally wide
+            yield some
+            some = []
+        some.append(whole)
         # Features, and for each split a batch of them with weights, gradient and two moments.
         each = 4 * some[-1].shape[1] * (n_images + n_splits * 128)
         if (len(some) + 1) * each > _BYTES:

@@ -1,4 +1,4 @@
-"""Spearman correlation of images that count several times, or not at all, as in a bootstrap."""
+"""Rank correlation: over an axis, or of images that count several times or not at all, as in a bootstrap."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from brainbench.errors import InputError
+from brainbench.metrics.correlation import pearson
 
-__all__ = ["midranks", "rank_correlation"]
+__all__ = ["midranks", "rank_correlation", "spearman"]
 
 FloatArray = NDArray[np.float64]
 
@@ -62,6 +64,25 @@ def rank_correlation(
     flat = (aa < 0.25) | (bb < 0.25)
     r = np.clip(ab / np.where(flat, np.nan, np.sqrt(aa * bb)), -1.0, 1.0)
     return cast(FloatArray, r[0] if counts is None else r)
+
+
+def spearman(x: NDArray[Any], y: NDArray[Any], /, *, axis: int = 0) -> FloatArray:
+    """Spearman rank correlation over one axis; NaN where one is constant or has a NaN.
+
+    Parameters
+    ----------
+    x, y : array
+        Same shape.
+    axis : int
+        The axis that is correlated over.
+
+    Examples
+    --------
+    >>> spearman(np.array([1.0, 2.0, 9.0]), np.array([0.0, 5.0, 6.0])).round(6)
+    np.float64(1.0)
+    """
+    ranks = [rankdata(one, axis=axis, nan_policy="propagate") for one in (x, y)]
+    return pearson(*ranks, axis=axis)
 
 
 def midranks(values: NDArray[Any], counts: NDArray[Any]) -> FloatArray:

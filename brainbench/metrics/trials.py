@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.errors import InputError
 
-__all__ = ["Trials", "encode", "fraction_correct", "halves", "halves_of_cells"]
+__all__ = [
+    "Trials",
+    "check_no_gaps",
+    "encode",
+    "fraction_correct",
+    "halves",
+    "halves_of_cells",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -67,8 +74,9 @@ def encode(
     Raises
     ------
     InputError
-        No trial; columns of different lengths; a distractor that is the truth; a choice that is neither; an
-        image with two truths; a name that is not among those given, or an image without a trial.
+        No trial; columns of different lengths; None or NaN in place of a name; a distractor that is the
+        truth; a choice that is neither; an image with two truths; a name that is not among those given, or
+        an image without a trial.
 
     Examples
     --------
@@ -89,6 +97,7 @@ def encode(
             allowed="one of each for every trial, and at least one trial",
             todo="take all columns from one table of trials",
         )
+    check_no_gaps(columns)
     known_images, image = _codes(columns.pop("stimulus_id"), images, "stimulus_id")
     known = tuple(objects) if objects is not None else _all_names(columns.values())
     shown, other, chosen = (_codes(given, known, what)[1] for what, given in columns.items())
@@ -101,6 +110,37 @@ def encode(
         images=known_images,
         objects=known,
     )
+
+
+def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> None:
+    """Refuse columns with None or NaN in place of a name.
+
+    Parameters
+    ----------
+    columns : mapping of str to array, trial
+        By name, all of one length.
+    what : str
+        What their rows are.
+
+    Raises
+    ------
+    InputError
+        A name that is missing; how many there are in each column.
+
+    Examples
+    --------
+    >>> check_no_gaps({"choice": ["cat", "dog"]})
+    """
+    gaps = {name: _absent(values) for name, values in columns.items()}
+    counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
+    if counts:
+        several = ", ".join(f"{count} without {name}" for name, count in counts.items())
+        column = next(iter(counts))
+        raise InputError(
+            f"{several} among {gaps[column].size} {what}, first in row {gaps[column].argmax()}",
+            allowed=f"a name in each of {', '.join(columns)}",
+            todo=f"leave these {what} out (table.dropna(subset={list(counts)})), or set the names",
+        )
 
 
 def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatArray:
@@ -230,8 +270,6 @@ def _codes(
         coded = values.cat if isinstance(values, pd.Series) else values
         codes, found = np.asarray(cast(Any, coded).codes), given.categories.to_numpy(object)
         used = np.unique(codes)
-        if len(used) and used[0] < 0:
-            raise _stranger("nothing", what)
     else:
         codes, found = pd.factorize(_names(values))
         used = np.arange(len(found))
@@ -239,24 +277,23 @@ def _codes(
     place = {name: row for row, name in enumerate(names)}
     strange = [str(found[row]) for row in used if str(found[row]) not in place]
     if strange:
-        raise _stranger(repr(strange[0]), what)
+        raise InputError(
+            f"trials with the {what} {strange[0]!r}",
+            allowed="names among the images and objects that were given",
+            todo="take trials and stimuli from the same data set",
+        )
     table = np.full(len(found), -1, dtype=np.intp)
     table[used] = [place[str(found[row])] for row in used]
     return names, table[codes]
 
 
+def _absent(values: ArrayLike) -> NDArray[np.bool_]:
+    coded = isinstance(values, pd.Series | pd.Categorical)  # their names need not be written out
+    return np.asarray(pd.isna(cast(Any, values) if coded else _names(values)))
+
+
 def _names(values: ArrayLike) -> NDArray[Any]:
-    if isinstance(values, pd.Series | pd.Categorical):
-        return np.asarray(values, dtype=object)
-    return np.asarray(values).astype(object)
-
-
-def _stranger(name: str, what: str) -> InputError:
-    return InputError(
-        f"trials with the {what} {name}",
-        allowed="names among the images and objects that were given",
-        todo="take trials and stimuli from the same data set",
-    )
+    return np.asarray(values, dtype=object)
 
 
 def _check_choices(

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
 from brainbench.interfaces import Answering, Benchmark, Settings
 from brainbench.metrics.choices import image_level, shares, tally
+from brainbench.metrics.trials import check_no_gaps
 from brainbench.procedures.readout import Task
 from brainbench.stats.resample import image_counts
 
@@ -96,26 +98,11 @@ def people_of(
     Raises
     ------
     InputError
-        Data without answers; answers to other images, or with categories that no image shows.
+        Data without answers; answers to other images, with a name missing, with categories that no image
+        shows, or that say otherwise what an image shows.
     """
-    data = source(benchmark.data)
-    if not isinstance(data, Answering):
-        raise InputError(
-            f"data set {data.name!r} for {benchmark.identifier} has no answers()",
-            allowed="a data set with answers among all categories",
-            todo="give it answers(): stimulus_id, truth, choice, subject",
-        )
-    table = data.answers()
-    absent = {"stimulus_id", "choice", "subject"} - set(table.columns)
-    if absent:
-        raise InputError(
-            f"answers without the columns {', '.join(sorted(absent))}",
-            allowed="stimulus_id, truth, choice, subject",
-            todo="name the columns so",
-        )
-    if partial:
-        table = table[table["stimulus_id"].isin(task.ids)]
-    given = table[table["choice"] != ""]
+    table = _table(benchmark, task, partial=partial)
+    given = table[table["choice"].notna() & (table["choice"] != "")]
     n_without, n_given = len(table) - len(given), len(given)
     if partial:  # a category none of whose images is in use has no read-out
         given = given[given["choice"].isin(task.classes)]
@@ -143,9 +130,47 @@ def people_of(
     )
 
 
+def _table(benchmark: Benchmark, task: Task, *, partial: bool) -> pd.DataFrame:
+    """Answers to the images in use, which agree with the stimuli."""
+    data = source(benchmark.data)
+    if not isinstance(data, Answering):
+        raise InputError(
+            f"data set {data.name!r} for {benchmark.identifier} has no answers()",
+            allowed="a data set with answers among all categories",
+            todo="give it answers(): stimulus_id, truth, choice, subject",
+        )
+    table = data.answers()
+    absent = {"stimulus_id", "truth", "choice", "subject"} - set(table.columns)
+    if absent:
+        raise InputError(
+            f"answers without the columns {', '.join(sorted(absent))}",
+            allowed="stimulus_id, truth, choice, subject",
+            todo="name the columns so",
+        )
+    named = ("stimulus_id", "truth", "subject")
+    check_no_gaps({name: table[name] for name in named}, what="answers")
+    if partial:
+        table = table[table["stimulus_id"].isin(task.ids)]
+    rows = _codes(table["stimulus_id"], list(task.ids), "stimulus_id")
+    _check_truth(table, task.labels[rows])
+    return table
+
+
+def _check_truth(table: pd.DataFrame, shown: npt.NDArray[Any]) -> None:
+    wrong = np.flatnonzero(table["truth"].to_numpy(object) != shown)
+    if len(wrong):
+        first = table.iloc[wrong[0]]
+        raise InputError(
+            f"{len(wrong)} of {len(table)} answers with another truth than the stimuli: "
+            f"{first['stimulus_id']!r} shows {first['truth']}, the stimuli say {shown[wrong[0]]}",
+            allowed="one category for every image",
+            todo="correct `truth` of the answers, or object_name of the stimuli",
+        )
+
+
 def _codes(column: Any, names: list[str], what: str) -> IntArray:
     place = {name: row for row, name in enumerate(names)}
-    strange = sorted(set(column) - set(place))
+    strange = sorted(set(column) - set(place), key=str)
     if strange:
         raise InputError(
             f"answers with the {what} {strange[0]!r}, which no stimulus has",

@@ -282,8 +282,11 @@ def _reason(
             "needs at least two"
         )
     if not np.isfinite(raw):
+        over = f"over {used}"
+        if subject.protocol == "brainscore" and cells["cells_used"] > 1:
+            over = f"with random halves of the trials, of {used}: in a half"
         return (
-            f"no correlation over {used}: fewer than two cells have a d' on both sides, or one side "
+            f"no correlation {over}: fewer than two cells have a d' on both sides, or one side "
             "is the same for all images of each pair of objects"
         )
     if not np.isfinite(ceiling):

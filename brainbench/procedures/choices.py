@@ -242,7 +242,13 @@ def _score(
         per_unit=_per_image(made),
         predictions=_predictions(made),
         figures=made.figures(),
-        null=null_of(settings, None if reason else value, people.truth, made.shuffled),
+        null=null_of(
+            settings,
+            None if reason else value,
+            people.truth,
+            made.shuffled,
+            groups=people.groups,
+        ),
         n_units=len(people.ids) - unanswered,
         n_excluded=unanswered,
         n_stimuli=len(stimuli),
@@ -267,7 +273,7 @@ def _per_image(made: _Compared) -> xr.DataArray:
     sides = []
     for matrix in (made.decoding.probabilities, made.people.share):
         own = np.take_along_axis(matrix, truth[:, None], axis=1)[:, 0]
-        means = [np.nanmean(own[truth == one]) for one in range(len(made.people.classes))]
+        means = [nan_mean(own[truth == one], axis=0) for one in range(len(made.people.classes))]
         sides.append(own - np.array(means)[truth])
     return xr.DataArray(
         sides[0],

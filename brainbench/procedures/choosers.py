@@ -13,7 +13,14 @@ from brainbench.data.manifest import source
 from brainbench.errors import InputError
 from brainbench.interfaces import Behaving, Benchmark, ProtocolName, Settings
 from brainbench.metrics.i2n import correlation, d_prime, normalised, two_way
-from brainbench.metrics.trials import Trials, encode, fraction_correct, halves, halves_of_cells
+from brainbench.metrics.trials import (
+    Trials,
+    check_no_gaps,
+    encode,
+    fraction_correct,
+    halves,
+    halves_of_cells,
+)
 from brainbench.procedures.readout import Task
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,7 +94,8 @@ def subject_of(
     Raises
     ------
     InputError
-        Data without trials; trials of other images, or that say otherwise what an image shows.
+        Data without trials; trials of other images, with a name missing, or that say otherwise what an
+        image shows.
     """
     data = source(benchmark.data)
     if not isinstance(data, Behaving):
@@ -120,19 +128,21 @@ def subject_of(
 
 def _trials(table: pd.DataFrame, task: Task, *, partial: bool) -> Trials:
     """Trials of the images in use; objects are those that the read-out names."""
-    absent = {"stimulus_id", "truth", "distractor", "choice"} - set(table.columns)
+    named = ["stimulus_id", "truth", "distractor", "choice"]
+    absent = set(named) - set(table.columns)
     if absent:
         raise InputError(
             f"trials without the columns {', '.join(sorted(absent))}",
             allowed="stimulus_id, truth, distractor, choice, subject",
             todo="name the columns so",
         )
+    check_no_gaps({name: table[name] for name in named})
     if partial:
         kept = table["stimulus_id"].isin(task.ids) & table["distractor"].isin(task.classes)
         table = table[kept]
     ids = sorted(map(str, table["stimulus_id"].unique()))
     return encode(
-        *(table[key] for key in ("stimulus_id", "truth", "distractor", "choice")),
+        *(table[name] for name in named),
         images=ids if set(ids) <= set(task.ids) else task.ids,
         objects=task.classes.tolist(),
     )

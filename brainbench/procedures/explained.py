@@ -139,8 +139,8 @@ class ExplainableVariance:
         Raises
         ------
         InputError
-            No repeated trials in any session; no
-            site with a signal; too few images; a layer that does not vary.
+            No repeated trials in any session; no site with a signal, or none that reaches the floor; too few
+            images; a layer that does not vary.
         """
         repeated, left_out = _repeated(benchmark)
         parts = [_part(self, name, one, model, settings) for name, one in repeated.items()]
@@ -178,12 +178,7 @@ def _part(
     reasons = _reasons(trials, settings.floor)
     counted = reasons == ""
     if not counted.any():
-        why = ", ".join(f"{count} with {reason}" for reason, count in Counter(reasons).items())
-        raise InputError(
-            f"none of {len(reasons)} sites of {label} has a signal: {why}",
-            allowed="sites whose trials have variance over images in common",
-            todo="check the time window and the trials",
-        )
+        raise _nothing_counted(trials, reasons, settings.floor, label)
     used = trials[:, :, counted]
     offered = candidates(benchmark, model, settings, brain.stimuli)
     _check_enough(how, len(brain.stimuli), label, choosing=len(offered) > 1)
@@ -264,6 +259,27 @@ def _reasons(trials: FloatArray, floor: float | None) -> npt.NDArray[np.str_]:
         [power.n_trials < 2, ~(power.power > 0), power.cc_max**2 < least],
         [FEW_TRIALS, NO_POWER, f"reliability CC_max^2 below {least:g}"],
         "",
+    )
+
+
+def _nothing_counted(
+    trials: FloatArray, reasons: npt.NDArray[np.str_], floor: float | None, label: str
+) -> InputError:
+    """No site has a signal, or those that have one are below the floor."""
+    without = _reasons(trials, None)
+    if (without == "").any():
+        highest = signal_power(trials).cc_max[without == ""].max() ** 2
+        return InputError(
+            f"a floor of {floor}: none of {len(reasons)} sites of {label} is that reliable; the highest "
+            f"CC_max^2 is {highest:.3f}",
+            allowed="a floor that some site reaches",
+            todo="give a lower --floor, or leave it away",
+        )
+    why = ", ".join(f"{count} with {reason}" for reason, count in Counter(reasons).items())
+    return InputError(
+        f"none of {len(reasons)} sites of {label} has a signal: {why}",
+        allowed="sites whose trials have variance over images in common",
+        todo="check the time window and the trials",
     )
 
 

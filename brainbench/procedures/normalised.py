@@ -12,10 +12,10 @@ import xarray as xr
 
 from brainbench.assembly import check_unique
 from brainbench.interfaces import Settings
-from brainbench.metrics.ccnorm import Explained, chance_level, explained
+from brainbench.metrics.ccnorm import Explained, Jackknife, chance_level, explained, jackknife
 from brainbench.metrics.signal_power import Power, mean_response, signal_power
 from brainbench.procedures.fitted import Session
-from brainbench.stats.aggregate import nan_mean
+from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import shuffles
 from brainbench.stats.resample import Interval, crossed, image_counts, interval, unit_draws
@@ -59,17 +59,26 @@ class Part:
         counts : array, draw x stimulus, optional
             How often each image counts; signal power is computed again in each draw.
         """
-        fitted = self.session.fitted
-        rows = [fold.test for fold in fitted.folds]
-        sets = list(zip(fitted.predicted, fitted.observed, rows, strict=True))
-        if variant == "schoppe":
-            predicted, observed, together = (np.concatenate(one) for one in zip(*sets, strict=True))
-            sets = [(predicted, observed, together)]
+        sets = self._together() if variant == "schoppe" else self._sets()
         power = self.power if counts is None else signal_power(self.trials, counts=counts)
         return [
             explained(p, y, power, counts=None if counts is None else counts[:, test])
             for p, y, test in sets
         ]
+
+    def jackknife(self) -> Jackknife:
+        """CC_norm of all held-out predictions together, each trial left out in turn; maps stay."""
+        ((predicted, _, rows),) = self._together()
+        return jackknife(self.trials[:, rows], predicted)
+
+    def _sets(self) -> list[tuple[npt.NDArray[Any], ...]]:
+        """Predictions, responses and rows of the test images of each fold."""
+        fitted = self.session.fitted
+        rows = [fold.test for fold in fitted.folds]
+        return [*zip(fitted.predicted, fitted.observed, rows, strict=True)]
+
+    def _together(self) -> list[tuple[npt.NDArray[Any], ...]]:
+        return [tuple(np.concatenate(one) for one in zip(*self._sets(), strict=True))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,7 +220,7 @@ def _shuffled(part: Part, variant: Variant, formula: str, settings: Settings) ->
 
 
 def summary(parts: Sequence[Part], variant: Variant) -> dict[str, Any]:
-    """Further figures: both variants, CC_norm with its sign, CC_max, SPE, chance, counts."""
+    """Further figures: both variants, CC_norm with its sign, jackknife, CC_max, SPE, chance, counts."""
     figures = {name: Figures.of(parts, name) for name in VARIANTS}
     found = [one for part in parts for one in part.explained(variant)]
     signed = figures[variant].signed
@@ -224,12 +233,24 @@ def summary(parts: Sequence[Part], variant: Variant) -> dict[str, Any]:
             name: float(np.nanmean(one.per_site("r2/c"))) for name, one in figures.items()
         },
         "cc_norm": {"mean": float(np.nanmean(signed)), "median": float(np.nanmedian(signed))},
+        "cc_norm_jackknife": _jackknife(parts),
         "cc_max": {"mean": float(cc_max.mean()), "median": float(np.median(cc_max))},
         "spe": {"mean": float(np.nanmean(spe)), "median": float(np.nanmedian(spe))},
         "chance_level": float(chance.mean()),
         "test_images": [one.n_stimuli for one in found],
         "trials_used": {"least": int(n_trials.min()), "most": int(n_trials.max())},
         "constant_predictions": sum(_constant(part, variant) for part in parts),
+    }
+
+
+def _jackknife(parts: Sequence[Part]) -> dict[str, float | None]:
+    """Mean over sites of the estimate of CC_norm, median of its standard error; None of two trials."""
+    found = [part.jackknife() for part in parts]
+    estimate = float(nan_mean(np.concatenate([one.estimate for one in found]), axis=0))
+    error = float(nan_median(np.concatenate([one.error for one in found])))
+    return {
+        "mean": estimate if np.isfinite(estimate) else None,
+        "error_of_a_site": error if np.isfinite(error) else None,
     }
 
 

@@ -42,7 +42,7 @@ class Rule:
         Of `stats.ceiling.FORMULAS`, taken in each bin of the median r and the median c over sites.
     every_bin : bool
         All bins count, as in Brain-Score; else those whose median reliability is `LEAST_RELIABILITY` at
-        least, or all where no trial was repeated.
+        least, or all where there is no reliability.
     """
 
     formula: str
@@ -105,14 +105,33 @@ class Held:
 
     @cached_property
     def c(self) -> FloatArray | None:
-        """Reliability of the held-out responses, varying neuroid x bin; None without repeated trials.
+        """Reliability of the held-out responses, varying neuroid x bin; None with `no_c` where there is none.
 
         Spearman correlation of half means, Spearman-Brown corrected, mean over ten splits of the trials.
         """
         if self.brain.trials is None:
             return None
         once = np.ones((1, len(self.rows)))
-        return np.stack([self._c(int(k), once)[0] for k in np.flatnonzero(self.varying)])
+        found = np.stack([self._c(int(k), once)[0] for k in np.flatnonzero(self.varying)])
+        return None if np.isnan(found).all() else found
+
+    @cached_property
+    def no_c(self) -> str:
+        """Why no neuroid has a reliability in any bin; empty where one has."""
+        if self.c is not None:
+            return ""
+        if self.brain.trials is None:
+            return "only the mean of the trials is there"
+        lost = np.zeros(len(self.rows), dtype=bool)
+        for k in np.flatnonzero(self.varying):
+            for half in half_means(self._trials(int(k))):
+                lost |= np.isnan(half).any(axis=(0, 2))
+        if lost.any():
+            return (
+                f"{int(lost.sum())} of {len(lost)} held-out images without a trial in one half of the "
+                "repetitions"
+            )
+        return "half means of the repetitions do not vary with the image, or are opposites"
 
     def _trials(self, neuroid: int) -> npt.NDArray[Any]:
         """Trials of the held-out stimuli, repetition x stimulus x bin."""
@@ -163,7 +182,7 @@ class Held:
         """
         columns = np.flatnonzero(counted)
         r = np.stack([self._r(int(k), counts) for k in columns], axis=1)
-        if not ceilings or self.brain.trials is None:
+        if not ceilings or self.c is None:
             return r, None
         mine, sites = counts[:, self.rows], np.flatnonzero(self.varying)[columns]
         return r, np.stack([self._c(int(k), mine) for k in sites], axis=1)

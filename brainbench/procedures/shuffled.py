@@ -19,6 +19,8 @@ def null_of(
     value: float | None,
     truth: IntArray,
     score: Callable[[IntArray], float],
+    *,
+    groups: npt.NDArray[Any] | None = None,
 ) -> dict[str, Any] | None:
     """Permutation null of a score; None where none was asked for, or there is no value.
 
@@ -32,11 +34,13 @@ def null_of(
         Which object each image shows: "within-object" shuffles among images of one object.
     score : function
         Score of a model that answers image k as it answered image `order[k]`; NaN where it has none.
+    groups : array, image, optional
+        Images that depend on each other, such as variants of one photograph: exchanged together.
 
     Raises
     ------
     InputError
-        As `shuffles`: within objects, each of which has one image.
+        As `shuffles`: within objects, each of which has one image; no two groups of as many images.
     """
     if settings.null is None or value is None:
         return None
@@ -44,9 +48,11 @@ def null_of(
         len(truth),
         kind=settings.null,
         objects=truth,
+        groups=groups,
         n_draws=settings.null_draws,
         seed=settings.seed,
     )
     draws = np.array([score(order) for order in orders])
-    what = "answers of the model, read-out not fitted again"
+    together = "" if groups is None else ", groups of as many images exchanged whole"
+    what = f"answers of the model{together}, read-out not fitted again"
     return summary(value, draws, kind=settings.null) | {"what": what}

@@ -220,7 +220,8 @@ def _static(
         ci=(0.0, 0.0),
         ci_method=f"{STATIC}: 0 by definition, in every draw",
         draws=np.zeros(N_DRAWS),
-        figures=compared.figures_of_brain() | {"reason": STATIC, "images_used": 0},
+        figures=compared.figures_of_brain()
+        | {"reason": STATIC, "images_used": 0, "fraction_solved": None},
         null=null or None,
         record=_record(how, benchmark, model, settings, compared, layer, None, None),
     )
@@ -249,6 +250,8 @@ def _common(
 
 
 def _no_ceiling(compared: Comparison, c: float) -> str:
+    if np.isnan(c) and compared.brain.gaps:
+        return f"no ceiling, so no {compared.formula}: {compared.brain.gaps}"
     if np.isnan(c):
         return f"no ceiling: halves of the trials order too few images, so no {compared.formula}"
     return f"the ceiling c = {c:.3f} is not positive: no order is reliable, no {compared.formula}"
@@ -276,6 +279,8 @@ def _record(
 ) -> Record:
     brain, paper = compared.brain, settings.protocol == "paper"
     notes = [] if solver else [f"{STATIC}: the score is 0, nothing was decoded"]
+    if brain.gaps:
+        notes.append(f"ceiling: {brain.gaps}")
     if settings.resample == "units":
         notes.append("no interval: solution times are one figure over images, without units")
     if settings.floor is not None:

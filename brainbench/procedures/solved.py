@@ -78,7 +78,7 @@ class Comparison:
 
     def split_half(self, counts: FloatArray | None = None) -> FloatArray:
         """Reliability of the brain's order: halves of the trials; NaN where there are none."""
-        if self.brain.halves is None:
+        if self.brain.halves is None or not self.brain.halves.shape[1]:
             return np.full(() if counts is None else len(counts), np.nan)
         pairs = zip(*self.brain.halves, strict=True)
         each = [rank_correlation(one, other, counts=counts) for one, other in pairs]
@@ -91,6 +91,8 @@ class Comparison:
             return f"{CONVENTION:g}, {CONVENTION_NAME}: no trials"
         if self.conventional:
             return f"{CONVENTION:g}, {CONVENTION_NAME}"
+        if not self.brain.halves.shape[1]:
+            return "none: no halves of the trials have every image"
         return f"{self.brain.halves.shape[1]} halves of the trials, Spearman-Brown corrected"
 
     def value(self, counts: FloatArray | None = None) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from brainbench import cache as caches
 from brainbench import progress
@@ -27,7 +28,7 @@ from brainbench.stats.splits import SPLITS, Split, paper
 from brainbench.stimuli import StimulusSet
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
 
 COLUMNS = ("stimulus_id", "i1", "ost")
 _KIND = "solving"
@@ -54,7 +55,10 @@ class Brain:
     times : array, image
         Object solution time in ms; NaN where the brain never solves the image.
     halves : array, 2 x halving x image, or None
-        Solution times from one half of the trials and from the other; None without trials over time.
+        Solution times from one half of the trials and from the other, of the halvings in which each half has
+        every image; None without trials over time.
+    gaps : str
+        Why halvings were left out; empty where none was.
     partial : bool
         A limit left some images out.
     """
@@ -66,6 +70,7 @@ class Brain:
     thresholds: FloatArray
     times: FloatArray
     halves: FloatArray | None
+    gaps: str
     partial: bool
 
     def folds(self, protocol: str, *, n_splits: int, seed: int) -> list[Split]:
@@ -123,10 +128,11 @@ def brain_of(
         thresholds=thresholds,
         times=times,
         halves=None,
+        gaps="",
         partial=partial,
     )
-    halves = _halves(benchmark, settings, brain, n_splits=n_splits, n_halves=n_halves)
-    return replace(brain, halves=halves)
+    halves, gaps = _halves(benchmark, settings, brain, n_splits=n_splits, n_halves=n_halves)
+    return replace(brain, halves=halves, gaps=gaps)
 
 
 def _bins(benchmark: Benchmark, bin_ms: float) -> FloatArray:
@@ -163,22 +169,38 @@ def _table(data: Solving, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]
             todo="check that both are about the same stimuli",
         )
     rows = known.loc[list(stimuli.ids)]
-    return rows["i1"].to_numpy(np.float64), rows["ost"].to_numpy(np.float64)
+    return _numbers(rows, "i1"), _numbers(rows, "ost")
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
+    found = pd.to_numeric(rows[column], errors="coerce")
+    text = rows[rows[column].notna() & found.isna()]
+    if len(text):
+        raise InputError(
+            f"{len(text)} of {len(rows)} values of {column} are no numbers, first "
+            f"{text[column].iloc[0]!r} of {text.index.tolist()[0]!r}",
+            allowed="a number for each image, or NaN",
+            todo=f"write NaN where there is no {column}",
+        )
+    return found.to_numpy(np.float64)
 
 
 def _halves(
     benchmark: Benchmark, settings: Settings, brain: Brain, *, n_splits: int, n_halves: int
-) -> FloatArray | None:
-    """Solution times of halves of the trials, by the converged decoder in disjoint folds.
+) -> tuple[FloatArray | None, str]:
+    """Solution times of halves of the trials, by the converged decoder in disjoint folds, and what they lack.
 
     They depend on the brain alone and take thousands of decoders, so they are kept in the cache.
     """
     try:
         trials, _, _ = recorded(benchmark, settings)
     except UnknownNameError:  # data that knows solution times only
-        return None
+        return None, ""
     if "time" not in trials.dims or trials.sizes.get("repetition", 1) < 2:
-        return None
+        return None, ""
+    complete, gaps = _complete(trials, brain.bins, n_halves)
+    if not complete.any():
+        return np.empty((2, 0, len(brain.times))), gaps
     folds = brain.folds("paper", n_splits=n_splits, seed=settings.seed)
     key = sha256(
         source(benchmark.data).version,
@@ -194,19 +216,37 @@ def _halves(
     store = caches.default()
     found = store.find(_KIND, key, ".npy")
     if found is not None:
-        return cast(FloatArray, np.load(found))
+        return cast(FloatArray, np.load(found)), gaps
     with store.lock(_KIND, key):
-        times = _halved(trials, brain, folds, n_halves)
+        times = _halved(trials, brain, folds, complete)
         with store.writing(_KIND, key, ".npy") as path, path.open("wb") as stream:
             np.save(stream, times)
-    return times
+    return times, gaps
 
 
-def _halved(trials: Assembly, brain: Brain, folds: Sequence[Split], n_halves: int) -> FloatArray:
+def _complete(trials: Assembly, bins: FloatArray, n_halves: int) -> tuple[BoolArray, str]:
+    """Halvings in which both halves have every image, at every site in every bin; else what they lack."""
+    lost = np.zeros((n_halves, trials.sizes["stimulus"]), dtype=bool)
+    if bool(trials.isnull().any()):
+        for means in _half_means(trials, bins, n_halves):
+            lost |= np.isnan(means).any(axis=(0, 3))
+    complete = np.logical_not(lost.any(axis=1))
+    images, halvings = int(lost.any(axis=0).sum()), int((~complete).sum())
+    gaps = (
+        f"{images} of {lost.shape[1]} images without a trial of each site and bin in one half of the "
+        f"repetitions: {halvings} of {n_halves} halvings left out"
+    )
+    return np.asarray(complete), gaps if images else ""
+
+
+def _halved(
+    trials: Assembly, brain: Brain, folds: Sequence[Split], complete: BoolArray
+) -> FloatArray:
+    n_halves = int(complete.sum())
     label = f"solution times of {2 * n_halves} halves of the trials"
     with progress.current().task(label, len(brain.bins)) as advance:
         (found,) = held_out(
-            _half_means(trials, brain.bins, n_halves, advance),
+            _states(trials, brain.bins, complete, advance),
             brain.objects,
             folds,
             how=Decoder(name="converged"),
@@ -219,12 +259,18 @@ def _halved(trials: Assembly, brain: Brain, folds: Sequence[Split], n_halves: in
     return np.stack(times).reshape(2, n_halves, -1)
 
 
-def _half_means(
-    trials: Assembly, bins: FloatArray, n_halves: int, advance: Callable[[int], None]
+def _states(
+    trials: Assembly, bins: FloatArray, complete: BoolArray, advance: Callable[[int], None]
 ) -> Iterator[FloatArray]:
     """Mean responses image x site, bin by bin, of all first halves and then of all second ones."""
+    for means in _half_means(trials, bins, len(complete)):
+        for half in means:
+            yield from half[complete]
+        advance(1)
+
+
+def _half_means(trials: Assembly, bins: FloatArray, n_halves: int) -> Iterator[FloatArray]:
+    """Means over halves of the trials, 2 x halving x image x site, bin by bin."""
     for start, end in bins:
         responses = np.asarray(time_average(trials, (start, end)).values, dtype=np.float64)
-        for half in half_means(responses, n_splits=n_halves):
-            yield from half
-        advance(1)
+        yield np.stack(half_means(responses, n_splits=n_halves))

@@ -84,7 +84,7 @@ def score_of(
     Raises
     ------
     InputError
-        A floor that no site reaches, or without repeated trials.
+        A floor that no site reaches, or without a reliability.
     """
     held = fitted.held
     brainscore = settings.protocol == "brainscore"
@@ -95,7 +95,7 @@ def score_of(
     mine = None if c is None else c[counted]
     bins = rule.bins(mine, r.shape[1])
     value = float(rule.value(r[counted], mine))
-    reason = None if np.isfinite(value) else _reason(formula, bins, mine)
+    reason = None if np.isfinite(value) else _reason(formula, bins, mine, held.no_c)
     per_bin = nan_median(r[counted].T)
     raw, ceiling = _mean(per_bin, bins), None if mine is None else _mean(nan_median(mine.T), bins)
     made = null = None
@@ -153,7 +153,7 @@ def _counted(held: Held, rule: Rule, floor: float | None) -> tuple[BoolArray, in
     c = held.c
     if c is None:
         raise InputError(
-            f"a floor of {floor} for sites without repeated trials",
+            f"a floor of {floor} for sites without a reliability: {held.no_c}",
             allowed="a floor where reliability is known",
             todo="leave --floor away",
         )
@@ -170,11 +170,11 @@ def _counted(held: Held, rule: Rule, floor: float | None) -> tuple[BoolArray, in
     return counted, int((~counted).sum())
 
 
-def _reason(formula: str, bins: BoolArray, c: FloatArray | None) -> str:
+def _reason(formula: str, bins: BoolArray, c: FloatArray | None, no_c: str) -> str:
     if c is None:
         if formula == "raw":
             return "no correlation: no site's response varies over the held-out images in some bin"
-        return f"no ceiling: {formula} needs repeated trials, and only their mean is there"
+        return f"no ceiling: {formula} needs repeated trials of every image; {no_c}"
     if not bins.any():
         best = np.nanmax(nan_median(c.T), initial=-np.inf)
         return f"no time bin with a median reliability of {LEAST_RELIABILITY:g}; the highest is {best:.3f}"
@@ -293,6 +293,7 @@ def _record(
         },
         layer=chosen.most_common(1)[0][0],
         choices=stated,
+        notes=[f"no ceiling: {held.no_c}"] if held.no_c else [],
     )
 
 

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+_POLE = 1e-9  # what rounding makes of r = -1 lies within
 
 
 class Correlate(Protocol):
@@ -79,8 +80,8 @@ def split_half(
     Raises
     ------
     InputError
-        Fewer than two repetitions, another shape, or no neuroid with a correlation of half means: where an
-        image was shown once only, one of the halves has nothing of it.
+        Fewer than two repetitions, another shape, or no neuroid with a correlation of half means above -1:
+        where an image was shown once only, one of the halves has nothing of it.
 
     Examples
     --------
@@ -94,9 +95,10 @@ def split_half(
     if trials.ndim != 3:
         raise _wrong_trials(trials.shape)
     one, other = half_means(trials, n_splits=n_splits, seed=seed)
-    per_split = spearman_brown(correlate(one, other, axis=1))
+    r = correlate(one, other, axis=1)
+    per_split = spearman_brown(r)
     if np.isnan(per_split).all():
-        raise _no_halves(one, other)
+        raise _no_halves(one, other, r)
     total = aggregate(per_split, protocol="brainscore")
     return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
 
@@ -153,7 +155,7 @@ def spearman_brown(r: ArrayLike) -> FloatArray:
     Returns
     -------
     array
-        NaN at r = -1, where the formula has a pole.
+        NaN within 1e-9 of r = -1, where the formula has a pole.
 
     Examples
     --------
@@ -161,7 +163,7 @@ def spearman_brown(r: ArrayLike) -> FloatArray:
     array([0.66666667,        nan])
     """
     r = np.asarray(r, dtype=np.float64)
-    return 2 * r / np.where(r == -1, np.nan, 1 + r)
+    return 2 * r / np.where(r < -1 + _POLE, np.nan, 1 + r)
 
 
 def known_ceiling(signal: FloatArray, noise_variance: ArrayLike) -> FloatArray:
@@ -264,8 +266,14 @@ def _as_trials(trials: NDArray[Any]) -> FloatArray:
     return trials
 
 
-def _no_halves(one: FloatArray, other: FloatArray) -> InputError:
-    """Why no half means correlate; split x stimulus x neuroid."""
+def _no_halves(one: FloatArray, other: FloatArray, r: FloatArray) -> InputError:
+    """Why no half means, split x stimulus x neuroid, have a reliability."""
+    if np.isfinite(r).any():
+        return InputError(
+            "half means of the repetitions that are opposites: their correlation is -1 in each split",
+            allowed="halves whose correlation is above -1, where 2r / (1 + r) has a pole",
+            todo="check the sign of the trials, or report the raw score (formula 'raw')",
+        )
     empty = (np.isnan(one) | np.isnan(other)).any(axis=(0, 2)).sum()
     what = f"{empty} of {one.shape[1]} images without a trial in one half of the repetitions"
     return InputError(

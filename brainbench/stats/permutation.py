@@ -3,6 +3,9 @@
 Shuffled over the whole set, a score says whether there is any information about the images. Shuffled within
 each object, it keeps what is common to the images of an object: a score above it is information about
 single images.
+
+Images that depend on each other, such as variants of one photograph, are exchanged as a whole: one by one
+they would count as so many independent images, and the null would be narrower than chance.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ def shuffles(
     *,
     kind: Kind = "images",
     objects: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     n_draws: int = 100,
     seed: int = 0,
     name: str = "",
@@ -42,6 +46,9 @@ def shuffles(
         Over the whole set, or only among the images of the same object.
     objects : array, image, optional
         Object shown in each image; needed within objects.
+    groups : array, image, optional
+        Images of one group are exchanged for those of another group of as many images, in any order. A group
+        that is alone with its size keeps its images.
     n_draws : int
         Number of shuffles.
     seed : int
@@ -58,7 +65,7 @@ def shuffles(
     ------
     InputError
         Another kind; fewer than one draw; within objects where there are none, or where each object has
-        one image, so that nothing can be shuffled.
+        one image, so that nothing can be shuffled; no two groups of as many images.
 
     Examples
     --------
@@ -76,11 +83,48 @@ def shuffles(
     if kind == "within-object":
         label = _labels(objects, n_images)
     rng = stream(seed, "shuffles", kind, name)
-    # By label, and at random among those of one label.
-    drawn = np.argsort(label + rng.random((n_draws, n_images)), axis=1)
+    if groups is not None:
+        return _exchanged(np.asarray(groups), label, n_draws=n_draws, rng=rng)
+    return _placed(label, _drawn(label, n_draws=n_draws, rng=rng))
+
+
+def _drawn(label: IntArray, *, n_draws: int, rng: np.random.Generator) -> IntArray:
+    """Rows by label, and at random among those of one label."""
+    return np.argsort(label + rng.random((n_draws, len(label))), axis=1)
+
+
+def _placed(label: IntArray, drawn: IntArray) -> IntArray:
+    """Rows drawn by label, each at a row of its label."""
     orders = np.empty_like(drawn)
     orders[:, np.argsort(label, kind="stable")] = drawn
     return orders
+
+
+def _exchanged(
+    groups: NDArray[Any], label: IntArray, *, n_draws: int, rng: np.random.Generator
+) -> IntArray:
+    """Orders that exchange groups of as many images within a label, their images in any order."""
+    if groups.shape != label.shape:
+        raise InputError(
+            f"groups of shape {groups.shape} for {len(label)} images",
+            allowed="one group for every image",
+            todo="align groups and images by stimulus_id",
+        )
+    pairs = np.stack([label, np.unique(groups, return_inverse=True)[1].ravel()])
+    names, inverse, size = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
+    alike = np.unique(np.stack([names[0], size]), axis=1, return_inverse=True)[1].ravel()
+    if np.bincount(alike).max() < 2:
+        raise InputError(
+            f"{len(size)} groups of {len(label)} images, no two of as many images",
+            allowed="two groups of as many images, of one object when shuffled within objects",
+            todo="use more images (a larger --limit), or shuffle over the whole set: --null images",
+        )
+    block, first = inverse.ravel(), np.cumsum(size) - size
+    source = _placed(alike, _drawn(alike, n_draws=n_draws, rng=rng))
+    inside = _drawn(block, n_draws=n_draws, rng=rng)
+    row = np.sort(block)
+    place = first[source[:, row]] + (np.arange(len(block)) - first[row])
+    return _placed(block, np.take_along_axis(inside, place, axis=1))
 
 
 def _labels(objects: ArrayLike | None, n_images: int) -> IntArray:

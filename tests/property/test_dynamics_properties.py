@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from brainbench.metrics.dynamics import best_layer, over_images, over_time, spearman
+from brainbench.metrics.dynamics import best_layer, over_images, over_time
+from brainbench.metrics.ranks import spearman
 from brainbench.metrics.shared_map import PENALTIES, pls, ridge
 from brainbench.metrics.shared_sgd import Descent, sgd
 from brainbench.metrics.state_components import products

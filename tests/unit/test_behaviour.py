@@ -415,7 +415,20 @@ def test_one_trial_of_each_cell_has_a_raw_figure_and_no_ceiling(world, data):
     assert "halves of the trials share too few cells" in ceiled.reason
     brainscore = benchmark(few).score(model_of(world), Settings(protocol="brainscore"))
     assert brainscore.value is None
-    assert brainscore.reason
+    assert "halves of the trials share too few cells" in brainscore.reason
+
+
+def test_halves_without_a_correlation_are_not_said_to_be_all_trials(world, data):
+    first = data.table.groupby(["stimulus_id", "distractor"]).head(1)
+    one = benchmark(replace(data, table=first))
+    score = one.score(model_of(world), Settings(protocol="brainscore"))
+    assert score.value is None
+    assert score.figures["cells_used"] > 100
+    assert score.reason.startswith(
+        f"no correlation with random halves of the trials, of {score.figures['cells_used']} of 144 "
+        "cells, 144 trials: in a half: fewer than two cells have a d' on both sides"
+    )
+    assert one.score(model_of(world)).reason is None  # over all trials
 
 
 def test_a_single_trial_has_no_halves_for_brainscore(world, data):
@@ -524,6 +537,16 @@ def test_trials_of_other_images(world, data):
 def test_trials_without_a_column(world, data):
     with pytest.raises(InputError, match="trials without the columns choice"):
         benchmark(replace(data, table=data.table.drop(columns="choice"))).score(model_of(world))
+
+
+@pytest.mark.parametrize("column", ["stimulus_id", "truth", "distractor", "choice"])
+@pytest.mark.parametrize("limit", [None, 24])
+def test_trials_with_a_name_missing(world, data, column, limit):
+    table = data.table.copy()
+    table.loc[::3, column] = None
+    told = f"{len(table.iloc[::3])} without {column} among {len(table)} trials"
+    with pytest.raises(InputError, match=told):
+        benchmark(replace(data, table=table)).score(model_of(world), Settings(limit=limit))
 
 
 def test_no_trials(world, data):

@@ -3,7 +3,7 @@ import pytest
 
 from brainbench.errors import InputError, UnknownNameError
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.dynamics import spearman
+from brainbench.metrics.ranks import spearman
 from brainbench.stats.ceiling import (
     FORMULAS,
     ceiled,
@@ -69,6 +69,13 @@ def test_images_that_were_shown_once_leave_no_halves_to_correlate():
         split_half(np.ones((4, 5, 2)), correlate=pearson)
 
 
+def test_halves_that_are_opposites_are_not_said_to_be_constant():
+    signal, _ = trials()
+    told = r"opposites: their correlation is -1.*\n  allowed: .* pole\n  next: check the sign"
+    with pytest.raises(InputError, match=told):
+        split_half(np.stack([signal, -signal]), correlate=pearson)
+
+
 def test_another_correlation_can_be_given():
     _, D = trials()
     result = split_half(D, correlate=lambda x, y, *, axis: 0 * pearson(x, y, axis=axis) + 0.5)
@@ -92,7 +99,8 @@ def test_rank_correlation_does_not_see_an_outlier():
 
 def test_spearman_brown():
     np.testing.assert_allclose(spearman_brown([0.0, 0.5, 1.0, -0.5]), [0, 2 / 3, 1, -2])
-    assert np.isnan(spearman_brown(-1.0))
+    assert np.isnan(spearman_brown([-1.0, -1.0 + 1e-16, -1.0 - 1e-16, -1.0 + 5e-10])).all()
+    assert spearman_brown(-1.0 + 1e-6) == pytest.approx(-2e6, rel=1e-5)
 
 
 def test_known_ceiling():

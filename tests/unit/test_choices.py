@@ -343,6 +343,10 @@ def test_null(world, data, kind):
     score = benchmark(data).score(model_of(world), Settings(null=kind, null_draws=50))
     assert score.null["p"] == score.null["resolution"] == pytest.approx(1 / 51)
     assert abs(score.null["mean"]) < 0.05
+    loose = benchmark(data, group=None).score(model_of(world), Settings(null=kind, null_draws=50))
+    assert loose.null["sd"] < score.null["sd"]  # images of one exemplar are no independent images
+    assert "exchanged whole" in score.null["what"]
+    assert "exchanged" not in loose.null["what"]
 
 
 def test_layer_is_chosen_inside_the_training_images(world, data):
@@ -357,9 +361,22 @@ def test_layer_is_chosen_inside_the_training_images(world, data):
     assert [row["chosen_in_folds"] for row in score.record.curve] == [0, EXEMPLARS]
 
 
-def test_answers_that_were_not_given_are_counted(world, data):
+def test_a_category_without_an_answer(world, data):
+    """Nothing observed in it, and no warning."""
     table = data.table.copy()
-    table.loc[table.stimulus_id == "im000", "choice"] = ""
+    table.loc[table.truth == "boat", "choice"] = ""
+    score = benchmark(replace(data, table=table)).score(model_of(world))
+    boats = score.per_unit.coords["object_name"].values == "boat"
+    assert np.isnan(score.per_unit.coords["observed"].values[boats]).all()
+    assert np.isfinite(score.per_unit.coords["observed"].values[~boats]).all()
+    assert np.isfinite(score.per_unit.values).all()
+    assert score.n_excluded == boats.sum()
+
+
+@pytest.mark.parametrize("nothing", ["", None, np.nan])
+def test_answers_that_were_not_given_are_counted(world, data, nothing):
+    table = data.table.copy()
+    table.loc[table.stimulus_id == "im000", "choice"] = nothing
     score = benchmark(replace(data, table=table)).score(model_of(world))
     assert score.figures["answers_without_choice"] == SUBJECTS
     assert score.excluded == {"no answer": 1}
@@ -418,9 +435,28 @@ def test_bad_data(world, data):
         table.loc[0, column] = value
         with pytest.raises(InputError, match=told):
             benchmark(replace(data, table=table)).score(model_of(world))
-    with pytest.raises(InputError, match="answers without the columns subject"):
-        benchmark(replace(data, table=data.table.drop(columns="subject"))).score(model_of(world))
+    for column in ("subject", "truth"):
+        with pytest.raises(InputError, match=f"answers without the columns {column}"):
+            benchmark(replace(data, table=data.table.drop(columns=column))).score(model_of(world))
     with pytest.raises(InputError, match="0, 0, 0"):
         benchmark(replace(data, table=data.table.assign(choice=""))).score(model_of(world))
     with pytest.raises(InputError, match="a column pose"):
         benchmark(data, group="pose").score(model_of(world))
+
+
+@pytest.mark.parametrize("column", ["stimulus_id", "truth", "subject"])
+@pytest.mark.parametrize("limit", [None, 40])
+def test_answers_with_a_name_missing(world, data, column, limit):
+    table = data.table.copy()
+    table.loc[::5, column] = np.nan
+    told = f"{len(table.iloc[::5])} without {column} among {len(table)} answers, first in row 0"
+    one = benchmark(replace(data, table=table), group=None)
+    with pytest.raises(InputError, match=told):
+        one.score(model_of(world), Settings(limit=limit))
+
+
+def test_answers_that_contradict_the_stimuli(world, data):
+    table = data.table.assign(truth=data.table.truth.to_numpy()[::-1])
+    wrong = (table.truth != data.table.truth).sum()
+    with pytest.raises(InputError, match=f"^{wrong} of {len(table)} answers with another truth"):
+        benchmark(replace(data, table=table)).score(model_of(world))

@@ -196,6 +196,17 @@ def test_features_that_say_nothing(form):
         cross_decode(np.ones((N, 5)), labels, folds, form=form)
 
 
+@pytest.mark.parametrize("form", ["primal", "dual", "auto"])
+def test_features_that_are_constant_over_the_training_images_give_each_class_its_share(form):
+    X, labels, folds = draw(p=200)
+    train, test = folds[0]
+    X[train] = 1.0
+    made = cross_decode(X, labels, [(train, test)], form=form)
+    share = [np.mean(labels[train] == name) for name in made.classes]
+    np.testing.assert_allclose(made.probabilities[0], np.tile(share, (len(test), 1)), atol=1e-4)
+    assert made.n_unfinished == 0
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_features_that_are_not_numbers(bad):
     X, labels, folds = draw()
@@ -204,8 +215,10 @@ def test_features_that_are_not_numbers(bad):
         cross_decode(X, labels, folds)
 
 
-@pytest.mark.parametrize("options", [{"form": "fast"}, {"splits": []}])
-def test_bad_options(options):
+@pytest.mark.parametrize(
+    ("options", "told"), [({"form": "fast"}, "form='fast'"), ({"splits": []}, "no splits into")]
+)
+def test_bad_options(options, told):
     X, labels, folds = draw()
-    with pytest.raises(InputError, match="form="):
+    with pytest.raises(InputError, match=told):
         cross_decode(X, labels, **{"splits": folds, **options})

@@ -5,7 +5,8 @@ import pytest
 
 from brainbench.errors import InputError
 from brainbench.metrics import sample_sums, state_components
-from brainbench.metrics.dynamics import best_layer, over_images, over_time, scalar, spearman, usable
+from brainbench.metrics.dynamics import best_layer, over_images, over_time, scalar, usable
+from brainbench.metrics.ranks import spearman
 from brainbench.metrics.shared_map import fit, pls, prepare, ridge
 from brainbench.metrics.shared_sgd import Descent, sgd
 from brainbench.metrics.state_components import products
@@ -172,6 +173,14 @@ def test_scalar_by_hand():
     assert np.isnan(scalar(related, usable(c, least=0.7)))
     drawn = scalar(np.stack([related, related]), np.stack([usable(c), usable(c, least=0.5)]))
     np.testing.assert_allclose(drawn, [0.625, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("related", "bins"), [([0.1, 0.2], [True]), ([0.1], [True, False]), (0.1, True)]
+)
+def test_scalar_of_other_bins(related, bins):
+    with pytest.raises(InputError, match="a figure and whether it counts for each bin"):
+        scalar(related, bins)
 
 
 def test_equal_layers_give_the_first():

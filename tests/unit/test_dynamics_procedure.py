@@ -1,5 +1,6 @@
 """The road from recordings and activations over time to a Score of neural dynamics."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from brainbench.data.arrays import ArrayData
 from brainbench.effort import Sizes
 from brainbench.errors import InputError, NotApplicableError
 from brainbench.interfaces import Benchmark, Settings
-from brainbench.metrics.dynamics import spearman
+from brainbench.metrics.ranks import spearman
 from brainbench.metrics.shared_map import PENALTIES
 from brainbench.presentation import Presentation
 from brainbench.procedures import states as states_module
@@ -419,6 +420,7 @@ def test_no_trials_no_ceiling(data, moving):
     found = benchmark(mean_only).score(model_of(mean_only, X))
     assert found.value is None
     assert "needs repeated trials" in found.reason
+    assert found.reason.endswith("only the mean of the trials is there")
     assert found.figures["c"] is None
     raw = benchmark(mean_only).score(model_of(mean_only, X), Settings(formula="raw"))
     assert raw.value == pytest.approx(np.mean(raw.figures["r"]))
@@ -427,6 +429,45 @@ def test_no_trials_no_ceiling(data, moving):
     assert "needs repeated trials" in benchmark(one_trial).score(model_of(one_trial, X)).reason
     with pytest.raises(InputError, match=r"a floor of 0\.1 for sites without"):
         benchmark(mean_only).score(model_of(mean_only, X), Settings(floor=0.1))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_an_image_that_was_shown_once_costs_the_ceiling_not_the_raw_score(moving, protocol):
+    X, _, trials = moving
+    holes = trials.copy()
+    holes[1:, :3] = np.nan
+    plain = brain(None, trials=trials, time=TIME)
+    recorded = plain.regions["IT"].copy(data=holes).assign_attrs(missing="nan")
+    one = benchmark(replace(plain, regions={"IT": recorded}), n_components=3)
+    model, settings = model_of(plain, X), Settings(formula="raw", protocol=protocol)
+    raw = one.score(model, settings)
+    assert raw.value == raw.raw == pytest.approx(np.mean(raw.figures["r"])) != 0
+    assert (raw.ceiling, raw.figures["c"]) == (None, None)
+    assert all(raw.figures["bins_used"])
+    assert raw.ci[0] < raw.value < raw.ci[1]
+    held_out = raw.record.choices["held_out_images"]
+    count = 3 if protocol == "paper" else r"\d"
+    told = rf"{count} of {held_out} held-out images without a trial in one half of the repetitions"
+    assert any(re.fullmatch(f"no ceiling: {told}", note) for note in raw.record.notes)
+    ceiled = one.score(model, replace(settings, formula="r/sqrt(c)"))
+    assert (ceiled.value, ceiled.raw) == (None, raw.raw)
+    assert re.search(
+        rf"no ceiling: r/sqrt\(c\) needs repeated trials of every image; {told}", ceiled.reason
+    )
+    with pytest.raises(
+        InputError, match=rf"a floor of 0\.1 for sites without a reliability: {told}"
+    ):
+        one.score(model, replace(settings, floor=0.1))
+
+
+@pytest.mark.parametrize("second", [1.0, 0.0, -1.0])
+def test_halves_without_a_reliability_say_so(moving, second):
+    """The halves are opposites, or one of them does not vary: reliability has no figure in any bin."""
+    _, signal, _ = moving
+    one = held(np.stack([signal, second * signal]))
+    assert (one.c is None) == (second < 1)
+    expected = "half means of the repetitions do not vary with the image, or are opposites"
+    assert one.no_c == (expected if second < 1 else "")
 
 
 def test_noise_alone_has_no_bin_that_counts(moving):

@@ -106,6 +106,21 @@ def test_schoppe_takes_the_held_out_predictions_together(linear):
     assert score.figures["test_images"] == [N]
 
 
+def test_jackknife_leaves_trials_out_of_the_held_out_predictions(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials, objects=False)
+    score = benchmark(data).score(model_of(data, X))
+    table = score.predictions.sortby("stimulus_id")
+    expected = ccnorm.jackknife(in_order(data, trials), table.predicted.values)
+    found = score.figures["cc_norm_jackknife"]
+    assert found["mean"] == pytest.approx(expected.estimate.mean(), rel=1e-10)
+    assert found["error_of_a_site"] == pytest.approx(np.median(expected.error), rel=1e-10)
+    assert 0 < found["error_of_a_site"] < 0.2
+    two = brain(None, trials=trials[:2], objects=False)
+    nothing = benchmark(two).score(model_of(two, X)).figures["cc_norm_jackknife"]
+    assert nothing == {"mean": None, "error_of_a_site": None}
+
+
 def test_both_variants_are_told(linear):
     X, _, trials = linear
     data = brain(None, trials=trials, objects=False)
@@ -321,6 +336,21 @@ def test_unreliable_sites_are_left_out_on_request(linear):
     assert score.per_unit.ceiling.min() >= 0.4
 
 
+def test_a_floor_above_every_site_is_named_as_the_cause(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials, objects=False)
+    with pytest.raises(InputError) as told:
+        benchmark(data).score(model_of(data, X), Settings(floor=0.999))
+    assert told.value.got == (
+        "a floor of 0.999: none of 6 sites of Known.IT-pls is that reliable; "
+        "the highest CC_max^2 is 0.961"
+    )
+    assert told.value.todo == "give a lower --floor, or leave it away"
+    noise = brain(None, trials=np.full_like(trials, 2.0), objects=False)
+    with pytest.raises(InputError, match=r"none of 6 sites .* has a signal: 6 with signal power"):
+        benchmark(noise).score(model_of(noise, X), Settings(floor=0.999))
+
+
 def test_constant_prediction_counts_as_0_and_is_told(linear):
     _, signal, trials = linear
     data = brain(None, trials=trials, objects=False)
@@ -473,7 +503,7 @@ def test_no_site_with_a_signal(linear):
     with pytest.raises(InputError, match=r"none of 6 sites .*: 6 with signal power not above 0"):
         benchmark(data).score(model_of(data, X))
     noisy = brain(None, trials=trials[::2] + linear[1], objects=False)
-    with pytest.raises(InputError, match=r"6 with reliability CC_max\^2 below 0\.99"):
+    with pytest.raises(InputError, match=r"a floor of 0\.99: none of 6 sites"):
         benchmark(noisy).score(model_of(noisy, X), Settings(floor=0.99))
 
 

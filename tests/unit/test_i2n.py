@@ -164,10 +164,29 @@ def test_names_that_do_not_fit(names, told):
         encode(*COLUMNS, **names)
 
 
-def test_missing_name_in_categories():
-    column = pd.Series(["a", None, "b"], dtype="category")
-    with pytest.raises(InputError, match="trials with the stimulus_id nothing"):
-        encode(column, *COLUMNS[1:])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("kind", [list, pd.Series, "category"])
+def test_missing_names_are_counted(kind, place, missing):
+    """They are no answer: as a row of their own they would be counted as the last name."""
+    columns = [
+        pd.Series(one, dtype="category") if kind == "category" else kind(one) for one in COLUMNS
+    ]
+    gap = [COLUMNS[place][0], missing, missing]
+    columns[place] = pd.Series(gap, dtype="category") if kind == "category" else kind(gap)
+    name = ("stimulus_id", "truth", "distractor", "choice")[place]
+    with pytest.raises(
+        InputError, match=f"^2 without {name} among 3 trials, first in row 1"
+    ) as told:
+        encode(*columns)
+    assert f"table.dropna(subset=['{name}'])" in told.value.todo
+
+
+def test_all_names_missing():
+    nothing = np.full(3, np.nan)
+    told = "3 without truth, 3 without choice among 3 trials, first in row 0"
+    with pytest.raises(InputError, match=told):
+        encode(COLUMNS[0], nothing, COLUMNS[2], nothing)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +219,20 @@ def test_weights_of_other_images():
 def test_matrices_of_other_images():
     with pytest.raises(InputError, match=r"matrices of shape \(2, 2\) and \(3, 2\)"):
         correlation(np.ones((2, 2)), np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("truth", [TRUTH[:-1], np.r_[TRUTH, 0]])
+def test_truths_of_other_images(truth):
+    matrix = off_truth(np.full((6, 3), 0.5))
+    for call in (normalised, lambda x, t: undefined(x, x, t)):
+        with pytest.raises(InputError, match=rf"shape \(6, 3\) with \({len(truth)},\) truths"):
+            call(matrix, truth)
+        with pytest.raises(InputError, match="a truth of 3 among 3 objects"):
+            call(matrix, TRUTH + 1)
+    with pytest.raises(
+        InputError, match=r"fractions of shape \(6, 3\) and sensitivities of shape \(5, 3\)"
+    ):
+        undefined(matrix, matrix[1:], TRUTH)
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -108,7 +108,12 @@ def test_bins_that_cannot_be_used(bins, named):
 
 @pytest.mark.parametrize(
     ("values", "thresholds"),
-    [(np.zeros((3, 2)), [1, 1]), (np.zeros((4, 2)), [1]), (np.zeros(4), [1])],
+    [
+        (np.zeros((3, 2)), [1, 1]),
+        (np.zeros((4, 2)), [1]),
+        (np.zeros(4), [1]),
+        (np.zeros((4, 2)), 1),
+    ],
 )
 def test_shapes_that_do_not_match(values, thresholds):
     with pytest.raises(InputError, match="one threshold per image"):
@@ -160,6 +165,21 @@ def test_constant_times_have_no_correlation():
     static = (np.arange(3), np.full(3, 70.0))
     assert np.isnan(agreement([static], times)).all()
     assert np.isnan(agreement([(np.arange(3), np.full(3, np.nan))], times)).all()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [(np.arange(3), np.arange(2.0))],
+        [(np.arange(1, 4), np.arange(3.0))],
+        [(np.array([-1]), np.ones(1))],
+    ],
+    ids=["none", "lengths", "beyond", "negative"],
+)
+def test_parts_of_other_images_are_refused(parts):
+    with pytest.raises(InputError, match="rows from 0 to 2\n  next: give the rows"):
+        agreement(parts, np.arange(3.0))
 
 
 def test_counts_of_other_images_are_refused():

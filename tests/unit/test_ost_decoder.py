@@ -14,6 +14,9 @@ from brainbench.metrics.softmax import minimise
 from brainbench.stats.splits import brainscore, paper
 
 CONVERGED = Decoder(name="converged")
+BOTH = pytest.mark.parametrize(
+    "how", [CONVERGED, Decoder(epochs=1)], ids=["converged", "published"]
+)
 N, CLASSES = 120, 4
 
 
@@ -182,6 +185,17 @@ def test_how_many_bins_are_trained_together_does_not_matter(monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@BOTH
+def test_bins_may_have_different_numbers_of_features(how):
+    X, labels = images(8)
+    splits = folds(labels, n_splits=2)
+    mixed = list(decode([X, X[:, :3], X], labels, splits, how=how))
+    for width, places in ((8, [0, 2]), (3, [1])):
+        alike = list(decode([X[:, :width]] * 3, labels, splits, how=how))
+        for k in places:
+            np.testing.assert_allclose(mixed[k], alike[k], atol=1e-6)
+
+
 def test_a_long_training_ends_at_the_minimum_of_its_loss():
     """The bias is penalised there, as a weight of a constant feature, and free in `converged`."""
     X, labels = images(10)
@@ -224,16 +238,19 @@ def test_initial_weights():
 
 # ---- bad input -------------------------------------------------------------------------------------
 
-BOTH = pytest.mark.parametrize(
-    "how", [CONVERGED, Decoder(epochs=1)], ids=["converged", "published"]
-)
-
 
 @BOTH
 def test_one_class(how):
     X, _ = images(4)
     with pytest.raises(InputError, match="one class, cat"):
         decode([X], ["cat"] * N, [(np.arange(60), np.arange(60, N))], how=how)
+
+
+@BOTH
+def test_no_splits(how):
+    X, labels = images(4)
+    with pytest.raises(InputError, match="no splits into training and held-out images"):
+        decode([X], labels, [], how=how)
 
 
 @BOTH

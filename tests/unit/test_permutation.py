@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from brainbench.errors import InputError
+from brainbench.metrics.choices import image_level
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
 from brainbench.metrics.pls import cross_predict
@@ -105,6 +106,52 @@ def test_within_object_the_common_part_of_an_object_stays():
     assert p_value(observed, within) > 0.01
 
 
+def test_groups_are_exchanged_whole_and_all_of_their_orders_occur():
+    groups = np.array(list("pqpqrssrt"))
+    orders = shuffles(9, groups=groups, n_draws=20000)
+    assert (np.sort(orders, axis=1) == np.arange(9)).all()
+    for name in "pqrs":
+        assert all(len(set(groups[order[groups == name]])) == 1 for order in orders[:200])
+    assert (orders[:, 8] == 8).all()  # alone with its size
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 24 * 2**4
+    assert counts.min() > 20
+
+
+def test_groups_within_an_object_stay_with_it():
+    objects = np.repeat(["cat", "dog"], [4, 5])
+    groups = list("pqpqrssrt")
+    orders = shuffles(9, kind="within-object", objects=objects, groups=groups, n_draws=1000)
+    assert (objects[orders] == objects).all()
+    assert len(np.unique(orders, axis=0)) == 8 * 8
+
+
+def test_p_is_uniform_for_unrelated_groups_exchanged_whole_and_not_one_by_one():
+    """Images of a photograph are alike on both sides: they are not so many independent images."""
+    rng = np.random.default_rng(0)
+    photo = np.repeat(np.arange(40), 5)
+    truth = photo // 10
+
+    def side():
+        return 2 * rng.standard_normal((40, 4))[photo] + rng.standard_normal((200, 4))
+
+    def p_of(x, y, **options):
+        orders = shuffles(200, kind="within-object", objects=truth, n_draws=19, **options)
+        draws = np.array([image_level(x[order], y, truth)[0] for order in orders])
+        return p_value(image_level(x, y, truth)[0], draws)
+
+    found = [
+        (p_of(x, y, groups=photo, seed=k), p_of(x, y, seed=k))
+        for k, (x, y) in enumerate((side(), side()) for _ in range(300))
+    ]
+    whole, single = np.array(found).T
+    for level in (0.05, 0.25, 0.5, 0.75):
+        assert np.mean(whole <= level) == pytest.approx(
+            level, abs=3 * np.sqrt(level * (1 - level) / 300)
+        )
+    assert np.mean(single <= 0.05) > 0.12
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 
@@ -133,3 +180,17 @@ def test_nothing_to_shuffle_within(objects, told):
         InputError, match=rf"{told}.*\n  allowed: the object .*\n  next: shuffle over"
     ):
         shuffles(4, kind="within-object", objects=objects)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"groups": list("aabb"), "kind": "within-object", "objects": list("xxyy")},
+         "2 groups of 4 images, no two of as many images"),
+        ({"groups": list("abbb")}, "2 groups of 4 images, no two of as many"),
+        ({"groups": list("abb")}, r"groups of shape \(3,\) for 4 images"),
+    ],
+)  # fmt: skip
+def test_groups_that_cannot_be_exchanged(options, told):
+    with pytest.raises(InputError, match=told):
+        shuffles(4, **options)

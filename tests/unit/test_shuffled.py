@@ -41,6 +41,14 @@ def test_answers_move_over_all_images_or_within_an_object(kind):
     assert len({tuple(order) for order in orders}) > 25
 
 
+def test_groups_move_together():
+    groups = np.repeat(np.arange(6), 2)
+    orders = []
+    null = null_of(SETTINGS, 0.5, TRUTH, lambda order: orders.append(order) or 0.0, groups=groups)
+    assert all((np.ptp(groups[order].reshape(6, 2), axis=1) == 0).all() for order in orders)
+    assert "groups of as many images exchanged whole" in null["what"]
+
+
 def test_one_image_of_each_object():
     with pytest.raises(InputError, match="12 objects of 12 images"):
         null_of(Settings(null="within-object", null_draws=3), 0.5, np.arange(12), lambda _: 0.0)

@@ -309,6 +309,7 @@ def test_a_static_model_scores_zero(kind, protocol):
     assert (score.value, score.raw, score.ci) == (0.0, 0.0, (0.0, 0.0))
     assert score.reason is None
     assert score.figures["reason"] == "static model"
+    assert score.figures["fraction_solved"] is None  # nothing was decoded
     assert score.excluded == {"static model": N}
     assert any("static model" in note for note in score.record.notes)
     assert not score.draws.any()
@@ -539,6 +540,22 @@ def test_a_table_of_other_images():
         benchmark(data_of(table_of(onset).drop(columns="i1"))).score(model_of(X), Settings())
 
 
+@pytest.mark.parametrize("column", ["ost", "i1"])
+def test_times_that_are_no_numbers(column):
+    X, onset = world()
+    table = table_of(onset).astype({column: object})
+    table.loc[[3, 4], column] = ["late", None]
+    told = f"1 of 80 values of {column} are no numbers, first 'late' of '{IDS[3]}'"
+    with pytest.raises(InputError, match=told):
+        benchmark(data_of(table)).score(model_of(X), Settings())
+
+
+def test_numbers_as_text_are_numbers(scored):
+    X, onset, _, score = scored
+    table = table_of([repr(float(one)) for one in onset + 10])
+    assert benchmark(data_of(table)).score(model_of(X), Settings(seed=3)).raw == score.raw
+
+
 def test_stimuli_without_objects():
     X, onset = world()
     with pytest.raises(InputError, match="without object_name"):
@@ -578,15 +595,55 @@ def test_bins_that_the_clock_does_not_cover():
         benchmark(data_of(table_of(onset))).score(model_of(X, clock=short), Settings())
 
 
-def test_a_bin_that_was_not_recorded():
-    X, onset = world()
+def gapped(onset, trials):
+    """Data in which some trials are missing."""
+    data = data_of(table_of(onset), trials=np.zeros_like(trials))
+    declared = data.regions["IT"].copy(data=trials).assign_attrs(missing="nan")
+    return replace(data, regions={"IT": declared})
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_an_image_that_was_shown_once_costs_the_ceiling_not_the_score(scored, protocol):
+    X, onset, whole, _ = scored
+    trials = trials_of(X)
+    trials[1:, 0] = np.nan
+    data, settings = gapped(onset + 10, trials), Settings(seed=3, protocol=protocol)
+    score = benchmark(data).score(model_of(X), settings)
+    assert score.value == benchmark(whole).score(model_of(X), settings).value
+    assert score.ceiling == (None if protocol == "paper" else CONVENTION)
+    assert score.figures["ceiling_split_half"] is None
+    told = (
+        f"1 of {N} images without a trial of each site and bin in one half of the repetitions: "
+        f"{HALVES} of {HALVES} halvings left out"
+    )
+    assert f"ceiling: {told}" in score.record.notes
+    if protocol == "paper":
+        assert score.record.choices["ceiling"].startswith("none: no halves of the trials")
+        ceiled = benchmark(data).score(model_of(X), replace(settings, formula="r/sqrt(c)"))
+        assert (ceiled.value, ceiled.raw) == (None, score.raw)
+        assert ceiled.reason == f"no ceiling, so no r/sqrt(c): {told}"
+
+
+def test_a_bin_of_a_site_that_was_not_recorded_costs_the_ceiling(scored):
+    X, onset, _, whole = scored
     trials = trials_of(X)
     trials[:, :, 2, 4] = np.nan
-    data = data_of(table_of(onset), trials=trials_of(X))
-    declared = data.regions["IT"].copy(data=trials).assign_attrs(missing="nan")
-    data = replace(data, regions={"IT": declared})
-    with pytest.raises(InputError, match="nan in feature 2"):
-        benchmark(data).score(model_of(X), Settings())
+    score = benchmark(gapped(onset + 10, trials)).score(model_of(X), Settings(seed=3))
+    assert (score.value, score.ceiling) == (whole.value, None)
+    assert f"{N} of {N} images without a trial of each site and bin" in "".join(score.record.notes)
+
+
+def test_halvings_without_a_gap_make_the_ceiling():
+    X, onset = world()
+    trials = trials_of(X)
+    trials[2:, 5] = np.nan
+    halves = half_means(np.where(np.arange(6)[:, None] < 2, 0.0, np.nan), n_splits=6)
+    kept = ~np.isnan(halves).any(axis=(0, 2))
+    assert 0 < kept.sum() < 6
+    score = benchmark(gapped(onset, trials), n_halves=6).score(model_of(X), Settings())
+    assert score.record.choices["ceiling"].startswith(f"{kept.sum()} halves of the trials")
+    assert f"{(~kept).sum()} of 6 halvings left out" in "".join(score.record.notes)
+    assert score.ceiling > 0.5
 
 
 def test_one_trial_has_no_halves():
@@ -599,7 +656,7 @@ def test_one_trial_has_no_halves():
 def test_halves_that_disagree_give_no_ceiled_value(monkeypatch):
     X, onset = world()
     reversed_order = np.stack([onset, -onset])[:, None]
-    monkeypatch.setattr(solving, "_halves", lambda *_, **__: reversed_order)
+    monkeypatch.setattr(solving, "_halves", lambda *_, **__: (reversed_order, ""))
     data = data_of(table_of(onset))
     score = benchmark(data).score(model_of(X), Settings(formula="r/c"))
     assert score.value is None
