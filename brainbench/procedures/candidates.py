@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,11 @@ from brainbench.metrics.gram import Gram, gram
 from brainbench.stimuli import StimulusSet
 from brainbench.timeline import Span, Timeline
 
+log = logging.getLogger(__name__)
+
 CHUNK_BYTES = 64e6
+ROUNDING = 1e-12
+"""Share of the largest response; rounding leaves about 1e-16 of it, far below any real variation."""
 COLUMNS = 4096
 """Neuroids that lie together on disk; chunks that begin and end with them are read fastest."""
 
@@ -55,6 +60,13 @@ class Candidate:
             values = np.asarray(part.values, dtype=np.float64)
             yield values[..., 0] if len(steps) == 1 else values @ self.weights[steps]
 
+    def varies(self) -> bool:
+        """Whether any feature differs between stimuli by more than rounding."""
+        return any(
+            bool((np.ptp(chunk, axis=0) > ROUNDING * np.abs(chunk).max()).any())
+            for chunk in self.chunks()
+        )
+
     def gram(self) -> Gram:
         """Inner products of the features of all pairs of stimuli.
 
@@ -72,8 +84,7 @@ class Candidate:
                 yield chunk
 
         inner = gram(watched())
-        # Rounding leaves about 1e-16 of a constant response, far below any real variation.
-        if np.trace(inner.K) <= (1e-12 * largest) ** 2 * inner.n_stimuli * inner.n_features:
+        if np.trace(inner.K) <= (ROUNDING * largest) ** 2 * inner.n_stimuli * inner.n_features:
             raise InputError(
                 f"layer {self.layer!r} responds the same to all {inner.n_stimuli} stimuli",
                 allowed="a layer whose responses vary with the stimulus",
@@ -88,7 +99,8 @@ def candidates(
     """Every layer and step that may stand for the benchmark's region under the protocol's clock.
 
     A clock that is nominal offers each step of a layer; any other clock gives the average of the steps over
-    the benchmark's window, weighted as it declares.
+    the benchmark's window, weighted as it declares. Of several those are left out that are the same for all
+    stimuli, such as steps that the image has not reached yet.
 
     Parameters
     ----------
@@ -116,7 +128,7 @@ def candidates(
     shown = benchmark.presentation.accepted_by(model.presentations)
     activations = model.activations(stimuli, layers, shown)
     clock = clock_of(model, settings.protocol)
-    return [
+    offered = [
         candidate
         for layer in layers
         for candidate in _of_layer(
@@ -126,6 +138,18 @@ def candidates(
             benchmark.window,
         )
     ]
+    return _varying(offered)
+
+
+def _varying(offered: list[Candidate]) -> list[Candidate]:
+    """Candidates that differ between stimuli; all, where none does or there is only one."""
+    if len(offered) == 1:
+        return offered
+    varying = [one for one in offered if one.varies()]
+    for one in offered:
+        if one not in varying:
+            log.info("%s, step %s: the same for all stimuli, so no candidate", one.layer, one.step)
+    return varying or offered
 
 
 def _of_layer(

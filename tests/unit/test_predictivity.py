@@ -289,6 +289,18 @@ def test_nominal_clock_chooses_the_step_and_keeps_the_curve(linear):
     assert (better["start_ms"], better["end_ms"]) == (150, 300)
 
 
+def test_a_step_that_the_image_has_not_reached_is_no_candidate(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    silent = np.broadcast_to(0.3 * X[:1], X.shape)
+    score = benchmark(data).score(two_step_model(data, X, silent))
+    alone = benchmark(data).score(model_of(data, X))
+    assert score.value == pytest.approx(alone.value, abs=1e-12)
+    assert score.record.step == 1
+    with pytest.raises(InputError, match="layer 'IT' responds the same to all 80 stimuli"):
+        benchmark(data).score(two_step_model(data, silent, 2 * silent))
+
+
 def test_clock_of_true_bins_averages_the_window(linear):
     X, _, trials = linear
     data = brain(None, trials=trials)
