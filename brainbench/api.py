@@ -199,7 +199,7 @@ def _listed(given: Any, what: str) -> list[Any]:
 
 def _names_one(given: Any) -> bool:
     if isinstance(given, str):
-        return given != "all" and not set(given) & set("*?[,")
+        return given.partition("@")[0] != "all" and not set(given) & set("*?[,")
     return not isinstance(given, Sequence)
 
 
@@ -223,18 +223,24 @@ def _model_specs(
     if not isinstance(given, str):
         model = check_model(given, name=getattr(given, "name", str(given)))
         return [ModelSpec(name=model.name, make=partial(_placed, model, **placed))]
-    names: list[str] = []
-    for part in given.split(","):
-        if registry.is_file(part.strip()):
-            registry.check_file(part.strip())
-            names.append(part.strip())
-        elif part.strip():
-            names += registry.match("models", part)
-    if not names:
-        names = registry.match("models", given)
+    parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
+    options = {**placed, **options}
+    return [spec for part in parts for spec in _named_specs(part, options)]
+
+
+def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
+    if registry.is_file(part):
+        registry.check_file(part)
+        return [ModelSpec(name=part, make=partial(_named, part, options), named=True)]
+    names = registry.match("models", part)
+    if names == [part] or "@" not in part:
+        return [ModelSpec(name=n, make=partial(_named, n, options), named=True) for n in names]
+    # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
+    options = {**options, "weights": part.partition("@")[2]}
+    bases = registry.match("models", part.partition("@")[0])
     return [
-        ModelSpec(name=name, make=partial(_named, name, {**placed, **options}), named=True)
-        for name in names
+        ModelSpec(name=name, make=partial(_named, base, options), named=True)
+        for name, base in zip(names, bases, strict=True)
     ]
 
 

@@ -71,6 +71,8 @@ def _listing(point: metadata.EntryPoint) -> dict[str, str]:
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
     """Names that fit patterns: a name, a wildcard such as 'Simulated.*', a comma list, or "all".
 
+    Weights behind a pattern of models, "cornet_*@untrained-0", stand behind each name that fits it.
+
     Raises
     ------
     UnknownNameError
@@ -88,10 +90,22 @@ def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
 def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     if pattern == "all":
         return known
-    hits = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
-    if hits or (group == "models" and (pattern.partition("@")[0] in known or family(pattern))):
-        return hits or [pattern]
+    hits = _fitting(pattern, known)
+    if not hits and group == "models":
+        hits = [pattern] if family(pattern) else _with_weights(pattern, known)
+    if hits:
+        return hits
     raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+
+
+def _fitting(pattern: str, known: list[str]) -> list[str]:
+    return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _with_weights(pattern: str, known: list[str]) -> list[str]:
+    base, at, weights = pattern.partition("@")
+    names = known if base == "all" else _fitting(base, known)
+    return [f"{name}@{weights}" for name in names] if at else []
 
 
 def load(group: Group, name: str) -> Any:
