@@ -130,7 +130,7 @@ def test_seeds():
 def test_trained_weights_come_from_the_hub_as_safetensors(hub):
     model = timm_network(SMALL, weights="imagenet")
     assert (model.name, model.weights) == (f"timm:{SMALL}@r160_in1k", "r160_in1k")
-    assert model.about.source == REPOSITORY
+    assert model.about.source == model.about.released == f"https://huggingface.co/{REPOSITORY}"
     wanted = timm_networks._built(timm, SMALL, seed=5).state_dict()
     found = model.network.net.state_dict()
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
@@ -151,7 +151,7 @@ def test_a_file_of_weights(hub):
     model = timm_network(SMALL, weights=str(hub))
     assert model.name.startswith(f"timm:{SMALL}@file-")
     assert model.digest != timm_network(SMALL, weights="untrained-0").digest
-    with pytest.raises(InputError, match=r"weights .*model\.safetensors for VisionTransformer: "):
+    with pytest.raises(InputError, match=r"weights .*model\.safetensors for timm:test_vit: "):
         timm_network("test_vit", weights=str(hub))
 
 

@@ -14,13 +14,12 @@ from typing import Final, Literal
 
 from brainbench import progress
 from brainbench.about import About, Diagram
-from brainbench.data.fetch import digest_of_file
 from brainbench.errors import InputError, unknown
 from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
-from brainbench_models._weights import seed_of
+from brainbench_models._weights import drawn, filled_from, seed_of
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initial import seeded
@@ -104,7 +103,7 @@ def convrnn(
     net = ConvRNN(
         declared, steps=steps, unroll=unroll, decoder=decoder, beta=beta, threshold=threshold
     )
-    which = _fill(net, weights)
+    which, source = _fill(net, weights)
     deep = declared.nodes > 6
     options: list[str] = [] if unroll == "layered" else [unroll]
     options += [] if steps == NEURAL.steps else [f"t{steps}"]
@@ -118,7 +117,7 @@ def convrnn(
         weights=which,
         behaviour="behaviour",
         presentations=("constant", "pulse"),
-        about=about(declared),
+        about=replace(about(declared), source=source),
     )
     if weights != "auto":
         return model
@@ -145,7 +144,7 @@ def about(declared: Graph) -> About:
         if released
         else f"{PAPER}, supplement 6.1",
         licence="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
-        source="https://github.com/neuroailab/convrnns" if released else "no weights were released",
+        released="https://github.com/neuroailab/convrnns" if released else "none",
         depth=declared.depth,
         graph=diagram(declared),
     )
@@ -164,8 +163,8 @@ def diagram(declared: Graph) -> Diagram:
     )
 
 
-def _fill(net: ConvRNN, weights: str) -> str:
-    """Give a network its weights; which they are."""
+def _fill(net: ConvRNN, weights: str) -> tuple[str, str]:
+    """Give a network its weights; which they are, and where they come from."""
     if weights == "imagenet":
         raise InputError(
             f"{net.graph.name} with weights 'imagenet'",
@@ -174,11 +173,10 @@ def _fill(net: ConvRNN, weights: str) -> str:
         )
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
-        checkpoint.fill(net, checkpoint.read(path), name=f"weights {path}")
-        return f"file-{digest_of_file(path)[:12]}"
+        return filled_from(path, net, model=net.graph.name), f"file {path}"
     seed = seed_of("untrained" if weights == "auto" else weights, net.graph.name)
     seeded(net, seed=seed)
-    return f"untrained-{seed}"
+    return f"untrained-{seed}", drawn(seed)
 
 
 def __getattr__(name: str) -> Callable[..., WrappedModel]:
