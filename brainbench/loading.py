@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -147,9 +147,27 @@ def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> An
     try:
         signature.bind(**options)
     except TypeError as error:
-        raise InputError(
-            f"model {name!r}: {error}",
-            allowed="the options " + (", ".join(signature.parameters) or "none"),
-            todo="give only these, with --model-args or after the name as @WEIGHTS",
-        ) from None
+        raise _unfit(name, signature, options, error) from None
     return factory(**options)
+
+
+def _unfit(
+    name: str, signature: inspect.Signature, options: Mapping[str, Any], error: TypeError
+) -> InputError:
+    """Why a function cannot be called so; one in a user's file may be the network itself."""
+    function = name.rpartition(":")[2]
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [p for p in signature.parameters.values() if p.kind not in starred]
+    needs = [p.name for p in parameters if p.default is p.empty]
+    if registry.is_file(name) and not set(needs) <= options.keys():
+        return InputError(
+            f"model {name!r}: {error}",
+            allowed="a function that makes a model; what it needs is given with --model-args",
+            todo=f"if {function} is the network, name a function that ends in "
+            f"`return brainbench.wrap({function}, name={function!r})`",
+        )
+    return InputError(
+        f"model {name!r}: {error}",
+        allowed="the options " + (", ".join(signature.parameters) or "none"),
+        todo="give only these, with --model-args or after the name as @WEIGHTS",
+    )
