@@ -60,9 +60,9 @@ class About:
     licence : str or None
         Of code and weights.
     source : str or None
-        Where the weights that this model has come from: a draw, a file, an address.
-    released : str or None
-        Where the weights are that its authors released, whichever it has; "none" where they released none.
+        Where the weights that were released, or the facts that the network was written from, come from.
+    parameters : int or None
+        How many numbers are learned, or could be; counted where the network is a torch module.
     depth : int or None
         Convolutional and fully connected layers on the longest feed-forward path (Kubilius 2019).
     graph : Diagram or None
@@ -72,7 +72,7 @@ class About:
     citation: str | None = None
     licence: str | None = None
     source: str | None = None
-    released: str | None = None
+    parameters: int | None = None
     depth: int | None = None
     graph: Diagram | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import torch
 
-from brainbench import progress, registry
+from brainbench import registry
 from brainbench.assembly import Assembly
 from brainbench.errors import CacheError, InputError, unknown
 from brainbench.extract import export
@@ -27,7 +26,7 @@ from brainbench.loading import (
     load_benchmark,
     load_composites,
     load_model,
-    maker,
+    model_with,
     on,
 )
 from brainbench.run.estimate import Estimate, estimate
@@ -231,15 +230,15 @@ def _model_specs(
 def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
     if registry.is_file(part):
         registry.check_file(part)
-        return [ModelSpec(name=part, make=partial(_named, part, options), named=True)]
+        return [ModelSpec(name=part, make=partial(model_with, part, options), named=True)]
     names = registry.match("models", part)
     if names == [part] or "@" not in part:
-        return [ModelSpec(name=n, make=partial(_named, n, options), named=True) for n in names]
+        return [ModelSpec(name=n, make=partial(model_with, n, options), named=True) for n in names]
     # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
     options = {**options, "weights": part.partition("@")[2]}
     bases = registry.match("models", part.partition("@")[0])
     return [
-        ModelSpec(name=name, make=partial(_named, base, options), named=True)
+        ModelSpec(name=name, make=partial(model_with, base, options), named=True)
         for name, base in zip(names, bases, strict=True)
     ]
 
@@ -255,17 +254,6 @@ def _options(
             todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
         )
     return {**model_args, **chosen}
-
-
-def _named(name: str, options: Mapping[str, Any]) -> BrainModel:
-    """Model of that name; a registered one that has no choice of weights is made without, and it is said."""
-    left = dict(options)
-    if "weights" in left and not registry.is_file(name):
-        factory, chosen = maker(name)
-        if not chosen and "weights" not in inspect.signature(factory).parameters:
-            del left["weights"]
-            progress.current().note(f"{name}: there is no choice of weights for this model")
-    return load_model(name, **left)
 
 
 def _check_precision(precision: str) -> None:

@@ -106,6 +106,23 @@ def load_model(
     return on(model, device=device, batch_size=batch_size, precision=precision)
 
 
+def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
+    """Model of that name; a registered one that has no choice of weights is made without, and it is said.
+
+    Parameters
+    ----------
+    name, options
+        As in `load_model`, with the same errors.
+    """
+    left = dict(options)
+    if "weights" in left and not registry.is_file(name):
+        factory, chosen = maker(name)
+        if not chosen and "weights" not in inspect.signature(factory).parameters:
+            del left["weights"]
+            progress.current().note(f"{name}: there is no choice of weights for this model")
+    return load_model(name, **left)
+
+
 def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Find the function that makes a model, and the options that its name holds, such as weights.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,23 @@ def model_args(given: Sequence[str]) -> dict[str, Any]:
     """
     found = _pairs((part for text in given for part in _split(text)), "--model-args")
     return {key: value_of(text) for key, text in found.items()}
+
+
+def with_weights(arguments: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """Options for a model with the value of --weights among them.
+
+    Raises
+    ------
+    InputError
+        They name weights too.
+    """
+    if "weights" in arguments:
+        raise InputError(
+            "--model-args with weights, and --weights",
+            allowed="one of the two",
+            todo="give --weights alone",
+        )
+    return {**arguments, "weights": weights}
 
 
 def _split(text: str) -> list[str]:

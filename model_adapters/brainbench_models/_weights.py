@@ -31,15 +31,12 @@ class Weighted(Generic[Net]):
         The network.
     which : str
         "imagenet", "untrained-N", "file-DIGITS".
-    source : str
-        Where they come from, in words.
     notes : tuple of str
         Why other weights were not to be had.
     """
 
     net: Net
     which: str
-    source: str
     notes: tuple[str, ...] = ()
 
 
@@ -68,15 +65,13 @@ def weighted(weights: str, *, build: Callable[[], Net], released: Released) -> W
     if weights == "imagenet":
         net = build()
         checkpoint.fill(net, released.state(), name="imagenet weights", model=released.model)
-        return Weighted(net, "imagenet", released.page, notes)
+        return Weighted(net, "imagenet", notes)
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
         net = build()
-        which = filled_from(path, net, model=released.model)
-        return Weighted(net, which, f"file {path}", notes)
+        return Weighted(net, filled_from(path, net, model=released.model), notes)
     seed = seed_of(weights, released.model)
-    net = seeded(build(), seed=seed)
-    return Weighted(net, f"untrained-{seed}", drawn(seed), notes)
+    return Weighted(seeded(build(), seed=seed), f"untrained-{seed}", notes)
 
 
 def filled_from(path: Path, net: nn.Module, *, model: str) -> str:
@@ -89,11 +84,6 @@ def filled_from(path: Path, net: nn.Module, *, model: str) -> str:
     """
     checkpoint.fill(net, checkpoint.read(path), name=f"weights {path}", model=model)
     return f"file-{digest_of_file(path)[:12]}"
-
-
-def drawn(seed: int) -> str:
-    """Source of weights that are drawn here, in words."""
-    return f"drawn at random, seed {seed}"
 
 
 def seeded(net: Net, *, seed: int) -> Net:

@@ -211,7 +211,7 @@ ABOUT: Final = About(
     citation="Kubilius et al. 2019, Brain-like object recognition with high-performing shallow recurrent "
     "ANNs, NeurIPS 32",
     licence="code here: MIT; the authors' code and weights: GPL-3.0",
-    released=RELEASED.page,
+    source=RELEASED.page,
     depth=15,
 )
 """Depth as the paper gives it (section 2 defines it, figure 3 shows it): each area once."""
@@ -255,7 +255,7 @@ def cornet_s(*, weights: str = "auto", steps: Mapping[str, int] | None = None) -
         name=f"cornet_s{fewer}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
-        about=replace(ABOUT, source=made.source),
+        about=ABOUT,
     )
     return replace(model, notes=made.notes)
 

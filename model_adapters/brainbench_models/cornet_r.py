@@ -174,7 +174,7 @@ def _cornet(model: str, weights: str, times: int, *, delayed: bool) -> WrappedMo
         name=f"{model}{several}@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
-        about=about(RELEASED[model], source=made.source, depth=9),
+        about=about(RELEASED[model], depth=9),
     )
     return replace(wrapped, notes=made.notes)
 

@@ -94,14 +94,13 @@ RELEASED: Final = Released(
 """What the authors trained on ImageNet."""
 
 
-def about(released: Released, *, source: str, depth: int) -> About:
+def about(released: Released, *, depth: int) -> About:
     """What `brainbench show` says of the networks of this paper: Z, R and RT."""
     return About(
         citation="Kubilius et al. 2018, CORnet: modeling the neural mechanisms of core object recognition, "
         "doi:10.1101/408385",
         licence="code here: MIT; the authors' code and weights: GPL-3.0",
-        source=source,
-        released=released.page,
+        source=released.page,
         depth=depth,
     )
 
@@ -122,6 +121,6 @@ def cornet_z(*, weights: str = "auto") -> WrappedModel:
         name=f"cornet_z@{made.which}",
         weights=made.which,
         behaviour="decoder.avgpool",
-        about=about(RELEASED, source=made.source, depth=5),
+        about=about(RELEASED, depth=5),
     )
     return replace(model, notes=made.notes)

@@ -29,7 +29,7 @@ from brainbench.errors import InputError, unknown
 from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench_models._weights import Weighted, drawn, filled_from, seed_of
+from brainbench_models._weights import filled_from, seed_of
 
 _FILE: Final = "model.safetensors"
 _NMS: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -63,8 +63,7 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     """
     timm = library()
     base, tag = _known(timm, name)
-    made = _weighted(timm, base, tag, weights)
-    net, notes = made.net, made.notes
+    net, which, notes = _weighted(timm, base, tag, weights)
     configured: Mapping[str, Any] = net.pretrained_cfg
     preprocess = preprocess_of(configured, name=base)
     if getattr(net, "output_fmt", "NCHW") == "NHWC":
@@ -73,14 +72,13 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
         net,
         layers=_stages(net, base),
         preprocess=preprocess,
-        name=f"timm:{base}@{made.which}",
-        weights=made.which,
+        name=f"timm:{base}@{which}",
+        weights=which,
         behaviour=before_classifier(net, configured, preprocess),
         about=About(
             citation=_citation(configured),
             licence=f"timm: Apache-2.0; weights: {configured.get('license') or 'not stated'}",
-            source=made.source,
-            released=_page(configured.get("hf_hub_id")),
+            source=configured.get("hf_hub_id") or "timm names no trained weights",
         ),
     )
     return replace(model, notes=notes)
@@ -154,17 +152,16 @@ def _check_tag(timm: Any, base: str, tag: str) -> None:
         raise unknown(f"tag of timm:{base}", tag, tags, todo=f"write timm:{base}, or with a tag")
 
 
-def _weighted(timm: Any, base: str, tag: str, weights: str) -> Weighted[Any]:
+def _weighted(timm: Any, base: str, tag: str, weights: str) -> tuple[Any, str, tuple[str, ...]]:
+    """The network, which weights it has, and why it has no others."""
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
         net = _built(timm, base, seed=0)
-        return Weighted(net, filled_from(path, net, model=f"timm:{base}"), f"file {path}")
-    notes: tuple[str, ...] = ()
+        return net, filled_from(path, net, model=f"timm:{base}"), ()
     if weights in ("auto", "imagenet") or weights in _tags(timm, base):
         tag = weights if weights not in ("auto", "imagenet") else tag
         try:
-            net, tag = _trained(timm, base, tag, anything=weights != "imagenet")
-            return Weighted(net, tag, _page(net.pretrained_cfg["hf_hub_id"]))
+            return (*_trained(timm, base, tag, anything=weights != "imagenet"), ())
         except DownloadError as error:
             if weights != "auto":
                 raise
@@ -172,13 +169,9 @@ def _weighted(timm: Any, base: str, tag: str, weights: str) -> Weighted[Any]:
         progress.current().note(
             f"timm:{base}: no trained weights ({reason}); going on with untrained ones"
         )
-        weights, notes = "untrained-0", (f"no trained weights: {reason}",)
+        return _built(timm, base, seed=0), "untrained-0", (f"no trained weights: {reason}",)
     seed = seed_of(weights, f"timm:{base}")
-    return Weighted(_built(timm, base, seed=seed), f"untrained-{seed}", drawn(seed), notes)
-
-
-def _page(repository: str | None) -> str:
-    return f"https://huggingface.co/{repository}" if repository else "none"
+    return _built(timm, base, seed=seed), f"untrained-{seed}", ()
 
 
 def _built(timm: Any, base: str, *, seed: int) -> nn.Module:

@@ -178,14 +178,6 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     checkpoint.write(state, path, about={})
     model = convrnn("ff6", weights=str(path))
     assert model.weights.startswith("file-")
-    assert model.about.source == f"file {path}"
-    assert model.about.released == "none"
-
-
-def test_the_source_is_that_of_the_weights_it_has() -> None:
-    about = convrnn("convrnn_rgc_shallow", weights="untrained-2").about
-    assert about.source == "drawn at random, seed 2"
-    assert about.released == "https://github.com/neuroailab/convrnns"
 
 
 def test_a_wrong_checkpoint_lists_what_is_missing_and_what_is_not_known(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import IMAGENET_224
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
-from brainbench_models._weights import drawn, filled_from, seed_of
+from brainbench_models._weights import filled_from, seed_of
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initial import seeded
@@ -103,7 +103,7 @@ def convrnn(
     net = ConvRNN(
         declared, steps=steps, unroll=unroll, decoder=decoder, beta=beta, threshold=threshold
     )
-    which, source = _fill(net, weights)
+    which = _fill(net, weights)
     deep = declared.nodes > 6
     options: list[str] = [] if unroll == "layered" else [unroll]
     options += [] if steps == NEURAL.steps else [f"t{steps}"]
@@ -117,7 +117,7 @@ def convrnn(
         weights=which,
         behaviour="behaviour",
         presentations=("constant", "pulse"),
-        about=replace(about(declared), source=source),
+        about=about(declared),
     )
     if weights != "auto":
         return model
@@ -144,7 +144,7 @@ def about(declared: Graph) -> About:
         if released
         else f"{PAPER}, supplement 6.1",
         licence="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
-        released="https://github.com/neuroailab/convrnns" if released else "none",
+        source="https://github.com/neuroailab/convrnns" if released else "no weights were released",
         depth=declared.depth,
         graph=diagram(declared),
     )
@@ -163,8 +163,8 @@ def diagram(declared: Graph) -> Diagram:
     )
 
 
-def _fill(net: ConvRNN, weights: str) -> tuple[str, str]:
-    """Give a network its weights; which they are, and where they come from."""
+def _fill(net: ConvRNN, weights: str) -> str:
+    """Give a network its weights; which they are."""
     if weights == "imagenet":
         raise InputError(
             f"{net.graph.name} with weights 'imagenet'",
@@ -173,10 +173,10 @@ def _fill(net: ConvRNN, weights: str) -> tuple[str, str]:
         )
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
-        return filled_from(path, net, model=net.graph.name), f"file {path}"
+        return filled_from(path, net, model=net.graph.name)
     seed = seed_of("untrained" if weights == "auto" else weights, net.graph.name)
     seeded(net, seed=seed)
-    return f"untrained-{seed}", drawn(seed)
+    return f"untrained-{seed}"
 
 
 def __getattr__(name: str) -> Callable[..., WrappedModel]:
