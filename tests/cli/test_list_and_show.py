@@ -18,11 +18,36 @@ def test_list_models(call):
     done = call("list", "models", "fake*")
     assert done.status == 0
     assert [line.split() for line in done.out.splitlines()] == [
-        ["model", "made", "by"],
+        ["model", "what", "it", "is"],
         ["fake", "brainbench_fake:fake"],
         ["fake_second", "brainbench_fake:second"],
     ]
     assert "cornet_s" in call("list", "models").out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("timm*,pixels", ["timm:NAME", "pixels"]),
+        ("timm:*", ["timm:NAME"]),
+        ("*.onnx,timm:resnet18@untrained-1", ["FILE.onnx", "timm:resnet18@untrained-1"]),
+        ("cornet_[sz]@untrained-1", ["cornet_s@untrained-1", "cornet_z@untrained-1"]),
+        ("*s,pixels,*.onnx", ["cornet_s", "pixels", "simulated_maps", "FILE.onnx"]),
+    ],
+)
+def test_models_are_listed_with_families_and_what_they_are(call, pattern, names):
+    rows = json.loads(call("list", "models", pattern, "--json").out)
+    assert [row["model"] for row in rows] == names
+    assert all(row["what it is"] for row in rows)
+
+
+def test_every_bundled_model_says_in_a_line_of_80_columns_what_it_is(call):
+    rows = json.loads(call("list", "models", "--json").out)
+    own = [row for row in rows if not row["model"].startswith("fake")]
+    assert [row["model"] for row in own][-2:] == ["timm:NAME", "FILE.onnx"]
+    assert not [row for row in own if ":" in row["what it is"].partition(" ")[0]]
+    first, second = (max(len(row[key]) for row in own) for key in ("model", "what it is"))
+    assert first + 2 + second <= 80
 
 
 def test_list_benchmarks(call):
@@ -209,7 +234,7 @@ def test_wrapped_lines_are_indented_and_piped_ones_are_not_filled_up(call, monke
     monkeypatch.setattr(console, "stdout", lambda: made)
     first, second = values(shown(call, "cornet_s@untrained-0"))["clocks"][:2]
     assert first.startswith("paper: IT: Kubilius")
-    assert second.startswith("    starts as in")
+    assert second.startswith("    as in Brain-Score")
 
 
 def test_the_source_is_that_of_the_weights_it_has(call, tmp_path):

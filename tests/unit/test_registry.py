@@ -56,6 +56,12 @@ def test_names_of_two_plugins_are_listed_together(points):
     assert list(registry.entries("models")) == ["z", "b", "a"]  # however they were installed
 
 
+def test_a_plugin_may_say_what_a_name_is(points):
+    points(bundled=lambda: {"a": "x:a", "b": ("x:b", "a small network")})
+    assert registry.entries("models") == {"a": "x:a", "b": "x:b"}
+    assert registry.summaries("models") == {"a": "x:a", "b": "a small network"}
+
+
 def test_two_plugins_must_not_share_a_name(points):
     points(one=lambda: {"net": "x:net"}, two=lambda: {"net": "y:net"})
     with pytest.raises(InputError) as caught:
@@ -76,6 +82,10 @@ def test_a_plugin_that_cannot_be_listed_is_named(points):
         registry.entries("models")
     assert "plugin_broken:names cannot be listed (RuntimeError: no licence)" in caught.value.got
     assert "uninstall the package" in caught.value.todo
+    points(odd=lambda: {"a": ("x:a",)})
+    with pytest.raises(InputError, match="plugin_odd:names cannot be listed") as caught:
+        registry.entries("models")
+    assert "or a pair of this and a few words" in caught.value.allowed
 
 
 @pytest.mark.parametrize(
