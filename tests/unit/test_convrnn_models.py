@@ -18,8 +18,9 @@ from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.interfaces import BEHAVIOUR, BrainModel
 from brainbench.presentation import Presentation
 from brainbench.stimuli import StimulusSet
+from brainbench_models.convrnn.graph import CELLS
 from brainbench_models.convrnn.initial import seeded
-from brainbench_models.convrnn.models import clock, convrnn, diagram
+from brainbench_models.convrnn.models import CELL_WORDS, clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.tensorflow import convert, variables
 from brainbench_models.convrnn.unroll import ConvRNN
@@ -281,3 +282,9 @@ def test_forward_leaves_nothing_in_the_network() -> None:
         net(torch.randn(2, 3, SIDE, SIDE))
     assert attributes() == before
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
+def test_a_figure_calls_cells_by_their_names() -> None:
+    assert set(CELL_WORDS) == set(CELLS)
+    for name in ("convrnn_rgc_shallow", "convrnn_rgc_intermediate"):
+        assert set((diagram(graph(name)).recurrent or {}).values()) == {"reciprocal gated"}

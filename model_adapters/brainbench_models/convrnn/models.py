@@ -53,6 +53,17 @@ AREAS: Final[Mapping[tuple[str, bool], Mapping[str, tuple[str, ...]]]] = {
     },
 }
 """Layers for regions: who says so, and for deep networks or not. Supplement 6.6 speaks of deep ones."""
+CELL_WORDS: Final[Mapping[str, str]] = {
+    "timedecay": "time decay",
+    "basic": "simple recurrent",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "ugrnn": "UGRNN",
+    "intersection": "intersection RNN",
+    "rgc": "reciprocal gated",
+    "rgc_median": "reciprocal gated",
+}
+"""Kinds of cell as a figure calls them."""
 PAPER: Final = "Nayebi et al. 2018, Task-driven convolutional recurrent models of the visual system"
 _NO_TRAINED: Final = (
     "the released weights are TensorFlow checkpoints; docs/models.md says how to convert one"
@@ -158,7 +169,9 @@ def diagram(declared: Graph) -> Diagram:
         nodes=(IMAGE, *(layer.name for layer in declared.layers), readout.name),
         feedforward=(*declared.feedforward, (declared.last, readout.name)),
         feedback=declared.feedback,
-        recurrent={layer.name: layer.cell.kind for layer in declared.layers if layer.cell},
+        recurrent={
+            layer.name: CELL_WORDS[layer.cell.kind] for layer in declared.layers if layer.cell
+        },
         captions={**shapes, readout.name: str(readout.classes)},
     )
 
