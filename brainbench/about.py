@@ -60,7 +60,9 @@ class About:
     licence : str or None
         Of code and weights.
     source : str or None
-        Where the weights, or the facts that the network was written from, come from.
+        Where the weights that were released, or the facts that the network was written from, come from.
+    parameters : int or None
+        How many numbers are learned, or could be; counted where the network is a torch module.
     depth : int or None
         Convolutional and fully connected layers on the longest feed-forward path (Kubilius 2019).
     graph : Diagram or None
@@ -70,6 +72,7 @@ class About:
     citation: str | None = None
     licence: str | None = None
     source: str | None = None
+    parameters: int | None = None
     depth: int | None = None
     graph: Diagram | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import torch
 
-from brainbench import progress, registry
+from brainbench import registry
 from brainbench.assembly import Assembly
 from brainbench.errors import CacheError, InputError, unknown
 from brainbench.extract import export
@@ -27,7 +26,7 @@ from brainbench.loading import (
     load_benchmark,
     load_composites,
     load_model,
-    maker,
+    model_with,
     on,
 )
 from brainbench.run.estimate import Estimate, estimate
@@ -199,7 +198,7 @@ def _listed(given: Any, what: str) -> list[Any]:
 
 def _names_one(given: Any) -> bool:
     if isinstance(given, str):
-        return given != "all" and not set(given) & set("*?[,")
+        return given.partition("@")[0] != "all" and not set(given) & set("*?[,")
     return not isinstance(given, Sequence)
 
 
@@ -223,18 +222,24 @@ def _model_specs(
     if not isinstance(given, str):
         model = check_model(given, name=getattr(given, "name", str(given)))
         return [ModelSpec(name=model.name, make=partial(_placed, model, **placed))]
-    names: list[str] = []
-    for part in given.split(","):
-        if registry.is_file(part.strip()):
-            registry.check_file(part.strip())
-            names.append(part.strip())
-        elif part.strip():
-            names += registry.match("models", part)
-    if not names:
-        names = registry.match("models", given)
+    parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
+    options = {**placed, **options}
+    return [spec for part in parts for spec in _named_specs(part, options)]
+
+
+def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
+    if registry.is_file(part):
+        registry.check_file(part)
+        return [ModelSpec(name=part, make=partial(model_with, part, options), named=True)]
+    names = registry.match("models", part)
+    if names == [part] or "@" not in part:
+        return [ModelSpec(name=n, make=partial(model_with, n, options), named=True) for n in names]
+    # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
+    options = {**options, "weights": part.partition("@")[2]}
+    bases = registry.match("models", part.partition("@")[0])
     return [
-        ModelSpec(name=name, make=partial(_named, name, {**placed, **options}), named=True)
-        for name in names
+        ModelSpec(name=name, make=partial(model_with, base, options), named=True)
+        for name, base in zip(names, bases, strict=True)
     ]
 
 
@@ -249,17 +254,6 @@ def _options(
             todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
         )
     return {**model_args, **chosen}
-
-
-def _named(name: str, options: Mapping[str, Any]) -> BrainModel:
-    """Model of that name; a registered one that has no choice of weights is made without, and it is said."""
-    left = dict(options)
-    if "weights" in left and not registry.is_file(name):
-        factory, chosen = maker(name)
-        if not chosen and "weights" not in inspect.signature(factory).parameters:
-            del left["weights"]
-            progress.current().note(f"{name}: there is no choice of weights for this model")
-    return load_model(name, **left)
 
 
 def _check_precision(precision: str) -> None:

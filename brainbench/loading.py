@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -106,6 +106,23 @@ def load_model(
     return on(model, device=device, batch_size=batch_size, precision=precision)
 
 
+def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
+    """Model of that name; a registered one that has no choice of weights is made without, and it is said.
+
+    Parameters
+    ----------
+    name, options
+        As in `load_model`, with the same errors.
+    """
+    left = dict(options)
+    if "weights" in left and not registry.is_file(name):
+        factory, chosen = maker(name)
+        if not chosen and "weights" not in inspect.signature(factory).parameters:
+            del left["weights"]
+            progress.current().note(f"{name}: there is no choice of weights for this model")
+    return load_model(name, **left)
+
+
 def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Find the function that makes a model, and the options that its name holds, such as weights.
 
@@ -147,9 +164,27 @@ def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> An
     try:
         signature.bind(**options)
     except TypeError as error:
-        raise InputError(
-            f"model {name!r}: {error}",
-            allowed="the options " + (", ".join(signature.parameters) or "none"),
-            todo="give only these, with --model-args or after the name as @WEIGHTS",
-        ) from None
+        raise _unfit(name, signature, options, error) from None
     return factory(**options)
+
+
+def _unfit(
+    name: str, signature: inspect.Signature, options: Mapping[str, Any], error: TypeError
+) -> InputError:
+    """Why a function cannot be called so; one in a user's file may be the network itself."""
+    function = name.rpartition(":")[2]
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [p for p in signature.parameters.values() if p.kind not in starred]
+    needs = [p.name for p in parameters if p.default is p.empty]
+    if registry.is_file(name) and not set(needs) <= options.keys():
+        return InputError(
+            f"model {name!r}: {error}",
+            allowed="a function that makes a model; what it needs is given with --model-args",
+            todo=f"if {function} is the network, name a function that ends in "
+            f"`return brainbench.wrap({function}, name={function!r})`",
+        )
+    return InputError(
+        f"model {name!r}: {error}",
+        allowed="the options " + (", ".join(signature.parameters) or "none"),
+        todo="give only these, with --model-args or after the name as @WEIGHTS",
+    )

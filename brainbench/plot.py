@@ -11,6 +11,8 @@ from brainbench.errors import InputError
 FORMATS = (".png", ".pdf", ".svg")
 _INK, _BACK, _CELL = "#222222", "#c0392b", "#2e6f9e"
 _WIDTH, _HEIGHT = 0.72, 0.5  # of a node, where neighbours are 1 apart
+_UNIT = (1.02, 0.91)  # inches of a unit, across and up
+_TITLE = 0.35  # inches
 
 
 def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
@@ -36,15 +38,18 @@ def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
             allowed="a file that ends in " + ", ".join(FORMATS),
             todo="call it for example graph.png",
         )
-    figure, axes = _canvas(len(diagram.nodes))
     place = {name: float(index) for index, name in enumerate(diagram.nodes)}
+    arms = max((abs(place[b] - place[a]) for a, b in diagram.feedforward), default=1.0)
+    below = max(1.15 if diagram.recurrent else 0.75, 0.7 + 0.2 * arms if arms > 1 else 0.0)
+    peaks = [_peak(abs(place[a] - place[b])) for a, b in diagram.feedback]
+    above = max(peaks, default=_HEIGHT / 2) + 0.2
+    figure, axes = _canvas(width=len(place) + 0.4, below=below, above=above)
     for name, x in place.items():
         _node(axes, name, x, diagram)
     for source, target in diagram.feedforward:
         _forward(axes, place[source], place[target])
-    tallest = max((_arc(axes, place[a], place[b]) for a, b in diagram.feedback), default=0.6)
-    axes.set_xlim(-0.7, len(place) - 0.3)
-    axes.set_ylim(-1.15, tallest + 0.2)
+    for source, target in diagram.feedback:
+        _arc(axes, place[source], place[target])
     axes.set_title(title, fontsize=11, color=_INK)
     _legend(axes, diagram)
     try:
@@ -58,7 +63,8 @@ def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
     return path
 
 
-def _canvas(nodes: int) -> tuple[Any, Any]:
+def _canvas(*, width: float, below: float, above: float) -> tuple[Any, Any]:
+    """Figure and axes of a size that draws a unit alike in every network; the row of nodes is at 0."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -67,9 +73,13 @@ def _canvas(nodes: int) -> tuple[Any, Any]:
             allowed="matplotlib, which comes with the extra plot",
             todo="pip install 'brainbench[plot]'",
         ) from error
-    figure = Figure(figsize=(max(1.05 * nodes, 5.0), 3.4), layout="constrained")
+    size = (max(_UNIT[0] * width, 5.0), _UNIT[1] * (below + above) + _TITLE)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
+    side = (size[0] / _UNIT[0] - width) / 2  # a row too short for the legend stands in the middle
+    axes.set_xlim(-0.7 - side, width - 0.7 + side)
+    axes.set_ylim(-below, above)
     return figure, axes
 
 
@@ -115,25 +125,32 @@ def _forward(axes: Any, source: float, target: float) -> None:
     _arrow(axes, (source, below), (target, below), color=_INK, linewidth=1.2, connectionstyle=curve)
 
 
-def _arc(axes: Any, source: float, target: float) -> float:
-    """Feedback above the row; how high it goes."""
+def _peak(span: float) -> float:
+    """How high an arc over so many nodes goes."""
+    return _HEIGHT / 2 + 0.75 * _handle(span)  # where a cubic with such handles is highest
+
+
+def _handle(span: float) -> float:
+    return 0.5 + 0.64 * span
+
+
+def _arc(axes: Any, source: float, target: float) -> None:
+    """Feedback, above the row."""
+    from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Outline
 
-    base, span = _HEIGHT / 2, abs(source - target)
-    top = base + 0.25 + 0.32 * span
+    base = _HEIGHT / 2
+    high = base + _handle(abs(source - target))
     start, end = (source - 0.12, base), (target + 0.12, base)
     outline = Outline(
-        [start, (start[0], 2 * top - base), (end[0], 2 * top - base), end],
+        [start, (start[0], high), (end[0], high), end],
         [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4],
     )
-    from matplotlib.patches import FancyArrowPatch
-
     axes.add_patch(
         FancyArrowPatch(
             path=outline, arrowstyle="-|>", mutation_scale=9, color=_BACK, linewidth=1.2
         )
     )
-    return base + 0.75 * 2 * (top - base)  # where a cubic with such handles is highest
 
 
 def _loop(axes: Any, x: float) -> None:

@@ -1,7 +1,8 @@
 """Finding models, benchmarks, data sets and composites by name, without importing them.
 
 Every plug-in, the bundled ones too, registers one entry point per group. It names a function that
-returns {name: "module:attribute"} and imports nothing heavy; the attribute is imported when it is used.
+returns {name: "module:attribute"}, or {name: ("module:attribute", "a few words about it")}, and imports
+nothing heavy; the attribute is imported when it is used.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -41,11 +42,8 @@ def entries(group: Group) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     origin: dict[str, str] = {}
-    # By value: which package was installed first says nothing.
-    points = metadata.entry_points(group=f"brainbench.{group}")
-    for point in sorted(points, key=lambda point: point.value):
-        listing = _listing(point)
-        for name, target in listing.items():
+    for point, listing in _listings(group):
+        for name, (target, _) in listing.items():
             if name in found and found[name] != target:
                 raise InputError(
                     f"{SINGULAR[group]} {name!r} is registered by {origin[name]} and by {point.value}",
@@ -56,20 +54,45 @@ def entries(group: Group) -> dict[str, str]:
     return found
 
 
-def _listing(point: metadata.EntryPoint) -> dict[str, str]:
+def summaries(group: Group) -> dict[str, str]:
+    """A few words about each name, from its plug-in; without any, what is behind the name.
+
+    Raises
+    ------
+    InputError
+        As in `entries`.
+    """
+    words = {name: words for _, listing in _listings(group) for name, (_, words) in listing.items()}
+    return {name: words[name] or target for name, target in entries(group).items()}
+
+
+def _listings(group: Group) -> Iterator[tuple[metadata.EntryPoint, dict[str, tuple[str, str]]]]:
+    # By value: which package was installed first says nothing.
+    points = metadata.entry_points(group=f"brainbench.{group}")
+    for point in sorted(points, key=lambda point: point.value):
+        yield point, _listing(point)
+
+
+def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
+    """Name -> what is behind it, and a few words about it or ""."""
     try:
-        listing: dict[str, str] = point.load()()
+        given: Mapping[str, str | tuple[str, str]] = point.load()()
+        return {
+            name: (entry, "") if isinstance(entry, str) else (str(entry[0]), str(entry[1]))
+            for name, entry in given.items()
+        }
     except Exception as error:  # the plug-in is somebody else's code
         raise InputError(
             f"plug-in {point.value} cannot be listed ({type(error).__name__}: {error})",
-            allowed="a function that returns {name: 'module:attribute'}",
+            allowed="a function that returns {name: 'module:attribute'}, or a pair of this and a few words",
             todo="repair or uninstall the package that registers it",
         ) from error
-    return listing
 
 
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
     """Names that fit patterns: a name, a wildcard such as 'Simulated.*', a comma list, or "all".
+
+    Weights behind a pattern of models, "cornet_*@untrained-0", stand behind each name that fits it.
 
     Raises
     ------
@@ -88,10 +111,22 @@ def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
 def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     if pattern == "all":
         return known
-    hits = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
-    if hits or (group == "models" and (pattern.partition("@")[0] in known or family(pattern))):
-        return hits or [pattern]
+    hits = _fitting(pattern, known)
+    if not hits and group == "models":
+        hits = [pattern] if family(pattern) else _with_weights(pattern, known)
+    if hits:
+        return hits
     raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+
+
+def _fitting(pattern: str, known: list[str]) -> list[str]:
+    return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _with_weights(pattern: str, known: list[str]) -> list[str]:
+    base, at, weights = pattern.partition("@")
+    names = known if base == "all" else _fitting(base, known)
+    return [f"{name}@{weights}" for name in names] if at else []
 
 
 def load(group: Group, name: str) -> Any:
@@ -206,4 +241,5 @@ __all__ = [
     "is_file",
     "load",
     "match",
+    "summaries",
 ]

@@ -17,8 +17,9 @@ from rich.logging import RichHandler
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from brainbench.cli.text import fitted
+from brainbench.cli.text import fitted, wrapped
 from brainbench.interfaces import Settings
 from brainbench.progress import Advance, Reporter, Silent
 from brainbench.run.estimate import Estimate
@@ -285,10 +286,12 @@ def _cell(value: Any) -> str:
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Names and what is known about them, one below the other."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    """Names and what is known about them, one below the other, wrapped with hanging indents."""
+    console, label = stdout(), max(map(len, facts), default=0)
     for key, value in facts.items():
-        table.add_row(key, "\n".join(value) if isinstance(value, list) else str(value))
-    stdout().print(table)
+        text = "\n".join(value) if isinstance(value, list) else str(value)
+        lines = wrapped(text, max(console.width - label - 2, 20)).splitlines() or [""]
+        for title, line in zip([key, *[""] * (len(lines) - 1)], lines, strict=True):
+            shown = Text.assemble((title.ljust(label), "bold"), f"  {line}")
+            shown.rstrip()
+            console.print(shown, soft_wrap=True)

@@ -62,7 +62,7 @@ def extract(
     folder = _given(stimuli, "--stimuli", "photos/")
     path = _given(output, "--output", "acts.nc")
     options.writable_file(path, "--output")
-    arguments = options.pairs(model_args, "--model-args")
+    arguments = options.model_args(model_args)
 
     from brainbench import progress
     from brainbench.api import extract_activations
@@ -80,7 +80,7 @@ def extract(
             batch_size=options.batch_size_of(batch_size),
             precision=precision,
             weights=weights,
-            model_args={key: options.value_of(text) for key, text in arguments.items()},
+            model_args=arguments,
         )
     _say(path, written, as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -36,10 +37,38 @@ def list_(
 
 
 def _models(pattern: str) -> list[dict[str, Any]]:
+    """Models, and families as "timm:NAME", that fit a pattern; nothing of them is imported."""
     from brainbench import registry
 
-    targets = registry.entries("models")
-    return [{"model": n, "made by": targets[n]} for n in registry.match("models", pattern)]
+    words = registry.summaries("models") | registry.summaries("families")
+    found: dict[str, str] = {}
+    for part in pattern.split(","):
+        found |= _models_like(part.strip())
+    return [{"model": name, "what it is": words[key]} for name, key in found.items()]
+
+
+def _models_like(pattern: str) -> dict[str, str]:
+    """Names that fit, each with the name or the family by which it is registered."""
+    from brainbench import registry
+
+    models = {name: name for name in registry.entries("models")}
+    families = {_member(key): key for key in registry.entries("families")}
+    named = {**models, **families}
+    fits = {n: named[n] for n in named if pattern == "all" or fnmatch.fnmatchcase(n, pattern)}
+    return fits or {name: _registered(name) for name in registry.match("models", pattern)}
+
+
+def _member(family: str) -> str:
+    """How a member of a family is written."""
+    return f"FILE{family}" if family.startswith(".") else f"{family}NAME"
+
+
+def _registered(name: str) -> str:
+    """Name or family by which a model is registered: without weights."""
+    from brainbench import registry
+
+    base = name.partition("@")[0]
+    return base if base in registry.entries("models") else str(registry.family(name))
 
 
 def _benchmarks(pattern: str) -> list[dict[str, Any]]:

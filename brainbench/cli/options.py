@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from brainbench.errors import InputError, unknown
 
+_CLOSED_BY = {"[": "]", "{": "}", "(": ")", '"': '"', "'": "'"}
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -20,8 +22,64 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
     InputError
         An entry without "=", or a name that is given twice.
     """
+    return _pairs((part for text in given for part in text.split(",")), option)
+
+
+def model_args(given: Sequence[str]) -> dict[str, Any]:
+    """Options for a model, as `["size=3,kernels=[7, 5]", "flag=true"]`: a list or a dict may hold commas.
+
+    Raises
+    ------
+    InputError
+        As in `pairs`; a bracket or a quote that is not closed; a list or a dict that cannot be read.
+    """
+    found = _pairs((part for text in given for part in _split(text)), "--model-args")
+    return {key: value_of(text) for key, text in found.items()}
+
+
+def with_weights(arguments: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """Options for a model with the value of --weights among them.
+
+    Raises
+    ------
+    InputError
+        They name weights too.
+    """
+    if "weights" in arguments:
+        raise InputError(
+            "--model-args with weights, and --weights",
+            allowed="one of the two",
+            todo="give --weights alone",
+        )
+    return {**arguments, "weights": weights}
+
+
+def _split(text: str) -> list[str]:
+    """Split at each comma outside the brackets and quotes in which a value may stand."""
+    parts, closers = [""], ""
+    for char in text:
+        quoted = closers[-1:] in ("'", '"')
+        opens = char in _CLOSED_BY and not quoted
+        if closers and char == closers[-1]:
+            closers = closers[:-1]
+        elif opens and (closers or parts[-1].rstrip().endswith("=")):
+            closers += _CLOSED_BY[char]
+        if char == "," and not closers:
+            parts.append("")
+        else:
+            parts[-1] += char
+    if closers:
+        raise InputError(
+            f"--model-args {parts[-1].strip()!r} without its closing {closers[::-1]}",
+            allowed="a value whose brackets and quotes are closed, as kernels=[7,5,3,3,3,3]",
+            todo="close it, and quote the whole for the shell: --model-args 'NAME=[1,2]'",
+        )
+    return parts
+
+
+def _pairs(entries: Iterable[str], option: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for entry in (part for text in given for part in text.split(",")):
+    for entry in entries:
         key, equals, value = (piece.strip() for piece in entry.partition("="))
         if not (key and equals and value):
             raise InputError(
@@ -38,19 +96,39 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
 
 
 def value_of(text: str) -> Any:
-    """Value of `--model-args k=v`: a number, true, false, null (or as Python spells them), else text.
+    """Value of `--model-args k=v`: a number, true, false, null, a list, a dict, else text.
+
+    Words, lists and dicts may be spelled as in JSON or as in Python.
+
+    Raises
+    ------
+    InputError
+        A list or a dict that cannot be read.
 
     Examples
     --------
-    >>> [value_of(text) for text in ("3", "1e-3", "true", "False", "v2", '"3"')]
-    [3, 0.001, True, False, 'v2', '3']
+    >>> [value_of(text) for text in ("3", "1e-3", "true", "False", "v2", '"3"', "[7, 5]")]
+    [3, 0.001, True, False, 'v2', '3', [7, 5]]
     """
     if text in PYTHON_WORDS:
         return PYTHON_WORDS[text]
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return _python_value(text) if text[:1] in _CLOSED_BY else text
+
+
+def _python_value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        if text[0] not in "[{":
+            return text
+        raise InputError(
+            f"--model-args {text!r}, which cannot be read",
+            allowed='a list as [7,5] or ["a","b"], a dict as {"V4":2}',
+            todo="put names within it in quotes, and the whole in quotes for the shell",
+        ) from error
 
 
 def batch_size_of(text: str) -> int | str:

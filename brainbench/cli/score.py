@@ -157,7 +157,7 @@ def score(
         "null": null,
         "null_draws": null_draws,
     }
-    arguments = options.pairs(model_args, "--model-args")
+    arguments = options.model_args(model_args)
 
     from brainbench import progress, provenance
     from brainbench.api import Job
@@ -173,7 +173,7 @@ def score(
         batch_size=options.batch_size_of(batch_size),
         precision=precision,
         weights=weights,
-        model_args={key: options.value_of(text) for key, text in arguments.items()},
+        model_args=arguments,
         results=output,
         overwrite=overwrite,
     )

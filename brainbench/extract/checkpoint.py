@@ -30,7 +30,7 @@ SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
 
 # Torch before 0.4.1 did not have it, and evaluation does not use it.
 _MAY_BE_ABSENT = ".num_batches_tracked"
-_SHOWN = 4
+_SHOWN = 12
 _NUMPY_TYPES = (np.float64, np.float32, np.int64, np.int32, np.bool_)
 _ALLOWED: Final[list[Any]] = [
     # What training programs write beside the weights: settings, and figures as numpy scalars. Each only
@@ -84,7 +84,9 @@ def read(path: Path, *, name: str | None = None) -> State:
     return {key.removeprefix(prefix): tensor.detach() for key, tensor in state.items()}
 
 
-def fill(net: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
+def fill(
+    net: nn.Module, state: Mapping[str, Tensor], *, name: str, model: str | None = None
+) -> None:
     """Put weights into a network: every one of them, and none that it does not have.
 
     Only `num_batches_tracked` may be missing: it counts training steps.
@@ -97,6 +99,8 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
         As `read` gives it.
     name : str
         How the error calls the weights.
+    model : str, optional
+        How it calls the network; its class where not given.
 
     Raises
     ------
@@ -115,7 +119,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
     found = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
     if found:
         raise InputError(
-            f"{name} for {type(net).__name__}: {'; '.join(found)}",
+            f"{name} for {model or type(net).__name__}: {'; '.join(found)}",
             allowed=f"the {len(own)} entries of its state dict (num_batches_tracked may be missing)",
             todo="give the weights of this very network",
         )
@@ -146,7 +150,8 @@ def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) 
 
 def _some(keys: Any) -> str:
     listed = sorted(keys)
-    return ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more
 
 
 def _all_tensors(state: Mapping[Any, Any]) -> bool:

@@ -34,9 +34,9 @@ class LayerSize:
 
 
 def parameters_of(model: WrappedModel) -> int | None:
-    """Number of parameters of a torch module; None for what cannot be looked into."""
+    """Number of parameters of a torch module, 0 of what has no weights, None if it cannot be looked into."""
     if not isinstance(model.network, TorchNetwork):
-        return None
+        return 0 if model.weights == "none" else None
     return sum(parameter.numel() for parameter in model.network.net.parameters())
 
 

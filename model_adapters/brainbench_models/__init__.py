@@ -1,36 +1,62 @@
 """Every named network: a `wrap` call with its clock, one file per family."""
 
-_CONVRNNS = [
-    f"convrnn_{cell}_{depth}"
-    for depth in ("shallow", "intermediate")
-    for cell in ("timedecay", "simplernn", "gru", "lstm", "intersection", "ugrnn", "rgc")
-]
-_CONTROLS = ["ff6", "ff6_wider", "ff6_deeper", "basenet18"]
+_CELLS = {
+    "timedecay": "time-decay cells",
+    "simplernn": "simple recurrent cells",
+    "gru": "GRU cells",
+    "lstm": "LSTM cells",
+    "intersection": "intersection cells",
+    "ugrnn": "UGRNN cells",
+    "rgc": "reciprocal gated cells",
+}
+_CONVRNNS = {
+    f"convrnn_{cell}_{depth}": f"{layers} layers, {kind}; untrained"
+    for depth, layers in (("shallow", 6), ("intermediate", 11))
+    for cell, kind in _CELLS.items()
+}
+_CONTROLS = {
+    "ff6": "feed-forward, 6 layers; untrained",
+    "ff6_wider": "feed-forward, 6 wider layers; untrained",
+    "ff6_deeper": "feed-forward, 11 layers; untrained",
+    "basenet18": "feed-forward, residual, 11 layers; untrained",
+}
+_RELEASED = "ImageNet, else untrained"
+_NAMED = {
+    "basenet": ("basenets", "static, 7 layers; untrained"),
+    "cornet_r": ("cornet_r", f"CORnet-R, 5 steps; {_RELEASED}"),
+    "cornet_rt": ("cornet_r", f"CORnet-RT, 5 steps; {_RELEASED}"),
+    "cornet_s": ("cornet", f"CORnet-S, recurrent; {_RELEASED}"),
+    "cornet_z": ("cornet_z", f"CORnet-Z, static; {_RELEASED}"),
+    "efficientnet_lite0": ("efficientnet_lite", "16 blocks, static; ImageNet"),
+    "efficientnet_lite1": ("efficientnet_lite", "21 blocks, static; ImageNet"),
+    "efficientnet_lite2": ("efficientnet_lite", "21 blocks, static; ImageNet"),
+    "gabor": ("gabor", "V1-like energy model; nothing learned"),
+    "pixels": ("pixels", "the picture itself: what to beat"),
+    "simulated_maps": ("simulated", "all units of the simulated brain"),
+    "simulated_population": ("simulated", "what sites of the simulated brain read"),
+    "simulated_readout": ("simulated", "its sites without noise: the upper bound"),
+}
 
 
-def models() -> dict[str, str]:
-    """Name of every model -> the function that makes it."""
-    return {
-        **{name: f"brainbench_models.convrnn.models:{name}" for name in _CONVRNNS + _CONTROLS},
-        "basenet": "brainbench_models.basenets:basenet",
-        "cornet_r": "brainbench_models.cornet_r:cornet_r",
-        "cornet_rt": "brainbench_models.cornet_r:cornet_rt",
-        "cornet_s": "brainbench_models.cornet:cornet_s",
-        "cornet_z": "brainbench_models.cornet_z:cornet_z",
-        "efficientnet_lite0": "brainbench_models.efficientnet_lite:efficientnet_lite0",
-        "efficientnet_lite1": "brainbench_models.efficientnet_lite:efficientnet_lite1",
-        "efficientnet_lite2": "brainbench_models.efficientnet_lite:efficientnet_lite2",
-        "gabor": "brainbench_models.gabor:gabor",
-        "pixels": "brainbench_models.pixels:pixels",
-        "simulated_maps": "brainbench_models.simulated:simulated_maps",
-        "simulated_population": "brainbench_models.simulated:simulated_population",
-        "simulated_readout": "brainbench_models.simulated:simulated_readout",
+def models() -> dict[str, tuple[str, str]]:
+    """Name of every model -> the function that makes it, and what it is; its weights by default."""
+    convrnns = {
+        name: (f"brainbench_models.convrnn.models:{name}", words)
+        for name, words in (_CONVRNNS | _CONTROLS).items()
     }
+    others = {
+        name: (f"brainbench_models.{module}:{name}", words)
+        for name, (module, words) in _NAMED.items()
+    }
+    return convrnns | others
 
 
-def families() -> dict[str, str]:
-    """Beginning of a name, or end of a file's, -> the function that makes any such model."""
+def families() -> dict[str, tuple[str, str]]:
+    """Beginning of a name, or end of a file's, -> the function that makes any such model, and what it is."""
     return {
-        "timm:": "brainbench_models.timm_networks:timm_network",
-        ".onnx": "brainbench_models.onnx_file:onnx_network",
+        "timm:": (
+            "brainbench_models.timm_networks:timm_network",
+            f"any network of timm; {_RELEASED}",
+        ),
+        ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
     }

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from brainbench.data.fetch import digest_of_file
 from brainbench.errors import InputError
 from brainbench.extract import checkpoint
-from brainbench.extract.checkpoint import State
 from brainbench_models._released import Released
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -64,14 +63,27 @@ def weighted(weights: str, *, build: Callable[[], Net], released: Released) -> W
         weights = "untrained" if reason else "imagenet"
     notes = (reason,) if reason else ()
     if weights == "imagenet":
-        net = _filled(build(), released.state(), "imagenet weights")
+        net = build()
+        checkpoint.fill(net, released.state(), name="imagenet weights", model=released.model)
         return Weighted(net, "imagenet", notes)
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
-        net = _filled(build(), checkpoint.read(path), f"weights {path}")
-        return Weighted(net, f"file-{digest_of_file(path)[:12]}", notes)
+        net = build()
+        return Weighted(net, filled_from(path, net, model=released.model), notes)
     seed = seed_of(weights, released.model)
     return Weighted(seeded(build(), seed=seed), f"untrained-{seed}", notes)
+
+
+def filled_from(path: Path, net: nn.Module, *, model: str) -> str:
+    """Put the weights of a file into a network; what they are called, "file-DIGITS".
+
+    Raises
+    ------
+    InputError
+        See `checkpoint.read` and `checkpoint.fill`.
+    """
+    checkpoint.fill(net, checkpoint.read(path), name=f"weights {path}", model=model)
+    return f"file-{digest_of_file(path)[:12]}"
 
 
 def seeded(net: Net, *, seed: int) -> Net:
@@ -102,11 +114,6 @@ def seeded(net: Net, *, seed: int) -> Net:
 
 def _draw(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
     tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
-
-
-def _filled(net: Net, state: State, name: str) -> Net:
-    checkpoint.fill(net, state, name=name)
-    return net
 
 
 def seed_of(weights: str, model: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,10 @@ _TYPES: Final[dict[str, type[np.floating[Any]]]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
 }
+COUNTED: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Kinds of node that the depth counts, where one of the two that they multiply is a weight."""
+_NOT_LEARNED: Final = {"BatchNormalization": (3, 4), "Resize": (1, 2), "Upsample": (1,)}
+"""Inputs by number, kept as floats in a file, that are no parameters: running means and variances, sizes."""
 _SIDE: Final = 224
 NORMALISATIONS: Final = {
     "imagenet": (IMAGENET_224.mean, IMAGENET_224.std),
@@ -102,6 +107,49 @@ class OnnxNetwork:
         return {
             name: node.op_type for node in self._model.graph.node for name in node.output if name
         }
+
+    @cached_property
+    def parameters(self) -> int:
+        """Numbers in the float tensors that the file keeps: weights and biases, each tensor once.
+
+        Running means and variances of normalisations, sizes to resize to, and single numbers do not count,
+        nor do integers, such as the weights of a quantised network.
+        """
+        numpy_types = _package("onnx").helper.tensor_dtype_to_np_dtype
+        graph = self._model.graph
+        excluded = {
+            node.input[k]
+            for node in graph.node
+            for k in _NOT_LEARNED.get(node.op_type, ())
+            if k < len(node.input)
+        }
+        return sum(
+            math.prod(tensor.dims)
+            for tensor in graph.initializer
+            if tensor.dims
+            and tensor.name not in excluded
+            and np.issubdtype(numpy_types(tensor.data_type), np.floating)
+        )
+
+    @cached_property
+    def depth(self) -> int:
+        """Convolutions and fully connected layers on the longest path from the picture to an output.
+
+        A node of `COUNTED` counts if it multiplies by what the file keeps, as it is or reordered; a product
+        of two responses, as in attention, does not.
+        """
+        graph = self._model.graph
+        kept = {tensor.name for tensor in graph.initializer}
+        depths: dict[str, int] = {}
+        for node in graph.node:  # in an order in which each comes after what it reads
+            read = [name for name in node.input if name]
+            if kept.issuperset(read):
+                kept.update(node.output)
+                continue
+            counts = node.op_type in COUNTED and not kept.isdisjoint(node.input[:2])
+            depth = max(depths.get(name, 0) for name in read) + counts
+            depths.update(dict.fromkeys(node.output, depth))
+        return max(depths.get(output.name, 0) for output in graph.output)
 
     @cached_property
     def entry(self) -> Entry:
@@ -298,7 +346,9 @@ def onnx_network(
         areas=MappingProxyType(areas),
         clocks=MappingProxyType({STATIC.name: STATIC}),
         preprocess=_preprocess(preprocess, network.entry.size),
-        about=About(source=f"file {network.path}"),
+        about=About(
+            source=f"file {network.path}", parameters=network.parameters, depth=network.depth
+        ),
     )
 
 

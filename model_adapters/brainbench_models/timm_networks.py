@@ -23,14 +23,13 @@ from brainbench.data.fetch import (
     SILENCE_SECONDS,
     DownloadError,
     check_reachable,
-    digest_of_file,
     offline,
 )
 from brainbench.errors import InputError, unknown
 from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench_models._weights import seed_of
+from brainbench_models._weights import filled_from, seed_of
 
 _FILE: Final = "model.safetensors"
 _NMS: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -158,8 +157,7 @@ def _weighted(timm: Any, base: str, tag: str, weights: str) -> tuple[Any, str, t
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
         net = _built(timm, base, seed=0)
-        checkpoint.fill(net, checkpoint.read(path), name=f"weights {path}")
-        return net, f"file-{digest_of_file(path)[:12]}", ()
+        return net, filled_from(path, net, model=f"timm:{base}"), ()
     if weights in ("auto", "imagenet") or weights in _tags(timm, base):
         tag = weights if weights not in ("auto", "imagenet") else tag
         try:

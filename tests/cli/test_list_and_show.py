@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import brainbench_fake
 import pytest
+import torch
 from rich.console import Console
 
 import brainbench_models
@@ -17,11 +18,36 @@ def test_list_models(call):
     done = call("list", "models", "fake*")
     assert done.status == 0
     assert [line.split() for line in done.out.splitlines()] == [
-        ["model", "made", "by"],
+        ["model", "what", "it", "is"],
         ["fake", "brainbench_fake:fake"],
         ["fake_second", "brainbench_fake:second"],
     ]
     assert "cornet_s" in call("list", "models").out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("timm*,pixels", ["timm:NAME", "pixels"]),
+        ("timm:*", ["timm:NAME"]),
+        ("*.onnx,timm:resnet18@untrained-1", ["FILE.onnx", "timm:resnet18@untrained-1"]),
+        ("cornet_[sz]@untrained-1", ["cornet_s@untrained-1", "cornet_z@untrained-1"]),
+        ("*s,pixels,*.onnx", ["cornet_s", "pixels", "simulated_maps", "FILE.onnx"]),
+    ],
+)
+def test_models_are_listed_with_families_and_what_they_are(call, pattern, names):
+    rows = json.loads(call("list", "models", pattern, "--json").out)
+    assert [row["model"] for row in rows] == names
+    assert all(row["what it is"] for row in rows)
+
+
+def test_every_bundled_model_says_in_a_line_of_80_columns_what_it_is(call):
+    rows = json.loads(call("list", "models", "--json").out)
+    own = [row for row in rows if not row["model"].startswith("fake")]
+    assert [row["model"] for row in own][-2:] == ["timm:NAME", "FILE.onnx"]
+    assert not [row for row in own if ":" in row["what it is"].partition(" ")[0]]
+    first, second = (max(len(row[key]) for row in own) for key in ("model", "what it is"))
+    assert first + 2 + second <= 80
 
 
 def test_list_benchmarks(call):
@@ -106,10 +132,15 @@ def test_show_data(call):
 def test_show_a_model(call):
     facts = json.loads(call("show", "fake@untrained-0", "--json").out)
     assert facts["model"] == "fake@untrained-0"
-    assert facts["weights"] == "untrained-0 (seeded random numbers, not trained)"
-    assert facts["areas"][3] == "IT: IT.output"
-    assert facts["static"] == "yes, one state per image"
-    assert facts["presentations"] == "constant"
+    assert facts["weights"] == "untrained-0"
+    assert facts["untrained"] is facts["static"] is True
+    assert facts["source"] == "drawn at random, seed 0"
+    assert facts["areas"]["IT"] == ["IT.output"]
+    assert facts["layers"][3] == {"name": "IT.output", "regions": ["IT"]}
+    assert facts["presentations"] == ["constant"]
+    text = call("show", "fake@untrained-0").out
+    assert "untrained-0 (seeded random numbers, not trained)" in text
+    assert "static: one state per image" in text
 
 
 def test_show_prints_text_as_it_is(call, monkeypatch):
@@ -127,17 +158,17 @@ def shown(call, name, *options):
 
 # What `show` says of bundled models: (parameters, depth, layers).
 BUNDLED = {
-    "cornet_s@untrained-0": ("53,416,616", 15, "V4.output: 256x14x14, 4 steps"),
-    "cornet_z@untrained-0": ("2,071,656", 5, "IT.output: 512x7x7"),
-    "cornet_r@untrained-0": ("5,208,936", 9, "V1.output: 64x56x56, 5 steps"),
-    "cornet_rt@untrained-0": ("5,208,936", 9, "IT.output: 512x7x7, 5 steps"),
-    "basenet": ("5,013,864", 7, "conv6: 512x7x7"),
-    "gabor": ("0", 1, "output: 32x28x28"),
-    "pixels": (None, None, "pixels: 3x64x64"),
-    "efficientnet_lite0": ("4,652,008", 50, "_blocks.15: 320x7x7"),
-    "simulated_population": (None, None, "IT: 96, 25 steps"),
-    "ff6": ("4,197,736", 6, "conv5: 512x4x4, 26 steps"),
-    "timm:test_vit@untrained-0": ("371,240", 26, "blocks.5: 101x64"),
+    "cornet_s@untrained-0": (53_416_616, 15, ("V4.output", [256, 14, 14], 4)),
+    "cornet_z@untrained-0": (2_071_656, 5, ("IT.output", [512, 7, 7], 1)),
+    "cornet_r@untrained-0": (5_208_936, 9, ("V1.output", [64, 56, 56], 5)),
+    "cornet_rt@untrained-0": (5_208_936, 9, ("IT.output", [512, 7, 7], 5)),
+    "basenet": (5_013_864, 7, ("conv6", [512, 7, 7], 1)),
+    "gabor": (0, 1, ("output", [32, 28, 28], 1)),
+    "pixels": (0, None, ("pixels", [3, 64, 64], 1)),
+    "efficientnet_lite0": (4_652_008, 50, ("_blocks.15", [320, 7, 7], 1)),
+    "simulated_population": (None, None, ("IT", [96], 25)),
+    "ff6": (4_197_736, 6, ("conv5", [512, 4, 4], 26)),
+    "timm:test_vit@untrained-0": (371_240, 26, ("blocks.5", [101, 64], 1)),
 }
 
 
@@ -147,7 +178,7 @@ def test_show_says_what_a_bundled_model_is_made_of(call, name):
     parameters, depth, layer = BUNDLED[name]
     assert facts.get("parameters") == parameters
     assert facts.get("depth") == depth
-    assert layer in facts["layers"]
+    assert layer in [(one["name"], one["shape"], one["steps"]) for one in facts["layers"]]
     assert facts["licence"]
     assert facts["source"]
     assert facts["clocks"]
@@ -165,18 +196,89 @@ def test_every_bundled_model_says_its_licence_and_source(monkeypatch):
         assert about.source, name
 
 
-def test_regions_with_the_same_layers_share_a_line(call):
-    areas = json.loads(shown(call, "basenet", "--json"))["areas"]
-    assert areas == [
-        "V1, V2, V4, IT: conv1, conv2, conv3, conv4, conv5, conv6",
-        "behaviour: avgpool",
-    ]
+def values(text):
+    """Label -> its lines, of what `show` prints."""
+    found, width = {}, max(len(line.split("  ")[0]) for line in text.splitlines())
+    for line in text.splitlines():
+        key = line[:width].strip() or key  # noqa: F821  # the first line has one
+        found.setdefault(key, []).append(line[width + 2 :])
+    return found
+
+
+def test_what_is_true_of_all_layers_is_said_once(call):
+    layers = values(shown(call, "basenet"))["layers"]
+    assert layers[0] == "each for V1, V2, V4, IT"
+    assert layers[1] == "conv1    64x112x112"
+    assert layers[-1] == "avgpool  512x1x1     choices are read here"
+    recurrent = values(shown(call, "convrnn_timedecay_shallow@untrained-0"))
+    assert recurrent["layers"][0] == "26 steps each"
+    assert recurrent["layers"][3] == "conv3      256x14x14  V4"
+    assert recurrent["layers"][-1] == "behaviour  8192       choices are read here; 1 step"
+    assert recurrent["clocks"][1] == "  every layer: 26 steps of 10 ms, 0-260 ms"
+    area = values(shown(call, "cornet_s@untrained-0"))["layers"][2]
+    assert area == "V4.output        256x14x14  V4; 4 steps"
 
 
 def test_the_last_step_of_a_nominal_clock_has_no_end(call):
-    clocks = json.loads(shown(call, "cornet_s@untrained-0", "--json"))["clocks"]
-    assert "  IT 0-150 ms, from 150 ms" in clocks
-    assert "  IT 100-200 ms, 200-300 ms" in clocks
+    clocks = values(shown(call, "cornet_s@untrained-0"))["clocks"]
+    assert "  IT: 0-150 ms, from 150 ms" in clocks
+    assert "  IT: 100-200 ms, 200-300 ms" in clocks
+    steps = json.loads(shown(call, "cornet_s@untrained-0", "--json"))["clocks"][0]["steps"]
+    assert steps["IT"] == [[0, 150], [150, None]]
+
+
+def test_wrapped_lines_are_indented_and_piped_ones_are_not_filled_up(call, monkeypatch):
+    piped = shown(call, "cornet_s@untrained-0").splitlines()
+    assert all(line == line.rstrip() for line in piped)
+    made = Console(highlight=False, markup=False, emoji=False, width=80)
+    monkeypatch.setattr(console, "stdout", lambda: made)
+    first, second = values(shown(call, "cornet_s@untrained-0"))["clocks"][:2]
+    assert first.startswith("paper: IT: Kubilius")
+    assert second.startswith("    as in Brain-Score")
+
+
+def test_the_source_is_that_of_the_weights_it_has(call, tmp_path):
+    lines = values(shown(call, "cornet_z@untrained-3"))
+    assert lines["source"] == ["drawn at random, seed 3"]
+    assert lines["released"][0].endswith("/cornet_z-5c427c9c.pth")
+    path = tmp_path / "mine.pth"
+    torch.save(load_model("cornet_z@untrained-0").network.net.state_dict(), path)
+    for given in ([f"cornet_z@{path}"], ["cornet_z", "--weights", str(path)]):
+        facts = json.loads(shown(call, *given, "--json"))
+        assert facts["source"] == f"file {path}"
+        assert facts["released"].endswith("/cornet_z-5c427c9c.pth")
+    assert "released" not in json.loads(shown(call, "gabor", "--json"))
+
+
+def test_why_weights_are_not_trained_is_said_on_stderr_and_in_the_text(call):
+    done = call("show", "cornet_z")
+    assert "cornet_z: no trained weights" in done.err
+    assert "BRAINBENCH_OFFLINE is set" in values(done.out)["notes"][0]
+    assert call("show", "cornet_z", "-q").err == ""
+
+
+def test_show_takes_options_and_weights(call):
+    args = ["--weights", "untrained-2", "--model-args", 'steps={"V4":2,"V2":1}', "--json"]
+    facts = json.loads(shown(call, "cornet_s", *args))
+    assert facts["model"] == "cornet_s-V2x1-V4x2@untrained-2"
+    done = call("show", "pixels", "--weights", "imagenet")
+    assert "pixels: there is no choice of weights for this model" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "got", "todo"),
+    [
+        (["Fake.IT-pls", "--weights", "x"], "Fake.IT-pls with weights", "leave --model-args and"),
+        (["fake", "--weights", "a", "--model-args", "weights=b"], "and --weights", "--weights alone"),
+        (["fake", "--model-args", "size=[1"], "without its closing ]", "close it"),
+        (["fake", "--model-args", "sise=1"], "unexpected keyword argument 'sise'", "only these"),
+    ],
+)  # fmt: skip
+def test_options_that_show_does_not_take(call, arguments, got, todo):
+    done = call("show", *arguments)
+    assert done.status == 2
+    assert got in done.err.splitlines()[0]
+    assert todo in done.err
 
 
 @pytest.mark.parametrize("name", ["cornet_s@untrained-0", "efficientnet_lite0", "simulated_maps"])

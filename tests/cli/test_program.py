@@ -62,7 +62,7 @@ def test_listing_models_imports_no_network(environment, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {"model": "fake", "made by": "brainbench_fake:fake"} in json.loads(done.stdout)
+    assert {"model": "fake", "what it is": "brainbench_fake:fake"} in json.loads(done.stdout)
 
 
 def test_scores_of_an_outside_plugin(shell, results_folder):

@@ -236,6 +236,13 @@ def test_protocol_seed_and_layers(call):
         ("imagenet", "imagenet"),
         ('"3"', "3"),
         ("a b", "a b"),
+        ("[7,5,3]", [7, 5, 3]),
+        ('{"V4":2,"V2":[1,2]}', {"V4": 2, "V2": [1, 2]}),
+        ("['a,b', True]", ["a,b", True]),
+        ("(1, 2)", (1, 2)),
+        ('"a,b=c"', "a,b=c"),
+        ("o'brien (1).pth", "o'brien (1).pth"),
+        ("a[1", "a[1"),
     ],
 )
 def test_model_args_have_types(call, text, value):
@@ -454,6 +461,16 @@ USAGE = {
         ["-m", "fake", "-b", TWO, "--model-args", "size"],
         "--model-args 'size'",
         "name=value",
+    ),
+    "a bracket that is not closed": (
+        ["-m", "fake", "-b", TWO, "--model-args", "flag=[7,(5,size=3"],
+        "--model-args 'flag=[7,(5,size=3' without its closing )]",
+        "quote the whole for the shell",
+    ),
+    "a list that cannot be read": (
+        ["-m", "fake", "-b", TWO, "--model-args", "flag=[a,b]"],
+        "--model-args '[a,b]', which cannot be read",
+        "put names within it in quotes",
     ),
     "model args of the program": (
         ["-m", "fake", "-b", TWO, "--model-args", "device=cuda"],

@@ -33,8 +33,8 @@ def model_file(tmp_path: Path) -> str:
 
 def test_what_a_model_says_of_itself(call, model_file):
     facts = json.loads(call("show", model_file, "--json").out)
-    assert facts["parameters"] == "112"
-    assert facts["layers"] == ["1: 4x56x56"]
+    assert facts["parameters"] == 112
+    assert facts["layers"] == [{"name": "1", "shape": [4, 56, 56], "steps": 1, "regions": ["IT"]}]
     assert facts["depth"] == 1
     assert facts["citation"] == "Nobody, 2026"
     assert facts["licence"] == "CC0"
@@ -43,24 +43,29 @@ def test_what_a_model_says_of_itself(call, model_file):
 
 def test_what_a_model_does_not_say_is_left_away(call):
     facts = json.loads(call("show", "fake@untrained-0", "--json").out)
-    assert not facts.keys() & {"citation", "licence", "source", "depth", "parameters", "layers"}
+    assert not facts.keys() & {"citation", "licence", "released", "depth", "parameters", "notes"}
 
 
 def test_a_convrnn(call):
     facts = json.loads(call("show", "convrnn_rgc_shallow@untrained-0", "--json").out)
-    assert facts["parameters"] == "23,956,840"
+    assert facts["parameters"] == 23_956_840
     assert facts["depth"] == 6
-    assert facts["layers"][2:4] == ["conv3: 256x14x14, 26 steps", "conv4: 256x7x7, 26 steps"]
-    assert facts["clocks"][1].split(" ", 8)[-1] == (
-        "26 steps of 10 ms, 0-260 ms, then 10 ms each where it is shown for longer"
-    )
+    assert facts["layers"][2:4] == [
+        {"name": "conv3", "shape": [256, 14, 14], "steps": 26, "regions": ["V4"]},
+        {"name": "conv4", "shape": [256, 7, 7], "steps": 26, "regions": ["IT", "pIT"]},
+    ]
+    assert facts["clocks"][0]["steps"]["conv3"][-1] == [250, 260]
+    assert facts["clocks"][0]["further_ms"] == 10
+    assert facts["released"] == "https://github.com/neuroailab/convrnns"
     assert "Nayebi" in facts["citation"]
 
 
 def test_the_beginning_of_a_layers_name_in_a_clock_is_no_layer(call):
     facts = json.loads(call("show", "cornet_s@untrained-0", "--json").out)
-    assert facts["layers"][:2] == ["V1.output: 64x56x56", "V2.output: 128x28x28, 2 steps"]
-    assert "  V4 0-140 ms, 140-190 ms, 190-240 ms, from 240 ms" in facts["clocks"]
+    assert [layer["name"] for layer in facts["layers"]] == [
+        "V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool",
+    ]  # fmt: skip
+    assert list(facts["clocks"][0]["steps"]) == ["V1", "V2", "V4", "IT"]
 
 
 def test_the_figure(call, model_file, tmp_path):
@@ -68,7 +73,7 @@ def test_the_figure(call, model_file, tmp_path):
     done = call("show", model_file, "--figure", str(path))
     assert done.status == 0
     assert path.read_bytes().startswith(b"\x89PNG")
-    assert str(path) in done.out.replace("\n", "")
+    assert str(path) in done.out
 
 
 @pytest.mark.parametrize("name", ["pixels", "Fake.IT-pls"])

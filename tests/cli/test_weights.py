@@ -20,6 +20,23 @@ def test_weights_reach_the_model(call: Call) -> None:
     assert "pixels: there is no choice of weights for this model" in done.err
 
 
+def test_weights_behind_a_wildcard_go_to_each_model_that_has_a_choice(call: Call) -> None:
+    done = call(
+        "score", "-m", "fake*@untrained-0,fake", "-b", "Fake.IT-pls", "--weights", "other",
+        "--dry-run", "--format", "json",
+    )  # fmt: skip
+    assert done.status == 0
+    models = [row["model"] for row in json.loads(done.out)["items"]]
+    assert models == ["fake@untrained-0", "fake_second", "fake@other"]
+    assert "fake_second: there is no choice of weights for this model" in done.err
+
+
+def test_weights_of_one_named_model_without_a_choice_are_a_failure(call: Call) -> None:
+    done = call("score", "-m", "fake_second@untrained-0", "-b", "Fake.IT-pls")
+    assert done.status == 1
+    assert "fake_second@untrained-0" in done.out
+
+
 def test_other_weights_are_the_reason_of_a_failure(call: Call) -> None:
     done = call("score", "-m", "cornet_s", "-b", "Fake.IT-pls", "--weights", "trained")
     assert done.status == 1

@@ -231,9 +231,12 @@ def test_weights_that_do_not_fit(net: nn.Module, change: dict[str, Any], words: 
     assert same(net.state_dict(), network().state_dict())
 
 
-def test_many_names_are_shortened(net: nn.Module) -> None:
+def test_the_model_is_named_and_many_names_are_shortened(net: nn.Module) -> None:
+    surplus = {f"x{k:02d}": torch.ones(1) for k in range(14)}
     with pytest.raises(InputError) as caught:
-        checkpoint.fill(net, {}, name="none")
+        checkpoint.fill(net, surplus, name="others", model="cornet_x")
     assert caught.value.got == (
-        "none for Sequential: 8 missing (conv.bias, conv.weight, last.bias, last.weight, ...)"
+        "others for cornet_x: 8 missing (conv.bias, conv.weight, last.bias, last.weight, norm.bias, "
+        "norm.running_mean, norm.running_var, norm.weight); "
+        f"14 not of this network ({', '.join(list(surplus)[:12])} and 2 more)"
     )

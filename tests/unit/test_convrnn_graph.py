@@ -42,7 +42,7 @@ PARAMETERS = {
 def test_the_table_names_every_network() -> None:
     assert set(PARAMETERS) == set(NAMES)
     listed = models()
-    assert all(listed[name] == f"brainbench_models.convrnn.models:{name}" for name in NAMES)
+    assert all(listed[name][0] == f"brainbench_models.convrnn.models:{name}" for name in NAMES)
 
 
 @pytest.mark.parametrize("name", list(PARAMETERS))

@@ -24,9 +24,9 @@ from brainbench.interfaces import BEHAVIOUR, BrainModel
 from brainbench.presentation import Presentation
 from brainbench.stimuli import StimulusSet
 from brainbench_models.convrnn.decoders import Decoder
-from brainbench_models.convrnn.graph import Cell, Graph, Layer
+from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer
 from brainbench_models.convrnn.initial import seeded
-from brainbench_models.convrnn.models import clock, convrnn, diagram
+from brainbench_models.convrnn.models import CELL_WORDS, clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.tensorflow import convert, softmax_beta, variables
 from brainbench_models.convrnn.unroll import ConvRNN, check_finite, too_short
@@ -355,6 +355,7 @@ def test_a_wrong_checkpoint_lists_what_is_missing_and_what_is_not_known(tmp_path
     checkpoint.write(state, path, about={})
     with pytest.raises(InputError) as error:
         convrnn("ff6", weights=str(path))
+    assert error.value.got.startswith(f"weights {path} for ff6: ")
     assert "1 missing (conv5.conv.weight)" in error.value.got
     assert "1 not of this network (conv9.conv.weight)" in error.value.got
     assert "1 of another shape (conv2.conv.bias)" in error.value.got
@@ -458,3 +459,9 @@ def test_forward_leaves_nothing_in_the_network() -> None:
         net(torch.randn(2, 3, SIDE, SIDE))
     assert attributes() == before
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
+def test_a_figure_calls_cells_by_their_names() -> None:
+    assert set(CELL_WORDS) == set(CELLS)
+    for name in ("convrnn_rgc_shallow", "convrnn_rgc_intermediate"):
+        assert set((diagram(graph(name)).recurrent or {}).values()) == {"reciprocal gated"}

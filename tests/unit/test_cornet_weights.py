@@ -294,7 +294,7 @@ def test_offline_asks_nobody(
 def test_the_weights_of_another_network(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     content = saved(nn.Sequential(nn.Linear(2, 2)))
     served.files[release(content, monkeypatch)] = content
-    with pytest.raises(InputError, match=r"imagenet weights for CORnetS: .* missing"):
+    with pytest.raises(InputError, match=r"imagenet weights for cornet_s: .* missing"):
         cornet_s(weights="imagenet")
 
 

@@ -57,7 +57,7 @@ def test_depth_is_that_of_the_longest_path():
         ("timm:resnet18@untrained-0", 18, 11_689_512),
         ("timm:test_vit@untrained-0", 26, 371_240),  # patches, 6 x 4, classifier
         ("gabor", 1, 0),
-        ("pixels", None, None),
+        ("pixels", None, 0),
     ],
 )
 def test_known_networks(name, depth, parameters):

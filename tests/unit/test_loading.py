@@ -64,6 +64,27 @@ def test_options_that_a_model_does_not_take(name, options, got, allowed):
     assert "--model-args" in caught.value.todo
 
 
+@pytest.mark.parametrize(
+    ("code", "todo"),
+    [
+        (
+            "def plain(images):\n    return images\n",
+            "`return brainbench.wrap(plain, name='plain')`",
+        ),
+        ("def plain(images, size=3, *more):\n    return images\n", "brainbench.wrap(plain"),
+        ("def plain(*, size=3):\n    return 3\n", "give only these, with --model-args"),
+    ],
+)
+def test_a_network_in_place_of_a_function_that_makes_one(tmp_path, code, todo):
+    path = tmp_path / "plain_model.py"
+    path.write_text(code)
+    options = {} if "images" in code else {"flag": 1}
+    with pytest.raises(InputError) as caught:
+        loading.load_model(f"{path}:plain", **options)
+    assert todo in caught.value.todo
+    assert ("a function that makes a model" in caught.value.allowed) == ("images" in code)
+
+
 def test_a_type_error_inside_a_model_is_not_taken_for_a_wrong_option(tmp_path):
     path = tmp_path / "broken_model.py"
     path.write_text("def make_model():\n    return len(argument=3)\n")

@@ -1,5 +1,6 @@
 """An ONNX file as a model: the figures of torch, every output a layer, clear errors."""
 
+import json
 import sys
 
 import numpy as np
@@ -10,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from brainbench import stimuli
 from brainbench.api import score
+from brainbench.cli.main import run
 from brainbench.errors import ActivationError, InputError, UnknownNameError
+from brainbench.extract.describe import depth_of
 from brainbench.extract.preprocess import Preprocess
 from brainbench.extract.wrap import wrap
 from brainbench.loading import load_model
@@ -109,6 +112,60 @@ def test_fixed_batches_and_channels_last(
     model = onnx_network(other).on(batch_size=batch_size)
     found = model.activations(pictures, ["relu2"])["relu2"].values
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_and_depth_are_those_of_torch(net, path):
+    about = onnx_network(path).about
+    assert about.parameters == sum(p.numel() for p in net.parameters())
+    assert about.depth == depth_of(wrap(net, layers=["0"], preprocess=PLAIN)) == 3
+
+
+def test_what_counts_as_parameter_and_as_depth(path, tmp_path):
+    """Statistics, sizes, single numbers, integers and products of two responses do not count."""
+    model = onnx.load(path)
+    stored = {
+        "scale": np.ones(7), "shift": np.ones(7), "average": np.ones(7), "var": np.ones(7),
+        "one": np.array(1.0), "square": np.ones((7, 7)), "sizes": np.array([1, -1]),
+    }  # fmt: skip
+    model.graph.initializer.extend(
+        numpy_helper.from_array(v.astype(np.int64 if k == "sizes" else np.float32), k)
+        for k, v in stored.items()
+    )
+    model.graph.node.extend(
+        [
+            helper.make_node(
+                "BatchNormalization", ["logits", "scale", "shift", "average", "var"], ["bn"]
+            ),
+            helper.make_node("Add", ["bn", "one"], ["more"]),
+            helper.make_node("Transpose", ["square"], ["turned"]),  # still a weight
+            helper.make_node("MatMul", ["more", "turned"], ["longer"]),
+            helper.make_node("Transpose", ["longer"], ["columns"]),
+            helper.make_node("MatMul", ["longer", "columns"], ["products"]),
+            helper.make_node("Gemm", ["bn", "square"], ["shorter"]),
+        ]
+    )
+    model.graph.output.append(
+        helper.make_tensor_value_info("products", TensorProto.FLOAT, ("n", "n"))
+    )
+    onnx.save(model, tmp_path / "longer.onnx")
+    network, plain = OnnxNetwork(tmp_path / "longer.onnx"), OnnxNetwork(path)
+    assert network.parameters == plain.parameters + 2 * 7 + 49
+    assert network.depth == plain.depth + 1
+
+
+def test_show_says_both(path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["brainbench", "show", str(path), "--json"])
+    with pytest.raises(SystemExit):
+        run()
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["parameters"], facts["depth"]) == (864, 3)
+    assert facts["source"] == f"file {path}"
+    assert {
+        "name": "relu1",
+        "shape": [4, 6, 6],
+        "steps": 1,
+        "regions": ["V1", "V2", "V4", "IT"],
+    } in (facts["layers"])
 
 
 def identity(kind=TensorProto.FLOAT, shape=("n", 3, 4, 4), inputs=("image",), outputs=("twice",)):

@@ -51,7 +51,9 @@ def test_everything_listed_is_there(group, name):
 @pytest.mark.parametrize("package", [brainbench_models, brainbench_benchmarks])
 def test_every_module_of_the_folder_is_listed(package):
     listings = [listing for home, listing in PACKAGES.values() if home is package]
-    listed = {target.partition(":")[0] for listing in listings for target in listing().values()}
+    entries = [entry for listing in listings for entry in listing().values()]
+    targets = [entry if isinstance(entry, str) else entry[0] for entry in entries]
+    listed = {target.partition(":")[0] for target in targets}
     # A family that is a folder of its own is listed by one of its modules.
     folders = {module.rpartition(".")[0] for module in listed} - {package.__name__}
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from brainbench.about import Diagram
@@ -34,6 +36,29 @@ def test_a_network_without_feedback_and_cells_has_them_in_no_legend(tmp_path: Pa
     assert "<!-- feed-forward -->" in text
     assert "feedback -->" not in text
     assert "recurrent" not in text
+
+
+def test_a_unit_is_drawn_alike_in_every_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    chain = tuple(f"conv{k}" for k in range(12))
+    plain = Diagram(nodes=chain, feedforward=tuple(itertools.pairwise(chain)))
+    back = Diagram(nodes=chain, feedback=(("conv11", "conv0"),))
+    short = Diagram(nodes=("image", "out"), feedforward=(("image", "out"),))
+    units = []
+    for diagram in (DRAWN, plain, back, short):
+        draw_graph(diagram, tmp_path / "graph.png", title="a title")
+        FigureCanvasAgg(drawn[-1]).draw()
+        place = drawn[-1].axes[0].transData.transform
+        units.append((place((1, 1)) - place((0, 0))) / drawn[-1].dpi)
+    assert np.ptp(units, axis=0).max() < 0.1  # inches
+    heights = [figure.get_figheight() for figure in drawn]
+    assert heights[1] < heights[0] < heights[2]
 
 
 @pytest.mark.parametrize("end", [".png", ".pdf"])

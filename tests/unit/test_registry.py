@@ -56,6 +56,12 @@ def test_names_of_two_plugins_are_listed_together(points):
     assert list(registry.entries("models")) == ["z", "b", "a"]  # however they were installed
 
 
+def test_a_plugin_may_say_what_a_name_is(points):
+    points(bundled=lambda: {"a": "x:a", "b": ("x:b", "a small network")})
+    assert registry.entries("models") == {"a": "x:a", "b": "x:b"}
+    assert registry.summaries("models") == {"a": "x:a", "b": "a small network"}
+
+
 def test_two_plugins_must_not_share_a_name(points):
     points(one=lambda: {"net": "x:net"}, two=lambda: {"net": "y:net"})
     with pytest.raises(InputError) as caught:
@@ -76,6 +82,10 @@ def test_a_plugin_that_cannot_be_listed_is_named(points):
         registry.entries("models")
     assert "plugin_broken:names cannot be listed (RuntimeError: no licence)" in caught.value.got
     assert "uninstall the package" in caught.value.todo
+    points(odd=lambda: {"a": ("x:a",)})
+    with pytest.raises(InputError, match="plugin_odd:names cannot be listed") as caught:
+        registry.entries("models")
+    assert "or a pair of this and a few words" in caught.value.allowed
 
 
 @pytest.mark.parametrize(
@@ -91,6 +101,9 @@ def test_a_plugin_that_cannot_be_listed_is_named(points):
         ("pixels,", ["pixels"]),
         ("*[sz]", ["cornet_s", "cornet_z", "pixels"]),
         ("cornet_s@untrained-3", ["cornet_s@untrained-3"]),
+        ("cornet_*@untrained-3", ["cornet_s@untrained-3", "cornet_z@untrained-3"]),
+        ("cornet_?@a.pth,pixels", ["cornet_s@a.pth", "cornet_z@a.pth", "pixels"]),
+        ("all@untrained", [f"{name}@untrained" for name in MODELS]),
     ],
 )
 def test_match(four, patterns, expected):
@@ -106,6 +119,7 @@ def test_match(four, patterns, expected):
         ("", "cornet_s, cornet_z, pixels, resnet50"),
         (",", "cornet_s, cornet_z, pixels, resnet50"),
         ("resnet@imagenet", "did you mean resnet50"),
+        ("xyz*@imagenet", "cornet_s, cornet_z, pixels, resnet50"),
     ],
 )
 def test_match_says_what_is_near(four, pattern, allowed):
@@ -134,8 +148,19 @@ def test_unknown_names(group, name, near, kind):
 
 
 def test_weights_after_at_are_for_models_only():
-    with pytest.raises(UnknownNameError):
-        registry.match("benchmarks", "Simulated.IT-pls@2")
+    for pattern in ("Simulated.IT-pls@2", "Simulated.*@2", "all@2"):
+        with pytest.raises(UnknownNameError):
+            registry.match("benchmarks", pattern)
+
+
+def test_a_file_of_a_family_keeps_its_at_and_its_wildcard():
+    for name in ("*@folder/net.onnx", "timm:resnet18@untrained-1"):
+        assert registry.match("models", name) == [name]
+
+
+def test_a_registered_name_may_hold_an_at(points):
+    points(bundled=lambda: {"net@v1": "x:one", "net@v2": "x:two", "net": "x:net"})
+    assert registry.match("models", "net@v*") == ["net@v1", "net@v2"]
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_file_of_weights(hub):
     model = timm_network(SMALL, weights=str(hub))
     assert model.name.startswith(f"timm:{SMALL}@file-")
     assert model.digest != timm_network(SMALL, weights="untrained-0").digest
-    with pytest.raises(InputError, match=r"weights .*model\.safetensors for VisionTransformer: "):
+    with pytest.raises(InputError, match=r"weights .*model\.safetensors for timm:test_vit: "):
         timm_network("test_vit", weights=str(hub))
 
 

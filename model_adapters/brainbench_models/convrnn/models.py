@@ -14,13 +14,12 @@ from typing import Final, Literal
 
 from brainbench import progress
 from brainbench.about import About, Diagram
-from brainbench.data.fetch import digest_of_file
 from brainbench.errors import InputError, unknown
 from brainbench.extract import checkpoint
 from brainbench.extract.preprocess import imagenet
 from brainbench.extract.wrap import WrappedModel, wrap
 from brainbench.timeline import Timeline
-from brainbench_models._weights import seed_of
+from brainbench_models._weights import filled_from, seed_of
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initial import seeded
@@ -54,6 +53,17 @@ AREAS: Final[Mapping[tuple[str, bool], Mapping[str, tuple[str, ...]]]] = {
     },
 }
 """Layers for regions: who says so, and for deep networks or not. Supplement 6.6 speaks of deep ones."""
+CELL_WORDS: Final[Mapping[str, str]] = {
+    "timedecay": "time decay",
+    "basic": "simple recurrent",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "ugrnn": "UGRNN",
+    "intersection": "intersection RNN",
+    "rgc": "reciprocal gated",
+    "rgc_median": "reciprocal gated",
+}
+"""Kinds of cell as a figure calls them."""
 PAPER: Final = "Nayebi et al. 2018, Task-driven convolutional recurrent models of the visual system"
 _TENSORFLOW: Final = (
     "the released weights are TensorFlow checkpoints; docs/models.md says how to convert one"
@@ -227,7 +237,9 @@ def diagram(declared: Graph) -> Diagram:
         nodes=(IMAGE, *(layer.name for layer in declared.layers), readout.name),
         feedforward=(*declared.feedforward, (declared.last, readout.name)),
         feedback=declared.feedback,
-        recurrent={layer.name: layer.cell.kind for layer in declared.layers if layer.cell},
+        recurrent={
+            layer.name: CELL_WORDS[layer.cell.kind] for layer in declared.layers if layer.cell
+        },
         captions={**shapes, readout.name: str(readout.classes)},
     )
 
@@ -244,8 +256,7 @@ def _fill(net: ConvRNN, weights: str) -> str:
         )
     if weights.endswith(checkpoint.SUFFIXES):
         path = Path(weights).expanduser()
-        checkpoint.fill(net, checkpoint.read(path), name=f"weights {path}")
-        return f"file-{digest_of_file(path)[:12]}"
+        return filled_from(path, net, model=net.graph.name)
     seed = seed_of("untrained" if weights == "auto" else weights, net.graph.name)
     seeded(net, seed=seed)
     return f"untrained-{seed}"
