@@ -147,15 +147,19 @@ def _ranking(made: Board, labels: list[str]) -> Table:
     for row, label in zip(made.rows, labels, strict=True):
         it = row.combined
         rank = "" if row.rank is None else str(row.rank)
-        figures = (decimal(it.value), _interval(it.ci), f"{it.k} of {it.n}", decimal(it.of_those))
+        interval = _interval(it.ci, approximate=row.ci_approximate)
+        figures = (decimal(it.value), interval, f"{it.k} of {it.n}", decimal(it.of_those))
         table.add_row(rank, label, *figures[: 3 + some])
     return table
 
 
-def _interval(ci: tuple[float, float] | None) -> str:
+def _interval(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
     from brainbench.cli.console import decimal
 
-    return "" if ci is None else f"{decimal(ci[0])} to {decimal(ci[1])}"
+    if ci is None:
+        return ""
+    mark = "≈ " if approximate else ""  # in front: figures stay one below the other
+    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
 
 
 def _by_benchmark(made: Board, labels: list[str]) -> Table:
@@ -193,7 +197,8 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else "failed",)
     mark = " †" if cell.counts_not or cell.state == "outdated" else ""
-    return decimal(cell.value) + mark, _interval(cell.ci), decimal(cell.score.ceiling)
+    interval = _interval(cell.ci, approximate=cell.ci_approximate)
+    return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
 
 
 def _notes(made: Board, labels: list[str]) -> list[str]:
@@ -208,6 +213,10 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
         (
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",
             any(r.untrained for r in made.rows),
+        ),
+        (
+            "≈ approximate: the coverage of this interval was not measured, or is not kept",
+            any(cell.ci_approximate for cell in cells),
         ),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
         (

@@ -155,6 +155,11 @@ def _row(
     }
     counted = [cells.get(name) for name in composite.benchmarks]
     there = [None if cell is None or cell.counts_not else cell for cell in counted]
+    combined = combine(
+        [None if cell is None else cell.value for cell in there],
+        [None if cell is None else cell.draws for cell in there],
+        names=composite.benchmarks,
+    )
     return Row(
         model=last.model,
         weights=last.weights,
@@ -163,11 +168,8 @@ def _row(
         untrained=last.untrained,
         partial=last.partial,
         cells=cells,
-        combined=combine(
-            [None if cell is None else cell.value for cell in there],
-            [None if cell is None else cell.draws for cell in there],
-            names=composite.benchmarks,
-        ),
+        combined=combined,
+        ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in there if c),
         n_others=len(group) - len(cells),
     )
 

@@ -262,6 +262,44 @@ def test_frame_and_its_columns(mixed):
     assert frame.set_index("model").loc["c@imagenet", "MajajHong2015.V4-pls:state"] == "failed"
 
 
+def test_an_interval_whose_coverage_was_not_measured_says_so(tmp_path):
+    scores = of_all("a", REAL[:3], CORNET_S[:3], ci_method="percentile")
+    scores += [make("a", REAL[3], 0.25, ci_method="percentile; approximate")]
+    scores += of_all("b", REAL, CORNET_S, ci_method="percentile")
+    scores += [make("c", REAL[0], 0.5, draws=None, ci=None, ci_method="none; approximate")]
+    made = board(fill(tmp_path, scores), load_composites("mean-v1"))
+    frame = made.to_frame().set_index("model")
+    assert frame.loc["a", f"{REAL[3]}:ci_approximate"] is True
+    assert frame.loc["a", f"{REAL[0]}:ci_approximate"] is False
+    assert frame.loc["c", f"{REAL[0]}:ci_approximate"] is None  # there is no interval
+    assert frame["composite_ci_approximate"].tolist() == [True, False, None]
+    assert made.to_json()[0]["composite"]["ci_approximate"] is True
+    assert made.to_json()[0]["benchmarks"][REAL[3]]["ci_approximate"] is True
+
+
+def test_the_raw_figure_of_another_formula_has_no_interval_to_be_approximate():
+    scores = [make("a", REAL[0], 0.07, raw=0.25, formula="r2/c-v1", ci_method="x; approximate")]
+    assert one_row(scores).cells[REAL[0]].ci_approximate is None
+
+
+def test_why_a_member_does_not_count_stands_in_the_frame(tmp_path):
+    mission = load_composites("mission-v1")
+    scores = [
+        make("a", REAL[0], 0.6, formula="r/sqrt(c)-v1"),
+        make("a", REAL[1], 0.5),
+        make("a", REAL[2], None),
+        make("a", "Extra.V1-pls", 0.3),
+        make("b", REAL[0], 0.6, partial=True),
+    ]
+    frame = board(fill(tmp_path, scores), mission).to_frame().set_index("model")
+    said = [frame.loc["a", f"{name}:counts_not"] for name in REAL]
+    assert pd.isna(said[0])
+    assert said[1:] == ["scored as raw-v1, not as r/sqrt(c)-v1", "failed", "not scored"]
+    assert frame["Extra.V1-pls:counts_not"].isna().all()  # it is no member
+    assert frame.loc["b", f"{REAL[0]}:counts_not"] == "partial"
+    assert frame.loc["b", f"{REAL[0]}:state"] == "scored"
+
+
 def test_a_csv_loads_without_arguments_and_is_the_same(mixed, tmp_path):
     frame = board(mixed, load_composites()).to_frame()
     path = tmp_path / "board.csv"
