@@ -20,7 +20,7 @@ def leaderboard(
         str,
         typer.Option(
             metavar="NAME",
-            help="What to rank by: mean-v1, Simulated.mean-v1, ...; without, the first that fits.",
+            help="What to rank by: mean-v1, Simulated.mean-v1, ...; without, what fits best.",
             show_default=False,
         ),
     ] = "all",
@@ -48,7 +48,8 @@ def leaderboard(
 ) -> None:
     """Rank models by a composite of the scores in a results folder.
 
-    A model that lacks a member has no composite: it is listed with "k of n".
+    A model that lacks a member has no composite: it is listed with "k of n",
+    below those with a rank.
     Nothing is computed but means; `brainbench list composites` says what of.
 
     Exit status: 0; 2 for wrong usage, or where there is no score.

@@ -146,7 +146,8 @@ class Board:
     protocol : str
         Of all scores on it.
     rows : tuple of Row
-        By composite, best first; then those without one, by name; partial ones last.
+        Those with a rank, best first; then untrained ones by composite, best first; then those without a
+        composite, by name; partial ones last.
     benchmarks : tuple of str
         Members of the composite in their order, then all others by name.
     n_elsewhere : int

@@ -203,7 +203,7 @@ def test_order_and_ranks(mixed):
     assert [(row.rank, row.model) for row in made.rows] == [
         (1, "a@imagenet"),
         (2, "b@imagenet"),
-        (None, "cornet_s@untrained-0"),  # a baseline, at its place
+        (None, "cornet_s@untrained-0"),  # a baseline
         (None, "c@imagenet"),
         (None, "pixels"),
         (None, "z@imagenet"),  # partial, however good
@@ -218,12 +218,59 @@ def test_an_untrained_model_never_takes_a_rank(tmp_path):
     scores += of_all("c@untrained-0", REAL, (0.3, 0.3, 0.1, 0.0))
     made = board(fill(tmp_path, scores), load_composites())
     assert [(row.rank, row.model) for row in made.rows] == [
-        (None, "b@untrained-0"),
         (1, "a@imagenet"),
-        (None, "c@untrained-0"),
         (2, "pixels"),
+        (None, "b@untrained-0"),  # below those with a rank, best first
+        (None, "c@untrained-0"),
     ]
-    assert made.to_frame()["rank"].isna().tolist() == [True, False, True, False]
+    assert made.to_frame()["rank"].tolist()[:2] == [1, 2]
+    assert made.to_frame()["rank"].isna().tolist() == [False, False, True, True]
+
+
+def best_fit(tmp_path, scores, pattern="all"):
+    return board(fill(tmp_path, scores), load_composites(pattern)).composite.name
+
+
+MISSION = load_composite("mission-v1").members
+ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
+
+
+@pytest.mark.parametrize(
+    ("scores", "name"),
+    [
+        (of_all("a@imagenet", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        (of_all("a@imagenet", TWINS[:3], CORNET_S[:3]) + ONE_REAL, "Simulated.mean-v1-static"),
+        (of_all("a@imagenet", REAL, CORNET_S) + of_all("a@imagenet", TWINS, CORNET_S), "mean-v1"),
+        # A rank goes before an untrained model's composite, and that before what is incomplete.
+        (
+            of_all("a@imagenet", TWINS, CORNET_S) + of_all("a@untrained-0", REAL, CORNET_S),
+            "Simulated.mean-v1",
+        ),
+        (of_all("a@untrained-0", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        # All six by the right formula: their raw figures make mean-v1 as well.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION],
+            "mission-v1",
+        ),
+        # Where one of ten models has all six, four scores of each count more.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION]
+            + [s for k in range(9) for s in of_all(f"m{k}@imagenet", REAL, CORNET_S)],
+            "mean-v1",
+        ),
+        (of_all("a@imagenet", TWINS[1:], CORNET_S[1:]) + ONE_REAL, "Simulated.mean-v1"),
+        (ONE_REAL, "mission-v1"),
+        (of_all("a@imagenet", TWINS, CORNET_S, partial=True), "Simulated.mean-v1"),
+        ([make("a@imagenet", "Extra.V1-pls", 0.5)], "mean-v1"),
+    ],
+)
+def test_the_composite_that_says_most_is_the_default(tmp_path, scores, name):
+    assert best_fit(tmp_path, scores) == name
+
+
+def test_a_wildcard_chooses_in_the_same_way(tmp_path):
+    scores = of_all("a@imagenet", REAL, CORNET_S) + of_all("b@imagenet", TWINS[:3], CORNET_S[:3])
+    assert best_fit(tmp_path, scores, "Simulated.*") == "Simulated.mean-v1-static"
 
 
 def test_the_twin_ranks_simulated_scores_alone(mixed):
