@@ -91,6 +91,7 @@ def _object(one: Outcome) -> dict[str, Any]:
     check = one.check
     return {
         "benchmark": check.benchmark,
+        "protocol": check.protocol,
         "through": dict(check.through),
         "model": one.score.model,
         "why": check.why,
@@ -100,6 +101,7 @@ def _object(one: Outcome) -> dict[str, Any]:
         "formula": one.score.formula,
         "shuffled": one.shuffled.value,
         "weaker": {score.model: score.value for score in one.weaker},
+        "seconds": round(one.seconds, 1),
         "passed": one.passed,
         "wrong": one.wrong,
     }
