@@ -7,7 +7,7 @@ from known import benchmark, brain, model_of
 from brainbench import loading, registry
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
-from brainbench.interfaces import Settings, check_model
+from brainbench.interfaces import check_model
 from brainbench.run.execute import ModelSpec
 from brainbench.run.selftest import SHUFFLES, Check, Outcome, Shuffled, run_checks
 from brainbench.scores import Score
@@ -261,7 +261,12 @@ def test_checks_name_what_is_registered():
     for one in loading.load_checks():
         assert one.benchmark in registry.entries("benchmarks")
         assert {one.model, *one.weaker} <= set(registry.entries("models"))
-        if one.through:
-            procedure = loading.load_benchmark(one.benchmark).procedure
-            assert set(one.through) <= set(vars(procedure))
-        Settings(formula=one.formula)
+        declared = loading.load_benchmark(one.benchmark)
+        assert set(one.through) <= set(vars(declared.procedure))
+        assert one.protocol in declared.protocols
+        assert one.settings.formula == one.formula
+
+
+def test_no_two_checks_have_one_name():
+    names = [one.name for one in loading.load_checks()]
+    assert len(set(names)) == len(names)
