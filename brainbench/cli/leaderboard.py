@@ -69,12 +69,12 @@ def leaderboard(
     made = board(Results(output), load_composites(composite), protocol=protocol)
     for problem in made.unreadable:
         print(fitted(f"left out: {problem}", sys.stderr), file=sys.stderr)
+    if csv is not None:  # first: who reads the table may stop reading, as `head` does
+        _write_csv(made, csv)
     if output_format == "json":
         _print_json(made)
     else:
         _print_tables(made)
-    if csv is not None:
-        _write_csv(made, csv)
 
 
 def _print_json(made: Board) -> None:

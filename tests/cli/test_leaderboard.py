@@ -258,6 +258,16 @@ def test_a_csv_that_cannot_be_written(mixed, call, tmp_path, monkeypatch):
     assert "cannot be written (No space left on device)" in done.err
 
 
+def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeypatch):
+    def closed():
+        raise BrokenPipeError
+
+    monkeypatch.setattr(console, "stdout", closed)
+    with pytest.raises(BrokenPipeError):
+        call("leaderboard", "--csv", tmp_path / "board.csv")
+    assert len(pd.read_csv(tmp_path / "board.csv")) == 5
+
+
 def test_wrong_usage_in_python(mixed, tmp_path):
     with pytest.raises(UnknownNameError, match="unknown protocol 'papers'"):
         brainbench.leaderboard(mixed, protocol="papers")
