@@ -90,7 +90,11 @@ def _behaviour() -> list[Check]:
 
 def _dynamics() -> list[Check]:
     why = "the sites' own rates in each time bin, through one map for all bins"
-    return [_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")]
+    descended = "the sites' own rates, through one map that steps of gradient descent come near to"
+    return [
+        *(_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")),
+        _check("V4-dynamics", FITTED, descended, through={"solver": "sgd", "n_splits": 1}),
+    ]
 
 
 def _solution_times() -> list[Check]:

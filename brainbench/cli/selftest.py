@@ -1,4 +1,4 @@
-"""`brainbench selftest`: whether each measure finds what is known to be there."""
+"""`brainbench selftest`: whether measures find what is known to be there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def selftest(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
 ) -> None:
-    """Check every measure on simulated brains whose truth is known.
+    """Check the measures on simulated brains whose truth is known.
 
     A model that is known to reach the ceiling must reach it. The same model
     with shuffled images, and a weaker model, must not. Nothing is fetched.
