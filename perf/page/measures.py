@@ -125,7 +125,7 @@ def selftest(folder: Path) -> list[str]:
     return [
         "## Self-test",
         "",
-        f"`brainbench selftest`, {seconds:.0f} s with an empty cache: every measure on the simulated brain, "
+        f"`brainbench selftest`, {seconds:.0f} s with an empty cache: the measures on the simulated brain, "
         "expected beside found; the shuffled control must fall below.",
         "",
         *table(columns, rows),
