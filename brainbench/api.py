@@ -406,15 +406,16 @@ def leaderboard(
         Folder that `score` or the command line has written to.
     composite : str
         Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that fit a wildcard or "all", the
-        first that has a member among the scores.
+        one that ranks a model, and in which most scores count.
     protocol : {"paper", "brainscore"}
         Scores of the other protocol are left out.
 
     Returns
     -------
     DataFrame
-        One row per model, with its weights; the columns are those of `brainbench leaderboard --csv`. A model
-        without one of the members has no composite, but "k" of "n". Files that cannot be read are logged.
+        One row per model, with its weights, those with a rank first; the columns are those of
+        `brainbench leaderboard --csv`. A model without one of the members has no composite, but "k" of "n".
+        Files that cannot be read are logged.
 
     Raises
     ------

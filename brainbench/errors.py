@@ -45,7 +45,7 @@ class InputError(BrainbenchError, ValueError):
 
 
 class NotApplicableError(InputError):
-    """A benchmark that has no figure for this model, or under this protocol."""
+    """A benchmark that has no figure for this model, under this protocol or by this formula."""
 
 
 class StimulusError(InputError):

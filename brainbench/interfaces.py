@@ -358,7 +358,8 @@ class Benchmark:
         Raises
         ------
         NotApplicableError
-            The measure is not defined under the protocol, or no layer of the model stands for the region.
+            The measure is not defined under the protocol or by the formula, or no layer of the model stands
+            for the region.
         """
         self._check_protocol(settings or Settings())
         return self.procedure.score(self, model, settings or Settings())

@@ -8,6 +8,7 @@ below, by what such a map costs. Pixels see the same pictures, and must stay bel
 from collections.abc import Mapping
 from typing import Any
 
+from brainbench.interfaces import Null, ProtocolName
 from brainbench.run.selftest import Check
 
 EXACT = (1.0, 1.0)
@@ -25,16 +26,18 @@ def _check(
     formula: str = "r/sqrt(c)",
     through: Mapping[str, Any] | None = None,
     weaker: tuple[str, ...] = ("pixels",),
-    unscored: str | None = None,
+    protocol: ProtocolName = "paper",
+    null: Null | None = None,
 ) -> Check:
     return Check(
         benchmark=f"Simulated.{benchmark}",
         model="simulated_readout",
         expected=expected,
+        protocol=protocol,
         formula=formula,
         through=through or {},
         weaker=weaker,
-        unscored=unscored,
+        null=null,
         why=why,
     )
 
@@ -48,7 +51,12 @@ def _predictivity() -> list[Check]:
     ]
     own = "each site's own rate, found among all sites in the training images"
     through = {"metric": "neuron-to-neuron"}
-    return [*checks, _check("IT-pls", EXACT, own, through=through)]
+    return [
+        *checks,
+        _check("IT-pls", EXACT, own, through=through),
+        _check("IT-pls", FITTED, fitted, protocol="brainscore"),
+        _check("IT-pls", EXACT, own, through=through, protocol="brainscore"),
+    ]
 
 
 def _explained() -> list[Check]:
@@ -57,30 +65,42 @@ def _explained() -> list[Check]:
         _check(f"{region}-ccnorm2", FITTED, fitted, formula="r2/c") for region in ("V1", "V2")
     ]
     own = "each site's own rate, without a map (so that pixels cannot be asked)"
-    none = {"metric": "units"}
-    exact = _check("V1-ccnorm2", EXACT, own, formula="r2/c", through=none, weaker=())
-    return [*checks, exact]
+    without = [{"metric": "units"}, {"metric": "units", "variant": "schoppe"}]
+    exact = [
+        _check("V1-ccnorm2", EXACT, own, formula="r2/c", through=through, weaker=())
+        for through in without
+    ]
+    return [*checks, *exact]
 
 
 def _similarity() -> list[Check]:
     why = "the sites' own rates, without a map; Spearman-Brown is not exact for what is compared"
-    return [_check(f"IT-{measure}", NEARLY, why) for measure in ("rsa", "cka")]
+    checks = [_check(f"IT-{measure}", NEARLY, why) for measure in ("rsa", "cka")]
+    return [*checks, _check("IT-cka", NEARLY, why, through={"metric": "cka-biased"})]
 
 
 def _behaviour() -> list[Check]:
     why = "the sites that the subject reads, read by the same rule"
-    return [_check("behaviour-i2n", EXACT, why)]
+    halves = f"{why}; r of two halves is not exact for d'"
+    return [
+        _check("behaviour-i2n", EXACT, why),
+        _check("behaviour-i2n", NEARLY, halves, protocol="brainscore"),
+    ]
 
 
 def _dynamics() -> list[Check]:
     why = "the sites' own rates in each time bin, through one map for all bins"
-    return [_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")]
+    descended = "the sites' own rates, through one map that steps of gradient descent come near to"
+    return [
+        *(_check(f"{region}-dynamics", EXACT, why) for region in ("V4", "IT")),
+        _check("V4-dynamics", FITTED, descended, through={"solver": "sgd", "n_splits": 1}),
+    ]
 
 
 def _solution_times() -> list[Check]:
     why = "the sites' own rates, decoded as the brain's trials are"
-    # Answers of other images solve nothing, and a static model has no times.
-    return [_check("IT-ost", EXACT, why, unscored="images that both solve")]
+    # Answers of other images solve nothing: thresholds and times of the brain are shuffled.
+    return [_check("IT-ost", EXACT, why, null="images")]
 
 
 CHECKS = (

@@ -20,7 +20,7 @@ def leaderboard(
         str,
         typer.Option(
             metavar="NAME",
-            help="What to rank by: mean-v1, Simulated.mean-v1, ...; without, the first that fits.",
+            help="What to rank by: mean-v1, Simulated.mean-v1, ...; without, what fits best.",
             show_default=False,
         ),
     ] = "all",
@@ -48,7 +48,8 @@ def leaderboard(
 ) -> None:
     """Rank models by a composite of the scores in a results folder.
 
-    A model that lacks a member has no composite: it is listed with "k of n".
+    A model that lacks a member has no composite: it is listed with "k of n",
+    below those with a rank.
     Nothing is computed but means; `brainbench list composites` says what of.
 
     Exit status: 0; 2 for wrong usage, or where there is no score.
@@ -68,12 +69,12 @@ def leaderboard(
     made = board(Results(output), load_composites(composite), protocol=protocol)
     for problem in made.unreadable:
         print(fitted(f"left out: {problem}", sys.stderr), file=sys.stderr)
+    if csv is not None:  # first: who reads the table may stop reading, as `head` does
+        _write_csv(made, csv)
     if output_format == "json":
         _print_json(made)
     else:
         _print_tables(made)
-    if csv is not None:
-        _write_csv(made, csv)
 
 
 def _print_json(made: Board) -> None:
@@ -147,15 +148,19 @@ def _ranking(made: Board, labels: list[str]) -> Table:
     for row, label in zip(made.rows, labels, strict=True):
         it = row.combined
         rank = "" if row.rank is None else str(row.rank)
-        figures = (decimal(it.value), _interval(it.ci), f"{it.k} of {it.n}", decimal(it.of_those))
+        interval = _interval(it.ci, approximate=row.ci_approximate)
+        figures = (decimal(it.value), interval, f"{it.k} of {it.n}", decimal(it.of_those))
         table.add_row(rank, label, *figures[: 3 + some])
     return table
 
 
-def _interval(ci: tuple[float, float] | None) -> str:
+def _interval(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
     from brainbench.cli.console import decimal
 
-    return "" if ci is None else f"{decimal(ci[0])} to {decimal(ci[1])}"
+    if ci is None:
+        return ""
+    mark = "≈ " if approximate else ""  # in front: figures stay one below the other
+    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
 
 
 def _by_benchmark(made: Board, labels: list[str]) -> Table:
@@ -193,7 +198,8 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else "failed",)
     mark = " †" if cell.counts_not or cell.state == "outdated" else ""
-    return decimal(cell.value) + mark, _interval(cell.ci), decimal(cell.score.ceiling)
+    interval = _interval(cell.ci, approximate=cell.ci_approximate)
+    return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
 
 
 def _notes(made: Board, labels: list[str]) -> list[str]:
@@ -208,6 +214,10 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
         (
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",
             any(r.untrained for r in made.rows),
+        ),
+        (
+            "≈ approximate: the coverage of this interval was not measured, or is not kept",
+            any(cell.ci_approximate for cell in cells),
         ),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
         (

@@ -1,4 +1,4 @@
-"""`brainbench selftest`: whether each measure finds what is known to be there."""
+"""`brainbench selftest`: whether measures find what is known to be there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def selftest(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
 ) -> None:
-    """Check every measure on simulated brains whose truth is known.
+    """Check the measures on simulated brains whose truth is known.
 
     A model that is known to reach the ceiling must reach it. The same model
     with shuffled images, and a weaker model, must not. Nothing is fetched.
@@ -91,6 +91,7 @@ def _object(one: Outcome) -> dict[str, Any]:
     check = one.check
     return {
         "benchmark": check.benchmark,
+        "protocol": check.protocol,
         "through": dict(check.through),
         "model": one.score.model,
         "why": check.why,
@@ -100,6 +101,7 @@ def _object(one: Outcome) -> dict[str, Any]:
         "formula": one.score.formula,
         "shuffled": one.shuffled.value,
         "weaker": {score.model: score.value for score in one.weaker},
+        "seconds": round(one.seconds, 1),
         "passed": one.passed,
         "wrong": one.wrong,
     }

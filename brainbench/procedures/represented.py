@@ -75,12 +75,11 @@ def represented(likeness: Likeness, benchmark: Benchmark, settings: Settings) ->
     ------
     InputError
         Several recording sessions, which have no images in common; CKA with dissimilarities alone; a floor
-        without repeated trials, or that no site reaches; an image to which all sites respond the same.
+        of recordings without repeated trials, or that no site reaches; an image to which all sites respond
+        the same.
     """
-    if isinstance(source(benchmark.data), Dissimilar):
-        return _published(
-            likeness, benchmark, benchmark.region, shown(benchmark, settings), settings
-        )
+    if is_published(benchmark):
+        return _published(likeness, benchmark, benchmark.region, shown(benchmark, settings))
     several = sessions(benchmark)
     if len(several) > 1:
         raise InputError(
@@ -89,6 +88,18 @@ def represented(likeness: Likeness, benchmark: Benchmark, settings: Settings) ->
             todo="take one of them: benchmark.on(data.sessions()[NAME])",
         )
     return _recorded(likeness, target(benchmark, settings), benchmark.identifier, settings.floor)
+
+
+def is_published(benchmark: Benchmark) -> bool:
+    """Whether the brain is given as published dissimilarities, not as recordings."""
+    return isinstance(source(benchmark.data), Dissimilar)
+
+
+def n_subjects(benchmark: Benchmark) -> int:
+    """Subjects of whom dissimilarities of the benchmark's region are published."""
+    data = source(benchmark.data)
+    name = f"{data.name} {benchmark.region}"
+    return len(_rdms(data, benchmark.region, len(data.stimuli()), name))
 
 
 def beside(
@@ -101,13 +112,13 @@ def beside(
     InputError
         Data without published dissimilarities.
     """
-    if not isinstance(source(benchmark.data), Dissimilar):
+    if not is_published(benchmark):
         raise InputError(
             f"{region} beside {benchmark.region} in {benchmark.identifier}",
             allowed="data with published dissimilarities",
             todo="leave out beside=",
         )
-    return _published(likeness, benchmark, region, stimuli, Settings())
+    return _published(likeness, benchmark, region, stimuli)
 
 
 # --- recordings ------------------------------------------------------------------------------------
@@ -178,16 +189,10 @@ def _halves(
 
 
 def _published(
-    likeness: Likeness, benchmark: Benchmark, region: str, stimuli: StimulusSet, settings: Settings
+    likeness: Likeness, benchmark: Benchmark, region: str, stimuli: StimulusSet
 ) -> Represented:
     data = source(benchmark.data)
     name = f"{data.name} {region}"
-    if settings.floor is not None:
-        raise InputError(
-            f"a floor of {settings.floor} for {name}, of which dissimilarities alone are published",
-            allowed="a floor where sites have a reliability",
-            todo="leave out --floor",
-        )
     whole = data.stimuli()
     rdms = _rdms(data, region, len(whole), name)
     place = {stimulus: k for k, stimulus in enumerate(whole.ids)}

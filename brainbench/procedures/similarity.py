@@ -20,7 +20,7 @@ import numpy.typing as npt
 from brainbench import progress
 from brainbench.data.manifest import source
 from brainbench.effort import Sizes, Work
-from brainbench.errors import InputError
+from brainbench.errors import InputError, NotApplicableError
 from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings, layers_of
 from brainbench.metrics.rdm import Distance
 from brainbench.metrics.rsa import Comparison
@@ -30,7 +30,13 @@ from brainbench.procedures.layers import Choice
 from brainbench.procedures.likeness import Likeness, Representation, SimilarityName
 from brainbench.procedures.recordings import shown
 from brainbench.procedures.records import record_of
-from brainbench.procedures.represented import Represented, beside, represented
+from brainbench.procedures.represented import (
+    Represented,
+    beside,
+    is_published,
+    n_subjects,
+    represented,
+)
 from brainbench.scores import Score
 from brainbench.stats.ceiling import FORMULAS, ceiled
 from brainbench.stats.permutation import shuffles, summary
@@ -88,7 +94,14 @@ class Similarity:
         return Likeness(metric=self.metric, distance=self.distance, comparison=self.comparison)
 
     def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
-        """Stimuli and layers that `score` will ask for."""
+        """Stimuli and layers that `score` will ask for.
+
+        Raises
+        ------
+        NotApplicableError
+            A formula that published dissimilarities have no ceiling for.
+        """
+        _check_formula(self, benchmark, settings)
         return Needs(
             stimuli=shown(benchmark, settings),
             layers=layers_of(model, benchmark.region, settings),
@@ -99,7 +112,7 @@ class Similarity:
         """Inner products of each layer, and pairs that are compared in each draw."""
         n = sizes.stimuli
         sets = 10 if settings.protocol == "brainscore" else 1
-        halves = 10 if (settings.formula or self.formula or "raw") != "raw" else 0
+        halves = 10 if _formula(self, settings) != "raw" else 0
         return Work(
             flops=n**2 * sum(sizes.candidates) + 40e3 * n**2 * sets * (1 + halves),
             read_bytes=sizes.activation_bytes,
@@ -113,9 +126,12 @@ class Similarity:
         ------
         InputError
             Several recording sessions; too few images; a model or brain whose representation does not vary;
-            a formula whose ceiling does not exist; units as the only thing that is random.
+            further regions beside CKA.
+        NotApplicableError
+            See `needs`.
         """
-        _check(self, benchmark, settings)
+        _check_beside(self)
+        _check_formula(self, benchmark, settings)
         brain = represented(self.likeness, benchmark, settings)
         _check_enough(self.likeness, len(brain.stimuli), benchmark.identifier)
         offered = candidates(benchmark, model, settings, brain.stimuli)
@@ -196,8 +212,7 @@ def _score(
     offered: Sequence[Candidate],
     compared: Compared,
 ) -> Score:
-    formula = settings.formula or how.formula or "raw"
-    _check_formula(formula, brain, benchmark.identifier)
+    formula = _formula(how, settings)
     values = values_of(how.likeness, compared, brain.subjects)
     if not np.isfinite(values).all():
         raise InputError(
@@ -213,7 +228,7 @@ def _score(
     value = float(ceiled(raw, np.nan if c is None else c, formula=formula))
     reason = None if np.isfinite(value) else _no_ceiling(formula, c)
     ci = null = None
-    if reason is None:
+    if reason is None and settings.resample != "units":
         ci = interval_of(
             how.likeness,
             compared,
@@ -224,6 +239,7 @@ def _score(
             seed=settings.seed,
             value=value,
         )
+    if reason is None:
         drawn = _null(how, compared, brain, settings)
         if drawn is not None and settings.null is not None:
             related = ceiled(drawn, np.nan if c is None else c, formula=formula)
@@ -248,7 +264,7 @@ def _score(
         else ci.said(
             coverage_measured=settings.protocol == "paper"
             and formula == "raw"
-            and settings.floor is None
+            and (settings.floor is None or is_published(benchmark))
             and len(brain.subjects) == len(compared.parts) == 1
             and _is_covered(how.likeness),
             n_images=len(brain.stimuli),
@@ -280,8 +296,21 @@ def _score(
                 "window_ms": list(benchmark.window),
                 "ceiling": brain.ceiling,
             },
+            notes=_notes(benchmark, settings),
         ),
     )
+
+
+def _notes(benchmark: Benchmark, settings: Settings) -> list[str]:
+    """What was asked for and does not apply."""
+    notes = []
+    if settings.resample == "units":
+        notes.append(
+            "no interval: sites go into a representation together, none is drawn again alone"
+        )
+    if settings.floor is not None and is_published(benchmark):
+        notes.append("floor not used: of published dissimilarities no site has a reliability")
+    return notes
 
 
 def _is_covered(likeness: Likeness) -> bool:
@@ -319,19 +348,17 @@ def _figures(
 # --- checks ----------------------------------------------------------------------------------------
 
 
+def _formula(how: Similarity, settings: Settings) -> str:
+    return settings.formula or how.formula or "raw"
+
+
 def _no_ceiling(formula: str, c: float | None) -> str:
     if c is None:
         return f"no ceiling: {formula} needs repeated trials or several subjects"
     return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
 
 
-def _check(how: Similarity, benchmark: Benchmark, settings: Settings) -> None:
-    if settings.resample == "units":
-        raise InputError(
-            f"units as what is random in {benchmark.identifier}",
-            allowed="images: sites go into an RDM together, and are not drawn again",
-            todo="leave out --resample, or choose images",
-        )
+def _check_beside(how: Similarity) -> None:
     if how.beside and how.metric != "rsa":
         raise InputError(
             f"{how.metric} with the regions {', '.join(how.beside)} beside",
@@ -349,10 +376,17 @@ def _check_enough(likeness: Likeness, n: int, what: str) -> None:
         )
 
 
-def _check_formula(formula: str, brain: Represented, identifier: str) -> None:
-    if brain.others and formula not in ("raw", "r/c"):
-        raise InputError(
-            f"formula {formula!r} for {identifier}",
-            allowed="'raw' or 'r/c': the noise ceiling over subjects bounds r itself, it is no reliability",
-            todo="choose --formula r/c",
-        )
+def _check_formula(how: Similarity, benchmark: Benchmark, settings: Settings) -> None:
+    formula = _formula(how, settings)
+    if formula == "raw" or not is_published(benchmark):
+        return
+    several = n_subjects(benchmark) > 1
+    if several and formula == "r/c":
+        return
+    raise NotApplicableError(
+        f"formula {formula!r} for {benchmark.identifier}, of published dissimilarities",
+        allowed="raw or r/c: the noise ceiling over subjects bounds r itself, it is no reliability"
+        if several
+        else "raw: one RDM, without trials or further subjects, has no ceiling",
+        todo="choose --formula from these, or leave it out",
+    )

@@ -1,7 +1,9 @@
 """Known truth: whether each measure finds what was put into data, and does not find it where it is not.
 
 A check names a model that is known to reach a figure on a benchmark. It passes if the score's interval meets
-that figure, and that of the same model with shuffled images, and of each weaker model, does not.
+that figure, and that of the same model with shuffled images, and of each weaker model, does not. A model that
+answers each image as another one may have no figure at all, as solution times have none where nothing is
+solved: then the images of the brain are shuffled, in the permutation null.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ import numpy as np
 from brainbench import progress
 from brainbench.assembly import Assembly
 from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel, Settings
+from brainbench.interfaces import Benchmark, BrainModel, Null, ProtocolName, Settings
 from brainbench.presentation import CONSTANT, Kind, Presentation
 from brainbench.provenance import sha256
 from brainbench.run.execute import ModelSpec, execute
 from brainbench.scores import Score
 from brainbench.stimuli import StimulusSet
 from brainbench.timeline import Timeline
+
+SHUFFLED = "images shuffled"
+SHUFFLES = 50
+"""Draws of a permutation null."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +42,16 @@ class Check:
         Model that is known to reach the figure.
     expected : (low, high)
         The figure: a point where the truth is exact, a range where a map is fitted to finite data.
+    protocol : {"paper", "brainscore"}
+        Under which the figure is known.
     formula : str or None
         Formula of the figure; None for the measure's own.
     through : mapping
         Options of the procedure that are not the benchmark's, such as no map at all.
     weaker : tuple of str
         Models that must stay below.
-    unscored : str or None
-        Words of the reason for which these, and shuffled images, may have no score at all: for any other
-        reason a control without a score shows nothing, and is a miss.
+    null : {None, "images", "within-object"}
+        Shuffle the brain's images in so many draws of the permutation null, not the model's answers.
     why : str
         Why this is what is known.
     """
@@ -52,10 +59,11 @@ class Check:
     benchmark: str
     model: str
     expected: tuple[float, float]
+    protocol: ProtocolName = "paper"
     formula: str | None = None
     through: Mapping[str, Any] = field(default_factory=dict)
     weaker: tuple[str, ...] = ()
-    unscored: str | None = None
+    null: Null | None = None
     why: str
 
     def __post_init__(self) -> None:
@@ -70,8 +78,16 @@ class Check:
     @property
     def name(self) -> str:
         """Benchmark, and what is not as in the benchmark."""
-        more = ", ".join(map(str, self.through.values()))
+        other = [] if self.protocol == "paper" else [self.protocol]
+        more = ", ".join(map(str, [*self.through.values(), *other]))
         return f"{self.benchmark} ({more})" if more else self.benchmark
+
+    @property
+    def settings(self) -> Settings:
+        """How all its models are scored, but for the seed."""
+        return Settings(
+            protocol=self.protocol, formula=self.formula, null=self.null, null_draws=SHUFFLES
+        )
 
     def meets(self, score: Score) -> bool:
         """Whether the interval of a score, or its value where it has none, meets the expected figure."""
@@ -92,7 +108,8 @@ class Outcome:
     score : Score
         Of the model that should reach the figure.
     shuffled : Score
-        Of the same model with shuffled images.
+        Of the same model with shuffled images, or the mean of its permutation null with what 95 % of a
+        normal distribution of such shuffles span.
     weaker : tuple of Score
         Of the weaker models, in their order.
     """
@@ -108,12 +125,15 @@ class Outcome:
         found = [] if self.check.meets(self.score) else [_missed(self.check, self.score)]
         for control in (self.shuffled, *self.weaker):
             if control.value is None:
-                unscored = self.check.unscored
-                if unscored is None or unscored not in (control.reason or ""):
-                    found.append(f"{control.model} has no score: {control.reason}")
+                found.append(f"{control.model} has no score: {control.reason}")
             elif self.check.meets(control) or not control.value < (self.score.value or 0.0):
                 found.append(f"{control.model} should stay below, and has {control.value:.3f}")
         return found
+
+    @property
+    def seconds(self) -> float:
+        """Time of all its scores, without the forward passes that several checks share."""
+        return sum(one.seconds for one in (self.score, self.shuffled, *self.weaker))
 
     @property
     def passed(self) -> bool:
@@ -148,7 +168,7 @@ class Shuffled:
     @property
     def name(self) -> str:
         """Name of the model, and what was done to it."""
-        return f"{self.model.name}, images shuffled"
+        return f"{self.model.name}, {SHUFFLED}"
 
     @property
     def weights(self) -> str:
@@ -210,20 +230,20 @@ def run_checks(
     Yields
     ------
     Outcome
-        In the order of the checks' models and formulas, else as given.
+        Checks that are scored together one after the other, else as given.
     """
-    groups: dict[tuple[str, tuple[str, ...], str | None], list[Check]] = {}
+    groups: dict[str, list[Check]] = {}
     for check in checks:
-        groups.setdefault((check.model, check.weaker, check.formula), []).append(check)
-    n = sum((2 + len(check.weaker)) for check in checks)
+        together = repr((check.model, check.weaker, check.settings))
+        groups.setdefault(together, []).append(check)
+    n = sum(len(_specs(check, models)) for check in checks)
     with progress.current().task("self-test", n) as advance:
-        for (model, weaker, formula), mine in groups.items():
-            specs = [models[model], _shuffled(models[model]), *(models[name] for name in weaker)]
+        for mine in groups.values():
             rows: list[list[Score]] = [[] for _ in mine]
             scores = execute(
-                specs,
+                _specs(mine[0], models),
                 [_through(benchmarks[check.benchmark], check.through) for check in mine],
-                Settings(seed=seed, formula=formula),
+                replace(mine[0].settings, seed=seed),
                 find=lambda *_: None,
                 sink=lambda score, _: score,
                 overwrite="always",
@@ -231,8 +251,30 @@ def run_checks(
             for place, score in enumerate(scores):
                 rows[place % len(mine)].append(score)
                 advance(1)
-            for check, (score, shuffled, *others) in zip(mine, rows, strict=True):
-                yield Outcome(check=check, score=score, shuffled=shuffled, weaker=tuple(others))
+            for check, of_it in zip(mine, rows, strict=True):
+                yield _outcome(check, of_it)
+
+
+def _specs(check: Check, models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
+    """What is scored: the model, its shuffled answers where no null stands for them, weaker models."""
+    model = models[check.model]
+    shuffled = [_shuffled(model)] if check.null is None else []
+    return [model, *shuffled, *(models[name] for name in check.weaker)]
+
+
+def _outcome(check: Check, scores: Sequence[Score]) -> Outcome:
+    score, *others = scores
+    shuffled = others.pop(0) if check.null is None else _mean_of_null(score)
+    return Outcome(check=check, score=score, shuffled=shuffled, weaker=tuple(others))
+
+
+def _mean_of_null(score: Score) -> Score:
+    """Mean of the permutation null as a control; a score without a value stays one."""
+    name = f"{score.model}, {SHUFFLED}"
+    if score.null is None:
+        return replace(score, model=name)
+    mean, span = score.null["mean"], 1.96 * score.null["sd"]
+    return replace(score, model=name, value=mean, ci=(mean - span, mean + span), record=None)
 
 
 def _shuffled(spec: ModelSpec) -> ModelSpec:

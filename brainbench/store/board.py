@@ -28,13 +28,24 @@ COLUMNS = (
     "composite_value",
     "composite_ci_low",
     "composite_ci_high",
+    "composite_ci_approximate",
     "k",
     "n",
     "mean_of_k_of_n",
     "others",
 )
 """First columns of the frame and of the CSV, in this order. `docs/leaderboard.md` says what each means."""
-OF_BENCHMARK = ("", ":ci_low", ":ci_high", ":ceiling", ":formula", ":simulated", ":state")
+OF_BENCHMARK = (
+    "",
+    ":ci_low",
+    ":ci_high",
+    ":ci_approximate",
+    ":ceiling",
+    ":formula",
+    ":simulated",
+    ":state",
+    ":counts_not",
+)
 """Then, for each benchmark, its identifier followed by each of these."""
 
 
@@ -64,6 +75,11 @@ class Cell:
     state: State
     counts_not: str | None = None
 
+    @property
+    def ci_approximate(self) -> bool | None:
+        """Whether the coverage of the interval was not measured or is not kept; None without an interval."""
+        return None if self.ci is None else self.score.ci_approximate
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
@@ -84,6 +100,8 @@ class Row:
         By benchmark.
     combined : Combined
         The composite.
+    ci_approximate : bool or None
+        Whether the interval of a member is approximate; None where the composite has no interval.
     n_others : int
         Stored scores of this model that are not shown: older ones, or of another formula.
     """
@@ -97,6 +115,7 @@ class Row:
     partial: bool
     cells: Mapping[str, Cell]
     combined: Combined
+    ci_approximate: bool | None = None
     n_others: int
 
     @property
@@ -127,7 +146,8 @@ class Board:
     protocol : str
         Of all scores on it.
     rows : tuple of Row
-        By composite, best first; then those without one, by name; partial ones last.
+        Those with a rank, best first; then untrained ones by composite, best first; then those without a
+        composite, by name; partial ones last.
     benchmarks : tuple of str
         Members of the composite in their order, then all others by name.
     n_elsewhere : int
@@ -173,22 +193,33 @@ class Board:
             "composite_value": made.value,
             "composite_ci_low": low,
             "composite_ci_high": high,
+            "composite_ci_approximate": row.ci_approximate,
             "k": made.k,
             "n": made.n,
             "mean_of_k_of_n": made.of_those,
             "others": row.n_others,
         }
         for name in self.benchmarks:
-            flat |= _flat_cell(name, row.cells.get(name))
+            why = row.why_not(name) if name in self.composite.benchmarks else None
+            flat |= _flat_cell(name, row.cells.get(name), why)
         return flat
 
 
-def _flat_cell(name: str, cell: Cell | None) -> dict[str, Any]:
+def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
     if cell is None:
-        return {f"{name}:state": "not scored"}
+        return {f"{name}:state": "not scored", f"{name}:counts_not": why}
     low, high = cell.ci or (None, None)
-    score = cell.score
-    figures = (cell.value, low, high, score.ceiling, cell.formula, score.simulated, cell.state)
+    figures = (
+        cell.value,
+        low,
+        high,
+        cell.ci_approximate,
+        cell.score.ceiling,
+        cell.formula,
+        cell.score.simulated,
+        cell.state,
+        why,
+    )
     return {f"{name}{part}": figure for part, figure in zip(OF_BENCHMARK, figures, strict=True)}
 
 
@@ -206,6 +237,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
             "name": composite.name,
             "value": made.value,
             "ci": made.ci,
+            "ci_approximate": row.ci_approximate,
             "k": made.k,
             "n": made.n,
             "mean_of_k_of_n": made.of_those,
@@ -217,6 +249,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
             name: {
                 "value": cell.value,
                 "ci": cell.ci,
+                "ci_approximate": cell.ci_approximate,
                 "ceiling": cell.score.ceiling,
                 "formula": cell.formula,
                 "simulated": cell.score.simulated,

@@ -35,7 +35,7 @@ def board(
     results : Results
         Where the scores are.
     composites : sequence of Composite
-        The first of them that has a member among the scores ranks the models; else the first.
+        Which of them ranks the models: see `fitting`.
     protocol : {"paper", "brainscore"}
         Scores of the other one are counted and left out.
 
@@ -54,17 +54,36 @@ def board(
             allowed=", ".join(there),
             todo=f"give --protocol {there[0]}, or score models under {protocol}",
         )
-    benchmarks = {score.benchmark for score in shown}
-    fitting = [one for one in composites if benchmarks & set(one.benchmarks)]
-    chosen = (fitting or list(composites))[0]
-    others = sorted(benchmarks - set(chosen.benchmarks))
+    chosen, made = fitting(shown, composites)
+    others = sorted({score.benchmark for score in shown} - set(chosen.benchmarks))
     return Board(
         composite=chosen,
         protocol=protocol,
-        rows=tuple(_ranked(rows(shown, chosen))),
+        rows=tuple(_ranked(made)),
         benchmarks=(*chosen.benchmarks, *others),
         n_elsewhere=len(scores) - len(shown),
         unreadable=tuple(unreadable),
+    )
+
+
+def fitting(
+    scores: Sequence[Score], composites: Sequence[Composite]
+) -> tuple[Composite, list[Row]]:
+    """Composite that says most about the scores, with its rows, in no particular order.
+
+    First one that ranks a model; then one that is complete for some row, if only of an untrained model; then
+    the one in which most scores count; then one with a member that was scored at all; then the first.
+    """
+    made = [(one, rows(scores, one)) for one in composites]
+    return max(made, key=lambda pair: _fit(*pair))  # the first of equals
+
+
+def _fit(composite: Composite, of_it: Sequence[Row]) -> tuple[bool, bool, int, bool]:
+    return (
+        any(_has_rank(row) for row in of_it),
+        any(row.combined.value is not None for row in of_it),
+        sum(row.combined.k for row in of_it),
+        any(name in row.cells for row in of_it for name in composite.benchmarks),
     )
 
 
@@ -155,6 +174,11 @@ def _row(
     }
     counted = [cells.get(name) for name in composite.benchmarks]
     there = [None if cell is None or cell.counts_not else cell for cell in counted]
+    combined = combine(
+        [None if cell is None else cell.value for cell in there],
+        [None if cell is None else cell.draws for cell in there],
+        names=composite.benchmarks,
+    )
     return Row(
         model=last.model,
         weights=last.weights,
@@ -163,11 +187,8 @@ def _row(
         untrained=last.untrained,
         partial=last.partial,
         cells=cells,
-        combined=combine(
-            [None if cell is None else cell.value for cell in there],
-            [None if cell is None else cell.draws for cell in there],
-            names=composite.benchmarks,
-        ),
+        combined=combined,
+        ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in there if c),
         n_others=len(group) - len(cells),
     )
 
@@ -221,12 +242,12 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
 
 
 def _ranked(unordered: Sequence[Row]) -> list[Row]:
-    """By composite, best first; then by name; partial ones last. These and untrained ones have no rank."""
+    """Those with a rank, best first; untrained ones by composite; then by name; partial ones last."""
     ordered = sorted(unordered, key=_place)
     rank = 0
     ranked = []
     for row in ordered:
-        if row.combined.value is not None and not row.untrained:
+        if _has_rank(row):
             rank += 1
             ranked.append(replace(row, rank=rank))
         else:
@@ -234,7 +255,11 @@ def _ranked(unordered: Sequence[Row]) -> list[Row]:
     return ranked
 
 
+def _has_rank(row: Row) -> bool:
+    return row.combined.value is not None and not row.untrained
+
+
 def _place(row: Row) -> tuple[Any, ...]:
     value = row.combined.value
     names = (row.model, row.weights, row.unusual)
-    return row.partial, value is None, -(value or 0.0), *names
+    return not _has_rank(row), row.partial, value is None, -(value or 0.0), *names

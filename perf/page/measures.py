@@ -98,6 +98,12 @@ def coverage(folder: Path) -> list[str]:
     ]
 
 
+def through_of(check: dict[str, Any]) -> dict[str, Any]:
+    """What is not as in the benchmark: options of its procedure, and the other protocol."""
+    other = {} if check["protocol"] == "paper" else {"protocol": check["protocol"]}
+    return check["through"] | other
+
+
 def selftest(folder: Path) -> list[str]:
     """Every measure on known truth."""
     began = time.perf_counter()
@@ -105,7 +111,7 @@ def selftest(folder: Path) -> list[str]:
     seconds = time.perf_counter() - began
     rows = [
         (
-            r["benchmark"] + "".join(f", {k}={v}" for k, v in r["through"].items()),
+            ", ".join([r["benchmark"], *(f"{k}={v}" for k, v in through_of(r).items())]),
             r["model"],
             " to ".join(f"{end:g}" for end in dict.fromkeys(r["expected"])),
             cell({**r, "value": r["measured"], "reason": "; ".join(r["wrong"])}),
@@ -119,7 +125,7 @@ def selftest(folder: Path) -> list[str]:
     return [
         "## Self-test",
         "",
-        f"`brainbench selftest`, {seconds:.0f} s with an empty cache: every measure on the simulated brain, "
+        f"`brainbench selftest`, {seconds:.0f} s with an empty cache: the measures on the simulated brain, "
         "expected beside found; the shuffled control must fall below.",
         "",
         *table(columns, rows),

@@ -142,6 +142,18 @@ def test_a_composite_without_interval_says_why(results_folder, narrow):
     assert "net: no interval: no draws of Kar2019-ost" in lines
 
 
+def test_an_approximate_interval_is_marked(results_folder, narrow):
+    scores = of_all("net", REAL[:3], CORNET_S[:3]) + of_all("sure", REAL, CORNET_S)
+    fill(results_folder, [*scores, make("net", REAL[3], 0.25, ci_method="x; approximate")])
+    lines = narrow("leaderboard")
+    assert lines[4].split() == ["1", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
+    assert lines[5].split() == ["2", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
+    assert sum("≈ .211 to .285" in line for line in lines) == 1
+    said = "≈ approximate: the coverage of this interval was not measured, or is not kept"
+    assert said in lines
+    assert max(map(len, lines)) <= 80
+
+
 def test_a_composite_that_no_installed_benchmark_can_fill_says_so(results_folder, narrow):
     fill(results_folder, [make("net", "Cowley2023.V4-ccnorm2", 0.5, formula="r2/c-v1")])
     said = " ".join(" ".join(narrow("leaderboard")).split())
@@ -244,6 +256,16 @@ def test_a_csv_that_cannot_be_written(mixed, call, tmp_path, monkeypatch):
     done = call("leaderboard", "--csv", tmp_path / "board.csv")
     assert done.status == 2
     assert "cannot be written (No space left on device)" in done.err
+
+
+def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeypatch):
+    def closed():
+        raise BrokenPipeError
+
+    monkeypatch.setattr(console, "stdout", closed)
+    with pytest.raises(BrokenPipeError):
+        call("leaderboard", "--csv", tmp_path / "board.csv")
+    assert len(pd.read_csv(tmp_path / "board.csv")) == 5
 
 
 def test_wrong_usage_in_python(mixed, tmp_path):

@@ -82,6 +82,8 @@ def test_json(small, call):
     assert (one["benchmark"], one["model"], one["passed"], one["wrong"]) == (NAME, "fake", True, [])
     assert one["expected"] == [0.9, 1.0]
     assert one["ci"][0] < one["measured"] < one["ci"][1]
+    assert one["protocol"] == "paper"
+    assert one["seconds"] >= 0
     assert set(one["weaker"]) == {"fake_second"}
     assert "1 checks in" in done.err
 
@@ -110,13 +112,15 @@ def test_the_real_one_on_two_benchmarks(shell, session_cache):
     done = shell(
         "selftest",
         "-b",
-        "Simulated.IT-pls,Simulated.V1-ccnorm2",
+        "Simulated.IT-pls,Simulated.V1-ccnorm2,Simulated.IT-ost",
         BRAINBENCH_CACHE=str(session_cache),
         BRAINBENCH_OFFLINE="1",
     )
     assert done.status == 0, done.out
     lines = done.out.splitlines()
-    assert [line.split()[0] for line in lines if line.endswith("pass")]
+    passed = [line for line in lines if line.endswith("pass")]
+    assert len(passed) >= 10
+    assert not any("none" in line.split() for line in passed)  # every control has a figure
     assert "MISS" not in done.out
 
 

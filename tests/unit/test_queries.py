@@ -203,7 +203,7 @@ def test_order_and_ranks(mixed):
     assert [(row.rank, row.model) for row in made.rows] == [
         (1, "a@imagenet"),
         (2, "b@imagenet"),
-        (None, "cornet_s@untrained-0"),  # a baseline, at its place
+        (None, "cornet_s@untrained-0"),  # a baseline
         (None, "c@imagenet"),
         (None, "pixels"),
         (None, "z@imagenet"),  # partial, however good
@@ -218,12 +218,59 @@ def test_an_untrained_model_never_takes_a_rank(tmp_path):
     scores += of_all("c@untrained-0", REAL, (0.3, 0.3, 0.1, 0.0))
     made = board(fill(tmp_path, scores), load_composites())
     assert [(row.rank, row.model) for row in made.rows] == [
-        (None, "b@untrained-0"),
         (1, "a@imagenet"),
-        (None, "c@untrained-0"),
         (2, "pixels"),
+        (None, "b@untrained-0"),  # below those with a rank, best first
+        (None, "c@untrained-0"),
     ]
-    assert made.to_frame()["rank"].isna().tolist() == [True, False, True, False]
+    assert made.to_frame()["rank"].tolist()[:2] == [1, 2]
+    assert made.to_frame()["rank"].isna().tolist() == [False, False, True, True]
+
+
+def best_fit(tmp_path, scores, pattern="all"):
+    return board(fill(tmp_path, scores), load_composites(pattern)).composite.name
+
+
+MISSION = load_composite("mission-v1").members
+ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
+
+
+@pytest.mark.parametrize(
+    ("scores", "name"),
+    [
+        (of_all("a@imagenet", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        (of_all("a@imagenet", TWINS[:3], CORNET_S[:3]) + ONE_REAL, "Simulated.mean-v1-static"),
+        (of_all("a@imagenet", REAL, CORNET_S) + of_all("a@imagenet", TWINS, CORNET_S), "mean-v1"),
+        # A rank goes before an untrained model's composite, and that before what is incomplete.
+        (
+            of_all("a@imagenet", TWINS, CORNET_S) + of_all("a@untrained-0", REAL, CORNET_S),
+            "Simulated.mean-v1",
+        ),
+        (of_all("a@untrained-0", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        # All six by the right formula: their raw figures make mean-v1 as well.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION],
+            "mission-v1",
+        ),
+        # Where one of ten models has all six, four scores of each count more.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION]
+            + [s for k in range(9) for s in of_all(f"m{k}@imagenet", REAL, CORNET_S)],
+            "mean-v1",
+        ),
+        (of_all("a@imagenet", TWINS[1:], CORNET_S[1:]) + ONE_REAL, "Simulated.mean-v1"),
+        (ONE_REAL, "mission-v1"),
+        (of_all("a@imagenet", TWINS, CORNET_S, partial=True), "Simulated.mean-v1"),
+        ([make("a@imagenet", "Extra.V1-pls", 0.5)], "mean-v1"),
+    ],
+)
+def test_the_composite_that_says_most_is_the_default(tmp_path, scores, name):
+    assert best_fit(tmp_path, scores) == name
+
+
+def test_a_wildcard_chooses_in_the_same_way(tmp_path):
+    scores = of_all("a@imagenet", REAL, CORNET_S) + of_all("b@imagenet", TWINS[:3], CORNET_S[:3])
+    assert best_fit(tmp_path, scores, "Simulated.*") == "Simulated.mean-v1-static"
 
 
 def test_the_twin_ranks_simulated_scores_alone(mixed):
@@ -260,6 +307,44 @@ def test_frame_and_its_columns(mixed):
     assert incomplete["mean_of_k_of_n"] == pytest.approx(np.mean([0.2, 0.1, 0.01]))
     assert incomplete["Kar2019-ost:state"] == "not scored"
     assert frame.set_index("model").loc["c@imagenet", "MajajHong2015.V4-pls:state"] == "failed"
+
+
+def test_an_interval_whose_coverage_was_not_measured_says_so(tmp_path):
+    scores = of_all("a", REAL[:3], CORNET_S[:3], ci_method="percentile")
+    scores += [make("a", REAL[3], 0.25, ci_method="percentile; approximate")]
+    scores += of_all("b", REAL, CORNET_S, ci_method="percentile")
+    scores += [make("c", REAL[0], 0.5, draws=None, ci=None, ci_method="none; approximate")]
+    made = board(fill(tmp_path, scores), load_composites("mean-v1"))
+    frame = made.to_frame().set_index("model")
+    assert frame.loc["a", f"{REAL[3]}:ci_approximate"] is True
+    assert frame.loc["a", f"{REAL[0]}:ci_approximate"] is False
+    assert frame.loc["c", f"{REAL[0]}:ci_approximate"] is None  # there is no interval
+    assert frame["composite_ci_approximate"].tolist() == [True, False, None]
+    assert made.to_json()[0]["composite"]["ci_approximate"] is True
+    assert made.to_json()[0]["benchmarks"][REAL[3]]["ci_approximate"] is True
+
+
+def test_the_raw_figure_of_another_formula_has_no_interval_to_be_approximate():
+    scores = [make("a", REAL[0], 0.07, raw=0.25, formula="r2/c-v1", ci_method="x; approximate")]
+    assert one_row(scores).cells[REAL[0]].ci_approximate is None
+
+
+def test_why_a_member_does_not_count_stands_in_the_frame(tmp_path):
+    mission = load_composites("mission-v1")
+    scores = [
+        make("a", REAL[0], 0.6, formula="r/sqrt(c)-v1"),
+        make("a", REAL[1], 0.5),
+        make("a", REAL[2], None),
+        make("a", "Extra.V1-pls", 0.3),
+        make("b", REAL[0], 0.6, partial=True),
+    ]
+    frame = board(fill(tmp_path, scores), mission).to_frame().set_index("model")
+    said = [frame.loc["a", f"{name}:counts_not"] for name in REAL]
+    assert pd.isna(said[0])
+    assert said[1:] == ["scored as raw-v1, not as r/sqrt(c)-v1", "failed", "not scored"]
+    assert frame["Extra.V1-pls:counts_not"].isna().all()  # it is no member
+    assert frame.loc["b", f"{REAL[0]}:counts_not"] == "partial"
+    assert frame.loc["b", f"{REAL[0]}:state"] == "scored"
 
 
 def test_a_csv_loads_without_arguments_and_is_the_same(mixed, tmp_path):

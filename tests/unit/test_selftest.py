@@ -7,9 +7,9 @@ from known import benchmark, brain, model_of
 from brainbench import loading, registry
 from brainbench.data.manifest import source
 from brainbench.errors import InputError
-from brainbench.interfaces import Settings, check_model
+from brainbench.interfaces import check_model
 from brainbench.run.execute import ModelSpec
-from brainbench.run.selftest import Check, Outcome, Shuffled, run_checks
+from brainbench.run.selftest import SHUFFLES, Check, Outcome, Shuffled, run_checks
 from brainbench.scores import Score
 
 N_IMAGES, N_SITES = 80, 12
@@ -163,10 +163,7 @@ def test_a_control_must_lie_below_even_where_it_does_not_meet_the_figure():
     assert one.wrong == ["above should stay below, and has 1.500"]
 
 
-@pytest.mark.parametrize(
-    ("unscored", "passed"), [(None, False), ("solves nothing", True), ("disk full", False)]
-)
-def test_a_control_without_a_score_shows_nothing_unless_it_is_known_why(unscored, passed):
+def test_a_control_without_a_score_shows_nothing():
     none = Score(
         model="net, images shuffled",
         weights="none",
@@ -176,9 +173,51 @@ def test_a_control_without_a_score_shows_nothing_unless_it_is_known_why(unscored
         value=None,
         reason="it solves nothing of 80 images",
     )
-    known = check(unscored=unscored, weaker=())
+    known = check(weaker=())
     one = Outcome(check=known, score=score(0.95, (0.93, 0.97)), shuffled=none, weaker=())
-    assert one.passed is passed
+    assert one.wrong == [
+        "net, images shuffled has no score: it solves nothing of 80 images",
+    ]
+
+
+def test_the_permutation_null_as_a_control(models, benchmarks):
+    """The model is scored once, and the mean of its null stands where its shuffled answers would."""
+    [one] = run_checks([check(null="images", weaker=())], models, benchmarks)
+    null = one.score.null
+    assert (null["kind"], null["n_draws"]) == ("images", SHUFFLES)
+    assert one.shuffled.model == "truth, images shuffled"
+    assert one.shuffled.value == null["mean"]
+    assert one.shuffled.ci == pytest.approx(
+        (null["mean"] - 1.96 * null["sd"], null["mean"] + 1.96 * null["sd"])
+    )
+    assert abs(one.shuffled.value) < 0.1
+    assert one.passed
+    [wide] = run_checks([check(null="images", expected=(-0.1, 1.0))], models, benchmarks)
+    assert any(text.startswith("truth, images shuffled should stay below") for text in wide.wrong)
+
+
+def test_a_model_without_a_score_has_no_null_to_be_judged_by(models, benchmarks):
+    def lost():
+        raise FileNotFoundError("lost")
+
+    named = {**models, "nobody": ModelSpec(name="nobody", make=lost)}
+    [one] = run_checks([check(null="images", model="nobody", weaker=())], named, benchmarks)
+    assert len(one.wrong) == 2
+    assert one.wrong[1].startswith("nobody, images shuffled has no score: FileNotFoundError: lost")
+
+
+def test_a_check_under_the_other_protocol(models, benchmarks):
+    paper, other = run_checks([check(), check(protocol="brainscore")], models, benchmarks)
+    assert [one.score.protocol for one in (paper, other)] == ["paper", "brainscore"]
+    assert [one.weaker[0].protocol for one in (paper, other)] == ["paper", "brainscore"]
+    assert (paper.check.name, other.check.name) == ("Known.IT-pls", "Known.IT-pls (brainscore)")
+
+
+def test_seconds_are_those_of_all_scores(models, benchmarks):
+    [one] = run_checks([check()], models, benchmarks)
+    each = [one.score.seconds, one.shuffled.seconds, one.weaker[0].seconds]
+    assert one.seconds == pytest.approx(sum(each))
+    assert one.seconds > 0
 
 
 def test_an_impossible_expectation():
@@ -222,7 +261,12 @@ def test_checks_name_what_is_registered():
     for one in loading.load_checks():
         assert one.benchmark in registry.entries("benchmarks")
         assert {one.model, *one.weaker} <= set(registry.entries("models"))
-        if one.through:
-            procedure = loading.load_benchmark(one.benchmark).procedure
-            assert set(one.through) <= set(vars(procedure))
-        Settings(formula=one.formula)
+        declared = loading.load_benchmark(one.benchmark)
+        assert set(one.through) <= set(vars(declared.procedure))
+        assert one.protocol in declared.protocols
+        assert one.settings.formula == one.formula
+
+
+def test_no_two_checks_have_one_name():
+    names = [one.name for one in loading.load_checks()]
+    assert len(set(names)) == len(names)

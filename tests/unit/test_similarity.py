@@ -10,12 +10,13 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from brainbench.data.arrays import ArrayData
-from brainbench.errors import InputError, UnknownNameError
+from brainbench.errors import InputError, NotApplicableError, UnknownNameError
 from brainbench.interfaces import Settings
 from brainbench.metrics.cka import cka
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.rsa import compare_draws, noise_ceiling
 from brainbench.procedures.similarity import Similarity
+from brainbench.run.execute import ModelSpec, execute
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
 from brainbench.stats.resample import image_counts
 from brainbench.timeline import Timeline
@@ -340,8 +341,51 @@ def test_subjects_give_a_noise_ceiling(pictured):
     related = declared(data).score(model_of(data, X), Settings(formula="r/c"))
     assert related.value == pytest.approx(score.raw / score.ceiling, abs=1e-12)
     assert related.value > 1  # the true model does better than the others' mean
-    with pytest.raises(InputError, match="it is no reliability"):
-        declared(data).score(model_of(data, X), Settings(formula="r/sqrt(c)"))
+    for formula in ("r/sqrt(c)", "r2/c"):
+        with pytest.raises(NotApplicableError, match=r"raw or r/c: the noise ceiling .* no reliab"):
+            declared(data).needs(model_of(data, X), Settings(formula=formula))
+
+
+@pytest.mark.parametrize("formula", ["r/c", "r2/c", "r/sqrt(c)"])
+def test_a_formula_does_not_apply_to_one_published_rdm(pictured, formula):
+    X, _ = pictured
+    data = published({"IT": pdist(X, "euclidean")[None]})
+    model, settings = model_of(data, X), Settings(formula=formula)
+    for ask in (declared(data).needs, declared(data).score):
+        with pytest.raises(NotApplicableError) as caught:
+            ask(model, settings)
+        assert (
+            caught.value.got
+            == f"formula {formula!r} for Known.IT-pls, of published dissimilarities"
+        )
+        assert (
+            caught.value.allowed
+            == "raw: one RDM, without trials or further subjects, has no ceiling"
+        )
+        assert caught.value.todo == "choose --formula from these, or leave it out"
+    with pytest.raises(NotApplicableError):
+        declared(data, formula=formula).needs(model, Settings())
+    assert declared(data).needs(model, Settings(formula="raw")).layers == ("IT",)
+
+
+def test_what_is_not_applicable_is_none_in_a_run_and_fails_nothing(pictured):
+    X, trials = pictured
+    known = brain(None, trials=trials)
+    data = published({"IT": pdist(X, "euclidean")[None]})
+    both = [declared(data), declared(known)]
+    spec = ModelSpec(name="known", make=lambda: model_of(known, X))
+    none, some = execute(
+        [spec],
+        both,
+        Settings(formula="r/sqrt(c)"),
+        find=lambda *_: None,
+        sink=lambda score, _: score,
+        overwrite="always",
+    )
+    assert none.inapplicable
+    assert none.value is None
+    assert not none.failed
+    assert some.value > 0.5
 
 
 def test_further_regions_are_beside(pictured):
@@ -395,18 +439,35 @@ def test_cka_needs_responses(pictured, metric):
         declared(brain(X), metric=metric, beside=("IT",)).score(model_of(data, X))
 
 
-def test_units_alone_are_never_random(pictured):
+@ALL
+def test_units_alone_are_never_random(pictured, metric):
     X, trials = pictured
     data = brain(None, trials=trials)
-    with pytest.raises(InputError, match="units as what is random"):
-        declared(data).score(model_of(data, X), Settings(resample="units"))
+    plain = declared(data, metric=metric).score(model_of(data, X))
+    settings = Settings(resample="units", null="images", null_draws=9)
+    score = declared(data, metric=metric).score(model_of(data, X), settings)
+    assert score.value == plain.value
+    assert (score.ci, score.ci_method, score.draws) == (None, None, None)
+    assert score.null["n_draws"] == 9
+    why = "no interval: sites go into a representation together, none is drawn again alone"
+    assert score.record.notes == [*plain.record.notes, why]
+
+
+def test_a_floor_is_not_used_of_published_dissimilarities(pictured):
+    X, _ = pictured
+    data = published({"IT": pdist(X)[None]})
+    score = declared(data).score(model_of(data, X), Settings(floor=0.3))
+    plain = declared(data).score(model_of(data, X))
+    assert (score.value, score.ci, score.ci_method) == (plain.value, plain.ci, plain.ci_method)
+    why = "floor not used: of published dissimilarities no site has a reliability"
+    assert score.record.notes == [*plain.record.notes, why]
 
 
 def test_floor_without_trials(pictured):
     X, trials = pictured
-    for data in (brain(trials[0]), published({"IT": pdist(X)[None]})):
-        with pytest.raises(InputError, match=r"a floor of 0\.3"):
-            declared(data).score(model_of(data, X), Settings(floor=0.3))
+    data = brain(trials[0])
+    with pytest.raises(InputError, match=r"a floor of 0\.3"):
+        declared(data).score(model_of(data, X), Settings(floor=0.3))
     data = brain(None, trials=np.random.default_rng(0).standard_normal((6, N, 3)))
     with pytest.raises(InputError, match="none of 3 sites"):
         declared(data).score(model_of(data, X), Settings(floor=0.9))
