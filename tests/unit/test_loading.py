@@ -3,7 +3,7 @@ import pytest
 from brainbench_fake import FakeModel
 
 from brainbench import loading
-from brainbench.errors import InputError, UnknownNameError
+from brainbench.errors import InputError, NotApplicableError, UnknownNameError
 from brainbench.interfaces import (
     Benchmark,
     BrainModel,
@@ -159,11 +159,10 @@ def test_layers_are_the_models_own_or_the_users():
     assert layers_of(model, "IT", Settings()) == ("a", "b")
     assert layers_of(model, "IT", Settings(layers={"IT": "c"})) == ("c",)
     assert layers_of(model, "V4", Settings(layers={"V4": "c"})) == ("c",)
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(NotApplicableError) as caught:
         layers_of(model, "V4", Settings())
-    assert "region of model 'fake'" in caught.value.got
-    assert "'V4'" in caught.value.got
-    assert caught.value.allowed == "IT"
+    assert caught.value.got == "no layer of fake stands for V4"
+    assert caught.value.allowed == "its regions IT, or a layer that you name"
     assert caught.value.todo == "name a layer for it: --layers V4=LAYER"
 
 
