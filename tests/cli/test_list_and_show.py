@@ -214,7 +214,9 @@ def test_what_is_true_of_all_layers_is_said_once(call):
     assert recurrent["layers"][0] == "26 steps each"
     assert recurrent["layers"][3] == "conv3      256x14x14  V4"
     assert recurrent["layers"][-1] == "behaviour  8192       choices are read here; 1 step"
-    assert recurrent["clocks"][1] == "  every layer: 26 steps of 10 ms, 0-260 ms"
+    assert recurrent["clocks"][1] == (
+        "  every layer: 26 steps of 10 ms, 0-260 ms, then 10 ms each where it is shown for longer"
+    )
     area = values(shown(call, "cornet_s@untrained-0"))["layers"][2]
     assert area == "V4.output        256x14x14  V4; 4 steps"
 
