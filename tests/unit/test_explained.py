@@ -169,15 +169,15 @@ def test_interval_and_draws(linear):
     score = benchmark(data).score(model)
     assert score.ci[0] < score.value < score.ci[1]
     assert score.draws.shape == (1000,)
-    assert np.mean(score.draws) == pytest.approx(score.value)
+    assert np.median(score.draws) == pytest.approx(score.value)
     assert score.ci_method.endswith("approximate")
     assert "CC_max computed in each draw" in score.ci_method
     widths = {}
     for what in ("images", "units", "both"):
         one = benchmark(data).score(model, Settings(resample=what))
-        widths[what] = np.std(one.draws)
+        widths[what] = one.ci[1] - one.ci[0]
         assert ("images and units" if what == "both" else f"of {what}") in one.ci_method
-    assert widths["both"] >= max(widths["images"], widths["units"]) > 0
+    assert widths["both"] >= max(widths["images"], widths["units"]) * (1 - 1e-9) > 0
 
 
 def test_a_draw_is_the_score_of_its_images(linear):

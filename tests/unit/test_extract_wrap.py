@@ -509,7 +509,7 @@ def test_a_process_that_is_stopped_in_the_middle_leaves_nothing_that_is_read(
         assert process.stdout is not None
         assert process.stdout.readline() == b"third\n"
         process.send_signal(number)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     assert process.returncode != 0
     left = files(store)
     assert all(name.endswith(".tmp") for name in left)
