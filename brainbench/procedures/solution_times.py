@@ -118,6 +118,15 @@ class SolutionTimes:
             formula=formula,
             conventional=settings.protocol == "brainscore",
         )
+        if compared.at_once is not None:
+            record = _record(
+                self, benchmark, model, settings, compared, solver.layer, solver, decoder
+            )
+            at = f"all {compared.n_used} images that both solve are solved at {compared.at_once:g} ms"
+            figures = compared.figures() | _figures_of(solver) | {"reason": at}
+            return _zero(
+                benchmark, model, settings, compared, reason=at, figures=figures, record=record
+            )
         _check_solved(compared, solver, model.name)
         return _dynamic(self, benchmark, model, settings, compared, solver, decoder, folds)
 
@@ -211,19 +220,44 @@ def _static(
         formula=formula,
         conventional=settings.protocol == "brainscore",
     )
-    common = _common(benchmark, model, settings, compared)
+    return _zero(
+        benchmark,
+        model,
+        settings,
+        compared,
+        reason=STATIC,
+        figures=compared.figures_of_brain()
+        | {"reason": STATIC, "images_used": 0, "fraction_solved": None},
+        record=_record(how, benchmark, model, settings, compared, layer, None, None),
+        n_units=0,
+        n_excluded=n,
+        excluded={STATIC: n},
+    )
+
+
+def _zero(
+    benchmark: Benchmark,
+    model: BrainModel,
+    settings: Settings,
+    compared: Comparison,
+    *,
+    reason: str,
+    figures: dict[str, Any],
+    record: Record,
+    **counted: Any,
+) -> Score:
+    """A model that solves no image earlier than another has no order: 0, and why."""
     null = settings.null and summary(0.0, np.zeros(settings.null_draws), kind=settings.null)
     return Score(
-        **{**common, "n_units": 0, "n_excluded": n, "excluded": {STATIC: n}},
+        **{**_common(benchmark, model, settings, compared), **counted},
         value=0.0,
         raw=0.0,
         ci=(0.0, 0.0),
-        ci_method=f"{STATIC}: 0 by definition, in every draw",
+        ci_method=f"{reason}: 0 by definition, in every draw",
         draws=np.zeros(N_DRAWS),
-        figures=compared.figures_of_brain()
-        | {"reason": STATIC, "images_used": 0, "fraction_solved": None},
+        figures=figures,
         null=null or None,
-        record=_record(how, benchmark, model, settings, compared, layer, None, None),
+        record=record,
     )
 
 

@@ -158,6 +158,15 @@ class Comparison:
         """Images that model and brain both solve."""
         return int((~np.isnan(self.times) & ~np.isnan(self.brain.times)).sum())
 
+    @property
+    def at_once(self) -> float | None:
+        """When the model solves all images that both solve, in ms; None where some are solved earlier."""
+        each = [
+            mine[~np.isnan(mine) & ~np.isnan(self.brain.times[rows])] for rows, mine in self.parts
+        ]
+        found = np.unique(np.concatenate(each))
+        return float(found[0]) if len(found) == 1 and self.n_used > 1 else None
+
     def figures(self) -> dict[str, Any]:
         """Counts, shares of solved images, and both ceilings: of the trials, and Brain-Score's."""
         model = ~np.isnan(self.times)

@@ -318,6 +318,21 @@ def test_a_static_model_scores_zero(kind, protocol):
     assert 0 < score.ceiling < 1
 
 
+def test_a_square_wave_that_solves_every_image_at_once_scores_zero():
+    """As a feed-forward network under a pulse: on from before the first bin, then blank."""
+    X, onset = world()
+    wave = np.concatenate([np.repeat(X[:, :, -1:], 6, axis=2), np.zeros_like(X[:, :, :12])], axis=2)
+    settings = Settings(null="images", null_draws=9)
+    score = benchmark(data_of(table_of(onset))).score(model_of(wave), settings)
+    assert (score.value, score.ci, score.reason) == (0.0, (0.0, 0.0), None)
+    used = score.figures["images_used"]
+    assert used > N / 2
+    assert score.figures["reason"] == f"all {used} images that both solve are solved at 70 ms"
+    assert score.figures["fraction_solved"] == pytest.approx(used / N)
+    assert score.n_units == used
+    assert score.null["p"] == 1.0
+
+
 def test_a_nominal_clock_is_expanded_by_its_spans():
     """Two states, the first before 150 ms: images are solved at 70, between 140 and 150, or never."""
     X, onset = world()
