@@ -160,9 +160,9 @@ def score(
     arguments = options.model_args(model_args)
 
     from brainbench import progress, provenance
-    from brainbench.api import Job
     from brainbench.cli import console
     from brainbench.interfaces import Settings
+    from brainbench.job import Job
 
     console.start_logging(verbose=verbose)
     job = Job.of(

@@ -8,9 +8,9 @@ import torch
 from brainbench_fake import ASKED, SCORED, FakeModel, declare
 
 import brainbench
-from brainbench import api
 from brainbench.errors import CacheError, InputError, UnknownNameError
 from brainbench.interfaces import Settings
+from brainbench.job import Job
 from brainbench.store.results import Results
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -241,7 +241,7 @@ def test_a_score_that_cannot_be_kept_is_still_given(tmp_path, monkeypatch, caplo
 
 def test_plans_compute_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MODEL", "broken")
-    job = api.Job.of("fake,fake_second", "Fake.*", Settings(), results=tmp_path / "kept")
+    job = Job.of("fake,fake_second", "Fake.*", Settings(), results=tmp_path / "kept")
     (unable, of_broken), (items, of_second) = job.plans()
     assert (of_broken.model, of_second.model) == ("fake", "fake_second")
     assert {item.state for item in unable} == {"cannot run"}

@@ -26,6 +26,7 @@ from brainbench.errors import BrainbenchError, InputError
 from brainbench.extract import checkpoint
 from brainbench.extract.network import TorchNetwork
 from brainbench.interfaces import Settings
+from brainbench.job import Job
 from brainbench.scores import Score
 from brainbench_models import _released as released
 from brainbench_models import cornet
@@ -346,7 +347,7 @@ def test_the_cache_tells_releases_apart(good: nn.Module, tmp_path: Path) -> None
 
 
 def specs(*models: Any, **more: Any) -> list[api.ModelSpec]:
-    return list(api.Job.of(list(models), "Simulated.IT-pls", Settings(), **more).models)
+    return list(Job.of(list(models), "Simulated.IT-pls", Settings(), **more).models)
 
 
 def test_weights_go_to_the_models_that_have_a_choice(notes: list[str]) -> None:
