@@ -13,7 +13,7 @@ help:
 	@echo "make score    score $(MODEL) on $(BENCHMARK): creates $(VENV), installs, runs"
 	@echo "make test     the same set-up, then checks and tests"
 	@echo "make check    ruff, mypy --strict, import-linter"
-	@echo "make results  measure again and write docs/results.md (about 20 minutes, idle machine)"
+	@echo "make results  measure again and write docs/results.md (about an hour, idle machine)"
 	@echo "make clean    remove $(VENV) and build products"
 
 $(STAMP): pyproject.toml constraints.txt

@@ -72,7 +72,7 @@ def real_measures(folder: Path) -> list[str]:
     return [
         "## Other measures on published data",
         "",
-        *(f"`{command}`" for command in commands),
+        *(f"- `{command}`" for command in commands),
         "",
         *scores_by_benchmark(found),
     ]
