@@ -28,6 +28,7 @@ from brainbench.scores import Score
 from brainbench.store.results import summary
 
 UNBOUNDED = 10_000
+APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
 
 
 @functools.cache
@@ -141,7 +142,7 @@ def _benchmark(one: Score) -> str:
 def _figures(one: Score) -> tuple[str, ...]:
     if one.value is None:
         return ("not here" if one.absent else "none" if one.inapplicable else "failed",)
-    interval = "" if one.ci is None else f"{decimal(one.ci[0])} to {decimal(one.ci[1])}"
+    interval = between(one.ci, approximate=one.ci_approximate)
     excluded = f" (-{one.n_excluded})" if one.n_excluded else ""
     mark = " *" if one.partial else ""
     return decimal(one.value) + mark, interval, decimal(one.ceiling), f"{one.n_units}{excluded}"
@@ -158,6 +159,14 @@ def decimal(value: float | None) -> str:
     return sign + (digits[1:] if digits.startswith("0.") else digits)
 
 
+def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
+    """An interval, marked where it is approximate; empty for None."""
+    if ci is None:
+        return ""
+    mark = "≈ " if approximate else ""  # in front: figures stay one below the other
+    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
+
+
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """What the marks in a table mean, how scores were made, and why some have no value."""
     lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
@@ -165,6 +174,7 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     marks = (
         ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
+        (APPROXIMATE, [s.ci_approximate for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
         ("(-n) n units left out", [s.n_excluded > 0 for s in scores]),
     )

@@ -140,7 +140,7 @@ def _table(*left: str, right: tuple[str, ...]) -> Table:
 
 
 def _ranking(made: Board, labels: list[str]) -> Table:
-    from brainbench.cli.console import decimal
+    from brainbench.cli.console import between, decimal
 
     some = any(row.combined.of_those is not None for row in made.rows)
     extra = ("of those",) if some else ()
@@ -148,19 +148,10 @@ def _ranking(made: Board, labels: list[str]) -> Table:
     for row, label in zip(made.rows, labels, strict=True):
         it = row.combined
         rank = "" if row.rank is None else str(row.rank)
-        interval = _interval(it.ci, approximate=row.ci_approximate)
+        interval = between(it.ci, approximate=row.ci_approximate)
         figures = (decimal(it.value), interval, f"{it.k} of {it.n}", decimal(it.of_those))
         table.add_row(rank, label, *figures[: 3 + some])
     return table
-
-
-def _interval(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
-    from brainbench.cli.console import decimal
-
-    if ci is None:
-        return ""
-    mark = "≈ " if approximate else ""  # in front: figures stay one below the other
-    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
 
 
 def _by_benchmark(made: Board, labels: list[str]) -> Table:
@@ -193,17 +184,19 @@ def _groups(name: str, made: Board, labels: list[str]) -> dict[str, list[tuple[s
 
 
 def _figures(cell: Cell | None) -> tuple[str, ...]:
-    from brainbench.cli.console import decimal
+    from brainbench.cli.console import between, decimal
 
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else "failed",)
     mark = " †" if cell.counts_not or cell.state == "outdated" else ""
-    interval = _interval(cell.ci, approximate=cell.ci_approximate)
+    interval = between(cell.ci, approximate=cell.ci_approximate)
     return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
 
 
 def _notes(made: Board, labels: list[str]) -> list[str]:
     """What the marks mean, and why something is missing."""
+    from brainbench.cli.console import APPROXIMATE
+
     cells = [cell for row in made.rows for cell in row.cells.values()]
     n_others = sum(row.n_others for row in made.rows)
     of_those = any(row.combined.of_those is not None for row in made.rows)
@@ -215,10 +208,7 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",
             any(r.untrained for r in made.rows),
         ),
-        (
-            "≈ approximate: the coverage of this interval was not measured, or is not kept",
-            any(cell.ci_approximate for cell in cells),
-        ),
+        (APPROXIMATE, any(cell.ci_approximate for cell in cells)),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
         (
             "* partial: only some of the stimuli were used; in no composite, no rank",

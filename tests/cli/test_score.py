@@ -4,12 +4,13 @@ import errno
 import json
 import os
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from brainbench_fake import ASKED, SCORED
+from brainbench_fake import ASKED, SCORED, Trivial
 
 from brainbench.scores import COLUMNS
 from brainbench.store.results import Results
@@ -155,6 +156,15 @@ def test_a_traceback_is_for_those_who_ask(call):
     done = call("score", "-m", "fake", "-b", "Fake.crashing-pls")
     assert done.status == 1
     assert "Traceback" not in done.err + done.out
+
+
+@pytest.mark.parametrize("method", ["bootstrap", "bootstrap; approximate"])
+def test_an_approximate_interval_is_marked(call, monkeypatch, method):
+    scored = Trivial.score
+    monkeypatch.setattr(Trivial, "score", lambda *given: replace(scored(*given), ci_method=method))
+    out = call("score", "-m", "fake", "-b", "Fake.IT-pls").out
+    assert ("≈" in out.splitlines()[1]) == method.endswith("approximate")
+    assert ("≈ approximate: the coverage" in out) == method.endswith("approximate")
 
 
 def test_equal_reasons_are_said_once(call, monkeypatch):
