@@ -302,6 +302,10 @@ class Needs:
         """Stimulus sets that activations will be asked for, one by one."""
         return self.sessions or (self.stimuli,)
 
+    def shared_by(self, part: StimulusSet) -> tuple[str, str]:
+        """What a pass over a part is shared by with other benchmarks: stimuli and their presentation."""
+        return part.digest, repr(self.presentation)
+
 
 class Procedure(Protocol):
     """The road from assemblies to a Score for one kind of measure."""

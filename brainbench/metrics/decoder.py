@@ -143,9 +143,8 @@ def _fit(
     features: FloatArray, codes: AnyArray, asked: FloatArray, how: Readout
 ) -> tuple[FloatArray, bool]:
     """Probabilities of the classes for other images, and whether the iteration came to its end."""
-    if not features.shape[
-        1
-    ]:  # none varies over the training images: each class gets its share of them
+    if features.shape[1] == 0:
+        # None varies over the training images: each class gets its share of them.
         features, asked = np.zeros((len(features), 1)), np.zeros((len(asked), 1))
     regression = LogisticRegression(C=how.C, solver="newton-cg", tol=how.tol, max_iter=how.max_iter)
     with warnings.catch_warnings(record=True) as caught:

@@ -145,9 +145,11 @@ def _varying(offered: list[Candidate]) -> list[Candidate]:
     """Candidates that differ between stimuli; all, where none does or there is only one."""
     if len(offered) == 1:
         return offered
-    varying = [one for one in offered if one.varies()]
+    varying = []
     for one in offered:
-        if one not in varying:
+        if one.varies():
+            varying.append(one)
+        else:
             log.info("%s, step %s: the same for all stimuli, so no candidate", one.layer, one.step)
     return varying or offered
 

@@ -101,8 +101,8 @@ class Choices:
         Raises
         ------
         InputError
-            Data without answers, or answers to other
-            images; fewer than two categories; a layer that does not vary.
+            Data without answers, or answers to other images; fewer than two categories; a layer that does
+            not vary.
         """
         stimuli = shown(benchmark, settings)
         task = task_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from brainbench.data.manifest import source
 from brainbench.effort import Foreseeing, Probe, Sizes, Work
@@ -25,9 +24,6 @@ from brainbench.run.plan import Item, reason_of
 from brainbench.stimuli import StimulusSet
 
 log = logging.getLogger(__name__)
-
-Shown: TypeAlias = tuple[str, str]
-"""Stimuli and their presentation, by which passes are shared."""
 
 START_SECONDS = 0.7
 """What a benchmark takes beside its work: stimuli to be hashed again, files, the record."""
@@ -81,10 +77,10 @@ def estimate(model: BrainModel, items: Sequence[Item], settings: Settings) -> Es
     todo = [item for item in items if item.needs is not None]
     before_mb = peak_memory_mb()
     images, forward, disk, unknown = 0, 0.0, 0.0, []
-    probes: dict[Shown, Probe] = {}
+    probes: dict[tuple[str, str], Probe] = {}
     for part, layers, need in _asked(todo):
         try:
-            probe = probes[_shown(part, need)] = _probe(model, part, layers, need)
+            probe = probes[need.shared_by(part)] = _probe(model, part, layers, need)
         except Exception as error:
             log.debug("no estimate for %s", model.name, exc_info=True)
             unknown.append(f"passes over {part.identifier}: {reason_of(error)}")
@@ -116,16 +112,12 @@ def estimate(model: BrainModel, items: Sequence[Item], settings: Settings) -> Es
 
 def _asked(items: Sequence[Item]) -> Iterator[tuple[StimulusSet, list[str], Needs]]:
     """Each stimulus set once, with all layers that will be asked for on it, as `execute` extracts them."""
-    groups: dict[Shown, tuple[StimulusSet, list[str], Needs]] = {}
+    groups: dict[tuple[str, str], tuple[StimulusSet, list[str], Needs]] = {}
     for need in (item.needs for item in items if item.needs is not None):
         for part in need.parts:
-            group = groups.setdefault(_shown(part, need), (part, [], need))
+            group = groups.setdefault(need.shared_by(part), (part, [], need))
             group[1].extend(layer for layer in need.layers if layer not in group[1])
     yield from groups.values()
-
-
-def _shown(stimuli: StimulusSet, need: Needs) -> Shown:
-    return stimuli.digest, repr(need.presentation)
 
 
 def _probe(model: BrainModel, stimuli: StimulusSet, layers: Sequence[str], need: Needs) -> Probe:
@@ -139,7 +131,7 @@ def _works(
     model: BrainModel,
     benchmark: Benchmark,
     need: Needs | None,
-    probes: Mapping[Shown, Probe],
+    probes: Mapping[tuple[str, str], Probe],
     settings: Settings,
 ) -> Iterator[Work]:
     """Work of each session of a benchmark."""
@@ -153,7 +145,7 @@ def _works(
         parts = [_session_of(stimuli, found) for stimuli in need.parts]
     nominal = clock_of(model, settings.protocol).nominal
     for part, stimuli in zip(parts, need.parts, strict=True):
-        probe = probes[_shown(stimuli, need)]
+        probe = probes[need.shared_by(stimuli)]
         recorded = _recorded(part, benchmark.region)
         sizes = _sizes(probe, need.layers, recorded, len(stimuli), nominal=nominal)
         work = procedure.work(sizes, settings)

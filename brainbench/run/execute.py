@@ -133,8 +133,7 @@ def _extract_together(model: BrainModel, needs: Sequence[Needs]) -> Costs:
         for need in needs:
             with _logged(model):
                 for part in need.parts:
-                    group = (part.digest, repr(need.presentation))
-                    groups.setdefault(group, []).append((part, need))
+                    groups.setdefault(need.shared_by(part), []).append((part, need))
         for members in groups.values():
             stimuli, first = members[0]
             layers = list(dict.fromkeys(layer for _, need in members for layer in need.layers))
