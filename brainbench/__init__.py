@@ -21,37 +21,38 @@ if TYPE_CHECKING:
         score,
         wrap,
     )
-    from brainbench.errors import BrainbenchError
-    from brainbench.extract.export import load_activations
-    from brainbench.extract.preprocess import Preprocess
-    from brainbench.interfaces import Benchmark, BrainModel
-    from brainbench.presentation import Presentation
-    from brainbench.scores import Score, ScoreSet
-    from brainbench.stimuli import StimulusSet
-    from brainbench.timeline import Timeline
+    from brainbench.core.benchmark import Benchmark
+    from brainbench.core.errors import BrainbenchError
+    from brainbench.core.model import BrainModel
+    from brainbench.core.presentation import Presentation
+    from brainbench.core.score import Score, ScoreSet
+    from brainbench.core.stimuli import StimulusSet
+    from brainbench.core.timeline import Timeline
+    from brainbench.models.export import load_activations
+    from brainbench.models.preprocessing import Preprocess
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Benchmark": "interfaces",
-    "BrainModel": "interfaces",
-    "BrainbenchError": "errors",
-    "Preprocess": "extract.preprocess",
-    "Presentation": "presentation",
-    "Score": "scores",
-    "ScoreSet": "scores",
-    "StimulusSet": "stimuli",
-    "Timeline": "timeline",
+    "Benchmark": "core.benchmark",
+    "BrainModel": "core.model",
+    "BrainbenchError": "core.errors",
+    "Preprocess": "models.preprocessing",
+    "Presentation": "core.presentation",
+    "Score": "core.score",
+    "ScoreSet": "core.score",
+    "StimulusSet": "core.stimuli",
+    "Timeline": "core.timeline",
     "extract_activations": "api",
     "leaderboard": "api",
-    "list_benchmarks": "loading",
-    "list_data": "loading",
-    "list_models": "loading",
-    "load_activations": "extract.export",
-    "load_benchmark": "loading",
-    "load_model": "loading",
+    "list_benchmarks": "run.loading",
+    "list_data": "run.loading",
+    "list_models": "run.loading",
+    "load_activations": "models.export",
+    "load_benchmark": "run.loading",
+    "load_model": "run.loading",
     "score": "api",
-    "wrap": "extract.wrap",
+    "wrap": "models.wrap",
 }
 
 __all__ = [

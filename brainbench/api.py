@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from brainbench.assembly import Assembly
-from brainbench.errors import unknown
-from brainbench.extract import export
-from brainbench.extract.wrap import wrap
-from brainbench.interfaces import PROTOCOLS, Settings
-from brainbench.job import BenchmarkLike, Job, ModelLike, check_precision, one_model, options_of
-from brainbench.loading import (
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import unknown
+from brainbench.core.score import Score, ScoreSet
+from brainbench.core.settings import PROTOCOLS, Settings
+from brainbench.core.stimuli import StimulusSet
+from brainbench.models import export
+from brainbench.models.wrap import wrap
+from brainbench.ranking.ranks import board
+from brainbench.run.loading import (
     list_benchmarks,
     list_data,
     list_models,
@@ -23,10 +25,15 @@ from brainbench.loading import (
     load_composites,
     load_model,
 )
-from brainbench.scores import Score, ScoreSet
-from brainbench.stimuli import StimulusSet
-from brainbench.store.queries import board
-from brainbench.store.results import Results
+from brainbench.run.resolve import (
+    BenchmarkLike,
+    Job,
+    ModelLike,
+    check_precision,
+    one_model,
+    options_of,
+)
+from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +202,7 @@ def extract_activations(
 ) -> dict[str, Assembly]:
     """Activations of any images over time.
 
-    It is not called `extract`: that name is the package `brainbench.extract`, which would replace the
+    It is not called `extract`: that name is the package `brainbench.models`, which would replace the
     function as soon as anything imports it.
 
     Parameters

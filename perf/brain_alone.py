@@ -27,7 +27,7 @@ from rich.table import Table
 from scipy.stats import binomtest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from brainbench.assembly import Assembly
+from brainbench.core.assembly import Assembly
 from brainbench.data.importers.zd_it import read
 from brainbench.metrics.correlation import pearson
 from brainbench.stats.aggregate import nan_mean
@@ -91,14 +91,14 @@ def accuracy(population: Array, objects: Array) -> Array:
 
 
 def rise(shares: Array, chance: float) -> float | None:
-    """Time in ms at which accuracy is halfway from chance to its peak, between centres of bins."""
-    centres = np.array([(a + b) / 2 for a, b in BINS])
+    """Time in ms at which accuracy is halfway from chance to its peak, between centers of bins."""
+    centers = np.array([(a + b) / 2 for a, b in BINS])
     half = (chance + shares.max()) / 2
     first = int(np.argmax(shares >= half))
     if first == 0:
         return None
     low, high = shares[first - 1 : first + 1]
-    return float(centres[first - 1] + BIN_MS * (half - low) / (high - low))
+    return float(centers[first - 1] + BIN_MS * (half - low) / (high - low))
 
 
 def measure(assembly: Assembly, *, shuffles: int, seed: int = 0) -> dict[str, Any]:
@@ -134,19 +134,19 @@ def draw(path: Path, found: dict[str, Any]) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    centres = [(a + b) / 2 for a, b in found["bins"]]
+    centers = [(a + b) / 2 for a, b in found["bins"]]
     figure, panel = plt.subplots(figsize=(5, 3.4), layout="tight")
-    panel.fill_between(centres, found["accuracy_low"], found["accuracy_high"], alpha=0.25, lw=0)
-    panel.plot(centres, found["accuracy"], marker="o", markersize=4, label="object named")
+    panel.fill_between(centers, found["accuracy_low"], found["accuracy_high"], alpha=0.25, lw=0)
+    panel.plot(centers, found["accuracy"], marker="o", markersize=4, label="object named")
     panel.plot(
-        centres,
+        centers,
         found["split_half"],
         marker="s",
         markersize=3,
         label="split-half r, mean of neurons",
     )
-    panel.axhline(found["chance"], color="grey", linewidth=0.8, linestyle="--")
-    panel.axvline(0, color="grey", linewidth=0.8)
+    panel.axhline(found["chance"], color="gray", linewidth=0.8, linestyle="--")
+    panel.axvline(0, color="gray", linewidth=0.8)
     panel.set(xlabel="ms from stimulus onset", ylabel="accuracy, r", title="Macaque IT, no model")
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False, fontsize=8)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench.metrics.ccnorm import explained, jackknife, schoppe
-from brainbench.metrics.signal_power import mean_response, signal_power
-from brainbench.stats.resample import image_counts
+from brainbench.metrics.explained_variance.ccnorm import explained, jackknife, schoppe
+from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
+from brainbench.stats.bootstrap import image_counts
 
 REPEATS, IMAGES, SITES = 28, 2560, 168
 DRAWS, TIMED_DRAWS, JACKKNIFED = 1000, 3, 10

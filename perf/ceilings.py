@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 from sklearn.model_selection import ShuffleSplit
 
-from brainbench.assembly import time_average
+from brainbench.core.assembly import time_average
 from brainbench.data.importers.brainio import by_region, read
 from brainbench.metrics.correlation import pearson
 from brainbench.stats.ceiling import split_half

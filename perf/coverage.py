@@ -48,8 +48,8 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
     held = sum(each.lo < truth < each.hi for each in found)
     reflected = 0
     for each in found:
-        centre = np.nanmean(each.draws)
-        reflected += 2 * centre - each.hi < truth < 2 * centre - each.lo
+        center = np.nanmean(each.draws)
+        reflected += 2 * center - each.hi < truth < 2 * center - each.lo
     share = binomtest(held, len(found)).proportion_ci(method="wilson")
     return {
         "measure": one.name,

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import pca
-from brainbench.metrics.pls import cross_predict
+from brainbench.metrics.linear.pls import cross_predict
 from brainbench.simulate import network, scenes, sites
 from brainbench.stats.ceiling import known_ceiling
 from brainbench.stats.splits import paper
@@ -113,7 +113,7 @@ def draw(path: Path, numbers: list[int], rows: list[dict[str, Any]]) -> None:
     for panel, region in zip(panels, REGIONS, strict=True):
         for row in (r for r in rows if r["region"] == region):
             panel.plot(numbers, row["share"], marker="o", markersize=4, label=row["model"])
-        panel.axhline(1.0, color="grey", linewidth=0.8, linestyle="--")
+        panel.axhline(1.0, color="gray", linewidth=0.8, linestyle="--")
         panel.set(xscale="log", title=f"Simulated {region}", xlabel="images")
         panel.set_xticks(numbers, [str(n) for n in numbers], fontsize=7)
         panel.minorticks_off()

@@ -2,7 +2,7 @@
 
 Usage: python perf/difficulty.py [--seed N] [--images-per-object N] [--json FILE]
 
-Multinomial logistic regression with an L2 penalty on features standardised on the training images
+Multinomial logistic regression with an L2 penalty on features standardized on the training images
 and scaled to mean squared length 1; its C is chosen from 0.1, 1, 10, 100, 1000 by 3-fold
 cross-validation inside the training images. Accuracy is the mean over 5 stratified folds.
 """

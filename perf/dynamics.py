@@ -26,8 +26,8 @@ from rich.table import Table
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
-from brainbench.metrics.shared_map import PENALTIES, fit, prepare, ridge
-from brainbench.provenance import peak_memory_mb
+from brainbench.core.provenance import peak_memory_mb
+from brainbench.metrics.temporal.shared_map import PENALTIES, fit, prepare, ridge
 from brainbench.stats.splits import Split, inner
 
 BINS = 25

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from brainbench import progress, stimuli
-from brainbench.cache import Cache
-from brainbench.extract.stream import BatchSize, first_size
-from brainbench.provenance import peak_memory_mb
+from brainbench.core import progress, stimuli
+from brainbench.core.provenance import peak_memory_mb
+from brainbench.models.batching import BatchSize, first_size
+from brainbench.storage.cache import Cache
 from brainbench_models.cornet import CORnetS, cornet_s, untrained
 
 AIM = 1.1

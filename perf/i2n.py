@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from brainbench.metrics.decoder import cross_decode
-from brainbench.metrics.i2n import consistency, two_way
-from brainbench.metrics.trials import encode, fraction_correct, halves
+from brainbench.metrics.behavior.i2n import consistency, two_way
+from brainbench.metrics.behavior.trials import encode, fraction_correct, halves
+from brainbench.metrics.classification.logistic_regression import cross_decode
+from brainbench.stats.bootstrap import image_counts
 from brainbench.stats.ceiling import ceiled
-from brainbench.stats.resample import image_counts
 
 N_OBJECTS, PER_OBJECT, N_TRIALS = 24, 10, 300_000
 
@@ -127,7 +127,7 @@ def by_pandas(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
     }
 
 
-@threadpool_limits.wrap(limits=1)  # as brainbench.procedures.readout does
+@threadpool_limits.wrap(limits=1)  # as brainbench.scoring.behavior.readout does
 def seconds_of_the_rest() -> dict[str, float]:
     """The interval, and a read-out of a wide layer, cross-validated in ten folds, on one thread."""
     table, p, truth = inputs()

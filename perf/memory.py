@@ -5,7 +5,7 @@
 A convolution gives every image a map of about 400,000 features: 4.1 GB for 2,560 images. They are
 extracted in batches into the cache, read back in chunks of columns into a Gram matrix, and PLS predicts
 168 sites from it, 10 splits, 25 components. The floor is the Gram matrix itself with the copies that
-centring and the splits need.
+centering and the splits need.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from brainbench import stimuli
-from brainbench.cache import Cache
-from brainbench.extract.wrap import wrap
-from brainbench.metrics.pls import cross_predict
-from brainbench.procedures.candidates import Candidate
-from brainbench.provenance import peak_memory_mb
+from brainbench.core import stimuli
+from brainbench.core.provenance import peak_memory_mb
+from brainbench.metrics.linear.pls import cross_predict
+from brainbench.models.wrap import wrap
+from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import brainscore
+from brainbench.storage.cache import Cache
 
 LIMIT_MB = 3000.0
 SIDE = 32

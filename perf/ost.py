@@ -2,7 +2,7 @@
 
     python perf/ost.py [--threads N] [--json FILE] [--only NAME ...]
 
-The loop is what a user writes, with torch's own layer and optimiser for the published schedule, and with
+The loop is what a user writes, with torch's own layer and optimizer for the published schedule, and with
 scikit-learn for the minimum of the loss. Both give the same probabilities, which is checked. The wide layer
 is timed on one fit of scikit-learn and scaled, which the table says. `converged` decodes one bin per core.
 """
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from brainbench.metrics.ost_decoder import PENALTY, Decoder, decode
-from brainbench.metrics.ost_training import initial_weights
+from brainbench.metrics.solution_times.decoder import PENALTY, Decoder, decode
+from brainbench.metrics.solution_times.published_training import initial_weights
 from brainbench.stats.splits import Split, paper
 
 BINS = 18
@@ -37,9 +37,9 @@ def inputs(
     """Features of each bin, whose classes come apart over time; labels; ten folds."""
     rng = np.random.default_rng(0)
     labels = np.arange(n) % n_classes
-    centres = rng.standard_normal((n_classes, n_features), dtype=np.float32)
+    centers = rng.standard_normal((n_classes, n_features), dtype=np.float32)
     bins = [
-        rng.standard_normal((n, n_features), dtype=np.float32) + k / n_bins * centres[labels]
+        rng.standard_normal((n, n_features), dtype=np.float32) + k / n_bins * centers[labels]
         for k in range(n_bins)
     ]
     return bins, labels, paper([f"image{k:04d}" for k in range(n)], labels)
@@ -48,7 +48,7 @@ def inputs(
 def plain_training(
     X: Array, labels: Array, split: Split, how: Decoder, *, bin_number: int, split_number: int
 ) -> Array:
-    """The published training of one decoder, with torch's own layer and optimiser."""
+    """The published training of one decoder, with torch's own layer and optimizer."""
     train, test = split
     scaler = StandardScaler().fit(X[train])
     z = torch.tensor(scaler.transform(X[train]), dtype=torch.float32)
@@ -57,10 +57,10 @@ def plain_training(
     rng = np.random.default_rng(np.random.SeedSequence([how.seed, bin_number, split_number]))
     layer = torch.nn.Linear(X.shape[1], n_classes)
     with torch.no_grad():
-        drawn = initial_weights(rng, X.shape[1], n_classes, kind=how.initialiser)
+        drawn = initial_weights(rng, X.shape[1], n_classes, kind=how.initializer)
         layer.weight.copy_(torch.from_numpy(drawn.T))
         layer.bias.fill_(1.0)
-    optimiser = torch.optim.Adam(layer.parameters(), lr=how.learning_rate)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=how.learning_rate)
     for _ in range(how.epochs):
         order, total = torch.from_numpy(rng.permutation(len(train))), 0.0
         for rows in torch.split(order, how.batch):
@@ -68,9 +68,9 @@ def plain_training(
             loss = torch.nn.functional.cross_entropy(layer(z[rows]), y[rows])
             loss = loss + 0.5 * how.penalty * size
             total += loss.item() * len(rows)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         if total / len(train) < how.tolerance:
             break
     with torch.no_grad():

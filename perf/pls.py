@@ -24,10 +24,10 @@ from synthetic_inputs import neural
 
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
-from brainbench.metrics.pls import cross_predict
+from brainbench.metrics.linear.pls import cross_predict
 from brainbench.stats.aggregate import median_then_mean
-from brainbench.stats.bootstrap import bootstrap
 from brainbench.stats.ceiling import split_half
+from brainbench.stats.held_out_bootstrap import bootstrap
 from brainbench.stats.splits import Split, brainscore
 
 ORACLE = Path(__file__).parents[1] / "tests" / "oracle" / "data" / "seedscale_pls_168.npz"

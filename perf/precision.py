@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from brainbench import provenance
 from brainbench.api import score
-from brainbench.scores import ScoreSet
+from brainbench.core import provenance
+from brainbench.core.score import ScoreSet
 
 
 def scored(model: str, benchmark: str, precision: str) -> tuple[ScoreSet, dict[str, float]]:

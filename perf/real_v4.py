@@ -23,9 +23,11 @@ from typing import Any
 import numpy as np
 
 from brainbench import load_benchmark, load_model
-from brainbench.data.manifest import source
-from brainbench.interfaces import Benchmark, BrainModel, Settings
-from brainbench.scores import Score
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.model import BrainModel
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
+from brainbench.data.manifest import open_dataset
 
 SIMPLER = {  # PCA 200, ridge, one 80/20 split, without this program: ../shared/data/cowley_v4/README.md
     "efficientnet_lite0": {"190923": 0.55, "201025": 0.50, "210224": 0.47, "210325": 0.59},
@@ -68,7 +70,7 @@ def sessions_of(score: Score) -> list[dict[str, Any]]:
 
 def measure(settings: Settings) -> dict[str, Any]:
     benchmark = load_benchmark("Cowley2023.V4-pls")
-    sessions = source(benchmark.data).sessions()  # type: ignore[attr-defined]
+    sessions = open_dataset(benchmark.data).sessions()  # type: ignore[attr-defined]
     lite0, pixels = load_model("efficientnet_lite0"), load_model("pixels")
     named = {"layers": {"V4": BLOCK}}
     rows = [
@@ -127,7 +129,7 @@ def main() -> None:
         sys.exit(f"{shared()} is absent; BRAINBENCH_SHARED names the folder with the recordings")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BRAINBENCH_DATA"] = folder
-        source("Cowley2023").import_from(shared())  # type: ignore[attr-defined]
+        open_dataset("Cowley2023").import_from(shared())  # type: ignore[attr-defined]
         found = measure(Settings(limit=chosen.limit))
     if chosen.figure:
         draw(found["rows"][2]["curve"], chosen.figure)

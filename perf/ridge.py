@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from synthetic_inputs import neural
 
-from brainbench.metrics import ridge
 from brainbench.metrics.gram import gram
+from brainbench.metrics.linear import ridge
 from brainbench.stats.splits import Split, brainscore
 
 N_NEUROIDS = 168

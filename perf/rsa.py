@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
-from brainbench.metrics.cka import cka, cka_draws
 from brainbench.metrics.gram import gram
-from brainbench.metrics.rdm import rdm
-from brainbench.metrics.rsa import compare_draws
-from brainbench.stats.resample import image_counts
+from brainbench.metrics.similarity.cka import cka, cka_draws
+from brainbench.metrics.similarity.rdm import rdm
+from brainbench.metrics.similarity.rsa import compare_draws
+from brainbench.stats.bootstrap import image_counts
 
 N_IMAGES, N_FEATURES, N_DRAWS, FEW = 320, 25_088, 1000, 10
 

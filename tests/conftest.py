@@ -97,7 +97,7 @@ def plugin(
     """Models fake, fake_second and benchmarks Fake.*, Away.*, Stored.* are registered; own folders."""
     import brainbench_fake
 
-    from brainbench import registry
+    from brainbench.core import registry
 
     monkeypatch.syspath_prepend(str(plugin_folder))
     registry.entries.cache_clear()

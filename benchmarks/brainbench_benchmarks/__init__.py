@@ -22,8 +22,8 @@ def benchmarks() -> dict[str, str]:
         f"Cowley2023.V4-{measure}": f"brainbench_benchmarks.cowley2023:V4_{measure}"
         for measure in ("pls", "ccnorm2", "ridge")
     }
-    behaviour = {
-        "Simulated.behaviour-i2n": "brainbench_benchmarks.simulated_behaviour:i2n",
+    behavior = {
+        "Simulated.behavior-i2n": "brainbench_benchmarks.simulated_behavior:i2n",
         "Geirhos2019.cueconflict-choices": "brainbench_benchmarks.geirhos2019:cueconflict_choices",
     }
     similarity = {
@@ -31,7 +31,7 @@ def benchmarks() -> dict[str, str]:
         for measure in ("rsa", "cka")
     }
     similarity["Kriegeskorte2008.IT-rsa"] = "brainbench_benchmarks.kriegeskorte2008:IT_rsa"
-    return simulated | behaviour | dynamics | explained | solving | cowley | similarity
+    return simulated | behavior | dynamics | explained | solving | cowley | similarity
 
 
 def composites() -> dict[str, str]:

@@ -18,13 +18,13 @@ mean_v1 = Composite(
         Member("Rajalingham2018-i2n"),
         Member("Kar2019-ost"),
     ),
-    meaning="mean of the raw V4, IT, behaviour and solution time scores: the Brain-Score of the paper",
+    meaning="mean of the raw V4, IT, behavior and solution time scores: the Brain-Score of the paper",
     citation=KUBILIUS,
 )
 mean_v1_static = Composite(
     name="mean-v1-static",
     members=mean_v1.members[:3],
-    meaning="mean of the raw V4, IT and behaviour scores: what a network without time can have",
+    meaning="mean of the raw V4, IT and behavior scores: what a network without time can have",
     citation=f"{KUBILIUS}, figure 4",
 )
 mission_v1 = Composite(
@@ -34,7 +34,7 @@ mission_v1 = Composite(
         Member("MajajHong2015.IT-dynamics", NOISE_CORRECTED),
         Member("Cowley2023.V4-ccnorm2", SQUARED),
     ),
-    meaning="mean of V4, IT, behaviour, solution times, dynamics and explained variance, each relative "
+    meaning="mean of V4, IT, behavior, solution times, dynamics and explained variance, each relative "
     "to its ceiling",
     citation="brainbench",
 )
@@ -42,7 +42,7 @@ mission_v1 = Composite(
 _KUBILIUS_TWINS = (
     "Simulated.V4-pls",
     "Simulated.IT-pls",
-    "Simulated.behaviour-i2n",
+    "Simulated.behavior-i2n",
     "Simulated.IT-ost",
 )
 simulated_mean_v1 = mean_v1.twin(_KUBILIUS_TWINS)

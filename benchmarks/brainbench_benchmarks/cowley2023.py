@@ -5,10 +5,10 @@ The window of the other V4 benchmarks and a constant image stand in for both; th
 No principal components are taken: 1,000 of them for 1,200 images would ruin the map (docs/data.md).
 """
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import CONSTANT
-from brainbench.procedures.explained import ExplainableVariance
-from brainbench.procedures.predictivity import Predictivity
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import CONSTANT
+from brainbench.scoring.regression.explained_variance import ExplainableVariance
+from brainbench.scoring.regression.predictivity import Predictivity
 
 V4_pls = Benchmark(
     identifier="Cowley2023.V4-pls",
@@ -17,7 +17,7 @@ V4_pls = Benchmark(
     region="V4",
     window=(70, 170),
     presentation=CONSTANT,
-    procedure=Predictivity(n_components=25, n_pca=None, n_splits=10),
+    measure=Predictivity(n_components=25, n_pca=None, n_splits=10),
     metric="median Pearson r over neurons of all sessions of held-out PLS predictions",
     ceiling="split-half over repeats, Spearman-Brown corrected, where repeats are published",
     citation="Cowley, Stan, Pillow & Smith, 2023, bioRxiv, doi:10.1101/2023.11.22.568315",
@@ -30,7 +30,7 @@ V4_ccnorm2 = Benchmark(
     region="V4",
     window=(70, 170),
     presentation=CONSTANT,
-    procedure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
+    measure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
     metric="mean CC_norm^2 over the neurons of session 210325, the only one with repeats, of held-out ridge "
     "predictions",
     ceiling="CC_max^2 of each neuron, from the signal power of its first six repeats",
@@ -46,7 +46,7 @@ V4_ridge = Benchmark(
     region="V4",
     window=(70, 170),
     presentation=CONSTANT,
-    procedure=Predictivity(metric="ridge-cv", n_pca=None, n_splits=10),
+    measure=Predictivity(metric="ridge-cv", n_pca=None, n_splits=10),
     metric="median Pearson r over neurons of all sessions of held-out ridge predictions",
     ceiling="split-half over repeats, Spearman-Brown corrected, where repeats are published",
     citation="Cowley, Stan, Pillow & Smith, 2023, bioRxiv, doi:10.1101/2023.11.22.568315",

@@ -1,25 +1,26 @@
 """Benchmark on cue-conflict images: are a network's answers to single images those of people.
 
 The answers are one of 16 categories and each subject saw an image once, so that I2n has no figure here: see
-"Behaviour among many categories" in docs/measures.md. Images that share their shape's photograph are held
+"Behavior among many categories" in docs/measures.md. Images that share their shape's photograph are held
 out together.
 
 Images were shown for 200 ms, then a mask; the window is that time 70 ms later, a choice of ours that bears on
 models with steps in time alone.
 """
 
-from brainbench.interfaces import BEHAVIOUR, Benchmark
-from brainbench.presentation import Presentation
-from brainbench.procedures.choices import Choices
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.model import BEHAVIOR
+from brainbench.core.presentation import Presentation
+from brainbench.scoring.behavior.choices import Choices
 
 cueconflict_choices = Benchmark(
     identifier="Geirhos2019.cueconflict-choices",
     version=1,
     data="Geirhos2019",
-    region=BEHAVIOUR,
+    region=BEHAVIOR,
     window=(70, 270),
     presentation=Presentation(kind="pulse", on_ms=200, total_ms=300),
-    procedure=Choices(group="exemplar", n_splits=10),
+    measure=Choices(group="exemplar", n_splits=10),
     metric="Pearson r over image x category of answers less the mean of each category, held-out read-out",
     ceiling="split-half over subjects, Spearman-Brown corrected",
     citation="Geirhos, Rubisch, Michaelis, Bethge, Wichmann & Brendel, 2019, ICLR",

@@ -8,7 +8,7 @@ below, by what such a map costs. Pixels see the same pictures, and must stay bel
 from collections.abc import Mapping
 from typing import Any
 
-from brainbench.interfaces import Null, ProtocolName
+from brainbench.core.settings import Null, ProtocolName
 from brainbench.run.selftest import Check
 
 EXACT = (1.0, 1.0)
@@ -79,12 +79,12 @@ def _similarity() -> list[Check]:
     return [*checks, _check("IT-cka", NEARLY, why, through={"metric": "cka-biased"})]
 
 
-def _behaviour() -> list[Check]:
+def _behavior() -> list[Check]:
     why = "the sites that the subject reads, read by the same rule"
     halves = f"{why}; r of two halves is not exact for d'"
     return [
-        _check("behaviour-i2n", EXACT, why),
-        _check("behaviour-i2n", NEARLY, halves, protocol="brainscore"),
+        _check("behavior-i2n", EXACT, why),
+        _check("behavior-i2n", NEARLY, halves, protocol="brainscore"),
     ]
 
 
@@ -107,7 +107,7 @@ CHECKS = (
     *_predictivity(),
     *_similarity(),
     *_dynamics(),
-    *_behaviour(),
+    *_behavior(),
     *_solution_times(),
     *_explained(),
 )

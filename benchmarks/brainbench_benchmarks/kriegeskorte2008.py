@@ -5,9 +5,9 @@ step. The public files do not say how large an image was, nor for how long it wa
 stands in.
 """
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import CONSTANT
-from brainbench.procedures.similarity import Similarity
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import CONSTANT
+from brainbench.scoring.similarity.measure import Similarity
 
 IT_rsa = Benchmark(
     identifier="Kriegeskorte2008.IT-rsa",
@@ -16,7 +16,7 @@ IT_rsa = Benchmark(
     region="IT",
     window=(71, 211),
     presentation=CONSTANT,
-    procedure=Similarity(metric="rsa", beside=("human IT", "judgements")),
+    measure=Similarity(metric="rsa", beside=("human IT", "judgements")),
     metric="Spearman correlation of RDMs (1 - Pearson over units) with that of 674 neurons of monkey IT",
     ceiling="none: one RDM of monkey IT; noise ceilings of human IT and of judgements are beside it",
     citation="Kriegeskorte et al., 2008, Neuron, doi:10.1016/j.neuron.2008.10.043",

@@ -1,8 +1,8 @@
 """Benchmarks on the simulated brain: how well a network predicts sites whose truth is known."""
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import Presentation
-from brainbench.procedures.predictivity import Predictivity
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import Presentation
+from brainbench.scoring.regression.predictivity import Predictivity
 
 
 def _pls(region: str) -> Benchmark:
@@ -13,7 +13,7 @@ def _pls(region: str) -> Benchmark:
         region=region,
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=Predictivity(n_components=25, n_pca=1000, n_splits=10),
+        measure=Predictivity(n_components=25, n_pca=1000, n_splits=10),
         metric="median Pearson r over sites of held-out PLS predictions",
         ceiling="split-half over trials, Spearman-Brown corrected",
         citation="Procedure: Kubilius et al., 2019, NeurIPS; data: simulated by brainbench",

@@ -1,8 +1,8 @@
 """Benchmarks on the simulated brain: how much of the reproducible variance of V1 and V2 is explained."""
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import Presentation
-from brainbench.procedures.explained import ExplainableVariance
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import Presentation
+from brainbench.scoring.regression.explained_variance import ExplainableVariance
 
 
 def _ccnorm(region: str) -> Benchmark:
@@ -13,7 +13,7 @@ def _ccnorm(region: str) -> Benchmark:
         region=region,
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
+        measure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling="CC_max^2 of each site, from the signal power of its trials",
         citation="Procedure: Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, "

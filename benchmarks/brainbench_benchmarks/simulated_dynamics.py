@@ -1,13 +1,13 @@
 """Benchmarks on the simulated brain: how well a network's own dynamics predict sites over 250 ms.
 
 Four disjoint quarters of the images are held out in turn, so that every image counts; Nayebi et al. held out
-one. The simulated sites have no response to a blank, so responses are not normalised by one. A network
+one. The simulated sites have no response to a blank, so responses are not normalized by one. A network
 without time is a square wave of 100 ms, from when the first spikes of the area's sites arrive.
 """
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import Presentation
-from brainbench.procedures.dynamics import Dynamics
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import Presentation
+from brainbench.scoring.dynamics.measure import Dynamics
 
 LATENCY = {"V4": 70.0, "IT": 90.0}
 """First time bin of the area's response, in ms."""
@@ -21,7 +21,7 @@ def _dynamics(region: str) -> Benchmark:
         region=region,
         window=(0, 250),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=Dynamics(n_splits=4, static_latency=LATENCY[region]),
+        measure=Dynamics(n_splits=4, static_latency=LATENCY[region]),
         metric="mean over time bins of median Pearson r over sites / sqrt(ceiling), one map for all bins",
         ceiling="Spearman split-half over trials in each time bin, Spearman-Brown corrected",
         citation="Procedure: Nayebi et al., 2018, NeurIPS, supplement 6.6; data: simulated by brainbench",

@@ -1,8 +1,8 @@
 """Benchmarks on the simulated brain: are images that are alike to IT alike to a network, without a map."""
 
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import Presentation
-from brainbench.procedures.similarity import Similarity
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import Presentation
+from brainbench.scoring.similarity.measure import Similarity
 
 
 def _similarity(name: str, procedure: Similarity, metric: str, citation: str) -> Benchmark:
@@ -13,7 +13,7 @@ def _similarity(name: str, procedure: Similarity, metric: str, citation: str) ->
         region="IT",
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=procedure,
+        measure=procedure,
         metric=metric,
         ceiling="split-half over trials of the same figure, Spearman-Brown corrected",
         citation=f"Procedure: {citation}; data: simulated by brainbench",

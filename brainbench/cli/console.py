@@ -20,12 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from brainbench.cli.text import fitted, wrapped
-from brainbench.interfaces import Settings
-from brainbench.progress import Advance, Reporter, Silent
+from brainbench.core.progress import Advance, Reporter, Silent
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
 from brainbench.run.estimate import Estimate
 from brainbench.run.plan import Item
-from brainbench.scores import Score
-from brainbench.store.results import summary
+from brainbench.storage.results import summary
 
 UNBOUNDED = 10_000
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"

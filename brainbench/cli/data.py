@@ -27,13 +27,13 @@ def import_(
 
     The data folder is BRAINBENCH_DATA, or the user's own data folder.
     """
-    from brainbench import progress
     from brainbench.cli import console
-    from brainbench.data.manifest import source
-    from brainbench.errors import InputError
-    from brainbench.interfaces import Importable
+    from brainbench.core import progress
+    from brainbench.core.dataset import Importable
+    from brainbench.core.errors import InputError
+    from brainbench.data.manifest import open_dataset
 
-    data = source(name)
+    data = open_dataset(name)
     if not isinstance(data, Importable):
         raise InputError(
             f"data set {name!r} is not imported ({data.command})",

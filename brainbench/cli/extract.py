@@ -64,9 +64,9 @@ def extract(
     options.writable_file(path, "--output")
     arguments = options.model_args(model_args)
 
-    from brainbench import progress
     from brainbench.api import extract_activations
     from brainbench.cli import console
+    from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
     with progress.use(console.reporter(quiet=quiet)):
@@ -86,7 +86,7 @@ def extract(
 
 
 def _given(path: Path | None, option: str, example: str) -> Path:
-    from brainbench.errors import InputError
+    from brainbench.core.errors import InputError
 
     if path is None:
         raise InputError(

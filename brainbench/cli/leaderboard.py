@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from brainbench.store.board import Board, Cell, Row
+    from brainbench.ranking.table import Board, Cell, Row
 
 
 def leaderboard(
@@ -55,16 +55,16 @@ def leaderboard(
     Exit status: 0; 2 for wrong usage, or where there is no score.
     """
     from brainbench.cli import options
-    from brainbench.interfaces import PROTOCOLS
+    from brainbench.core.settings import PROTOCOLS
 
     options.one_of(output_format, ("table", "json"), "--format")
     options.one_of(protocol, PROTOCOLS, "--protocol")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli.text import fitted
-    from brainbench.loading import load_composites
-    from brainbench.store.queries import board
-    from brainbench.store.results import Results
+    from brainbench.ranking.ranks import board
+    from brainbench.run.loading import load_composites
+    from brainbench.storage.results import Results
 
     made = board(Results(output), load_composites(composite), protocol=protocol)
     for problem in made.unreadable:
@@ -84,7 +84,7 @@ def _print_json(made: Board) -> None:
 
 
 def _write_csv(made: Board, path: Path) -> None:
-    from brainbench.errors import InputError
+    from brainbench.core.errors import InputError
 
     try:
         made.to_frame().to_csv(path, index=False)
@@ -223,7 +223,7 @@ def _notes(made: Board, labels: list[str]) -> list[str]:
 
 def _undeclared(made: Board) -> list[str]:
     """Members that no installed package has a benchmark of, and that no row has a figure of."""
-    from brainbench import registry
+    from brainbench.core import registry
 
     known = registry.entries("benchmarks")
     gone = [

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brainbench.registry import Group
+from brainbench.core.registry import Group
 
 KINDS: tuple[Group, ...] = ("models", "benchmarks", "data", "composites")
 
@@ -22,7 +22,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
 ) -> None:
     """List models, benchmarks, data sets or composites."""
-    from brainbench.errors import unknown
+    from brainbench.core.errors import unknown
 
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, todo="write for example `brainbench list models`")
@@ -38,7 +38,7 @@ def list_(
 
 def _models(pattern: str) -> list[dict[str, Any]]:
     """Models, and families as "timm:NAME", that fit a pattern; nothing of them is imported."""
-    from brainbench import registry
+    from brainbench.core import registry
 
     words = registry.summaries("models") | registry.summaries("families")
     found: dict[str, str] = {}
@@ -49,7 +49,7 @@ def _models(pattern: str) -> list[dict[str, Any]]:
 
 def _models_like(pattern: str) -> dict[str, str]:
     """Names that fit, each with the name or the family by which it is registered."""
-    from brainbench import registry
+    from brainbench.core import registry
 
     models = {name: name for name in registry.entries("models")}
     families = {_member(key): key for key in registry.entries("families")}
@@ -65,28 +65,28 @@ def _member(family: str) -> str:
 
 def _registered(name: str) -> str:
     """Name or family by which a model is registered: without weights."""
-    from brainbench import registry
+    from brainbench.core import registry
 
     base = name.partition("@")[0]
     return base if base in registry.entries("models") else str(registry.family(name))
 
 
 def _benchmarks(pattern: str) -> list[dict[str, Any]]:
-    from brainbench.loading import list_benchmarks
+    from brainbench.run.loading import list_benchmarks
 
     columns = ("benchmark", "version", "region", "window", "data")
     return [_row(_benchmark, name, columns) for name in list_benchmarks(pattern)]
 
 
 def _data(pattern: str) -> list[dict[str, Any]]:
-    from brainbench.loading import list_data
+    from brainbench.run.loading import list_data
 
     columns = ("data", "state", "title", "get it with")
     return [_row(_data_set, name, columns) for name in list_data(pattern)]
 
 
 def _composites(pattern: str) -> list[dict[str, Any]]:
-    from brainbench import registry
+    from brainbench.core import registry
 
     columns = ("composite", "members")
     return [_row(_composite, name, columns) for name in registry.match("composites", pattern)]
@@ -95,7 +95,7 @@ def _composites(pattern: str) -> list[dict[str, Any]]:
 def _row(
     describe: Callable[[str], tuple[Any, ...]], name: str, columns: Sequence[str]
 ) -> dict[str, Any]:
-    from brainbench.errors import BrainbenchError
+    from brainbench.core.errors import BrainbenchError
 
     try:
         values = describe(name)
@@ -105,24 +105,24 @@ def _row(
 
 
 def _benchmark(name: str) -> tuple[Any, ...]:
-    from brainbench.data.manifest import source
-    from brainbench.loading import load_benchmark
+    from brainbench.data.manifest import open_dataset
+    from brainbench.run.loading import load_benchmark
 
     one = load_benchmark(name)
-    state = "data not here" if source(one.data).absent() else "here"
+    state = "data not here" if open_dataset(one.data).absent() else "here"
     return one.version, one.region, "{:g}-{:g} ms".format(*one.window), state
 
 
 def _composite(name: str) -> tuple[Any, ...]:
-    from brainbench.loading import load_composite
+    from brainbench.run.loading import load_composite
 
     return (list(load_composite(name).benchmarks),)
 
 
 def _data_set(name: str) -> tuple[Any, ...]:
-    from brainbench.data.manifest import manifest, source
+    from brainbench.data.manifest import manifest, open_dataset
 
-    declared, found = manifest(name), source(name)
+    declared, found = manifest(name), open_dataset(name)
     if found.absent():
         return "data not here", declared.title, found.command
     return "here", declared.title, ""

@@ -50,7 +50,7 @@ def _main(
 def run() -> None:
     """Run the program; errors of brainbench are printed as they are and end it with a status."""
     from brainbench.cli.text import fitted
-    from brainbench.errors import BrainbenchError
+    from brainbench.core.errors import BrainbenchError
 
     try:
         app()

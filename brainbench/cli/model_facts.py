@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from brainbench.interfaces import BEHAVIOUR
+from brainbench.core.model import BEHAVIOR
 
 if TYPE_CHECKING:
-    from brainbench.extract.wrap import WrappedModel
-    from brainbench.interfaces import BrainModel
-    from brainbench.timeline import Timeline
+    from brainbench.core.model import BrainModel
+    from brainbench.core.timeline import Timeline
+    from brainbench.models.wrap import WrappedModel
 
 Facts = dict[str, Any]
 Spans = Sequence[Sequence[float | None]]
@@ -27,8 +27,8 @@ def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
     file : str, optional
         What was given as its weights, which is where they are from if the model names them after a file.
     """
-    from brainbench.about import NOTHING
-    from brainbench.scores import are_untrained
+    from brainbench.core.model_info import NOTHING
+    from brainbench.core.score import are_untrained
 
     about = getattr(model, "about", NOTHING)
     source = _source(model.weights, about.source, file)
@@ -47,7 +47,7 @@ def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
         "static": model.static,
         "clocks": [_clock(clock) for clock in model.clocks.values()],
         "presentations": sorted(model.presentations),
-        "licence": about.licence,
+        "license": about.license,
         "citation": about.citation,
         "digest": model.digest,
     }
@@ -76,8 +76,8 @@ def _layer(
 
 def _inside(model: BrainModel, *, depth: int | None, parameters: int | None) -> Facts:
     """Parameters, depth, the shapes of all layers that it names, where the model can be looked into."""
-    from brainbench.extract.describe import depth_of, parameters_of, sizes_of
-    from brainbench.extract.wrap import WrappedModel
+    from brainbench.models.structure import depth_of, parameters_of, sizes_of
+    from brainbench.models.wrap import WrappedModel
 
     inner = getattr(model, "wrapped", model)
     if not isinstance(inner, WrappedModel):
@@ -96,7 +96,7 @@ def _inside(model: BrainModel, *, depth: int | None, parameters: int | None) -> 
 
 def _has(model: WrappedModel, layer: str) -> bool:
     """Whether there is such a layer; a clock may name others."""
-    from brainbench.errors import UnknownNameError
+    from brainbench.core.errors import UnknownNameError
 
     try:
         model.network.check(layer)
@@ -134,7 +134,7 @@ def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
     lines["layers"] = _layer_lines(facts["layers"])
     lines["clocks"] = [line for clock in facts["clocks"] for line in _clock_lines(clock)]
     lines["presentations"] = ", ".join(facts["presentations"])
-    lines |= {key: facts[key] for key in ("licence", "citation", "digest") if key in facts}
+    lines |= {key: facts[key] for key in ("license", "citation", "digest") if key in facts}
     return lines
 
 
@@ -160,13 +160,13 @@ def _shared(values: Sequence[Any]) -> Any:
 
 
 def _brain_regions(layer: Mapping[str, Any]) -> list[str]:
-    return [region for region in layer["regions"] if region != BEHAVIOUR]
+    return [region for region in layer["regions"] if region != BEHAVIOR]
 
 
 def _remark(layer: Mapping[str, Any], steps: int | None, regions: list[str] | None) -> str:
     own, several = _brain_regions(layer), layer.get("steps", 1)
     parts = [", ".join(own)] if own and own != regions else []
-    parts += ["choices are read here"] if BEHAVIOUR in layer["regions"] else []
+    parts += ["choices are read here"] if BEHAVIOR in layer["regions"] else []
     if several != (steps or 1):
         parts.append(f"{several} steps" if several > 1 else "1 step")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brainbench.errors import InputError, unknown
+from brainbench.core.errors import InputError, unknown
 
 _CLOSED_BY = {"[": "]", "{": "}", "(": ")", '"': '"', "'": "'"}
 PYTHON_WORDS = {"True": True, "False": False, "None": None}

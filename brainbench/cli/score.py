@@ -12,8 +12,8 @@ import typer
 from brainbench.cli.text import fitted
 
 if TYPE_CHECKING:
-    from brainbench.provenance import Costs
-    from brainbench.scores import Score
+    from brainbench.core.provenance import Costs
+    from brainbench.core.score import Score
 
 
 NONE: list[str] = []
@@ -159,10 +159,10 @@ def score(
     }
     arguments = options.model_args(model_args)
 
-    from brainbench import progress, provenance
     from brainbench.cli import console
-    from brainbench.interfaces import Settings
-    from brainbench.job import Job
+    from brainbench.core import progress, provenance
+    from brainbench.core.settings import Settings
+    from brainbench.run.resolve import Job
 
     console.start_logging(verbose=verbose)
     job = Job.of(
@@ -195,8 +195,8 @@ def score(
 
 
 def _write_csv(scores: list[Score], path: Path) -> None:
-    from brainbench.errors import InputError
-    from brainbench.scores import ScoreSet
+    from brainbench.core.errors import InputError
+    from brainbench.core.score import ScoreSet
 
     try:
         ScoreSet(tuple(scores)).to_csv(path)
@@ -209,7 +209,7 @@ def _write_csv(scores: list[Score], path: Path) -> None:
 
 
 def _say_cost(seconds: float, costs: Costs) -> None:
-    from brainbench.provenance import peak_memory_mb
+    from brainbench.core.provenance import peak_memory_mb
 
     forward = (
         f"forward passes {costs.forward_seconds:.1f} s over {costs.images} images"

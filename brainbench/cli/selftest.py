@@ -38,9 +38,9 @@ def selftest(
     options.one_of(output_format, ("table", "json"), "--format")
     began = time.perf_counter()
 
-    from brainbench import progress
     from brainbench.cli import console
     from brainbench.cli.text import fitted
+    from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
     with progress.use(console.reporter(quiet=quiet)):
@@ -59,10 +59,10 @@ def selftest(
 def _outcomes(pattern: str) -> Iterator[Outcome]:
     from functools import partial
 
-    from brainbench import registry
-    from brainbench.errors import InputError
-    from brainbench.loading import load_benchmark, load_checks, load_model
+    from brainbench.core import registry
+    from brainbench.core.errors import InputError
     from brainbench.run.execute import ModelSpec
+    from brainbench.run.loading import load_benchmark, load_checks, load_model
     from brainbench.run.selftest import run_checks
 
     checks = load_checks()

@@ -12,7 +12,7 @@ import typer
 from brainbench.cli.list_ import KINDS
 
 if TYPE_CHECKING:
-    from brainbench.interfaces import BrainModel
+    from brainbench.core.model import BrainModel
 
 NONE: list[str] = []
 
@@ -37,8 +37,8 @@ def show(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
 ) -> None:
     """Show one model, benchmark, data set or composite."""
-    from brainbench import progress
     from brainbench.cli import console, options
+    from brainbench.core import progress
 
     arguments = options.model_args(model_args)
     if weights is not None:
@@ -56,8 +56,8 @@ def _facts(
     name: str, arguments: Mapping[str, Any], figure: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Facts for JSON, and as lines."""
-    from brainbench import registry
-    from brainbench.errors import InputError, unknown
+    from brainbench.core import registry
+    from brainbench.core.errors import InputError, unknown
 
     describe = {"benchmarks": _benchmark, "data": _data, "composites": _composite}
     kind = next((kind for kind in describe if name in registry.entries(kind)), None)
@@ -79,18 +79,18 @@ def _facts(
 
 
 def _is_model(name: str) -> bool:
-    from brainbench import registry
+    from brainbench.core import registry
 
     known = name.partition("@")[0] in registry.entries("models")
     return known or registry.is_file(name) or registry.family(name) is not None
 
 
 def _benchmark(name: str) -> dict[str, Any]:
-    from brainbench.data.manifest import source
-    from brainbench.loading import load_benchmark
+    from brainbench.data.manifest import open_dataset
+    from brainbench.run.loading import load_benchmark
 
     benchmark = load_benchmark(name)
-    data = source(benchmark.data)
+    data = open_dataset(benchmark.data)
     absent = data.absent()
     state = f"not here: {absent}; get it with `{data.command}`" if absent else "here"
     return {
@@ -102,30 +102,30 @@ def _benchmark(name: str) -> dict[str, Any]:
         "presentation": benchmark.presentation.describe(),
         "metric": benchmark.metric,
         "ceiling": benchmark.ceiling,
-        "procedure": repr(benchmark.procedure),
+        "procedure": repr(benchmark.measure),
         "protocols": ", ".join(benchmark.protocols),
         "citation": benchmark.citation,
     }
 
 
 def _data(name: str) -> dict[str, Any]:
-    from brainbench.data.manifest import manifest, source
+    from brainbench.data.manifest import manifest, open_dataset
 
-    declared, found = manifest(name), source(name)
+    declared, found = manifest(name), open_dataset(name)
     absent = found.absent()
     return {
         "data": declared.name,
         "title": declared.title,
         "state": f"not here: {absent}; get it with `{found.command}`" if absent else "here",
         "simulated": "yes" if declared.simulated else "no",
-        "licence": declared.licence,
+        "license": declared.license,
         "citation": declared.citation,
         **{key: str(value) for key, value in declared.parameters.items()},
     }
 
 
 def _composite(name: str) -> dict[str, Any]:
-    from brainbench.loading import load_composite
+    from brainbench.run.loading import load_composite
 
     composite = load_composite(name)
     return {
@@ -141,7 +141,7 @@ def _model(
     name: str, arguments: Mapping[str, Any], figure: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     from brainbench.cli.model_facts import as_lines, facts_of
-    from brainbench.loading import model_with
+    from brainbench.run.loading import model_with
 
     model = model_with(name, arguments)
     facts = facts_of(model, file=_weights_of(name, arguments))
@@ -153,7 +153,7 @@ def _model(
 
 def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
     """Which weights were asked for, after the name or as an option."""
-    from brainbench import registry
+    from brainbench.core import registry
 
     is_path = registry.is_file(name) or str(registry.family(name)).startswith(".")
     named = "" if is_path else name.partition("@")[2]
@@ -161,8 +161,8 @@ def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _draw(model: BrainModel, name: str, path: Path) -> str:
-    from brainbench.about import NOTHING
-    from brainbench.plot import draw_graph
+    from brainbench.core.model_info import NOTHING
+    from brainbench.plot.model_graph import draw_graph
 
     graph = getattr(model, "about", NOTHING).graph
     if graph is None:
@@ -171,7 +171,7 @@ def _draw(model: BrainModel, name: str, path: Path) -> str:
 
 
 def _without_graph(name: str) -> Exception:
-    from brainbench.errors import InputError
+    from brainbench.core.errors import InputError
 
     return InputError(
         f"{name} declares no graph to draw",

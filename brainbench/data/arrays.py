@@ -9,14 +9,14 @@ from functools import cached_property
 
 import numpy as np
 
-from brainbench.assembly import Assembly, validate
-from brainbench.errors import unknown
-from brainbench.stimuli import StimulusSet
+from brainbench.core.assembly import Assembly, validate
+from brainbench.core.errors import unknown
+from brainbench.core.stimuli import StimulusSet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrayData:
-    """Stimuli and recordings in memory, as a `DataSource`.
+    """Stimuli and recordings in memory, as a `Dataset`.
 
     Parameters
     ----------

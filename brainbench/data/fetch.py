@@ -19,8 +19,8 @@ from types import TracebackType
 import pooch
 import requests
 
-from brainbench import progress
-from brainbench.errors import BrainbenchError, InputError
+from brainbench.core import progress
+from brainbench.core.errors import BrainbenchError, InputError
 
 OFFLINE = "BRAINBENCH_OFFLINE"
 CONNECT_SECONDS = 3.0

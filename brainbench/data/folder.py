@@ -16,8 +16,8 @@ from pathlib import Path
 
 import platformdirs
 
-from brainbench.cache import explain
-from brainbench.errors import BrainbenchError
+from brainbench.core.errors import BrainbenchError
+from brainbench.storage.cache import explain
 
 ENVIRONMENT = "BRAINBENCH_DATA"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brainbench import registry
-from brainbench.errors import InputError
-from brainbench.interfaces import DataSource
+from brainbench.core import registry
+from brainbench.core.dataset import Dataset
+from brainbench.core.errors import InputError
 
 
 class Manifest(BaseModel):
@@ -21,8 +21,8 @@ class Manifest(BaseModel):
     title : str
         One line.
     loader : str
-        "module:attribute" of a function that takes the manifest and returns a `DataSource`.
-    licence, citation : str
+        "module:attribute" of a function that takes the manifest and returns a `Dataset`.
+    license, citation : str
         Under which terms, and whom to cite.
     simulated : bool
         No animal was recorded.
@@ -35,7 +35,7 @@ class Manifest(BaseModel):
     name: str
     title: str
     loader: str
-    licence: str
+    license: str
     citation: str
     simulated: bool = False
     parameters: dict[str, Any] = {}
@@ -64,10 +64,10 @@ def manifest(name: str) -> Manifest:
         ) from None
 
 
-def source(data: str | DataSource) -> DataSource:
+def open_dataset(data: str | Dataset) -> Dataset:
     """Data behind a name, or the data itself."""
     if not isinstance(data, str):
         return data
     declared = manifest(data)
-    loaded: DataSource = registry.imported(declared.loader)(declared)
+    loaded: Dataset = registry.imported(declared.loader)(declared)
     return loaded

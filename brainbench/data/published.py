@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brainbench import progress
+from brainbench.core import progress
+from brainbench.core.errors import DataAbsentError, InputError
+from brainbench.core.provenance import sha256
 from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest
-from brainbench.errors import DataAbsentError, InputError
-from brainbench.provenance import sha256
 
 D = TypeVar("D", bound="Publication")
 

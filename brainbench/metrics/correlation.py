@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 __all__ = ["pearson"]
 
@@ -52,11 +52,11 @@ def pearson(x: NDArray[Any], y: NDArray[Any], *, axis: int = 0) -> NDArray[np.fl
 
 
 def _unit(x: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Centred and of length 1; NaN where x is constant."""
+    """Centered and of length 1; NaN where x is constant."""
     # The mean of equal values is not always that value, hence the range and not the variance.
     constant = np.ptp(x, axis=axis, keepdims=True) == 0
-    centred = x - x.mean(axis=axis, keepdims=True)
+    centered = x - x.mean(axis=axis, keepdims=True)
     # Brought to 1 first, so that squares of tiny responses do not underflow.
-    largest = np.abs(centred).max(axis=axis, keepdims=True)
-    scaled = centred / np.where(constant, np.nan, largest)
+    largest = np.abs(centered).max(axis=axis, keepdims=True)
+    scaled = centered / np.where(constant, np.nan, largest)
     return cast(NDArray[np.float64], scaled / np.linalg.norm(scaled, axis=axis, keepdims=True))

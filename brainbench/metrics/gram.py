@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 __all__ = ["Gram", "gram", "pca"]
 
@@ -32,7 +32,7 @@ class Gram:
     Attributes
     ----------
     K : array, stimulus x stimulus, float64
-        K = XX' with the columns of X centred over all stimuli.
+        K = XX' with the columns of X centered over all stimuli.
     n_features : int
         How many features were summed over.
     """
@@ -80,7 +80,7 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
     K: FloatArray | None = None
     n_features = 0
     for chunk in _column_chunks(features):
-        centred = centre_columns(chunk, first_feature=n_features)
+        centered = center_columns(chunk, first_feature=n_features)
         if K is None:
             K = np.zeros((len(chunk), len(chunk)), order="F")
         elif len(chunk) != len(K):
@@ -90,7 +90,7 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
                 todo="cut the features by columns (features), not by rows (stimuli)",
             )
         # In column-major order K's upper triangle is summed in place, without an n x n temporary.
-        K = dsyrk(1.0, centred.T, trans=1, beta=1.0, c=K, overwrite_c=1)
+        K = dsyrk(1.0, centered.T, trans=1, beta=1.0, c=K, overwrite_c=1)
         n_features += chunk.shape[1]
     if K is None:
         raise InputError(
@@ -114,7 +114,7 @@ def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:
     Returns
     -------
     array, stimulus x min(n_components, n - 1, p)
-        Scores by falling variance, their columns centred; the largest entry of each component is
+        Scores by falling variance, their columns centered; the largest entry of each component is
         positive. With n - 1 or p components this is a lossless rotation, which changes no
         prediction of PLS or ridge: skip it there. Components beyond the rank are exactly 0.
 
@@ -142,7 +142,7 @@ def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:
     n, p = features.shape
     if p >= n:
         return pca(gram(features), n_components)
-    X = centre_columns(features)
+    X = center_columns(features)
     variance, vectors = _leading(X.T @ X, min(n_components, n - 1, p))
     return _sign(np.where(variance > 0, X @ vectors, 0.0))
 
@@ -176,7 +176,7 @@ def as_features(features: AnyArray) -> AnyArray:
     return features
 
 
-def centre_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
+def center_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
     """Remove each feature's mean over stimuli, in float64.
 
     Parameters

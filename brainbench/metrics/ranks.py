@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
 
 __all__ = ["midranks", "rank_correlation", "spearman"]
@@ -57,7 +57,7 @@ def rank_correlation(
     both = ~(np.isnan(x) | np.isnan(y))
     w = weights[:, both]
     total = w.sum(axis=1, keepdims=True)
-    # Ranks are centred at (total + 1) / 2 whatever the ties.
+    # Ranks are centered at (total + 1) / 2 whatever the ties.
     a, b = (midranks(side[both], w) - (total + 1) / 2 for side in (x, y))
     aa, bb, ab = ((w * p * q).sum(axis=1) for p, q in ((a, a), (b, b), (a, b)))
     # Ranks are halves of whole numbers: a spread below a quarter is none.

@@ -6,22 +6,15 @@ import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from brainbench.data.manifest import source
-from brainbench.effort import Foreseeing, Probe, Sizes, Work
-from brainbench.interfaces import (
-    BEHAVIOUR,
-    Benchmark,
-    BrainModel,
-    DataSource,
-    Dissimilar,
-    Needs,
-    Sessions,
-    Settings,
-    clock_of,
-)
-from brainbench.provenance import peak_memory_mb
+from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.dataset import Dataset, HasRDMs, HasSessions
+from brainbench.core.effort import Foreseeing, Probe, Sizes, Work
+from brainbench.core.model import BEHAVIOR, BrainModel, clock_of
+from brainbench.core.provenance import peak_memory_mb
+from brainbench.core.settings import Settings
+from brainbench.core.stimuli import StimulusSet
+from brainbench.data.manifest import open_dataset
 from brainbench.run.plan import Item, reason_of
-from brainbench.stimuli import StimulusSet
 
 log = logging.getLogger(__name__)
 
@@ -135,12 +128,12 @@ def _works(
     settings: Settings,
 ) -> Iterator[Work]:
     """Work of each session of a benchmark."""
-    procedure = benchmark.procedure
+    procedure = benchmark.measure
     if need is None or not isinstance(procedure, Foreseeing):
         raise TypeError(f"{type(procedure).__name__} does not say what it takes")
-    data = source(benchmark.data)
-    parts: Sequence[DataSource] = [data]
-    if isinstance(data, Sessions) and need.sessions:
+    data = open_dataset(benchmark.data)
+    parts: Sequence[Dataset] = [data]
+    if isinstance(data, HasSessions) and need.sessions:
         found = data.sessions()
         parts = [_session_of(stimuli, found) for stimuli in need.parts]
     nominal = clock_of(model, settings.protocol).nominal
@@ -158,14 +151,14 @@ def _works(
         )
 
 
-def _session_of(stimuli: StimulusSet, found: Mapping[str, DataSource]) -> DataSource:
+def _session_of(stimuli: StimulusSet, found: Mapping[str, Dataset]) -> Dataset:
     """The session that showed these stimuli; a measure may leave sessions out."""
     return next(one for one in found.values() if set(stimuli.ids) <= set(one.stimuli().ids))
 
 
-def _recorded(data: DataSource, region: str) -> Mapping[Hashable, int]:
+def _recorded(data: Dataset, region: str) -> Mapping[Hashable, int]:
     """Sizes of the recordings; none where the data is of another kind."""
-    if region == BEHAVIOUR or isinstance(data, Dissimilar):
+    if region == BEHAVIOR or isinstance(data, HasRDMs):
         return {}
     return data.recordings(region).sizes
 

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brainbench import progress
-from brainbench.data.manifest import source
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
-from brainbench.provenance import Costs, Record, counting, record
+from brainbench.core import progress
+from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.model import BrainModel
+from brainbench.core.provenance import Costs, Record, counting, record
+from brainbench.core.score import Score, are_untrained, failure
+from brainbench.core.settings import Settings
+from brainbench.core.stimuli import StimulusSet
+from brainbench.data.manifest import open_dataset
 from brainbench.run.plan import Find, Item, Overwrite, plan, reason_of
-from brainbench.scores import Score, are_untrained, failure
-from brainbench.stimuli import StimulusSet
 
 log = logging.getLogger(__name__)
 Sink = Callable[[Score, str], Score]
@@ -171,7 +173,7 @@ def _score(model: BrainModel, benchmark: Benchmark, settings: Settings, shared: 
 
 def _provenance(model: BrainModel, benchmark: Benchmark, settings: Settings) -> Record | None:
     with contextlib.suppress(Exception):  # what fails here has failed before, with its reason
-        hashes = {"model": model.digest, "data": source(benchmark.data).version}
+        hashes = {"model": model.digest, "data": open_dataset(benchmark.data).version}
         return record(seeds={"run": settings.seed}, hashes=hashes)
     return None
 
@@ -194,6 +196,6 @@ def _failed(
 
 def _simulated(benchmark: Benchmark) -> bool:
     try:
-        return source(benchmark.data).simulated
+        return open_dataset(benchmark.data).simulated
     except Exception:  # data that cannot be loaded is the reason of the failure already
         return False

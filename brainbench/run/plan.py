@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from brainbench.data.manifest import source
-from brainbench.errors import BrainbenchError, NotApplicableError
-from brainbench.interfaces import Benchmark, BrainModel, Needs, Settings
-from brainbench.provenance import sha256
-from brainbench.scores import Score
+from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.errors import BrainbenchError, NotApplicableError
+from brainbench.core.model import BrainModel
+from brainbench.core.provenance import sha256
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
+from brainbench.data.manifest import open_dataset
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ def _item(
     find: Find,
     overwrite: Overwrite,
 ) -> Item:
-    data = source(benchmark.data)
+    data = open_dataset(benchmark.data)
     absent = data.absent()
     if absent:
         reason = f"data not here: {absent}; get it with `{data.command}`"
@@ -122,11 +124,11 @@ def identity(model: BrainModel, digest: str, benchmark: Benchmark, settings: Set
     settings : Settings
         Every choice of the run; of the layers only the one for the benchmark's region.
     """
-    data = source(benchmark.data)
+    data = open_dataset(benchmark.data)
     region = benchmark.region
     shown = benchmark.presentation.accepted_by(model.presentations)
     # Where a class does not say what it is, its address is no part of what it is.
-    procedure = re.sub(r" at 0x[0-9a-f]+", "", repr(benchmark.procedure))
+    procedure = re.sub(r" at 0x[0-9a-f]+", "", repr(benchmark.measure))
     declared = {
         "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window, procedure],
         "data": [data.name, data.version],

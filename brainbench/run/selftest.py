@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import progress
-from brainbench.assembly import Assembly
-from brainbench.errors import InputError
-from brainbench.interfaces import Benchmark, BrainModel, Null, ProtocolName, Settings
-from brainbench.presentation import CONSTANT, Kind, Presentation
-from brainbench.provenance import sha256
+from brainbench.core import progress
+from brainbench.core.assembly import Assembly
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.errors import InputError
+from brainbench.core.model import BrainModel
+from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.provenance import sha256
+from brainbench.core.score import Score
+from brainbench.core.settings import Null, ProtocolName, Settings
+from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Timeline
 from brainbench.run.execute import ModelSpec, execute
-from brainbench.scores import Score
-from brainbench.stimuli import StimulusSet
-from brainbench.timeline import Timeline
 
 SHUFFLED = "images shuffled"
 SHUFFLES = 50
@@ -284,5 +286,5 @@ def _shuffled(spec: ModelSpec) -> ModelSpec:
 def _through(benchmark: Benchmark, options: Mapping[str, Any]) -> Benchmark:
     if not options:
         return benchmark
-    procedure: Any = benchmark.procedure
-    return replace(benchmark, procedure=replace(procedure, **options))
+    procedure: Any = benchmark.measure
+    return replace(benchmark, measure=replace(procedure, **options))

@@ -19,27 +19,33 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from brainbench import assembly, progress
-from brainbench import cache as caches
-from brainbench.assembly import Assembly
-from brainbench.cache import Cache
+from brainbench.core import assembly, progress
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.provenance import sha256
+from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
-from brainbench.errors import InputError, unknown
-from brainbench.extract.fingerprint import source
-from brainbench.metrics import decoder, i2n, ost, ost_decoder, softmax, standardise
-from brainbench.provenance import sha256
-from brainbench.simulate import network, scenes, sites, solving, subject
+from brainbench.metrics.behavior import i2n
+from brainbench.metrics.classification import logistic_regression as decoder
+from brainbench.metrics.classification import softmax
+from brainbench.metrics.classification import standardize as standardize
+from brainbench.metrics.solution_times import decoder as ost_decoder
+from brainbench.metrics.solution_times import solution_times as ost
+from brainbench.models.digests import source
+from brainbench.simulate import network, scenes, sites, subject
+from brainbench.simulate import solution_times as solving
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.stats import splits
-from brainbench.stimuli import StimulusSet, from_arrays
+from brainbench.storage import cache as caches
+from brainbench.storage.cache import Cache
 
 Array = npt.NDArray[np.float64]
 
 TIME_BINS = tuple((BIN_MS * k, BIN_MS * (k + 1)) for k in range(BINS))
 """Time bins of every recording, in ms from stimulus onset."""
 
-_ASKED = (subject, solving, decoder, ost_decoder, ost, softmax, standardise, i2n, splits)
+_ASKED = (subject, solving, decoder, ost_decoder, ost, softmax, standardize, i2n, splits)
 """What turns responses into choices and solution times: computed when asked for, and never stored."""
 
 _KIND = "simulated"
@@ -49,7 +55,7 @@ _BATCH = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimulatedBrain:
-    """A ventral stream whose truth is known, as a `DataSource`.
+    """A ventral stream whose truth is known, as a `Dataset`.
 
     It is made when first asked for, in seconds, and kept in the cache. The same parameters give
     the same bytes.
@@ -201,7 +207,7 @@ class SimulatedBrain:
         """When IT has solved each picture, and the sensitivity that this takes.
 
         Columns stimulus_id, i1 (d' of the simulated subject, the threshold) and ost (ms; NaN where it is
-        never reached); see `brainbench.simulate.solving`.
+        never reached); see `brainbench.simulate.solution_times`.
 
         Raises
         ------

@@ -1,11 +1,11 @@
 """The hidden network of a simulated brain: V1, V2, V4 and IT over 250 ms, in float64.
 
-An image is on for 100 ms, then a grey blank. Every area integrates its input in steps of 10 ms:
+An image is on for 100 ms, then a gray blank. Every area integrates its input in steps of 10 ms:
 
 V1
     Energies of Gabor quadrature pairs (8 orientations, 3 scales), minus what the surround of the
     same channel gives, divided by the activity of all channels at that place. The surround is fed
-    by the input and by V1 itself and is slower than the centre, so textures fade and contours
+    by the input and by V1 itself and is slower than the center, so textures fade and contours
     stay: what is seen of an object in front of clutter improves over time.
 V2
     Each channel multiplies two V1 channels at two places near each other (corners, curves,
@@ -36,7 +36,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Tensor: TypeAlias = torch.Tensor
@@ -62,7 +62,7 @@ _SURROUND = 1.8  # weight of the surround
 _RECURRENT = 0.5  # share of the surround that V1's own responses feed
 _LATERAL = 0.2
 _INHIBITION = {"V4": 0.5, "IT": 0.7}
-_HALF = {"V1": 0.15, "V2": 0.1, "V4": 0.3, "IT": 0.8}  # activity at which normalisation halves
+_HALF = {"V1": 0.15, "V2": 0.1, "V4": 0.3, "IT": 0.8}  # activity at which normalization halves
 _POOL_SIGMA = {"V1": 1.2, "V2": 1.0, "V4": 1.0, "IT": 0.8}  # of population units, in positions
 _MAP_GRID, _POPULATION_GRID, _WEIGHT_GRID = 2.0**-18, 2.0**-14, 2.0**-10
 
@@ -283,7 +283,7 @@ def _advance(network: HiddenNetwork, state: _State, drive: Tensor) -> dict[str, 
     source = drive + _RECURRENT * (state.center - drive)
     around = functional.avg_pool2d(functional.pad(source, (2, 2, 2, 2), mode="replicate"), 5, 1)
     state.surround = state.surround + _SURROUND_RATE * (around - state.surround)
-    v1 = _normalise("V1", center)
+    v1 = _normalize("V1", center)
     state.center, state.it = center, it
     state.v1.append(v1)
     state.v2.append(v2)
@@ -292,10 +292,10 @@ def _advance(network: HiddenNetwork, state: _State, drive: Tensor) -> dict[str, 
 
 
 def _leak(region: str, before: Tensor, drive: Tensor) -> Tensor:
-    return before + _RATE[region] * (_normalise(region, drive) - before)
+    return before + _RATE[region] * (_normalize(region, drive) - before)
 
 
-def _normalise(region: str, activity: Tensor) -> Tensor:
+def _normalize(region: str, activity: Tensor) -> Tensor:
     """Divide by the mean over channels at the same place (Heeger 1992)."""
     return activity / (_HALF[region] + activity.mean(dim=1, keepdim=True))
 
@@ -355,7 +355,7 @@ def _energies(luminance: Tensor) -> Tensor:
 
 
 def _gabors() -> Tensor:
-    """Gabor filters (16, 1, 9, 9) of unit norm and no response to grey: even, then odd."""
+    """Gabor filters (16, 1, 9, 9) of unit norm and no response to gray: even, then odd."""
     places = np.arange(9) - 4.0
     envelope = np.exp(-(places[:, None] ** 2 + places[None, :] ** 2) / (2.0 * 2.2**2))
     filters = []

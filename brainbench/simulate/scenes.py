@@ -1,7 +1,7 @@
 """Scenes of shaded solids on textured backgrounds, every pixel from a seed.
 
 One scene is one solid of eight kinds in front of a textured wall, seen without perspective and
-varied in position, size, pose, lighting, colour and texture. Nothing is read from a file. The
+varied in position, size, pose, lighting, color and texture. Nothing is read from a file. The
 parameters of a scene depend only on (seed, object, image number), so a larger set holds the
 smaller one unchanged.
 
@@ -20,7 +20,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 Array = npt.NDArray[np.float64]
 Images = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ _WAVES = 6
 class Scene:
     """All that fixes one picture.
 
-    Lengths are fractions of the picture's side, angles degrees, colours linear RGB in [0, 1].
+    Lengths are fractions of the picture's side, angles degrees, colors linear RGB in [0, 1].
     """
 
     seed: int
@@ -67,7 +67,7 @@ class Scene:
         return f"sim{self.seed}-{self.object_name}-{self.image_number:03d}"
 
     def metadata(self) -> dict[str, str | int | float]:
-        """Flat stimulus metadata: everything but the seed and the colours."""
+        """Flat stimulus metadata: everything but the seed and the colors."""
         left_out = {"seed", "object_color", "background_color"}
         return {"stimulus_id": self.stimulus_id} | {
             name: value for name, value in asdict(self).items() if name not in left_out
@@ -214,7 +214,7 @@ def render_scene(scene: Scene, *, size: int = IMAGE_SIZE) -> Images:
 def _solid(
     scene: Scene, size: int, rng: np.random.Generator
 ) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array], Array]:
-    """Pixels that the solid covers: (row, column, colour (pixel, 3)) and coverage in [0, 1]."""
+    """Pixels that the solid covers: (row, column, color (pixel, 3)) and coverage in [0, 1]."""
     distance = _DISTANCES[scene.object_name]
     rows, columns, across, up = _pixels_near(scene, size)
     rotation = _rotation(scene)
@@ -235,9 +235,9 @@ def _solid(
 def _pixels_near(
     scene: Scene, size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, Array]:
-    """Pixels inside the circle round the solid, with their place in object radii from its centre.
+    """Pixels inside the circle round the solid, with their place in object radii from its center.
 
-    Nothing of a solid lies farther than one radius from its centre.
+    Nothing of a solid lies farther than one radius from its center.
     """
     places = (np.arange(size) + 0.5) / size - 0.5
     across = (places - scene.position_x) / scene.size
@@ -282,7 +282,7 @@ def _normals(distance: Callable[[Array], Array], points: Array) -> Array:
 
 
 def _shade(albedo: Array, normals: Array, rotation: Array, scene: Scene) -> Array:
-    """Lambert with a Blinn-Phong highlight; colours (point, 3)."""
+    """Lambert with a Blinn-Phong highlight; colors (point, 3)."""
     azimuth, elevation = np.deg2rad([scene.light_azimuth, scene.light_elevation])
     flat = np.cos(elevation)
     light = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
@@ -435,13 +435,13 @@ def _weave(size: int, rng: np.random.Generator) -> Array:
 
 
 def _leaves(size: int, rng: np.random.Generator) -> Array:
-    """Overlapping discs and rectangles of random size and grey (dead leaves)."""
+    """Overlapping discs and rectangles of random size and gray (dead leaves)."""
     pattern = np.full((size, size), 0.0)
     places = (np.arange(size) + 0.5) / size
     for _ in range(90):
         x, y = rng.uniform(0.0, 1.0, size=2)
         wide, high = np.exp(rng.uniform(np.log(0.03), np.log(0.2), size=2))
-        grey, disc = rng.normal(), rng.random() < 0.5
+        gray, disc = rng.normal(), rng.random() < 0.5
         left, right = np.searchsorted(places, [x - wide, x + wide])
         top, bottom = np.searchsorted(places, [y - high, y + high])
         patch = pattern[top:bottom, left:right]
@@ -449,17 +449,17 @@ def _leaves(size: int, rng: np.random.Generator) -> Array:
             inside = ((places[top:bottom, None] - y) / high) ** 2 + (
                 (places[None, left:right] - x) / wide
             ) ** 2 < 1.0
-            patch[inside] = grey
+            patch[inside] = gray
         else:
-            patch[:] = grey
+            patch[:] = gray
     return pattern
 
 
-# ---- colour and randomness -----------------------------------------------------------------------
+# ---- color and randomness -----------------------------------------------------------------------
 
 
 def _draw_color(rng: np.random.Generator, *, low: float, high: float) -> tuple[float, float, float]:
-    """Colour of random hue, muted, whose largest part lies in [low, high]."""
+    """Color of random hue, muted, whose largest part lies in [low, high]."""
     hue = rng.uniform(0.0, 2.0 * np.pi)
     wheel = 1.0 + np.cos(hue - np.array([0.0, 2.0, 4.0]) * np.pi / 3.0)
     muted = 1.0 - rng.uniform(0.1, 0.6) * (1.0 - wheel / 2.0)

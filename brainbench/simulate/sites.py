@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.errors import InputError, unknown
+from brainbench.core.errors import InputError, unknown
 from brainbench.simulate.network import BIN_MS, POPULATION, REGIONS
 
 Array: TypeAlias = npt.NDArray[np.float64]

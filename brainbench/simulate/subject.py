@@ -1,6 +1,6 @@
 """A subject that behaves on the simulated brain: choices between two objects, by a rule that is known.
 
-The subject reads the noiseless IT sites in 70-170 ms through a logistic read-out that it learnt on other
+The subject reads the noiseless IT sites in 70-170 ms through a logistic read-out that it learned on other
 images than the one it sees (its own folds of the images). Shown object t beside distractor c, it takes t
 with the probability
 
@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainbench.errors import InputError
-from brainbench.metrics.decoder import cross_decode
+from brainbench.core.errors import InputError
+from brainbench.metrics.classification.logistic_regression import cross_decode
 from brainbench.stats.splits import Split, paper
 
 Array: TypeAlias = npt.NDArray[np.float64]

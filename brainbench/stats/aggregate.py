@@ -14,7 +14,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 __all__ = [
     "AGGREGATES",
@@ -40,7 +40,7 @@ class Aggregate:
         The figure.
     error : float or None
         Its standard error over splits; None in `paper`, which describes none (see
-        `brainbench.stats.bootstrap`).
+        `brainbench.stats.held_out_bootstrap`).
     per_neuroid : array, neuroid
         Mean over the splits in which the neuroid has a value; NaN where there is none.
     """

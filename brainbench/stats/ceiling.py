@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit
 
-from brainbench.errors import InputError, unknown
+from brainbench.core.errors import InputError, unknown
 from brainbench.stats.aggregate import aggregate, error_over_splits
 
 __all__ = [

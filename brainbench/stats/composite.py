@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 __all__ = ["Combined", "Composite", "Member", "combine"]
 
@@ -173,7 +173,7 @@ def combine(
         Figure of each member; None where it is missing.
     draws : sequence of (array, draw) or None
         Bootstrap draws of each figure. Draw k of all members must resample the same images alike, as
-        `brainbench.stats.resample.image_counts` does: the mean is taken draw by draw, so that what members
+        `brainbench.stats.bootstrap.image_counts` does: the mean is taken draw by draw, so that what members
         on the same images have in common stays in the interval, and is not averaged away.
     names : sequence of str, optional
         Of the members, for messages.
@@ -192,7 +192,7 @@ def combine(
 
     Examples
     --------
-    CORnet-S (Kubilius et al. 2019): V4, IT, behaviour, object solution times.
+    CORnet-S (Kubilius et al. 2019): V4, IT, behavior, object solution times.
 
     >>> made = combine([0.650, 0.600, 0.382, 0.25])
     >>> round(made.value, 4), f"{made.k} of {made.n}"

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from brainbench.errors import InputError
-from brainbench.stats.resample import stream
+from brainbench.core.errors import InputError
+from brainbench.stats.bootstrap import stream
 
 __all__ = ["p_value", "shuffles", "summary"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 
 __all__ = ["SPLITS", "Split", "brainscore", "inner", "nine_tenths", "paper"]
 

@@ -66,6 +66,6 @@ def weighted_pearson(weights: FloatArray, sums: FloatArray) -> FloatArray:
 
 def _scaled(x: NDArray[Any]) -> FloatArray:
     x = np.asarray(x, dtype=np.float64)
-    centred = np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
-    largest = np.abs(centred).max(axis=0)
-    return centred / np.where(largest == 0, 1.0, largest)
+    centered = np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
+    largest = np.abs(centered).max(axis=0)
+    return centered / np.where(largest == 0, 1.0, largest)

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainbench import cache as caches
-from brainbench import progress
-from brainbench.cache import Cache
+from brainbench.core import progress
+from brainbench.core.errors import InputError
+from brainbench.core.provenance import sha256
 from brainbench.data.fetch import DownloadError, download
-from brainbench.errors import InputError
-from brainbench.extract import checkpoint
-from brainbench.extract.checkpoint import State
-from brainbench.provenance import sha256
+from brainbench.models import checkpoints as checkpoint
+from brainbench.models.checkpoints import State
+from brainbench.storage import cache as caches
+from brainbench.storage.cache import Cache
 
 MIRROR = "BRAINBENCH_WEIGHTS_URL"
 """Environment variable: a folder on the network that holds the same files."""

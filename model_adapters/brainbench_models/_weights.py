@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from brainbench.core.errors import InputError
 from brainbench.data.fetch import digest_of_file
-from brainbench.errors import InputError
-from brainbench.extract import checkpoint
+from brainbench.models import checkpoints as checkpoint
 from brainbench_models._released import Released
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -90,7 +90,7 @@ def seeded(net: Net, *, seed: int) -> Net:
     """Draw the weights of a network from a seed, as the authors of CORnet-S did, and return it.
 
     Convolutions are normal with standard deviation sqrt(2 / (k * k * channels out)) and start without
-    bias, normalisations start at scale 1 and shift 0, linear layers are uniform within 1 / sqrt(inputs).
+    bias, normalizations start at scale 1 and shift 0, linear layers are uniform within 1 / sqrt(inputs).
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     with torch.no_grad():

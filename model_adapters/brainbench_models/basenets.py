@@ -12,10 +12,10 @@ from typing import Final
 
 from torch import nn
 
-from brainbench.about import About
-from brainbench.errors import InputError, unknown
-from brainbench.extract.preprocess import IMAGENET_224
-from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model_info import About
+from brainbench.models.preprocessing import IMAGENET_224
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
 from brainbench_models._weights import seed_of, seeded
 
@@ -112,10 +112,10 @@ def basenet(
         preprocess=IMAGENET_224,
         name="-".join(["basenet", *options]) + f"@untrained-{seed}",
         weights=f"untrained-{seed}",
-        behaviour="avgpool",
+        behavior="avgpool",
         about=About(
             citation="Kubilius et al. 2019, NeurIPS 32, section 3.5; widths and pooling are ours",
-            licence="MIT",
+            license="MIT",
             source="no weights were released",
         ),
     )

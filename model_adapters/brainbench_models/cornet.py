@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from brainbench.about import About
-from brainbench.errors import InputError, unknown
-from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench.timeline import Timeline
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model_info import About
+from brainbench.core.timeline import Timeline
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import seeded, weighted
@@ -33,14 +33,14 @@ _BOTTLENECK: Final = 4  # each recurrent area widens its channels fourfold insid
 
 
 class InPlaceNorm(nn.BatchNorm2d):
-    """Batch normalisation that, while evaluating, overwrites its input.
+    """Batch normalization that, while evaluating, overwrites its input.
 
     The same affine map as `torch.nn.BatchNorm2d`, without a second copy of the largest maps. It is
     only placed behind a convolution, whose output nothing else reads.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise `x` (batch, channel, x, y); without gradients, in place."""
+        """Normalize `x` (batch, channel, x, y); without gradients, in place."""
         mean, var = self.running_mean, self.running_var
         if self.training or torch.is_grad_enabled() or mean is None or var is None:
             return super().forward(x)
@@ -88,7 +88,7 @@ class StridedConv2d(nn.Conv2d):
 class RecurrentArea(nn.Module):
     """V2, V4 or IT: a bottleneck whose convolutions are shared by all steps.
 
-    The first step halves the map; each step has its own normalisation. Step t > 0 adds its result
+    The first step halves the map; each step has its own normalization. Step t > 0 adds its result
     to the output of step t - 1.
 
     Parameters
@@ -159,7 +159,7 @@ class CORnetS(nn.Module):
         channels_last(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, 3, 224, 224), ImageNet-normalised, to logits (batch, 1000)."""
+        """Map (batch, 3, 224, 224), ImageNet-normalized, to logits (batch, 1000)."""
         x = image.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
         return logits
@@ -210,7 +210,7 @@ RELEASED: Final = Released(
 ABOUT: Final = About(
     citation="Kubilius et al. 2019, Brain-like object recognition with high-performing shallow recurrent "
     "ANNs, NeurIPS 32",
-    licence="code here: MIT; the authors' code and weights: GPL-3.0",
+    license="code here: MIT; the authors' code and weights: GPL-3.0",
     source=RELEASED.page,
     depth=15,
 )
@@ -262,7 +262,7 @@ def cornet_s(
         timeline=[_shortened(clock, chosen) for clock in CLOCKS],
         name=f"cornet_s{fewer}{size}@{made.which}",
         weights=made.which,
-        behaviour="decoder.avgpool",
+        behavior="decoder.avgpool",
         about=ABOUT,
     )
     return replace(model, notes=made.notes)

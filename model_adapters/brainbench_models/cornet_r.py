@@ -16,10 +16,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from brainbench import progress
-from brainbench.errors import InputError
-from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench.timeline import Timeline
+from brainbench.core import progress
+from brainbench.core.errors import InputError
+from brainbench.core.timeline import Timeline
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import weighted
@@ -74,10 +74,10 @@ class Area(nn.Module):
 
 
 class CORnetR(nn.Module):
-    """CORnet-R or -RT, 5,208,936 parameters; images of any size, (batch, 3, y, x), ImageNet-normalised.
+    """CORnet-R or -RT, 5,208,936 parameters; images of any size, (batch, 3, y, x), ImageNet-normalized.
 
     At the first step only V1 sees the image and the others get silence, as in the released code: their
-    normalisations have shifts, so their answer is not 0.
+    normalizations have shifts, so their answer is not 0.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _cornet(
         timeline=clock(model, steps=times),
         name=f"{model}{several}{size}@{made.which}",
         weights=made.which,
-        behaviour="decoder.avgpool",
+        behavior="decoder.avgpool",
         about=about(RELEASED[model], depth=9),
     )
     return replace(wrapped, notes=(*made.notes, *_unseen(model, times)))

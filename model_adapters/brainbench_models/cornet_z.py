@@ -12,10 +12,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from brainbench.about import About
-from brainbench.errors import InputError
-from brainbench.extract.preprocess import IMAGENET_224, Preprocess, imagenet
-from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.core.errors import InputError
+from brainbench.core.model_info import About
+from brainbench.models.preprocessing import IMAGENET_224, Preprocess, imagenet
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
 from brainbench_models._released import Released
 from brainbench_models._weights import weighted
@@ -51,7 +51,7 @@ class Area(nn.Module):
 
 
 class CORnetZ(nn.Module):
-    """CORnet-Z, 2,071,656 parameters; images of any size, (batch, 3, y, x), ImageNet-normalised."""
+    """CORnet-Z, 2,071,656 parameters; images of any size, (batch, 3, y, x), ImageNet-normalized."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def about(released: Released, *, depth: int) -> About:
     return About(
         citation="Kubilius et al. 2018, CORnet: modeling the neural mechanisms of core object recognition, "
         "doi:10.1101/408385",
-        licence="code here: MIT; the authors' code and weights: GPL-3.0",
+        license="code here: MIT; the authors' code and weights: GPL-3.0",
         source=released.page,
         depth=depth,
     )
@@ -141,7 +141,7 @@ def cornet_z(*, weights: str = "auto", image_size: int = 224) -> WrappedModel:
         preprocess=preprocess,
         name=f"cornet_z{size}@{made.which}",
         weights=made.which,
-        behaviour="decoder.avgpool",
+        behavior="decoder.avgpool",
         about=about(RELEASED, depth=5),
     )
     return replace(model, notes=made.notes)

@@ -15,10 +15,10 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from brainbench.about import About
-from brainbench.errors import InputError
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.core.errors import InputError
+from brainbench.core.model_info import About
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import WrappedModel, wrap
 
 WEIGHTS: Final = "imagenet"
 
@@ -120,10 +120,10 @@ def _model(variant: Variant, weights: str) -> WrappedModel:
         preprocess=preprocess_of(variant),
         name=f"{variant.name}@{WEIGHTS}",
         weights=WEIGHTS,
-        behaviour="_avg_pooling",
+        behavior="_avg_pooling",
         about=About(
             citation="Tan & Le 2019, EfficientNet, ICML, arXiv:1905.11946; Lite: Google 2020",
-            licence="code: Apache-2.0; the packages of the weights state none",
+            license="code: Apache-2.0; the packages of the weights state none",
             source=f"package {_distribution(variant)}",
         ),
     )

@@ -1,7 +1,7 @@
-"""A V1-like energy model: Gabor filters, complex cells, divisive normalisation. No weight is learned.
+"""A V1-like energy model: Gabor filters, complex cells, divisive normalization. No weight is learned.
 
 Quadrature pairs of Gabor filters at several orientations and scales (Jones & Palmer 1987), their energy
-(Adelson & Bergen 1985), and normalisation by the energy nearby over all orientations and scales (Heeger
+(Adelson & Bergen 1985), and normalization by the energy nearby over all orientations and scales (Heeger
 1992). What any trained network has to beat beside the pixels.
 """
 
@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
-from brainbench.about import About
-from brainbench.errors import InputError
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import REGIONS, WrappedModel, wrap
+from brainbench.core.errors import InputError
+from brainbench.core.model_info import About
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import REGIONS, WrappedModel, wrap
 
 SIZE: Final = 224
 LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
@@ -49,25 +49,25 @@ class GaborEnergy(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map pictures, (batch, 3, 224, 224), values 0 to 1, to (batch, scale x orientation, 28, 28)."""
-        grey = (images * self.get_buffer("luminance")).sum(dim=1, keepdim=True)
-        energies = [self._energy(grey, k) for k in range(len(WAVELENGTHS))]
+        gray = (images * self.get_buffer("luminance")).sum(dim=1, keepdim=True)
+        energies = [self._energy(gray, k) for k in range(len(WAVELENGTHS))]
         energy = torch.cat(energies, dim=1)
         nearby = avg_pool2d(pad(energy, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
         around = (nearby**2).mean(dim=1, keepdim=True).sqrt()
-        normalised: Tensor = self.output(energy / (_SEMISATURATION + around))
-        return normalised
+        normalized: Tensor = self.output(energy / (_SEMISATURATION + around))
+        return normalized
 
-    def _energy(self, grey: Tensor, k: int) -> Tensor:
+    def _energy(self, gray: Tensor, k: int) -> Tensor:
         filters = self.get_buffer(f"filters_{k}")
         margin = filters.shape[-1] // 2
-        parts = conv2d(pad(grey, (margin,) * 4, mode="reflect"), filters, stride=2)
+        parts = conv2d(pad(gray, (margin,) * 4, mode="reflect"), filters, stride=2)
         even, odd = parts[:, : self.orientations], parts[:, self.orientations :]
         energy = torch.sqrt(even**2 + odd**2 + 1e-12)
         return avg_pool2d(energy, energy.shape[-1] // _PLACES)
 
 
 def gabors(wavelength: float, orientations: int) -> Tensor:
-    """Gabor filters that do not answer to grey, of unit norm.
+    """Gabor filters that do not answer to gray, of unit norm.
 
     Parameters
     ----------
@@ -121,11 +121,11 @@ def gabor(*, orientations: int = 8) -> WrappedModel:
         preprocess=Preprocess(name=f"plain-{SIZE}", size=(SIZE, SIZE)),
         name="gabor" if orientations == 8 else f"gabor-{orientations}",
         weights="none",
-        behaviour="output",
+        behavior="output",
         about=About(
             citation="Jones & Palmer 1987, J Neurophysiol; Adelson & Bergen 1985, J Opt Soc Am A; "
             "Heeger 1992, Vis Neurosci",
-            licence="MIT",
+            license="MIT",
             source="no weights: filters by formula",
         ),
     )

@@ -21,16 +21,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from brainbench.about import About
+from brainbench.core.errors import ActivationError, InputError, unknown
+from brainbench.core.model import BEHAVIOR
+from brainbench.core.model_info import About
+from brainbench.core.provenance import count_forward, sha256
+from brainbench.core.timeline import STATIC
 from brainbench.data.fetch import digest_of_file
-from brainbench.errors import ActivationError, InputError, unknown
-from brainbench.extract.hooks import Calls
-from brainbench.extract.network import Forward, Images, Response, answered_here
-from brainbench.extract.preprocess import IMAGENET_224, Preprocess
-from brainbench.extract.wrap import REGIONS, WrappedModel
-from brainbench.interfaces import BEHAVIOUR
-from brainbench.provenance import count_forward, sha256
-from brainbench.timeline import STATIC
+from brainbench.models.hooks import Calls
+from brainbench.models.network import Forward, Images, Response, answered_here
+from brainbench.models.preprocessing import IMAGENET_224, Preprocess
+from brainbench.models.wrap import REGIONS, WrappedModel
 
 RESPONSES: Final = (
     "Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "HardSwish", "Mish",
@@ -46,7 +46,7 @@ COUNTED: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _NOT_LEARNED: Final = {"BatchNormalization": (3, 4), "Resize": (1, 2), "Upsample": (1,)}
 """Inputs by number, kept as floats in a file, that are no parameters: running means and variances, sizes."""
 _SIDE: Final = 224
-NORMALISATIONS: Final = {
+NORMALIZATIONS: Final = {
     "imagenet": (IMAGENET_224.mean, IMAGENET_224.std),
     "plain": ((0.0,) * 3, (1.0,) * 3),
     "symmetric": ((0.5,) * 3, (0.5,) * 3),
@@ -91,7 +91,7 @@ class OnnxNetwork:
     Raises
     ------
     InputError
-        No such file, no ONNX file, an input that is not one batch of colour pictures, or the extra is not
+        No such file, no ONNX file, an input that is not one batch of color pictures, or the extra is not
         installed.
     """
 
@@ -112,8 +112,8 @@ class OnnxNetwork:
     def parameters(self) -> int:
         """Numbers in the float tensors that the file keeps: weights and biases, each tensor once.
 
-        Running means and variances of normalisations, sizes to resize to, and single numbers do not count,
-        nor do integers, such as the weights of a quantised network.
+        Running means and variances of normalizations, sizes to resize to, and single numbers do not count,
+        nor do integers, such as the weights of a quantized network.
         """
         numpy_types = _package("onnx").helper.tensor_dtype_to_np_dtype
         graph = self._model.graph
@@ -162,7 +162,7 @@ class OnnxNetwork:
             raise InputError(
                 f"{self.path} with the input {listed or 'none'}",
                 allowed="one input of floats, (batch, 3, height, width) or (batch, height, width, 3)",
-                todo="export the network for one batch of colour pictures",
+                todo="export the network for one batch of color pictures",
             )
         return found
 
@@ -309,7 +309,7 @@ def onnx_network(
     *,
     preprocess: str | Preprocess = "imagenet",
     layers: Sequence[str] = (),
-    behaviour: str | None = None,
+    behavior: str | None = None,
 ) -> WrappedModel:
     """Model from an ONNX file, static, named after the file and its content.
 
@@ -323,7 +323,7 @@ def onnx_network(
     layers : sequence of str
         Outputs of nodes that are offered to every region; without, those of all nonlinearities
         (`RESPONSES`), or of all nodes where there is none.
-    behaviour : str, optional
+    behavior : str, optional
         The output that choices are read from.
 
     Raises
@@ -335,10 +335,10 @@ def onnx_network(
     """
     network = OnnxNetwork(Path(path).expanduser())
     chosen = tuple(layers) or _offered(network)
-    for layer in (*chosen, *([behaviour] if behaviour else ())):
+    for layer in (*chosen, *([behavior] if behavior else ())):
         network.check(layer)
     digits = digest_of_file(network.path)[:12]
-    areas = dict.fromkeys(REGIONS, chosen) | ({BEHAVIOUR: (behaviour,)} if behaviour else {})
+    areas = dict.fromkeys(REGIONS, chosen) | ({BEHAVIOR: (behavior,)} if behavior else {})
     return WrappedModel(
         name=f"{network.path.stem}@file-{digits}",
         weights=f"file-{digits}",
@@ -360,9 +360,9 @@ def _offered(network: OnnxNetwork) -> tuple[str, ...]:
 def _preprocess(given: str | Preprocess, size: tuple[int, int]) -> Preprocess:
     if isinstance(given, Preprocess):
         return given
-    if given not in NORMALISATIONS:
+    if given not in NORMALIZATIONS:
         todo = "choose preprocess= from these, or give a Preprocess"
-        raise unknown("preprocessing", given, list(NORMALISATIONS), todo=todo)
-    mean, std = NORMALISATIONS[given]
+        raise unknown("preprocessing", given, list(NORMALIZATIONS), todo=todo)
+    mean, std = NORMALIZATIONS[given]
     name = f"{given}-{size[0]}x{size[1]}"
     return Preprocess(name=name, size=size, mean=mean, std=std)

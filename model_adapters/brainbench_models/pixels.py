@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from brainbench.about import About
-from brainbench.extract.network import Images
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import REGIONS, WrappedModel, wrap
+from brainbench.core.model_info import About
+from brainbench.models.network import Images
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import REGIONS, WrappedModel, wrap
 
 SIZE = 64
 """64 x 64 x 3 = 12,288 values: detail finer than this adds noise, not predictions, to a linear map."""
@@ -26,8 +26,8 @@ def pixels(*, size: int = SIZE) -> WrappedModel:
         preprocess=Preprocess(name=f"pixels-{size}", size=(size, size)),
         name="pixels" if size == SIZE else f"pixels-{size}",
         weights="none",
-        behaviour="pixels",
-        about=About(licence="MIT", source="no weights: the pictures as they are"),
+        behavior="pixels",
+        about=About(license="MIT", source="no weights: the pictures as they are"),
     )
 
 

@@ -15,22 +15,22 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.about import About
-from brainbench.assembly import Assembly
-from brainbench.cache import Cache
-from brainbench.effort import Probe
-from brainbench.errors import InputError
-from brainbench.extract.network import Images
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.stream import BatchSize
-from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench.interfaces import BEHAVIOUR
-from brainbench.presentation import CONSTANT, Kind, Presentation
-from brainbench.provenance import sha256
+from brainbench.core.assembly import Assembly
+from brainbench.core.effort import Probe
+from brainbench.core.errors import InputError
+from brainbench.core.model import BEHAVIOR
+from brainbench.core.model_info import About
+from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.provenance import sha256
+from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Timeline
+from brainbench.models.batching import BatchSize
+from brainbench.models.network import Images
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench.simulate import network, sites
 from brainbench.simulate.brain import TIME_BINS, SimulatedBrain
-from brainbench.stimuli import StimulusSet
-from brainbench.timeline import Timeline
+from brainbench.storage.cache import Cache
 
 Level = Literal["readout", "population", "maps"]
 Steps = list[npt.NDArray[np.float64]]
@@ -42,7 +42,7 @@ CLOCK = Timeline(
 )
 ABOUT = About(
     citation="none: the truth of brainbench's own simulated brain (docs/simulated.md)",
-    licence="MIT",
+    license="MIT",
     source="drawn from the seed",
 )
 RAW = Preprocess(name="raw-224", size=(network.PICTURE, network.PICTURE))
@@ -82,7 +82,7 @@ class SimulatedModel:
     @property
     def areas(self) -> Mapping[str, Sequence[str]]:
         """Each region is its own layer; choices are read from IT, as the simulated subject does."""
-        return {region: (region,) for region in network.REGIONS} | {BEHAVIOUR: ("IT",)}
+        return {region: (region,) for region in network.REGIONS} | {BEHAVIOR: ("IT",)}
 
     @property
     def clocks(self) -> Mapping[str, Timeline]:

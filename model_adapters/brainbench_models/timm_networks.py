@@ -16,19 +16,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from brainbench import progress
-from brainbench.about import About
-from brainbench.data.fetch import (
-    OFFLINE,
-    SILENCE_SECONDS,
-    DownloadError,
-    check_reachable,
-    offline,
-)
-from brainbench.errors import InputError, unknown
-from brainbench.extract import checkpoint
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import WrappedModel, wrap
+from brainbench.core import progress
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model_info import About
+from brainbench.data.fetch import OFFLINE, SILENCE_SECONDS, DownloadError, check_reachable, offline
+from brainbench.models import checkpoints as checkpoint
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._weights import filled_from, seed_of
 
 _FILE: Final = "model.safetensors"
@@ -38,7 +32,7 @@ _NMS: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     """A network of timm, static, with its stages or blocks for every region.
 
-    Pictures are resized whole, without timm's crop, and normalised as its configuration says. Choices are
+    Pictures are resized whole, without timm's crop, and normalized as its configuration says. Choices are
     read from what the classifier reads.
 
     Parameters
@@ -47,7 +41,7 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
         As timm calls it: "resnet18", or with a tag that names trained weights, "resnet18.a1_in1k".
     weights : str
         "imagenet": those of the tag, or of timm's default tag, from the hub; the tag stands in the name of
-        the model. Or another tag. "untrained", "untrained-N": timm's own initialisation, where N seeds it.
+        the model. Or another tag. "untrained", "untrained-N": timm's own initialization, where N seeds it.
         "auto": trained ones if they can be had, else "untrained", and the user is told. Or the path of a
         .safetensors or .pth file.
 
@@ -57,7 +51,7 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
         A network or a tag that timm does not have; the message names the closest.
     InputError
         The extra `timm` is not installed; weights of another network; a network that names no stages or
-        takes no colour pictures.
+        takes no color pictures.
     DownloadError
         Trained weights that do not come.
     """
@@ -74,10 +68,10 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
         preprocess=preprocess,
         name=f"timm:{base}@{which}",
         weights=which,
-        behaviour=before_classifier(net, configured, preprocess),
+        behavior=before_classifier(net, configured, preprocess),
         about=About(
             citation=_citation(configured),
-            licence=f"timm: Apache-2.0; weights: {configured.get('license') or 'not stated'}",
+            license=f"timm: Apache-2.0; weights: {configured.get('license') or 'not stated'}",
             source=configured.get("hf_hub_id") or "timm names no trained weights",
         ),
     )
@@ -175,7 +169,7 @@ def _weighted(timm: Any, base: str, tag: str, weights: str) -> tuple[Any, str, t
 
 
 def _built(timm: Any, base: str, *, seed: int) -> nn.Module:
-    """Network as timm initialises it, which draws from torch's own generator; that is put back."""
+    """Network as timm initializes it, which draws from torch's own generator; that is put back."""
     with _seeded(seed):
         net: nn.Module = timm.create_model(base, pretrained=False)
     return net.eval()
@@ -274,13 +268,13 @@ def preprocess_of(configured: Mapping[str, Any], *, name: str) -> Preprocess:
     Raises
     ------
     InputError
-        A network that takes other than colour pictures, or a filter that is not known here.
+        A network that takes other than color pictures, or a filter that is not known here.
     """
     channels, height, width = configured["input_size"]
     if channels != 3:
         raise InputError(
             f"timm:{name}, which takes {channels} channels",
-            allowed="a network for colour pictures: red, green and blue",
+            allowed="a network for color pictures: red, green and blue",
             todo="choose another network, or wrap this one behind a module that makes its input",
         )
     return Preprocess(

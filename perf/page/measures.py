@@ -91,7 +91,7 @@ def coverage(folder: Path) -> list[str]:
         "",
         f"`python perf/coverage.py`, {found['seconds']:.0f} s: {found['replicates']} intervals of each kind, "
         f"nominally 95 %; the truth is the mean of the same score over {found['truths']:,} fresh draws of "
-        "what is called random, at the same size. `reflected` is what intervals turned around their centre "
+        "what is called random, at the same size. `reflected` is what intervals turned around their center "
         "would have covered.",
         "",
         *table(columns, rows),

@@ -1,4 +1,4 @@
-"""Real recordings and behaviour."""
+"""Real recordings and behavior."""
 
 from __future__ import annotations
 

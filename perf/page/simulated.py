@@ -11,7 +11,7 @@ from page.curves import side_by_side
 from page.tables import ROOT, figure, measured, reasons, run, scores_by_benchmark, table
 
 MODELS = "cornet_s@untrained-0,pixels,simulated_population,simulated_readout"
-BRAINSCORE = "Simulated.*-pls,Simulated.behaviour-i2n,Simulated.*-dynamics,Simulated.IT-ost"
+BRAINSCORE = "Simulated.*-pls,Simulated.behavior-i2n,Simulated.*-dynamics,Simulated.IT-ost"
 NETWORKS = "cornet_*@untrained-0,convrnn_rgc_*@untrained-0,ff6@untrained-0,pixels,gabor"
 
 
@@ -44,7 +44,7 @@ def models(folder: Path) -> list[str]:
         *lines,
         "### Dynamics, recurrent and static",
         "",
-        "`temporal r` is the correlation over time of single images, 50 to 250 ms. The grey band is the "
+        "`temporal r` is the correlation over time of single images, 50 to 250 ms. The gray band is the "
         "picture; a dashed line is a static network, which answers with one state as long as the picture is "
         "on. CORnet is shown the picture all the time; the ConvRNNs and `ff6`, which has no recurrence, are "
         "shown the pulse that the brain was.",
@@ -67,7 +67,7 @@ def scored(
 
 
 def difficulty(folder: Path) -> list[str]:
-    """How hard the simulated objects are to recognise."""
+    """How hard the simulated objects are to recognize."""
     found = measured(folder, "difficulty")
     rows = [(name, figure(value)) for name, value in found.items()]
     return [

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.metrics.decoder import Readout, cross_decode
-from brainbench.metrics.i2n import consistency, two_way
+from brainbench.metrics.behavior.i2n import consistency, two_way
+from brainbench.metrics.classification.logistic_regression import Readout, cross_decode
+from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.ceiling import ceiled, spearman_brown
-from brainbench.stats.resample import Interval, image_counts, interval
 from brainbench.stats.splits import SPLITS
 from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World, fixed
 
@@ -71,7 +71,7 @@ def _of(
 
 
 def i2n(protocol: Any, formula: str, *, fitted: bool = False) -> World:
-    """I2n as `procedures.behaviour` scores it, for a read-out that is given or fitted."""
+    """I2n as `procedures.behavior` scores it, for a read-out that is given or fitted."""
 
     def values(sample: Chosen, counts: FloatArray | None) -> FloatArray:
         needed = sample.halves if protocol == "paper" else sample.halves[:2]

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from brainbench.metrics.cka import cka, cka_draws
-from brainbench.metrics.rdm import rdm
-from brainbench.metrics.rsa import compare, compare_draws
-from brainbench.stats.resample import Interval, image_counts, interval
+from brainbench.metrics.similarity.cka import cka, cka_draws
+from brainbench.metrics.similarity.rdm import rdm
+from brainbench.metrics.similarity.rsa import compare, compare_draws
+from brainbench.stats.bootstrap import Interval, image_counts, interval
 from worlds.sites import recorded
 from worlds.world import IDS, N_DRAWS, FloatArray, World
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from brainbench.interfaces import Settings
-from brainbench.metrics.shared_map import ridge as shared_ridge
-from brainbench.procedures import over_time
-from brainbench.procedures.responses import Responses
-from brainbench.stats.resample import Interval
+from brainbench.core.settings import Settings
+from brainbench.metrics.temporal.shared_map import ridge as shared_ridge
+from brainbench.scoring.dynamics import evaluation as over_time
+from brainbench.scoring.dynamics.target import Responses
+from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import SPLITS, inner
 from worlds.sites import NEUROIDS, PICTURES, images, sites
 from worlds.world import IDS, OBJECTS, FloatArray, World, fixed
@@ -58,7 +58,7 @@ def dynamics(n_splits: int, formula: str) -> World:
             strata=np.array(OBJECTS),
             neuroids=NEUROIDS[:N_SITES],
             partial=False,
-            normalised="nothing",
+            normalized="nothing",
         )
         predicted = [
             one.predict(sample.features[fold.test]) for one, fold in zip(maps, folds, strict=True)

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from brainbench import stimuli
-from brainbench.interfaces import Settings
-from brainbench.metrics import pls, ridge
+from brainbench.core import stimuli
+from brainbench.core.settings import Settings
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.signal_power import signal_power
-from brainbench.procedures import normalised
-from brainbench.procedures.fitted import Fitted, Session
-from brainbench.procedures.recordings import Target
+from brainbench.metrics.explained_variance.signal_power import signal_power
+from brainbench.metrics.linear import pls, ridge
+from brainbench.scoring.recordings import Target
+from brainbench.scoring.regression import normalized_correlation as normalized
+from brainbench.scoring.regression.held_out import Fitted, Session
 from brainbench.stats.aggregate import AGGREGATES
-from brainbench.stats.bootstrap import HeldOut, bootstrap_sessions
+from brainbench.stats.bootstrap import Interval
 from brainbench.stats.ceiling import ceiled, split_half
 from brainbench.stats.composite import combine
-from brainbench.stats.resample import Interval
+from brainbench.stats.held_out_bootstrap import HeldOut, bootstrap_sessions
 from brainbench.stats.splits import SPLITS
 from worlds.world import ALL, IDS, N_DRAWS, N_IMAGES, OBJECTS, FloatArray, World, fixed
 
@@ -148,7 +148,7 @@ def explained_variance(variant: Any, formula: str) -> World:
     folds = SPLITS["paper"](IDS, OBJECTS, n_splits=5)
     everyone = np.full(N_UNITS, True)
 
-    def part(sample: Recorded) -> normalised.Part:
+    def part(sample: Recorded) -> normalized.Part:
         Y = sample.trials.mean(axis=0)
         brain = Target(
             stimuli=PICTURES,
@@ -169,19 +169,19 @@ def explained_variance(variant: Any, formula: str) -> World:
             again=lambda _: [],
             joint=False,
         )
-        return normalised.Part(
+        return normalized.Part(
             session=Session(name="", brain=brain, varying=everyone, fitted=fitted),
             trials=sample.trials,
             power=signal_power(sample.trials),
             reasons=np.full(N_UNITS, "", dtype=str),
         )
 
-    def value_of(one: normalised.Part) -> float:
-        return float(np.nanmean(normalised.Figures.of([one], variant).per_site(formula)))
+    def value_of(one: normalized.Part) -> float:
+        return float(np.nanmean(normalized.Figures.of([one], variant).per_site(formula)))
 
     def of(sample: Recorded, random: Any) -> Interval:
         one = part(sample)
-        return normalised.value_interval(
+        return normalized.value_interval(
             [one],
             variant,
             formula=formula,

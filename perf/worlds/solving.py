@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainbench.metrics.ost import agreement
-from brainbench.metrics.ost import solution_times as solution_times_of
-from brainbench.metrics.ost_decoder import Decoder, held_out
-from brainbench.stats.resample import Interval, image_counts, interval
+from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.metrics.solution_times.solution_times import agreement
+from brainbench.metrics.solution_times.solution_times import solution_times as solution_times_of
+from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.splits import SPLITS
 from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.stats.resample import Interval
+from brainbench.stats.bootstrap import Interval
 
 FloatArray = npt.NDArray[np.float64]
 Sample = Any

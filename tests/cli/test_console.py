@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from brainbench.cli import console, text
-from brainbench.interfaces import Settings
-from brainbench.scores import Score
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
 
 REGIONS = ("V1", "V2", "V4", "IT")
 
@@ -170,8 +170,8 @@ def test_bars_go_when_the_work_is_broken_off(screen):
 
 def test_what_differs_between_benchmarks_is_said_of_each():
     from brainbench.cli.console import footnotes
-    from brainbench.interfaces import Settings
-    from brainbench.scores import Score
+    from brainbench.core.score import Score
+    from brainbench.core.settings import Settings
 
     def one(benchmark, formula, method):
         return Score(

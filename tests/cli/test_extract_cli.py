@@ -12,15 +12,15 @@ from brainbench_fake import FakeModel
 from PIL import Image
 
 import brainbench
-from brainbench import assembly, stimuli
-from brainbench.errors import InputError, StimulusError, UnknownNameError
-from brainbench.extract import export
-from brainbench.timeline import Timeline
+from brainbench.core import assembly, stimuli
+from brainbench.core.errors import InputError, StimulusError, UnknownNameError
+from brainbench.core.timeline import Timeline
+from brainbench.models import export
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Folder with three pictures, of which one is grey and one has another size."""
+    """Folder with three pictures, of which one is gray and one has another size."""
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -129,8 +129,8 @@ def cut(path):
         ("notes.txt", lambda p: p.write_text("a"), "1 of 4 entries that are no image: notes.txt"),
         ("more.png", lambda p: p.mkdir(), "1 of 4 entries that are no image: more.png"),
         ("a.jpg", lambda p: save(p, "RGB", "JPEG"), "with the images a.jpg and a.png"),
-        ("ink.jpg", lambda p: save(p, "CMYK", "JPEG"), "has the colour mode 'CMYK'"),
-        ("deep.png", deep, "has the colour mode 'I;16'"),
+        ("ink.jpg", lambda p: save(p, "CMYK", "JPEG"), "has the color mode 'CMYK'"),
+        ("deep.png", deep, "has the color mode 'I;16'"),
         ("cut.jpg", cut, "cut.jpg cannot be read"),
         ("empty.png", lambda p: p.touch(), "empty.png cannot be read"),
     ],

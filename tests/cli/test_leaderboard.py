@@ -9,7 +9,7 @@ from stored import CORNET_S, REAL, TWINS, fill, make, of_all
 
 import brainbench
 from brainbench.cli import console, text
-from brainbench.errors import InputError, UnknownNameError
+from brainbench.core.errors import InputError, UnknownNameError
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_whole_picture_in_80_columns(mixed, narrow):
     assert (
         lines
         == """\
-mean-v1: mean of the raw V4, IT, behaviour and solution time scores: the
+mean-v1: mean of the raw V4, IT, behavior and solution time scores: the
     Brain-Score of the paper
 
    model                              score       95 % CI  members  of those
@@ -83,7 +83,7 @@ Simulated.V4-pls ~, raw-v1
   cornet_s@untrained-0 °                   .700   .661 to .735     .871
   pixels                                 failed
   cornet_s@untrained-0 (1) ° *             .600   .561 to .635     .871
-Simulated.behaviour-i2n ~, raw-v1
+Simulated.behavior-i2n ~, raw-v1
   cornet_s@untrained-0 °                   .400   .361 to .435     .871
   cornet_s@untrained-0 (1) ° *             .300   .261 to .335     .871
 

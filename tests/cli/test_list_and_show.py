@@ -11,7 +11,7 @@ from rich.console import Console
 
 import brainbench_models
 from brainbench.cli import console
-from brainbench.loading import load_model
+from brainbench.run.loading import load_model
 
 
 def test_list_models(call):
@@ -124,7 +124,7 @@ def test_show_a_benchmark_without_its_data(call):
 
 def test_show_data(call):
     facts = json.loads(call("show", "FakeStored", "--json").out)
-    assert facts["licence"] == "CC0"
+    assert facts["license"] == "CC0"
     assert facts["simulated"] == "yes"
     assert facts["state"] == "here"
 
@@ -179,20 +179,20 @@ def test_show_says_what_a_bundled_model_is_made_of(call, name):
     assert facts.get("parameters") == parameters
     assert facts.get("depth") == depth
     assert layer in [(one["name"], one["shape"], one["steps"]) for one in facts["layers"]]
-    assert facts["licence"]
+    assert facts["license"]
     assert facts["source"]
     assert facts["clocks"]
     assert ("citation" in facts) == (name != "pixels")
 
 
-def test_every_bundled_model_says_its_licence_and_source(monkeypatch):
+def test_every_bundled_model_says_its_license_and_source(monkeypatch):
     monkeypatch.setenv("BRAINBENCH_OFFLINE", "1")
     # The ConvRNNs share one function, and drawing the weights of all takes half a minute.
     alike = ("convrnn_rgc_shallow", "convrnn_gru_shallow")
     named = [n for n in brainbench_models.models() if n in alike or not n.startswith("convrnn_")]
     for name in named:
         about = load_model(name).about
-        assert about.licence, name
+        assert about.license, name
         assert about.source, name
 
 
@@ -212,8 +212,8 @@ def test_what_is_true_of_all_layers_is_said_once(call):
     assert layers[-1] == "avgpool  512x1x1     choices are read here"
     recurrent = values(shown(call, "convrnn_timedecay_shallow@untrained-0"))
     assert recurrent["layers"][0] == "26 steps each"
-    assert recurrent["layers"][3] == "conv3      256x14x14  V4"
-    assert recurrent["layers"][-1] == "behaviour  8192       choices are read here; 1 step"
+    assert recurrent["layers"][3] == "conv3     256x14x14  V4"
+    assert recurrent["layers"][-1] == "behavior  8192       choices are read here; 1 step"
     assert recurrent["clocks"][1] == (
         "  every layer: 26 steps of 10 ms, 0-260 ms, then 10 ms each where it is shown for longer"
     )

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from brainbench_fake import ASKED, SCORED, Trivial
 
-from brainbench.scores import COLUMNS
-from brainbench.store.results import Results
+from brainbench.core.score import COLUMNS
+from brainbench.storage.results import Results
 
 TWO = "Fake.IT-pls,Fake.V1-pls"
 PROMISED = {

@@ -7,8 +7,8 @@ import pytest
 from known import benchmark, brain, model_of
 from rich.console import Console
 
-from brainbench import loading
 from brainbench.cli import console, text
+from brainbench.run import loading
 from brainbench.run.selftest import Check
 
 NAME = "Fake.IT-pls"

@@ -7,19 +7,19 @@ import pytest
 import torch
 
 import brainbench
-from brainbench.extract.describe import parameters_of, sizes_of
-from brainbench.timeline import Timeline
+from brainbench.core.timeline import Timeline
+from brainbench.models.structure import parameters_of, sizes_of
 
 MODEL = """
 import torch, brainbench
-from brainbench.about import About, Diagram
-from brainbench.timeline import Timeline
+from brainbench.core.model_info import About, Diagram
+from brainbench.core.timeline import Timeline
 
 def make():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 4), torch.nn.ReLU())
     graph = Diagram(nodes=("image", "0", "1"), feedforward=(("image", "0"), ("0", "1")))
-    about = About(citation="Nobody, 2026", licence="CC0", source="a drawer", depth=1, graph=graph)
+    about = About(citation="Nobody, 2026", license="CC0", source="a drawer", depth=1, graph=graph)
     return brainbench.wrap(net, layers={"IT": "1"}, name="tiny", about=about)
 """
 
@@ -37,13 +37,13 @@ def test_what_a_model_says_of_itself(call, model_file):
     assert facts["layers"] == [{"name": "1", "shape": [4, 56, 56], "steps": 1, "regions": ["IT"]}]
     assert facts["depth"] == 1
     assert facts["citation"] == "Nobody, 2026"
-    assert facts["licence"] == "CC0"
+    assert facts["license"] == "CC0"
     assert facts["source"] == "a drawer"
 
 
 def test_what_a_model_does_not_say_is_left_away(call):
     facts = json.loads(call("show", "fake@untrained-0", "--json").out)
-    assert not facts.keys() & {"citation", "licence", "released", "depth", "parameters", "notes"}
+    assert not facts.keys() & {"citation", "license", "released", "depth", "parameters", "notes"}
 
 
 def test_a_convrnn(call):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from brainbench.cli.main import run
-from brainbench.data.manifest import source
+from brainbench.data.manifest import open_dataset
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def imported(
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINBENCH_DATA", str(folder))
-        source(request.module.DATA_SET).import_from(published)
+        open_dataset(request.module.DATA_SET).import_from(published)
     return folder
 
 

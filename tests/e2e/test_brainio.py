@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from brainbench.assembly import time_average
+from brainbench.core.assembly import time_average
 from brainbench.data.importers.brainio import by_region, read
 from brainbench.metrics.correlation import pearson
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.data.manifest import source
-from brainbench.interfaces import Settings
-from brainbench.procedures.recordings import sessions, target
+from brainbench.core.settings import Settings
+from brainbench.data.manifest import open_dataset
+from brainbench.scoring.recordings import sessions, target
 
 DATA_SET, MATERIAL = "Cowley2023", "data/cowley_v4"
 SIZES = {"190923": (33, 1200), "201025": (89, 1200), "210224": (67, 800), "210325": (50, 640)}
@@ -73,7 +73,7 @@ def test_command_imports(call, published, tmp_path, monkeypatch):
 
 
 def test_sizes_and_values_are_those_of_the_files(here, published):
-    found = source("Cowley2023").sessions()
+    found = open_dataset("Cowley2023").sessions()
     assert {n: one.regions["V4"].shape[-2:][::-1] for n, one in found.items()} == SIZES
     for name, one in found.items():
         assert len(one.pictures) == SIZES[name][1]
@@ -90,7 +90,7 @@ def test_ceiling_of_the_session_with_repeats(here):
     from brainbench.metrics.correlation import pearson
     from brainbench.stats.ceiling import split_half
 
-    trials = source("Cowley2023").sessions()["210325"].recordings("V4").values
+    trials = open_dataset("Cowley2023").sessions()["210325"].recordings("V4").values
     assert np.unique((~np.isnan(trials[:, :, 0])).sum(axis=0)).tolist() == [6, 7, 8, 9, 10]
     assert split_half(trials, correlate=pearson).value == pytest.approx(0.76, abs=0.01)
 
@@ -142,7 +142,7 @@ def test_explainable_variance_of_the_session_with_repeats(call, here, tmp_path, 
 def test_network_trained_on_photographs_beats_pixels_widely(here, cache_folder):
     """A simpler analysis of all images of 210325 (PCA, ridge): .59, pixels .25."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
-    one = load_benchmark("Cowley2023.V4-pls").on(source("Cowley2023").sessions()["210325"])
+    one = load_benchmark("Cowley2023.V4-pls").on(open_dataset("Cowley2023").sessions()["210325"])
     trained = Settings(limit=240, layers={"V4": "_blocks.10"})
     network = one.score(load_model("efficientnet_lite0"), trained)
     pixels = one.score(load_model("pixels"), Settings(limit=240))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.data.manifest import source
-from brainbench.interfaces import Answering, Settings
+from brainbench.core.dataset import HasCategoryResponses
+from brainbench.core.settings import Settings
+from brainbench.data.manifest import open_dataset
 from brainbench_models.pixels import pixels
 
 DATA_SET, MATERIAL = "Geirhos2019", "data/cue_conflict_behaviour"
@@ -34,9 +35,9 @@ def test_command_imports(call, published, tmp_path, monkeypatch):
 
 def test_what_is_imported_is_what_was_published(here):
     """Ten answers to each of 1,280 images; 77.0 % of those to conflicts name the shape, 3.3 % the texture."""
-    data = source("Geirhos2019")
-    assert isinstance(data, Answering)
-    shown, answers = data.stimuli(), data.answers()
+    data = open_dataset("Geirhos2019")
+    assert isinstance(data, HasCategoryResponses)
+    shown, answers = data.stimuli(), data.category_responses()
     assert (len(shown), len(answers)) == (1280, 12800)
     assert shown.picture(0).shape == (224, 224, 3)
     columns = shown.metadata
@@ -70,7 +71,7 @@ def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):
 
 
 def test_no_photograph_lends_its_shape_to_both_sides(here, cache_folder):
-    shown = source("Geirhos2019").stimuli()
+    shown = open_dataset("Geirhos2019").stimuli()
     table = load_benchmark(BENCHMARK).score(load_model("pixels"), Settings(limit=320)).predictions
     exemplar = dict(zip(shown.ids, shown.metadata["exemplar"], strict=True))
     folds = {}
@@ -82,7 +83,7 @@ def test_no_photograph_lends_its_shape_to_both_sides(here, cache_folder):
 
 def test_i2n_has_no_figure_here(here):
     """Why the measure is another one: of the rates of single pairs, nine in ten are 0 or 1."""
-    answers = source("Geirhos2019").answers()
+    answers = open_dataset("Geirhos2019").category_responses()
     share = (
         answers[answers.choice != ""]
         .groupby(["stimulus_id", "choice"])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.data.manifest import source
-from brainbench.interfaces import Settings
-from brainbench.metrics.rsa import compare, noise_ceiling
+from brainbench.core.settings import Settings
+from brainbench.data.manifest import open_dataset
+from brainbench.metrics.similarity.rsa import compare, noise_ceiling
 
 DATA_SET, MATERIAL = "Kriegeskorte2008", "data/kriegeskorte92"
 IDENTIFIER = "Kriegeskorte2008.IT-rsa"
@@ -18,7 +18,7 @@ IDENTIFIER = "Kriegeskorte2008.IT-rsa"
 
 @pytest.fixture
 def rdms(here):
-    data = source("Kriegeskorte2008")
+    data = open_dataset("Kriegeskorte2008")
     return {
         region: data.dissimilarities(region).values for region in ("IT", "human IT", "judgements")
     }
@@ -41,7 +41,7 @@ def test_command_imports(call, published, tmp_path, monkeypatch):
 
 
 def test_images_and_sizes(here, rdms):
-    shown = source("Kriegeskorte2008").stimuli()
+    shown = open_dataset("Kriegeskorte2008").stimuli()
     assert len(shown) == 92
     assert shown.picture(0).shape == (175, 175, 3)
     assert shown.metadata["animal"].sum() == 48  # 24 human, 24 not human
@@ -66,7 +66,7 @@ def test_what_the_readme_of_the_material_says(rdms):
 
 
 def test_animals_are_apart_from_things_in_monkey_it(rdms):
-    animal = source("Kriegeskorte2008").stimuli().metadata["animal"].to_numpy()
+    animal = open_dataset("Kriegeskorte2008").stimuli().metadata["animal"].to_numpy()
     one, other = np.triu_indices(92, k=1)
     across = (animal[one] != animal[other]).astype(float)
     assert compare(rdms["IT"][0], across) > 0.3

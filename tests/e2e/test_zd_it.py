@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainbench.core.errors import InputError
 from brainbench.data.importers.zd_it import read
-from brainbench.errors import InputError
 
 SCRIPT = Path(__file__).parents[2] / "perf" / "brain_alone.py"
 BINS = [(start, start + 50) for start in range(-200, 500, 50)]

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import xarray as xr
 
-from brainbench import assembly, progress, provenance, stimuli, timeline
-from brainbench.errors import InputError, unknown
-from brainbench.interfaces import Benchmark, Needs, Settings, layers_of
-from brainbench.presentation import CONSTANT, Presentation
-from brainbench.scores import Score
+from brainbench.core import assembly, progress, provenance, stimuli, timeline
+from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model import layers_of
+from brainbench.core.presentation import CONSTANT, Presentation
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
 
 ASKED: list[tuple[str, tuple[str, ...]]] = []
 """Every extraction of this process: (model, layers). Emptied before each test."""
@@ -40,7 +42,7 @@ def pictures(n: int = 12, size: int = 6, *, seed: int = 0) -> stimuli.StimulusSe
 
 @dataclass(frozen=True, kw_only=True)
 class FakeModel:
-    """Answers with the mean colour of a picture, and keeps count of how often it was asked."""
+    """Answers with the mean color of a picture, and keeps count of how often it was asked."""
 
     name: str = "fake"
     weights: str = "none"
@@ -140,9 +142,9 @@ class Trivial:
     what: str = ""
 
     def _stimuli(self, benchmark: Benchmark, settings: Settings) -> stimuli.StimulusSet:
-        from brainbench.data.manifest import source
+        from brainbench.data.manifest import open_dataset
 
-        shown = source(benchmark.data).stimuli()
+        shown = open_dataset(benchmark.data).stimuli()
         return shown if settings.limit is None else shown.limit(settings.limit)
 
     def needs(self, benchmark: Benchmark, model: FakeModel, settings: Settings) -> Needs:
@@ -233,7 +235,7 @@ def declare(
         identifier=identifier,
         version=1,
         data=FakeData() if data is None else data,
-        procedure=Trivial(what),
+        measure=Trivial(what),
         region=region,
         window=(70, 170),
         metric="mean activation",
@@ -255,7 +257,7 @@ MANIFEST = {
     "name": "FakeStored",
     "title": "Invented recordings",
     "loader": "brainbench_fake:loaded",
-    "licence": "CC0",
+    "license": "CC0",
     "citation": "Nobody, 2026",
     "simulated": True,
     "parameters": {"n": 12},

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from known import Known, benchmark
 
-from brainbench import assembly, stimuli
+from brainbench.core import assembly, stimuli
+from brainbench.core.settings import Settings
 from brainbench.data.arrays import ArrayData
-from brainbench.interfaces import Settings
 
 ORACLE = Path(__file__).parent / "data" / "benchmark_ceiled.npz"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.metrics.ccnorm import chance_level, jackknife, paper, schoppe
-from brainbench.metrics.signal_power import mean_response
+from brainbench.metrics.explained_variance.ccnorm import chance_level, jackknife, paper, schoppe
+from brainbench.metrics.explained_variance.signal_power import mean_response
 
 DATA = Path(__file__).parent / "data" / "ccnorm_oracle.npz"
 CASES = range(1, 7)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from brainbench.extract.hooks import capturing, evaluating
+from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.showing import Schedule
 from brainbench_models.convrnn.tensorflow import convert, variables

@@ -18,7 +18,7 @@ import released
 import torch
 from released import error, weigh
 
-from brainbench.extract.hooks import capturing, evaluating
+from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.cornet import STEPS, CORnetS
 
 HERE = Path(__file__).parent / "data"
@@ -85,7 +85,7 @@ def test_features_of_every_step_equal_the_oracle(
 def test_logits_are_the_same_with_gradients(
     net: CORnetS, images: torch.Tensor, oracle: dict[str, npt.NDArray[Any]]
 ) -> None:
-    # With gradients, normalisation must not write over its input.
+    # With gradients, normalization must not write over its input.
     logits = net(images[:1]).detach().numpy()
     assert error(logits, oracle["logits"][:1]) < TOLERANCE
 

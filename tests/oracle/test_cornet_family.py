@@ -16,7 +16,7 @@ import pytest
 import released
 from released import error, weigh
 
-from brainbench.extract.hooks import capturing, evaluating
+from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.cornet_r import CORnetR
 from brainbench_models.cornet_z import WIDTHS, CORnetZ
 

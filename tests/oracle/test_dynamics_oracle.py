@@ -7,8 +7,8 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.shared_map import pls, ridge
-from brainbench.metrics.state_components import products
+from brainbench.metrics.temporal.components import products
+from brainbench.metrics.temporal.shared_map import pls, ridge
 
 DATA = Path(__file__).parent / "data"
 

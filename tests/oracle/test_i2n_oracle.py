@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.metrics.decoder import cross_decode
-from brainbench.metrics.i2n import correlation, d_prime, i1, normalised, two_way
-from brainbench.metrics.trials import encode, fraction_correct, halves
+from brainbench.metrics.behavior.i2n import correlation, d_prime, i1, normalized, two_way
+from brainbench.metrics.behavior.trials import encode, fraction_correct, halves
+from brainbench.metrics.classification.logistic_regression import cross_decode
 from brainbench.stats.ceiling import ceiled
 
 DATA = Path(__file__).parent / "data"
@@ -42,9 +42,9 @@ def model(oracle):
 
 
 def steps(fraction, truth, *, pooled):
-    """Clipped d', and the matrix that is stored as normalised: the clipped one itself for I1."""
+    """Clipped d', and the matrix that is stored as normalized: the clipped one itself for I1."""
     sensitivity = d_prime(fraction, truth, false_alarms="brainscore")
-    return sensitivity, sensitivity if pooled else normalised(sensitivity, truth)
+    return sensitivity, sensitivity if pooled else normalized(sensitivity, truth)
 
 
 def compared(matrix, *, pooled):

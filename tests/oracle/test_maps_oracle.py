@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 
-from brainbench.metrics import neuron_to_neuron, ridge
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
+from brainbench.metrics.linear import neuron_to_neuron, ridge
 from brainbench.stats.aggregate import aggregate
 
 DATA = Path(__file__).parent / "data"
@@ -73,7 +73,7 @@ def test_neuron_to_neuron():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_least_norm_where_features_outnumber_stimuli(form):
-    """Unstable there, as every unregularised map: 1e-3 was asked for."""
+    """Unstable there, as every unregularized map: 1e-3 was asked for."""
     o = load("ridge_cv_wide")
     train, test = folds_of(o)[0]
     (ours,) = ridge.cross_predict(o["X"], o["Y"], [(train, test)], penalties=0.0, form=form)

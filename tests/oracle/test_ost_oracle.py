@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from brainbench.metrics.ost import agreement, sensitivity, solution_times
+from brainbench.metrics.solution_times.solution_times import agreement, sensitivity, solution_times
 from brainbench.stats import splits
 
 SPLITS = range(10)

@@ -9,7 +9,7 @@ import pytest
 
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
-from brainbench.metrics.pls import cross_predict
+from brainbench.metrics.linear.pls import cross_predict
 from brainbench.stats import splits
 from brainbench.stats.aggregate import aggregate
 from brainbench.stats.ceiling import ceiled, half_means, split_half

@@ -7,13 +7,13 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kendalltau, spearmanr
 
-from brainbench.metrics.cka import cka
 from brainbench.metrics.gram import gram
-from brainbench.metrics.rdm import DISTANCES, rdm, subset
-from brainbench.metrics.rsa import compare
-from brainbench.procedures.compared import Compared, values_of
-from brainbench.procedures.layers import Choice
-from brainbench.procedures.likeness import Likeness
+from brainbench.metrics.similarity.cka import cka
+from brainbench.metrics.similarity.rdm import DISTANCES, rdm, subset
+from brainbench.metrics.similarity.rsa import compare
+from brainbench.scoring.layer_selection import Choice
+from brainbench.scoring.similarity.evaluation import Compared, values_of
+from brainbench.scoring.similarity.representations import Likeness
 from brainbench.stats.splits import nine_tenths
 
 DATA = Path(__file__).parent / "data"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from brainbench import assembly
+from brainbench.core import assembly
 
 FLOATS = st.floats(-1e6, 1e6, width=64)
 NAMES = st.text(

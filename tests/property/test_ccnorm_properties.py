@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainbench.metrics.ccnorm import jackknife, paper, schoppe
-from brainbench.metrics.signal_power import signal_power
+from brainbench.metrics.explained_variance.ccnorm import jackknife, paper, schoppe
+from brainbench.metrics.explained_variance.signal_power import signal_power
 
 SEED = st.integers(0, 2**32 - 1)
 TRIALS, STIMULI, SITES = st.integers(2, 7), st.integers(3, 30), st.integers(1, 5)

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from brainbench.metrics.dynamics import best_layer, over_images, over_time
 from brainbench.metrics.ranks import spearman
-from brainbench.metrics.shared_map import PENALTIES, pls, ridge
-from brainbench.metrics.shared_sgd import Descent, sgd
-from brainbench.metrics.state_components import products
+from brainbench.metrics.temporal.components import products
+from brainbench.metrics.temporal.correlations import best_layer, over_images, over_time
+from brainbench.metrics.temporal.gradient_descent import Descent, sgd
+from brainbench.metrics.temporal.shared_map import PENALTIES, pls, ridge
 from brainbench.stats.splits import inner
 
 SEED = st.integers(0, 2**32 - 1)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from brainbench import stimuli
-from brainbench.cache import Cache
-from brainbench.extract import stream
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.stream import in_batches
-from brainbench.extract.wrap import wrap
+from brainbench.core import stimuli
+from brainbench.models import batching as stream
+from brainbench.models.batching import in_batches
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import wrap
+from brainbench.storage.cache import Cache
 
 
 @given(

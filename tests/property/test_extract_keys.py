@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from brainbench import stimuli
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import wrap
-from brainbench.presentation import CONSTANT
-from brainbench.stimuli import StimulusSet
+from brainbench.core import stimuli
+from brainbench.core.presentation import CONSTANT
+from brainbench.core.stimuli import StimulusSet
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import wrap
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from brainbench.metrics.i2n import FALSE_ALARMS, correlation, d_prime, i1, normalised, two_way
-from brainbench.metrics.trials import encode, fraction_correct, halves, halves_of_cells
+from brainbench.metrics.behavior.i2n import (
+    FALSE_ALARMS,
+    correlation,
+    d_prime,
+    i1,
+    normalized,
+    two_way,
+)
+from brainbench.metrics.behavior.trials import encode, fraction_correct, halves, halves_of_cells
 
 SEED = st.integers(0, 2**32 - 1)
 KIND = st.sampled_from(FALSE_ALARMS)
@@ -36,7 +43,7 @@ def fractions(seed, size):
 
 
 def i2n(fraction, truth, kind="paper"):
-    return normalised(d_prime(fraction, truth, false_alarms=kind), truth)
+    return normalized(d_prime(fraction, truth, false_alarms=kind), truth)
 
 
 @settings(max_examples=40)
@@ -109,13 +116,13 @@ def test_two_way_sees_only_the_ratio_of_probabilities(seed, size, scale):
 
 @settings(max_examples=30)
 @given(SEED, SIZE, KIND)
-def test_normalised_has_no_mean_and_normalising_twice_is_once(seed, size, kind):
+def test_normalized_has_no_mean_and_normalizing_twice_is_once(seed, size, kind):
     fraction, _, truth, _ = fractions(seed, size)
     once = i2n(fraction, truth, kind)
     for shown in np.unique(truth):
         means = np.nanmean(np.delete(once[truth == shown], shown, axis=1), axis=0)
         np.testing.assert_allclose(means, 0, atol=1e-10)
-    np.testing.assert_allclose(normalised(once, truth), once, atol=1e-10)
+    np.testing.assert_allclose(normalized(once, truth), once, atol=1e-10)
 
 
 @settings(max_examples=30)
@@ -150,7 +157,7 @@ def test_weights_are_copies_of_images(seed, size, kind):
     if len(rows) < 2:
         return
     weighted = [
-        normalised(d_prime(one, truth, false_alarms=kind, weights=counts), truth, weights=counts)
+        normalized(d_prime(one, truth, false_alarms=kind, weights=counts), truth, weights=counts)
         for one in (fraction, other)
     ]
     copied = [i2n(one[rows], truth[rows], kind) for one in (fraction, other)]

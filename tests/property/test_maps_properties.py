@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from brainbench.metrics import neuron_to_neuron, ridge
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.linear import neuron_to_neuron, ridge
 
 SEED = st.integers(0, 2**16)
 SCALE = st.floats(1e-4, 1e4)

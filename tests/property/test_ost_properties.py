@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
-from brainbench.metrics.ost import agreement, sensitivity, solution_times
-from brainbench.metrics.ost_decoder import Decoder, decode
+from brainbench.metrics.classification.softmax import minimize, probabilities
 from brainbench.metrics.ranks import midranks, rank_correlation
-from brainbench.metrics.softmax import minimise, probabilities
+from brainbench.metrics.solution_times.decoder import Decoder, decode
+from brainbench.metrics.solution_times.solution_times import agreement, sensitivity, solution_times
 
 SEED = st.integers(0, 2**32 - 1)
 CONVERGED = Decoder(name="converged")
@@ -152,7 +152,7 @@ def test_midranks_are_scipys(seed):
 def test_the_minimum_has_no_gradient_and_the_bias_no_common_part(seed, width, penalty):
     rng = np.random.default_rng(seed)
     X, codes = rng.standard_normal((2, 30, width)), np.stack([np.arange(30) % 3] * 2)
-    weights = minimise(X, codes, n_classes=3, penalty=penalty)
+    weights = minimize(X, codes, n_classes=3, penalty=penalty)
     error = probabilities(X, weights) - np.eye(3)[codes]
     gradient = X.transpose(0, 2, 1) @ error / 30 + penalty * weights[:, :-1]
     assert np.abs(gradient).max() < 1e-8

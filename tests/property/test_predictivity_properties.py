@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
-from brainbench.metrics.pls import cross_predict
+from brainbench.metrics.linear.pls import cross_predict
 from brainbench.stats.aggregate import aggregate
 from brainbench.stats.ceiling import half_means, spearman_brown
 from brainbench.stats.splits import brainscore, inner, paper

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainbench.cli.console import decimal
-from brainbench.errors import InputError
-from brainbench.scores import Score, ScoreSet
+from brainbench.core.errors import InputError
+from brainbench.core.score import Score, ScoreSet
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from brainbench.metrics.cka import cka, cka_draws
-from brainbench.metrics.rdm import DISTANCES, rdm, subset
-from brainbench.metrics.rsa import COMPARISONS, compare, compare_draws, noise_ceiling
-from brainbench.stats.resample import image_counts
+from brainbench.metrics.similarity.cka import cka, cka_draws
+from brainbench.metrics.similarity.rdm import DISTANCES, rdm, subset
+from brainbench.metrics.similarity.rsa import COMPARISONS, compare, compare_draws, noise_ceiling
+from brainbench.stats.bootstrap import image_counts
 
 SEED = st.integers(0, 2**16)
 SCALE = st.floats(1e-4, 1e4)

@@ -21,7 +21,7 @@ def test_more_images_leave_the_first_ones(seed, few, more):
 def test_scenes_keep_their_ranges(seed, name, number):
     scene = draw_scene(seed=seed, object_name=name, image_number=number)
     assert scene == draw_scene(seed=seed, object_name=name, image_number=number)
-    # Nothing is cut off: centre and radius stay inside the picture but for its margin.
+    # Nothing is cut off: center and radius stay inside the picture but for its margin.
     assert max(abs(scene.position_x), abs(scene.position_y)) + scene.size < 0.55
     for color in (scene.object_color, scene.background_color):
         assert all(0.0 < part <= 1.0 for part in color)

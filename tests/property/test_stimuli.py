@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from brainbench import stimuli
+from brainbench.core import stimuli
 
 PICTURES = arrays.arrays(
     np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 5), st.integers(1, 5), st.just(3))

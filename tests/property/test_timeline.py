@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from brainbench.errors import InputError
-from brainbench.timeline import Timeline
+from brainbench.core.errors import InputError
+from brainbench.core.timeline import Timeline
 
 TIMES = st.integers(-500, 2000)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brainbench import assembly, stimuli
+from brainbench.core import assembly, stimuli
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.presentation import CONSTANT, Presentation
+from brainbench.core.timeline import STATIC, Timeline
 from brainbench.data.arrays import ArrayData
-from brainbench.interfaces import Benchmark
-from brainbench.presentation import CONSTANT, Presentation
-from brainbench.procedures.predictivity import Predictivity
-from brainbench.timeline import STATIC, Timeline
+from brainbench.scoring.regression.predictivity import Predictivity
 
 PER_OBJECT = 10
 
@@ -72,7 +72,7 @@ def benchmark(data, **options):
         region="IT",
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        procedure=Predictivity(**{"n_components": 3, **options}),
+        measure=Predictivity(**{"n_components": 3, **options}),
         metric="r",
         ceiling="split-half",
         citation="nobody",

@@ -4,14 +4,14 @@ import hashlib
 
 import numpy as np
 
-from brainbench import provenance
-from brainbench.scores import Score
-from brainbench.store.results import Results
+from brainbench.core import provenance
+from brainbench.core.score import Score
+from brainbench.storage.results import Results
 
 TWINS = (
     "Simulated.V4-pls",
     "Simulated.IT-pls",
-    "Simulated.behaviour-i2n",
+    "Simulated.behavior-i2n",
     "Simulated.IT-ost",
 )
 REAL = ("MajajHong2015.V4-pls", "MajajHong2015.IT-pls", "Rajalingham2018-i2n", "Kar2019-ost")

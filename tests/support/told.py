@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainbench.progress import Silent
+from brainbench.core.progress import Silent
 
 
 class Told(Silent):

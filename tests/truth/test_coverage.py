@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.procedures import behaviour, dynamics, predictivity, similarity
+from brainbench.scoring.behavior import i2n as behavior
+from brainbench.scoring.dynamics import measure as dynamics
+from brainbench.scoring.regression import predictivity
+from brainbench.scoring.similarity import measure as similarity
 
 PERF = Path(__file__).parents[2] / "perf"
 REPLICATES, TRUTHS = 60, 300
@@ -58,7 +61,7 @@ def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
         return {", ".join(each) for each in covered}
 
     assert joined(predictivity.COVERED) == named("predictivity")
-    assert joined(behaviour.COVERED) == named("I2n")
+    assert joined(behavior.COVERED) == named("I2n")
     rsa = {how for measure, how in similarity.COVERED if measure == "rsa"}
     assert (rsa, {how for m, how in similarity.COVERED if m == "cka"}) == (
         named("RSA"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from brainbench.metrics import neuron_to_neuron, ridge
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.linear import neuron_to_neuron, ridge
 
 TRAIN, TEST = np.arange(500), np.arange(500, 800)
 
@@ -22,8 +22,8 @@ def test_ridge_recovers_a_known_linear_map(p):
     )
     assert set(fit.penalties) == {noise**2}
     # Mean squared error of the noise-free response, from random-matrix theory in its finite form.
-    centred = X[TRAIN] - X[TRAIN].mean(axis=0)
-    posterior = np.linalg.inv(np.eye(p) + centred.T @ centred / noise**2)
+    centered = X[TRAIN] - X[TRAIN].mean(axis=0)
+    posterior = np.linalg.inv(np.eye(p) + centered.T @ centered / noise**2)
     shown = X[TEST] - X[TRAIN].mean(axis=0)
     expected = np.einsum("ij,jk,ik->i", shown, posterior, shown).mean() + noise**2 / len(TRAIN)
     error = np.square(fit.predicted - X[TEST] @ weights).mean()

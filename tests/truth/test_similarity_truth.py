@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from brainbench.metrics.cka import cka
-from brainbench.metrics.rdm import rdm
-from brainbench.metrics.rsa import compare, noise_ceiling
+from brainbench.metrics.similarity.cka import cka
+from brainbench.metrics.similarity.rdm import rdm
+from brainbench.metrics.similarity.rsa import compare, noise_ceiling
 from brainbench.stats.ceiling import half_means, spearman_brown
 
 

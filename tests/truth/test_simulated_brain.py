@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from brainbench.assembly import average, time_average
+from brainbench.core.assembly import average, time_average
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import pca
-from brainbench.metrics.pls import cross_predict
+from brainbench.metrics.linear.pls import cross_predict
 from brainbench.simulate import network, sites
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.ceiling import split_half

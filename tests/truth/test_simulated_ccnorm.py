@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from brainbench import load_benchmark, load_model
-from brainbench.assembly import time_average
-from brainbench.interfaces import Settings
-from brainbench.metrics.ccnorm import chance_level, schoppe
-from brainbench.metrics.signal_power import signal_power
+from brainbench.core.assembly import time_average
+from brainbench.core.settings import Settings
+from brainbench.metrics.explained_variance.ccnorm import chance_level, schoppe
+from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.simulate import sites
 from brainbench.simulate.brain import SimulatedBrain
 
@@ -86,7 +86,7 @@ def brain(session_cache):
 
 def score(model, region, settings=None, **procedure):
     benchmark = load_benchmark(f"Simulated.{region}-ccnorm2")
-    changed = replace(benchmark, procedure=replace(benchmark.procedure, **procedure))
+    changed = replace(benchmark, measure=replace(benchmark.measure, **procedure))
     return changed.score(load_model(model), settings or Settings())
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from brainbench.core.model import BrainModel
+from brainbench.core.settings import Settings
+from brainbench.core.timeline import STATIC
 from brainbench.data.arrays import ArrayData
-from brainbench.interfaces import BrainModel, Settings
-from brainbench.procedures.over_time import LEAST_RELIABILITY
+from brainbench.scoring.dynamics.evaluation import LEAST_RELIABILITY
 from brainbench.simulate.brain import SimulatedBrain
-from brainbench.timeline import STATIC
 from brainbench_benchmarks.simulated_dynamics import IT_dynamics, V4_dynamics
 from brainbench_models.simulated import simulated_population, simulated_readout
 
@@ -65,8 +66,8 @@ def scores(brain):
         for name, model in models.items()
     }
     for region, case in CASES.items():
-        held = replace(case.procedure, static_latency=None)
-        found[region, "held"] = replace(case.on(brain), procedure=held).score(models["still"])
+        held = replace(case.measure, static_latency=None)
+        found[region, "held"] = replace(case.on(brain), measure=held).score(models["still"])
     return found
 
 

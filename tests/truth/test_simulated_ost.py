@@ -5,11 +5,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from brainbench.extract.preprocess import Preprocess
-from brainbench.extract.wrap import wrap
-from brainbench.interfaces import Settings, Solving
-from brainbench.metrics.ost_decoder import Decoder, held_out
+from brainbench.core.dataset import HasSolutionTimes
+from brainbench.core.settings import Settings
 from brainbench.metrics.ranks import rank_correlation
+from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import wrap
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.splits import paper
 from brainbench_benchmarks.simulated_ost import IT_ost
@@ -37,7 +38,7 @@ def readout(session_cache):
 
 
 def test_the_brain_solves_images_early_and_late(brain, table):
-    assert isinstance(brain, Solving)
+    assert isinstance(brain, HasSolutionTimes)
     assert list(table.columns) == ["stimulus_id", "i1", "ost"]
     assert tuple(table["stimulus_id"]) == brain.stimuli().ids
     assert 0.9 < table["ost"].notna().mean() < 1.0

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from brainbench import assembly
-from brainbench.assembly import Assembly
-from brainbench.errors import DataAbsentError, InputError, unknown
+from brainbench.core import assembly
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import DataAbsentError, InputError, unknown
 
 PRESENTATION, NEUROID, TIME = "presentation", "neuroid", "time_bin"
 STIMULUS_IDS = ("stimulus_id", "image_id")

@@ -21,13 +21,13 @@ import pandas as pd
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from brainbench import assembly
-from brainbench.assembly import Assembly
+from brainbench.core import assembly
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import InputError, StimulusError
+from brainbench.core.stimuli import Picture, StimulusSet, from_arrays
 from brainbench.data.arrays import ArrayData
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
-from brainbench.errors import InputError, StimulusError
-from brainbench.stimuli import Picture, StimulusSet, from_arrays
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -318,7 +318,7 @@ def _ordered(members: list[str], path: Path, n: int) -> list[str]:
 def _decoded(data: bytes, name: str, pixels: int) -> Picture:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            found = f"{image.format}, colour mode {image.mode}, {image.width} x {image.height}"
+            found = f"{image.format}, color mode {image.mode}, {image.width} x {image.height}"
             good = (image.format, image.mode, image.size) == ("JPEG", "RGB", (pixels, pixels))
             decoded = np.asarray(image, dtype=np.uint8) if good else None
     except Exception as error:  # Pillow raises nearly anything for a damaged file
@@ -330,7 +330,7 @@ def _decoded(data: bytes, name: str, pixels: int) -> Picture:
     if decoded is None:
         raise StimulusError(
             f"image {name}: {found}",
-            allowed=f"JPEG, colour mode RGB (8 bits), {pixels} x {pixels}",
+            allowed=f"JPEG, color mode RGB (8 bits), {pixels} x {pixels}",
             todo="get the zip again from the public repository; images are never converted here",
         )
     return decoded

@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from brainbench.assembly import Assembly
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import DataAbsentError, InputError
+from brainbench.core.stimuli import Picture, StimulusSet, from_arrays, read_picture
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import Publication, PublishedData, check, declared, version_of
-from brainbench.errors import DataAbsentError, InputError
-from brainbench.stimuli import Picture, StimulusSet, from_arrays, read_picture
 
 Layout: TypeAlias = Literal["published", "packed"]
 
@@ -116,7 +116,7 @@ class GeirhosData(PublishedData[Declared]):
             },
         )
 
-    def answers(self) -> pd.DataFrame:
+    def category_responses(self) -> pd.DataFrame:
         """One row per answer: stimulus_id, truth (the shape), choice (empty for none), subject.
 
         Raises
@@ -137,8 +137,8 @@ class GeirhosData(PublishedData[Declared]):
         """
         raise InputError(
             f"recordings of {region} in {self.name}",
-            allowed="answers(): subjects named images, no neuron was recorded",
-            todo="choose a benchmark of behaviour",
+            allowed="category_responses(): subjects named images, no neuron was recorded",
+            todo="choose a benchmark of behavior",
         )
 
     def import_from(self, given: Path) -> Path:

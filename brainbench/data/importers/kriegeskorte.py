@@ -19,11 +19,11 @@ import scipy.io
 import xarray as xr
 from scipy.spatial.distance import squareform
 
-from brainbench.assembly import Assembly
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
-from brainbench.errors import InputError, unknown
-from brainbench.stimuli import StimulusSet, from_arrays
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Declared(Published):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KriegeskorteData(PublishedData[Declared]):
-    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgement.
+    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgment.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class KriegeskorteData(PublishedData[Declared]):
         return KEPT
 
     def stimuli(self) -> StimulusSet:
-        """92 images on grey, with category and flags.
+        """92 images on gray, with category and flags.
 
         Raises
         ------

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.assembly import Assembly, make
-from brainbench.errors import InputError
+from brainbench.core.assembly import Assembly, make
+from brainbench.core.errors import InputError
 
 __all__ = ["read"]
 

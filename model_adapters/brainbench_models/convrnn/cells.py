@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, elu
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 from brainbench_models.convrnn.graph import Cell, Kernel
 from brainbench_models.convrnn.same import SameConv2d, SeparableConv2d, resized
 
@@ -98,7 +98,7 @@ class InputAndState(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over channels and places, with a scale and a shift per channel."""
+    """Layer normalization over channels and places, with a scale and a shift per channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (batch, channel, height, width)."""
+        """Normalize (batch, channel, height, width)."""
         variance, mean = torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True)
         column = (-1, 1, 1)
         # 1e-12: where all values are alike, the released networks divide by 1e-6.
@@ -134,7 +134,7 @@ class TimeDecay(RecurrentCell):
 
 
 class Basic(RecurrentCell):
-    """h' = elu(N(W x + b + U h + d)); N normalises or does nothing."""
+    """h' = elu(N(W x + b + U h + d)); N normalizes or does nothing."""
 
     def __init__(self, spec: Cell, around: Around) -> None:
         width = spec.channels or around.channels
@@ -158,7 +158,7 @@ class Basic(RecurrentCell):
 class LSTM(RecurrentCell):
     """i, j, f, o = W [x, h] + b; c' = s(f + 1 + p_f c) c + s(i + p_i c) tanh(j); h' = tanh(c') s(o + p_o c).
 
-    With `layer_norm` each of the four is normalised, and c'. The peephole of the output gate sees the
+    With `layer_norm` each of the four is normalized, and c'. The peephole of the output gate sees the
     old c. The 1 is `Cell.forget_bias`.
     """
 

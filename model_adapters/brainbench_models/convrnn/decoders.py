@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from brainbench.errors import unknown
+from brainbench.core.errors import unknown
 
 Decoder = Literal["last", "max_conf", "threshold"]
 DECODERS: tuple[Decoder, ...] = ("last", "max_conf", "threshold")

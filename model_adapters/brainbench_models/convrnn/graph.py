@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from brainbench.errors import InputError, unknown
+from brainbench.core.errors import InputError, unknown
 
 Edge = tuple[str, str]
 """From a layer, to a layer."""
@@ -52,7 +52,7 @@ class Cell:
     kernel : int or (height, width)
         Of the kernels; for "rgc_median" of the separable ones, the others are 1, 2 and 3 wide.
     layer_norm : bool
-        "basic" and "lstm": normalise what goes into the nonlinearities.
+        "basic" and "lstm": normalize what goes into the nonlinearities.
     peepholes : bool
         "lstm": gates see the memory, with one weight per place and channel.
     memory : int or None

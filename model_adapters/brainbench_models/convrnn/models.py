@@ -1,7 +1,7 @@
 """ConvRNNs and their feed-forward controls as BrainModels.
 
 One step is 10 ms, from the onset of the image. A pulse shows the image and then a blank that is 0.5 in the
-space of normalised pixels, as the released networks were shown.
+space of normalized pixels, as the released networks were shown.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from brainbench import progress
-from brainbench.about import About, Diagram
-from brainbench.errors import InputError, unknown
-from brainbench.extract import checkpoint
-from brainbench.extract.preprocess import imagenet
-from brainbench.extract.wrap import WrappedModel, wrap
-from brainbench.timeline import Timeline
+from brainbench.core import progress
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model_info import About, Diagram
+from brainbench.core.timeline import Timeline
+from brainbench.models import checkpoints as checkpoint
+from brainbench.models.preprocessing import imagenet
+from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._weights import filled_from, seed_of
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import IMAGE, Graph, Unroll
@@ -100,7 +100,7 @@ def convrnn(
     unroll : {"layered", "full"}
         One layer per step, or a whole feed-forward pass in each.
     decoder : {"last", "max_conf", "threshold"}
-        At which step "behaviour" is read. `beta`, `threshold`: see `decoders.decoded_step`.
+        At which step "behavior" is read. `beta`, `threshold`: see `decoders.decoded_step`.
 
     Options other than the defaults are part of the model's name where they have an effect.
 
@@ -127,7 +127,7 @@ def convrnn(
         timeline=clock(declared, steps=steps),
         name="-".join([declared.name, *_options(net, areas)]) + f"@{which}",
         weights=which,
-        behaviour="behaviour",
+        behavior="behavior",
         presentations=("constant", "pulse"),
         about=about(declared),
     )
@@ -222,7 +222,7 @@ def about(declared: Graph) -> About:
         citation=f"{PAPER}; networks as released with Nayebi et al. 2022, Neural Computation"
         if released
         else control,
-        licence="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
+        license="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
         source="https://github.com/neuroailab/convrnns" if released else _NONE_RELEASED,
         depth=declared.depth,
         graph=diagram(declared),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from brainbench.errors import unknown
+from brainbench.core.errors import unknown
 from brainbench_models.convrnn.graph import Cell, Edge, Graph, Layer, Readout
 
 _POOLED: Final = (1, 4, 6, 7, 10)

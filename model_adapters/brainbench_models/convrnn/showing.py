@@ -8,15 +8,15 @@ from typing import Final
 
 from torch import Tensor
 
-from brainbench.errors import InputError
-from brainbench.presentation import Presentation
+from brainbench.core.errors import InputError
+from brainbench.core.presentation import Presentation
 from brainbench_models.convrnn.graph import Graph
 
 STEP_MS: Final = 10.0
 """One step: the time from one cortical layer to the next (Nayebi 2018, section 2)."""
 _TRAINED_ON: Final = 12
 BLANK: Final = 0.5
-"""The blank, in the space of normalised pixels: what the released networks were shown, not mean grey."""
+"""The blank, in the space of normalized pixels: what the released networks were shown, not mean gray."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Schedule:
         Parameters
         ----------
         images : Tensor, shape (batch, 3, height, width)
-            Normalised.
+            Normalized.
         """
         on = self.steps if self.on is None else min(self.on, self.steps)
         blank = images.new_full((1, *images.shape[1:]), BLANK)

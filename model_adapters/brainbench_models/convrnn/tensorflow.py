@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from brainbench.errors import InputError
+from brainbench.core.errors import InputError
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 
 Layout = Literal["vector", "kernel", "depthwise", "matrix", "map"]
@@ -101,7 +101,7 @@ def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, T
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        By TensorFlow's names. What optimisers and decoders keep is passed over: the beta that was trained
+        By TensorFlow's names. What optimizers and decoders keep is passed over: the beta that was trained
         for "max_conf" is no weight but an option, see `softmax_beta`.
     graph : Graph
         The network.

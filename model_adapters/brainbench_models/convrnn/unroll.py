@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, elu
 
-from brainbench.errors import ActivationError, InputError, unknown
-from brainbench.presentation import Presentation
+from brainbench.core.errors import ActivationError, InputError, unknown
+from brainbench.core.presentation import Presentation
 from brainbench_models._options import positive, whole
 from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
@@ -178,7 +178,7 @@ class ConvRNN(nn.Module):
     """A declared graph that runs.
 
     Submodules carry the names of the layers: `conv1`, ..., and the read-out. Each is called once per step;
-    `behaviour` is called once, with what the read-out reads at the step that the decoder chose.
+    `behavior` is called once, with what the read-out reads at the step that the decoder chose.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ class ConvRNN(nn.Module):
         self.add_module(
             graph.readout.name, ReadoutModule(graph.readout, graph.shapes[graph.last][0])
         )
-        self.behaviour = nn.Identity()
+        self.behavior = nn.Identity()
 
     def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
         """Logits at the decoded step, (batch, class).
@@ -237,7 +237,7 @@ class ConvRNN(nn.Module):
         Parameters
         ----------
         images : Tensor, shape (batch, 3, height, width) or (batch, time, 3, height, width)
-            Normalised images, or a movie with one frame per step.
+            Normalized images, or a movie with one frame per step.
         shown : Presentation or Schedule, optional
             How an image is shown; where not given, all the time. A movie says it itself.
 
@@ -267,7 +267,7 @@ class ConvRNN(nn.Module):
             beta=self.beta,
             threshold=self.threshold,
         )
-        self.behaviour(self._read_at(sources, step))
+        self.behavior(self._read_at(sources, step))
         return logits[batch, step]
 
     def _in_sight(self, shown: Presentation | Schedule | None, first: int) -> int | None:

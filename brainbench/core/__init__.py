@@ -1,0 +1,1 @@
+"""Contracts that every room shares: assemblies, stimuli, models, data sets, benchmarks, scores, errors."""

@@ -1,0 +1,339 @@
+"""Responses as plain xarray.DataArray: make, check, average, align, save.
+
+An assembly has the dims (`repetition`, `stimulus`, `neuroid`, `time`), in this order, or a subset of
+them. Its coordinates are flat: stimulus_id and stimulus metadata on `stimulus`; neuroid_id, region,
+layer, animal, x, y, channel on `neuroid`; time_start and time_end, in ms from stimulus onset, on `time`.
+Its attribute `units` says what the values count. It is never subclassed and never has a MultiIndex.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from brainbench.core.errors import InputError
+
+Assembly: TypeAlias = xr.DataArray
+DIMS = ("repetition", "stimulus", "neuroid", "time")
+REQUIRED = {
+    "stimulus": ("stimulus_id",),
+    "neuroid": ("neuroid_id",),
+    "time": ("time_start", "time_end"),
+}
+
+
+def make(
+    values: npt.ArrayLike,
+    *,
+    stimulus: Mapping[str, npt.ArrayLike] | None = None,
+    neuroid: Mapping[str, npt.ArrayLike] | None = None,
+    time: Sequence[tuple[float, float]] | None = None,
+    repetitions: bool = False,
+    units: str,
+    attrs: Mapping[str, Any] | None = None,
+) -> Assembly:
+    """Build an assembly and check it.
+
+    Parameters
+    ----------
+    values : array
+        Responses, one axis for each of repetition, stimulus, neuroid, time that is given, in this order.
+    stimulus, neuroid : mapping of str to array, optional
+        Coordinates along that dim; `stimulus_id` and `neuroid_id` must be among them.
+    time : sequence of (start, end), optional
+        Time bins in ms from stimulus onset.
+    repetitions : bool
+        The first axis counts repetitions (trials).
+    units : str
+        What the values count: "spikes/s", "spikes", "a.u.", ...
+    attrs : mapping, optional
+        More attributes; `missing="nan"` declares that NaN stands for trials that were not recorded.
+
+    Raises
+    ------
+    InputError
+        See `validate`.
+    """
+    coords: dict[str, Any] = {}
+    for dim, given in (("stimulus", stimulus), ("neuroid", neuroid)):
+        for key, column in (given or {}).items():
+            coords[key] = (dim, plain(column))
+    if time is not None:
+        bins = _bins(time)
+        coords["time_start"] = ("time", bins[:, 0])
+        coords["time_end"] = ("time", bins[:, 1])
+    given_dims = {
+        "repetition": repetitions,
+        "stimulus": stimulus is not None,
+        "neuroid": neuroid is not None,
+        "time": time is not None,
+    }
+    dims = [dim for dim in DIMS if given_dims[dim]]
+    array = np.asarray(values)
+    if array.ndim != len(dims):
+        raise InputError(
+            f"values of shape {array.shape} for the dims {tuple(dims)}",
+            allowed="one axis per dim",
+            todo="give the coordinates of every axis, or repetitions=True for trials",
+        )
+    for key, (dim, column) in coords.items():
+        if column.shape != (array.shape[dims.index(dim)],):
+            raise InputError(
+                f"coordinate {key!r} of shape {column.shape} along {dim!r} of size "
+                f"{array.shape[dims.index(dim)]}",
+                allowed=f"one entry per {dim}",
+                todo="check which of values and coordinate is wrong",
+            )
+    return validate(
+        xr.DataArray(array, dims=dims, coords=coords, attrs={"units": units, **(attrs or {})})
+    )
+
+
+def _bins(time: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    bins = np.asarray(time, dtype=np.float64)
+    if bins.ndim != 2 or bins.shape[1] != 2:
+        raise InputError(
+            f"time bins of shape {bins.shape}",
+            allowed="a (start, end) in ms for each bin",
+            todo="write for example time=[(70, 80), (80, 90)]",
+        )
+    return bins
+
+
+def plain(column: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Column as a numpy array that netCDF can hold: text as fixed-width unicode, the rest as it is."""
+    if isinstance(column, pd.Series | pd.Index):
+        column = column.to_numpy()
+    array = np.asarray(column)
+    return array.astype(str) if array.dtype.kind in "OTSU" else array
+
+
+def validate(assembly: Assembly, *, name: str = "assembly", values: bool = True) -> Assembly:
+    """Check an assembly and return it: the one gate into every procedure.
+
+    Parameters
+    ----------
+    assembly : DataArray
+        What to check.
+    name : str
+        How error messages call it.
+    values : bool
+        Look at the values too; off for lazily stored activations, which were checked as they were made.
+
+    Raises
+    ------
+    InputError
+        Unknown or misordered dims; a MultiIndex; a missing, duplicate or misplaced id; time bins that
+        do not increase; no units; inf; NaN that `attrs["missing"] == "nan"` does not declare; no rows.
+    """
+    if not isinstance(assembly, xr.DataArray):
+        raise InputError(
+            f"{name} is a {type(assembly).__name__}",
+            allowed="an xarray.DataArray with dims from " + ", ".join(DIMS),
+            todo="build it with brainbench.core.assembly.make",
+        )
+    expected = tuple(dim for dim in DIMS if dim in assembly.dims)
+    if assembly.dims != expected:
+        raise InputError(
+            f"{name} has the dims {assembly.dims}",
+            allowed=f"{DIMS} in this order, or a subset",
+            todo="rename the dims and transpose",
+        )
+    _check_coordinates(assembly, name)
+    if not assembly.attrs.get("units"):
+        raise InputError(
+            f"{name} has no units",
+            allowed="attrs['units'], for example 'spikes/s' or 'a.u.'",
+            todo="set assembly.attrs['units']",
+        )
+    if values:
+        _check_values(assembly, name)
+    return assembly
+
+
+def _check_coordinates(assembly: Assembly, name: str) -> None:
+    multi = [
+        str(key) for key, index in assembly.indexes.items() if isinstance(index, pd.MultiIndex)
+    ]
+    if multi:
+        raise InputError(
+            f"{name} has a MultiIndex on {', '.join(multi)}",
+            allowed="flat coordinates",
+            todo=f"assembly.reset_index({multi[0]!r})",
+        )
+    for dim in assembly.dims:
+        for key in REQUIRED.get(str(dim), ()):
+            if key not in assembly.coords or assembly.coords[key].dims != (dim,):
+                raise InputError(
+                    f"{name} has no coordinate {key!r} along {dim!r}",
+                    allowed=f"{dim!r} carries " + ", ".join(REQUIRED[str(dim)]),
+                    todo=f"assign_coords({key}=({str(dim)!r}, ...))",
+                )
+    if 0 in assembly.shape:
+        raise InputError(
+            f"{name} is empty: {dict(assembly.sizes)}",
+            allowed="at least one entry along each dim",
+            todo="check the selection that made it",
+        )
+    for dim, key in (("stimulus", "stimulus_id"), ("neuroid", "neuroid_id")):
+        if dim in assembly.dims:
+            check_unique(assembly.coords[key].values, key=key, name=name)
+    if "time" in assembly.dims:
+        start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
+        numbers = start.dtype.kind in "fiu" and end.dtype.kind in "fiu"
+        if not (numbers and (end > start).all() and (np.diff(start) > 0).all()):
+            raise InputError(
+                f"{name} has time bins that do not increase",
+                allowed="each time_start below its time_end, and time_start rising, in ms",
+                todo="sort by time_start and remove bins of no length",
+            )
+
+
+def check_unique(ids: npt.ArrayLike, *, key: str, name: str) -> None:
+    """Raise InputError if an id occurs twice, naming the first that does."""
+    values, counts = np.unique(np.asarray(ids), return_counts=True)
+    if (counts > 1).any():
+        twice = values[counts > 1]
+        raise InputError(
+            f"{name} has {len(twice)} duplicate {key}, for example {str(twice[0])!r}",
+            allowed=f"each {key} once",
+            todo="average repetitions along their own dim, or give the rows different ids",
+        )
+
+
+def _check_values(assembly: Assembly, name: str) -> None:
+    array = np.asarray(assembly.values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{name} holds values of type {array.dtype}",
+            allowed="real numbers",
+            todo="convert them, for example with .astype(float)",
+        )
+    if array.dtype.kind != "f":
+        return
+    if np.isinf(array).any():
+        raise InputError(
+            f"{name} has {int(np.isinf(array).sum())} infinite values",
+            allowed="finite values",
+            todo="find out where they come from; they are never repaired silently",
+        )
+    if assembly.attrs.get("missing") != "nan" and np.isnan(array).any():
+        raise InputError(
+            f"{name} has {int(np.isnan(array).sum())} NaN",
+            allowed="finite values, or NaN for unrecorded trials with attrs['missing'] = 'nan'",
+            todo="declare them with attrs['missing'] = 'nan', or remove the rows",
+        )
+
+
+def average(assembly: Assembly) -> Assembly:
+    """Mean over repetitions, skipping NaN; unchanged where there are none.
+
+    Raises
+    ------
+    InputError
+        A stimulus that no repetition recorded for some neuroid.
+    """
+    if "repetition" not in assembly.dims:
+        return assembly
+    counted = assembly.notnull().any("repetition")
+    if not bool(counted.all()):
+        raise InputError(
+            f"{int((~counted).sum())} responses have no recorded repetition",
+            allowed="at least one repetition of each stimulus for each neuroid",
+            todo="drop those stimuli or those neuroids first",
+        )
+    return assembly.mean("repetition", skipna=True, keep_attrs=True)
+
+
+def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
+    """Mean over a window of time, each bin weighted by its overlap with the window in ms.
+
+    Parameters
+    ----------
+    assembly : DataArray
+        With or without `time`; without, it is returned as it is.
+    window : (start, end)
+        In ms from stimulus onset.
+
+    Raises
+    ------
+    InputError
+        A window that the bins do not cover, or cover twice; a window of no length or without end.
+    """
+    if "time" not in assembly.dims:
+        return assembly
+    start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
+    overlap = np.clip(np.minimum(end, window[1]) - np.maximum(start, window[0]), 0.0, None)
+    used = np.flatnonzero(overlap)
+    joints = end[used[:-1]] - start[used[1:]]  # below 0: a gap; above 0: time that counts twice
+    covered = math.isclose(overlap.sum(), window[1] - window[0], rel_tol=1e-6)
+    if not (0 < window[1] - window[0] < math.inf and covered and np.allclose(joints, 0.0)):
+        raise InputError(
+            f"window {window[0]:g}-{window[1]:g} ms over bins from {start[0]:g} to {end[-1]:g} ms",
+            allowed="a window of positive length that the time bins cover without gap or overlap",
+            todo="choose a window inside the recording",
+        )
+    weights = xr.DataArray(overlap[used] / overlap.sum(), dims="time")
+    kept = assembly.isel(time=used)
+    return kept.dot(weights, dim="time").assign_attrs(assembly.attrs)
+
+
+def align(
+    assembly: Assembly, stimulus_ids: Sequence[str] | npt.NDArray[Any], *, name: str
+) -> Assembly:
+    """Rows in the order of `stimulus_ids`.
+
+    Raises
+    ------
+    InputError
+        The assembly and the ids are not about the same stimuli; the message names the first that differ.
+        An id that is asked for twice.
+    """
+    have = [str(i) for i in assembly.coords["stimulus_id"].values]
+    want = [str(i) for i in stimulus_ids]
+    if have == want:
+        return assembly
+    missing, extra = sorted(set(want) - set(have)), sorted(set(have) - set(want))
+    if missing or extra:
+        both = (("missing", missing), ("not asked for", extra))
+        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in both if ids)
+        raise InputError(
+            f"{name}: of {len(want)} stimuli " + "; ".join(differ),
+            allowed="the same stimulus_id on both sides",
+            todo="check that model and brain saw the same stimulus set",
+        )
+    check_unique(want, key="stimulus_id", name=f"the order asked of {name}")
+    where = {i: k for k, i in enumerate(have)}
+    return assembly.isel(stimulus=[where[i] for i in want])
+
+
+def save(assembly: Assembly, path: Path) -> None:
+    """Write an assembly as netCDF4; the caller names a temporary path and renames it."""
+    validate(assembly)
+    assembly.rename("values").to_netcdf(path, engine="netcdf4", format="NETCDF4")
+
+
+def load(path: Path) -> Assembly:
+    """Open an assembly lazily: values are read when they are indexed.
+
+    Raises
+    ------
+    InputError
+        A file that is absent or damaged, or that holds something else.
+    """
+    try:
+        opened = xr.open_dataarray(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"assembly file {path} cannot be read ({error})",
+            allowed="a whole netCDF4 file that brainbench wrote",
+            todo="remove the file, so that it is made again",
+        ) from error
+    return validate(opened, name=path.name, values=False)

@@ -1,0 +1,108 @@
+"""The contracts of data sets: stimuli, and how a brain or a subject responded to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import pandas as pd
+
+from brainbench.core.assembly import Assembly
+from brainbench.core.stimuli import StimulusSet
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Stimuli and what a brain or a subject did with them.
+
+    Attributes
+    ----------
+    name : str
+        "Simulated", "MajajHong2015", ...
+    simulated : bool
+        The brain is simulated; every score on it says so.
+    version : str
+        Version, or digest of the parameters, of the data.
+    command : str
+        The command that gets the data here.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def simulated(self) -> bool: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def command(self) -> str: ...
+
+    def absent(self) -> str | None:
+        """Why the data is not here; None where it is."""
+        ...
+
+    def stimuli(self) -> StimulusSet:
+        """Return the stimuli, with their metadata."""
+        ...
+
+    def recordings(self, region: str) -> Assembly:
+        """Trials of the sites of a region: (repetition,) stimulus, neuroid(, time)."""
+        ...
+
+
+@runtime_checkable
+class HasSessions(Protocol):
+    """A data set of several recording sessions, each with stimuli and neuroids of its own.
+
+    Its `stimuli` are those of all sessions; maps are fitted in each session, and figures of single
+    neuroids are put together.
+    """
+
+    def sessions(self) -> Mapping[str, Dataset]:
+        """Each session as a data set, by its name."""
+        ...
+
+
+@runtime_checkable
+class HasTrials(Protocol):
+    """A data set with choices of subjects between two objects."""
+
+    def trials(self) -> pd.DataFrame:
+        """One row per trial: stimulus_id, truth, distractor, choice (all object names), subject."""
+        ...
+
+
+@runtime_checkable
+class HasCategoryResponses(Protocol):
+    """A data set with answers of subjects who chose among all categories of a task."""
+
+    def category_responses(self) -> pd.DataFrame:
+        """One row per answer: stimulus_id, truth, choice (empty or missing where none was given), subject."""
+        ...
+
+
+@runtime_checkable
+class HasSolutionTimes(Protocol):
+    """A data set that says when a brain has solved each image."""
+
+    def solution_times(self) -> pd.DataFrame:
+        """One row per image: stimulus_id, i1 (d', the threshold), ost (ms, NaN where never solved)."""
+        ...
+
+
+@runtime_checkable
+class HasRDMs(Protocol):
+    """A data set of published dissimilarities, whose responses are not there."""
+
+    def dissimilarities(self, region: str) -> Assembly:
+        """Dissimilarity of each pair of stimuli, dims (subject, pair), pairs as in scipy's squareform."""
+        ...
+
+
+@runtime_checkable
+class Importable(Protocol):
+    """A data set whose files are published elsewhere and read from a local folder."""
+
+    def import_from(self, given: Path) -> Path:
+        """Check and convert the files of a folder, keep them in the data folder, and say where."""
+        ...

@@ -1,0 +1,63 @@
+"""What a network is shown, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from brainbench.core.errors import InputError, unknown
+
+Kind = Literal["constant", "pulse", "movie"]
+KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presentation:
+    """What is on the screen over time. The picture that stands for "blank" belongs to the model.
+
+    Parameters
+    ----------
+    kind : {"constant", "pulse", "movie"}
+        The image all the time; the image for `on_ms`, then blank; one frame after the other.
+    on_ms : float or None
+        How long the image stays, in ms from its onset; None for as long as the model runs.
+    total_ms : float or None
+        When recording ends, in ms from stimulus onset.
+    """
+
+    kind: Kind = "constant"
+    on_ms: float | None = None
+    total_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise unknown("presentation", str(self.kind), KINDS, todo="choose kind= from these")
+        if self.kind == "pulse" and self.on_ms is None:
+            raise InputError(
+                "a pulse without on_ms",
+                allowed="a positive duration in ms",
+                todo="give on_ms, for example Presentation(kind='pulse', on_ms=100)",
+            )
+        for key, duration in (("on_ms", self.on_ms), ("total_ms", self.total_ms)):
+            if duration is not None and not 0 < duration < math.inf:
+                raise InputError(
+                    f"a presentation with {key}={duration}",
+                    allowed="a positive duration in ms, or None",
+                    todo=f"correct {key}",
+                )
+
+    def accepted_by(self, kinds: Collection[Kind]) -> Presentation:
+        """Return this presentation, or a constant image for a model that takes no input over time."""
+        return self if self.kind in kinds else Presentation()
+
+    def describe(self) -> str:
+        """Describe it in a few words, for records: "image 100 ms, then blank to 250 ms"."""
+        end = f" to {self.total_ms:g} ms" if self.total_ms else ""
+        if self.kind == "pulse":
+            return f"image {self.on_ms:g} ms, then blank{end}"
+        return ("constant image" if self.kind == "constant" else "movie") + end
+
+
+CONSTANT = Presentation()

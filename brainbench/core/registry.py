@@ -1,0 +1,245 @@
+"""Finding models, benchmarks, data sets and composites by name, without importing them.
+
+Every plug-in, the bundled ones too, registers one entry point per group. It names a function that
+returns {name: "module:attribute"}, or {name: ("module:attribute", "a few words about it")}, and imports
+nothing heavy; the attribute is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from brainbench.core.errors import InputError, UnknownNameError, unknown
+
+Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
+SINGULAR: dict[Group, str] = {
+    "models": "model",
+    "families": "family of models",
+    "benchmarks": "benchmark",
+    "data": "data set",
+    "composites": "composite",
+    "checks": "set of checks",
+}
+
+
+@functools.cache
+def entries(group: Group) -> dict[str, str]:
+    """Return every registered name of a group, in the order of its plug-in, with what is behind it.
+
+    Raises
+    ------
+    InputError
+        Two plug-ins register the same name, or one of them cannot be imported.
+    """
+    found: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    for point, listing in _listings(group):
+        for name, (target, _) in listing.items():
+            if name in found and found[name] != target:
+                raise InputError(
+                    f"{SINGULAR[group]} {name!r} is registered by {origin[name]} and by {point.value}",
+                    allowed="each name once",
+                    todo="uninstall one of the two packages, or rename its entry",
+                )
+            found[name], origin[name] = target, point.value
+    return found
+
+
+def summaries(group: Group) -> dict[str, str]:
+    """A few words about each name, from its plug-in; without any, what is behind the name.
+
+    Raises
+    ------
+    InputError
+        As in `entries`.
+    """
+    words = {name: words for _, listing in _listings(group) for name, (_, words) in listing.items()}
+    return {name: words[name] or target for name, target in entries(group).items()}
+
+
+def _listings(group: Group) -> Iterator[tuple[metadata.EntryPoint, dict[str, tuple[str, str]]]]:
+    # By value: which package was installed first says nothing.
+    points = metadata.entry_points(group=f"brainbench.{group}")
+    for point in sorted(points, key=lambda point: point.value):
+        yield point, _listing(point)
+
+
+def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
+    """Name -> what is behind it, and a few words about it or ""."""
+    try:
+        given: Mapping[str, str | tuple[str, str]] = point.load()()
+        return {
+            name: (entry, "") if isinstance(entry, str) else (str(entry[0]), str(entry[1]))
+            for name, entry in given.items()
+        }
+    except Exception as error:  # the plug-in is somebody else's code
+        raise InputError(
+            f"plug-in {point.value} cannot be listed ({type(error).__name__}: {error})",
+            allowed="a function that returns {name: 'module:attribute'}, or a pair of this and a few words",
+            todo="repair or uninstall the package that registers it",
+        ) from error
+
+
+def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
+    """Names that fit patterns: a name, a wildcard such as 'Simulated.*', a comma list, or "all".
+
+    Weights behind a pattern of models, "cornet_*@untrained-0", stand behind each name that fits it.
+
+    Raises
+    ------
+    UnknownNameError
+        A pattern that fits nothing; the message names the closest.
+    """
+    wanted = patterns.split(",") if isinstance(patterns, str) else list(patterns)
+    known = list(entries(group))
+    chosen: list[str] = []
+    for pattern in [w.strip() for w in wanted if w.strip()] or [""]:
+        hits = _hits(group, pattern, known)
+        chosen += [name for name in hits if name not in chosen]
+    return chosen
+
+
+def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
+    if pattern == "all":
+        return known
+    hits = _fitting(pattern, known)
+    if not hits and group == "models":
+        hits = [pattern] if family(pattern) else _with_weights(pattern, known)
+    if hits:
+        return hits
+    raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+
+
+def _fitting(pattern: str, known: list[str]) -> list[str]:
+    return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _with_weights(pattern: str, known: list[str]) -> list[str]:
+    base, at, weights = pattern.partition("@")
+    names = known if base == "all" else _fitting(base, known)
+    return [f"{name}@{weights}" for name in names] if at else []
+
+
+def load(group: Group, name: str) -> Any:
+    """Import what a name stands for.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name.
+    """
+    known = entries(group)
+    if name not in known:
+        raise unknown(SINGULAR[group], name, list(known), todo=f"see `brainbench list {group}`")
+    return imported(known[name])
+
+
+def imported(target: str) -> Any:
+    """Attribute behind "module:attribute".
+
+    Raises
+    ------
+    InputError
+        A module that cannot be imported, for example because a library that it needs is not installed,
+        or that has no such attribute.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"{target} cannot be imported ({type(error).__name__}: {error})",
+            allowed="module:attribute, with everything installed that the module needs",
+            todo="install what is missing, or correct the entry of the plug-in",
+        ) from error
+
+
+def family(name: str) -> str | None:
+    """Family that a model's name belongs to: by its beginning, "timm:", or the end of a file, ".onnx"."""
+    for key in entries("families"):
+        if name.startswith(key) or (key.startswith(".") and name.endswith(key)):
+            return key
+    return None
+
+
+def is_file(name: str) -> bool:
+    """Whether a model's name stands for a function in a file, "FILE.py:function"."""
+    return ".py:" in name or name.endswith(".py")
+
+
+def check_file(spec: str) -> tuple[Path, str]:
+    """File and function of "FILE.py:function".
+
+    Raises
+    ------
+    InputError
+        The file is absent, or no function is named.
+    """
+    file, _, attribute = spec.rpartition(":")
+    path = Path(file).expanduser()
+    problem = None
+    if not attribute or path.suffix != ".py":
+        problem = "no function is named"
+    elif not path.is_file():
+        problem = "there is no such file"
+    if problem:
+        raise InputError(
+            f"model {spec!r}: {problem}",
+            allowed="FILE.py:function, where the function returns a model",
+            todo="write for example -m my_model.py:make_model",
+        )
+    return path, attribute
+
+
+def factory_from_file(spec: str) -> Callable[..., Any]:
+    """Function behind "FILE.py:function", for models that live in a user's own file.
+
+    Raises
+    ------
+    InputError
+        The file is absent, or is not named with a function.
+    UnknownNameError
+        The file has no such function.
+    """
+    path, attribute = check_file(spec)
+    module_name = f"brainbench_user_{path.stem}"
+    module_spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if module_spec is None or module_spec.loader is None:
+        raise InputError(
+            f"file {path} cannot be imported", allowed="a Python file", todo="check it"
+        )
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_name] = module  # dataclasses and inspect look the module up there
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]  # half of a module must not be found by the next import
+        raise
+    if not callable(getattr(module, attribute, None)):
+        functions = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        raise unknown(f"function in {path}", attribute, functions, todo=f"define it in {path}")
+    return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
+
+
+__all__ = [
+    "Group",
+    "UnknownNameError",
+    "check_file",
+    "entries",
+    "factory_from_file",
+    "family",
+    "imported",
+    "is_file",
+    "load",
+    "match",
+    "summaries",
+]

@@ -1,0 +1,312 @@
+"""What a benchmark says about a model: a frozen figure with ceiling, interval and provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from brainbench.core.errors import InputError
+from brainbench.core.provenance import Record
+
+COLUMNS = (
+    "model",
+    "weights",
+    "benchmark",
+    "value",
+    "raw",
+    "ceiling",
+    "ci_low",
+    "ci_high",
+    "ci_approximate",
+    "formula",
+    "protocol",
+    "n_units",
+    "n_excluded",
+    "n_stimuli",
+    "partial",
+    "simulated",
+    "reason",
+    "seconds",
+)
+"""Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
+
+
+def are_untrained(weights: str) -> bool:
+    """Whether the name of weights, such as "untrained-0", says that they are seeded random numbers."""
+    return weights.startswith("untrained")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Score:
+    """One model on one benchmark.
+
+    Parameters
+    ----------
+    model, weights, benchmark : str
+        Identities, as "cornet_s@untrained-0", "untrained-0", "Simulated.IT-pls".
+    version : int
+        Version of the benchmark.
+    protocol : str
+        "paper" or "brainscore".
+    value : float or None
+        The figure, by `formula`; never clipped; None with a `reason` where there is none.
+    raw, ceiling : float or None
+        Aggregate before any ceiling, and the noise ceiling that goes with it.
+    ci : (low, high) or None
+        95 % interval of `value`; `ci_method` says how it was made and what was resampled.
+    formula : str
+        Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
+    per_unit : DataArray or None
+        The measure's own figure of each unit, with its coordinates; `units` of its attrs names it. Along
+        `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus`
+        the model's mean d', answer or solution time of each image, with the subject's or brain's beside it.
+        None where a measure has no units, such as similarity.
+    predictions : Dataset or None
+        Held-out predictions and targets, `predicted` and `target`, first dim `sample` with `fold` and
+        `stimulus_id`; further dims as the measure has them: neuroid, time, choice.
+    draws : array or None
+        Bootstrap draws of `value` that the interval was made from; NaN where a draw has no value. Draw k of
+        all measures on the same images with the same seed counts the images alike.
+    figures : dict
+        Further figures of the measure by name, such as a curve over time bins.
+    null : dict or None
+        Permutation null, where it was asked for: kind, n_draws, mean, sd, p, resolution.
+    predictions_file, file : str or None
+        Content name of the stored predictions, and path of the stored score.
+    n_units, n_excluded, n_stimuli : int
+        Units that count, units left out, and stimuli used. A unit is a neuroid, of published dissimilarities
+        a subject; of behavior a cell, image x distractor; of choices and solution times an image.
+    excluded : dict
+        Reason -> how many units are left out for it.
+    partial : bool
+        Only some of the stimuli were used.
+    simulated : bool
+        The brain is simulated.
+    absent : bool
+        There is no value because the data is not on this machine, which is not a failure.
+    inapplicable : bool
+        There is no value because the benchmark has none for this model or protocol, which is not a failure:
+        no layer stands for the region, or the measure is not defined.
+    reason : str or None
+        Why there is no value.
+    record : Record or None
+        Provenance; None only where scoring failed before it could be made.
+    """
+
+    model: str
+    weights: str
+    benchmark: str
+    version: int
+    protocol: str
+    value: float | None
+    raw: float | None = None
+    ceiling: float | None = None
+    error: float | None = None
+    ci: tuple[float, float] | None = None
+    ci_method: str | None = None
+    formula: str = "raw-v1"
+    per_unit: xr.DataArray | None = field(default=None, repr=False)
+    predictions: xr.Dataset | None = field(default=None, repr=False)
+    draws: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    figures: dict[str, Any] = field(default_factory=dict, repr=False)
+    null: dict[str, Any] | None = None
+    predictions_file: str | None = None
+    file: str | None = None
+    n_units: int = 0
+    n_excluded: int = 0
+    n_stimuli: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    partial: bool = False
+    simulated: bool = False
+    absent: bool = False
+    inapplicable: bool = False
+    reason: str | None = None
+    record: Record | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise InputError(
+                f"a score with value={self.value} and reason={self.reason!r}",
+                allowed="a value, or a reason why there is none",
+                todo="give exactly one of them",
+            )
+        figures = {"value": self.value, "raw": self.raw, "ceiling": self.ceiling}
+        low, high = self.ci or (None, None)
+        for name, figure in {**figures, "error": self.error, "ci": low, "ci, high": high}.items():
+            if figure is not None and not math.isfinite(figure):
+                raise InputError(
+                    f"a score with {name}={figure}",
+                    allowed="a finite figure, or None where there is none",
+                    todo="say in `reason` why the value does not exist",
+                )
+
+    @property
+    def failed(self) -> bool:
+        """There is no value, though the data is here and the benchmark applies."""
+        return self.value is None and not self.absent and not self.inapplicable
+
+    @property
+    def ci_approximate(self) -> bool:
+        """The coverage of the interval was not measured, or is not what it should be."""
+        return self.ci is not None and (self.ci_method or "").endswith("approximate")
+
+    @property
+    def untrained(self) -> bool:
+        """The model's weights are seeded random numbers."""
+        return are_untrained(self.weights)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of this score."""
+        return self.record.seconds if self.record else 0.0
+
+    def row(self) -> dict[str, Any]:
+        """Flat summary with the keys `COLUMNS`."""
+        low, high = self.ci or (None, None)
+        flat = {name: getattr(self, name) for name in COLUMNS if name not in ("ci_low", "ci_high")}
+        return {name: {**flat, "ci_low": low, "ci_high": high}[name] for name in COLUMNS}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the predictions, as plain JSON values; `from_json` reads it back.
+
+        A figure per neuroid that does not exist (NaN) is None there.
+        """
+        known = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("per_unit", "predictions", "record")
+        }
+        stored: dict[str, Any] = _plain(
+            {
+                **known,
+                "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
+                "record": None if self.record is None else self.record.model_dump(),
+            }
+        )
+        return stored
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Score:
+        """Rebuild a score from `to_json`."""
+        unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
+        draws = stored.get("draws")
+        return cls(
+            **{
+                **stored,
+                "ci": (ci[0], ci[1]) if ci else None,
+                "per_unit": None if unit is None else _array_from_json(unit),
+                "draws": None if draws is None else _column(draws),
+                "record": None if record is None else Record.model_validate(record),
+            }
+        )
+
+    def recording(self, **known: Any) -> Score:
+        """Return the same score with more in its record, such as its cost; without a record, unchanged."""
+        if self.record is None:
+            return self
+        return replace(self, record=self.record.model_copy(update=known))
+
+
+def failure(
+    *,
+    model: str,
+    weights: str,
+    benchmark: str,
+    version: int,
+    protocol: str,
+    reason: str,
+    **more: Any,
+) -> Score:
+    """Build a Score without a value, for a run that could not be finished."""
+    return Score(
+        model=model,
+        weights=weights,
+        benchmark=benchmark,
+        version=version,
+        protocol=protocol,
+        value=None,
+        reason=reason,
+        **more,
+    )
+
+
+def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
+    along = {str(k): v.values for k, v in array.coords.items() if v.dims == array.dims}
+    return {
+        "dim": str(array.dims[0]),
+        "values": array.values,
+        "coords": along,
+        "attrs": array.attrs,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
+    dim = stored.get("dim", "neuroid")
+    coords = {k: (dim, _column(v)) for k, v in stored["coords"].items()}
+    return xr.DataArray(
+        _column(stored["values"]), dims=(dim,), coords=coords, attrs=stored["attrs"]
+    )
+
+
+def _column(stored: list[Any]) -> npt.NDArray[Any]:
+    return np.array([math.nan if v is None else v for v in stored])
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreSet(Sequence[Score]):
+    """Scores in the order in which they were asked for.
+
+    Parameters
+    ----------
+    scores : tuple of Score
+    """
+
+    scores: tuple[Score, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    @overload
+    def __getitem__(self, index: int) -> Score: ...
+    @overload
+    def __getitem__(self, index: slice) -> ScoreSet: ...
+    def __getitem__(self, index: int | slice) -> Score | ScoreSet:
+        found = self.scores[index]
+        return ScoreSet(found) if isinstance(found, tuple) else found
+
+    @property
+    def failed(self) -> ScoreSet:
+        """Those that have no value though the data is here."""
+        return ScoreSet(tuple(s for s in self.scores if s.failed))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per score, with the columns `COLUMNS`."""
+        return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `to_frame` as CSV, all digits kept."""
+        self.to_frame().to_csv(path, index=False)

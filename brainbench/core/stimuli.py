@@ -1,0 +1,272 @@
+"""Stimulus sets: ids, pictures and metadata, with a digest of every byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image, ImageFile
+
+from brainbench.core.assembly import check_unique, plain
+from brainbench.core.errors import InputError, StimulusError
+
+Picture: TypeAlias = npt.NDArray[np.uint8]
+"""Pixels, shape (height, width, 3), 0 to 255, RGB."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StimulusSet:
+    """Pictures with ids and metadata; pixels are read one at a time.
+
+    Parameters
+    ----------
+    identifier : str
+        Name of the set.
+    metadata : DataFrame
+        One row per stimulus, with the column `stimulus_id` and whatever else is known (`object_name`, ...).
+    read : callable
+        `read(row)` gives the pixels of one stimulus: uint8, shape (height, width, 3).
+    rows : sequence of int
+        For each stimulus, what `read` takes.
+    degrees : float or None
+        Width of the picture in degrees of visual angle.
+    """
+
+    identifier: str
+    metadata: pd.DataFrame
+    read: Callable[[int], Picture] = field(repr=False)
+    rows: tuple[int, ...] = field(repr=False)
+    degrees: float | None = None
+
+    def __post_init__(self) -> None:
+        if "stimulus_id" not in self.metadata.columns:
+            raise InputError(
+                f"stimulus set {self.identifier!r} has the columns {list(self.metadata.columns)}",
+                allowed="a column 'stimulus_id' among them",
+                todo="name the column that identifies a picture 'stimulus_id'",
+            )
+        if not len(self.metadata):
+            raise InputError(
+                f"stimulus set {self.identifier!r} is empty",
+                allowed="at least one picture",
+                todo="check the folder or the selection that made it",
+            )
+        if len(self.rows) != len(self.metadata):
+            raise InputError(
+                f"stimulus set {self.identifier!r} with {len(self.rows)} rows for "
+                f"{len(self.metadata)} stimuli",
+                allowed="one row per stimulus",
+                todo="build it with from_arrays or from_files",
+            )
+        check_unique(self.ids, key="stimulus_id", name=f"stimulus set {self.identifier!r}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Stimulus ids, in order."""
+        return tuple(str(i) for i in self.metadata["stimulus_id"])
+
+    def picture(self, index: int) -> Picture:
+        """Pixels of the stimulus at `index`, uint8, shape (height, width, 3).
+
+        Raises
+        ------
+        StimulusError
+            Pixels that are not of this type and shape, or of zero size.
+        """
+        pixels = np.asarray(self.read(self.rows[index]))
+        if (
+            pixels.dtype != np.uint8
+            or pixels.ndim != 3
+            or pixels.shape[2] != 3
+            or 0 in pixels.shape
+        ):
+            raise StimulusError(
+                f"stimulus {self.ids[index]!r} has pixels of type {pixels.dtype} and shape {pixels.shape}",
+                allowed="uint8 pixels of shape (height, width, 3), neither of them zero",
+                todo="convert the picture to 8-bit RGB",
+            )
+        return pixels
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of each stimulus: its id, shape and pixels."""
+        return tuple(_digest(self.ids[i], self.picture(i)) for i in range(len(self)))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the set: every id and pixel, in order."""
+        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
+
+    def coordinates(self) -> dict[str, npt.NDArray[Any]]:
+        """Metadata columns as coordinates for the `stimulus` dim of an assembly."""
+        return {str(key): plain(self.metadata[key]) for key in self.metadata.columns}
+
+    def take(self, indices: Sequence[int]) -> StimulusSet:
+        """Stimuli at `indices`, in that order."""
+        return replace(
+            self,
+            metadata=self.metadata.iloc[list(indices)].reset_index(drop=True),
+            rows=tuple(self.rows[i] for i in indices),
+        )
+
+    def limit(self, n: int) -> StimulusSet:
+        """At most `n` stimuli, taken in turn from each object where there are objects."""
+        if n < 1:
+            raise InputError(f"a limit of {n} stimuli", allowed="1 or more", todo="give --limit N")
+        if n >= len(self):
+            return self
+        if "object_name" not in self.metadata.columns:
+            return self.take(range(n))
+        rank = self.metadata.groupby("object_name", sort=False).cumcount().to_numpy()
+        chosen = np.sort(np.argsort(rank, kind="stable")[:n])
+        return self.take([int(i) for i in chosen])
+
+
+def _digest(stimulus_id: str, pixels: Picture) -> str:
+    hasher = hashlib.sha256(f"{stimulus_id}|{pixels.shape}|".encode())
+    hasher.update(np.ascontiguousarray(pixels).tobytes())
+    return hasher.hexdigest()
+
+
+def from_arrays(
+    identifier: str,
+    pictures: Sequence[Picture] | Picture,
+    *,
+    ids: Sequence[str],
+    metadata: Mapping[str, npt.ArrayLike] | None = None,
+    degrees: float | None = None,
+) -> StimulusSet:
+    """Build a stimulus set from pixels in memory (or memory-mapped).
+
+    Parameters
+    ----------
+    identifier : str
+        Name of the set.
+    pictures : sequence of array, or array of shape (n, height, width, 3)
+        uint8 pixels.
+    ids : sequence of str
+        One per picture.
+    metadata : mapping of str to array, optional
+        Further columns, one entry per picture.
+    degrees : float, optional
+        Width in degrees of visual angle.
+
+    Raises
+    ------
+    InputError
+        Numbers of pictures, ids and metadata rows that differ; duplicate ids.
+    """
+    return _build(identifier, len(pictures), lambda row: pictures[row], ids, metadata, degrees)
+
+
+def _build(
+    identifier: str,
+    n: int,
+    read: Callable[[int], Picture],
+    ids: Sequence[str],
+    metadata: Mapping[str, npt.ArrayLike] | None,
+    degrees: float | None,
+) -> StimulusSet:
+    columns = {
+        "stimulus_id": plain(list(ids)),
+        **{k: plain(v) for k, v in (metadata or {}).items()},
+    }
+    lengths = {"pictures": n, **{k: len(v) for k, v in columns.items()}}
+    if len(set(lengths.values())) != 1:
+        raise InputError(
+            f"stimulus set {identifier!r} with "
+            + ", ".join(f"{v} {k}" for k, v in lengths.items()),
+            allowed="as many ids and metadata entries as pictures",
+            todo="check which of them is short",
+        )
+    return StimulusSet(
+        identifier=identifier,
+        metadata=pd.DataFrame(columns),
+        read=read,
+        rows=tuple(range(n)),
+        degrees=degrees,
+    )
+
+
+def from_files(
+    identifier: str,
+    paths: Sequence[Path],
+    *,
+    ids: Sequence[str] | None = None,
+    metadata: Mapping[str, npt.ArrayLike] | None = None,
+    degrees: float | None = None,
+) -> StimulusSet:
+    """Build a stimulus set from image files, which are read when they are needed.
+
+    Parameters
+    ----------
+    identifier : str
+        Name of the set.
+    paths : sequence of Path
+        Files that Pillow reads; 8-bit gray and RGB, with or without transparency.
+    ids : sequence of str, optional
+        One per file; the file names without suffix when not given.
+    metadata, degrees
+        As in `from_arrays`.
+
+    Raises
+    ------
+    StimulusError
+        When a picture is asked for: a file that is absent, damaged, or of another color mode.
+    """
+    files = [Path(path) for path in paths]
+    names = list(ids) if ids is not None else [path.stem for path in files]
+    return _build(
+        identifier, len(files), lambda row: read_picture(files[row]), names, metadata, degrees
+    )
+
+
+def read_picture(path: Path) -> Picture:
+    """Pixels of an image file, uint8, shape (height, width, 3).
+
+    Raises
+    ------
+    StimulusError
+        A file that is absent, empty, damaged or cut short, or whose color mode has no plain reading
+        as 8-bit RGB (16-bit, CMYK).
+    """
+    try:
+        with Image.open(path) as image:
+            _check_mode(image, path)
+            shown: Image.Image = image
+            if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+                gray = Image.new("RGBA", image.size, (128, 128, 128, 255))  # as on an empty screen
+                shown = Image.alpha_composite(gray, image.convert("RGBA"))
+            return np.asarray(shown.convert("RGB"), dtype=np.uint8)
+    except StimulusError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything for a damaged file
+        raise StimulusError(
+            f"image {path} cannot be read ({error})",
+            allowed="a whole image file that Pillow can read (PNG, JPEG, ...)",
+            todo="replace the file or take it out of the set",
+        ) from error
+
+
+def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
+    # Pillow opens 16-bit color as 8-bit RGB without a word; only the way it decodes tells.
+    decoding = [
+        tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
+    ]
+    deep = any(";16" in str(raw) for raw in decoding)
+    if deep or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
+        raise StimulusError(
+            f"image {path} has the color mode {image.mode!r}" + (" with 16 bits" if deep else ""),
+            allowed="8-bit gray or RGB, with or without transparency",
+            todo="convert it to 8-bit RGB; the conversion is a choice that must be yours",
+        )

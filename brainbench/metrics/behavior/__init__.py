@@ -1,0 +1,1 @@
+"""Agreement of choices: I2n and image-level choices."""

@@ -1,0 +1,345 @@
+"""Trials of a subject that chooses between two objects: names to numbers, shares, halves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from brainbench.core.errors import InputError
+
+__all__ = [
+    "Trials",
+    "check_no_gaps",
+    "encode",
+    "fraction_correct",
+    "halves",
+    "halves_of_cells",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trials:
+    """Two-alternative choices as numbers: one entry per trial.
+
+    Parameters
+    ----------
+    image, distractor : array of int, trial
+        Rows of `images` and of `objects`.
+    correct : array of bool, trial
+        The object that the image shows was chosen.
+    truth : array of int, image
+        Row of `objects` that each image shows.
+    images, objects : tuple of str
+        What the numbers stand for.
+    """
+
+    image: IntArray
+    distractor: IntArray
+    correct: NDArray[np.bool_]
+    truth: IntArray
+    images: tuple[str, ...]
+    objects: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def encode(
+    stimulus_id: ArrayLike,
+    truth: ArrayLike,
+    distractor: ArrayLike,
+    choice: ArrayLike,
+    *,
+    images: Sequence[str] | None = None,
+    objects: Sequence[str] | None = None,
+) -> Trials:
+    """Turn trials by name into trials by number.
+
+    Parameters
+    ----------
+    stimulus_id, truth, distractor, choice : array of str, trial
+        Image, object that it shows, the other object on offer, and the one that was chosen.
+    images, objects : sequence of str, optional
+        Their order. Sorted names of those that occur when not given; images and objects without any trial
+        may be among them, but every image needs a trial to say what it shows.
+
+    Raises
+    ------
+    InputError
+        No trial; columns of different lengths; None or NaN in place of a name; a distractor that is the
+        truth; a choice that is neither; an image with two truths; a name that is not among those given, or
+        an image without a trial.
+
+    Examples
+    --------
+    >>> trials = encode(["a", "a", "b"], ["cat", "cat", "dog"], ["dog", "dog", "cat"], ["cat", "dog", "dog"])
+    >>> trials.correct.tolist(), trials.truth.tolist()
+    ([True, False, True], [0, 1])
+    """
+    columns = {
+        "stimulus_id": stimulus_id,
+        "truth": truth,
+        "distractor": distractor,
+        "choice": choice,
+    }
+    lengths = {name: np.size(cast(Any, values)) for name, values in columns.items()}
+    if len(set(lengths.values())) != 1 or not lengths["choice"]:
+        raise InputError(
+            "trials with " + ", ".join(f"{n} {name}" for name, n in lengths.items()),
+            allowed="one of each for every trial, and at least one trial",
+            todo="take all columns from one table of trials",
+        )
+    check_no_gaps(columns)
+    known_images, image = _codes(columns.pop("stimulus_id"), images, "stimulus_id")
+    known = tuple(objects) if objects is not None else _all_names(columns.values())
+    shown, other, chosen = (_codes(given, known, what)[1] for what, given in columns.items())
+    _check_choices(shown, other, chosen, known)
+    return Trials(
+        image=image,
+        distractor=other,
+        correct=chosen == shown,
+        truth=_truths(image, shown, known_images, known),
+        images=known_images,
+        objects=known,
+    )
+
+
+def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> None:
+    """Refuse columns with None or NaN in place of a name.
+
+    Parameters
+    ----------
+    columns : mapping of str to array, trial
+        By name, all of one length.
+    what : str
+        What their rows are.
+
+    Raises
+    ------
+    InputError
+        A name that is missing; how many there are in each column.
+
+    Examples
+    --------
+    >>> check_no_gaps({"choice": ["cat", "dog"]})
+    """
+    gaps = {name: _absent(values) for name, values in columns.items()}
+    counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
+    if counts:
+        several = ", ".join(f"{count} without {name}" for name, count in counts.items())
+        column = next(iter(counts))
+        raise InputError(
+            f"{several} among {gaps[column].size} {what}, first in row {gaps[column].argmax()}",
+            allowed=f"a name in each of {', '.join(columns)}",
+            todo=f"leave these {what} out (table.dropna(subset={list(counts)})), or set the names",
+        )
+
+
+def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatArray:
+    """Share of trials in which the object that was shown was chosen.
+
+    Parameters
+    ----------
+    trials : Trials
+        All trials.
+    rows : array of int or bool, optional
+        Which of them count.
+
+    Returns
+    -------
+    array, image x object
+        NaN where there are no trials, and where the distractor would be the object itself.
+
+    Examples
+    --------
+    >>> trials = encode(["a", "a", "b"], ["cat", "cat", "dog"], ["dog", "dog", "cat"], ["cat", "dog", "dog"])
+    >>> fraction_correct(trials)
+    array([[nan, 0.5],
+           [1. , nan]])
+    """
+    shape = len(trials.images), len(trials.objects)
+    cell = trials.image * shape[1] + trials.distractor
+    correct = trials.correct
+    if rows is not None:
+        cell, correct = cell[rows], correct[rows]
+    count = np.bincount(cell, minlength=shape[0] * shape[1])
+    right = np.bincount(cell, weights=correct, minlength=shape[0] * shape[1])
+    return cast(FloatArray, (right / np.where(count, count, np.nan)).reshape(shape))
+
+
+def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray]]:
+    """Random halves of all trials, as Brain-Score 2.4.2 draws them.
+
+    Parameters
+    ----------
+    n_trials : int
+        Number of trials; the halves depend on nothing else.
+    n_splits : int
+        How many pairs of halves, from one stream.
+
+    Returns
+    -------
+    list of (rows, rows)
+        The first half has floor(n / 2) trials.
+
+    Raises
+    ------
+    InputError
+        Fewer than two trials.
+
+    Examples
+    --------
+    >>> [one.tolist() for one in halves(5)[0]]
+    [[2, 0], [1, 3, 4]]
+    """
+    _check_halves(n_trials)
+    # NumPy's legacy stream, seed 0: the figures of Brain-Score's users are made of these halves.
+    random = np.random.RandomState(0)
+    drawn = []
+    for _ in range(n_splits):
+        order = np.arange(n_trials)
+        random.shuffle(order)
+        drawn.append((order[: n_trials // 2], order[n_trials // 2 :]))
+    return drawn
+
+
+def halves_of_cells(
+    trials: Trials, *, n_splits: int = 10, seed: int = 0
+) -> list[tuple[IntArray, IntArray]]:
+    """Random halves of the trials of each image and distractor: no cell is in one half alone.
+
+    Parameters
+    ----------
+    trials : Trials
+        All trials.
+    n_splits : int
+        How many pairs of halves.
+    seed : int
+        Of a numpy Generator.
+
+    Returns
+    -------
+    list of (rows, rows)
+        Of an odd number of trials, either half has one more, at random. A single trial is in one half.
+
+    Raises
+    ------
+    InputError
+        Fewer than two trials.
+
+    Examples
+    --------
+    >>> trials = encode(["a"] * 4, ["cat"] * 4, ["dog"] * 4, ["cat", "dog"] * 2)
+    >>> [len(one) for one in halves_of_cells(trials, n_splits=1)[0]]
+    [2, 2]
+    """
+    _check_halves(len(trials))
+    rng = np.random.default_rng(seed)
+    cell = trials.image * len(trials.objects) + trials.distractor
+    drawn = []
+    for _ in range(n_splits):
+        order = rng.permutation(len(cell))
+        order = order[np.argsort(cell[order], kind="stable")]
+        first = np.flatnonzero(np.diff(cell[order], prepend=-1))
+        size = np.diff(first, append=len(order))
+        start = np.repeat(first - rng.integers(2, size=len(first)), size)
+        second = (np.arange(len(order)) - start) % 2 == 1
+        drawn.append((order[~second], order[second]))
+    return drawn
+
+
+def _all_names(columns: Iterable[ArrayLike]) -> tuple[str, ...]:
+    found = [name for one in columns for name in pd.unique(_names(one))]
+    return tuple(sorted({str(name) for name in found}))
+
+
+def _codes(
+    values: ArrayLike, known: Sequence[str] | None, what: str
+) -> tuple[tuple[str, ...], IntArray]:
+    """Names in their order, and the row of each value among them."""
+    given = values.dtype if isinstance(values, pd.Series) else getattr(values, "dtype", None)
+    if isinstance(given, pd.CategoricalDtype):  # already numbers: only the few names are looked up
+        coded = values.cat if isinstance(values, pd.Series) else values
+        codes, found = np.asarray(cast(Any, coded).codes), given.categories.to_numpy(object)
+        used = np.unique(codes)
+    else:
+        codes, found = pd.factorize(_names(values))
+        used = np.arange(len(found))
+    names = tuple(str(one) for one in (np.sort(found[used]) if known is None else known))
+    place = {name: row for row, name in enumerate(names)}
+    strange = [str(found[row]) for row in used if str(found[row]) not in place]
+    if strange:
+        raise InputError(
+            f"trials with the {what} {strange[0]!r}",
+            allowed="names among the images and objects that were given",
+            todo="take trials and stimuli from the same data set",
+        )
+    table = np.full(len(found), -1, dtype=np.intp)
+    table[used] = [place[str(found[row])] for row in used]
+    return names, table[codes]
+
+
+def _absent(values: ArrayLike) -> NDArray[np.bool_]:
+    coded = isinstance(values, pd.Series | pd.Categorical)  # their names need not be written out
+    return np.asarray(pd.isna(cast(Any, values) if coded else _names(values)))
+
+
+def _names(values: ArrayLike) -> NDArray[Any]:
+    return np.asarray(values, dtype=object)
+
+
+def _check_choices(
+    shown: IntArray, other: IntArray, chosen: IntArray, objects: tuple[str, ...]
+) -> None:
+    same = np.flatnonzero(shown == other)
+    neither = np.flatnonzero((chosen != shown) & (chosen != other))
+    for rows, problem in ((same, "the distractor is the truth"), (neither, "neither was chosen")):
+        if len(rows):
+            first = rows[0]
+            raise InputError(
+                f"{len(rows)} trials where {problem}, first in row {first}: truth "
+                f"{objects[shown[first]]}, distractor {objects[other[first]]}, "
+                f"choice {objects[chosen[first]]}",
+                allowed="a choice between the object that is shown and another",
+                todo="leave these trials out, or correct them",
+            )
+
+
+def _truths(
+    image: IntArray, shown: IntArray, images: tuple[str, ...], objects: tuple[str, ...]
+) -> IntArray:
+    truth = np.full(len(images), -1, dtype=np.intp)
+    truth[image] = shown
+    if (truth < 0).any():
+        raise InputError(
+            f"{int((truth < 0).sum())} images without a trial, first {images[int(np.argmin(truth))]!r}",
+            allowed="at least one trial of every image, which says what it shows",
+            todo="give images= only those that have trials",
+        )
+    wrong = np.flatnonzero(truth[image] != shown)
+    if len(wrong):
+        row = wrong[0]
+        both = f"{objects[shown[row]]} and {objects[truth[image[row]]]}"
+        raise InputError(
+            f"image {images[image[row]]!r} shows {both}",
+            allowed="one object for every image",
+            todo="give images of different objects different ids",
+        )
+    return truth
+
+
+def _check_halves(n_trials: int) -> None:
+    if n_trials < 2:
+        raise InputError(
+            f"{n_trials} trials to cut into halves",
+            allowed="at least two",
+            todo="report the raw score: without repeated trials there is no ceiling",
+        )

@@ -1,0 +1,1 @@
+"""Signal power and CC_norm."""

@@ -1,0 +1,377 @@
+"""Explainable variance: how much of what is reproducible in a neuron's response a model predicts.
+
+Of the variance of a response averaged over N trials, the signal power SP is what trials have in
+common; the rest is noise that no model can predict. With R the trials (N x T stimuli), y their mean
+and p the prediction::
+
+    SP      = (Var(sum_n R_n) - sum_n Var(R_n)) / (N (N - 1))      over stimuli, ddof 1
+    CC_abs  = Cov(y, p) / sqrt(Var(y) Var(p))                      over stimuli, ddof 0
+    CC_max  = sqrt(SP / Var(y))                                    the most that CC_abs reaches
+    CC_norm = Cov(y, p) / sqrt(SP Var(p)) = CC_abs / CC_max
+    SPE     = (Var(y) - Var(y - p)) / SP                           ddof 1
+
+The measure is CC_norm^2, averaged over neurons. `schoppe` takes all of it from one set of stimuli;
+`paper` takes CC_abs from the test stimuli and CC_max from all stimuli.
+
+SP is unbiased, so where there is no signal it is below 0 as often as above. There CC_max is 0 and
+CC_norm does not exist (NaN): the neuron is left out and counted. Squaring rewards a prediction that
+is wrong in sign, and chance is not 0 but 1 / ((T - 1) CC_max^2): look at CC_norm with its sign too.
+
+References
+----------
+Sahani & Linden 2003 (signal power); Hsu, Borst & Theunissen 2004; Schoppe, Harper, Willmore, King &
+Schnupp 2016 (CC_norm), whose published code mixes ddof as above; Zhang et al. 2020, appendix C.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.explained_variance.signal_power import (
+    Power,
+    as_counts,
+    centered,
+    first_trials,
+    mean_response,
+    signal_power,
+    to_ddof_1,
+    weighted_mean,
+    weighted_variance,
+)
+
+__all__ = ["Explained", "Jackknife", "chance_level", "explained", "jackknife", "paper", "schoppe"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_EPS = float(np.finfo(np.float64).eps)
+FEW_TRIALS = "fewer than two trials of some stimulus"
+NO_POWER = "signal power not above 0"
+NO_VARIANCE = "constant response to these stimuli"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a prediction explains of each neuroid.
+
+    Attributes
+    ----------
+    cc_abs : array, ([draw,] neuroid)
+        Pearson correlation of prediction and mean response; 0 for a constant prediction.
+    cc_max : array, ([draw,] neuroid)
+        See `Power`.
+    cc_norm : array, ([draw,] neuroid)
+        With its sign; NaN where SP is not above 0; can exceed 1.
+    spe : array, ([draw,] neuroid)
+        Signal power explained: 1 for the expected response itself, 0 for any constant, below 0 for
+        a prediction in wrong units. Where SP < 0 it is the ratio of the formula and says nothing.
+    covariance, variance, variance_predicted : array, ([draw,] neuroid)
+        Cov(y, p), Var(y) and Var(p) over these stimuli, ddof 0.
+    power : Power
+        What it was normalized by.
+    n_stimuli : int
+        T.
+    constant : array of bool, neuroid
+        The prediction is the same for all stimuli: CC_abs and CC_norm, 0/0, count as 0.
+    """
+
+    cc_abs: FloatArray
+    cc_max: FloatArray
+    cc_norm: FloatArray
+    spe: FloatArray
+    covariance: FloatArray
+    variance: FloatArray
+    variance_predicted: FloatArray
+    power: Power
+    n_stimuli: int
+    constant: BoolArray
+
+    @property
+    def score(self) -> FloatArray:
+        """CC_norm^2 of each neuroid; NaN where it is left out."""
+        return self.cc_norm**2
+
+    @property
+    def value(self) -> FloatArray:
+        """Mean CC_norm^2 over the neuroids that have one; NaN where none has."""
+        there = ~np.isnan(self.score)
+        count = there.sum(axis=-1)
+        total = np.where(there, self.score, 0.0).sum(axis=-1)
+        return cast(FloatArray, total / np.where(count > 0, count, np.nan))
+
+    @property
+    def reason(self) -> NDArray[np.str_]:
+        """Why a neuroid is left out, or counts as 0; empty for the others, ([draw,] neuroid)."""
+        power = np.broadcast_to(self.power.power, self.cc_norm.shape)
+        return np.select(
+            [
+                np.broadcast_to(self.power.n_trials < 2, power.shape),
+                ~(power > 0),
+                np.isnan(self.cc_norm),
+                np.broadcast_to(self.constant, power.shape),
+            ],
+            [FEW_TRIALS, NO_POWER, NO_VARIANCE, "constant prediction, counts as 0"],
+            "",
+        )
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Reason -> how many neuroids are left out."""
+        reasons, counts = np.unique(self.reason[np.isnan(self.cc_norm)], return_counts=True)
+        return dict(zip(reasons.tolist(), counts.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """CC_norm, CC_abs and CC_max with each trial left out in turn.
+
+    Attributes
+    ----------
+    cc_norm, cc_abs, cc_max : array, trial x neuroid
+        NaN where the neuroid has no such trial, or one trial is left.
+    estimate, error : array, neuroid
+        Of CC_norm: N times the figure of all trials less N - 1 times the mean of these, and the
+        standard error sqrt((N - 1) mean squared deviation). NaN where a figure is.
+    """
+
+    cc_norm: FloatArray
+    cc_abs: FloatArray
+    cc_max: FloatArray
+    estimate: FloatArray
+    error: FloatArray
+
+
+def schoppe(trials: NDArray[Any], predicted: NDArray[Any]) -> Explained:
+    """Explainable variance on one set of stimuli (Schoppe et al. 2016).
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses; NaN where a trial is missing (see `first_trials`).
+    predicted : array, stimulus x neuroid
+        Predictions for the same stimuli, in any unit: only SPE looks at their scale.
+
+    Returns
+    -------
+    Explained
+
+    Raises
+    ------
+    InputError
+        Shapes that do not match, one stimulus, fewer than two trials for every neuroid, inf, or NaN
+        in the predictions.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.standard_normal((500, 3))
+    >>> trials = signal + rng.standard_normal((10, 500, 3))
+    >>> schoppe(trials, 5 * signal).score.round(1)
+    array([1., 1., 1.])
+    """
+    return explained(predicted, mean_response(trials), _repeated(signal_power(trials)))
+
+
+def paper(trials: NDArray[Any], predicted: NDArray[Any], test: ArrayLike) -> Explained:
+    """Explainable variance on test stimuli, normalized by all stimuli (Zhang et al. 2020, C.4).
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses to ALL stimuli; NaN where a trial is missing.
+    predicted : array, test stimulus x neuroid
+        Predictions for the test stimuli.
+    test : array of int, test stimulus
+        Their rows among all stimuli.
+
+    Returns
+    -------
+    Explained
+        CC_abs, SPE and variances over the test stimuli, SP and CC_max over all.
+
+    Raises
+    ------
+    InputError
+        As `schoppe`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.standard_normal((500, 3))
+    >>> trials = signal + rng.standard_normal((10, 500, 3))
+    >>> paper(trials, signal[:100], np.arange(100)).score.round(1)
+    array([1., 1., 1.])
+    """
+    rows = np.asarray(test, dtype=np.intp).ravel()
+    y = mean_response(trials)
+    if rows.size and not 0 <= rows.min() <= rows.max() < len(y):
+        raise InputError(
+            f"test rows from {rows.min()} to {rows.max()} of {len(y)} stimuli",
+            allowed=f"0 to {len(y) - 1}",
+            todo="give the rows of the test stimuli among all stimuli of the trials",
+        )
+    return explained(predicted, y[rows], _repeated(signal_power(trials)))
+
+
+def explained(
+    predicted: NDArray[Any],
+    observed: NDArray[Any],
+    power: Power,
+    *,
+    counts: FloatArray | None = None,
+) -> Explained:
+    """Relate a prediction to a mean response and its signal power.
+
+    Parameters
+    ----------
+    predicted, observed : array, stimulus x neuroid
+        Prediction p and mean response y on the same stimuli.
+    power : Power
+        From `signal_power`, of these or of more stimuli.
+    counts : array, draw x stimulus, optional
+        How often each stimulus counts in each bootstrap draw.
+
+    Returns
+    -------
+    Explained
+        With an axis `draw` in front where `counts` is given. In a draw without any variance of the
+        response CC_abs is NaN.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not match, fewer than two stimuli, inf, or NaN in the predictions.
+
+    Examples
+    --------
+    >>> trials = np.array([[[0.0], [1.0], [5.0]], [[0.0], [1.0], [5.0]]])
+    >>> y, known = mean_response(trials), signal_power(trials)
+    >>> bool(np.isclose(explained(-y, y, known).cc_abs, -1.0).all())
+    True
+    """
+    p, y = _as_pair(predicted, observed, power)
+    weights = as_counts(counts, len(y))
+    constant = np.ptp(p, axis=0) <= 16 * _EPS * np.abs(p).max(axis=0)
+    p, y = np.where(constant, 0.0, p - p.mean(axis=0)), centered(y)
+    var_p, var_y = weighted_variance(p, weights), weighted_variance(y, weights)
+    cov = weighted_mean(p * y, weights) - weighted_mean(p, weights) * weighted_mean(y, weights)
+    size = np.sqrt(np.where(var_p > 0, var_p, 1.0)) * np.sqrt(np.where(var_y > 0, var_y, np.nan))
+    cc_abs = np.where(var_p > 0, cov, 0.0) / size
+    common = np.where(power.power == 0, np.nan, power.power)
+    spe = (2.0 * cov - var_p) * to_ddof_1(weights) / common  # Var(y) - Var(y - p)
+    cc_max = power.cc_max
+    cc_norm = cc_abs / np.where(cc_max > 0, cc_max, np.nan)
+    if counts is None:
+        cc_abs, cc_norm, spe, cov, var_y, var_p = (
+            one[0] for one in (cc_abs, cc_norm, spe, cov, var_y, var_p)
+        )
+    return Explained(cc_abs, cc_max, cc_norm, spe, cov, var_y, var_p, power, len(y), constant)
+
+
+def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
+    """Leave each trial out in turn (protocol `schoppe`).
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses; NaN where a trial is missing.
+    predicted : array, stimulus x neuroid
+        Predictions for the same stimuli.
+
+    Raises
+    ------
+    InputError
+        As `schoppe`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.standard_normal((200, 1))
+    >>> found = jackknife(signal + rng.standard_normal((8, 200, 1)), signal)
+    >>> found.cc_norm.shape, bool(0 < found.error[0] < 0.1)
+    ((8, 1), True)
+    """
+    whole = schoppe(trials, predicted)
+    used, n_trials = first_trials(trials)
+    there = np.arange(len(used))[:, None] < n_trials
+    fewer = (np.delete(used, k, axis=0) for k in range(len(used)))
+    found = [explained(predicted, mean_response(R), signal_power(R)) for R in fewer]
+    norm, absolute, most = (
+        np.where(there, [getattr(one, name) for one in found], np.nan)
+        for name in ("cc_norm", "cc_abs", "cc_max")
+    )
+    n = np.where(n_trials > 1, n_trials, np.nan)
+    mean = np.where(there, norm, 0.0).sum(axis=0) / n
+    spread = np.where(there, (norm - mean) ** 2, 0.0).sum(axis=0)
+    return Jackknife(
+        norm,
+        absolute,
+        most,
+        estimate=n * whole.cc_norm - (n - 1) * mean,
+        error=np.sqrt((n - 1) / n * spread),
+    )
+
+
+def chance_level(n_stimuli: int, cc_max: ArrayLike) -> FloatArray:
+    """Mean CC_norm^2 of a prediction that has nothing to do with the response.
+
+    Parameters
+    ----------
+    n_stimuli : int
+        T, stimuli that the prediction is tested on.
+    cc_max : float or array, neuroid
+        CC_max.
+
+    Returns
+    -------
+    array
+        1 / ((T - 1) CC_max^2); NaN where CC_max is 0.
+
+    Examples
+    --------
+    >>> float(chance_level(65, 0.5))
+    0.0625
+    """
+    most = np.asarray(cc_max, dtype=np.float64) ** 2
+    return 1.0 / ((n_stimuli - 1) * np.where(most > 0, most, np.nan))
+
+
+# --- inside --------------------------------------------------------------------------------------
+
+
+def _repeated(power: Power) -> Power:
+    if not (power.n_trials >= 2).any():
+        raise InputError(
+            f"at most {power.n_trials.max()} trial of every stimulus",
+            allowed="two or more trials of each stimulus",
+            todo="keep the single trials; without repeats report predictivity, not CC_norm",
+        )
+    return power
+
+
+def _as_pair(
+    predicted: NDArray[Any], observed: NDArray[Any], power: Power
+) -> tuple[FloatArray, FloatArray]:
+    p, y = np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
+    n = power.power.shape[-1]
+    if p.shape != y.shape or p.ndim != 2 or p.shape[1] != n or len(p) < 2:
+        raise InputError(
+            f"predictions of shape {p.shape} for responses of shape {y.shape} and {n} neuroids",
+            allowed=f"equal shapes, stimulus x {n}, at least two stimuli",
+            todo="align both by stimulus_id and neuroid_id",
+        )
+    bad = ~np.isfinite(p)
+    if bad.any():
+        stimulus, neuroid = np.argwhere(bad)[0]
+        raise InputError(
+            f"{p[stimulus, neuroid]} in the prediction of neuroid {neuroid} for the stimulus in row "
+            f"{stimulus}; {int(bad.sum())} values in all",
+            allowed="finite predictions",
+            todo="look at the model's responses to that stimulus",
+        )
+    return p, y

@@ -1,0 +1,1 @@
+"""Linear maps from features to responses: PLS, ridge, least squares, single units."""

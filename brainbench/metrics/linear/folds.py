@@ -1,0 +1,136 @@
+"""What linear maps share: checked responses and splits, responses centered over training stimuli."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.gram import Gram
+
+__all__ = ["Split", "center", "check_responses", "check_split", "shape_of", "train_product"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+Split: TypeAlias = tuple[IntArray, IntArray]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Responses less their mean over stimuli, and the mean; of a constant neuroid exactly 0 is left.
+
+    Parameters
+    ----------
+    Y : array, stimulus x neuroid
+        Responses to the training stimuli.
+
+    Examples
+    --------
+    >>> centered, mean = center(np.array([[0.1, 1.0], [0.1, 3.0]]))
+    >>> centered.tolist(), mean.tolist()
+    ([[0.0, -1.0], [0.0, 1.0]], [0.1, 2.0])
+    """
+    mean = Y.mean(axis=0)
+    centered = Y - mean
+    constant = np.abs(centered).max(axis=0) <= 10 * _EPS * np.abs(Y).max(axis=0)
+    return np.where(constant, 0.0, centered), mean
+
+
+def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
+    """X'X of the centered training stimuli: all stimuli less the others, or the sum itself.
+
+    Parameters
+    ----------
+    X : array, stimulus x feature
+        Features, centered anywhere.
+    C : array, feature x feature
+        X'X over all stimuli.
+    rows : array of int
+        Training stimuli.
+    mean : array, feature
+        Their mean.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [2.0], [9.0]])
+    >>> train_product(X, X.T @ X, np.array([0, 1]), np.array([1.0])).tolist()
+    [[2.0]]
+    """
+    others = np.setdiff1d(np.arange(len(X)), rows)
+    if len(others) > len(rows):
+        centered = X[rows] - mean
+        return centered.T @ centered
+    return C - X[others].T @ X[others] - len(rows) * np.outer(mean, mean)
+
+
+def shape_of(features: NDArray[Any] | Gram) -> tuple[int, int]:
+    """Stimuli and features."""
+    if isinstance(features, Gram):
+        return features.n_stimuli, features.n_features
+    return features.shape[0], features.shape[1]
+
+
+def check_responses(Y: NDArray[Any], n: int) -> FloatArray:
+    """Finite responses, stimulus x neuroid, in float64.
+
+    Raises
+    ------
+    InputError
+        Another number of stimuli than n, another number of dimensions, no neuroid; NaN or inf.
+    """
+    Y = np.asarray(Y, dtype=np.float64)
+    if Y.ndim != 2 or len(Y) != n or Y.shape[1] < 1:
+        raise InputError(
+            f"responses of shape {Y.shape} for features of {n} stimuli",
+            allowed=f"({n}, number of neuroids)",
+            todo="align model and brain by stimulus_id and average over repetitions and time",
+        )
+    bad = ~np.isfinite(Y)
+    if bad.any():
+        stimulus, neuroid = np.argwhere(bad)[0]
+        raise InputError(
+            f"{Y[stimulus, neuroid]} in the response of neuroid {neuroid} to the stimulus in row "
+            f"{stimulus}; {int(bad.any(axis=0).sum())} of {Y.shape[1]} neuroids have such values",
+            allowed="finite responses",
+            todo="leave out those neuroids or stimuli and count them as excluded",
+        )
+    return Y
+
+
+def check_split(split: Split, n: int, *, least: int = 0) -> Split:
+    """Row numbers of training and held-out stimuli, as integers.
+
+    Parameters
+    ----------
+    split : (train, test)
+        Row numbers.
+    n : int
+        Number of stimuli.
+    least : int
+        Training stimuli that a map needs.
+
+    Raises
+    ------
+    InputError
+        A row that does not exist, that is repeated or that is in both; no held-out row; fewer training
+        rows than `least`.
+    """
+    train, test = (np.asarray(rows, dtype=np.intp).ravel() for rows in split)
+    rows = np.concatenate([train, test])
+    if len(np.unique(rows)) < len(rows) or not len(test) or rows.min() < 0 or rows.max() >= n:
+        raise InputError(
+            f"a split of {len(train)} training and {len(test)} held-out rows "
+            f"of which {len(rows) - len(np.unique(rows))} are repeated",
+            allowed=f"row numbers from 0 to {n - 1}, each once, in train or in test",
+            todo="make the splits with brainbench.stats.splits",
+        )
+    if len(train) < least:
+        raise InputError(
+            f"{len(train)} training stimuli (of {n})",
+            allowed=f"at least {least}",
+            todo="use more images or fewer held out",
+        )
+    return train, test

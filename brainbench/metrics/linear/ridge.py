@@ -1,0 +1,320 @@
+"""Ridge regression, exact, for all neuroids and many penalties at once, fold by fold.
+
+With Xc = U diag(sqrt(l)) V' over the training stimuli, centered, a penalty a shrinks each direction by
+l / (l + a), and what it leaves of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
+decomposition of X'X, or of K = XX' where there are more features than stimuli, serves all neuroids and
+all penalties. The error on a left-out training stimulus is its residual divided by
+1 - 1/n - sum_j u_ij^2 l_j / (l_j + a), so that a penalty is chosen without another fit.
+
+References
+----------
+Hoerl & Kennard 1970 (ridge); Allen 1974 (PRESS: leave-one-out from one fit); Golub, Heath & Wahba 1979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.gram import Gram, as_features, center_columns, gram
+from brainbench.metrics.linear.folds import (
+    Split,
+    center,
+    check_responses,
+    check_split,
+    shape_of,
+    train_product,
+)
+
+__all__ = ["BRAINSCORE", "RELATIVE", "Fit", "cross_fit", "cross_predict"]
+
+FloatArray = NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Residuals of one batch of neuroids: 16 M numbers are 128 MB.
+_BATCH_NUMBERS = 1 << 24
+# Residuals of all penalties that are made at once: they stay in a core's own memory.
+_BLOCK_NUMBERS = 1 << 18
+
+RELATIVE: FloatArray = np.logspace(-6, 6, 25)
+"""Penalties relative to the mean variance of the training features: the same choice at any scale."""
+
+BRAINSCORE: FloatArray = np.concatenate(
+    [
+        [0.01, 0.1, 0.5, 1.0],
+        np.linspace(1e1, 1e2, 4, endpoint=False),
+        *(np.linspace(10.0**k, 10.0 ** (k + 1), 18, endpoint=False) for k in range(2, 6)),
+        np.linspace(1e6, 1e7, 19),
+    ]
+)
+"""The 99 penalties among which Brain-Score 2.4.2 chooses; they do not know the scale of the features."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Held-out predictions of one split.
+
+    Attributes
+    ----------
+    predicted : array, held-out stimulus x neuroid
+        Rows in the order of the split's `test`.
+    penalties : array, neuroid
+        The penalty of each neuroid, in the units of X'X; 0 is ordinary least squares.
+    """
+
+    predicted: FloatArray
+    penalties: FloatArray
+
+
+def cross_predict(
+    features: NDArray[Any] | Gram, Y: NDArray[Any], splits: Iterable[Split], **options: Any
+) -> list[FloatArray]:
+    """Predict the held-out responses of every split by ridge regression: `cross_fit`, predictions only.
+
+    Parameters
+    ----------
+    features, Y, splits, **options
+        See `cross_fit`.
+
+    Returns
+    -------
+    list of array, held-out stimulus x neuroid
+        One per split, rows in the order of its `test`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((40, 5))
+    >>> Y = X @ rng.standard_normal((5, 3))
+    >>> held_out = cross_predict(X, Y, [(np.arange(30), np.arange(30, 40))], penalties=0.0)
+    >>> bool(np.allclose(held_out[0], Y[30:]))
+    True
+    """
+    return [fit.predicted for fit in cross_fit(features, Y, splits, **options)]
+
+
+def cross_fit(
+    features: NDArray[Any] | Gram,
+    Y: NDArray[Any],
+    splits: Iterable[Split],
+    *,
+    penalties: ArrayLike = 1.0,
+    relative: bool = False,
+    per_neuroid: bool = False,
+    form: Literal["auto", "primal", "dual"] = "auto",
+) -> list[Fit]:
+    """Fit ridge regression to the training stimuli of every split, and predict the held-out ones.
+
+    Parameters
+    ----------
+    features : array, stimulus x feature, or Gram
+        Features X of any real type, or `gram(chunks)` where they do not fit in memory.
+    Y : array, stimulus x neuroid
+        Responses, in the same order of stimuli.
+    splits : iterable of (train, test)
+        Row numbers of X and Y. Splits may overlap and need not cover all stimuli.
+    penalties : float or sequence of float
+        One penalty on the squared weights (the intercept is free), or several to choose from, by the
+        squared error on each training stimulus when it is left out. 0 is ordinary least squares, and the
+        solution of least norm where features outnumber training stimuli.
+    relative : bool
+        Penalties are given in units of the mean variance per feature direction: trace(X'X) /
+        (training stimuli - 1), of the centered training features.
+    per_neuroid : bool
+        Choose a penalty for each neuroid, or one for all (by the error summed over neuroids; where
+        neuroids differ in variance, the largest decide).
+    form : "auto", "primal" or "dual"
+        Decompose X'X or XX'; "auto" takes the smaller. Same predictions.
+
+    Returns
+    -------
+    list of Fit
+        Predictions and penalties, one per split. Of equally good penalties the first.
+
+    Raises
+    ------
+    InputError
+        A penalty that is negative, or 0 among several, or none; NaN or inf in X or Y; shapes that do not
+        match; a stimulus in train and test; fewer than two training stimuli; an unknown form.
+
+    Notes
+    -----
+    A constant neuroid, or features that do not vary over the training stimuli, are predicted by the mean.
+    Products square the condition of X: with penalty 0, directions of X whose variance is below
+    n x 2e-16 of the largest are left out.
+
+    With many penalties the residuals are made from few: the shrinkages a / (l + a) of all penalties span,
+    to rounding, some 20 directions (they are a Cauchy matrix), which are multiplied out once.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((60, 5))
+    >>> Y = X @ rng.standard_normal((5, 2)) + rng.standard_normal((60, 2)) * [0.1, 10.0]
+    >>> split = (np.arange(50), np.arange(50, 60))
+    >>> (fit,) = cross_fit(X, Y, [split], penalties=[0.1, 10.0, 1000.0], per_neuroid=True)
+    >>> fit.predicted.shape, fit.penalties.tolist()
+    ((10, 2), [0.1, 10.0])
+    """
+    candidates = _check_penalties(penalties)
+    if not isinstance(features, Gram):
+        features = as_features(features)
+    n, p = shape_of(features)
+    responses = check_responses(Y, n)
+    checked = [check_split(split, n, least=2) for split in splits]
+    decompose = _decomposition(features, "dual" if _is_dual(features, n, p, form) else "primal")
+    fits = []
+    for train, test in checked:
+        axes = decompose(train, test)
+        unit = float(axes.variance.sum()) / (len(train) - 1) if relative else 1.0
+        fits.append(_fit(axes, responses[train], candidates * unit, per_neuroid=per_neuroid))
+    return fits
+
+
+# --- principal axes of the training stimuli ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Training features as U diag(sqrt(variance)) V', and held-out ones along V."""
+
+    U: FloatArray  # training stimulus x axis, orthonormal
+    variance: FloatArray  # axis: eigenvalues of X'X
+    held_out: FloatArray  # held-out stimulus x axis
+
+
+def _decomposition(
+    features: NDArray[Any] | Gram, form: Literal["primal", "dual"]
+) -> Callable[[NDArray[np.intp], NDArray[np.intp]], _Axes]:
+    if form == "dual":
+        return partial(_dual, (features if isinstance(features, Gram) else gram(features)).K)
+    if isinstance(features, Gram):
+        raise InputError(
+            "form='primal' with a Gram matrix XX'",
+            allowed="form='dual' or 'auto'; the primal form needs the features themselves",
+            todo="give the features, or leave form='auto'",
+        )
+    X = center_columns(features)
+    return partial(_primal, X, X.T @ X)
+
+
+def _primal(X: FloatArray, C: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+    mean = X[train].mean(axis=0)
+    variance, V = _leading(train_product(X, C, train, mean), len(train))
+    scores = (X[train] - mean) @ V
+    return _Axes(scores / np.sqrt(variance), variance, (X[test] - mean) @ V)
+
+
+def _dual(K: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+    inner = K[np.ix_(train, train)]
+    mean = inner.mean(axis=0)
+    variance, U = _leading(inner - mean - (mean - mean.mean())[:, None], len(train))
+    across = K[np.ix_(test, train)]
+    across = across - across.mean(axis=1, keepdims=True) - (mean - mean.mean())
+    return _Axes(U, variance, across @ U / np.sqrt(variance))
+
+
+def _leading(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues above rounding, and their vectors."""
+    values, vectors = np.linalg.eigh(symmetric)
+    kept = values > max(n, len(symmetric)) * _EPS * max(values[-1], 0.0)
+    return values[kept], vectors[:, kept]
+
+
+# --- ridge along these axes ----------------------------------------------------------------------
+
+
+def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool) -> Fit:
+    centered, mean = center(Y)
+    along = axes.U.T @ centered
+    if len(penalties) == 1:
+        chosen = np.full(Y.shape[1], penalties[0])
+    else:
+        loss = _left_out(axes, centered, along, penalties)
+        best = loss.argmin(axis=0) if per_neuroid else loss.sum(axis=1).argmin()
+        chosen = np.broadcast_to(penalties[best], Y.shape[1]).copy()
+    weights = along * np.sqrt(axes.variance)[:, None] / (axes.variance[:, None] + chosen)
+    return Fit(mean + axes.held_out @ weights, chosen)
+
+
+def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
+    """Squared error summed over training stimuli, each left out in turn; penalty x neuroid."""
+    if not len(axes.variance):
+        return np.zeros((len(penalties), Y.shape[1]))
+    shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
+    square = np.square(axes.U)
+    free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T
+    mix, basis = _few(shrunk)
+    rest = Y - axes.U @ along
+    loss = np.zeros((len(penalties), Y.shape[1]))
+    for columns in _batches(Y.shape[1], len(basis) * len(Y)):
+        some = along[:, columns]
+        parts = np.empty((1 + len(basis), len(Y), some.shape[1]))
+        parts[0] = rest[:, columns]
+        for part, direction in zip(parts[1:], basis, strict=True):
+            np.matmul(axes.U, direction[:, None] * some, out=part)
+        loss[:, columns] = _squares(parts, np.column_stack([np.ones(len(mix)), mix]), free)
+    return loss
+
+
+def _few(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rows of a matrix as combinations of few: penalty x part, part x axis."""
+    # Each row to rounding of its own size: with a small penalty little is left, and counts.
+    size = shrunk.max(axis=1, keepdims=True)
+    left, values, right = np.linalg.svd(shrunk / size, full_matrices=False)
+    kept = values > _EPS * values[0]
+    return size * left[:, kept] * values[kept], right[kept]
+
+
+def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray:
+    """Sum over stimuli of ((mix @ parts) / free)^2: penalty x neuroid, some stimuli at a time."""
+    k, n, neuroids = parts.shape
+    total = np.zeros((len(mix), neuroids))
+    for rows in _batches(n, len(mix) * neuroids, _BLOCK_NUMBERS):
+        some = parts[:, rows]
+        error = (mix @ some.reshape(k, -1)).reshape(len(mix), -1, neuroids)
+        error /= free[:, rows, None]
+        total += np.einsum("aik,aik->ak", error, error)
+    return total
+
+
+def _batches(n: int, numbers_of_one: int, numbers: int = _BATCH_NUMBERS) -> Iterator[slice]:
+    size = max(1, numbers // numbers_of_one)
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+# --- checks --------------------------------------------------------------------------------------
+
+
+def _check_penalties(penalties: ArrayLike) -> FloatArray:
+    given = np.atleast_1d(np.asarray(penalties, dtype=np.float64))
+    several = len(given) > 1
+    good = given > 0 if several else given >= 0
+    if given.ndim != 1 or not len(given) or not (np.isfinite(given) & good).all():
+        raise InputError(
+            f"penalties {_some(given.ravel().tolist())}",
+            allowed="one penalty of 0 or more, or several above 0 to choose from",
+            todo="give numbers such as 1.0 or [0.1, 1.0, 10.0]",
+        )
+    return given
+
+
+def _is_dual(features: NDArray[Any] | Gram, n: int, p: int, form: str) -> bool:
+    if form not in ("auto", "primal", "dual"):
+        raise InputError(
+            f"form={form!r} for ridge",
+            allowed="'auto', 'primal', 'dual'",
+            todo="leave form='auto'",
+        )
+    return form == "dual" or (form == "auto" and (isinstance(features, Gram) or p >= n))
+
+
+def _some(values: Sequence[float]) -> str:
+    return str(values[:5]) + (f" ... ({len(values)} in all)" if len(values) > 5 else "")

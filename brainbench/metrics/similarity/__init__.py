@@ -1,0 +1,1 @@
+"""Similarity of representations: RDMs, RSA, CKA."""

@@ -1,0 +1,192 @@
+"""Centered kernel alignment (CKA) with a linear kernel, from inner products of stimuli.
+
+CKA(X, Y) = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with K = XX', L = YY'. It does not change under rotation
+or uniform scaling of either side. With many features and few stimuli the biased estimate of HSIC is
+large for unrelated data; the unbiased one averages over distinct stimuli only and is then about 0.
+
+References
+----------
+Cortes, Mohri & Rostamizadeh 2012 and Kornblith et al. 2019, eq. 4 (biased); Song et al. 2012, eq. 5 (unbiased
+HSIC); Murphy, Zylberberg & Fyshe 2024 (why it matters). Brain-Score 2.4.2, `cka`, is the unbiased one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.gram import Gram, gram
+
+__all__ = ["cka", "cka_draws"]
+
+FloatArray = NDArray[np.float64]
+
+# HSIC of a kernel with itself, its largest entry 1, that is a rounding of 0.
+_ROUNDING = 1e-14
+
+
+def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True) -> float:
+    """Linear CKA of two sets of responses to the same stimuli.
+
+    Parameters
+    ----------
+    x, y : array, stimulus x feature, or Gram
+        Responses, or `gram(chunks)` where they do not fit in memory.
+    unbiased : bool
+        Unbiased or biased HSIC.
+
+    Returns
+    -------
+    float
+        At most 1; the unbiased one may be below 0. NaN where one side does not vary; for the unbiased
+        one also where all its stimuli are equally alike, so that no two are closer than others.
+
+    Raises
+    ------
+    InputError
+        Different numbers of stimuli; fewer than four; NaN or inf.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((50, 3))
+    >>> round(cka(x, 7 * x[:, ::-1] + 2), 12)
+    1.0
+    """
+    a, b = _both(x, y)
+    return float(_alignment(a, b, np.ones((1, len(a))), unbiased=unbiased)[0])
+
+
+def cka_draws(
+    x: NDArray[Any] | Gram,
+    y: NDArray[Any] | Gram,
+    counts: NDArray[Any],
+    *,
+    unbiased: bool = True,
+) -> FloatArray:
+    """Linear CKA over stimuli that were drawn with replacement.
+
+    Parameters
+    ----------
+    x, y, unbiased
+        See `cka`.
+    counts : array, draw x stimulus
+        How often each stimulus is drawn.
+
+    Returns
+    -------
+    array, draw
+        NaN where fewer than four stimuli were drawn, or CKA does not exist.
+
+    Raises
+    ------
+    InputError
+        As `cka`; counts of another number of stimuli.
+
+    Notes
+    -----
+    Unbiased: averages run over distinct stimuli, each as often as it was drawn, so that a stimulus that
+    was drawn twice is not taken for two that are alike. Biased: a stimulus meets itself in 1/n of the
+    pairs, as in the whole set; without that, draws would be biased further than the figure itself.
+
+    Examples
+    --------
+    >>> x = np.arange(10.0)[:, None] ** [1, 2]
+    >>> bool(np.isclose(cka_draws(x, x**2, np.ones((1, 10)))[0], cka(x, x**2)))
+    True
+    """
+    a, b = _both(x, y)
+    counts = np.asarray(counts, dtype=np.float64)
+    if counts.ndim != 2 or counts.shape[1] != len(a):
+        raise InputError(
+            f"counts of shape {counts.shape} for {len(a)} stimuli",
+            allowed=f"(number of draws, {len(a)})",
+            todo="make them with brainbench.stats.bootstrap.image_counts",
+        )
+    values = _alignment(a, b, counts, unbiased=unbiased)
+    return np.where((counts > 0).sum(axis=1) >= 4, values, np.nan)
+
+
+# --- HSIC -----------------------------------------------------------------------------------------
+
+
+def _alignment(K: FloatArray, L: FloatArray, w: FloatArray, *, unbiased: bool) -> FloatArray:
+    hsic = _unbiased if unbiased else _biased
+    with np.errstate(invalid="ignore", divide="ignore"):
+        across, of_k, of_l = hsic(K, L, w), hsic(K, K, w), hsic(L, L, w)
+        varies = (of_k > _ROUNDING) & (of_l > _ROUNDING)
+        size = np.sqrt(np.where(varies, of_k * of_l, np.nan))
+    return across / size
+
+
+def _unbiased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
+    """Mean of K_ij L_ij + K_ij L_qr - 2 K_ij L_iq over distinct stimuli i, j, q, r, each there w times."""
+    K, L = _off_diagonal(K), _off_diagonal(L)
+    w2, w3 = w**2, w**3
+    p1, p2, p3, p4 = (power.sum(axis=1) for power in (w, w2, w3, w**4))
+    at_k, at_k2, at_l, at_l2 = w @ K, w2 @ K, w @ L, w2 @ L
+    m, m2 = w @ (K * L), w2 @ (K * L)
+    # Sums of w_i^a w_j^b K_ij L_ij over pairs.
+    s11, s21, s31, s22 = np.vecdot(w, m), np.vecdot(w2, m), np.vecdot(w3, m), np.vecdot(w2, m2)
+    # Sums of K_ij L_iq over distinct i, j, q; the index in the name is the one that counts twice.
+    once, twice_i = np.vecdot(w, at_k * at_l - m2), np.vecdot(w2, at_k * at_l - m2)
+    twice_j = np.vecdot(w, at_k2 * at_l) - s31
+    twice_q = np.vecdot(w, at_k * at_l2) - s31
+    alike = (p1**2 - p2) * s11 - 4 * p1 * s21 + 4 * s31 + 2 * s22
+    apart = np.vecdot(w, at_k) * np.vecdot(w, at_l) - 4 * twice_i - 2 * s22
+    shared = p1 * once - twice_i - twice_j - twice_q
+    quadruples = p1**4 - 6 * p1**2 * p2 + 3 * p2**2 + 8 * p1 * p3 - 6 * p4
+    return cast(FloatArray, (alike + apart - 2 * shared) / quadruples)
+
+
+def _biased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
+    """The same mean over all i, j, q, r; a stimulus meets itself in 1/n of the pairs."""
+    n = w.shape[1]
+    total = w.sum(axis=1)
+
+    def of_each(A: FloatArray) -> FloatArray:
+        others = (w @ _off_diagonal(A)) / (total[:, None] - w)
+        return cast(FloatArray, np.diagonal(A) / n + (1 - 1 / n) * others)
+
+    def of_pairs(A: FloatArray) -> FloatArray:
+        among = np.vecdot(w, w @ _off_diagonal(A)) / (total**2 - np.square(w).sum(axis=1))
+        return cast(FloatArray, (w @ np.diagonal(A)) / total / n + (1 - 1 / n) * among)
+
+    crossed = np.vecdot(w, of_each(K) * of_each(L)) / total
+    return cast(FloatArray, of_pairs(K * L) + of_pairs(K) * of_pairs(L) - 2 * crossed)
+
+
+def _off_diagonal(A: FloatArray) -> FloatArray:
+    return A - np.diag(np.diagonal(A))
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def _both(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram) -> tuple[FloatArray, FloatArray]:
+    a, b = (side if isinstance(side, Gram) else gram(side) for side in (x, y))
+    if a.n_stimuli != b.n_stimuli:
+        raise InputError(
+            f"responses to {a.n_stimuli} and to {b.n_stimuli} stimuli",
+            allowed="responses of both to the same stimuli",
+            todo="align both by stimulus_id",
+        )
+    _check_enough(a.n_stimuli)
+    return _of_size_one(a.K), _of_size_one(b.K)
+
+
+def _of_size_one(K: FloatArray) -> FloatArray:
+    largest = np.abs(K).max()
+    return cast(FloatArray, K / largest) if largest > 0 else K
+
+
+def _check_enough(n: int) -> None:
+    if n < 4:
+        raise InputError(
+            f"{n} stimuli for CKA",
+            allowed="at least 4: it averages over four distinct stimuli",
+            todo="use more images, or fewer folds",
+        )

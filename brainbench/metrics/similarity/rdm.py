@@ -1,0 +1,210 @@
+"""Representational dissimilarity matrices (RDMs): how far apart the responses to two stimuli lie.
+
+An RDM is kept as the vector of its pairs i < j, in the order of scipy's `squareform`. Features come in
+chunks of columns, so that a wide layer never is in memory.
+
+References
+----------
+Kriegeskorte, Mur & Bandettini 2008. Brain-Score 2.4.2 takes 1 - Pearson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
+
+from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.gram import as_features, gram
+
+__all__ = ["DISTANCES", "Distance", "n_stimuli", "pairs_of", "rdm", "subset"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
+
+_COLUMNS = 4096
+
+
+def rdm(
+    features: NDArray[Any] | Iterable[NDArray[Any]], *, distance: Distance = "correlation"
+) -> FloatArray:
+    """Dissimilarity of all pairs of stimuli.
+
+    Parameters
+    ----------
+    features : array, stimulus x feature, or an iterable of such arrays
+        The whole matrix, or chunks of its columns: never more than two are held.
+    distance : str
+        One of `DISTANCES`: "correlation" (1 - Pearson over features), "cosine" (1 - cosine), "euclidean",
+        "sqeuclidean".
+
+    Returns
+    -------
+    array, pair
+        Pairs (0, 1), (0, 2), ... as in scipy's `pdist` and `squareform`.
+
+    Raises
+    ------
+    InputError
+        No features, other shapes, NaN or inf; a stimulus to which all features respond the same (or 0, for
+        "cosine"), which has no correlation with any other.
+    UnknownNameError
+        No such distance.
+
+    Examples
+    --------
+    >>> rdm(np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 2.0, 1.0]])).round(12).tolist()
+    [0.0, 2.0, 2.0]
+    >>> rdm(np.array([[0.0, 0.0], [3.0, 4.0]]), distance="euclidean").tolist()
+    [5.0]
+    """
+    if distance not in DISTANCES:
+        raise unknown("distance", distance, list(DISTANCES), todo="choose one of these")
+    return DISTANCES[distance](_chunks(features))
+
+
+def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+    """1 - Pearson: inner products of rows that are centered over all features."""
+    inner = total = largest = shift = np.zeros(0)
+    n_features = 0
+    for chunk in chunks:
+        if not n_features:
+            # Each row less a mean of its own: the products lose no digits to a large common response.
+            shift = chunk.mean(axis=1, keepdims=True, dtype=np.float64)
+            inner, total = np.zeros((len(chunk), len(chunk))), np.zeros(len(chunk))
+            largest = np.zeros(len(chunk))
+        rows = chunk - shift
+        inner += rows @ rows.T
+        total += rows.sum(axis=1)
+        largest = np.maximum(largest, np.abs(chunk).max(axis=1))
+        n_features += chunk.shape[1]
+    covariance = inner - np.outer(total, total) / n_features
+    # Rounding leaves about 1e-16 of a constant row.
+    flat = np.diagonal(covariance) <= (1e-14 * largest) ** 2 * n_features
+    _check_rows(flat, "the same response of all features", "1 - Pearson")
+    return _one_minus_cosine(covariance)
+
+
+def _cosine(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+    inner = np.zeros((0, 0))
+    for chunk in chunks:
+        rows = chunk.astype(np.float64)
+        inner = inner + rows @ rows.T if inner.size else rows @ rows.T
+    _check_rows(np.diagonal(inner) == 0, "no response of any feature", "1 - cosine")
+    return _one_minus_cosine(inner)
+
+
+def _square(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+    K = gram(chunks).K
+    size = np.diagonal(K)
+    return np.maximum(_upper(size[:, None] + size - 2 * K), 0.0)
+
+
+def _euclidean(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+    return np.sqrt(_square(chunks))
+
+
+DISTANCES: Mapping[str, Callable[[Iterator[NDArray[Any]]], FloatArray]] = MappingProxyType(
+    {
+        "correlation": _correlation,
+        "cosine": _cosine,
+        "euclidean": _euclidean,
+        "sqeuclidean": _square,
+    }
+)
+"""Distances by name, as scipy's `pdist` names them."""
+
+
+def _one_minus_cosine(inner: FloatArray) -> FloatArray:
+    length = np.sqrt(np.diagonal(inner))
+    return 1.0 - np.clip(_upper(inner / length / length[:, None]), -1.0, 1.0)
+
+
+def _upper(square: FloatArray) -> FloatArray:
+    return square[np.triu_indices(len(square), k=1)]
+
+
+def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
+    if bad.any():
+        raise InputError(
+            f"{what} to the stimulus in row {int(bad.argmax())} ({int(bad.sum())} of {len(bad)} such)",
+            allowed=f"responses that vary over features: {distance} does not exist otherwise",
+            todo="choose the distance 'euclidean', or leave out those stimuli",
+        )
+
+
+def _chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    n: int | None = None
+    first = 0
+    for block in [features] if isinstance(features, np.ndarray) else features:
+        checked = as_features(block)
+        if n is not None and len(checked) != n:
+            raise InputError(
+                f"a chunk of features with {len(checked)} stimuli after one with {n}",
+                allowed="chunks of columns that share their stimuli",
+                todo="cut the features by columns (features), not by rows (stimuli)",
+            )
+        n = len(checked)
+        for start in range(0, checked.shape[1], _COLUMNS):
+            part = checked[:, start : start + _COLUMNS]
+            _check_finite(part, first + start)
+            yield part
+        first += checked.shape[1]
+    if n is None:
+        raise InputError(
+            "no features", allowed="at least one chunk", todo="choose a layer with outputs"
+        )
+
+
+def _check_finite(part: NDArray[Any], first: int) -> None:
+    bad = ~np.isfinite(part)
+    if bad.any():
+        stimulus, feature = np.argwhere(bad)[0]
+        raise InputError(
+            f"{part[stimulus, feature]} in feature {first + feature} of the stimulus in row {stimulus}",
+            allowed="finite features",
+            todo="look at that response, or leave it out and count it as excluded",
+        )
+
+
+# --- parts of an RDM ------------------------------------------------------------------------------
+
+
+def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
+    """Row numbers of the two stimuli of each pair.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in pairs_of(3)]
+    [[0, 0, 1], [1, 2, 2]]
+    """
+    one, other = np.triu_indices(n_stimuli, k=1)
+    return one, other
+
+
+def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
+    """RDM of some of the stimuli, in the order of `rows`.
+
+    Examples
+    --------
+    >>> subset(np.array([1.0, 2.0, 3.0]), np.array([2, 0])).tolist()
+    [2.0]
+    """
+    return _upper(squareform(dissimilarities, checks=False)[np.ix_(rows, rows)])
+
+
+def n_stimuli(n_pairs: int) -> int:
+    """Stimuli of an RDM with so many pairs; 0 where no RDM has so many.
+
+    Examples
+    --------
+    >>> n_stimuli(6), n_stimuli(7)
+    (4, 0)
+    """
+    n = round((1 + (1 + 8 * n_pairs) ** 0.5) / 2)
+    return n if n * (n - 1) // 2 == n_pairs else 0

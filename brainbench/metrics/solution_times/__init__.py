@@ -1,0 +1,1 @@
+"""Object solution times and the decoders behind them."""

@@ -1,0 +1,219 @@
+"""The published training of the decoder of object solution times, all bins and splits in one product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from brainbench.metrics.classification.standardize import Rows
+    from brainbench.metrics.solution_times.decoder import Decoder
+
+__all__ = ["initial_weights", "train"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+_NORMAL_WITHIN_TWO = 0.8796256610342398
+"""Standard deviation of a standard normal that is redrawn beyond two."""
+
+
+def train(
+    bins: Sequence[NDArray[np.float32]],
+    codes: IntArray,
+    splits: Sequence[Rows],
+    *,
+    how: Decoder,
+    first_bin: int = 0,
+    split_numbers: Sequence[int] | None = None,
+) -> list[list[FloatArray]]:
+    """Train one decoder for each bin and split and decode the held-out images.
+
+    Parameters
+    ----------
+    bins : sequence of array, image x feature
+        Finite, equally wide.
+    codes : array of int, image
+        Class of each image.
+    splits : sequence of (train, test)
+        Rows, equally many training images in each.
+    how : Decoder
+        Schedule, initializer and seed.
+    first_bin, split_numbers
+        Which bins and splits these are, for their random numbers.
+
+    Returns
+    -------
+    list over bins of list over splits of array, held-out image x class
+
+    Notes
+    -----
+    Each decoder has a stream of its own for initial weights and for the order of the images. An epoch visits
+    all training images, the last batch is what is left. A decoder whose mean loss over an epoch, penalty
+    included, is below the tolerance is not trained further.
+
+    Examples
+    --------
+    >>> from brainbench.metrics.solution_times.decoder import Decoder
+    >>> X = np.eye(4, dtype=np.float32)
+    >>> split = (np.array([0, 1, 2]), np.array([3]))
+    >>> train([X], np.array([0, 1, 0, 1]), [split], how=Decoder(epochs=1))[0][0].shape
+    (1, 2)
+    """
+    numbers = range(len(splits)) if split_numbers is None else split_numbers
+    rngs = [
+        np.random.default_rng(np.random.SeedSequence([how.seed, first_bin + b, k]))
+        for b in range(len(bins))
+        for k in numbers
+    ]
+    data = _Data.of(bins, codes, [fitted for fitted, _ in splits])
+    n_classes = int(codes.max()) + 1
+    weights = np.stack(
+        [initial_weights(rng, data.n_features, n_classes, kind=how.initializer) for rng in rngs]
+    )
+    adam = _Adam(
+        weights=torch.from_numpy(weights),
+        bias=torch.ones(len(rngs), 1, n_classes),
+        rate=how.learning_rate,
+    )
+    going = torch.ones(len(rngs), dtype=torch.bool)
+    for _ in range(how.epochs):
+        orders = np.stack([rng.permutation(data.n_train) for rng in rngs])
+        going &= _epoch(data, adam, orders, going, how) >= how.tolerance
+        if not going.any():
+            break
+    return data.decoded(adam, [test for _, test in splits])
+
+
+def initial_weights(
+    rng: np.random.Generator, n_features: int, n_classes: int, *, kind: str
+) -> NDArray[np.float32]:
+    """Initial weights, feature x class.
+
+    Parameters
+    ----------
+    rng : Generator
+        Of this decoder.
+    n_features, n_classes : int
+        Shape.
+    kind : {"glorot_uniform", "truncated_normal"}
+        See `Decoder`.
+
+    Examples
+    --------
+    >>> drawn = initial_weights(np.random.default_rng(0), 1000, 10, kind="truncated_normal")
+    >>> bool(abs(drawn.std() * 1000**0.5 - 1) < 0.02)
+    True
+    """
+    shape = (n_features, n_classes)
+    if kind == "glorot_uniform":
+        limit = np.sqrt(6.0 / (n_features + n_classes))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+    drawn = rng.standard_normal(shape)
+    while (far := np.abs(drawn) > 2.0).any():
+        drawn[far] = rng.standard_normal(int(far.sum()))
+    scale = np.sqrt(1.0 / n_features) / _NORMAL_WITHIN_TWO
+    return cast(NDArray[np.float32], (scale * drawn).astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Features of the bins, and which bin, rows, mean and deviation each decoder has."""
+
+    features: Tensor  # bin x image x feature
+    classes: Tensor  # image x class, one-hot
+    rows: Tensor  # decoder x training image
+    bin: Tensor  # decoder
+    mean: Tensor  # decoder x 1 x feature
+    scale: Tensor
+
+    @classmethod
+    def of(
+        cls, bins: Sequence[NDArray[np.float32]], codes: IntArray, training: Sequence[IntArray]
+    ) -> _Data:
+        training_parts = [one[rows] for one in bins for rows in training]
+        mean = np.stack([part.mean(axis=0) for part in training_parts])[:, None]
+        spread = np.stack([_deviation(part) for part in training_parts])[:, None]
+        return cls(
+            features=torch.from_numpy(np.stack(bins)),
+            classes=torch.eye(int(codes.max()) + 1)[torch.from_numpy(codes)],
+            rows=torch.from_numpy(np.tile(np.stack(training), (len(bins), 1))),
+            bin=torch.arange(len(bins)).repeat_interleave(len(training)),
+            mean=torch.from_numpy(mean),
+            scale=torch.from_numpy(spread),
+        )
+
+    @property
+    def n_train(self) -> int:
+        return int(self.rows.shape[1])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.features.shape[2])
+
+    def batches(self, orders: IntArray, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """z-scored features and one-hot classes, decoder x image x ..., batch by batch."""
+        shuffled = torch.gather(self.rows, 1, torch.from_numpy(orders))
+        for rows in torch.split(shuffled, size, dim=1):
+            z = self.features[self.bin[:, None], rows]
+            yield z.sub_(self.mean).div_(self.scale), self.classes[rows]
+
+    def decoded(self, adam: _Adam, tests: Sequence[IntArray]) -> list[list[FloatArray]]:
+        """Probabilities of held-out images, bin by bin and split by split."""
+        found = []
+        for k, which in enumerate(self.bin.tolist()):
+            z = (self.features[which, tests[k % len(tests)]] - self.mean[k]) / self.scale[k]
+            logits = (z @ adam.weights[k] + adam.bias[k]).double()
+            found.append(torch.softmax(logits, dim=1).numpy())
+        return [found[k : k + len(tests)] for k in range(0, len(found), len(tests))]
+
+
+def _deviation(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Standard deviation of each feature; 1 where it is constant."""
+    return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), np.float32(1.0))
+
+
+def _epoch(data: _Data, adam: _Adam, orders: IntArray, going: Tensor, how: Decoder) -> Tensor:
+    """One pass over the training images; mean loss of each decoder."""
+    total = torch.zeros(len(orders))
+    for z, wanted in data.batches(orders, how.batch):
+        logits = torch.baddbmm(adam.bias, z, adam.weights)
+        logs = torch.log_softmax(logits, dim=2)
+        entropy = -(logs * wanted).sum(dim=2).mean(dim=1)
+        size = adam.weights.square().sum(dim=(1, 2)) + adam.bias.square().sum(dim=(1, 2))
+        total += z.shape[1] * (entropy + 0.5 * how.penalty * size)
+        error = (logs.exp() - wanted) / z.shape[1]
+        adam.step(
+            torch.bmm(z.transpose(1, 2), error) + how.penalty * adam.weights,
+            error.sum(dim=1, keepdim=True) + how.penalty * adam.bias,
+            going,
+        )
+    return total / data.n_train
+
+
+class _Adam:
+    """Weights and biases of all decoders under Adam (Kingma & Ba 2015)."""
+
+    def __init__(self, weights: Tensor, bias: Tensor, *, rate: float) -> None:
+        self.weights, self.bias, self.rate = weights, bias, rate
+        self._moments = [(torch.zeros_like(one), torch.zeros_like(one)) for one in (weights, bias)]
+        self._steps = 0
+
+    def step(self, weights: Tensor, bias: Tensor, going: Tensor) -> None:
+        """Take a step along two gradients where the training goes on."""
+        self._steps += 1
+        keep = going[:, None, None].float()
+        unbiased = 1 - _BETA1**self._steps, 1 - _BETA2**self._steps
+        pairs = zip((self.weights, self.bias), (weights, bias), self._moments, strict=True)
+        for values, gradient, (mean, square) in pairs:
+            mean.lerp_(gradient, 1 - _BETA1)
+            square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+            spread = (square / unbiased[1]).sqrt_().add_(_EPSILON)
+            values.addcdiv_(keep * mean, spread, value=-self.rate / unbiased[0])

@@ -1,0 +1,163 @@
+"""Principal components of a wide layer over all its states, from inner products.
+
+A layer of 25,088 features in two states is reduced to components of the training images before a map is
+fitted. With as many components as the training samples span, this is a rotation that no ridge or PLS map
+sees; with fewer it is a choice, and `Reduced.kept` says what share of the variance is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from brainbench.core.errors import InputError
+
+__all__ = ["Products", "Reduced", "products"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+MOST_ROWS = 4096
+"""Samples (image and state) that components are made of; eigenvectors of so many take seconds."""
+_MOST_NUMBERS = 1 << 26  # inner products that are held: 512 MB
+_ROUNDING = 1e-12  # a direction with a smaller share of the largest variance is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """Component scores of all images.
+
+    Attributes
+    ----------
+    scores : array, stimulus x component x state
+    kept : float
+        Share of the variance of the training samples that the components hold; 1 for a mere rotation.
+    n_images : int
+        Training images that the components were made of.
+    """
+
+    scores: NDArray[Any]
+    kept: float
+    n_images: int
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Inner products of all samples with those of some images, the basis.
+
+    Attributes
+    ----------
+    C : array, (stimulus and state) x (basis image and state)
+    basis : array of int
+        Rows of the basis images: all of them, or evenly spaced ones where all would be too many.
+    states : int
+    n_features : int
+    """
+
+    C: FloatArray
+    basis: IntArray
+    states: int
+    n_features: int
+
+    def components(self, train: NDArray[Any], n_components: int | None = 1000) -> Reduced:
+        """Scores on the principal components of the training images, all states together.
+
+        Parameters
+        ----------
+        train : array of int
+            Training images; only those of them that are in the basis make components.
+        n_components : int or None
+            At most so many; None keeps all.
+
+        Raises
+        ------
+        InputError
+            Features that do not vary over the training images and states.
+        """
+        mine = np.isin(self.basis, train)
+        columns = (np.flatnonzero(mine)[:, None] * self.states + np.arange(self.states)).ravel()
+        rows = (self.basis[mine][:, None] * self.states + np.arange(self.states)).ravel()
+        C = self.C[:, columns]
+        K = C[rows]
+        C = C - C.mean(axis=1, keepdims=True) - K.mean(axis=0) + K.mean()
+        K = C[rows]
+        total = float(np.trace(K))
+        m = len(K)
+        first = 0 if n_components is None else max(0, m - n_components)
+        variance, vectors = eigh((K + K.T) / 2, subset_by_index=[first, m - 1], check_finite=False)
+        used = (variance > _ROUNDING * variance[-1]) & (variance > 0)
+        if not used.any():
+            raise InputError(
+                f"{self.n_features} features that are the same for all {len(train)} training images",
+                allowed="features that vary with the image or over time",
+                todo="check the preprocessing and the layer's name",
+            )
+        variance, vectors = variance[used][::-1], vectors[:, used][:, ::-1]
+        scores = (C @ vectors) / np.sqrt(variance)
+        n = len(self.C) // self.states
+        left = min(1.0, float(variance.sum()) / total) if first else 1.0
+        return Reduced(scores.reshape(n, self.states, -1).transpose(0, 2, 1), left, int(mine.sum()))
+
+
+def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> Products:
+    """Sum inner products over chunks of features.
+
+    Parameters
+    ----------
+    chunks : iterable of array, stimulus x feature x state
+        Columns in any number and width, made lazily: one is held at a time.
+    most_rows : int
+        Samples of the basis at most. More images than that allows: evenly spaced ones are the basis.
+
+    Raises
+    ------
+    InputError
+        No chunk; chunks that differ in images or states; NaN or inf.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((6, 50, 2))
+    >>> reduced = products([X[:, :20], X[:, 20:]]).components(np.arange(4))
+    >>> reduced.scores.shape, reduced.kept
+    ((6, 7, 2), 1.0)
+    """
+    C: FloatArray | None = None
+    basis = np.arange(0)
+    shape: tuple[int, int] = (0, 0)
+    n_features = 0
+    for chunk in chunks:
+        n, width, states = chunk.shape
+        if C is None:
+            shape, basis = (n, states), _basis(n, states, most_rows)
+            C = np.zeros((n * states, len(basis) * states))
+        if (n, states) != shape:
+            raise InputError(
+                f"a chunk of {n} images x {states} states after one of {shape[0]} x {shape[1]}",
+                allowed="chunks of columns that share images and states",
+                todo="cut the features by columns",
+            )
+        rows = chunk.transpose(0, 2, 1).reshape(n * states, width).astype(np.float64)
+        rows -= rows.mean(axis=0)  # a shift, so that products keep their digits
+        if len(basis) == n:
+            C += rows @ rows.T
+        else:
+            C += rows @ rows.reshape(n, states, width)[basis].reshape(-1, width).T
+        n_features += width
+    if C is None or not np.isfinite(C).all():
+        what = "no features" if C is None else "NaN or inf among the features"
+        raise InputError(
+            what,
+            allowed="finite features, at least one chunk",
+            todo="look at that layer's output, or choose another layer",
+        )
+    return Products(C, basis, shape[1], n_features)
+
+
+def _basis(n: int, states: int, most_rows: int) -> IntArray:
+    images = min(n, most_rows // states, _MOST_NUMBERS // (n * states * states))
+    return np.linspace(0, n - 1, max(images, 2)).round().astype(np.intp)

@@ -1,0 +1,308 @@
+"""Figures of responses over time: per time bin, over time within an image, and one scalar.
+
+Arrays are stimulus x neuroid x bin. A prediction that is the same for all images of a bin, as that of a
+static network after image offset, explains nothing there: r is 0 and is counted, never skipped as NaN. A
+measured response that is the same for all images has no r: NaN, and is counted too.
+
+References
+----------
+Nayebi et al. 2018, figures 5c and S1b, supplement 6.6.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import pearson
+from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.temporal.components import products
+from brainbench.metrics.temporal.shared_map import ridge
+
+__all__ = [
+    "OverImages",
+    "Votes",
+    "best_layer",
+    "loss_per_bin",
+    "over_images",
+    "over_time",
+    "scalar",
+    "usable",
+]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_ROUNDING = 1e-9  # a spread that is a smaller share of that over all bins is rounding
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class OverImages:
+    """Correlation over images in each time bin.
+
+    Attributes
+    ----------
+    r : array, neuroid x bin
+        0 where the prediction is constant, NaN where the measured response is.
+    constant_prediction, constant_response : array of bool, neuroid x bin
+    """
+
+    r: FloatArray
+    constant_prediction: BoolArray
+    constant_response: BoolArray
+
+
+def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
+    """Pearson correlation of prediction and response over images, in each time bin.
+
+    Parameters
+    ----------
+    predicted, measured : array, stimulus x neuroid x bin
+        Over held-out images.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, fewer than two images, or NaN.
+
+    Examples
+    --------
+    >>> measured = np.array([[[1.0, 3.0]], [[2.0, 1.0]], [[4.0, 2.0]]])
+    >>> predicted = np.array([[[2.0, 5.0]], [[4.0, 5.0]], [[8.0, 5.0]]])
+    >>> found = over_images(predicted, measured)
+    >>> found.r, found.constant_prediction
+    (array([[1., 0.]]), array([[False,  True]]))
+    """
+    x, y = _pair(predicted, measured)
+    still = _constant(x, axis=0)
+    flat = np.ptp(y, axis=0) == 0
+    r = pearson(np.where(still, 0.0, x), y)
+    return OverImages(np.where(flat, np.nan, np.where(still, 0.0, r)), still, flat)
+
+
+def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
+    """Correlation of prediction and response over time bins, in each image and neuroid.
+
+    Parameters
+    ----------
+    predicted, measured : array, stimulus x neuroid x bin
+
+    Returns
+    -------
+    array, stimulus x neuroid
+        0 where the prediction does not change over time, NaN where the measured response does not.
+
+    Raises
+    ------
+    InputError
+        As `over_images`; fewer than two bins.
+
+    Examples
+    --------
+    >>> measured = np.array([[[0.0, 2.0, 1.0]], [[0.0, 1.0, 3.0]]])
+    >>> static = np.ones_like(measured)
+    >>> over_time(2 * measured, measured).ravel(), over_time(static, measured).ravel()
+    (array([1., 1.]), array([0., 0.]))
+    """
+    x, y = _pair(predicted, measured)
+    still = _constant(x, axis=2)
+    flat = np.ptp(y, axis=2) == 0
+    r = pearson(np.where(still[:, :, None], 0.0, x), y, axis=2)
+    return np.where(flat, np.nan, np.where(still, 0.0, r))
+
+
+def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
+    """Time bins that count towards the scalar.
+
+    Parameters
+    ----------
+    c : array, (...,) bin
+        Median over sites of the Spearman-Brown corrected reliability.
+    least : float
+        Bins of a lower reliability say nothing, and dividing by them would say a lot.
+
+    Examples
+    --------
+    >>> usable([-0.1, 0.3, np.nan, 0.8])
+    array([False,  True, False,  True])
+    """
+    return np.asarray(c, dtype=np.float64) >= least
+
+
+def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
+    """Mean over the bins that count.
+
+    Parameters
+    ----------
+    related : array, (...,) bin
+        For each bin the median r over sites, related to its ceiling, r / sqrt(c).
+    bins : array of bool, (...,) bin
+        See `usable`.
+
+    Returns
+    -------
+    array
+        NaN where no bin counts, or one that counts has no figure.
+
+    Raises
+    ------
+    InputError
+        Another number of bins.
+
+    Examples
+    --------
+    >>> float(scalar([0.1, 0.8, 0.6], [False, True, True])), float(scalar([0.1], [False]))
+    (0.7, nan)
+    """
+    figures, counted = np.asarray(related, dtype=np.float64), np.asarray(bins, dtype=bool)
+    if not figures.ndim or figures.shape[-1:] != counted.shape[-1:]:
+        raise InputError(
+            f"figures of shape {figures.shape} for bins of shape {counted.shape}",
+            allowed="a figure and whether it counts for each bin, bins last",
+            todo="take both from the same time bins",
+        )
+    total = np.where(counted, figures, 0.0).sum(axis=-1)
+    count = counted.sum(axis=-1)
+    return cast(FloatArray, total / np.where(count > 0, count, np.nan))
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Which layer serves an array of electrodes.
+
+    Attributes
+    ----------
+    layer : str
+        The layer that is best for most units; of equals the one named first.
+    units : dict
+        For each layer, the number of units that it is best for (figure 5b).
+    """
+
+    layer: str
+    units: dict[str, int]
+
+
+def best_layer(losses: Mapping[str, ArrayLike]) -> Votes:
+    """Assign the units of an array to a layer (supplement 6.6: least loss for most units).
+
+    Parameters
+    ----------
+    losses : mapping of str to array, neuroid
+        For each layer the loss of each unit, averaged over time bins.
+
+    Raises
+    ------
+    InputError
+        No layer, losses of different numbers of units, or a loss that is NaN.
+
+    Examples
+    --------
+    >>> best_layer({"conv5": [0.2, 0.9, 0.8], "conv6": [0.5, 0.4, 0.3]})
+    Votes(layer='conv6', units={'conv5': 1, 'conv6': 2})
+    """
+    names = list(losses)
+    table = [np.asarray(losses[name], dtype=np.float64).ravel() for name in names]
+    if not names or len({len(row) for row in table}) > 1 or np.isnan(np.concatenate(table)).any():
+        raise InputError(
+            f"losses of {[len(row) for row in table]} units for the layers {names}",
+            allowed="at least one layer, each with one finite loss per unit",
+            todo="fit every layer to the same units",
+        )
+    winners: Sequence[int] = np.stack(table).argmin(axis=0).tolist()
+    count = Counter(winners)
+    return Votes(
+        names[max(range(len(names)), key=lambda k: count[k])],
+        {name: count[k] for k, name in enumerate(names)},
+    )
+
+
+def loss_per_bin(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    folds: Sequence[Split],
+    weights: NDArray[Any] | None = None,
+) -> FloatArray:
+    """Loss of a layer whose map is fitted to each time bin on its own (supplement 6.6: which layer serves).
+
+    Parameters
+    ----------
+    X, Y, train, folds, weights
+        See `brainbench.metrics.temporal.shared_map.ridge`.
+
+    Returns
+    -------
+    array, neuroid
+        Mean squared error over the left-out folds of the training images, averaged over bins. The paper does
+        not say on which images its loss was taken.
+
+    Raises
+    ------
+    InputError
+        See `ridge`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, other = rng.standard_normal((2, 40, 3, 1))
+    >>> Y = np.einsum("ipt,pqb->iqb", X, rng.standard_normal((3, 2, 4)))  # a map of its own in each bin
+    >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
+    >>> options = {"folds": folds, "weights": np.ones((4, 1))}
+    >>> good, bad = (loss_per_bin(one, Y, np.arange(30), **options) for one in (X, other))
+    >>> bool((good < bad).all())
+    True
+    """
+    n, _, bins = Y.shape
+    shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
+    states, which = np.unique(shares, axis=0, return_inverse=True)
+    total = np.zeros(Y.shape[1])
+    for k, share in enumerate(states):
+        mine = np.flatnonzero(which == k)
+        state = np.asarray(X @ share, dtype=np.float64)[:, :, None]
+        answers = np.asarray(Y[:, :, mine]).reshape(n, -1, 1)
+        found = ridge(_no_wider(state, train), answers, train, folds=folds)
+        total += np.asarray(found.loss).reshape(-1, len(mine)).sum(axis=1)
+    return np.asarray(total / bins)
+
+
+def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
+    """Features turned into no more components than there are training images, which changes no map."""
+    spread = np.ptp(state[np.asarray(train)], axis=0).max()
+    if state.shape[1] < len(train) or not spread > 0:
+        return state
+    return products([state]).components(train, None).scores
+
+
+def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+    x, y = (np.asarray(one, dtype=np.float64) for one in (predicted, measured))
+    if x.shape != y.shape or x.ndim != 3 or len(x) < 2:
+        raise InputError(
+            f"predictions of shape {x.shape} and responses of shape {y.shape}",
+            allowed="equal shapes stimulus x neuroid x bin, at least two stimuli",
+            todo="align both by stimulus_id, neuroid_id and time bin",
+        )
+    for name, one in (("predictions", x), ("responses", y)):
+        if not np.isfinite(one).all():
+            _, neuroid, at = np.argwhere(~np.isfinite(one))[0]
+            raise InputError(
+                f"{name} with NaN or inf, first in neuroid {neuroid}, bin {at}",
+                allowed="finite values in every bin",
+                todo="leave out those neuroids or bins and count them as excluded",
+            )
+    return x, y
+
+
+def _constant(x: FloatArray, *, axis: int) -> BoolArray:
+    """Whether a prediction does not vary over an axis, up to rounding, compared with all of a neuroid's."""
+    whole = np.abs(x - x.mean(axis=(0, 2), keepdims=True)).max(axis=(0, 2))
+    floor = np.maximum(_ROUNDING * whole, 64 * _EPS * np.abs(x).max(axis=(0, 2)))
+    limit = floor[:, None] if axis == 0 else floor
+    return cast(BoolArray, np.ptp(x, axis=axis) <= limit)

@@ -1,0 +1,169 @@
+"""The shared linear map fitted as the paper fitted it: stochastic gradient descent on the L2 loss.
+
+Nayebi et al. 2018, supplement 6.6, say: linear, "stochastic gradient descent with a standard L2 loss", each
+unit on its own, one set of coefficients for all time bins, the loss averaged over training images and bins.
+They do not say: learning rate, momentum, batch size, number of epochs, first weights, regularization, scale
+of features and responses, stopping. What stands in `Descent` for these is ours, but for momentum and batch,
+which are those that section 6.4 gives for training the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.temporal.moments import check_features, check_responses
+from brainbench.metrics.temporal.shared_map import SharedMap
+
+__all__ = ["Descent", "sgd"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How the loss is descended.
+
+    Parameters
+    ----------
+    learning_rate : float
+        For features whose mean squared length over samples is 1, so that the step is stable for any layer.
+    momentum : float
+        Nesterov's.
+    batch : int
+        Images in one step, with all their bins.
+    epochs : int
+        Passes over the training images. No early stop: the number of steps is the only regularization.
+    seed : int
+        Of the order of images; the first weights are 0.
+    """
+
+    learning_rate: float = 0.5
+    momentum: float = 0.9
+    batch: int = 128
+    epochs: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        good = self.learning_rate > 0 and 0 <= self.momentum < 1 and self.batch > 0
+        if not (good and self.epochs > 0 and self.seed >= 0):
+            raise InputError(
+                f"{self}",
+                allowed="learning_rate, batch and epochs above 0, 0 <= momentum < 1, a seed of 0 or more",
+                todo="leave them at their defaults",
+            )
+
+
+def sgd(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    weights: NDArray[Any] | None = None,
+    how: Descent | None = None,
+) -> SharedMap:
+    """Fit one linear map per neuroid to all time bins by stochastic gradient descent.
+
+    Parameters
+    ----------
+    X : array, stimulus x feature x state
+    Y : array, stimulus x neuroid x bin
+    train : array of int
+        Rows of the training images.
+    weights : array, bin x state, or None
+        Share of each state in each bin; None where states are bins.
+    how : Descent, optional
+        Learning rate, epochs and the rest.
+
+    Returns
+    -------
+    SharedMap
+        Without penalty or loss. The same seed gives the same map.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not match; NaN or inf; features that do not vary; a descent that did not converge.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((60, 3, 5))
+    >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2))) + 1.0
+    >>> bool(np.allclose(sgd(X, Y, np.arange(50)).predict(X[50:]), Y[50:], atol=1e-3))
+    True
+    """
+    how = how or Descent()
+    rows, shares = check_features(X, train, weights)
+    bins = X.shape[2] if shares is None else len(shares)
+    responses = check_responses(Y, rows=rows, n=len(X), bins=bins)[rows]
+    features = np.asarray(X[rows], dtype=np.float64)
+    share = np.full(X.shape[2], 1.0) if shares is None else shares.sum(axis=0)
+    mean = (features @ share).sum(axis=0) / (len(rows) * bins)
+    features = features - mean[:, None]
+    length = _length(features, shares, bins)
+    level, spread = responses.mean(axis=(0, 2)), responses.std(axis=(0, 2))
+    spread = np.where(spread > 0, spread, 1.0)
+    beta = _descend(features / length, (responses - level[:, None]) / spread[:, None], shares, how)
+    coefficients = beta[:-1] * spread / length
+    return SharedMap(coefficients, level + beta[-1] * spread - mean @ coefficients)
+
+
+def _length(features: FloatArray, shares: FloatArray | None, bins: int) -> float:
+    """Root of the mean squared length of the samples."""
+    products = np.einsum("ips,ipt->st", features, features, optimize=True)
+    among = np.eye(len(products)) if shares is None else shares.T @ shares
+    squared = float((products * among).sum()) / (len(features) * bins)
+    if not (np.isfinite(squared) and squared > 0):
+        raise InputError(
+            "features that do not vary over the training images, or have NaN or inf",
+            allowed="finite features that vary with the image or over time",
+            todo="look at that layer's output, or choose another layer",
+        )
+    return float(np.sqrt(squared))
+
+
+def _descend(
+    features: FloatArray, responses: FloatArray, shares: FloatArray | None, how: Descent
+) -> FloatArray:
+    """Weights and, in the last row, intercepts."""
+    X, Y = torch.from_numpy(features), torch.from_numpy(responses)
+    W = None if shares is None else torch.from_numpy(shares.T.copy())
+    beta = torch.zeros((X.shape[1], Y.shape[1]), dtype=torch.float64, requires_grad=True)
+    intercept = torch.zeros((Y.shape[1], 1), dtype=torch.float64, requires_grad=True)
+    steps = torch.optim.SGD(
+        [beta, intercept],
+        lr=how.learning_rate,
+        momentum=how.momentum,
+        nesterov=how.momentum > 0,
+    )
+    for batch in _batches(len(X), how):
+        by_state = torch.einsum("ips,pq->iqs", X[batch], beta)
+        predicted = (by_state if W is None else by_state @ W) + intercept
+        # A sum over neuroids of means over images and bins: each is fitted on its own.
+        loss = (predicted - Y[batch]).square().mean(dim=(0, 2)).sum()
+        steps.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        steps.step()
+    found = torch.cat([beta, intercept.T]).detach().numpy()
+    if not np.isfinite(found).all():
+        raise InputError(
+            f"a descent with learning rate {how.learning_rate:g} that did not converge",
+            allowed="a learning rate at which the loss falls",
+            todo="give a smaller one, for example 0.1",
+        )
+    return cast(FloatArray, found)
+
+
+def _batches(n: int, how: Descent) -> Iterator[torch.Tensor]:
+    rng = np.random.default_rng(how.seed)
+    for _ in range(how.epochs):
+        order = rng.permutation(n)
+        for first in range(0, n, how.batch):
+            yield torch.from_numpy(order[first : first + how.batch])

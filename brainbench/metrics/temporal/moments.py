@@ -1,0 +1,293 @@
+"""Sums over samples (stimulus, bin) that linear maps over time are made of, without the samples.
+
+Features are stimulus x feature x state, responses stimulus x neuroid x bin; `weights`, bin x state, say how
+states make bins (None where they are bins). Both are taken less a reference before products are summed, so
+that a large mean costs no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
+
+__all__ = ["Cross", "Side", "check_features", "check_responses", "chunks", "cross_of", "side_of"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_CHUNK_NUMBERS = 1 << 22  # 4 M numbers of features at once are 32 MB
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Sums of the features alone.
+
+    Attributes
+    ----------
+    n : int
+        Samples: images x bins.
+    x : array, feature
+        Sum.
+    xx : array, feature x feature
+        Sum of products.
+    """
+
+    n: int
+    x: FloatArray
+    xx: FloatArray
+
+    def __add__(self, other: Side) -> Side:
+        return Side(self.n + other.n, self.x + other.x, self.xx + other.xx)
+
+    def __sub__(self, other: Side) -> Side:
+        return Side(self.n - other.n, self.x - other.x, self.xx - other.xx)
+
+    def centered(self) -> FloatArray:
+        """X'X of the samples less their mean."""
+        return self.xx - np.outer(self.x, self.x / self.n)
+
+
+@dataclass(frozen=True, eq=False)
+class Cross:
+    """Sums that the responses take part in.
+
+    Attributes
+    ----------
+    y : array, neuroid
+        Sum.
+    xy : array, feature x neuroid
+        Sum of products.
+    yy : array, neuroid
+        Sum of squares.
+    """
+
+    y: FloatArray
+    xy: FloatArray
+    yy: FloatArray
+
+    def __add__(self, other: Cross) -> Cross:
+        return Cross(self.y + other.y, self.xy + other.xy, self.yy + other.yy)
+
+    def __sub__(self, other: Cross) -> Cross:
+        return Cross(self.y - other.y, self.xy - other.xy, self.yy - other.yy)
+
+    def centered(self, side: Side) -> FloatArray:
+        """X'Y of the samples less their mean."""
+        return self.xy - np.outer(side.x, self.y / side.n)
+
+
+def side_of(
+    X: NDArray[Any], rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
+) -> Side:
+    """Sum the features over some images and all bins.
+
+    Parameters
+    ----------
+    X : array, stimulus x feature x state
+        Read in chunks of stimuli.
+    rows : array of int
+        Images.
+    reference : array, feature
+        Taken off each feature.
+    weights : array, bin x state, or None
+        Rows sum to 1.
+
+    Raises
+    ------
+    InputError
+        NaN or inf among the features of these images.
+
+    Examples
+    --------
+    >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
+    >>> found = side_of(X, np.array([0, 1]), reference=np.array([1.0]), weights=None)
+    >>> found.n, found.x.tolist(), found.xx.tolist()
+    (4, [8.0], [[30.0]])
+    """
+    states = X.shape[2]
+    share = np.ones(states) if weights is None else weights.sum(axis=0)
+    root = None if weights is None else _root(weights)
+    x, xx = np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1]))
+    for block in _blocks(X, rows, reference):
+        x += (block @ share).sum(axis=0)
+        stacked = _stacked(block if root is None else block @ root)
+        xx += stacked.T @ stacked
+    if not np.isfinite(xx).all():
+        raise InputError(
+            "NaN or inf among the features",
+            allowed="finite features",
+            todo="look at that layer's output, or choose another layer",
+        )
+    return Side(len(rows) * (states if weights is None else len(weights)), x, xx)
+
+
+def cross_of(
+    X: NDArray[Any],
+    Y: FloatArray,
+    rows: IntArray,
+    *,
+    reference: FloatArray,
+    level: FloatArray,
+    weights: FloatArray | None,
+) -> Cross:
+    """Sum products of features and responses over some images and all bins.
+
+    Parameters
+    ----------
+    X, rows, reference, weights
+        See `side_of`.
+    Y : array, stimulus x neuroid x bin
+        Responses.
+    level : array, neuroid
+        Taken off each response.
+
+    Examples
+    --------
+    >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
+    >>> zero = np.zeros(1)
+    >>> cross_of(X, 2 * X, np.array([1]), reference=zero, level=zero, weights=None).xy.tolist()
+    [[90.0]]
+    """
+    centered = Y[rows] - level[:, None]
+    by_state = centered if weights is None else centered @ weights
+    xy = np.zeros((X.shape[1], Y.shape[1]))
+    first = 0
+    for block in _blocks(X, rows, reference):
+        xy += _stacked(block).T @ _stacked(by_state[first : first + len(block)])
+        first += len(block)
+    return Cross(centered.sum(axis=(0, 2)), xy, np.square(centered).sum(axis=(0, 2)))
+
+
+def chunks(rows: IntArray, X: NDArray[Any]) -> Iterator[IntArray]:
+    """Rows of X in as many parts as a chunk of 32 MB makes.
+
+    Parameters
+    ----------
+    rows : array of int
+        Images.
+    X : array, stimulus x feature x state
+        Features.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in chunks(np.arange(3), np.zeros((3, 2, 2)))]
+    [[0, 1, 2]]
+    """
+    size = max(1, _CHUNK_NUMBERS // (X.shape[1] * X.shape[2]))
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
+
+
+def _blocks(X: NDArray[Any], rows: IntArray, reference: FloatArray) -> Iterator[FloatArray]:
+    for part in chunks(rows, X):
+        yield np.asarray(X[part], dtype=np.float64) - reference[:, None]
+
+
+def _stacked(block: FloatArray) -> FloatArray:
+    """Image x column x state as (image and state) x column."""
+    return block.transpose(0, 2, 1).reshape(-1, block.shape[1])
+
+
+def _root(weights: FloatArray) -> FloatArray:
+    """L with LL' = W'W, in as few columns as there are independent states."""
+    values, vectors = np.linalg.eigh(weights.T @ weights)
+    used = values > len(values) * _EPS * values[-1]
+    return cast(FloatArray, vectors[:, used] * np.sqrt(values[used]))
+
+
+def check_features(
+    X: NDArray[Any], train: NDArray[Any], weights: NDArray[Any] | None
+) -> tuple[IntArray, FloatArray | None]:
+    """Training rows as integers, and weights in float64.
+
+    Parameters
+    ----------
+    X : array, stimulus x feature x state
+        Features, whose values are not looked at.
+    train : array of int
+        Rows.
+    weights : array, bin x state, or None
+        Share of each state in each bin.
+
+    Raises
+    ------
+    InputError
+        Another number of dimensions; rows that are repeated, do not exist, or are fewer than two; weights
+        that are not bin x state or do not sum to 1 in a bin.
+
+    Examples
+    --------
+    >>> check_features(np.zeros((4, 2, 1)), [0, 2], np.ones((3, 1)))[0].tolist()
+    [0, 2]
+    """
+    rows = np.asarray(train, dtype=np.intp).ravel()
+    if X.ndim != 3 or 0 in X.shape:
+        raise InputError(
+            f"features of shape {X.shape}",
+            allowed="stimulus x feature x state",
+            todo="keep the model's steps along the last axis, one of length 1 for a static model",
+        )
+    if len(np.unique(rows)) < max(len(rows), 2) or rows.min() < 0 or rows.max() >= len(X):
+        raise InputError(
+            f"{len(rows)} training rows of {len(X)} images, {len(np.unique(rows))} of them different",
+            allowed=f"at least two rows from 0 to {len(X) - 1}, each once",
+            todo="make splits with brainbench.stats.splits",
+        )
+    if weights is None:
+        return rows, None
+    shares = np.asarray(weights, dtype=np.float64)
+    fits = shares.ndim == 2 and shares.shape[1] == X.shape[2]
+    if not (fits and np.allclose(shares.sum(axis=1), 1.0)):
+        raise InputError(
+            f"weights of shape {shares.shape} for {X.shape[2]} states",
+            allowed="bin x state, each row summing to 1",
+            todo="take them from Timeline.weights",
+        )
+    return rows, shares
+
+
+def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> FloatArray:
+    """Responses in float64.
+
+    Parameters
+    ----------
+    Y : array, stimulus x neuroid x bin
+        Responses.
+    rows : array of int
+        Images whose responses must be finite.
+    n, bins : int
+        How many images and bins there must be.
+
+    Raises
+    ------
+    InputError
+        Another shape; NaN or inf (the first neuroid and bin are named).
+
+    Examples
+    --------
+    >>> check_responses(np.zeros((4, 2, 3)), rows=np.arange(4), n=4, bins=3).shape
+    (4, 2, 3)
+    """
+    responses = np.asarray(Y, dtype=np.float64)
+    if responses.ndim != 3 or len(responses) != n or responses.shape[2] != bins:
+        raise InputError(
+            f"responses of shape {responses.shape} for {n} images and {bins} time bins",
+            allowed=f"({n}, number of neuroids, {bins})",
+            todo="align model and brain by stimulus_id and by time bin",
+        )
+    bad = ~np.isfinite(responses[rows])
+    if bad.any():
+        _, neuroid, at = np.argwhere(bad)[0]
+        raise InputError(
+            f"{int(bad.sum())} responses that are NaN or inf, first of neuroid {neuroid} in bin {at}",
+            allowed="finite responses in every bin",
+            todo="leave out those neuroids or bins and count them as excluded",
+        )
+    return responses

@@ -1,0 +1,398 @@
+"""One linear map for all time bins: a model's own dynamics have to explain those of a site.
+
+Samples are (stimulus, bin) pairs, all of which share one set of weights and one intercept. The stacked
+matrix is never made: ridge and PLS need only X'X and X'Y, which are summed over stimuli in chunks. A model
+has states (steps), and each time bin is a weighted mean of them: where two states stand for 25 bins, two
+are summed, not 25.
+
+References
+----------
+Nayebi et al. 2018, supplement 6.6 (one set of regression coefficients for all time bins, each unit on its
+own, L2 loss averaged over images and bins); Brain-Score 2.4.2, span-time regressions (stacked PLS and ridge).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.exceptions import ConvergenceWarning
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.linear.pls import coefficients
+from brainbench.metrics.temporal.moments import (
+    Cross,
+    Side,
+    check_features,
+    check_responses,
+    chunks,
+    cross_of,
+    side_of,
+)
+
+__all__ = ["PENALTIES", "Prepared", "SharedMap", "fit", "pls", "prepare", "ridge"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+PENALTIES = np.logspace(-10, 1, 23)
+"""Penalties that are compared, as shares of the total variance (the trace of X'X) of the training samples."""
+
+_REFERENCE = 32  # images whose mean is taken off before products are summed
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedMap:
+    """One linear map per neuroid, the same in every time bin.
+
+    Attributes
+    ----------
+    coefficients : array, feature x neuroid
+    intercept : array, neuroid
+    penalty : array, neuroid, or None
+        What ridge added to the diagonal of X'X.
+    loss : array, neuroid, or None
+        Mean squared error over held-out images and bins inside the training images, at that penalty.
+    """
+
+    coefficients: FloatArray
+    intercept: FloatArray
+    penalty: FloatArray | None = None
+    loss: FloatArray | None = None
+
+    def predict(self, X: NDArray[Any], *, weights: NDArray[Any] | None = None) -> FloatArray:
+        """Predict responses.
+
+        Parameters
+        ----------
+        X : array, stimulus x feature x state
+        weights : array, bin x state, or None
+            Share of each state in each bin; None where states are bins.
+
+        Returns
+        -------
+        array, stimulus x neuroid x bin
+        """
+        n, _, states = X.shape
+        answers = np.empty((n, self.coefficients.shape[1], states))
+        for rows in chunks(np.arange(n), X):
+            block = np.asarray(X[rows], dtype=np.float64).transpose(0, 2, 1)
+            answers[rows] = (block @ self.coefficients).transpose(0, 2, 1)
+        over_time = answers if weights is None else answers @ np.asarray(weights).T
+        return cast(FloatArray, over_time + self.intercept[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Eigenvalues and vectors of the centered X'X."""
+
+    values: FloatArray
+    vectors: FloatArray
+
+    @classmethod
+    def of(cls, side: Side) -> _Spectrum:
+        values, vectors = np.linalg.eigh(side.centered())
+        return cls(np.maximum(values, 0.0), vectors)
+
+    @property
+    def total(self) -> float:
+        return float(self.values.sum())
+
+    def inverse(self, penalty: FloatArray) -> FloatArray:
+        """1 / (eigenvalue + penalty), feature x penalty; 0 where that is no number but rounding."""
+        sums = self.values[:, None] + penalty
+        smallest = len(self.values) * _EPS * max(float(self.values[-1]), np.finfo(float).tiny)
+        return np.where(sums > smallest, 1.0 / np.where(sums > smallest, sums, 1.0), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What `fit` needs of the features; made once, used for any responses to the same images.
+
+    Attributes
+    ----------
+    X : array, stimulus x feature x state
+    weights : array, bin x state, or None
+    parts : list of array of int
+        Training images in the parts that are left out in turn, or in one part.
+    """
+
+    X: NDArray[Any]
+    weights: FloatArray | None
+    parts: list[IntArray]
+    reference: FloatArray
+    sides: list[Side]
+    whole: Side
+    spectrum: _Spectrum
+    inner: list[_Spectrum]
+
+    def checked(self, Y: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+        """Responses that go with these features, and each neuroid's mean over training samples."""
+        rows = np.concatenate(self.parts)
+        n, _, states = self.X.shape
+        bins = states if self.weights is None else len(self.weights)
+        responses = check_responses(Y, rows=rows, n=n, bins=bins)
+        return responses, responses[rows].mean(axis=(0, 2))
+
+    def cross(self, Y: FloatArray, rows: IntArray, level: FloatArray) -> Cross:
+        """Products of features and responses over some images."""
+        return cross_of(
+            self.X, Y, rows, reference=self.reference, level=level, weights=self.weights
+        )
+
+
+def ridge(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    folds: Sequence[Split] = (),
+    weights: NDArray[Any] | None = None,
+    penalty: float | None = None,
+) -> SharedMap:
+    """Fit one ridge map per neuroid to all time bins of the training images.
+
+    Parameters
+    ----------
+    X : array, stimulus x feature x state
+        Features of any real type; read in chunks of stimuli, so a memory-mapped file will do.
+    Y : array, stimulus x neuroid x bin
+        Responses.
+    train : array of int
+        Rows of the training images; no other row is read.
+    folds : sequence of (train, test)
+        Folds of the training images, by which each neuroid's penalty is chosen from `PENALTIES`. All bins
+        of an image are in the same fold.
+    weights : array, bin x state, or None
+        Share of each state in each bin, each row summing to 1; None where states are bins.
+    penalty : float or None
+        A penalty for all neuroids instead, as scikit-learn's Ridge(alpha).
+
+    Returns
+    -------
+    SharedMap
+        Of two penalties that serve equally well the larger.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not match; NaN or inf; neither folds nor a penalty; folds that are not those of the
+        training images; fewer than two training images.
+
+    Notes
+    -----
+    The penalty is each neuroid's own: neuroids differ in noise, are fitted independently in the paper, and
+    a shared penalty would make the prediction of one depend on which others were recorded.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((40, 3, 5))
+    >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2))) + 1.0
+    >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
+    >>> found = ridge(X, Y, np.arange(30), folds=folds)
+    >>> bool(np.allclose(found.predict(X[30:]), Y[30:], atol=1e-6))
+    True
+    """
+    return fit(prepare(X, train, folds=folds, weights=weights), Y, penalty=penalty)
+
+
+def prepare(
+    X: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    folds: Sequence[Split] = (),
+    weights: NDArray[Any] | None = None,
+) -> Prepared:
+    """Sum and decompose the features' side of a ridge map.
+
+    Parameters
+    ----------
+    X, train, folds, weights
+        See `ridge`.
+
+    Raises
+    ------
+    InputError
+        See `ridge`.
+    """
+    rows, shares = check_features(X, train, weights)
+    parts = [np.asarray(test, dtype=np.intp) for _, test in folds] or [rows]
+    if not np.array_equal(np.sort(np.concatenate(parts)), np.sort(rows)) or len(folds) == 1:
+        raise InputError(
+            f"{len(folds)} folds that hold out {sum(map(len, parts))} images of {len(rows)} for training",
+            allowed="at least two folds that hold out each training image once",
+            todo="make them with brainbench.stats.splits.inner",
+        )
+    reference = _reference(X, rows)
+    sides = [side_of(X, part, reference=reference, weights=shares) for part in parts]
+    whole = sides[0] if len(sides) == 1 else sum(sides[1:], start=sides[0])
+    return Prepared(
+        X=X,
+        weights=shares,
+        parts=parts,
+        reference=reference,
+        sides=sides,
+        whole=whole,
+        spectrum=_Spectrum.of(whole),
+        inner=[_Spectrum.of(whole - side) for side in sides] if folds else [],
+    )
+
+
+def fit(
+    prepared: Prepared, Y: NDArray[Any], *, penalty: float | FloatArray | None = None
+) -> SharedMap:
+    """Fit responses to prepared features.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Features.
+    Y : array, stimulus x neuroid x bin
+        Responses to the same stimuli.
+    penalty : float, array (neuroid), or None
+        None chooses one for each neuroid by the folds.
+
+    Raises
+    ------
+    InputError
+        See `ridge`.
+    """
+    responses, level = prepared.checked(Y)
+    crosses = [prepared.cross(responses, part, level) for part in prepared.parts]
+    whole = crosses[0] if len(crosses) == 1 else sum(crosses[1:], start=crosses[0])
+    loss = None
+    if penalty is None:
+        if not prepared.inner:
+            raise InputError(
+                "a ridge map with neither folds nor a penalty",
+                allowed="folds of the training images, or penalty=",
+                todo="give folds=brainbench.stats.splits.inner(train, ids, objects)",
+            )
+        losses = np.sum([_losses(prepared, crosses, whole, k) for k in range(len(crosses))], axis=0)
+        best = len(PENALTIES) - 1 - losses[::-1].argmin(axis=0)
+        loss = losses[best, np.arange(len(best))] / prepared.whole.n
+        penalty = PENALTIES[best] * prepared.spectrum.total
+    chosen = np.broadcast_to(np.asarray(penalty, dtype=np.float64), whole.y.shape)
+    spectrum = prepared.spectrum
+    within = spectrum.vectors.T @ whole.centered(prepared.whole)
+    beta = spectrum.vectors @ (within * spectrum.inverse(chosen))
+    mean = prepared.reference + prepared.whole.x / prepared.whole.n
+    return SharedMap(beta, level - mean @ beta, np.array(chosen), loss)
+
+
+def pls(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    train: NDArray[Any],
+    *,
+    weights: NDArray[Any] | None = None,
+    n_components: int = 25,
+    solver: Literal["exact", "nipals"] = "exact",
+) -> SharedMap:
+    """Fit one PLS2 map to all time bins of the training images, all neuroids jointly.
+
+    Parameters
+    ----------
+    X, Y, train, weights
+        See `ridge`.
+    n_components : int
+        Latent dimensions.
+    solver : {"exact", "nipals"}
+        "exact" works with X'X and X'Y; "nipals" is scikit-learn's iteration on the stacked samples, which it
+        needs in memory.
+
+    Raises
+    ------
+    InputError
+        See `ridge`; more components than features or than training samples - 1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((40, 3, 5))
+    >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2)))
+    >>> bool(np.allclose(pls(X, Y, np.arange(30), n_components=3).predict(X[30:]), Y[30:]))
+    True
+    """
+    rows, shares = check_features(X, train, weights)
+    bins = X.shape[2] if shares is None else len(shares)
+    most = min(X.shape[1], len(rows) * bins - 1)
+    if not 1 <= n_components <= most:
+        raise InputError(
+            f"{n_components} PLS components for {len(rows)} training images x {bins} bins and "
+            f"{X.shape[1]} features",
+            allowed=f"1 to {most}",
+            todo="use fewer components, more images, or a layer with more features",
+        )
+    if solver == "nipals":
+        return _nipals(X, Y, rows, shares, n_components)
+    responses = check_responses(Y, rows=rows, n=len(X), bins=bins)
+    reference, level = _reference(X, rows), responses[rows].mean(axis=(0, 2))
+    side = side_of(X, rows, reference=reference, weights=shares)
+    cross = cross_of(X, responses, rows, reference=reference, level=level, weights=shares)
+    energy = np.square(responses[rows] - level[:, None]).sum(axis=(0, 2))
+    G = cross.centered(side).T
+    beta = coefficients(side.centered(), G, energy, n_components, joint=True).T
+    return SharedMap(beta, level - (reference + side.x / side.n) @ beta)
+
+
+def _reference(X: NDArray[Any], rows: IntArray) -> FloatArray:
+    """Mean of some images, which is near that of all."""
+    return cast(FloatArray, np.asarray(X[rows[:_REFERENCE]], dtype=np.float64).mean(axis=(0, 2)))
+
+
+def _nipals(
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    rows: IntArray,
+    shares: FloatArray | None,
+    n_components: int,
+) -> SharedMap:
+    features = np.asarray(X[rows], dtype=np.float64)
+    if shares is not None:
+        features = features @ shares.T
+    p = features.shape[1]
+    stacked = features.transpose(0, 2, 1).reshape(-1, p)
+    answers = np.asarray(Y, dtype=np.float64)[rows].transpose(0, 2, 1).reshape(len(stacked), -1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="y residual is constant")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        model = PLSRegression(n_components, scale=False).fit(stacked, answers)
+    return SharedMap(model.coef_.T, model.predict(np.zeros((1, p))).reshape(-1))
+
+
+def _losses(prepared: Prepared, crosses: Sequence[Cross], total: Cross, fold: int) -> FloatArray:
+    """Sum of squared errors over a left-out fold, penalty x neuroid, from sums alone."""
+    out_x, out_y = prepared.sides[fold], crosses[fold]
+    in_x, in_y = prepared.whole - out_x, total - out_y
+    spectrum = prepared.inner[fold]
+    V = spectrum.vectors
+    within = V.T @ in_y.centered(in_x)
+    out_xx, out_xy, out_sum, in_mean = (
+        V.T @ out_x.xx @ V,
+        V.T @ out_y.xy,
+        V.T @ out_x.x,
+        V.T @ in_x.x / in_x.n,
+    )
+    inverse = spectrum.inverse(PENALTIES * spectrum.total)
+    found = np.empty((len(PENALTIES), len(out_y.y)))
+    for k in range(len(PENALTIES)):
+        beta = within * inverse[:, [k]]
+        a = in_y.y / in_x.n - in_mean @ beta
+        found[k] = (
+            out_y.yy
+            - 2 * a * out_y.y
+            - 2 * (beta * out_xy).sum(axis=0)
+            + out_x.n * a**2
+            + 2 * a * (out_sum @ beta)
+            + (beta * (out_xx @ beta)).sum(axis=0)
+        )
+    return found

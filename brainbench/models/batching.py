@@ -1,0 +1,124 @@
+"""Working through stimuli in batches that fit in memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
+
+import torch
+
+from brainbench.core import progress
+from brainbench.core.errors import ActivationError, InputError
+
+BatchSize = int | Literal["auto"]
+Result = TypeVar("Result")
+
+ON_CPU = 16  # larger batches are not faster on a CPU, and take more memory
+ON_ACCELERATOR = 64
+KEPT_BYTES = 512 * 2**20
+"""Responses of one batch take at most this much memory; larger layers get smaller batches."""
+
+_MESSAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+)
+
+
+def first_size(batch_size: BatchSize, device: str) -> int:
+    """Batch size to begin with.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        As the user chose it.
+    device : str
+        Where the network runs.
+
+    Raises
+    ------
+    InputError
+        Neither "auto" nor a whole number above 0.
+    """
+    if batch_size == "auto":
+        return ON_CPU if device == "cpu" else ON_ACCELERATOR
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(
+            f"batch size {batch_size!r}",
+            allowed="'auto' or a whole number of images above 0",
+            todo="leave it at 'auto', which adapts to the memory there is",
+        )
+    return batch_size
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a CPU or on an accelerator."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(message in text for message in _MESSAGES)
+
+
+def in_batches(
+    n: int, size: int, work: Callable[[int, int], Result], *, nbytes: Callable[[Result], int]
+) -> Iterator[tuple[int, int, Result]]:
+    """Results of `work(start, stop)` from 0 to n; a batch that does not fit is halved and tried again.
+
+    Parameters
+    ----------
+    n : int
+        Number of stimuli.
+    size : int
+        Batch size to begin with; it only ever shrinks.
+    work : callable
+        Does the stimuli from `start` up to `stop`.
+    nbytes : callable
+        Memory that a result takes; batches shrink so that it stays below `KEPT_BYTES`.
+
+    Yields
+    ------
+    start, stop, result
+        In order and without gaps; what was yielded is never computed again.
+
+    Raises
+    ------
+    ActivationError
+        A single stimulus does not fit.
+    """
+    start = 0
+    while start < n:
+        stop = min(start + size, n)
+        try:
+            result = work(start, stop)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if stop - start == 1:
+                raise _too_large(error) from error
+        else:
+            yield start, stop, result
+            per_image = max(1, nbytes(result) // (stop - start))
+            size = min(size, max(1, KEPT_BYTES // per_image))
+            del result
+            start = stop
+            continue
+        # Out of the handler, so that the failed pass and its tensors are gone before the next.
+        size = (stop - start) // 2
+        progress.current().note(f"out of memory with {stop - start} images at once; trying {size}")
+        _release()
+
+
+def _too_large(error: BaseException) -> ActivationError:
+    return ActivationError(
+        f"not enough memory for a single image ({error})",
+        allowed="one image at a time must fit",
+        todo="close other programs, choose fewer or smaller layers, or another --device",
+    )
+
+
+def _release() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,145 @@
+"""Reading layers of a torch module while it runs, and leaving it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from brainbench.core.errors import ActivationError, unknown
+
+Calls = Literal["steps", "last"] | int
+"""What to keep of a module that is called several times: every call as a step, the last, or one."""
+
+
+def submodule(net: nn.Module, layer: str) -> nn.Module:
+    """Module of that dotted name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such layer; the message names the closest.
+    """
+    known: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))
+    if not layer or layer not in known:
+        names = [name for name in known if name]
+        todo = "choose one of [name for name, _ in net.named_modules()]"
+        raise unknown("layer", layer, names, todo=todo)
+    return known[layer]
+
+
+@contextlib.contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Put a module and all its submodules in evaluation mode, without gradients, within the block.
+
+    Each submodule gets its own mode back however the block ends: a network may be frozen in part.
+    """
+    before = [(module, module.training) for module in net.modules()]
+    try:
+        net.eval()
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+@dataclass
+class Capture:
+    """What one forward pass left in each layer.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        How often each layer was called.
+    shapes : dict of str to list of tuple
+        Shape of every call's output, without the batch axis.
+    kept : dict of str to list of Tensor
+        Copies of the outputs that were asked for, in the order of the calls.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
+    kept: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget everything, before the next forward pass."""
+        self.counts, self.shapes, self.kept = {}, {}, {}
+
+    def add(self, layer: str, output: Any, calls: Calls) -> None:
+        """Take in the output of one call, copied if it is to be kept."""
+        tensor = first_tensor(output, layer)
+        index = self.counts.get(layer, 0)
+        self.counts[layer] = index + 1
+        self.shapes.setdefault(layer, []).append(tuple(tensor.shape[1:]))
+        kept = self.kept.setdefault(layer, [])
+        if calls == "last":
+            kept.clear()
+        if calls in ("steps", "last") or calls == index:
+            # What follows may overwrite this memory (ReLU in place, `x += skip`): never keep a view.
+            kept.append(tensor.detach().clone(memory_format=torch.contiguous_format))
+
+
+@contextlib.contextmanager
+def capturing(
+    net: nn.Module, layers: Sequence[str], calls: Mapping[str, Calls]
+) -> Iterator[Capture]:
+    """Capture outputs of layers within the block; the hooks are removed however it ends.
+
+    Parameters
+    ----------
+    net : Module
+        The network.
+    layers : sequence of str
+        Dotted names.
+    calls : mapping of str to {"steps", "last"} or int
+        For each layer, what to keep of several calls in one forward pass.
+
+    Raises
+    ------
+    UnknownNameError
+        No such layer.
+    """
+    capture = Capture()
+    with contextlib.ExitStack() as hooks:
+        for layer in layers:
+            module = submodule(net, layer)
+            handle = module.register_forward_hook(_hook(capture, layer, calls[layer]))
+            hooks.callback(handle.remove)
+        yield capture
+
+
+def _hook(capture: Capture, layer: str, calls: Calls) -> Any:
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        capture.add(layer, output, calls)
+
+    return keep
+
+
+def first_tensor(output: Any, layer: str) -> Tensor:
+    """Tensor in a module's output: itself, or the first in a tuple, list or mapping.
+
+    Raises
+    ------
+    ActivationError
+        There is none.
+    """
+    if isinstance(output, Tensor):
+        return output
+    members: list[Any] = []
+    if isinstance(output, Mapping):
+        members = list(output.values())
+    elif isinstance(output, tuple | list):
+        members = list(output)
+    for member in members:
+        if isinstance(member, Tensor):
+            return member
+    raise ActivationError(
+        f"layer {layer!r} gives a {type(output).__name__} without a tensor",
+        allowed="a tensor, or a tuple, list or mapping whose first tensor is the response",
+        todo="choose a layer inside or behind it",
+    )

@@ -1,0 +1,294 @@
+"""Two kinds of network behind one door: torch modules and plain functions."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from brainbench.core.errors import ActivationError, InputError, unknown
+from brainbench.core.presentation import Presentation
+from brainbench.core.provenance import count_forward, sha256
+from brainbench.models.digests import digest_of, weights_digest
+from brainbench.models.hooks import Calls, Capture, capturing, evaluating, submodule
+
+Images = npt.NDArray[np.float32]
+Precision = Literal["float32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one layer answered to one batch.
+
+    Attributes
+    ----------
+    steps : list of ndarray
+        The outputs that were asked for, each (batch, ...).
+    shapes : list of tuple
+        Shape of every output in the pass, kept or not, without the batch axis.
+    """
+
+    steps: list[npt.NDArray[Any]]
+    shapes: list[tuple[int, ...]]
+
+
+Forward = Callable[[Images], dict[str, Response]]
+
+
+class Network(Protocol):
+    """What computes: digests itself, knows its layers, and runs on a device."""
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """SHA-256 over all that the answers depend on; `declared` stands for what is not looked into."""
+        ...
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if there is no such layer."""
+        ...
+
+    def place(self, device: str) -> str:
+        """Device that a choice means here; raise InputError if there is no such device."""
+        ...
+
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> contextlib.AbstractContextManager[Forward]:
+        """Run within the block; it leaves the network as it was, however it ends."""
+        ...
+
+
+_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_making_locks = threading.Lock()
+
+
+def _alone(net: nn.Module) -> threading.RLock:
+    """Lock of a module: two threads would hook it at once, or digest it with the other's hooks on it."""
+    with _making_locks:
+        return _locks.setdefault(net, threading.RLock())
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A torch module, read by forward hooks.
+
+    Parameters
+    ----------
+    net : Module
+        Called as `net(images)`, or as `net(images, shown)`.
+    shown : Presentation or None
+        How the images are shown, for a module that takes it.
+    """
+
+    net: nn.Module
+    shown: Presentation | None = None
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """See `fingerprint.digest_of`; with `declared`, the weights and that text."""
+        with _alone(self.net):
+            if declared is None:
+                return digest_of(self.net, name=name)
+            return sha256("declared", declared, torch.__version__, weights_digest(self.net))
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if there is no such submodule."""
+        submodule(self.net, layer)
+
+    def place(self, device: str) -> str:
+        """Where to run: "auto" is where the weights are, or CUDA if they are on the CPU and it is there."""
+        if device != "auto":
+            return available(device)
+        home = _home(self.net)
+        return "cuda" if home == "cpu" and torch.cuda.is_available() else home
+
+    @contextlib.contextmanager
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> Iterator[Forward]:
+        """Hook the layers in evaluation mode on `device`; hooks, modes and device are put back."""
+        net = self.net
+        with (
+            _alone(net),
+            full_precision(),
+            _moved(net, device),
+            evaluating(net),
+            capturing(net, layers, calls) as capture,
+        ):
+            shown = () if self.shown is None else (self.shown,)
+            yield lambda images: _forward(net, images, shown, layers, capture, device)
+
+
+def computing(
+    network: Network, precision: str, device: str
+) -> contextlib.AbstractContextManager[Any]:
+    """Within the block a torch module computes in that precision.
+
+    Under "bf16" convolutions and matrix products take bfloat16, 8 bits of mantissa, and sum in float32;
+    what torch holds to be sensitive stays float32 (`torch.autocast`).
+    """
+    if precision == "bf16" and isinstance(network, TorchNetwork):
+        return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 as float32 within the block: no TF32 on CUDA, no bfloat16 on a CPU.
+
+    Either may be on by default or by a user's choice; with 8 to 11 bits of mantissa, responses
+    would differ between machines that share a cache.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _forward(
+    net: nn.Module,
+    images: Images,
+    shown: tuple[Presentation, ...],
+    layers: Sequence[str],
+    capture: Capture,
+    device: str,
+) -> dict[str, Response]:
+    capture.clear()
+    began = time.perf_counter()
+    net(torch.from_numpy(images).to(device), *shown)
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    count_forward(time.perf_counter() - began, len(images))
+    return {
+        layer: Response(
+            steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
+            shapes=capture.shapes.get(layer, []),
+        )
+        for layer in layers
+    }
+
+
+def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    values = tensor.cpu()
+    array: npt.NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return array
+
+
+def _home(net: nn.Module) -> str:
+    for tensor in (*net.parameters(), *net.buffers()):
+        return str(tensor.device)
+    return "cpu"
+
+
+@contextlib.contextmanager
+def _moved(net: nn.Module, device: str) -> Iterator[None]:
+    home = _home(net)
+    if home == device:
+        yield
+        return
+    try:
+        net.to(device)
+        yield
+    finally:
+        net.to(home)
+
+
+def available(device: str) -> str:
+    """Return the device if torch can compute there.
+
+    Raises
+    ------
+    InputError
+        A device that does not exist on this machine.
+    """
+    try:
+        return str(torch.empty(0, device=device).device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"device {device!r} ({str(error).splitlines()[0][:80]})",
+            allowed="auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
+            todo="choose one of these with --device",
+        ) from error
+
+
+def answered_here(device: str) -> str:
+    """Return "cpu" for what runs where it likes; a device that does not exist is still an InputError."""
+    if device not in ("auto", "cpu"):
+        available(device)
+    return "cpu"
+
+
+@dataclass(frozen=True)
+class FunctionNetwork:
+    """A function from images to responses, numpy in, numpy out.
+
+    Parameters
+    ----------
+    function : callable
+        `function(images)` with images (batch, 3, height, width), float32, preprocessed, gives an array
+        (batch, ...) for a single layer, or {layer: array}; a list of arrays stands for the steps of a
+        layer over time.
+    layers : tuple of str
+        Names of the layers that it gives.
+    """
+
+    function: Callable[[Images], Any]
+    layers: tuple[str, ...]
+
+    def digest(self, name: str, declared: str | None) -> str:
+        """See `fingerprint.digest_of`; with `declared`, that text alone."""
+        return sha256("declared", declared) if declared else digest_of(self.function, name=name)
+
+    def check(self, layer: str) -> None:
+        """Raise UnknownNameError if the layer was not declared."""
+        if layer not in self.layers:
+            raise unknown("layer", layer, self.layers, todo="declare it in wrap(..., layers=...)")
+
+    def place(self, device: str) -> str:
+        """Answer "cpu": a function runs where it likes, its answers come back here."""
+        return answered_here(device)
+
+    @contextlib.contextmanager
+    def running(
+        self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
+    ) -> Iterator[Forward]:
+        """Call the function; nothing has to be put back."""
+        yield lambda images: self._forward(images, layers, calls)
+
+    def _forward(
+        self, images: Images, layers: Sequence[str], calls: Mapping[str, Calls]
+    ) -> dict[str, Response]:
+        began = time.perf_counter()
+        answer = self.function(np.ascontiguousarray(images))
+        count_forward(time.perf_counter() - began, len(images))
+        given = answer if isinstance(answer, Mapping) else {self.layers[0]: answer}
+        for layer in layers:
+            if layer not in given:
+                raise ActivationError(
+                    f"the function gives no layer {layer!r}, but {', '.join(map(str, given))}",
+                    allowed="an array, or a mapping with every declared layer",
+                    todo="correct layers= in wrap, or what the function returns",
+                )
+        return {layer: response(given[layer], calls[layer]) for layer in layers}
+
+
+def response(given: Any, calls: Calls) -> Response:
+    """Response from an array, or from a list of arrays that are steps; `calls` says which are kept."""
+    steps = [np.asarray(step) for step in (given if isinstance(given, list | tuple) else [given])]
+    shapes = [step.shape[1:] for step in steps]
+    if calls == "last":
+        steps = steps[-1:]
+    elif calls != "steps":
+        steps = steps[calls : calls + 1]
+    return Response(steps=steps, shapes=shapes)

@@ -1,0 +1,164 @@
+"""From pictures to what a network takes: a declaration with a name and a fingerprint.
+
+A preprocessing is data, not code: whatever changes the numbers that a network sees is a field, so
+that two different preprocessings can never share cached activations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+from PIL import Image
+
+from brainbench.core.errors import InputError, StimulusError
+from brainbench.core.provenance import sha256
+from brainbench.core.stimuli import Picture
+
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """Resize the whole picture, without a crop, then `(pixel / 255 - mean) / std` per channel.
+
+    Parameters
+    ----------
+    name : str
+        How records call it.
+    size : (height, width) or None
+        Size in pixels that the network takes; None keeps the pictures, which must then share one.
+    interpolation : {"nearest", "bilinear", "bicubic"}
+        Filter of the resize. Pillow's filters widen when they shrink a picture (antialias) and
+        round to 8 bits, as the data loaders that trained most networks do.
+    mean, std : (red, green, blue)
+        Of pixel values between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        A size that is not positive, an unknown filter, a std that is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half = Preprocess(name="half", size=(2, 2))
+    >>> half([np.full((4, 4, 3), 255, np.uint8)]).shape
+    (1, 3, 2, 2)
+    """
+
+    name: str
+    size: tuple[int, int] | None = (224, 224)
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not _is_size(self.size):
+            raise InputError(
+                f"preprocessing {self.name!r} with size={self.size}",
+                allowed="(height, width) in pixels, whole numbers from 1, or None",
+                todo="give the input size of the network, for example (224, 224)",
+            )
+        if self.interpolation not in _RESAMPLING:
+            raise InputError(
+                f"preprocessing {self.name!r} with interpolation={self.interpolation!r}",
+                allowed=", ".join(_RESAMPLING),
+                todo="choose the filter that the network was trained with",
+            )
+        lengths = (len(self.mean), len(self.std))
+        finite = np.isfinite((*self.mean, *self.std)).all()
+        if lengths != (3, 3) or not finite or min(self.std) <= 0:
+            raise InputError(
+                f"preprocessing {self.name!r} with mean={self.mean}, std={self.std}",
+                allowed="three finite values each, every std above 0",
+                todo="give mean and std for red, green and blue, for pixel values from 0 to 1",
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every field and the version of Pillow, which does the resize."""
+        return sha256("preprocess", json.dumps(asdict(self), sort_keys=True), PIL.__version__)
+
+    def __call__(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
+        """Preprocess a batch of pictures.
+
+        Parameters
+        ----------
+        pictures : sequence of array
+            uint8, shape (height, width, 3), RGB; sizes may differ where `size` is given.
+
+        Returns
+        -------
+        ndarray, shape (n, 3, height, width), float32
+            A view whose memory is ordered (n, height, width, 3): the order that convolutions on a
+            CPU prefer.
+
+        Raises
+        ------
+        StimulusError
+            A picture of another type or shape (gray, transparent, 16 bit), or pictures that differ
+            in size where `size` is None.
+        """
+        resized = [self._resize(_rgb(picture)) for picture in pictures]
+        shapes = {picture.shape for picture in resized}
+        if len(shapes) > 1:
+            raise StimulusError(
+                f"pictures of the sizes {sorted(s[:2] for s in shapes)} in one batch",
+                allowed=f"one size, since preprocessing {self.name!r} does not resize",
+                todo="give Preprocess(size=(height, width))",
+            )
+        std = np.asarray(self.std, dtype=np.float32)
+        mean = np.asarray(self.mean, dtype=np.float32)
+        batch = np.stack(resized).astype(np.float32)
+        batch *= np.float32(1 / 255) / std
+        batch -= mean / std
+        return batch.transpose(0, 3, 1, 2)
+
+    def _resize(self, picture: Picture) -> Picture:
+        if self.size is None or picture.shape[:2] == tuple(self.size):
+            return picture
+        height, width = self.size
+        image = Image.fromarray(picture).resize((width, height), _RESAMPLING[self.interpolation])
+        return np.asarray(image)
+
+
+def _is_size(size: object) -> bool:
+    if not isinstance(size, Sequence) or len(size) != 2:
+        return False
+    return all(isinstance(side, int) and side > 0 and side is not True for side in size)
+
+
+def _rgb(picture: Picture) -> Picture:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise StimulusError(
+            f"a picture of type {picture.dtype} and shape {picture.shape}",
+            allowed="uint8 pixels of shape (height, width, 3), RGB",
+            todo="convert gray, transparent or 16-bit pictures to 8-bit RGB first",
+        )
+    return picture
+
+
+def imagenet(side: int) -> Preprocess:
+    """`side` x `side` pixels without a crop, ImageNet mean and std."""
+    return Preprocess(
+        name=f"imagenet-{side}",
+        size=(side, side),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+
+
+IMAGENET_224 = imagenet(224)
+"""What networks trained on ImageNet take, as a rule (Kubilius 2019, section 2.2)."""

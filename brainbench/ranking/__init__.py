@@ -1,0 +1,1 @@
+"""Ranks of models from their stored scores."""

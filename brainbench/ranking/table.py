@@ -1,0 +1,262 @@
+"""A leaderboard as it is shown and written: rows, cells, and their columns in a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brainbench.core.score import Score
+from brainbench.stats.composite import Combined, Composite
+
+State = Literal["scored", "failed", "outdated"]
+
+COLUMNS = (
+    "rank",
+    "model",
+    "weights",
+    "protocol",
+    "settings",
+    "untrained",
+    "partial",
+    "composite",
+    "composite_value",
+    "composite_ci_low",
+    "composite_ci_high",
+    "composite_ci_approximate",
+    "k",
+    "n",
+    "mean_of_k_of_n",
+    "others",
+)
+"""First columns of the frame and of the CSV, in this order. `docs/leaderboard.md` says what each means."""
+OF_BENCHMARK = (
+    "",
+    ":ci_low",
+    ":ci_high",
+    ":ci_approximate",
+    ":ceiling",
+    ":formula",
+    ":simulated",
+    ":state",
+    ":counts_not",
+)
+"""Then, for each benchmark, its identifier followed by each of these."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """One model on one benchmark.
+
+    Parameters
+    ----------
+    score : Score
+        The stored score.
+    value, ci, draws
+        Figure, interval and draws; of a member of the composite those that the composite takes.
+    formula : str
+        Of `value`.
+    state : {"scored", "failed", "outdated"}
+        "outdated": of an older version of the benchmark or of its data than other scores in the folder.
+    counts_not : str or None
+        Of a member: why it does not count in the composite.
+    """
+
+    score: Score
+    value: float | None
+    ci: tuple[float, float] | None
+    draws: npt.NDArray[np.float64] | None
+    formula: str
+    state: State
+    counts_not: str | None = None
+
+    @property
+    def ci_approximate(self) -> bool | None:
+        """Whether the coverage of the interval was not measured or is not kept; None without an interval."""
+        return None if self.ci is None else self.score.ci_approximate
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One model, with its weights, under one protocol and one choice of settings.
+
+    Parameters
+    ----------
+    rank : int or None
+        Place by the composite among trained models and models without weights; None where the composite is
+        undefined, as it is for partial scores, and for untrained models.
+    model, weights, protocol : str
+        As in `Score`.
+    settings : mapping
+        What was not asked for as usual: seed, layers, limit, floor, resample.
+    untrained, partial : bool
+        As in `Score`.
+    cells : mapping of str to Cell
+        By benchmark.
+    combined : Combined
+        The composite.
+    ci_approximate : bool or None
+        Whether the interval of a member is approximate; None where the composite has no interval.
+    n_others : int
+        Stored scores of this model that are not shown: older ones, or of another formula.
+    """
+
+    rank: int | None = None
+    model: str
+    weights: str
+    protocol: str
+    settings: Mapping[str, Any]
+    untrained: bool
+    partial: bool
+    cells: Mapping[str, Cell]
+    combined: Combined
+    ci_approximate: bool | None = None
+    n_others: int
+
+    @property
+    def unusual(self) -> str:
+        """The settings in words: "seed 1, limit 64"; empty where all are as usual."""
+        return ", ".join(f"{key} {_words(value)}" for key, value in self.settings.items())
+
+    def why_not(self, benchmark: str) -> str | None:
+        """Why a member does not count; None where it does."""
+        cell = self.cells.get(benchmark)
+        return "not scored" if cell is None else cell.counts_not
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={item}" for key, item in value.items())
+    return str(value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Board:
+    """A leaderboard.
+
+    Parameters
+    ----------
+    composite : Composite
+        What the models are ranked by.
+    protocol : str
+        Of all scores on it.
+    rows : tuple of Row
+        Those with a rank, best first; then untrained ones by composite, best first; then those without a
+        composite, by name; partial ones last.
+    benchmarks : tuple of str
+        Members of the composite in their order, then all others by name.
+    n_elsewhere : int
+        Scores of the other protocol, which are not on it.
+    unreadable : tuple of str
+        What is wrong with each file that could not be read.
+    """
+
+    composite: Composite
+    protocol: str
+    rows: tuple[Row, ...]
+    benchmarks: tuple[str, ...]
+    n_elsewhere: int
+    unreadable: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the frame: `COLUMNS`, then those of each benchmark."""
+        more = (f"{name}{part}" for name in self.benchmarks for part in OF_BENCHMARK)
+        return (*COLUMNS, *more)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per model, with the columns `columns`."""
+        rows = [self._flat(row) for row in self.rows]
+        return pd.DataFrame(rows, columns=list(self.columns)).astype({"rank": "Int64"})
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One object per model, as plain JSON values."""
+        return [_object(row, self.composite) for row in self.rows]
+
+    def _flat(self, row: Row) -> dict[str, Any]:
+        made = row.combined
+        low, high = made.ci or (None, None)
+        flat: dict[str, Any] = {
+            "rank": row.rank,
+            "model": row.model,
+            "weights": row.weights,
+            "protocol": row.protocol,
+            "settings": row.unusual,
+            "untrained": row.untrained,
+            "partial": row.partial,
+            "composite": self.composite.name,
+            "composite_value": made.value,
+            "composite_ci_low": low,
+            "composite_ci_high": high,
+            "composite_ci_approximate": row.ci_approximate,
+            "k": made.k,
+            "n": made.n,
+            "mean_of_k_of_n": made.of_those,
+            "others": row.n_others,
+        }
+        for name in self.benchmarks:
+            why = row.why_not(name) if name in self.composite.benchmarks else None
+            flat |= _flat_cell(name, row.cells.get(name), why)
+        return flat
+
+
+def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
+    if cell is None:
+        return {f"{name}:state": "not scored", f"{name}:counts_not": why}
+    low, high = cell.ci or (None, None)
+    figures = (
+        cell.value,
+        low,
+        high,
+        cell.ci_approximate,
+        cell.score.ceiling,
+        cell.formula,
+        cell.score.simulated,
+        cell.state,
+        why,
+    )
+    return {f"{name}{part}": figure for part, figure in zip(OF_BENCHMARK, figures, strict=True)}
+
+
+def _object(row: Row, composite: Composite) -> dict[str, Any]:
+    made = row.combined
+    return {
+        "rank": row.rank,
+        "model": row.model,
+        "weights": row.weights,
+        "protocol": row.protocol,
+        "settings": dict(row.settings),
+        "untrained": row.untrained,
+        "partial": row.partial,
+        "composite": {
+            "name": composite.name,
+            "value": made.value,
+            "ci": made.ci,
+            "ci_approximate": row.ci_approximate,
+            "k": made.k,
+            "n": made.n,
+            "mean_of_k_of_n": made.of_those,
+            "why_no_ci": made.why_no_ci,
+            "why_not": {name: row.why_not(name) for name in composite.benchmarks},
+        },
+        "others": row.n_others,
+        "benchmarks": {
+            name: {
+                "value": cell.value,
+                "ci": cell.ci,
+                "ci_approximate": cell.ci_approximate,
+                "ceiling": cell.score.ceiling,
+                "formula": cell.formula,
+                "simulated": cell.score.simulated,
+                "state": cell.state,
+                "reason": cell.score.reason,
+                "file": cell.score.file,
+            }
+            for name, cell in sorted(row.cells.items())
+        },
+    }

@@ -1,0 +1,1 @@
+"""Measures that compare choices: I2n and choices among categories."""

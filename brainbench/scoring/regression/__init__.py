@@ -1,0 +1,1 @@
+"""Measures that map features to responses: predictivity and explainable variance."""

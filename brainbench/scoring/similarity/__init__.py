@@ -1,0 +1,1 @@
+"""Measures that compare representations: RSA and CKA."""

@@ -1,0 +1,282 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from brainbench.core import assembly
+from brainbench.core.errors import InputError
+
+IDS = ["a", "b", "c"]
+SITES = ["s0", "s1"]
+BINS = [(70.0, 80.0), (80.0, 90.0), (90.0, 110.0)]
+
+
+def trials(*, missing=False, dtype=float):
+    """Shape (repetition 2, stimulus 3, neuroid 2, time 3), values 0, 1, 2, ..."""
+    values = np.arange(36, dtype=dtype).reshape(2, 3, 2, 3)
+    if missing:
+        values[0, 1, 0] = np.nan
+    return assembly.make(
+        values,
+        stimulus={"stimulus_id": IDS},
+        neuroid={"neuroid_id": SITES, "region": ["IT", "IT"]},
+        time=BINS,
+        repetitions=True,
+        units="spikes",
+        attrs={"missing": "nan"} if missing else None,
+    )
+
+
+def flat(values=None, ids=IDS, **more):
+    given = np.arange(6.0).reshape(3, 2) if values is None else values
+    options = {"stimulus": {"stimulus_id": ids}, "neuroid": {"neuroid_id": SITES}, "units": "a.u."}
+    return assembly.make(given, **{**options, **more})
+
+
+def test_make_gives_a_plain_array_with_flat_coordinates():
+    made = trials()
+    assert type(made) is xr.DataArray
+    assert made.dims == assembly.DIMS
+    assert made.attrs["units"] == "spikes"
+    assert made.coords["region"].dims == ("neuroid",)
+    assert made.coords["time_start"].values.tolist() == [70.0, 80.0, 90.0]
+    assert not any(isinstance(index, pd.MultiIndex) for index in made.indexes.values())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [["x", "y"], np.array(["x", "y"], dtype=object), pd.Series(["x", "y"]), pd.Index(["x", "y"])],
+)
+def test_plain_makes_fixed_width_text(column):
+    assert assembly.plain(column).dtype == np.dtype("<U1")
+    assert assembly.plain(column).tolist() == ["x", "y"]
+
+
+def test_plain_leaves_numbers_alone():
+    assert assembly.plain(pd.Series([1, 2])).dtype.kind == "i"
+    assert assembly.plain([1.5, np.nan]).dtype.kind == "f"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "got", "todo"),
+    [
+        (lambda: flat(np.zeros(3)), "values of shape (3,)", "repetitions=True"),
+        (lambda: flat(np.zeros((3, 5))), "'neuroid_id' of shape (2,)", "values and coordinate"),
+        (lambda: flat(ids=["a", "b"]), "'stimulus_id' of shape (2,)", "values and coordinate"),
+        (lambda: flat(stimulus={"name": IDS}), "no coordinate 'stimulus_id'", "assign_coords"),
+        (lambda: flat(ids=["a", "b", "a"]), "1 duplicate stimulus_id, for example 'a'", "average"),
+        (lambda: flat(neuroid={"neuroid_id": [4, 4]}), "duplicate neuroid_id", "different ids"),
+        (lambda: flat(units=""), "no units", "attrs['units']"),
+        (lambda: flat(np.array([[np.inf, 1]] * 3)), "3 infinite values", "never repaired"),
+        (lambda: flat(np.array([[np.nan, 1]] * 3)), "3 NaN", "attrs['missing'] = 'nan'"),
+        (lambda: flat(np.full((3, 2), "x")), "type <U1", "astype(float)"),
+        (lambda: flat(np.zeros((3, 2), dtype=complex)), "complex128", "astype(float)"),
+        (lambda: flat(np.zeros((0, 2)), ids=[]), "is empty", "check the selection"),
+        (
+            lambda: assembly.make([1.0], time=[(80, 70)], units="x"),
+            "time bins that do not increase",
+            "sort by time_start",
+        ),
+        (
+            lambda: assembly.make([1.0, 2], time=[(80, 90), (70, 80)], units="x"),
+            "time bins that do not increase",
+            "sort by time_start",
+        ),
+        (
+            lambda: assembly.make([1.0, 2], time=[(80, 90), (np.nan, 100)], units="x"),
+            "time bins that do not increase",
+            "sort by time_start",
+        ),
+        (
+            lambda: assembly.make([1.0, 2], time=[70, 80], units="x"),
+            "time bins of shape (2,)",
+            "time=[(70, 80), (80, 90)]",
+        ),
+    ],
+)
+def test_make_refuses(spoil, got, todo):
+    with pytest.raises(InputError) as caught:
+        spoil()
+    assert got in caught.value.got
+    assert todo in caught.value.todo
+
+
+def test_missing_trials_must_be_declared_and_inf_never_is_one():
+    assert np.isnan(trials(missing=True).values).sum() == 3
+    with pytest.raises(InputError, match="infinite"):
+        flat(np.full((3, 2), np.inf), attrs={"missing": "nan"})
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (np.zeros((3, 2)), "is a ndarray"),
+        (xr.DataArray(np.zeros((3, 2)), dims=("neuroid", "stimulus")), "('neuroid', 'stimulus')"),
+        (xr.DataArray(np.zeros(3), dims=("presentation",)), "('presentation',)"),
+    ],
+)
+def test_validate_refuses_other_things(given, got):
+    with pytest.raises(InputError) as caught:
+        assembly.validate(given, name="recordings")
+    assert caught.value.got.startswith("recordings ")
+    assert got in caught.value.got
+
+
+def test_validate_refuses_a_multi_index():
+    made = flat().set_index(stimulus=["stimulus_id"])
+    stacked = made.assign_coords(
+        xr.Coordinates.from_pandas_multiindex(
+            pd.MultiIndex.from_arrays([IDS, [1, 2, 3]], names=["stimulus_id", "k"]), "stimulus"
+        )
+    )
+    with pytest.raises(InputError, match="MultiIndex on stimulus"):
+        assembly.validate(stacked)
+
+
+def test_validate_refuses_an_id_on_the_wrong_dim():
+    made = flat(np.zeros((2, 2)), ids=["a", "b"])
+    moved = made.drop_vars("neuroid_id").assign_coords(neuroid_id=("stimulus", SITES))
+    with pytest.raises(InputError, match="no coordinate 'neuroid_id' along 'neuroid'"):
+        assembly.validate(moved)
+
+
+def test_validate_can_leave_the_values_alone():
+    made = flat()
+    made.values[0, 0] = np.nan
+    assert assembly.validate(made, values=False) is made
+    with pytest.raises(InputError, match="1 NaN"):
+        assembly.validate(made)
+
+
+def test_average_skips_missing_trials():
+    averaged = assembly.average(trials(missing=True))
+    values = np.arange(36.0).reshape(2, 3, 2, 3)
+    assert averaged.dims == ("stimulus", "neuroid", "time")
+    np.testing.assert_allclose(averaged.values[0], values[:, 0].mean(axis=0))
+    np.testing.assert_allclose(averaged.values[1, 0], values[1, 1, 0])  # the first trial is missing
+    assert averaged.attrs["units"] == "spikes"
+
+
+def test_average_leaves_averages_alone():
+    made = flat()
+    assert assembly.average(made) is made
+
+
+def test_average_refuses_what_was_never_recorded():
+    made = trials(missing=True)
+    made.values[1, 1, 0, 2] = np.nan
+    with pytest.raises(InputError, match="1 responses have no recorded repetition") as caught:
+        assembly.average(made)
+    assert "drop those stimuli" in caught.value.todo
+
+
+@pytest.mark.parametrize(
+    ("window", "weights"),
+    [
+        ((70, 110), [0.25, 0.25, 0.5]),
+        ((75, 100), [0.2, 0.4, 0.4]),
+        ((80, 90), [0, 1, 0]),
+        ((82, 83), [0, 1, 0]),
+    ],
+)
+def test_time_average_weighs_bins_by_their_overlap(window, weights):
+    made = trials()
+    averaged = assembly.time_average(made, window)
+    np.testing.assert_allclose(averaged.values, made.values @ np.array(weights, dtype=float))
+    assert averaged.dims == ("repetition", "stimulus", "neuroid")
+    assert averaged.attrs["units"] == "spikes"
+    assert "time_start" not in averaged.coords
+
+
+def test_time_average_of_a_state_that_always_holds():
+    made = assembly.make([[2.0]], neuroid={"neuroid_id": [0]}, time=[(0, np.inf)], units="a.u.")
+    assert assembly.time_average(made, (70, 170)).values.tolist() == [2.0]
+
+
+def test_time_average_without_time():
+    made = flat()
+    assert assembly.time_average(made, (70, 170)) is made
+
+
+@pytest.mark.parametrize(
+    "window", [(60, 100), (70, 120), (90, 90), (100, 80), (0, 10), (70, np.inf), (np.nan, 80)]
+)
+def test_time_average_refuses_windows_that_are_not_covered(window):
+    with pytest.raises(InputError, match=r"over bins from 70 to 110 ms") as caught:
+        assembly.time_average(trials(), window)
+    assert "inside the recording" in caught.value.todo
+
+
+@pytest.mark.parametrize(
+    "bins",
+    [
+        [(0, 10), (20, 30)],  # a gap
+        [(0, 10), (5, 15), (15, 20)],  # 5 to 10 counts twice
+        [(0, 10), (5, 15), (20, 25)],  # gap and overlap of the same length
+    ],
+)
+def test_time_average_refuses_bins_with_gaps_or_overlaps(bins):
+    made = assembly.make(np.ones(len(bins)), time=bins, units="x")
+    with pytest.raises(InputError, match="without gap or overlap"):
+        assembly.time_average(made, (0, bins[-1][1]))
+
+
+def test_align_brings_rows_into_order():
+    aligned = assembly.align(flat(), ["c", "a", "b"], name="model")
+    assert aligned.coords["stimulus_id"].values.tolist() == ["c", "a", "b"]
+    assert aligned.values[0].tolist() == [4.0, 5.0]
+
+
+def test_align_leaves_the_right_order_alone():
+    made = flat()
+    assert assembly.align(made, IDS, name="model") is made
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (["a", "b", "c", "d"], "1 missing, for example 'd'"),
+        (["a", "b"], "1 not asked for, for example 'c'"),
+        (["a", "b", "x"], "1 missing, for example 'x'; 1 not asked for, for example 'c'"),
+    ],
+)
+def test_align_names_the_ids_that_differ(ids, words):
+    with pytest.raises(InputError) as caught:
+        assembly.align(flat(), ids, name="activations of cornet_s")
+    assert caught.value.got == f"activations of cornet_s: of {len(ids)} stimuli {words}"
+    assert caught.value.allowed == "the same stimulus_id on both sides"
+    assert "same stimulus set" in caught.value.todo
+
+
+def test_align_refuses_an_order_with_an_id_twice():
+    with pytest.raises(InputError, match="duplicate stimulus_id, for example 'a'"):
+        assembly.align(flat(), ["a", "b", "c", "a"], name="model")
+
+
+def test_file_holds_everything(tmp_path):
+    made = trials(missing=True)
+    path = tmp_path / "trials.nc"
+    assembly.save(made, path)
+    with assembly.load(path) as loaded:
+        xr.testing.assert_equal(loaded.drop_attrs(), made.drop_attrs().rename("values"))
+        assert loaded.attrs == made.attrs
+        assert loaded.dims == made.dims
+
+
+def test_save_refuses_what_is_not_valid(tmp_path):
+    with pytest.raises(InputError, match="no units"):
+        assembly.save(flat().drop_attrs(), tmp_path / "x.nc")
+    assert not (tmp_path / "x.nc").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no netCDF at all", b"\x89HDF\r\n\x1a\n cut short"]
+)
+def test_load_names_a_file_that_cannot_be_read(tmp_path, content):
+    path = tmp_path / "broken.nc"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        assembly.load(path)
+    assert str(path) in caught.value.got
+    assert "remove the file" in caught.value.todo

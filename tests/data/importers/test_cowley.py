@@ -1,0 +1,426 @@
+"""Import of Cowley2023, on a small folder laid out as the published one."""
+
+import errno
+import hashlib
+import io
+import os
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brainbench.core.dataset import Dataset, HasSessions, Importable
+from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
+from brainbench.data.folder import data_folder, writing
+from brainbench.data.importers.cowley import CowleyData, cowley
+from brainbench.data.manifest import Manifest, manifest, open_dataset
+
+PIXELS = 8
+SIZES = {"200101": (3, 12, 4), "200102": (2, 7, 0)}
+"""neurons, images, repeats"""
+
+
+def jpeg(seed=0, *, mode="RGB", size=(PIXELS, PIXELS), format="JPEG"):
+    values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values).convert(mode).save(stream, format)
+    return stream.getvalue()
+
+
+def names(n):
+    return [f"image{k + 1:04d}.jpg" for k in range(n)]
+
+
+def write_zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+
+
+def trials_of(neurons, images, repeats, rng):
+    trials = rng.poisson(5.0, (neurons, images, repeats)).astype(float)
+    for image in range(0, images, 3):
+        trials[:, image, repeats - 1 - image % 2 :] = np.nan
+    return trials
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A folder as published: the first zip has a folder inside, and names out of order."""
+    folder = tmp_path / "published"
+    for part in ("images", "responses_raw", "responses_repeat_averaged"):
+        (folder / part).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for prefix, (name, (neurons, images, repeats)) in zip(
+        ("inside/", ""), SIZES.items(), strict=True
+    ):
+        members = [(prefix + m, jpeg(k)) for k, m in enumerate(names(images))]
+        if prefix:
+            members = [(prefix, b""), *reversed(members)]
+        write_zip(folder / f"images/images_{name}.zip", members)
+        mean = rng.random((neurons, images))
+        if repeats:
+            trials = trials_of(neurons, images, repeats, rng)
+            np.save(folder / f"responses_raw/responses_{name}.npy", trials)
+            mean = np.nanmean(trials, axis=2)
+        np.save(folder / f"responses_repeat_averaged/responses_{name}.npy", mean)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def declare(folder, **changes):
+    """Data set that declares the files as they are now, as its manifest would."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    parameters = {
+        "repository": "https://example.org/study",
+        "commit": "0123456789abcdef",
+        "folder": "data_V4_responses",
+        "pixels": PIXELS,
+        "sessions": {
+            name: {"animal": "A", "neurons": p, "images": n, "repeats": k}
+            for name, (p, n, k) in SIZES.items()
+        },
+        "sha256": {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in files
+        },
+        **changes,
+    }
+    return cowley(
+        Manifest(
+            name="Small",
+            title="",
+            loader="",
+            license="",
+            citation="",
+            parameters=parameters,
+        )
+    )
+
+
+def test_what_is_imported(published, kept):
+    data = declare(published)
+    assert "data_V4_responses of https://example.org/study at 0123456" in data.absent()
+    assert data.import_from(published).is_relative_to(kept)
+    assert data.absent() is None
+    first, second = data.sessions().values()
+    trials = np.load(published / "responses_raw/responses_200101.npy")
+    recording = first.recordings("V4")
+    assert recording.dims == ("repetition", "stimulus", "neuroid")
+    np.testing.assert_array_equal(recording.values, trials.transpose(2, 1, 0))
+    mean = np.load(published / "responses_repeat_averaged/responses_200102.npy")
+    assert second.recordings("V4").dims == ("stimulus", "neuroid")
+    np.testing.assert_array_equal(second.recordings("V4").values, mean.T)
+    assert recording.attrs["units"] == "spikes in 100 ms"
+    for key, value in {"region": "V4", "animal": "A", "session": "200101"}.items():
+        assert set(recording.coords[key].values) == {value}
+    assert tuple(recording.coords["stimulus_id"].values) == first.stimuli().ids
+    assert first.stimuli().ids[:2] == ("200101/image0001", "200101/image0002")
+    assert first.stimuli().degrees is None
+
+
+def test_images_go_by_their_names_not_by_their_place_in_the_zip(published):
+    data = declare(published)
+    data.import_from(published)
+    for one in data.sessions().values():
+        for k in range(len(one.pictures)):
+            with Image.open(io.BytesIO(jpeg(k))) as image:
+                np.testing.assert_array_equal(one.pictures.picture(k), np.asarray(image))
+
+
+def test_images_of_all_sessions_are_in_their_order(published):
+    data = declare(published)
+    data.import_from(published)
+    whole = data.stimuli()
+    parts = [one.pictures for one in data.sessions().values()]
+    assert whole.ids == tuple(i for part in parts for i in part.ids)
+    assert whole.digests == tuple(d for part in parts for d in part.digests)
+    assert whole.metadata["session"].tolist() == ["200101"] * 12 + ["200102"] * 7
+
+
+def test_the_repository_around_the_folder_will_do(published, tmp_path):
+    data = declare(published)
+    (tmp_path / "clone").mkdir()
+    published.rename(tmp_path / "clone" / "data_V4_responses")
+    data.import_from(tmp_path / "clone")
+    assert data.absent() is None
+
+
+def test_files_of_other_sessions_do_not_matter(published):
+    data = declare(published)
+    (published / "images/images_200103.zip").write_bytes(b"another session")
+    data.import_from(published)
+    assert data.absent() is None
+
+
+def test_it_is_what_it_says_it_is(published):
+    data = declare(published)
+    for contract in (Dataset, HasSessions, Importable):
+        assert isinstance(data, contract)
+    assert not data.simulated
+    assert data.command == "brainbench data import Small --from DIR"
+
+
+def test_version_follows_the_files_and_not_the_order_of_sessions(published):
+    data = declare(published)
+    turned = data.declared.model_copy(
+        update={"sessions": dict(reversed(data.declared.sessions.items()))}
+    )
+    assert CowleyData(name="Small", declared=turned).version == data.version
+    other = declare(
+        published, sha256={**data.declared.sha256, "images/images_200101.zip": "0" * 64}
+    )
+    assert other.version != data.version
+
+
+def test_sessions_come_sorted_in_whatever_order_they_are_declared(published):
+    data = declare(published)
+    data.import_from(published)
+    turned = data.declared.model_copy(
+        update={"sessions": dict(reversed(data.declared.sessions.items()))}
+    )
+    again = CowleyData(name="Small", declared=turned)
+    assert list(again.sessions()) == ["200101", "200102"]
+    assert again.stimuli().ids == data.stimuli().ids
+
+
+def test_second_import_repairs_the_first(published):
+    data = declare(published)
+    (data.import_from(published) / "images_200101.npy").unlink()
+    assert data.absent() is not None
+    data.import_from(published)
+    assert data.absent() is None
+    assert [path.name for path in data.folder.parent.iterdir()] == [data.folder.name]
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+def refused(published, kind=InputError, **changes):
+    """Message of the error; nothing is kept, not even in part."""
+    data = declare(published, **changes)
+    with pytest.raises(kind) as error:
+        data.import_from(published)
+    assert data.absent() is not None
+    assert not data.folder.parent.is_dir() or not list(data.folder.parent.iterdir())
+    assert "next: " in str(error.value)
+    return str(error.value)
+
+
+def test_wrong_checksum(published):
+    data = declare(published)
+    path = published / "responses_repeat_averaged/responses_200102.npy"
+    good = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match=f"responses_200102.npy has .* not {good[:12]}") as error:
+        data.import_from(published)
+    assert "commit 0123456, byte for byte" in str(error.value)
+    assert data.absent() is not None
+
+
+def test_missing_file(published):
+    data = declare(published)
+    (published / "images/images_200102.zip").unlink()
+    with pytest.raises(DataAbsentError, match=r"1 of 5 files of Small are missing.*200102\.zip"):
+        data.import_from(published)
+
+
+def test_empty_folder(tmp_path, published):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataAbsentError, match="5 of 5 files of Small are missing"):
+        declare(published).import_from(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("stray", [".DS_Store", "__MACOSX/._image0001.jpg", "notes.txt"])
+def test_stray_file_in_the_zip(published, stray):
+    path = published / "images/images_200102.zip"
+    write_zip(path, [(stray, b"x"), *((m, jpeg()) for m in names(7))])
+    told = refused(published)
+    assert "images_200102.zip holds 8 files" in told
+    assert f"{stray.rpartition('/')[2]!r} is too many" in told
+
+
+def test_fewer_images_than_responses(published):
+    write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in names(6)])
+    told = refused(published)
+    assert "holds 6 files: 'image0007.jpg' is missing" in told
+    assert "image0001.jpg to image0007.jpg" in told
+
+
+def test_more_images_than_responses(published):
+    write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in names(8)])
+    assert "holds 8 files: 'image0008.jpg' is too many" in refused(published)
+
+
+def test_the_same_image_in_two_folders(published):
+    members = [*names(7), "again/image0003.jpg"]
+    write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in members])
+    assert "holds 8 files: some of them twice" in refused(published)
+
+
+def test_images_of_another_session(published):
+    """Zips that changed places: the numbers of images tell, where checksums are those of the files."""
+    one, two = (published / f"images/images_{name}.zip" for name in SIZES)
+    other = published / "other"
+    one.rename(other)
+    two.rename(one)
+    other.rename(two)
+    assert "images_200101.zip holds 7 files: 'image0008.jpg' is missing" in refused(published)
+
+
+def test_responses_of_another_session(published):
+    folder = published / "responses_repeat_averaged"
+    wrong = np.load(folder / "responses_200102.npy")
+    np.save(folder / "responses_200101.npy", wrong)
+    told = refused(published)
+    assert "holds float64 of shape (2, 7)" in told
+    assert "floats of shape (3, 12), as declared" in told
+
+
+def test_responses_the_wrong_way_round(published):
+    path = published / "responses_repeat_averaged/responses_200102.npy"
+    np.save(path, np.load(path).T)
+    assert "of shape (7, 2)" in refused(published)
+
+
+def test_repeats_in_another_order_than_the_means(published):
+    path = published / "responses_raw/responses_200101.npy"
+    np.save(path, np.load(path)[::-1])
+    assert "their mean is not the published mean" in refused(published)
+
+
+def test_nan_between_repeats(published):
+    path = published / "responses_raw/responses_200101.npy"
+    trials = np.load(path)
+    trials[:, 1, 0] = np.nan
+    np.save(path, trials)
+    assert "NaN in other places than after the last repeat" in refused(published)
+
+
+def test_nan_of_one_neuron_alone(published):
+    path = published / "responses_raw/responses_200101.npy"
+    trials = np.load(path)
+    trials[0, 1, -1] = np.nan
+    np.save(path, trials)
+    assert "for all neurons alike" in refused(published)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_mean_that_is_no_number(published, value):
+    path = published / "responses_repeat_averaged/responses_200102.npy"
+    mean = np.load(path)
+    mean[0, 0] = value
+    np.save(path, mean)
+    assert "mean responses of session 200102: 1 are not finite" in refused(published)
+
+
+def test_array_of_objects_is_not_unpickled(published):
+    path = published / "responses_repeat_averaged/responses_200102.npy"
+    np.save(path, np.array([print] * 14, dtype=object).reshape(2, 7), allow_pickle=True)
+    assert "responses_200102.npy cannot be read" in refused(published)
+
+
+def test_zip_that_is_none(published):
+    (published / "images/images_200102.zip").write_bytes(b"PK, but no zip")
+    assert "images_200102.zip cannot be read" in refused(published)
+
+
+@pytest.mark.parametrize(
+    ("picture", "told"),
+    [
+        (jpeg(mode="L"), "JPEG, color mode L"),
+        (jpeg(mode="CMYK"), "JPEG, color mode CMYK"),
+        (jpeg(mode="I;16", format="PNG"), "PNG, color mode I;16"),
+        (jpeg(format="PNG"), "PNG, color mode RGB"),
+        (jpeg(size=(8, 9)), "JPEG, color mode RGB, 8 x 9"),
+        (jpeg()[:-40], "cannot be read (image file is truncated"),
+        (b"", "cannot be read (cannot identify image file"),
+    ],
+    ids=["gray", "CMYK", "16 bits", "PNG", "size", "truncated", "empty"],
+)
+def test_image_of_another_kind(published, picture, told):
+    members = [(m, jpeg()) for m in names(7)]
+    members[2] = (members[2][0], picture)
+    write_zip(published / "images/images_200102.zip", members)
+    message = refused(published, StimulusError)
+    assert told in message
+    assert "images_200102.zip:image0003.jpg" in message
+
+
+def test_asked_for_before_it_is_here(published):
+    data = declare(published)
+    for ask in (data.sessions, data.stimuli):
+        with pytest.raises(DataAbsentError, match="Small is not here") as error:
+            ask()
+        assert "run `brainbench data import Small --from DIR`" in str(error.value)
+
+
+def test_recordings_of_all_sessions_at_once(published):
+    with pytest.raises(InputError, match="recordings of V4 in all of Small") as error:
+        declare(published).recordings("V4")
+    assert "200101, 200102" in str(error.value)
+
+
+def test_manifest_that_is_not_whole(published):
+    with pytest.raises(InputError, match=r"manifest of data set 'Small': parameters\.pixels"):
+        declare(published, pixels="many")
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+def test_data_folder_is_not_the_cache(monkeypatch, kept):
+    assert data_folder() == kept
+    monkeypatch.delenv("BRAINBENCH_DATA")
+    assert data_folder().name == "brainbench"
+    assert "cache" not in str(data_folder()).lower()
+
+
+def test_interrupted_writing_leaves_what_was_there(kept):
+    target = kept / "set" / "version"
+    with writing(target) as made:
+        (made / "a").write_text("old")
+
+    def stopped():
+        with writing(target) as made:
+            (made / "a").write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert (target / "a").read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_full_disk(kept):
+    with pytest.raises(CacheError, match="no space"), writing(kept / "set" / "version"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list((kept / "set").iterdir())
+
+
+def test_folder_that_is_a_file(kept):
+    kept.write_text("a file")
+    with pytest.raises(CacheError, match="set BRAINBENCH_DATA to"), writing(kept / "set" / "v"):
+        pass
+
+
+# --- what is declared -----------------------------------------------------------------------------
+
+
+def test_manifest_names_every_file_once():
+    declared = open_dataset("Cowley2023").declared
+    expected = set()
+    for name, session in declared.sessions.items():
+        expected |= {f"images/images_{name}.zip"}
+        expected |= {f"responses_repeat_averaged/responses_{name}.npy"}
+        expected |= {f"responses_raw/responses_{name}.npy"} if session.repeats else set()
+    assert set(declared.sha256) == expected
+    assert all(len(checksum) == 64 for checksum in declared.sha256.values())
+    neurons = sum(session.neurons for session in declared.sessions.values())
+    assert f"{neurons} neurons" in manifest("Cowley2023").title

@@ -1,0 +1,230 @@
+"""Import of Kriegeskorte2008, on small MATLAB files laid out as the published ones."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import scipy.io
+from scipy.spatial.distance import squareform
+
+from brainbench.core.dataset import Dataset, HasRDMs, Importable
+from brainbench.core.errors import DataAbsentError, InputError, UnknownNameError
+from brainbench.data.importers.kriegeskorte import FILES, REGIONS, kriegeskorte
+from brainbench.data.manifest import Manifest, manifest
+
+N, PIXELS, SUBJECTS, SESSIONS, JUDGES = 5, 6, 3, 2, 4
+PAIRS = N * (N - 1) // 2
+
+
+def objects(entries, shape):
+    """A MATLAB array of structs."""
+    made = np.empty(len(entries), dtype=object)
+    made[:] = entries
+    return made.reshape(shape)
+
+
+def contents():
+    rng = np.random.default_rng(0)
+
+    def rdm(name, *, square=True):
+        values = rng.random(PAIRS)
+        return {"name": name, "RDM": squareform(values) if square else values, "color": [0, 0, 0]}
+
+    pictures = rng.integers(0, 256, (N, PIXELS, PIXELS, 3), dtype=np.uint8)
+    flags = {"human": 0, "face": 1, "animal": 1, "natural": 0}
+    shown = [{"category": f"kind {k % 2}", "image": one, **flags} for k, one in enumerate(pictures)]
+    fig1 = [rdm("mIT_674neurons", square=False), rdm("hITvisStim_316vx", square=False)]
+    scans = [
+        rdm(f"hIT | S{s} | Session: {k + 1}") for s in range(SUBJECTS) for k in range(SESSIONS)
+    ]
+    judged = [rdm(f"simJudge | subject{k + 1}") for k in range(JUDGES)]
+    return {
+        FILES[0]: {
+            "stimuli_92objs": objects(shown, (N,)),
+            "RDMs_mIT_hIT_fig1": objects(fig1, (2,)),
+        },
+        FILES[1]: {"RDMs": objects(scans, (SUBJECTS, SESSIONS))},
+        FILES[2]: {"rdms_behav_92": objects(judged, (JUDGES,))},
+    }
+
+
+def write(folder, files):
+    folder.mkdir(exist_ok=True)
+    for name, entries in files.items():
+        scipy.io.savemat(folder / name, entries)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "kept"))
+
+
+@pytest.fixture
+def published(tmp_path):
+    return write(tmp_path / "published", contents())
+
+
+def declare(folder, **changes):
+    """Data set that declares the files as they are now, as its manifest would."""
+    parameters = {
+        "repository": "https://example.org/toolbox",
+        "commit": "0123456789abcdef",
+        "folder": "demos/92imageData",
+        "images": N,
+        "pixels": PIXELS,
+        "subjects": SUBJECTS,
+        "sessions": SESSIONS,
+        "judges": JUDGES,
+        "sha256": {
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES
+        },
+        **changes,
+    }
+    made = Manifest(
+        name="Small", title="", loader="", license="", citation="", parameters=parameters
+    )
+    return kriegeskorte(made)
+
+
+def test_what_is_imported(published):
+    data, files = declare(published), contents()
+    assert "demos/92imageData of https://example.org/toolbox at 0123456" in data.absent()
+    data.import_from(published)
+    assert data.absent() is None
+    for protocol in (Dataset, HasRDMs, Importable):
+        assert isinstance(data, protocol)
+    shown = data.stimuli()
+    assert shown.ids == ("image01", "image02", "image03", "image04", "image05")
+    assert shown.metadata["object_name"].tolist()[:2] == ["kind 0", "kind 1"]
+    assert shown.metadata["face"].all()
+    assert not shown.metadata["natural"].any()
+    for k, one in enumerate(files[FILES[0]]["stimuli_92objs"]):
+        np.testing.assert_array_equal(shown.picture(k), one["image"])
+
+    monkey, human, judged = (data.dissimilarities(region) for region in REGIONS)
+    assert monkey.dims == ("subject", "pair")
+    assert monkey.coords["subject"].values.tolist() == ["mIT_674neurons"]
+    np.testing.assert_array_equal(monkey.values[0], files[FILES[0]]["RDMs_mIT_hIT_fig1"][0]["RDM"])
+    assert human.coords["subject"].values.tolist() == ["S0", "S1", "S2"]
+    scans = files[FILES[1]]["RDMs"]
+    mean = (scans[1, 0]["RDM"] + scans[1, 1]["RDM"]) / 2
+    np.testing.assert_allclose(human.values[1], squareform(mean))
+    assert judged.shape == (JUDGES, PAIRS)
+    np.testing.assert_array_equal(
+        judged.values[3], squareform(files[FILES[2]]["rdms_behav_92"][3]["RDM"])
+    )
+
+
+def test_import_from_the_repository(published, tmp_path):
+    inside = tmp_path / "repository" / "demos"
+    inside.mkdir(parents=True)
+    published.rename(inside / "92imageData")
+    declare(inside / "92imageData").import_from(tmp_path / "repository")
+
+
+def test_responses_are_not_published(published):
+    data = declare(published)
+    data.import_from(published)
+    with pytest.raises(InputError, match="responses of the neurons are not published"):
+        data.recordings("IT")
+    with pytest.raises(UnknownNameError, match="did you mean human IT"):
+        data.dissimilarities("humanIT")
+
+
+def test_not_imported(published):
+    data = declare(published)
+    for ask in (data.stimuli, lambda: data.dissimilarities("IT")):
+        with pytest.raises(DataAbsentError, match=r"brainbench data import Small --from DIR"):
+            ask()
+
+
+def test_another_version_is_another_folder(published):
+    one, other = declare(published), declare(published, pixels=PIXELS + 1)
+    assert one.version != other.version
+    assert one.folder != other.folder
+
+
+def changed(tmp_path, file, name, entry):
+    files = contents()
+    files[file][name] = entry
+    return declare(write(tmp_path / "wrong", files)), tmp_path / "wrong"
+
+
+def wrong_rdm(change):
+    judged = contents()[FILES[2]]["rdms_behav_92"]
+    change(judged[2]["RDM"])
+    return judged
+
+
+def asymmetric(rdm):
+    rdm[0, 1] += 0.1
+
+
+def off_zero(rdm):
+    rdm[3, 3] = 0.1
+
+
+@pytest.mark.parametrize("change", [asymmetric, off_zero])
+def test_rdm_that_is_none(tmp_path, change):
+    data, folder = changed(tmp_path, FILES[2], "rdms_behav_92", wrong_rdm(change))
+    with pytest.raises(InputError) as error:
+        data.import_from(folder)
+    assert "'simJudge | subject3' is not symmetric, or not 0 on its diagonal" in str(error.value)
+    assert data.absent()
+
+
+def test_rdm_with_a_hole(tmp_path):
+    fig1 = contents()[FILES[0]]["RDMs_mIT_hIT_fig1"]
+    fig1[0]["RDM"][3] = np.nan
+    data, folder = changed(tmp_path, FILES[0], "RDMs_mIT_hIT_fig1", fig1)
+    with pytest.raises(InputError, match=r"1 not finite"):
+        data.import_from(folder)
+
+
+def test_other_numbers_than_declared(tmp_path):
+    judged = contents()[FILES[2]]["rdms_behav_92"][:3]
+    data, folder = changed(tmp_path, FILES[2], "rdms_behav_92", judged)
+    with pytest.raises(InputError, match=r"rdms_behav_92 is of shape \(3,\)"):
+        data.import_from(folder)
+    data, folder = changed(tmp_path, FILES[1], "RDMs", np.zeros(2))
+    with pytest.raises(InputError, match=r"92_brainRDMs.mat: RDMs is of shape \(2,\)"):
+        data.import_from(folder)
+
+
+def test_an_entry_that_is_absent(tmp_path):
+    files = contents()
+    files[FILES[1]] = {"other": np.zeros(3)}
+    folder = write(tmp_path / "wrong", files)
+    with pytest.raises(InputError, match="RDMs is absent"):
+        declare(folder).import_from(folder)
+
+
+def test_image_of_another_size(tmp_path):
+    shown = contents()[FILES[0]]["stimuli_92objs"]
+    shown[1]["image"] = shown[1]["image"][:4]
+    data, folder = changed(tmp_path, FILES[0], "stimuli_92objs", shown)
+    with pytest.raises(InputError, match=r"image 2: uint8 of shape \(4, 6, 3\)"):
+        data.import_from(folder)
+
+
+def test_damaged_and_missing_files(published):
+    data = declare(published)
+    (published / FILES[0]).write_bytes(b"other")
+    with pytest.raises(InputError, match=r"has the SHA-256 .*, not "):
+        data.import_from(published)
+    with pytest.raises(InputError, match=r"supplementalData.mat cannot be read"):
+        declare(published).import_from(published)
+    (published / FILES[2]).unlink()
+    with pytest.raises(DataAbsentError, match="1 of 3 files of Small are missing"):
+        data.import_from(published)
+
+
+def test_manifest_is_whole():
+    declared = manifest("Kriegeskorte2008")
+    assert declared.license.startswith("MIT")
+    assert "copyright of the images is not stated" in declared.license
+    assert set(declared.parameters["sha256"]) == set(FILES)
+    parameters = {k: v for k, v in declared.parameters.items() if k != "judges"}
+    with pytest.raises(InputError, match=r"parameters.judges: Field required"):
+        kriegeskorte(declared.model_copy(update={"parameters": parameters}))

@@ -1,0 +1,58 @@
+import brainbench_fake
+import pytest
+
+from brainbench.core.dataset import Dataset
+from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.data.manifest import Manifest, manifest, open_dataset
+
+
+def test_the_bundled_manifest():
+    declared = manifest("Simulated")
+    assert declared.simulated
+    assert declared.name == "Simulated"
+    assert declared.parameters["sites"] == {"V1": 40, "V2": 40, "V4": 64, "IT": 96}
+
+
+def test_the_loader_gets_the_manifest(plugin):
+    loaded = open_dataset("FakeStored")
+    assert isinstance(loaded, Dataset)
+    assert (loaded.name, loaded.n) == ("FakeStored", 12)
+
+
+def test_data_itself_is_left_alone():
+    data = brainbench_fake.FakeData()
+    assert open_dataset(data) is data
+
+
+def test_unknown_data(plugin):
+    with pytest.raises(UnknownNameError, match="unknown data set 'FakeStore'") as caught:
+        open_dataset("FakeStore")
+    assert "FakeStored" in caught.value.allowed
+    assert caught.value.todo == "see `brainbench list data`"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"license": ...}, "license: Field required"),
+        ({"simulated": "perhaps"}, "simulated: "),
+        ({"color": "red"}, "color: Extra inputs"),
+        ({"parameters": 3}, "parameters: "),
+    ],
+)
+def test_a_wrong_manifest_says_which_entry(plugin, monkeypatch, change, where):
+    table = {**brainbench_fake.MANIFEST, **change}
+    table = {key: value for key, value in table.items() if value is not ...}
+    monkeypatch.setattr(brainbench_fake, "MANIFEST", table)
+    with pytest.raises(InputError) as caught:
+        manifest("FakeStored")
+    assert caught.value.got.startswith(f"manifest of data set 'FakeStored': {where}")
+    assert caught.value.allowed == "the entries " + ", ".join(Manifest.model_fields)
+    assert caught.value.todo == "correct the TOML file"
+
+
+def test_a_loader_that_does_not_exist(plugin, monkeypatch):
+    table = {**brainbench_fake.MANIFEST, "loader": "brainbench_fake:lost"}
+    monkeypatch.setattr(brainbench_fake, "MANIFEST", table)
+    with pytest.raises(InputError, match="brainbench_fake:lost cannot be imported"):
+        open_dataset("FakeStored")

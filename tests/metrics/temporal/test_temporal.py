@@ -1,0 +1,268 @@
+"""Maps shared by all time bins, and the figures made of their predictions: edges and bad input."""
+
+import numpy as np
+import pytest
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.ranks import spearman
+from brainbench.metrics.temporal import components as state_components
+from brainbench.metrics.temporal import moments as sample_sums
+from brainbench.metrics.temporal.components import products
+from brainbench.metrics.temporal.correlations import (
+    best_layer,
+    over_images,
+    over_time,
+    scalar,
+    usable,
+)
+from brainbench.metrics.temporal.gradient_descent import Descent, sgd
+from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
+
+N = 20
+ROWS = np.arange(14)
+FOLDS = [(ROWS[7:], ROWS[:7]), (ROWS[:7], ROWS[7:])]
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, 4, 3))
+    Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((4, 2))) + 0.1 * rng.standard_normal(
+        (N, 2, 3)
+    )
+    return X, Y
+
+
+def test_held_out_images_are_never_read(data):
+    X, Y = data
+    hidden = X.copy(), Y.copy()
+    for one in hidden:
+        one[14:] = np.nan
+    for found in (
+        ridge(*hidden, ROWS, folds=FOLDS),
+        pls(*hidden, ROWS, n_components=2),
+        sgd(*hidden, ROWS, how=Descent(epochs=2)),
+    ):
+        assert np.isfinite(found.coefficients).all()
+    np.testing.assert_array_equal(
+        ridge(*hidden, ROWS, folds=FOLDS).coefficients, ridge(X, Y, ROWS, folds=FOLDS).coefficients
+    )
+
+
+def test_small_chunks_give_the_same_map(data, monkeypatch):
+    X, Y = data
+    whole = ridge(X, Y, ROWS, folds=FOLDS)
+    monkeypatch.setattr(sample_sums, "_CHUNK_NUMBERS", 30)
+    parts = ridge(X, Y, ROWS, folds=FOLDS)
+    np.testing.assert_allclose(parts.coefficients, whole.coefficients, atol=1e-12)
+    np.testing.assert_allclose(parts.predict(X), whole.predict(X), atol=1e-12)
+
+
+def test_a_file_on_disk_will_do(data, tmp_path):
+    X, Y = data
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_allclose(
+        ridge(mapped, Y, ROWS, folds=FOLDS).predict(mapped),
+        ridge(X, Y, ROWS, folds=FOLDS).predict(X),
+        atol=1e-5,
+    )
+
+
+def test_a_penalty_for_each_neuroid(data):
+    X, Y = data
+    prepared = prepare(X, ROWS)
+    both = fit(prepared, Y, penalty=np.array([1.0, 50.0]))
+    for k, penalty in enumerate((1.0, 50.0)):
+        np.testing.assert_allclose(
+            both.coefficients[:, k], ridge(X, Y, ROWS, penalty=penalty).coefficients[:, k]
+        )
+
+
+def test_noise_gets_a_larger_penalty_than_signal(data):
+    X, Y = data
+    Y = Y.copy()
+    Y[:, 1] = np.random.default_rng(1).standard_normal((N, 3))
+    signal, noise = ridge(X, Y, ROWS, folds=FOLDS).penalty
+    assert noise > 100 * signal
+
+
+def test_constant_features_and_constant_responses(data):
+    X, Y = data
+    still = ridge(np.ones_like(X), Y, ROWS, folds=FOLDS)
+    np.testing.assert_allclose(still.predict(X), still.predict(0 * X))
+    flat = ridge(X, np.full_like(Y, 3.0), ROWS, folds=FOLDS).predict(X)
+    np.testing.assert_allclose(flat, 3.0)
+
+
+def test_no_penalty_on_repeated_features_is_the_shortest_solution(data):
+    X, Y = data
+    twice = np.concatenate([X, X], axis=1)
+    once = ridge(X, Y, ROWS, penalty=0.0).predict(X)
+    np.testing.assert_allclose(ridge(twice, Y, ROWS, penalty=0.0).predict(twice), once, atol=1e-8)
+
+
+def test_same_seed_same_descent(data):
+    X, Y = data
+    how = Descent(epochs=3, batch=5)
+    one, again, other = (
+        sgd(X, Y, ROWS, how=seeded).coefficients
+        for seeded in (how, how, Descent(epochs=3, batch=5, seed=1))
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0
+
+
+def test_components_of_evenly_spaced_images(data):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, 200, 3))
+    found = products([X], most_rows=30)
+    assert len(found.basis) == 10
+    reduced = found.components(ROWS)
+    assert reduced.n_images == np.isin(found.basis, ROWS).sum() < len(ROWS)
+    # Scores are projections: of an image in the basis they do not depend on who else is projected.
+    alone = products([X[found.basis]]).components(np.flatnonzero(np.isin(found.basis, ROWS)))
+    np.testing.assert_allclose(np.abs(alone.scores), np.abs(reduced.scores[found.basis]), atol=1e-8)
+
+
+def test_fewer_components_say_what_they_keep():
+    X = np.random.default_rng(0).standard_normal((N, 50, 2)) * np.geomspace(10, 0.1, 50)[:, None]
+    kept = [products([X]).components(ROWS, k).kept for k in (2, 5, 20, None)]
+    assert kept == sorted(kept)
+    assert kept[0] < 0.9
+    assert kept[-1] == 1.0
+
+
+def test_constant_predictions_are_zero_and_counted(data):
+    _, measured = data
+    predicted = measured.copy()
+    predicted[:, 0, 1] = 5.0 + 1e-14 * np.random.default_rng(0).standard_normal(N)  # rounding
+    found = over_images(predicted, measured)
+    assert found.r[0, 1] == 0.0
+    assert found.constant_prediction.tolist() == [[False, True, False], [False] * 3]
+    np.testing.assert_allclose(np.delete(found.r.ravel(), 1), 1.0)
+
+
+def test_constant_responses_are_nan_and_counted(data):
+    predicted, measured = data[1], data[1].copy()
+    measured[:, 1, 2] = 0.0
+    found = over_images(predicted, measured)
+    assert np.isnan(found.r[1, 2])
+    assert found.constant_response.sum() == 1
+
+
+def test_correlation_over_time_within_an_image(data):
+    _, measured = data
+    by_hand = np.corrcoef(data[0][3, 1], measured[3, 1])[0, 1]
+    np.testing.assert_allclose(over_time(data[0][:, :2], measured)[3, 1], by_hand)
+    still = measured.copy()
+    still[2, 0] = 1.0
+    assert np.isnan(over_time(measured, still)[2, 0])
+    assert over_time(still, measured)[2, 0] == 0.0
+
+
+def test_spearman_with_ties_and_without_variation():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 4, (2, 30, 3)).astype(float)
+    ours = spearman(x, y)
+    np.testing.assert_allclose(ours, [spearmanr(x[:, k], y[:, k]).statistic for k in range(3)])
+    x[:, 0], y[4, 1] = 1.0, np.nan
+    assert np.isnan(spearman(x, y)[:2]).all()
+
+
+def test_scalar_by_hand():
+    c = np.array([0.1, 0.3, 0.64, np.nan])
+    related = np.array([9.0, 0.5, 0.75, np.nan])
+    assert usable(c).tolist() == [False, True, True, False]
+    assert float(scalar(related, usable(c))) == pytest.approx(0.625)
+    assert np.isnan(scalar(related, usable(c, least=0.7)))
+    drawn = scalar(np.stack([related, related]), np.stack([usable(c), usable(c, least=0.5)]))
+    np.testing.assert_allclose(drawn, [0.625, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("related", "bins"), [([0.1, 0.2], [True]), ([0.1], [True, False]), (0.1, True)]
+)
+def test_scalar_of_other_bins(related, bins):
+    with pytest.raises(InputError, match="a figure and whether it counts for each bin"):
+        scalar(related, bins)
+
+
+def test_equal_layers_give_the_first():
+    assert best_layer({"a": [1.0, 2.0], "b": [1.0, 2.0]}).units == {"a": 2, "b": 0}
+    assert best_layer({"a": [1.0, 2.0], "b": [2.0, 1.0]}).layer == "a"
+
+
+BAD = {
+    "two dimensions": (lambda X, Y: ridge(X[:, :, 0], Y, ROWS, penalty=1), "features of shape"),
+    "one image": (lambda X, Y: ridge(X, Y, [0], penalty=1), "1 training rows"),
+    "repeated rows": (lambda X, Y: ridge(X, Y, [0, 0, 1], penalty=1), "2 of them different"),
+    "row beyond": (lambda X, Y: ridge(X, Y, [0, N], penalty=1), "rows from 0 to 19"),
+    "neither": (lambda X, Y: ridge(X, Y, ROWS), "neither folds nor a penalty"),
+    "one fold": (lambda X, Y: ridge(X, Y, ROWS, folds=FOLDS[:1]), "1 folds"),
+    "other folds": (
+        lambda X, Y: ridge(X, Y, np.arange(15), folds=FOLDS),
+        "hold out 14 images of 15",
+    ),
+    "fewer images": (lambda X, Y: ridge(X, Y[:-1], ROWS, penalty=1), "19, 2, 3"),
+    "fewer bins": (lambda X, Y: ridge(X, Y[:, :, :2], ROWS, penalty=1), "3 time bins"),
+    "weights": (
+        lambda X, Y: ridge(X, Y, ROWS, weights=np.ones((3, 3)), penalty=1),
+        "summing to 1",
+    ),
+    "weights of two": (
+        lambda X, Y: ridge(X, Y, ROWS, weights=np.full((3, 2), 0.5), penalty=1),
+        "for 3 states",
+    ),
+    "components": (lambda X, Y: pls(X, Y, ROWS), "25 PLS components"),
+    "descent": (lambda X, Y: Descent(momentum=1.0), "momentum"),
+    "flat descent": (lambda X, Y: sgd(0 * X, Y, ROWS), "do not vary"),
+    "too fast": (
+        lambda X, Y: sgd(X, Y, ROWS, how=Descent(learning_rate=100.0)),
+        "did not converge",
+    ),
+    "no chunk": (lambda X, Y: products([]), "no features"),
+    "other chunks": (lambda X, Y: products([X, X[:-1]]), "a chunk of 19 images"),
+    "same everywhere": (
+        lambda X, Y: products([np.ones((N, 9, 2))]).components(ROWS),
+        "9 features that are the same for all 14",
+    ),
+    "shapes": (over_images, "equal shapes"),
+    "one held out": (lambda X, Y: over_images(Y[:1], Y[:1]), "at least two stimuli"),
+    "one bin": (lambda X, Y: over_time(Y[:, :, :1], Y[:, :, :1]), "at least two"),
+    "no layers": (lambda X, Y: best_layer({}), "at least one layer"),
+    "other units": (lambda X, Y: best_layer({"a": [1.0], "b": [1.0, 2.0]}), r"\[1, 2\] units"),
+    "nan loss": (lambda X, Y: best_layer({"a": [np.nan]}), "finite loss"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(case, data):
+    call, message = BAD[case]
+    with pytest.raises(InputError, match=message), np.errstate(all="ignore"):
+        call(*data)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_is_named(bad, data):
+    X, Y = data
+    Y = Y.copy()
+    Y[3, 1, 2] = bad
+    with pytest.raises(InputError, match="neuroid 1 in bin 2"):
+        ridge(X, Y, ROWS, penalty=1.0)
+    with pytest.raises(InputError, match="neuroid 1, bin 2"):
+        over_images(Y, Y)
+    X = X.copy()
+    X[3, 1, 2] = bad
+    with np.errstate(invalid="ignore"):
+        for call in (lambda: ridge(X, data[1], ROWS, penalty=1.0), lambda: products([X])):
+            with pytest.raises(InputError, match="NaN or inf among the features"):
+                call()
+
+
+def test_most_rows_bound_the_inner_products(monkeypatch):
+    monkeypatch.setattr(state_components, "_MOST_NUMBERS", 400)
+    found = products([np.random.default_rng(0).standard_normal((N, 5, 2))])
+    assert found.C.size <= 400

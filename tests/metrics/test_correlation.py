@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import pearson
+
+
+def test_equals_corrcoef_for_each_neuroid():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 30, 5))
+    expected = [np.corrcoef(x[:, i], y[:, i])[0, 1] for i in range(5)]
+    np.testing.assert_allclose(pearson(x, y), expected, atol=1e-14)
+
+
+def test_batches_over_another_axis():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 4, 30, 5))
+    r = pearson(x, y, axis=1)
+    assert r.shape == (4, 5)
+    np.testing.assert_allclose(r[2], pearson(x[2], y[2]), atol=1e-15)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e300, -7.3])
+def test_constant_is_nan(value):
+    x = np.random.default_rng(0).standard_normal((23, 2))
+    x[:, 1] = value
+    for r in (pearson(x, x[:, ::-1]), pearson(x[:, ::-1], x)):
+        assert np.isnan(r).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_bad_value_spoils_its_neuroid_only(bad):
+    x = np.random.default_rng(0).standard_normal((23, 2))
+    y = x.copy()
+    y[3, 1] = bad
+    np.testing.assert_allclose(pearson(x, y), [1.0, np.nan])
+
+
+def test_tiny_responses_do_not_underflow():
+    x = np.array([0.0, 1.0, 3.0])
+    np.testing.assert_allclose(pearson(x * 1e-300, x), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [((3, 2), (3, 1)), ((1, 2), (1, 2)), ((), ())], ids=["shape", "one", "scalar"]
+)
+def test_shapes(x, y):
+    with pytest.raises(InputError, match=r"to correlate over axis 0\n  allowed: equal shapes.*\n"):
+        pearson(np.ones(x), np.ones(y))

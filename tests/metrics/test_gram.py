@@ -1,0 +1,112 @@
+import weakref
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.gram import gram, pca
+
+
+def features(n=30, p=50, mean=0.0, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, p)) + mean
+
+
+def test_gram_is_the_product_of_centered_features():
+    X = features()
+    Xc = X - X.mean(axis=0)
+    result = gram(X)
+    np.testing.assert_allclose(result.K, Xc @ Xc.T, atol=1e-12)
+    np.testing.assert_array_equal(result.K, result.K.T)
+    assert (result.n_stimuli, result.n_features) == (30, 50)
+
+
+def test_chunks_are_made_lazily_and_let_go():
+    X = features(p=12)
+    made = []
+
+    def chunks():
+        for start in range(0, 12, 3):
+            assert sum(chunk() is not None for chunk in made) <= 1
+            chunk = X[:, start : start + 3].copy()
+            made.append(weakref.ref(chunk))
+            yield chunk
+            del chunk
+
+    np.testing.assert_allclose(gram(chunks()).K, gram(X).K, atol=1e-13)
+    assert len(made) == 4
+
+
+def test_wide_features_are_cut_into_chunks(monkeypatch):
+    monkeypatch.setattr("brainbench.metrics.gram._CHUNK_COLUMNS", 7)
+    X = features()
+    Xc = X - X.mean(axis=0)
+    np.testing.assert_allclose(gram(X).K, Xc @ Xc.T, atol=1e-12)
+
+
+def test_a_large_mean_costs_no_digits():
+    X = features()
+    np.testing.assert_allclose(gram(X + 1e6).K, gram(X).K, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, bool])
+def test_other_types_are_summed_in_float64(dtype):
+    X = (features() * 4).astype(dtype)
+    np.testing.assert_array_equal(gram(X).K, gram(X.astype(np.float64)).K)
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (40, 39), (20, 60)])
+def test_pca_equals_scikit_learn_up_to_sign(shape):
+    X = features(*shape)
+    theirs = PCA(10, svd_solver="full").fit_transform(X)
+    for given in (X, gram(X)):
+        ours = pca(given, 10)
+        np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-10)
+        largest = np.abs(ours).argmax(axis=0)
+        assert (ours[largest, np.arange(10)] > 0).all()
+
+
+@pytest.mark.parametrize(("shape", "k"), [((40, 12), 12), ((20, 60), 19)])
+def test_pca_with_all_components_is_lossless(shape, k):
+    X = features(*shape)
+    scores = pca(X)
+    assert scores.shape == (shape[0], k)
+    np.testing.assert_allclose(scores @ scores.T, gram(X).K, atol=1e-10)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_pca_beyond_the_rank_is_zero(wide):
+    X = features(30, 3) @ features(3, 60 if wide else 8)
+    scores = pca(X, 8)
+    assert np.abs(scores[:, 2]).max() > 0.1
+    assert (scores[:, 3:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros(3), r"features of shape \(3,\)\n  allowed: stimulus x feature.*\n  next: .*-1"),
+        (np.zeros((1, 3)), r"features of shape \(1, 3\)"),
+        (np.zeros((3, 0)), r"features of shape \(3, 0\)"),
+        (np.zeros((3, 2), dtype=complex), r"features of type complex128\n  allowed: real numbers"),
+        ([], "no features\n  allowed: at least one chunk"),
+        ([np.zeros((3, 2)), np.zeros((4, 2))], "4 stimuli after one with 3.*\n.*\n  next: cut"),
+    ],
+)
+def test_features_that_cannot_be_used(given, message):
+    with pytest.raises(InputError, match=message):
+        gram(given)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_located(bad):
+    X = features(p=9)
+    X[4, 7] = bad
+    message = f"{bad} in feature 7 of the stimulus in row 4\n  allowed: finite.*\n  next: look at"
+    with pytest.raises(InputError, match=message):
+        gram([X[:, :5], X[:, 5:]])
+
+
+def test_pca_without_components():
+    with pytest.raises(InputError, match=r"n_components = 0 for PCA\n  allowed: 1 or more"):
+        pca(features(), 0)

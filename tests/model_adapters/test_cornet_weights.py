@@ -1,0 +1,423 @@
+"""Which weights cornet_s gets: by name, from the network, from a file, or none that are trained."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from known import benchmark, brain
+from server import Served, Stopwatch, refusing, serving, silent
+from torch import nn
+
+from brainbench import api, load_model
+from brainbench.core import progress
+from brainbench.core.errors import BrainbenchError, InputError
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings
+from brainbench.data import fetch
+from brainbench.data.fetch import DownloadError
+from brainbench.models import checkpoints as checkpoint
+from brainbench.models.network import TorchNetwork
+from brainbench.run.resolve import Job
+from brainbench.storage import cache
+from brainbench_models import _released as released
+from brainbench_models import cornet
+from brainbench_models.cornet import CORnetS, cornet_s, untrained
+
+AUTHORS = cornet.RELEASED
+NARROW = (4, 8, 8, 16)
+
+
+def saved(net: nn.Module, **more: Any) -> bytes:
+    """Bytes of a file as the authors' program writes it."""
+    parallel = nn.DataParallel(net)
+    optimizer = torch.optim.SGD(parallel.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
+    state = parallel.state_dict()
+    old = {key: value for key, value in state.items() if "num_batches" not in key}
+    content = {
+        "flags": {"model": "S", "epochs": 43, "lr": 0.1, "output_path": None},
+        "epoch": 43,
+        "state_dict": old,
+        "optimizer": optimizer.state_dict(),
+        **more,
+    }
+    stream = io.BytesIO()
+    torch.save(content, stream, _use_new_zipfile_serialization=False)
+    return stream.getvalue()
+
+
+def release(content: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make `content` what the authors released; return its path at the server."""
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    file = f"cornet_s-{digits}.pth"
+    monkeypatch.setattr(cornet, "RELEASED", replace(AUTHORS, file=file, sha256=digits))
+    return f"/{file}"
+
+
+@pytest.fixture(autouse=True)
+def _small_and_online(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A narrow network in an own cache; the only place on the network is a closed port."""
+    monkeypatch.delenv(fetch.OFFLINE)
+    monkeypatch.setattr(cornet, "CORnetS", partial(CORnetS, channels=NARROW))
+    monkeypatch.setattr(released, "_asked", {})
+    monkeypatch.setenv(released.MIRROR, refusing())
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    with serving() as served:
+        monkeypatch.setenv(released.MIRROR, f"{served.url}/")
+        yield served
+
+
+@pytest.fixture
+def good(served: Served, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    """A network whose weights are released, and served."""
+    net = untrained(seed=5)
+    content = saved(net)
+    served.files[release(content, monkeypatch)] = content
+    return net
+
+
+class Notes(progress.Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def notes() -> Iterator[list[str]]:
+    reporter = Notes()
+    with progress.use(reporter):
+        yield reporter.said
+
+
+def net_of(model: Any) -> nn.Module:
+    assert isinstance(model.network, TorchNetwork)
+    return model.network.net
+
+
+def equal(a: nn.Module, b: nn.Module) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def cached(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def test_the_authors_file() -> None:
+    assert AUTHORS.folder == "https://s3.amazonaws.com/cornet-models"
+    assert (AUTHORS.file, AUTHORS.sha256) == ("cornet_s-1d3f7974.pth", "1d3f7974")
+
+
+def test_a_mirror_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(released.MIRROR)
+    assert AUTHORS.url == "https://s3.amazonaws.com/cornet-models/cornet_s-1d3f7974.pth"
+    monkeypatch.setenv(released.MIRROR, "https://mirror.example/weights/")
+    assert AUTHORS.url == "https://mirror.example/weights/cornet_s-1d3f7974.pth"
+
+
+@pytest.mark.parametrize("asked_for", ["imagenet", "auto"])
+def test_a_good_file(good: nn.Module, asked_for: str, notes: list[str]) -> None:
+    model = cornet_s(weights=asked_for)
+    assert equal(net_of(model), good)
+    assert (model.name, model.weights) == ("cornet_s@imagenet", "imagenet")
+    assert notes == []
+
+
+def test_later_runs_need_neither_network_nor_pickle(
+    good: nn.Module, served: Served, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cornet_s(weights="imagenet")
+    (kept,) = cached(cache_folder)
+    assert (kept.parent.name, kept.suffix) == ("weights", ".safetensors")
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(torch, "load", never)
+    monkeypatch.setattr(released, "download", never)
+    monkeypatch.setenv(fetch.OFFLINE, "1")
+    for weights in ("imagenet", "auto"):
+        again = cornet_s(weights=weights)
+        assert (again.name, again.digest) == (first.name, first.digest)
+    assert len(served.asked) == 1
+
+
+def _wrong_hash(path: str, content: bytes, served: Served) -> None:
+    served.files[path] = content[:-1] + bytes([content[-1] ^ 1])
+
+
+def _truncated(path: str, content: bytes, served: Served) -> None:
+    served.files[path] = content[: len(content) // 2]
+    served.announce[path] = len(content)
+
+
+def _gone(path: str, content: bytes, served: Served) -> None:
+    pass
+
+
+BAD: dict[str, tuple[Callable[[str, bytes, Served], None], str]] = {
+    "wrong hash": (_wrong_hash, "bytes with sha256"),
+    "truncated": (_truncated, "the transfer broke off"),
+    "gone": (_gone, "the server says 404"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file(
+    case: str,
+    served: Served,
+    notes: list[str],
+    cache_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = saved(untrained(seed=5))
+    path = release(content, monkeypatch)
+    prepare, words = BAD[case]
+    prepare(path, content, served)
+    with pytest.raises(DownloadError, match=words):
+        cornet_s(weights="imagenet")
+    assert cached(cache_folder) == []
+    model = cornet_s(weights="auto")
+    assert model.name == "cornet_s@untrained-0"
+    (said,) = notes
+    assert said.startswith(f"cornet_s: no trained weights ({served.url}{path}: ")
+    assert words in said
+    assert said.endswith("; going on with untrained ones")
+    assert cached(cache_folder) == []
+
+
+def test_a_bad_file_does_not_stay_once_there_is_a_good_one(good: nn.Module, served: Served) -> None:
+    (path,) = served.files
+    content = served.files.pop(path)
+    with pytest.raises(DownloadError):
+        cornet_s(weights="imagenet")
+    served.files[path] = content
+    assert equal(net_of(cornet_s(weights="imagenet")), good)
+    assert cornet_s(weights="auto").weights == "imagenet"
+
+
+class Runs:
+    def __init__(self, mark: Path) -> None:
+        self.mark = str(mark)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.mark,)
+
+
+def test_a_pickle_that_would_run_code(
+    served: Served,
+    notes: list[str],
+    cache_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Its checksum is right: what a few digits promise is not enough.
+    content = saved(untrained(seed=5), epoch=Runs(tmp_path / "mark"))
+    path = release(content, monkeypatch)
+    served.files[path] = content
+    url = re.escape(f"{served.url}{path}")
+    with pytest.raises(InputError, match=rf"{url} are refused: .* call {os.name}\.mkdir") as caught:
+        cornet_s(weights="imagenet")
+    assert "nothing in the file was run" in caught.value.allowed
+    assert cornet_s(weights="auto").name == "cornet_s@untrained-0"
+    assert "are refused" in notes[0]
+    assert not (tmp_path / "mark").exists()
+    assert cached(cache_folder) == []
+
+
+def test_a_server_that_never_answers(notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = partial(fetch.download, silence_seconds=0.2)
+    monkeypatch.setattr(released, "download", quick)
+    with silent() as nobody:
+        monkeypatch.setenv(released.MIRROR, nobody.url)
+        assert cornet_s().name == "cornet_s@untrained-0"
+        with pytest.raises(DownloadError, match=r"no answer within 0\.2 s"):
+            cornet_s(weights="imagenet")
+    assert "no answer within 0.2 s" in notes[0]
+
+
+def test_no_network(notes: list[str], cache_folder: Path) -> None:
+    watch = Stopwatch()
+    model = cornet_s()
+    assert watch.seconds < 3
+    assert (model.name, model.weights) == ("cornet_s@untrained-0", "untrained-0")
+    assert model.digest == cornet_s(weights="untrained").digest
+    assert "127.0.0.1 cannot be reached (Connection refused)" in notes[0]
+    assert model.notes == ("no trained weights: " + notes[0].split("(", 1)[1].rsplit(");", 1)[0],)
+    assert cornet_s(weights="untrained").notes == ()
+    with pytest.raises(DownloadError, match="cannot be reached"):
+        cornet_s(weights="imagenet")
+
+
+def test_the_network_is_asked_once_in_a_process(served: Served, notes: list[str]) -> None:
+    for _ in range(3):
+        assert cornet_s().weights == "untrained-0"
+    assert len(served.asked) == 1
+    assert len(notes) == 3
+    assert len(set(notes)) == 1
+
+
+def test_what_another_process_has_brought_is_taken(
+    good: nn.Module, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((path, content),) = served.files.items()
+    served.files.clear()
+    assert cornet_s().weights == "untrained-0"
+    served.files[path] = content
+    cornet.RELEASED.obtain()
+    assert cornet_s().weights == "imagenet"
+
+
+def test_offline_asks_nobody(
+    good: nn.Module, served: Served, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(fetch.OFFLINE, "1")
+    assert cornet_s().weights == "untrained-0"
+    assert "BRAINBENCH_OFFLINE is set" in notes[0]
+    with pytest.raises(DownloadError, match="BRAINBENCH_OFFLINE is set"):
+        cornet_s(weights="imagenet")
+    assert served.asked == []
+
+
+def test_the_weights_of_another_network(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(nn.Sequential(nn.Linear(2, 2)))
+    served.files[release(content, monkeypatch)] = content
+    with pytest.raises(InputError, match=r"imagenet weights for cornet_s: .* missing"):
+        cornet_s(weights="imagenet")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = untrained(seed=6)
+    path = tmp_path / f"mine{suffix}"
+    if suffix == ".pth":
+        path.write_bytes(saved(net))
+    else:
+        checkpoint.write(net.state_dict(), path, about={})
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    model = cornet_s(weights=str(path))
+    assert equal(net_of(model), net)
+    assert (model.name, model.weights) == (f"cornet_s@file-{digits}", f"file-{digits}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cornet_s(weights=f"~/mine{suffix}").name == model.name
+    assert load_model(f"cornet_s@{path}").name == model.name
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such file"):
+        cornet_s(weights=str(tmp_path / "none.pth"))
+
+
+def test_trained_and_untrained_share_nothing(good: nn.Module, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.pth"
+    mine.write_bytes(saved(untrained(seed=6)))
+    # The very tensors of untrained-0, and yet another name.
+    alike = tmp_path / "alike.safetensors"
+    checkpoint.write(untrained(seed=0).state_dict(), alike, about={})
+    choices = ("imagenet", "untrained", "untrained-1", str(mine), str(alike))
+    models = [cornet_s(weights=weights) for weights in choices]
+    assert len({model.name for model in models}) == 5
+    assert len({model.weights for model in models}) == 5
+    assert len({model.digest for model in models[:4]}) == 4
+
+
+def test_the_cache_tells_releases_apart(good: nn.Module, tmp_path: Path) -> None:
+    keys = {
+        AUTHORS.key,
+        replace(AUTHORS, sha256="00000000").key,
+        replace(AUTHORS, model="cornet_z").key,
+    }
+    assert len(keys) == 3
+    assert replace(AUTHORS, folder="https://mirror.example").key == AUTHORS.key
+    own = cache.Cache(tmp_path / "own")
+    assert cornet.RELEASED.obtain(own).is_relative_to(tmp_path / "own")
+
+
+def specs(*models: Any, **more: Any) -> list[api.ModelSpec]:
+    return list(Job.of(list(models), "Simulated.IT-pls", Settings(), **more).models)
+
+
+def test_weights_go_to_the_models_that_have_a_choice(notes: list[str]) -> None:
+    made = [
+        spec.make()
+        for spec in specs("cornet_s", "cornet_s@untrained-2", "pixels", weights="untrained-1")
+    ]
+    assert [model.name for model in made] == [
+        "cornet_s@untrained-1", "cornet_s@untrained-2", "pixels",
+    ]  # fmt: skip
+    assert notes == ["pixels: there is no choice of weights for this model"]
+
+
+def test_weights_go_to_a_model_in_a_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from brainbench_models.cornet import cornet_s\n"
+        "def make(weights='untrained-3'):\n    return cornet_s(weights=weights)\n"
+    )
+    assert specs(f"{mine}:make")[0].make().weights == "untrained-3"
+    assert specs(f"{mine}:make", weights="untrained-4")[0].make().weights == "untrained-4"
+
+
+def test_weights_for_a_model_that_is_made_already() -> None:
+    with pytest.raises(InputError, match="options weights for a model that is made already"):
+        specs(cornet_s(weights="untrained"), weights="imagenet")
+
+
+def test_weights_twice() -> None:
+    with pytest.raises(InputError, match="model_args with weights") as caught:
+        specs("cornet_s", weights="imagenet", model_args={"weights": "untrained"})
+    assert "--weights" in caught.value.todo
+
+
+def test_a_score_says_which_weights(
+    good: nn.Module, results_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = benchmark(brain(np.random.default_rng(0).standard_normal((20, 2))))
+
+    def stored(weights: str) -> Any:
+        made = api.score("cornet_s", on, weights=weights, results=results_folder)
+        assert isinstance(made, Score)
+        assert made.record is not None
+        return made.model, made.weights, made.file, made.record.hashes["model"]
+
+    trained, blank = stored("imagenet"), stored("untrained")
+    assert trained[:2] == ("cornet_s@imagenet", "imagenet")
+    assert blank[:2] == ("cornet_s@untrained-0", "untrained-0")
+    assert trained[2] != blank[2]
+    assert trained[3] != blank[3]
+    assert stored("auto")[:3] == trained[:3]
+
+
+def test_the_network_as_it_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cornet, "CORnetS", CORnetS)
+    torch.manual_seed(5)
+    net = CORnetS()
+    content = saved(net)
+    served.files[release(content, monkeypatch)] = content
+    model = cornet_s(weights="imagenet")
+    assert equal(net_of(model), net)
+    assert isinstance(net_of(model), CORnetS)
+
+
+def test_other_errors_are_not_taken_for_a_network_that_is_down(
+    good: nn.Module, cache_folder: Path
+) -> None:
+    cache_folder.parent.mkdir(exist_ok=True)
+    cache_folder.write_text("a file where the folder should be")
+    with pytest.raises(BrainbenchError, match="cannot be used"):
+        cornet_s()

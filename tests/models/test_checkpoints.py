@@ -1,0 +1,242 @@
+"""Weights from files: what torch wrote at any age is read, what would run code is refused."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+from torch import nn
+
+from brainbench.core.errors import InputError
+from brainbench.models import checkpoints as checkpoint
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4), last=nn.Linear(4, 2))
+    )
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    return network()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "weights.pth"
+
+
+def same(a: Any, b: Any) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def trained(net: nn.Module) -> dict[str, Any]:
+    """As the authors of CORnet save: a DataParallel's weights, flags, epoch, an SGD with momentum."""
+    parallel = nn.DataParallel(net)
+    optimizer = torch.optim.SGD(parallel.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
+    sum(p.sum() for p in parallel.parameters()).backward()
+    optimizer.step()
+    return {
+        "flags": {"model": "S", "epochs": 43, "lr": 0.1, "output_path": None},
+        "epoch": 43,
+        "state_dict": parallel.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_with_all_that_training_leaves(
+    net: nn.Module, path: Path, zipped: bool
+) -> None:
+    saved = trained(net)
+    saved["best"] = {"top1": np.float64(74.7), "top5": np.float32(92.2), "step": np.int64(7)}
+    saved["arguments"] = argparse.Namespace(lr=0.1)
+    torch.save(saved, path, _use_new_zipfile_serialization=zipped)
+    assert same(checkpoint.read(path), net.state_dict())
+
+
+def test_numpy_scalars_of_numpy_1(net: nn.Module, path: Path, tmp_path: Path) -> None:
+    torch.save({"state_dict": net.state_dict(), "best": np.float64(1.5)}, path,
+               _use_new_zipfile_serialization=False)  # fmt: skip
+    content = path.read_bytes()
+    assert b"numpy._core.multiarray" in content
+    path.write_bytes(content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    assert same(checkpoint.read(path), net.state_dict())
+
+
+def test_a_bare_state_dict(net: nn.Module, path: Path) -> None:
+    torch.save(net.state_dict(), path)
+    assert same(checkpoint.read(path), net.state_dict())
+
+
+def test_module_is_only_taken_off_where_all_names_have_it(path: Path) -> None:
+    saved = {"module.a": torch.ones(1), "b": torch.ones(1)}
+    torch.save(saved, path)
+    assert checkpoint.read(path).keys() == saved.keys()
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
+def test_what_is_written_is_read_whatever_its_name(
+    net: nn.Module, tmp_path: Path, name: str
+) -> None:
+    state = net.state_dict()
+    state["conv.weight"] = state["conv.weight"].contiguous(memory_format=torch.channels_last)
+    state["twice"] = state["conv.weight"]
+    checkpoint.write(state, tmp_path / name, about={"url": "somewhere"})
+    assert same(checkpoint.read(tmp_path / name), state)
+    with safetensors.safe_open(tmp_path / name, framework="pt") as stored:
+        assert stored.metadata() == {"url": "somewhere"}
+
+
+class Runs:
+    """Leaves a mark when a pickle of it is read."""
+
+    def __init__(self, call: Any, *arguments: Any) -> None:
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call, self.arguments
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [(os.mkdir, f"{os.name}.mkdir"), (builtins.exec, "exec"), (getattr, "getattr")],
+)
+def test_a_pickle_that_would_run_code_does_not(
+    net: nn.Module, path: Path, tmp_path: Path, zipped: bool, call: Any, named: str
+) -> None:
+    mark = tmp_path / "mark"
+    arguments = {
+        os.mkdir: (str(mark),),
+        builtins.exec: (f"import os; os.mkdir({str(mark)!r})",),
+        getattr: (os, "mkdir"),
+    }[call]
+    saved = {"state_dict": net.state_dict(), "epoch": Runs(call, *arguments)}
+    if call is getattr:  # a module cannot be pickled: what it would be is enough
+        saved["epoch"] = Runs(getattr, "text", "upper")
+    torch.save(saved, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(InputError, match=r"are refused: reading them would call ") as caught:
+        checkpoint.read(path)
+    assert named in caught.value.got
+    assert "nothing in the file was run" in caught.value.allowed
+    assert "safetensors" in caught.value.todo
+    assert not mark.exists()
+
+
+def test_the_mark_is_left_by_a_careless_reader(path: Path, tmp_path: Path) -> None:
+    # Else the test above could not fail.
+    torch.save({"epoch": Runs(os.mkdir, str(tmp_path / "mark"))}, path)
+    torch.load(path, weights_only=False)
+    assert (tmp_path / "mark").exists()
+
+
+def test_a_plain_pickle_that_would_run_code_does_not(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(pickle.dumps(Runs(os.mkdir, str(tmp_path / "mark"))))
+    with pytest.raises(InputError, match=r"cannot be read|are refused"):
+        checkpoint.read(path)
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "page", "noise", "safetensors"])
+def test_a_damaged_file(net: nn.Module, path: Path, damage: str) -> None:
+    torch.save(net.state_dict(), path)
+    content = path.read_bytes()
+    if damage == "safetensors":
+        checkpoint.write(net.state_dict(), path, about={})
+        content = path.read_bytes()
+    path.write_bytes(
+        {
+            "cut": content[: len(content) // 2],
+            "empty": b"",
+            "page": b"<html><body>Sign in to the network</body></html>",
+            "noise": np.random.default_rng(0).bytes(1000),
+            "safetensors": content[:-4],
+        }[damage]
+    )
+    with pytest.raises(InputError, match=f"weights {path} cannot be read") as caught:
+        checkpoint.read(path)
+    assert "weights_only" not in str(caught.value)
+    assert caught.value.allowed == "a whole file, as torch.save or safetensors wrote it"
+    assert "again" in caught.value.todo
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"state_dict": {}}, {"state_dict": {"a": 1}}, [torch.ones(1)], torch.ones(1)]
+)
+def test_a_file_without_a_state_dict(path: Path, content: Any) -> None:
+    torch.save(content, path)
+    with pytest.raises(InputError, match="no tensors by name in it") as caught:
+        checkpoint.read(path)
+    assert "'state_dict'" in caught.value.allowed
+    assert "net.state_dict()" in caught.value.todo
+
+
+def test_the_name_that_errors_use(path: Path) -> None:
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="weights of somebody cannot be read"):
+        checkpoint.read(path, name="of somebody")
+
+
+def test_no_file(path: Path) -> None:
+    with pytest.raises(InputError, match=f"weights {path}: there is no such file") as caught:
+        checkpoint.read(path)
+    assert ".safetensors" in caught.value.allowed
+
+
+def test_fill_takes_every_weight(net: nn.Module) -> None:
+    state = {key: torch.full_like(value, 2) for key, value in net.state_dict().items()}
+    checkpoint.fill(net, state, name="twos")
+    assert same(net.state_dict(), state)
+
+
+def test_the_count_of_training_steps_may_be_missing(net: nn.Module) -> None:
+    state = {k: v + 1 for k, v in net.state_dict().items() if "num_batches" not in k}
+    checkpoint.fill(net, state, name="old weights")
+    assert all(torch.equal(net.state_dict()[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"norm.running_mean": None}, "1 missing (norm.running_mean)"),
+        ({"extra": torch.ones(1)}, "1 not of this network (extra)"),
+        ({"conv.bias": torch.ones(5)}, "1 of another shape (conv.bias)"),
+        ({"conv.bias": torch.full((4,), torch.nan)}, "1 not finite (conv.bias)"),
+        (
+            {"last.bias": None, "x": torch.ones(1)},
+            "1 missing (last.bias); 1 not of this network (x)",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit(net: nn.Module, change: dict[str, Any], words: str) -> None:
+    changed: dict[str, Any] = {key: value + 1 for key, value in net.state_dict().items()} | change
+    state = {key: value for key, value in changed.items() if value is not None}
+    with pytest.raises(InputError) as caught:
+        checkpoint.fill(net, state, name="these")
+    assert caught.value.got == f"these for Sequential: {words}"
+    assert "the 9 entries of its state dict" in caught.value.allowed
+    assert "this very network" in caught.value.todo
+    assert same(net.state_dict(), network().state_dict())
+
+
+def test_the_model_is_named_and_many_names_are_shortened(net: nn.Module) -> None:
+    surplus = {f"x{k:02d}": torch.ones(1) for k in range(14)}
+    with pytest.raises(InputError) as caught:
+        checkpoint.fill(net, surplus, name="others", model="cornet_x")
+    assert caught.value.got == (
+        "others for cornet_x: 8 missing (conv.bias, conv.weight, last.bias, last.weight, norm.bias, "
+        "norm.running_mean, norm.running_var, norm.weight); "
+        f"14 not of this network ({', '.join(list(surplus)[:12])} and 2 more)"
+    )

@@ -1,0 +1,100 @@
+"""Figures of graphs: what is drawn, and what cannot be."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brainbench.core.errors import InputError
+from brainbench.core.model_info import Diagram
+from brainbench.plot.model_graph import draw_graph
+
+DRAWN = Diagram(
+    nodes=("image", "conv1", "conv2", "conv3", "out"),
+    feedforward=(("image", "conv1"), ("conv1", "conv2"), ("conv1", "conv3"), ("conv3", "out")),
+    feedback=(("conv3", "conv1"),),
+    recurrent={"conv2": "gru"},
+    captions={"conv1": "64x56x56"},
+)
+
+
+def test_every_name_and_caption_is_in_the_figure(tmp_path: Path) -> None:
+    path = draw_graph(DRAWN, tmp_path / "graph.svg", title="a title")
+    text = path.read_text()
+    for word in (*DRAWN.nodes, "64x56x56", "a title", "feedback", "recurrent cell: gru"):
+        assert f"<!-- {word} -->" in text  # matplotlib names each text beside its outlines
+
+
+def test_a_network_without_feedback_and_cells_has_them_in_no_legend(tmp_path: Path) -> None:
+    plain = Diagram(nodes=("image", "out"), feedforward=(("image", "out"),))
+    text = draw_graph(plain, tmp_path / "graph.svg").read_text()
+    assert "<!-- feed-forward -->" in text
+    assert "feedback -->" not in text
+    assert "recurrent" not in text
+
+
+def test_a_unit_is_drawn_alike_in_every_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    chain = tuple(f"conv{k}" for k in range(12))
+    plain = Diagram(nodes=chain, feedforward=tuple(itertools.pairwise(chain)))
+    back = Diagram(nodes=chain, feedback=(("conv11", "conv0"),))
+    short = Diagram(nodes=("image", "out"), feedforward=(("image", "out"),))
+    units = []
+    for diagram in (DRAWN, plain, back, short):
+        draw_graph(diagram, tmp_path / "graph.png", title="a title")
+        FigureCanvasAgg(drawn[-1]).draw()
+        place = drawn[-1].axes[0].transData.transform
+        units.append((place((1, 1)) - place((0, 0))) / drawn[-1].dpi)
+    assert np.ptp(units, axis=0).max() < 0.1  # inches
+    heights = [figure.get_figheight() for figure in drawn]
+    assert heights[1] < heights[0] < heights[2]
+
+
+@pytest.mark.parametrize("end", [".png", ".pdf"])
+def test_other_formats(tmp_path: Path, end: str) -> None:
+    starts = {".png": b"\x89PNG", ".pdf": b"%PDF"}
+    assert draw_graph(DRAWN, tmp_path / f"graph{end}").read_bytes().startswith(starts[end])
+
+
+@pytest.mark.parametrize("name", ["graph.txt", "graph"])
+def test_a_file_that_is_no_figure(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"a figure called '{name}'"):
+        draw_graph(DRAWN, tmp_path / name)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file or directory"):
+        draw_graph(DRAWN, tmp_path / "nowhere" / "graph.png")
+
+
+def test_without_matplotlib_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def absent(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError("No module named 'matplotlib'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(InputError, match="without matplotlib") as error:
+        draw_graph(DRAWN, tmp_path / "graph.png")
+    assert "brainbench[plot]" in error.value.todo
+
+
+def test_a_diagram_that_names_what_it_has_not() -> None:
+    with pytest.raises(InputError, match="a diagram that names") as error:
+        Diagram(nodes=("conv1",), feedback=(("conv9", "conv1"),), recurrent={"conv8": "gru"})
+    assert "conv8, conv9" in error.value.got

@@ -1,0 +1,405 @@
+"""Stored scores to rows: what belongs together, what is newest, what counts, in which order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from stored import CORNET_S, REAL, TWINS, draws, fill, make, of_all
+
+from brainbench.core.errors import InputError
+from brainbench.core.score import Score
+from brainbench.ranking.ranks import board, rows, stored
+from brainbench.ranking.table import COLUMNS, OF_BENCHMARK
+from brainbench.run.loading import load_composite, load_composites
+from brainbench.storage.results import Results
+
+MEAN = load_composite("mean-v1")
+TWIN = load_composite("Simulated.mean-v1")
+LATER, NOW = "2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
+
+
+def one_row(scores, composite=MEAN):
+    [row] = rows(scores, composite)
+    return row
+
+
+def test_cornet_s_of_the_paper():
+    made = one_row(of_all("cornet_s@imagenet", REAL, CORNET_S)).combined
+    assert made.value == pytest.approx(0.4705)
+    assert (made.k, made.n) == (4, 4)
+    together = np.mean([draws(value) for value in CORNET_S], axis=0)
+    assert made.ci == pytest.approx(np.quantile(together, [0.025, 0.975]))
+
+
+def test_a_missing_member_makes_the_composite_undefined():
+    row = one_row(of_all("a@imagenet", REAL[:3], CORNET_S[:3]))
+    assert row.combined.value is None
+    assert row.combined.of_those == pytest.approx(np.mean(CORNET_S[:3]))
+    assert (row.combined.k, row.combined.n) == (3, 4)
+    assert row.why_not("Kar2019-ost") == "not scored"
+    assert row.why_not(REAL[0]) is None
+
+
+def test_a_failed_member_is_missing_and_shown_as_failed():
+    scores = of_all("a", REAL, (*CORNET_S[:3], None))
+    row = one_row(scores)
+    assert row.combined.value is None
+    assert row.why_not("Kar2019-ost") == "failed"
+    assert row.cells["Kar2019-ost"].state == "failed"
+    assert row.cells["Kar2019-ost"].score.reason == scores[3].reason
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        {"protocol": "brainscore"},
+        {"partial": True},
+        {"weights": "untrained-0"},
+        {"settings": {"seed": 1}},
+        {"settings": {"floor": 0.3}},
+        {"settings": {"resample": "images"}},
+        {"settings": {"layers": {"IT": "IT.output"}}},
+        {"partial": True, "settings": {"limit": 64}},
+    ],
+)
+def test_what_differs_is_another_row_and_never_one_composite(apart):
+    scores = [*of_all("a", REAL[:3], CORNET_S[:3]), make("a", REAL[3], 0.25, **apart)]
+    made = rows(scores, MEAN)
+    assert [row.combined.k for row in made] == [3, 0 if "partial" in apart else 1]
+    assert all(row.combined.value is None for row in made)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"settings": {"seed": 0, "resample": "both", "limit": None, "layers": {}, "floor": None}},
+        {"settings": {"limit": 5000}},  # more than there are: nothing is left out
+        {"settings": {"null": "images", "null_draws": 10}},  # changes no figure
+    ],
+)
+def test_what_does_not_differ_is_the_same_row(same):
+    scores = [*of_all("a", REAL[:3], CORNET_S[:3]), make("a", REAL[3], 0.25, **same)]
+    assert one_row(scores).combined.value == pytest.approx(0.4705)
+
+
+@pytest.mark.parametrize(("names", "composite"), [(REAL, MEAN), (TWINS, TWIN)])
+def test_partial_scores_make_no_composite(names, composite):
+    scores = of_all("a", names, CORNET_S, partial=True, settings={"limit": 64})
+    row = one_row(scores, composite)
+    assert (row.combined.value, row.combined.of_those, row.combined.k) == (None, None, 0)
+    assert [row.why_not(name) for name in names] == ["partial"] * 4
+    assert row.partial
+    assert row.cells[names[0]].value == CORNET_S[0]  # it is shown
+    assert row.unusual == "limit 64"
+
+
+def test_simulated_scores_never_count_in_a_real_composite():
+    scores = [*of_all("a", REAL[:3], CORNET_S[:3]), make("a", REAL[3], 0.25, simulated=True)]
+    row = one_row(scores)
+    assert row.combined.value is None
+    assert row.why_not(REAL[3]) == "of a simulated brain"
+    fakes = of_all("a", TWINS, CORNET_S, simulated=False)
+    assert one_row(fakes, TWIN).combined.k == 0
+    assert one_row(fakes, TWIN).why_not(TWINS[0]) == "not of a simulated brain"
+
+
+def test_the_newest_counts_and_the_others_are_counted():
+    older = [
+        make("a", REAL[0], 0.1, digest="x"),
+        make("a", REAL[0], 0.2, created=LATER, digest="x"),
+    ]
+    newest = make("a", REAL[0], 0.3, created=NOW, digest="x")
+    row = one_row([older[1], newest, older[0]])
+    assert row.cells[REAL[0]].value == 0.3
+    assert row.n_others == 2
+
+
+def test_a_newest_score_that_failed_is_what_is_shown():
+    scores = [make("a", REAL[0], 0.1), make("a", REAL[0], None, created=NOW)]
+    assert one_row(scores).cells[REAL[0]].state == "failed"
+
+
+def test_scores_of_an_older_version_of_the_model_are_not_mixed_with_the_newest():
+    scores = of_all("a", REAL[:3], CORNET_S[:3], digest="old weights")
+    scores += [make("a", REAL[3], 0.25, digest="new weights", created=LATER)]
+    row = one_row(scores)
+    assert set(row.cells) == {REAL[3]}
+    assert (row.combined.k, row.n_others) == (1, 3)
+
+
+@pytest.mark.parametrize("old", [{"version": 0}, {"data": "0"}])
+def test_scores_on_older_data_are_shown_but_do_not_count(old):
+    scores = of_all("a", REAL, CORNET_S) + of_all("b", REAL[1:], CORNET_S[1:])
+    scores += [make("b", REAL[0], 0.9, created="2025-01-01T00:00:00+00:00", **old)]
+    a, b = sorted(rows(scores, MEAN), key=lambda row: row.model)
+    assert a.combined.value == pytest.approx(0.4705)
+    assert (b.cells[REAL[0]].state, b.cells[REAL[0]].value) == ("outdated", 0.9)
+    assert b.combined.value is None
+    assert b.why_not(REAL[0]) == "of an older version of the benchmark or its data"
+
+
+def test_a_higher_version_counts_even_if_it_was_computed_earlier():
+    scores = [make("a", REAL[0], 0.5, version=2), make("b", REAL[0], 0.6, version=1, created=NOW)]
+    made = {row.model: row.cells[REAL[0]].state for row in rows(scores, MEAN)}
+    assert made == {"a": "scored", "b": "outdated"}
+
+
+def test_a_member_has_the_formula_that_it_must_have():
+    mission = load_composite("mission-v1")
+    raw = make("a", REAL[0], 0.6, created=NOW)
+    row = one_row([raw], mission)
+    assert row.combined.k == 0
+    assert row.why_not(REAL[0]) == "scored as raw-v1, not as r/sqrt(c)-v1"
+    ceiled = make("a", REAL[0], 0.7, raw=0.6, formula="r/sqrt(c)-v1")
+    row = one_row([raw, ceiled], mission)
+    assert row.cells[REAL[0]].value == 0.7
+    assert (row.combined.k, row.combined.of_those) == (1, 0.7)
+    assert one_row([raw, ceiled]).cells[REAL[0]].value == 0.6
+
+
+def test_the_raw_figure_stands_in_every_score_but_its_draws_do_not():
+    scores = of_all("a", REAL[:3], CORNET_S[:3])
+    scores += [make("a", REAL[3], 0.07, raw=0.25, formula="r2/c-v1")]
+    row = one_row(scores)
+    assert row.combined.value == pytest.approx(0.4705)
+    assert row.combined.ci is None
+    assert row.combined.why_no_ci == "no draws of Kar2019-ost"
+    cell = row.cells[REAL[3]]
+    assert (cell.value, cell.ci, cell.formula) == (0.25, None, "raw-v1")
+
+
+def test_benchmarks_outside_the_composite_are_shown_as_they_were_scored():
+    row = one_row([make("a", "Other.IT-pls", 0.07, raw=0.25, formula="r2/c-v1")])
+    assert (row.cells["Other.IT-pls"].value, row.combined.k) == (0.07, 0)
+
+
+def test_a_score_without_a_record_is_the_oldest_and_breaks_nothing():
+    bare = Score(
+        model="a", weights="none", benchmark=REAL[0], version=1, protocol="paper", value=0.1
+    )
+    row = one_row([make("a", REAL[0], 0.3), bare])
+    assert (row.cells[REAL[0]].value, row.n_others) == (0.3, 1)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Trained, untrained, partial, simulated, incomplete and failed; written in no particular order."""
+    scores = of_all("pixels", REAL[:3], (0.2, 0.1, 0.01))
+    scores += of_all("b@imagenet", REAL, CORNET_S)
+    scores += of_all("a@imagenet", REAL, CORNET_S)
+    scores += of_all("z@imagenet", REAL, (0.9, 0.9, 0.9, 0.9), partial=True, settings={"limit": 64})
+    scores += of_all("cornet_s@untrained-0", REAL, (0.3, 0.2, 0.05, 0.0))
+    scores += of_all("cornet_s@untrained-0", TWINS, (0.7, 0.6, 0.4, 0.2))
+    scores += [make("c@imagenet", REAL[0], None)]
+    scores += [
+        make("pixels", "Extra.V1-pls", 0.3),
+        make("pixels", REAL[3], 0.9, protocol="brainscore"),
+    ]
+    return fill(tmp_path / "results", scores)
+
+
+def test_order_and_ranks(mixed):
+    made = board(mixed, load_composites())
+    assert made.composite.name == "mean-v1"
+    assert [(row.rank, row.model) for row in made.rows] == [
+        (1, "a@imagenet"),
+        (2, "b@imagenet"),
+        (None, "cornet_s@untrained-0"),  # a baseline
+        (None, "c@imagenet"),
+        (None, "pixels"),
+        (None, "z@imagenet"),  # partial, however good
+    ]
+    assert made.benchmarks == (*REAL, "Extra.V1-pls", *sorted(TWINS))
+    assert (made.n_elsewhere, made.unreadable) == (1, ())
+
+
+def test_an_untrained_model_never_takes_a_rank(tmp_path):
+    scores = of_all("a@imagenet", REAL, CORNET_S) + of_all("pixels", REAL, (0.3, 0.2, 0.1, 0.0))
+    scores += of_all("b@untrained-0", REAL, (0.9, 0.9, 0.9, 0.9))
+    scores += of_all("c@untrained-0", REAL, (0.3, 0.3, 0.1, 0.0))
+    made = board(fill(tmp_path, scores), load_composites())
+    assert [(row.rank, row.model) for row in made.rows] == [
+        (1, "a@imagenet"),
+        (2, "pixels"),
+        (None, "b@untrained-0"),  # below those with a rank, best first
+        (None, "c@untrained-0"),
+    ]
+    assert made.to_frame()["rank"].tolist()[:2] == [1, 2]
+    assert made.to_frame()["rank"].isna().tolist() == [False, False, True, True]
+
+
+def best_fit(tmp_path, scores, pattern="all"):
+    return board(fill(tmp_path, scores), load_composites(pattern)).composite.name
+
+
+MISSION = load_composite("mission-v1").members
+ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
+
+
+@pytest.mark.parametrize(
+    ("scores", "name"),
+    [
+        (of_all("a@imagenet", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        (of_all("a@imagenet", TWINS[:3], CORNET_S[:3]) + ONE_REAL, "Simulated.mean-v1-static"),
+        (of_all("a@imagenet", REAL, CORNET_S) + of_all("a@imagenet", TWINS, CORNET_S), "mean-v1"),
+        # A rank goes before an untrained model's composite, and that before what is incomplete.
+        (
+            of_all("a@imagenet", TWINS, CORNET_S) + of_all("a@untrained-0", REAL, CORNET_S),
+            "Simulated.mean-v1",
+        ),
+        (of_all("a@untrained-0", TWINS, CORNET_S) + ONE_REAL, "Simulated.mean-v1"),
+        # All six by the right formula: their raw figures make mean-v1 as well.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION],
+            "mission-v1",
+        ),
+        # Where one of ten models has all six, four scores of each count more.
+        (
+            [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION]
+            + [s for k in range(9) for s in of_all(f"m{k}@imagenet", REAL, CORNET_S)],
+            "mean-v1",
+        ),
+        (of_all("a@imagenet", TWINS[1:], CORNET_S[1:]) + ONE_REAL, "Simulated.mean-v1"),
+        (ONE_REAL, "mission-v1"),
+        (of_all("a@imagenet", TWINS, CORNET_S, partial=True), "Simulated.mean-v1"),
+        ([make("a@imagenet", "Extra.V1-pls", 0.5)], "mean-v1"),
+    ],
+)
+def test_the_composite_that_says_most_is_the_default(tmp_path, scores, name):
+    assert best_fit(tmp_path, scores) == name
+
+
+def test_a_wildcard_chooses_in_the_same_way(tmp_path):
+    scores = of_all("a@imagenet", REAL, CORNET_S) + of_all("b@imagenet", TWINS[:3], CORNET_S[:3])
+    assert best_fit(tmp_path, scores, "Simulated.*") == "Simulated.mean-v1-static"
+
+
+def test_the_twin_ranks_simulated_scores_alone(mixed):
+    made = board(mixed, load_composites("Simulated.*"))
+    assert made.composite.name == "Simulated.mean-v1"
+    assert {row.model: row.combined.k for row in made.rows if row.combined.k} == {
+        "cornet_s@untrained-0": 4
+    }
+    [first, *_] = made.rows
+    assert first.combined.value == pytest.approx(np.mean([0.7, 0.6, 0.4, 0.2]))
+
+
+def test_a_composite_that_has_no_member_there_is_possible_when_asked_for(tmp_path):
+    results = fill(tmp_path, of_all("a", TWINS, CORNET_S))
+    assert board(results, load_composites()).composite.name == "Simulated.mean-v1"
+    made = board(results, load_composites("mean-v1"))
+    assert made.composite.name == "mean-v1"
+    assert [row.combined.k for row in made.rows] == [0]
+
+
+def test_frame_and_its_columns(mixed):
+    made = board(mixed, load_composites())
+    frame = made.to_frame()
+    assert tuple(frame.columns) == made.columns
+    assert tuple(frame.columns[: len(COLUMNS)]) == COLUMNS
+    assert list(frame.columns[len(COLUMNS) :][: len(OF_BENCHMARK)]) == [
+        f"MajajHong2015.V4-pls{part}" for part in OF_BENCHMARK
+    ]
+    first = frame.iloc[0]
+    assert first["composite_value"] == pytest.approx(0.4705)
+    assert (first["k"], first["n"], first["untrained"]) == (4, 4, False)
+    incomplete = frame[frame["model"] == "pixels"].iloc[0]
+    assert pd.isna(incomplete["composite_value"])
+    assert incomplete["mean_of_k_of_n"] == pytest.approx(np.mean([0.2, 0.1, 0.01]))
+    assert incomplete["Kar2019-ost:state"] == "not scored"
+    assert frame.set_index("model").loc["c@imagenet", "MajajHong2015.V4-pls:state"] == "failed"
+
+
+def test_an_interval_whose_coverage_was_not_measured_says_so(tmp_path):
+    scores = of_all("a", REAL[:3], CORNET_S[:3], ci_method="percentile")
+    scores += [make("a", REAL[3], 0.25, ci_method="percentile; approximate")]
+    scores += of_all("b", REAL, CORNET_S, ci_method="percentile")
+    scores += [make("c", REAL[0], 0.5, draws=None, ci=None, ci_method="none; approximate")]
+    made = board(fill(tmp_path, scores), load_composites("mean-v1"))
+    frame = made.to_frame().set_index("model")
+    assert frame.loc["a", f"{REAL[3]}:ci_approximate"] is True
+    assert frame.loc["a", f"{REAL[0]}:ci_approximate"] is False
+    assert frame.loc["c", f"{REAL[0]}:ci_approximate"] is None  # there is no interval
+    assert frame["composite_ci_approximate"].tolist() == [True, False, None]
+    assert made.to_json()[0]["composite"]["ci_approximate"] is True
+    assert made.to_json()[0]["benchmarks"][REAL[3]]["ci_approximate"] is True
+
+
+def test_the_raw_figure_of_another_formula_has_no_interval_to_be_approximate():
+    scores = [make("a", REAL[0], 0.07, raw=0.25, formula="r2/c-v1", ci_method="x; approximate")]
+    assert one_row(scores).cells[REAL[0]].ci_approximate is None
+
+
+def test_why_a_member_does_not_count_stands_in_the_frame(tmp_path):
+    mission = load_composites("mission-v1")
+    scores = [
+        make("a", REAL[0], 0.6, formula="r/sqrt(c)-v1"),
+        make("a", REAL[1], 0.5),
+        make("a", REAL[2], None),
+        make("a", "Extra.V1-pls", 0.3),
+        make("b", REAL[0], 0.6, partial=True),
+    ]
+    frame = board(fill(tmp_path, scores), mission).to_frame().set_index("model")
+    said = [frame.loc["a", f"{name}:counts_not"] for name in REAL]
+    assert pd.isna(said[0])
+    assert said[1:] == ["scored as raw-v1, not as r/sqrt(c)-v1", "failed", "not scored"]
+    assert frame["Extra.V1-pls:counts_not"].isna().all()  # it is no member
+    assert frame.loc["b", f"{REAL[0]}:counts_not"] == "partial"
+    assert frame.loc["b", f"{REAL[0]}:state"] == "scored"
+
+
+def test_a_csv_loads_without_arguments_and_is_the_same(mixed, tmp_path):
+    frame = board(mixed, load_composites()).to_frame()
+    path = tmp_path / "board.csv"
+    frame.to_csv(path, index=False)
+    back = pd.read_csv(path)
+    assert list(back.columns) == list(frame.columns)
+    for name in frame.columns:
+        there = frame[name].notna() & (frame[name] != "")
+        assert (back[name].notna() == there).all(), name
+        given = frame[name][there].tolist()
+        if name.endswith(("state", "formula")) or isinstance(given[0] if given else "", str):
+            assert back[name][there].tolist() == given
+        else:
+            np.testing.assert_allclose(
+                back[name][there].astype(float), np.array(given, float), rtol=1e-12
+            )
+
+
+def test_json_has_what_the_frame_has(mixed):
+    made = board(mixed, load_composites())
+    first, *_, last = made.to_json()
+    assert first["composite"]["value"] == pytest.approx(0.4705)
+    assert first["composite"]["why_not"] == dict.fromkeys(REAL)
+    assert set(first["benchmarks"]) == set(REAL)
+    assert (last["partial"], last["rank"], last["settings"]) == (True, None, {"limit": 64})
+
+
+def test_unreadable_files_are_named_and_hide_nothing(mixed):
+    broken = mixed.folder / REAL[0] / "broken.json"
+    broken.write_text("{")
+    made = board(mixed, load_composites())
+    assert len(made.rows) == 6
+    [problem] = made.unreadable
+    assert str(broken) in problem
+    scores, problems = stored(mixed)
+    assert (len(scores), len(problems)) == (26, 1)
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(InputError, match="no score in") as caught:
+        board(Results(tmp_path / "nothing"), load_composites())
+    assert caught.value.todo == "score a model first, or give the folder with -o DIR"
+
+
+def test_a_folder_with_broken_files_only(tmp_path):
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "x.json").write_text("[]")
+    with pytest.raises(InputError, match=r"no score in .*; result file .*x\.json cannot be read"):
+        board(Results(tmp_path), load_composites())
+
+
+def test_no_score_of_the_protocol(tmp_path):
+    results = fill(tmp_path, of_all("a", REAL, CORNET_S))
+    with pytest.raises(InputError, match="no score of protocol brainscore among the 4") as caught:
+        board(results, load_composites(), protocol="brainscore")
+    assert caught.value.allowed == "paper"

@@ -1,0 +1,298 @@
+"""Scores over several recording sessions, each with stimuli and neuroids of its own."""
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from known import Known, benchmark, brain
+
+from brainbench.core import stimuli
+from brainbench.core.dataset import HasSessions
+from brainbench.core.errors import InputError
+from brainbench.core.settings import Settings
+from brainbench.data.arrays import ArrayData
+from brainbench.run.execute import ModelSpec, execute
+from brainbench.scoring.recordings import sessions
+from brainbench.stats.aggregate import mean_then_median
+from brainbench.stats.held_out_bootstrap import HeldOut, bootstrap, bootstrap_sessions
+
+SIZES = {"monday": (60, 5), "tuesday": (40, 4), "friday": (50, 7)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several:
+    parts: MappingProxyType
+    name: str = "Several"
+    simulated: bool = False
+    version: str = "1"
+    command: str = "none"
+    asked: list = field(default_factory=list)
+
+    def absent(self):
+        return None
+
+    def sessions(self):
+        return dict(self.parts)
+
+    def stimuli(self):
+        sets = list(self.parts.values())
+        return stimuli.from_arrays(
+            "several",
+            np.concatenate([[s.pictures.picture(k) for k in range(len(s.pictures))] for s in sets]),
+            ids=[i for s in sets for i in s.pictures.ids],
+        )
+
+    def recordings(self, region):
+        raise AssertionError("recordings are asked of each session")
+
+
+def made(*, with_trials=(), seed=0, names=tuple(SIZES), same_sites=False):
+    """Data, the model that is linear in it with noise, and each session's part."""
+    rng = np.random.default_rng(seed)
+    parts, features, ids = {}, [], []
+    for name, (n, sites) in SIZES.items():
+        X = rng.standard_normal((n, 6))
+        signal = X @ rng.standard_normal((6, sites))
+        trials = signal + 2.0 * rng.standard_normal((8, n, sites))
+        mine = [f"{name}/{k:03d}" for k in range(n)]
+        options = {"trials": trials} if name in with_trials else {}
+        one = brain(trials.mean(axis=0), ids=mine, objects=False, **options)
+        sites_of = "site" if same_sites else f"{name}/"
+        recording = one.regions["IT"].assign_coords(
+            neuroid_id=("neuroid", [f"{sites_of}{k}" for k in range(sites)])
+        )
+        parts[name] = replace(one, name=name, regions={"IT": recording})
+        features.append(X)
+        ids += mine
+    model = Known(
+        responses={"IT": np.concatenate(features)[:, :, None]}, ids=ids, areas={"IT": ["IT"]}
+    )
+    return Several(parts=MappingProxyType({n: parts[n] for n in names})), model
+
+
+def score(data, model, **settings):
+    return benchmark(data).score(model, Settings(**settings))
+
+
+def test_each_session_is_fitted_alone_and_neuroids_are_put_together():
+    data, model = made()
+    whole = score(data, model)
+    alone = {name: score(part, model) for name, part in data.parts.items()}
+    assert whole.per_unit.coords["session"].values.tolist() == (
+        ["friday"] * 7 + ["monday"] * 5 + ["tuesday"] * 4
+    )
+    for name, one in alone.items():
+        mine = whole.per_unit[whole.per_unit.session == name]
+        np.testing.assert_array_equal(mine.values, one.per_unit.values)
+    everyone = np.concatenate([one.per_unit.values for one in alone.values()])
+    assert whole.value == pytest.approx(np.median(everyone), abs=1e-12)
+    assert (whole.n_units, whole.n_stimuli) == (16, 150)
+    told = {row["session"]: row for row in whole.record.choices["sessions"]}
+    for name, one in alone.items():
+        assert told[name]["raw"] == pytest.approx(one.raw, abs=1e-12)
+    assert [row["session"] for row in whole.record.curve] == ["friday", "monday", "tuesday"]
+
+
+def test_brainscore_takes_the_median_over_all_neuroids_in_each_split():
+    data, model = made(with_trials=SIZES)
+    whole = score(data, model, protocol="brainscore")
+    pieces = [score(part, model, protocol="brainscore") for part in data.parts.values()]
+    r = np.concatenate([by_split(one) for one in pieces], axis=1)
+    medians = np.median(r, axis=1)
+    assert whole.raw == pytest.approx(medians.mean(), abs=1e-12)
+    assert whole.error == pytest.approx(medians.std() / np.sqrt(10), abs=1e-12)
+    assert whole.value == pytest.approx(whole.raw**2 / whole.ceiling, abs=1e-12)
+    assert whole.excluded == {}
+
+
+def by_split(one):
+    """Correlations from the stored predictions, split x neuroid; NaN blocks are other sessions."""
+    table = one.predictions
+    rows = []
+    for _, fold in table.groupby("fold"):
+        pairs = zip(fold.predicted.values.T, fold.target.values.T, strict=True)
+        rows.append([np.corrcoef(p[~np.isnan(p)], t[~np.isnan(p)])[0, 1] for p, t in pairs])
+    return np.array(rows)
+
+
+def test_predictions_give_the_score_back():
+    data, model = made()
+    whole = score(data, model)
+    assert dict(whole.predictions.sizes) == {"sample": 150, "neuroid": 16}
+    assert int(whole.predictions.target.notnull().sum()) == 60 * 5 + 40 * 4 + 50 * 7
+    r = by_split(whole)
+    assert np.median(r.mean(axis=0)) == pytest.approx(whole.value, abs=1e-12)
+
+
+def test_ceiling_is_given_only_where_it_covers_all_that_counts():
+    data, model = made(with_trials=["tuesday"])
+    paper = score(data, model)
+    assert paper.ceiling is None
+    assert paper.value == paper.raw
+    assert paper.n_units == 16
+    known = paper.per_unit.session == "tuesday"
+    assert (paper.per_unit.coords["ceiling"].notnull() == known).all()
+    assert paper.record.choices["sites_with_ceiling"] == 4
+    told = {row["session"]: row["ceiling"] for row in paper.record.choices["sessions"]}
+    assert told["monday"] is told["friday"] is None
+    assert told["tuesday"] == score(data.parts["tuesday"], model).ceiling
+
+
+def test_formula_with_a_ceiling_speaks_of_the_sites_that_have_one():
+    data, model = made(with_trials=["tuesday"])
+    whole = score(data, model, protocol="brainscore")
+    alone = score(data.parts["tuesday"], model, protocol="brainscore")
+    assert (whole.value, whole.raw, whole.ceiling) == (alone.value, alone.raw, alone.ceiling)
+    assert whole.ci == pytest.approx(alone.ci, abs=0.02)  # units of another population
+    assert (whole.n_units, whole.n_excluded) == (4, 12)
+    assert whole.excluded == {"no repeated trials, so no r2/c": 12}
+    assert whole.per_unit.notnull().all()  # raw r of the others is kept
+
+
+def test_no_session_with_trials_has_no_ceiling():
+    data, model = made()
+    whole = score(data, model, protocol="brainscore")
+    assert whole.value is None
+    assert "r2/c needs repeated trials" in whole.reason
+    assert whole.n_units == 16
+
+
+def test_order_of_sessions_changes_nothing():
+    data, model = made()
+    other, _ = made(names=("tuesday", "friday", "monday"))
+    assert list(other.sessions()) != list(data.sessions())
+    one, two = score(data, model), score(other, model)
+    assert (one.value, one.ci) == (two.value, two.ci)
+    np.testing.assert_array_equal(one.per_unit.neuroid_id, two.per_unit.neuroid_id)
+
+
+def test_one_session_scores_as_data_without_sessions():
+    data, model = made(names=("monday",))
+    one, plain = score(data, model), score(data.parts["monday"], model)
+    assert (one.value, one.n_stimuli) == (plain.value, plain.n_stimuli)
+    assert one.ci == pytest.approx(plain.ci, abs=0.02)  # units of another population
+    assert "session" not in plain.per_unit.coords
+
+
+def test_limit_holds_in_each_session():
+    data, model = made()
+    short = score(data, model, limit=42)
+    assert (short.partial, short.n_stimuli) == (True, 42 + 40 + 42)
+
+
+def test_needs_name_every_part_and_the_whole():
+    data, model = made()
+    needs = benchmark(data).needs(model, Settings(limit=42))
+    assert [len(part) for part in needs.parts] == [42, 42, 40]
+    assert set(needs.stimuli.ids) == {i for part in needs.parts for i in part.ids}
+    plain = benchmark(data.parts["monday"]).needs(model, Settings())
+    assert plain.parts == (plain.stimuli,)
+
+
+def test_run_extracts_the_parts_that_the_score_asks_for():
+    data, model = made()
+    asked = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(Known):
+        def activations(self, pictures, layers, presentation=None):
+            asked.append(pictures.digest)
+            return super().activations(pictures, layers)
+
+    watched = Watched(**vars(model))
+    spec = ModelSpec(name="known", make=lambda: watched)
+    (done,) = execute(
+        [spec],
+        [benchmark(data)],
+        Settings(),
+        find=lambda *_: None,
+        sink=lambda one, _: one,
+        overwrite="never",
+    )
+    assert not done.failed
+    assert len(asked) == 6
+    assert asked[:3] == asked[3:]  # the second time, a cache answers
+
+
+def test_interval_over_sessions():
+    rng = np.random.default_rng(0)
+
+    def held_out(n, sites):
+        y = [rng.standard_normal((n, sites)) for _ in range(3)]
+        x = [one + rng.standard_normal((n, sites)) for one in y]
+        return HeldOut(predictions=x, targets=y, rows=list(np.arange(3 * n).reshape(3, n)))
+
+    one, two = held_out(40, 6), held_out(25, 9)
+    both = bootstrap_sessions([one, two])
+    assert both.lo < 2**-0.5 < both.hi
+    single = bootstrap(one.predictions, one.targets, one.rows)
+    assert bootstrap_sessions([one]) == single
+    # As many neuroids more, as narrow as it should be: not the interval of either alone.
+    many = bootstrap_sessions([one, *(held_out(40, 20) for _ in range(4))])
+    assert many.hi - many.lo < 0.7 * (single.hi - single.lo)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def test_sessions_that_share_a_neuroid_id():
+    data, model = made(same_sites=True)
+    with pytest.raises(InputError, match="all sessions together has 5 duplicate neuroid_id"):
+        score(data, model)
+
+
+def test_session_that_is_too_short_is_named():
+    data, model = made()
+    with pytest.raises(InputError, match=r"Known\.IT-pls, session friday: 20 images leave 18"):
+        benchmark(data, n_components=25).score(model, Settings(limit=20))
+
+
+def test_session_with_constant_sites_is_named():
+    data, model = made()
+    recording = data.parts["friday"].regions["IT"]
+    silent = replace(data.parts["friday"], regions={"IT": recording * 0 + 1})
+    silent.regions["IT"].attrs.update(recording.attrs)
+    changed = Several(parts=MappingProxyType({**data.parts, "friday": silent}))
+    with pytest.raises(InputError, match=r"all 7 sites of Known\.IT-pls, session friday"):
+        score(changed, model)
+
+
+def test_data_without_any_session():
+    empty = Several(parts=MappingProxyType({}))
+    assert isinstance(empty, HasSessions)
+    with pytest.raises(InputError, match="data set 'Several' has no session"):
+        sessions(benchmark(empty))
+
+
+def test_data_without_sessions_is_one():
+    data, _ = made()
+    declared = benchmark(data.parts["monday"])
+    assert isinstance(data.parts["monday"], ArrayData)
+    assert sessions(declared) == {"": declared}
+
+
+def test_intervals_need_sessions_split_alike():
+    rng = np.random.default_rng(0)
+
+    def of(n_folds):
+        values = [rng.standard_normal((9, 2)) for _ in range(n_folds)]
+        return HeldOut(predictions=values, targets=values, rows=[np.arange(9)] * n_folds)
+
+    with pytest.raises(InputError, match=r"sessions with \[2, 3\] splits"):
+        bootstrap_sessions([of(2), of(3)], aggregate=mean_then_median)
+    with pytest.raises(InputError, match=r"sessions with \[\] splits"):
+        bootstrap_sessions([])
+
+
+def test_all_components_are_kept_where_none_are_asked_for():
+    data, model = made(names=("monday",))
+    part = data.parts["monday"]
+    everything = benchmark(part, n_pca=None).score(model)
+    lossless = benchmark(part, n_pca=1000).score(model)
+    fewer = benchmark(part, n_pca=3).score(model)
+    assert everything.value == pytest.approx(lossless.value, abs=1e-12)
+    assert fewer.value < everything.value
+    assert (everything.record.choices["features"], fewer.record.choices["features"]) == (6, 3)
+    assert everything.record.choices["pca"] == "none"
+    assert "fitted once" in fewer.record.choices["pca"]

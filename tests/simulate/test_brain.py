@@ -1,0 +1,215 @@
+"""The simulated brain as a data source: contract, cache, sameness, and bad parameters."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from brainbench.core.assembly import validate
+from brainbench.core.dataset import Dataset
+from brainbench.core.errors import CacheError, InputError, UnknownNameError
+from brainbench.data.manifest import Manifest, manifest, open_dataset
+from brainbench.metrics.classification import logistic_regression as decoder
+from brainbench.metrics.classification import softmax
+from brainbench.metrics.solution_times import solution_times as ost
+from brainbench.models.digests import source as code
+from brainbench.simulate import brain as making
+from brainbench.simulate import network, scenes, subject
+from brainbench.simulate import solution_times as solving
+from brainbench.simulate.brain import SimulatedBrain, simulated
+from brainbench.storage.cache import Cache
+
+SITES = {"V4": 3, "IT": 4}
+
+
+def small(folder, **options):
+    given = {"images_per_object": 2, "n_trials": 3, "n_sites": SITES, **options}
+    return SimulatedBrain(cache=Cache(folder), **given)
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("brain"))
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "simulated").iterdir())}
+
+
+def test_it_is_a_data_source(brain):
+    assert isinstance(brain, Dataset)
+    assert brain.absent() is None
+    assert brain.simulated
+    assert "made when first used" in brain.command
+
+
+def test_stimuli_have_objects_and_pixels(brain):
+    stimuli = brain.stimuli()
+    assert len(stimuli) == 16
+    assert stimuli.picture(5).shape == (224, 224, 3)
+    assert stimuli.metadata["object_name"].nunique() == 8
+
+
+def test_recordings_are_valid_trials_of_the_same_stimuli(brain):
+    recorded = validate(brain.recordings("IT"))
+    assert recorded.dims == ("repetition", "stimulus", "neuroid", "time")
+    assert recorded.shape == (3, 16, 4, 25)
+    assert tuple(recorded.coords["stimulus_id"].values) == brain.stimuli().ids
+    assert recorded.coords["time_start"].values[[0, -1]].tolist() == [0.0, 240.0]
+    assert recorded.coords["time_end"].values[-1] == 250.0
+    assert set(recorded.coords["region"].values) == {"IT"}
+    np.testing.assert_allclose(
+        recorded.coords["known_ceiling"].values ** 2, recorded.coords["reliability"].values
+    )
+
+
+def test_truth_is_the_mean_of_many_trials(tmp_path):
+    brain = small(tmp_path, n_trials=400, n_sites={"V4": 3})
+    counts, truth = brain.recordings("V4").values, brain.truth("V4").values
+    error = np.sqrt(truth / 400)
+    assert np.abs((counts.mean(axis=0) - truth) / error).max() < 5.5
+
+
+def test_readout_gives_the_truth_from_the_hidden_network(brain):
+    hidden = network.build_network(seed=0)
+    pictures = np.stack([brain.stimuli().picture(index) for index in range(16)])
+    population = network.pool(hidden, "IT", network.respond(hidden, pictures)["IT"])
+    readout = brain.readout("IT")
+    evoked = np.einsum("su,nut->nst", readout.sites.weights, population)
+    expected = (evoked + readout.spontaneous[:, None]) * readout.gain[:, None]
+    np.testing.assert_allclose(brain.truth("IT").values, expected, rtol=1e-12)
+
+
+def test_same_seed_same_bytes_other_seed_others(tmp_path):
+    first, again, other = (
+        small(tmp_path / name, seed=seed) for name, seed in zip("abc", (0, 0, 1), strict=True)
+    )
+    for brain in (first, again, other):
+        brain.stimuli()
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert not set(files(tmp_path / "a")) & set(files(tmp_path / "c"))
+    assert not np.array_equal(first.recordings("IT").values, other.recordings("IT").values)
+
+
+def test_small_brain_is_these_bytes(brain):
+    """The same counts on every machine, whatever its number of threads."""
+    digest = hashlib.sha256(brain.recordings("IT").values.tobytes()).hexdigest()
+    assert digest[:16] == "ff256383bea63ba1"
+
+
+def test_second_use_makes_nothing(brain, monkeypatch):
+    brain.stimuli()
+
+    def never(*_args, **_options):
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr("brainbench.simulate.scenes.stream", never)
+    again = small(brain.cache.folder)
+    assert again.recordings("V4").shape == (3, 16, 3, 25)
+
+
+def test_a_lost_file_is_made_again(tmp_path):
+    brain = small(tmp_path)
+    before = brain.recordings("IT").values
+    lost = next((tmp_path / "simulated").glob("*.IT.trials.nc"))
+    lost.unlink()
+    np.testing.assert_array_equal(brain.recordings("IT").values, before)
+
+
+def test_interruption_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("brainbench.simulate.network.respond", stop)
+        with pytest.raises(KeyboardInterrupt):
+            small(tmp_path).stimuli()
+    assert [path for path in (tmp_path / "simulated").iterdir() if path.is_file()] == []
+    assert len(small(tmp_path).stimuli()) == 16
+
+
+def test_full_disk_is_said_before_anything_is_made(tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(CacheError, match=r"no space[\s\S]*left[\s\S]*BRAINBENCH_CACHE"):
+        small(tmp_path).stimuli()
+
+
+def test_version_follows_parameters():
+    assert SimulatedBrain().version == SimulatedBrain().version
+    versions = {
+        SimulatedBrain().version,
+        SimulatedBrain(seed=1).version,
+        SimulatedBrain(n_trials=10).version,
+        SimulatedBrain(n_sites={"IT": 3}).version,
+        SimulatedBrain(reliability=(0.5, 0.6)).version,
+    }
+    assert len(versions) == 5
+
+
+@pytest.mark.parametrize("module", [subject, solving, decoder, ost, softmax, scenes])
+def test_an_edit_changes_the_version_and_makes_the_files_again_only_if_it_bears_on_them(
+    brain, monkeypatch, module
+):
+    recorded = brain.recordings("IT")
+
+    def never(*_):
+        raise AssertionError("made again")
+
+    def edited(thing):
+        return "edited" if thing is module else code(thing)
+
+    monkeypatch.setattr(SimulatedBrain, "_make", never)
+    monkeypatch.setattr(making, "source", edited)
+    after = SimulatedBrain(
+        cache=brain.cache, images_per_object=2, n_trials=3, n_sites=dict(brain.n_sites)
+    )
+    assert after.version != brain.version
+    if module is scenes:
+        with pytest.raises(AssertionError, match="made again"):
+            after.recordings("IT")
+    else:
+        np.testing.assert_array_equal(after.recordings("IT").values, recorded.values)
+
+
+def test_registered_data_set_is_the_default_brain():
+    brain = open_dataset("Simulated")
+    assert isinstance(brain, SimulatedBrain)
+    assert brain.version == SimulatedBrain().version
+    assert manifest("Simulated").simulated
+
+
+def test_region_without_sites_is_named(brain):
+    with pytest.raises(UnknownNameError, match=r"unknown region of Simulated: 'V1'[\s\S]*V4"):
+        brain.recordings("V1")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"images_per_object": 0}, "images_per_object=0"),
+        ({"n_trials": 0}, "n_trials=0"),
+        ({"n_sites": {"IT": 0}}, r"n_sites\['IT'\]=0"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_impossible_parameters_are_named(options, says):
+    with pytest.raises(InputError, match=rf"{says}[\s\S]*or more[\s\S]*give another"):
+        SimulatedBrain(**options)
+
+
+def test_sites_of_an_unknown_region_are_named():
+    with pytest.raises(UnknownNameError, match=r"unknown region 'MT'[\s\S]*these regions only"):
+        SimulatedBrain(n_sites={"MT": 3})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [({"monkeys": 2}, "the parameters monkeys"), ({"pixels": 64}, "pixels = 64")],
+)
+def test_wrong_manifest_is_named(parameters, says):
+    declared = Manifest(
+        name="Odd", title="", loader="", license="", citation="", parameters=parameters
+    )
+    with pytest.raises(InputError, match=rf"'Odd' with {says}[\s\S]*pixels = 224[\s\S]*correct"):
+        simulated(declared)

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from brainbench.core.errors import InputError
+from brainbench.stats.bootstrap import crossed, image_counts, interval, unit_draws
+
+IDS = st.lists(st.text("abc0", min_size=1, max_size=4), min_size=1, max_size=30, unique=True)
+
+
+@hypothesis_settings(deadline=None, max_examples=40)
+@given(ids=IDS, seed=st.integers(0, 1000), data=st.data())
+def test_the_order_of_images_does_not_matter(ids, seed, data):
+    order = data.draw(st.permutations(range(len(ids))))
+    counts = image_counts(ids, n_draws=20, seed=seed)
+    again = image_counts([ids[k] for k in order], n_draws=20, seed=seed)
+    np.testing.assert_array_equal(again, counts[:, order])
+
+
+@hypothesis_settings(deadline=None, max_examples=40)
+@given(ids=IDS, seed=st.integers(0, 1000))
+def test_as_many_images_are_drawn_as_there_are(ids, seed):
+    counts = image_counts(ids, n_draws=20, seed=seed)
+    assert (counts.sum(axis=1) == len(ids)).all()
+    assert (counts >= 0).all()
+    assert (counts == counts.astype(int)).all()
+
+
+def test_counts_are_multinomial():
+    counts = image_counts([f"image{k}" for k in range(8)], n_draws=20_000)
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.03)
+    covariance = np.cov(counts.T)
+    np.testing.assert_allclose(covariance, np.eye(8) - 1 / 8, atol=0.05)
+    # Of 8 draws none is a given image with probability (7/8)^8.
+    assert (counts == 0).mean() == pytest.approx((7 / 8) ** 8, abs=0.005)
+
+
+def test_images_that_two_sets_share_are_drawn_nearly_together():
+    some = [f"image{k:03d}" for k in range(100)]
+    more = some + [f"extra{k:03d}" for k in range(300)]
+    few, many = image_counts(some), image_counts(more)
+    together = [np.corrcoef(few[:, k], many[:, k])[0, 1] for k in range(100)]
+    apart = [np.corrcoef(few[:, k], many[:, 100 + k])[0, 1] for k in range(100)]
+    assert np.mean(together) > 0.9
+    assert abs(np.mean(apart)) < 0.05
+
+
+def test_seeds_differ():
+    ids = ["a", "b", "c"]
+    assert (image_counts(ids, seed=0) != image_counts(ids, seed=1)).any()
+    assert (unit_draws(9, seed=0) != unit_draws(9, seed=1)).any()
+
+
+def test_units_are_drawn_by_name():
+    one, other = (unit_draws(50, name=name) for name in ("V4", "IT"))
+    np.testing.assert_array_equal(one, unit_draws(50, name="V4"))
+    assert (one != other).any()
+    assert one.shape == (1000, 50)
+    assert set(one.ravel()) == set(range(50))
+
+
+def test_units_with_ids_are_drawn_together_whatever_is_left_out():
+    ids = [f"site{k:02d}" for k in range(40)]
+    everyone, fewer = (
+        np.stack([np.bincount(row, minlength=40) for row in unit_draws(n, ids=ids[:n])])
+        for n in (40, 36)
+    )
+    assert (everyone.sum(axis=1) == 40).all()
+    shared = [np.corrcoef(everyone[:, k], fewer[:, k])[0, 1] for k in range(36)]
+    assert np.mean(shared) > 0.85
+
+
+def width(draws):
+    return np.ptp(np.quantile(draws, [0.025, 0.975]))
+
+
+def test_crossed_leaves_the_median_and_goes_no_further_in_than_either_alone():
+    rng = np.random.default_rng(0)
+    both, images, units = 5 + rng.standard_normal((3, 2000))
+    made = crossed(both, images=images, units=units)
+    assert np.median(made) == pytest.approx(np.median(both))
+    narrow = crossed(both, images=0.1 * images, units=0.2 * units)
+    assert width(narrow) == pytest.approx(0.2 * width(units))
+    np.testing.assert_array_equal(crossed(0 * both, images=images, units=units), 0)
+
+
+@hypothesis_settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 1000), far=st.floats(10, 1e9), n=st.integers(1, 20))
+def test_a_few_draws_far_out_change_little(seed, far, n):
+    """A ceiling near zero makes some draws as large as one likes."""
+    both, images, units = np.random.default_rng(seed).standard_normal((3, 1000))
+    plain = crossed(both, images=images, units=units)
+    both[:n] = far
+    images[-n:] = -far
+    made = crossed(both, images=images, units=units)
+    assert 0.5 < width(made) / width(plain) < 2
+    assert width(made) >= max(width(images), width(units)) * (1 - 1e-9)
+    found = interval(made, what="images", seed=0, value=0.5)
+    assert found.lo < 0.5 < found.hi
+
+
+def test_crossed_keeps_draws_without_a_value():
+    rng = np.random.default_rng(0)
+    both, images, units = rng.standard_normal((3, 100))
+    both[:7] = images[:7] = np.nan
+    made = crossed(both, images=images, units=units)
+    np.testing.assert_array_equal(np.isnan(made), np.isnan(both))
+
+
+def test_interval_centered_on_the_value():
+    draws = np.random.default_rng(0).exponential(size=1000)
+    draws[:10] = np.nan
+    made = interval(draws, what="images", seed=3, value=2.5)
+    assert np.nanmedian(made.draws) == pytest.approx(2.5)
+    plain = interval(draws, what="images", seed=3)
+    assert made.hi - made.lo == pytest.approx(plain.hi - plain.lo)
+    np.testing.assert_array_equal(plain.draws, draws)
+    assert (made.n_undefined, made.level) == (10, 0.95)
+    assert made.method == (
+        "percentile bootstrap of images, 1000 draws, seed 3, centered on the value, "
+        "10 draws without a value"
+    )
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [([], "0 ids to draw from"), (["a", "b", "a"], "3 ids to draw from, 'a' twice")],
+)
+def test_ids_are_there_once(ids, told):
+    with pytest.raises(InputError, match=rf"{told}\n  allowed: at least one id.*\n  next: average"):
+        image_counts(ids)
+
+
+@pytest.mark.parametrize(("n", "ids"), [(0, None), (3, ["a"])])
+def test_units_are_there(n, ids):
+    with pytest.raises(
+        InputError, match=r"\d units to draw from, .*\n  allowed: .*\n  next: leave"
+    ):
+        unit_draws(n, ids=ids)
+
+
+def test_no_draw_has_a_value():
+    with pytest.raises(
+        InputError, match=r"no value in any of 3 draws\n  allowed: .*\n  next: look at"
+    ):
+        interval(np.full(3, np.nan), what="images", seed=0, value=1.0)
+
+
+def test_an_interval_says_whether_its_coverage_is_known():
+    made = interval(np.arange(101.0), what="images", seed=0)
+    known, unknown = ({"coverage_measured": one, "n_images": 40} for one in (True, False))
+    assert made.said(**known) == made.method
+    assert made.said(**unknown) == f"{made.method}; approximate"
+    assert made.said(**known, more="not refitted") == f"{made.method}, not refitted"
+
+
+def test_an_interval_of_few_images_is_approximate():
+    made = interval(np.arange(101.0), what="images", seed=0)
+    assert made.said(coverage_measured=True, n_images=39) == f"{made.method}; approximate"
+
+
+@pytest.mark.parametrize(("lost", "approximate"), [(5, False), (6, True)])
+def test_an_interval_of_some_draws_only_is_approximate(lost, approximate):
+    draws = np.append(np.arange(100.0 - lost), np.full(lost, np.nan))
+    made = interval(draws, what="images", seed=0)
+    said = made.said(coverage_measured=True, n_images=100)
+    assert said.endswith("approximate") == approximate

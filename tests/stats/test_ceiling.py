@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.metrics.correlation import pearson
+from brainbench.metrics.ranks import spearman
+from brainbench.stats.ceiling import (
+    FORMULAS,
+    ceiled,
+    half_means,
+    known_ceiling,
+    spearman_brown,
+    split_half,
+)
+
+
+def trials(n_rep=20, n=200, q=12, *, noise=2.0, seed=0):
+    rng = np.random.default_rng(seed)
+    signal = rng.standard_normal((n, q))
+    return signal, signal + noise * rng.standard_normal((n_rep, n, q))
+
+
+def test_split_half_finds_the_reliability_of_the_mean():
+    signal, D = trials(n=2000)
+    known = known_ceiling(signal, 2.0**2 / 20)
+    result = split_half(D, correlate=pearson)
+    assert result.per_split.shape == (10, 12)
+    np.testing.assert_allclose(result.per_neuroid, known**2, atol=0.02)
+    assert result.value == pytest.approx(np.median(known**2), abs=0.01)
+    # What a perfect model reaches is the known ceiling, hence r/sqrt(c) is 1.
+    r = pearson(signal, D.mean(axis=0))
+    np.testing.assert_allclose(r, known, atol=0.01)
+    np.testing.assert_allclose(ceiled(r, result.per_neuroid), 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize("n_rep", [2, 7, 10])
+def test_halves_are_disjoint_and_complete(n_rep):
+    one, other = half_means(np.eye(n_rep), n_splits=4)
+    assert one.shape == other.shape == (4, n_rep)
+    assert ((one > 0) ^ (other > 0)).all()
+    assert ((one > 0).sum(axis=1) == n_rep // 2).all()
+
+
+def test_missing_trials_are_skipped():
+    _, D = trials()
+    D[np.random.default_rng(1).random(D.shape) < 0.2] = np.nan
+    one, other = half_means(D, n_splits=3)
+    picked, rest = half_means(np.eye(20), n_splits=3)
+    for split in range(3):
+        np.testing.assert_allclose(one[split], np.nanmean(D[picked[split] > 0], axis=0))
+        np.testing.assert_allclose(other[split], np.nanmean(D[rest[split] > 0], axis=0))
+
+
+def test_a_half_without_a_trial_has_no_reliability():
+    _, D = trials(n_rep=4, noise=0.1)
+    D[1:, 5, 3] = np.nan  # one trial for one image: one of the halves has none
+    result = split_half(D, correlate=pearson)
+    assert np.isnan(result.per_split[:, 3]).all()
+    assert np.isnan(result.per_neuroid).sum() == 1
+    assert result.value > 0.99
+
+
+def test_images_that_were_shown_once_leave_no_halves_to_correlate():
+    _, D = trials(n_rep=4)
+    D[1:, ::2] = np.nan
+    with pytest.raises(InputError, match="100 of 200 images without a trial in one half"):
+        split_half(D, correlate=pearson)
+    with pytest.raises(InputError, match=r"half means .* that do not vary"):
+        split_half(np.ones((4, 5, 2)), correlate=pearson)
+
+
+def test_halves_that_are_opposites_are_not_said_to_be_constant():
+    signal, _ = trials()
+    told = r"opposites: their correlation is -1.*\n  allowed: .* pole\n  next: check the sign"
+    with pytest.raises(InputError, match=told):
+        split_half(np.stack([signal, -signal]), correlate=pearson)
+
+
+def test_another_correlation_can_be_given():
+    _, D = trials()
+    result = split_half(D, correlate=lambda x, y, *, axis: 0 * pearson(x, y, axis=axis) + 0.5)
+    np.testing.assert_allclose(result.per_split, 2 / 3)
+    assert result.error == pytest.approx(0, abs=1e-15)
+
+
+def test_time_bins_are_halved_alike():
+    D = np.random.default_rng(0).standard_normal((6, 5, 4, 3))
+    one, _ = half_means(D)
+    np.testing.assert_allclose(one[..., 2], half_means(D[..., 2])[0])
+
+
+def test_rank_correlation_does_not_see_an_outlier():
+    _, D = trials(n=100, noise=0.5)
+    D[0, 3, 0] = 1e6
+    outlier, rank = (split_half(D, correlate=c).per_neuroid[0] for c in (pearson, spearman))
+    assert outlier < 0.5
+    assert rank > 0.9
+
+
+def test_spearman_brown():
+    np.testing.assert_allclose(spearman_brown([0.0, 0.5, 1.0, -0.5]), [0, 2 / 3, 1, -2])
+    assert np.isnan(spearman_brown([-1.0, -1.0 + 1e-16, -1.0 - 1e-16, -1.0 + 5e-10])).all()
+    assert spearman_brown(-1.0 + 1e-6) == pytest.approx(-2e6, rel=1e-5)
+
+
+def test_known_ceiling():
+    signal = np.array([[1.0, 2.0, 3.0], [-1.0, -2.0, 3.0]])
+    noise = np.array([[0.0, 4.0, 1.0], [0.0, 4.0, 1.0]])
+    np.testing.assert_allclose(known_ceiling(signal, noise), [1.0, 0.5**0.5, 0.0])
+    assert np.isnan(known_ceiling(signal, 0.0)[2])
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"), [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393)]
+)
+def test_formulas(formula, value):
+    assert float(ceiled(0.6, 0.8, formula=formula)) == pytest.approx(value)
+    assert FORMULAS[formula].name == formula
+    assert FORMULAS[formula].version == 1
+
+
+@pytest.mark.parametrize("c", [0.0, -0.2, np.nan])
+def test_without_reliability_there_is_no_ceiled_value(c):
+    for formula in FORMULAS:
+        assert np.isnan(ceiled(0.6, c, formula=formula)) == (formula != "raw")
+
+
+def test_never_clipped():
+    assert float(ceiled(0.9, 0.5)) > 1
+
+
+def test_unknown_formula():
+    message = r"unknown formula 'r/sqrt'\n  allowed: did you mean r/sqrt\(c\).*\n  next: choose"
+    with pytest.raises(UnknownNameError, match=message):
+        ceiled(0.6, 0.8, formula="r/sqrt")
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (4, 5), (4,)])
+def test_trials_that_cannot_be_halved(shape):
+    message = r"trials of shape .*\n  allowed: repetition x .* two repetitions\n  next: keep"
+    with pytest.raises(InputError, match=message):
+        split_half(np.zeros(shape), correlate=pearson)

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+
+from brainbench.core.errors import InputError
+from brainbench.metrics.behavior.choices import image_level
+from brainbench.metrics.correlation import pearson
+from brainbench.metrics.gram import gram
+from brainbench.metrics.linear.pls import cross_predict
+from brainbench.stats.aggregate import aggregate
+from brainbench.stats.permutation import p_value, shuffles, summary
+from brainbench.stats.splits import paper
+
+
+def test_shuffled_images_score_zero_and_real_ones_do_not():
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((120, 8))
+    X = latent @ rng.standard_normal((8, 200)) + rng.standard_normal((120, 200))
+    Y = latent @ rng.standard_normal((8, 12)) + rng.standard_normal((120, 12))
+    folds = paper([f"image{i:03d}" for i in range(120)])
+    K = gram(X)
+
+    def score(responses):
+        held_out = cross_predict(K, responses, folds, n_components=5)
+        r = [pearson(p, responses[f.test]) for p, f in zip(held_out, folds, strict=True)]
+        return aggregate(np.stack(r)).value
+
+    draws = np.array([score(Y[order]) for order in shuffles(120, n_draws=60)])
+    observed = score(Y)
+    assert abs(draws.mean()) < 4 * draws.std() / np.sqrt(60)
+    assert observed > 10 * draws.std()
+    assert p_value(observed, draws) == pytest.approx(1 / 61)
+
+
+def test_p_value_counts_the_observed_score():
+    assert p_value(0.5, np.array([0.1, 0.5, 0.9])) == 0.75
+
+
+def test_a_draw_without_a_value_reaches_the_score():
+    assert p_value(0.5, np.array([0.1, np.nan, 0.2])) == 0.5
+
+
+def test_summary():
+    made = summary(0.5, np.array([0.1, np.nan, 0.3]), kind="within-object")
+    assert made == {
+        "kind": "within-object",
+        "n_draws": 3,
+        "n_undefined": 1,
+        "mean": pytest.approx(0.2),
+        "sd": pytest.approx(0.02**0.5),
+        "p": 0.5,
+        "resolution": 0.25,
+    }
+
+
+def test_no_draw_has_a_value():
+    made = summary(0.5, np.full(4, np.nan), kind="images")
+    assert np.isnan(made["mean"])
+    assert np.isnan(made["sd"])
+    assert (made["p"], made["n_undefined"]) == (1.0, 4)
+
+
+def test_orders_are_permutations_and_all_orders_occur():
+    orders = shuffles(3, n_draws=600)
+    assert (np.sort(orders, axis=1) == np.arange(3)).all()
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert counts.min() > 60
+
+
+def test_within_an_object_images_stay_with_it_and_all_of_their_orders_occur():
+    objects = np.array(["b", "a", "b", "c", "a", "b"])
+    orders = shuffles(6, kind="within-object", objects=objects, n_draws=900)
+    assert (np.sort(orders, axis=1) == np.arange(6)).all()
+    assert (objects[orders] == objects).all()
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 6 * 2
+    assert counts.min() > 40
+
+
+def test_sets_and_seeds_are_shuffled_independently():
+    one = shuffles(30, n_draws=2)
+    np.testing.assert_array_equal(one, shuffles(30, n_draws=2))
+    assert (one != shuffles(30, n_draws=2, seed=1)).any()
+    assert (one != shuffles(30, n_draws=2, name="other")).any()
+
+
+def test_within_object_the_common_part_of_an_object_stays():
+    """Responses that know the object and nothing else: above chance over the set, not within objects."""
+    rng = np.random.default_rng(0)
+    objects = np.repeat(np.arange(6), 20)
+    tuning = rng.standard_normal((6, 9))
+    Y = tuning[objects] + 0.5 * rng.standard_normal((120, 9))
+    X = tuning[objects] + 0.5 * rng.standard_normal((120, 9))
+
+    def score(responses):
+        return float(np.median(pearson(X, responses)))
+
+    observed = score(Y)
+    kinds = {"images": None, "within-object": objects}
+    whole, within = (
+        np.array([score(Y[order]) for order in shuffles(120, kind=kind, objects=of, n_draws=99)])
+        for kind, of in kinds.items()
+    )
+    assert p_value(observed, whole) == 0.01
+    assert within.mean() == pytest.approx(observed, abs=0.05)
+    assert p_value(observed, within) > 0.01
+
+
+def test_groups_are_exchanged_whole_and_all_of_their_orders_occur():
+    groups = np.array(list("pqpqrssrt"))
+    orders = shuffles(9, groups=groups, n_draws=20000)
+    assert (np.sort(orders, axis=1) == np.arange(9)).all()
+    for name in "pqrs":
+        assert all(len(set(groups[order[groups == name]])) == 1 for order in orders[:200])
+    assert (orders[:, 8] == 8).all()  # alone with its size
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 24 * 2**4
+    assert counts.min() > 20
+
+
+def test_groups_within_an_object_stay_with_it():
+    objects = np.repeat(["cat", "dog"], [4, 5])
+    groups = list("pqpqrssrt")
+    orders = shuffles(9, kind="within-object", objects=objects, groups=groups, n_draws=1000)
+    assert (objects[orders] == objects).all()
+    assert len(np.unique(orders, axis=0)) == 8 * 8
+
+
+def test_p_is_uniform_for_unrelated_groups_exchanged_whole_and_not_one_by_one():
+    """Images of a photograph are alike on both sides: they are not so many independent images."""
+    rng = np.random.default_rng(0)
+    photo = np.repeat(np.arange(40), 5)
+    truth = photo // 10
+
+    def side():
+        return 2 * rng.standard_normal((40, 4))[photo] + rng.standard_normal((200, 4))
+
+    def p_of(x, y, **options):
+        orders = shuffles(200, kind="within-object", objects=truth, n_draws=19, **options)
+        draws = np.array([image_level(x[order], y, truth)[0] for order in orders])
+        return p_value(image_level(x, y, truth)[0], draws)
+
+    found = [
+        (p_of(x, y, groups=photo, seed=k), p_of(x, y, seed=k))
+        for k, (x, y) in enumerate((side(), side()) for _ in range(300))
+    ]
+    whole, single = np.array(found).T
+    for level in (0.05, 0.25, 0.5, 0.75):
+        assert np.mean(whole <= level) == pytest.approx(
+            level, abs=3 * np.sqrt(level * (1 - level) / 300)
+        )
+    assert np.mean(single <= 0.05) > 0.12
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def test_no_draws():
+    message = r"n_draws = 0, 3 images\n  allowed: kind .*\n  next: ask for 100 draws"
+    with pytest.raises(InputError, match=message):
+        shuffles(3, n_draws=0)
+
+
+@pytest.mark.parametrize("option", [{"kind": "objects"}, {"n_images": 1}])
+def test_options(option):
+    with pytest.raises(InputError, match=r"kind=.*\n  allowed: kind 'images' or .*\n  next: ask"):
+        shuffles(**{"n_images": 4, **option})
+
+
+@pytest.mark.parametrize(
+    ("objects", "told"),
+    [
+        (None, "no objects to shuffle 4"),
+        (["a", "b"], "2 objects of 2 images"),
+        (list("abcd"), "4 objects of 4 images"),
+    ],
+)
+def test_nothing_to_shuffle_within(objects, told):
+    with pytest.raises(
+        InputError, match=rf"{told}.*\n  allowed: the object .*\n  next: shuffle over"
+    ):
+        shuffles(4, kind="within-object", objects=objects)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"groups": list("aabb"), "kind": "within-object", "objects": list("xxyy")},
+         "2 groups of 4 images, no two of as many images"),
+        ({"groups": list("abbb")}, "2 groups of 4 images, no two of as many"),
+        ({"groups": list("abb")}, r"groups of shape \(3,\) for 4 images"),
+    ],
+)  # fmt: skip
+def test_groups_that_cannot_be_exchanged(options, told):
+    with pytest.raises(InputError, match=told):
+        shuffles(4, **options)

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from sklearn.model_selection import StratifiedKFold
+
+from brainbench.core.errors import InputError
+from brainbench.stats.splits import SPLITS, brainscore, inner, nine_tenths, paper
+
+IDS = np.array([f"image{i:03d}" for i in np.random.default_rng(0).permutation(60)])
+OBJECTS = np.repeat(["bear", "car", "chair"], 20)
+
+
+def test_protocols_by_name():
+    assert dict(SPLITS) == {"paper": paper, "brainscore": brainscore}
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_paper_holds_out_every_stimulus_once(objects):
+    folds = paper(IDS, objects)
+    assert len(folds) == 10
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(60))
+    for fold in folds:
+        assert sorted(np.concatenate(fold)) == list(range(60))
+        if objects is not None:
+            assert np.unique(objects[fold.test], return_counts=True)[1].tolist() == [2, 2, 2]
+
+
+def test_paper_is_scikit_learns_split_of_the_sorted_rows():
+    order = np.argsort(IDS)
+    folds = StratifiedKFold(10, shuffle=True, random_state=3).split(order, OBJECTS[order])
+    for ours, (_, test) in zip(paper(IDS, OBJECTS, seed=3), folds, strict=True):
+        assert set(IDS[ours.test]) == set(IDS[order][test])
+
+
+def test_paper_does_not_depend_on_the_order_of_rows():
+    order = np.random.default_rng(1).permutation(60)
+    for a, b in zip(paper(IDS, OBJECTS), paper(IDS[order], OBJECTS[order]), strict=True):
+        assert set(IDS[a.test]) == set(IDS[order][b.test])
+
+
+def test_paper_depends_on_the_seed():
+    tests = [[fold.test.tolist() for fold in paper(IDS, OBJECTS, seed=seed)] for seed in (0, 0, 1)]
+    assert tests[0] == tests[1] != tests[2]
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_brainscore_overlaps(objects):
+    splits = brainscore(IDS, objects)
+    assert [(len(split.train), len(split.test)) for split in splits] == [(54, 6)] * 10
+    held_out = np.concatenate([split.test for split in splits])
+    assert len(np.unique(held_out)) < len(held_out)
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_inner_folds_stay_inside(objects):
+    for outer in paper(IDS, objects):
+        folds = inner(outer.train, IDS, objects)
+        assert len(folds) == 5
+        assert sorted(np.concatenate([fold.test for fold in folds])) == outer.train.tolist()
+        for fold in folds:
+            assert sorted(np.concatenate(fold)) == outer.train.tolist()
+
+
+@pytest.mark.parametrize("protocol", SPLITS.values())
+def test_repeated_ids(protocol):
+    with pytest.raises(InputError, match=r"stimulus_id image\d+ more than once\n.*\n  next: av"):
+        protocol(np.append(IDS, IDS[0]))
+
+
+@pytest.mark.parametrize("protocol", SPLITS.values())
+def test_objects_of_another_length(protocol):
+    with pytest.raises(InputError, match=r"59 objects for 60 stimuli\n  allowed: one object per"):
+        protocol(IDS, OBJECTS[1:])
+
+
+def test_too_few_images_of_an_object():
+    message = (
+        r"too few stimuli for 10 folds: bear \(9\)\n"
+        r"  allowed: at least 10 stimuli of each object\n"
+        r"  next: use more images or fewer splits, or objects=None"
+    )
+    with pytest.raises(InputError, match=message):
+        paper(IDS[11:], OBJECTS[11:])
+
+
+def test_too_few_images():
+    message = (
+        r"too few stimuli for 10 folds: the stimulus set \(9\)\n"
+        r"  allowed: at least 10 stimuli\n  next: use more images or fewer splits$"
+    )
+    with pytest.raises(InputError, match=message):
+        paper(IDS[:9])
+
+
+def test_many_objects_are_not_all_listed():
+    with pytest.raises(InputError, match=r"o0 \(1\), o1 \(1\), .*, \.\.\. \(8 in all\)\n"):
+        paper(IDS[:8], [f"o{i}" for i in range(8)])
+
+
+def test_brainscore_needs_two_images_of_an_object():
+    with pytest.raises(InputError, match=r"too few stimuli for a stratified split: bear \(1\)\n"):
+        brainscore(IDS[19:], OBJECTS[19:])
+
+
+def test_brainscore_needs_a_held_out_image_for_each_object():
+    message = r"1 held-out stimuli \(10 % of 10\) for 3 objects\n  allowed: .* 21 stimuli\n  next"
+    with pytest.raises(InputError, match=message):
+        brainscore(IDS[:10], ["a"] * 4 + ["b"] * 3 + ["c"] * 3)
+    assert len(brainscore(IDS[:21], ["a", "b", "c"] * 7)[0].test) == 3
+
+
+@pytest.mark.parametrize(("protocol", "n", "least"), [(paper, 1, 2), (brainscore, 0, 1)])
+def test_number_of_splits(protocol, n, least):
+    with pytest.raises(InputError, match=rf"n_splits = {n}\n  allowed: {least} or more\n  next"):
+        protocol(IDS, OBJECTS, n_splits=n)
+
+
+# --- nine tenths ----------------------------------------------------------------------------------
+
+
+def test_nine_tenths_of_each_object():
+    ids = [f"im{k:02d}" for k in range(40)]
+    objects = np.array(["cat", "dog"] * 20)
+    sets = nine_tenths(ids, objects)
+    assert len(sets) == 10
+    for rows in sets:
+        assert len(set(rows)) == 36
+        assert (objects[rows] == "cat").sum() == 18
+    assert len({tuple(sorted(rows)) for rows in sets}) > 1
+
+
+def test_too_few_stimuli_to_leave_some_out():
+    with pytest.raises(InputError, match=r"0 stimuli left out \(10 % of 9\)"):
+        nine_tenths([f"im{k}" for k in range(9)])
+    with pytest.raises(InputError, match=r"1 stimuli left out \(10 % of 12\) for 3 objects"):
+        nine_tenths([f"im{k}" for k in range(12)], ["a", "b", "c"] * 4)

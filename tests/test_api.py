@@ -1,0 +1,251 @@
+from dataclasses import replace
+from pathlib import Path
+
+import brainbench_fake
+import pandas as pd
+import pytest
+import torch
+from brainbench_fake import ASKED, SCORED, FakeModel, declare
+
+import brainbench
+from brainbench.core.errors import CacheError, InputError, UnknownNameError
+from brainbench.core.settings import Settings
+from brainbench.run.resolve import Job
+from brainbench.storage.results import Results
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+
+def test_names_give_a_score():
+    score = brainbench.score("fake", "Fake.IT-pls")
+    assert isinstance(score, brainbench.Score)
+    assert (score.model, score.benchmark, score.failed) == ("fake", "Fake.IT-pls", False)
+
+
+@pytest.mark.parametrize(
+    ("model", "benchmark", "n"),
+    [
+        ("fake*", "Fake.IT-pls", 2),
+        ("fake", "Fake.*", 5),
+        ("fake,fake_second", "Fake.IT-pls,Fake.V1-pls", 4),
+        (["fake"], "Fake.IT-pls", 1),
+        ("fake", ["Fake.IT-pls"], 1),
+        ("fak?", "Fake.IT-pls", 1),
+    ],
+)
+def test_wildcards_and_sequences_give_a_set(model, benchmark, n):
+    scores = brainbench.score(model, benchmark)
+    assert isinstance(scores, brainbench.ScoreSet)
+    assert len(scores) == n
+    assert len(scores.to_frame()) == n
+
+
+def test_all_benchmarks_come_in_order():
+    scores = brainbench.score("fake", "Fake.IT-pls,Away.*,Fake.V1-pls")
+    assert [one.benchmark for one in scores] == ["Fake.IT-pls", "Away.IT-pls", "Fake.V1-pls"]
+    assert [one.absent for one in scores] == [False, True, False]
+
+
+def test_a_set_goes_to_pandas(tmp_path):
+    brainbench.score("fake*", "Fake.*").to_csv(tmp_path / "scores.csv")
+    read = pd.read_csv(tmp_path / "scores.csv")
+    assert len(read) == 10
+    assert read["value"].notna().sum() == 4
+    assert read["reason"].notna().sum() == 6
+
+
+def test_a_model_and_a_benchmark_that_are_made_already():
+    score = brainbench.score(FakeModel(name="mine"), declare("Mine.IT-pls"))
+    assert (score.model, score.benchmark) == ("mine", "Mine.IT-pls")
+
+
+def test_the_same_name_twice_is_scored_once():
+    scores = brainbench.score(["fake", "fake*", "fake"], "Fake.IT-pls,Fake.I*")
+    assert [one.model for one in scores] == ["fake", "fake_second"]
+
+
+def test_two_made_models_of_one_name_are_both_scored():
+    models = [FakeModel(digest="a"), FakeModel(digest="b"), "fake"]
+    assert len(brainbench.score(models, "Fake.IT-pls")) == 3
+
+
+def test_options_reach_model_and_settings():
+    plain, other = (
+        brainbench.score("fake", "Fake.IT-pls", seed=seed, model_args={"size": 5}, limit=4)
+        for seed in (0, 2)
+    )
+    assert other.value == pytest.approx(plain.value + 2)
+    assert plain.partial
+    assert plain.n_stimuli == 4
+    assert "5 None" in plain.record.hashes["model"]
+
+
+def test_device_and_batch_size_reach_a_model_that_is_made_already():
+    seen = []
+
+    class Placed(FakeModel):
+        def on(self, **options):
+            seen.append(options)
+            return self
+
+    brainbench.score(Placed(), "Fake.IT-pls")
+    assert seen == []  # where it is
+    brainbench.score(Placed(), "Fake.IT-pls", device="cpu", batch_size=3)
+    assert seen == [{"device": "cpu", "batch_size": 3}]
+
+
+def test_a_layer_is_chosen_for_a_region():
+    score = brainbench.score("fake", "Fake.IT-pls", layers={"IT": "V4.output"})
+    assert score.record.layer == "V4.output"
+
+
+def test_an_unknown_layer_is_a_failure_that_names_the_closest():
+    score = brainbench.score("fake", "Fake.IT-pls", layers={"IT": "IT.outputs"})
+    assert score.failed
+    assert "unknown layer 'IT.outputs'" in score.reason
+    assert "did you mean IT.output" in score.reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "got", "near"),
+    [
+        (("fak", "Fake.IT-pls"), {}, "unknown model 'fak'", "fake"),
+        (("fake", "Fake.IT"), {}, "unknown benchmark 'Fake.IT'", "Fake.IT-pls"),
+        (("fake", "Fake.*x"), {}, "unknown benchmark 'Fake.*x'", "Fake."),
+        (("fake", "Fake.IT-pls"), {"protocol": "paperr"}, "unknown protocol 'paperr'", "paper"),
+        (
+            ("fake", "Fake.IT-pls"),
+            {"overwrite": "allways"},
+            "unknown choice for overwrite 'allways'",
+            "always",
+        ),
+        (("fake", "Fake.IT-pls"), {"layers": {"It": "x"}}, "region in layers", "IT"),
+    ],
+)
+def test_unknown_names(arguments, options, got, near):
+    with pytest.raises(UnknownNameError) as caught:
+        brainbench.score(*arguments, **options)
+    assert got in caught.value.got
+    assert near in caught.value.allowed
+    assert caught.value.todo
+    assert SCORED == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "got", "todo"),
+    [
+        ((3, "Fake.IT-pls"), {}, "model '3' is a int, without name", "brainbench.wrap"),
+        ((None, "Fake.IT-pls"), {}, "model 'None' is a NoneType", "brainbench.wrap"),
+        ((FakeModel, "Fake.IT-pls"), {}, "is a class, not made yet", "brainbench.wrap"),
+        (("fake", 3), {}, "a benchmark of type int", "in this order"),
+        (("fake", FakeModel()), {}, "a benchmark of type FakeModel", "in this order"),
+        (([], "Fake.IT-pls"), {}, "no model", "name a model"),
+        (("fake", []), {}, "no benchmark", "name a benchmark"),
+        ((FakeModel(), "Fake.IT-pls"), {"model_args": {"size": 3}}, "options size", "made"),
+        (("fake", "Fake.IT-pls"), {"model_args": {"device": "x"}}, "model_args", "--device"),
+        (("no_such.py:make", "Fake.IT-pls"), {}, "there is no such file", "-m my_model.py"),
+        (("model.py", "Fake.IT-pls"), {}, "no function is named", "-m my_model.py"),
+        (("fake", "Fake.IT-pls"), {"limit": 0}, "a limit of 0", "--limit"),
+    ],
+)
+def test_things_that_cannot_be_used(arguments, options, got, todo):
+    with pytest.raises(InputError) as caught:
+        brainbench.score(*arguments, **options)
+    assert got in caught.value.got
+    assert todo in caught.value.todo
+    assert SCORED == []
+
+
+def test_options_that_a_model_does_not_take_are_a_failure_of_that_model():
+    score = brainbench.score("fake", "Fake.IT-pls", model_args={"sise": 3})
+    assert "unexpected keyword argument 'sise'" in score.reason
+
+
+def test_a_bare_module_needs_layers():
+    with pytest.raises(InputError) as caught:
+        brainbench.score(torch.nn.ReLU(), "Fake.IT-pls")
+    assert caught.value.got == "a bare torch module ReLU without layers"
+    assert "layers={'IT': 'layer4'}" in caught.value.todo
+
+
+def test_a_bare_module_with_layers():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3), torch.nn.Flatten())
+    score = brainbench.score(net, "Fake.IT-pls", layers={"IT": "0"}, device="cpu")
+    assert score.model == "Sequential"
+    assert score.value is not None
+    assert score.record.layer == "0"
+
+
+def test_nothing_is_kept_without_a_results_folder(results_folder):
+    assert brainbench.score("fake", "Fake.IT-pls").file is None
+    assert not results_folder.exists()
+
+
+def test_results_are_kept_and_found_again(tmp_path):
+    folder = tmp_path / "kept"
+    first = brainbench.score("fake", "Fake.IT-pls", results=folder)
+    assert first.predictions_file
+    ASKED.clear()
+    again = brainbench.score("fake", "Fake.IT-pls", results=str(folder))
+    assert again.value == first.value
+    assert again.record == first.record
+    assert again.file == first.file
+    assert ASKED == []
+
+
+def change_weights(monkeypatch):
+    monkeypatch.setenv("FAKE_DIGEST", "changed weights")
+
+
+def change_version(monkeypatch):
+    monkeypatch.setattr(brainbench_fake, "IT", replace(brainbench_fake.IT, version=2))
+
+
+@pytest.mark.parametrize("change", [change_weights, change_version])
+def test_a_changed_model_or_benchmark_never_gets_an_old_result(tmp_path, monkeypatch, change):
+    for prepare in (lambda _: None, change):
+        prepare(monkeypatch)
+        brainbench.score("fake", "Fake.IT-pls", results=tmp_path)
+    assert len(SCORED) == 2
+    assert len(list(Results(tmp_path).all())) == 2
+
+
+def test_a_corrupt_result_is_a_failure_of_that_benchmark_only(tmp_path):
+    scores = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
+    Path(scores[0].file).write_text('{"schema": 1,')
+    again = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
+    assert [one.failed for one in again] == [True, False]
+    assert f"result file {scores[0].file} cannot be read" in again[0].reason
+    repaired = brainbench.score("fake", "Fake.IT-pls", results=tmp_path, overwrite="always")
+    assert repaired.value == scores[0].value
+
+
+def test_a_results_folder_that_cannot_be_written_is_known_before_computing(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(CacheError, match="cannot be used"):
+        brainbench.score("fake", "Fake.IT-pls", results=tmp_path / "file")
+    assert SCORED == []
+
+
+def test_a_score_that_cannot_be_kept_is_still_given(tmp_path, monkeypatch, caplog):
+    def full(self, score, *, key):
+        raise CacheError("no space left", allowed="room", todo="free some space")
+
+    monkeypatch.setattr(Results, "save", full)
+    scores = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
+    assert [one.value is not None for one in scores] == [True, True]
+    assert [one.file for one in scores] == [None, None]
+    assert "fake on Fake.IT-pls is not stored: no space left" in caplog.text
+
+
+def test_plans_compute_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_MODEL", "broken")
+    job = Job.of("fake,fake_second", "Fake.*", Settings(), results=tmp_path / "kept")
+    (unable, of_broken), (items, of_second) = job.plans()
+    assert (of_broken.model, of_second.model) == ("fake", "fake_second")
+    assert {item.state for item in unable} == {"cannot run"}
+    assert "the weights could not be read" in unable[0].reason
+    assert {item.state for item in items} == {"to do", "cannot run"}
+    assert (ASKED, SCORED) == ([], [])
+    assert not (tmp_path / "kept").exists()
