@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, NotApplicableError
+from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
@@ -15,11 +18,47 @@ from brainbench.core.timeline import Timeline
 
 BEHAVIOR = "behavior"
 """The "region" of what a subject does: the layer that a choice is read from stands for it."""
+OPTIONAL: Mapping[str, Any] = {
+    "notes": (),
+    "about": NOTHING,
+    "device": "cpu",
+    "precision": "float32",
+}
+"""Members that a model may leave out, with their defaults; the methods `on`, `probe` and `pinned` too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Sizes and speed of a model, from one batch.
+
+    Parameters
+    ----------
+    features : mapping of str to int
+        Neuroids of each layer.
+    steps : mapping of str to int
+        Model steps of each layer.
+    absent : tuple of str
+        Layers that are not in the cache, so have to be computed.
+    seconds_per_image : float
+        Time in the network, with preprocessing and checks; 0 where nothing has to be computed.
+    """
+
+    features: Mapping[str, int]
+    steps: Mapping[str, int]
+    absent: tuple[str, ...]
+    seconds_per_image: float
+
+    def bytes_per_image(self) -> int:
+        """Return the size on disk of what has to be computed, float32."""
+        return sum(4 * self.features[layer] * self.steps[layer] for layer in self.absent)
 
 
 @runtime_checkable
 class BrainModel(Protocol):
-    """A network that answers stimuli over time. `brainbench.wrap` makes one from any torch module.
+    """A network that responds to stimuli over time. `brainbench.wrap` makes one from any torch module.
+
+    A model of your own needs the members up to `digest` and `activations`; `check_model` completes it with
+    the defaults of the others.
 
     Attributes
     ----------
@@ -38,6 +77,12 @@ class BrainModel(Protocol):
         Kinds of presentation that it accepts; "constant" is always among them.
     digest : str
         SHA-256 over weights, code, structure and preprocessing.
+    notes : sequence of str
+        Remarks for the record of every score; none by default.
+    about : About
+        Citation and license; nothing by default.
+    device, precision : str
+        Where and in which precision it computes; "cpu" and "float32" by default.
     """
 
     @property
@@ -54,11 +99,19 @@ class BrainModel(Protocol):
     def presentations(self) -> Collection[Kind]: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+    @property
+    def about(self) -> About: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
     ) -> dict[str, Assembly]:
-        """Responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
+        """Return responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
 
         One assembly per layer, since layers differ in their steps. `time` has one entry per model step,
         with the spans of the default clock; a `Timeline` turns steps into other time bins.
@@ -66,38 +119,97 @@ class BrainModel(Protocol):
         """
         ...
 
+    def on(self, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
+        """Return the model on a device, with a batch size and a precision; by default the model itself."""
+        ...
+
+    def probe(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> Probe | None:
+        """Return sizes and speed of the model; by default None, so that no cost is forecast."""
+        ...
+
+    def pinned(self) -> BrainModel:
+        """Return the model for one run, in which it does not change; by default the model itself."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedModel:
+    """A model with the defaults of the members that it lacks."""
+
+    model: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OPTIONAL:
+            return getattr(self.model, name, OPTIONAL[name])
+        return getattr(self.model, name)
+
+    def on(self, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
+        """Return the model as it may be run; a precision that it cannot choose is a note."""
+        given = getattr(self.model, "on", None)
+        if given is None:
+            return self
+        options: dict[str, Any] = {"device": device, "batch_size": batch_size}
+        if "precision" in inspect.signature(given).parameters:
+            options["precision"] = precision
+        elif precision != "float32":
+            progress.current().note(f"{self.model.name}: computes as it does, not in {precision}")
+        return check_model(given(**options), name=self.model.name)
+
+    def probe(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> Probe | None:
+        """Return sizes and speed of the model, or None."""
+        given = getattr(self.model, "probe", None)
+        return None if given is None else given(stimuli, layers, presentation)
+
+    def pinned(self) -> BrainModel:
+        """Return the model for one run."""
+        given = getattr(self.model, "pinned", None)
+        return self if given is None else check_model(given(), name=self.model.name)
+
+
+_METHODS = ("on", "probe", "pinned")
+
 
 def check_model(given: Any, *, name: str) -> BrainModel:
-    """Return what was given if it is a model.
+    """Return what was given if it is a model, completed with the members that it may leave out.
 
     Properties are not evaluated: a digest takes time.
 
     Raises
     ------
     InputError
-        Something else; the message says what it lacks.
+        Something else; the message says which members it lacks.
     """
     members = [key for key in vars(BrainModel) if not key.startswith("_")]
-    absent = [key for key in members if inspect.getattr_static(given, key, None) is None]
-    if absent or isinstance(given, type):
+    absent = [
+        key
+        for key in members
+        if inspect.getattr_static(given, key, None) is None
+        and not (isinstance(given, CompletedModel) and hasattr(given, key))
+    ]
+    missing = [key for key in absent if key not in (*OPTIONAL, *_METHODS)]
+    if missing or isinstance(given, type):
         kind = "class, not made yet" if isinstance(given, type) else type(given).__name__
-        lacks = ", without " + ", ".join(absent) if absent else ""
+        lacks = ", without " + ", ".join(missing) if missing else ""
         raise InputError(
             f"model {name!r} is a {kind}{lacks}",
             allowed="a BrainModel, as brainbench.wrap makes it",
             todo="make one with brainbench.wrap(net, layers={'IT': 'LAYER'})",
         )
-    model: BrainModel = given
+    model: BrainModel = CompletedModel(given) if absent else given
     return model
 
 
 def clock_of(model: BrainModel, protocol: str) -> Timeline:
-    """Clock of a model under a protocol: the one of that name, else its default."""
+    """Return the clock of a model under a protocol: the one of that name, else its default."""
     return model.clocks.get(protocol) or next(iter(model.clocks.values()))
 
 
 def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, ...]:
-    """Layers that may stand for a region: the user's choice, else the model's own.
+    """Return the layers that may stand for a region: the user's choice, else the model's own.
 
     Raises
     ------

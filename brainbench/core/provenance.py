@@ -32,10 +32,6 @@ class Record(BaseModel):
         What was asked for: every field of `Settings`.
     hashes : dict
         SHA-256 of "stimuli", "data" and "model" (weights, code, structure, preprocessing).
-    layer, step : str, int or None
-        Layer and model step that stood for the region; for a step chosen in each fold, the most frequent.
-    curve : list of dict
-        Every candidate layer and step with the score that the choice was made by.
     clock, presentation : str
         Which clock turned steps into ms, and what the model was shown.
     choices : dict
@@ -57,9 +53,6 @@ class Record(BaseModel):
     seeds: dict[str, int]
     hashes: dict[str, str]
     settings: dict[str, Any] = {}
-    layer: str | None = None
-    step: int | None = None
-    curve: list[dict[str, Any]] = []
     clock: str | None = None
     presentation: str | None = None
     device: str = "cpu"

@@ -1,4 +1,4 @@
-"""What a benchmark says about a model: a frozen figure with ceiling, interval and provenance."""
+"""Scores: a frozen figure of a model on a benchmark, with ceiling, interval, status and provenance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import Record
+
+Status = Literal["scored", "failed", "not_applicable", "data_absent"]
+STATUSES: tuple[Status, ...] = ("scored", "failed", "not_applicable", "data_absent")
 
 COLUMNS = (
     "model",
@@ -33,6 +36,7 @@ COLUMNS = (
     "n_stimuli",
     "partial",
     "simulated",
+    "status",
     "reason",
     "seconds",
 )
@@ -40,8 +44,27 @@ COLUMNS = (
 
 
 def are_untrained(weights: str) -> bool:
-    """Whether the name of weights, such as "untrained-0", says that they are seeded random numbers."""
+    """Return whether weights of that name, such as "untrained-0", are seeded random numbers."""
     return weights.startswith("untrained")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The layer and step that stood for a region, and every candidate.
+
+    Parameters
+    ----------
+    layer : str or None
+        Layer; of layers selected in each fold the most frequent.
+    step : int or None
+        Model step of that layer, chosen with it; None where steps were averaged.
+    curve : tuple of dict
+        Every candidate layer and step with the score that it was selected by.
+    """
+
+    layer: str | None = None
+    step: int | None = None
+    curve: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,12 +79,18 @@ class Score:
         Version of the benchmark.
     protocol : str
         "paper" or "brainscore".
+    status : {"scored", "failed", "not_applicable", "data_absent"}
+        Whether there is a value, and if not, whether that is a failure: the benchmark may not apply to the
+        model or protocol (no layer stands for the region, the measure is not defined), or its data may not
+        be on this machine.
     value : float or None
-        The figure, by `formula`; never clipped; None with a `reason` where there is none.
+        The figure, by `formula`; never clipped; None with a `reason` unless the status is "scored".
     raw, ceiling : float or None
         Aggregate before any ceiling, and the noise ceiling that goes with it.
     ci : (low, high) or None
         95 % interval of `value`; `ci_method` says how it was made and what was resampled.
+    ci_approximate : bool
+        The coverage of such intervals was not measured, or is not what it should be.
     formula : str
         Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
     per_unit : DataArray or None
@@ -90,11 +119,8 @@ class Score:
         Only some of the stimuli were used.
     simulated : bool
         The brain is simulated.
-    absent : bool
-        There is no value because the data is not on this machine, which is not a failure.
-    inapplicable : bool
-        There is no value because the benchmark has none for this model or protocol, which is not a failure:
-        no layer stands for the region, or the measure is not defined.
+    selection : Selection
+        Layer and step that stood for the region.
     reason : str or None
         Why there is no value.
     record : Record or None
@@ -107,11 +133,13 @@ class Score:
     version: int
     protocol: str
     value: float | None
+    status: Status = "scored"
     raw: float | None = None
     ceiling: float | None = None
     error: float | None = None
     ci: tuple[float, float] | None = None
     ci_method: str | None = None
+    ci_approximate: bool = False
     formula: str = "raw-v1"
     per_unit: xr.DataArray | None = field(default=None, repr=False)
     predictions: xr.Dataset | None = field(default=None, repr=False)
@@ -126,17 +154,17 @@ class Score:
     excluded: dict[str, int] = field(default_factory=dict)
     partial: bool = False
     simulated: bool = False
-    absent: bool = False
-    inapplicable: bool = False
+    selection: Selection = field(default_factory=Selection, repr=False)
     reason: str | None = None
     record: Record | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if (self.value is None) == (self.reason is None):
+        scored = self.status == "scored"
+        if (self.value is None, self.reason is None) != (not scored, scored):
             raise InputError(
-                f"a score with value={self.value} and reason={self.reason!r}",
-                allowed="a value, or a reason why there is none",
-                todo="give exactly one of them",
+                f"a score with status={self.status!r}, value={self.value} and reason={self.reason!r}",
+                allowed="status 'scored' with a value, or another status with a reason",
+                todo=f"give one of the statuses {', '.join(STATUSES)} and what belongs to it",
             )
         figures = {"value": self.value, "raw": self.raw, "ceiling": self.ceiling}
         low, high = self.ci or (None, None)
@@ -150,44 +178,37 @@ class Score:
 
     @property
     def failed(self) -> bool:
-        """There is no value, though the data is here and the benchmark applies."""
-        return self.value is None and not self.absent and not self.inapplicable
-
-    @property
-    def ci_approximate(self) -> bool:
-        """The coverage of the interval was not measured, or is not what it should be."""
-        return self.ci is not None and (self.ci_method or "").endswith("approximate")
+        """Whether there is no value though the data is here and the benchmark applies."""
+        return self.status == "failed"
 
     @property
     def untrained(self) -> bool:
-        """The model's weights are seeded random numbers."""
+        """Whether the model's weights are seeded random numbers."""
         return are_untrained(self.weights)
 
     @property
     def seconds(self) -> float:
-        """Wall time of this score."""
+        """Wall time of this score, s."""
         return self.record.seconds if self.record else 0.0
 
     def row(self) -> dict[str, Any]:
-        """Flat summary with the keys `COLUMNS`."""
+        """Return a flat summary with the keys `COLUMNS`."""
         low, high = self.ci or (None, None)
         flat = {name: getattr(self, name) for name in COLUMNS if name not in ("ci_low", "ci_high")}
         return {name: {**flat, "ci_low": low, "ci_high": high}[name] for name in COLUMNS}
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the predictions, as plain JSON values; `from_json` reads it back.
-
-        A figure per neuroid that does not exist (NaN) is None there.
-        """
+        """Return everything but the predictions as plain JSON values, NaN as None."""
         known = {
             name: getattr(self, name)
             for name in self.__dataclass_fields__
-            if name not in ("per_unit", "predictions", "record")
+            if name not in ("per_unit", "predictions", "record", "selection")
         }
         stored: dict[str, Any] = _plain(
             {
                 **known,
                 "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
+                "selection": vars(self.selection),
                 "record": None if self.record is None else self.record.model_dump(),
             }
         )
@@ -195,47 +216,46 @@ class Score:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Score:
-        """Rebuild a score from `to_json`."""
+        """Rebuild a score from `to_json`, also as versions before 0.2 wrote it."""
+        stored = _from_first_layout(stored) if "status" not in stored else stored
         unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
-        draws = stored.get("draws")
+        draws, selection = stored.get("draws"), stored["selection"]
         return cls(
             **{
                 **stored,
                 "ci": (ci[0], ci[1]) if ci else None,
                 "per_unit": None if unit is None else _array_from_json(unit),
                 "draws": None if draws is None else _column(draws),
+                "selection": Selection(**{**selection, "curve": tuple(selection["curve"])}),
                 "record": None if record is None else Record.model_validate(record),
             }
         )
 
     def recording(self, **known: Any) -> Score:
-        """Return the same score with more in its record, such as its cost; without a record, unchanged."""
+        """Return the score with further entries of its record, such as its cost; without one, unchanged."""
         if self.record is None:
             return self
         return replace(self, record=self.record.model_copy(update=known))
 
 
-def failure(
-    *,
-    model: str,
-    weights: str,
-    benchmark: str,
-    version: int,
-    protocol: str,
-    reason: str,
-    **more: Any,
-) -> Score:
-    """Build a Score without a value, for a run that could not be finished."""
-    return Score(
-        model=model,
-        weights=weights,
-        benchmark=benchmark,
-        version=version,
-        protocol=protocol,
-        value=None,
-        reason=reason,
-        **more,
-    )
+def _from_first_layout(stored: dict[str, Any]) -> dict[str, Any]:
+    """Translate a score in which flags and prose held the status, and the record held the selection."""
+    kept = {key: item for key, item in stored.items() if key not in ("absent", "inapplicable")}
+    method, record = stored.get("ci_method") or "", dict(stored["record"] or {})
+    status: Status = "scored" if stored["value"] is not None else "failed"
+    if stored.get("absent"):
+        status = "data_absent"
+    elif stored.get("inapplicable"):
+        status = "not_applicable"
+    selection = {key: record.pop(key, None) for key in ("layer", "step", "curve")}
+    return {
+        **kept,
+        "status": status,
+        "ci_method": method.removesuffix("; approximate") or None,
+        "ci_approximate": method.endswith("approximate"),
+        "selection": {**selection, "curve": selection["curve"] or ()},
+        "record": record or None,
+    }
 
 
 def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
@@ -249,7 +269,7 @@ def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
+    """Return JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -295,16 +315,16 @@ class ScoreSet(Sequence[Score]):
     @overload
     def __getitem__(self, index: slice) -> ScoreSet: ...
     def __getitem__(self, index: int | slice) -> Score | ScoreSet:
-        found = self.scores[index]
-        return ScoreSet(found) if isinstance(found, tuple) else found
+        selected = self.scores[index]
+        return ScoreSet(selected) if isinstance(selected, tuple) else selected
 
     @property
     def failed(self) -> ScoreSet:
-        """Those that have no value though the data is here."""
+        """Scores that failed."""
         return ScoreSet(tuple(s for s in self.scores if s.failed))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per score, with the columns `COLUMNS`."""
+        """Return one row per score, with the columns `COLUMNS`."""
         return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
 
     def to_csv(self, path: str | Path) -> None:

@@ -16,9 +16,8 @@ from torch import nn
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, validate
-from brainbench.core.effort import Probe
 from brainbench.core.errors import ActivationError, InputError, unknown
-from brainbench.core.model import BEHAVIOR
+from brainbench.core.model import BEHAVIOR, Probe
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256
@@ -77,6 +76,7 @@ class WrappedModel:
     presentations: tuple[Kind, ...] = ("constant",)
     notes: tuple[str, ...] = ()
     about: About = field(default=NOTHING, repr=False)
+    pinned_digest: str | None = field(default=None, repr=False)
 
     @property
     def static(self) -> bool:
@@ -94,9 +94,15 @@ class WrappedModel:
 
         Weights, code and structure, preprocessing, precision, and which calls of a module are steps.
         """
+        if self.pinned_digest is not None:
+            return self.pinned_digest
         calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
         network = self.network.digest(self.name, self.fingerprint)
         return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls))
+
+    def pinned(self) -> WrappedModel:
+        """Return the same model with its digest as it is now, for a run in which it does not change."""
+        return replace(self, pinned_digest=self.digest)
 
     def on(
         self,
@@ -119,7 +125,9 @@ class WrappedModel:
         """
         placed = self.network.place(device)
         first_size(batch_size, placed)
-        return replace(self._in(precision), device=placed, batch_size=batch_size)
+        return replace(
+            self._in(precision), device=placed, batch_size=batch_size, pinned_digest=None
+        )
 
     def _in(self, precision: Precision | None) -> WrappedModel:
         if precision in (None, self.precision):

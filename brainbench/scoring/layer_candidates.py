@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.core.assembly import Assembly, align
-from brainbench.core.benchmark import Benchmark
+from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
-from brainbench.core.model import BrainModel, clock_of, layers_of
-from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.gram import Gram, gram
+from brainbench.scoring.context import GramStore, RunContext
 
 log = logging.getLogger(__name__)
+FloatArray = npt.NDArray[np.float64]
 
 CHUNK_BYTES = 64e6
 ROUNDING = 1e-12
 """Share of the largest response; rounding leaves about 1e-16 of it, far below any real variation."""
-COLUMNS = 4096
+COLUMNS_ON_DISK = 4096
 """Neuroids that lie together on disk; chunks that begin and end with them are read fastest."""
 
 
@@ -41,134 +41,170 @@ class Candidate:
         Time that it stands for, in ms from stimulus onset.
     activations : DataArray
         Responses (stimulus, neuroid, time); values may be on disk.
-    weights : array, shape (n_steps,)
+    weights : array, step
         Weight of each step.
+    grams : GramStore
+        Where the Gram matrix is kept for other benchmarks on the same images.
+    shown : hashable
+        Stimuli and presentation: what the responses depend on beside the layer.
     """
 
     layer: str
     step: int | None
     span: Span
     activations: Assembly
-    weights: npt.NDArray[np.float64]
+    weights: FloatArray
+    grams: GramStore = field(default_factory=GramStore, repr=False)
+    shown: Hashable = None
 
-    def chunks(self) -> Iterator[npt.NDArray[np.float64]]:
-        """Features in chunks of columns, shape (n_stimuli, at most what 64 MB hold)."""
+    @property
+    def label(self) -> dict[str, Any]:
+        """Layer, step and time, for the curve of a selection."""
+        start, end = self.span
+        return {
+            "layer": self.layer,
+            "step": self.step,
+            "start_ms": start,
+            "end_ms": end if np.isfinite(end) else None,
+        }
+
+    @property
+    def n_features(self) -> int:
+        """Neuroids of the layer."""
+        return int(self.activations.sizes["neuroid"])
+
+    def chunks(self) -> Iterator[FloatArray]:
+        """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB."""
         steps = np.flatnonzero(self.weights)
-        n, p = self.activations.sizes["stimulus"], self.activations.sizes["neuroid"]
-        width = max(1, int(CHUNK_BYTES / (8 * n * len(steps))))
-        width -= width % COLUMNS if width > COLUMNS else 0
-        for first in range(0, p, width):
+        width = chunk_width(self.activations.sizes["stimulus"] * len(steps))
+        for first in range(0, self.n_features, width):
             part = self.activations.isel(neuroid=slice(first, first + width), time=steps)
             values = np.asarray(part.values, dtype=np.float64)
             yield values[..., 0] if len(steps) == 1 else values @ self.weights[steps]
 
     def varies(self) -> bool:
-        """Whether any feature differs between stimuli by more than rounding."""
+        """Return whether any feature differs between stimuli by more than rounding."""
         return any(
             bool((np.ptp(chunk, axis=0) > ROUNDING * np.abs(chunk).max()).any())
             for chunk in self.chunks()
         )
 
     def gram(self) -> Gram:
-        """Inner products of the features of all pairs of stimuli.
+        """Return the inner products of the features of all pairs of stimuli.
 
         Raises
         ------
         InputError
             A layer that responds the same to every stimulus.
         """
-        largest = 0.0
+        key = (self.layer, self.weights.tobytes(), self.shown)
+        if self.shown is None:
+            return self._make_gram()
+        return self.grams.get(key, self._make_gram)
 
-        def watched() -> Iterator[npt.NDArray[np.float64]]:
-            nonlocal largest
-            for chunk in self.chunks():
-                largest = max(largest, float(np.abs(chunk).max()))
-                yield chunk
-
-        inner = gram(watched())
-        if np.trace(inner.K) <= (ROUNDING * largest) ** 2 * inner.n_stimuli * inner.n_features:
+    def _make_gram(self) -> Gram:
+        largest: list[float] = []
+        products = gram(_noting_largest(self.chunks(), largest))
+        n, p = products.n_stimuli, products.n_features
+        if np.trace(products.K) <= (ROUNDING * max(largest)) ** 2 * n * p:
             raise InputError(
-                f"layer {self.layer!r} responds the same to all {inner.n_stimuli} stimuli",
+                f"layer {self.layer!r} responds the same to all {n} stimuli",
                 allowed="a layer whose responses vary with the stimulus",
                 todo="check the preprocessing and the layer's name",
             )
-        return inner
+        return products
 
 
-def candidates(
-    benchmark: Benchmark, model: BrainModel, settings: Settings, stimuli: StimulusSet
-) -> list[Candidate]:
-    """Every layer and step that may stand for the benchmark's region under the protocol's clock.
+def chunk_width(numbers_per_column: int) -> int:
+    """Return how many columns a chunk of at most 64 MB has, in whole blocks of what lies together on disk."""
+    width = max(1, int(CHUNK_BYTES / (8 * numbers_per_column)))
+    return width - width % COLUMNS_ON_DISK if width > COLUMNS_ON_DISK else width
 
-    A clock that is nominal offers each step of a layer; any other clock gives the average of the steps over
-    the benchmark's window, weighted as it declares. Of several those are left out that are the same for all
-    stimuli, such as steps that the image has not reached yet.
+
+def _noting_largest(chunks: Iterator[FloatArray], largest: list[float]) -> Iterator[FloatArray]:
+    for chunk in chunks:
+        largest.append(float(np.abs(chunk).max()))
+        yield chunk
+
+
+def candidates_of(context: RunContext, stimuli: StimulusSet) -> list[Candidate]:
+    """Return every layer and step that may stand for the benchmark's region under the protocol's clock.
+
+    A nominal clock offers each step of a layer; any other clock gives the average of the steps over the
+    benchmark's window, weighted as it declares. Of several candidates those that are the same for all
+    stimuli, such as steps that the image has not reached yet, are omitted.
 
     Parameters
     ----------
-    benchmark : Benchmark
-        Region, window and presentation.
-    model : BrainModel
-        Asked for its activations.
-    settings : Settings
-        Protocol and the user's layers.
+    context : RunContext
+        Model, layers, clock, window and presentation.
     stimuli : StimulusSet
         In the order that the rows shall have.
 
     Raises
     ------
     InputError
-        Several layers under the protocol `brainscore`, which takes one; activations of other stimuli.
+        Several layers under a protocol that takes one; activations of other stimuli.
     """
-    layers = layers_of(model, benchmark.region, settings)
-    if settings.protocol == "brainscore" and len(layers) > 1:
-        raise InputError(
-            f"model {model.name!r} has {len(layers)} layers for {benchmark.region}: {', '.join(layers)}",
-            allowed="one layer per region under the protocol brainscore",
-            todo=f"choose one: --layers {benchmark.region}={layers[0]}",
-        )
-    shown = benchmark.presentation.accepted_by(model.presentations)
-    activations = model.activations(stimuli, layers, shown)
-    clock = clock_of(model, settings.protocol)
-    offered = [
+    shown = (stimuli.digest, repr(context.presentation))
+    candidates = [
         candidate
-        for layer in layers
+        for layer, activations in context.activations(stimuli).items()
         for candidate in _of_layer(
             layer,
-            align(activations[layer], stimuli.ids, name=f"activations of {model.name} {layer}"),
-            clock,
-            benchmark.window,
+            activations,
+            context.clock,
+            context.benchmark.window,
+            context.model_run.grams,
+            shown,
         )
     ]
-    return _varying(offered)
+    return _varying(candidates)
 
 
-def _varying(offered: list[Candidate]) -> list[Candidate]:
-    """Candidates that differ between stimuli; all, where none does or there is only one."""
-    if len(offered) == 1:
-        return offered
+def _varying(candidates: list[Candidate]) -> list[Candidate]:
+    """Return the candidates that differ between stimuli; all, where none does or there is only one."""
+    if len(candidates) == 1:
+        return candidates
     varying = []
-    for one in offered:
-        if one.varies():
-            varying.append(one)
+    for candidate in candidates:
+        if candidate.varies():
+            varying.append(candidate)
         else:
-            log.info("%s, step %s: the same for all stimuli, so no candidate", one.layer, one.step)
-    return varying or offered
+            log.info(
+                "%s, step %s: the same for all stimuli, so no candidate",
+                candidate.layer,
+                candidate.step,
+            )
+    return varying or candidates
 
 
 def _of_layer(
-    layer: str, activations: Assembly, clock: Timeline, window: Span
+    layer: str,
+    activations: Assembly,
+    clock: Timeline,
+    window: Span,
+    grams: GramStore,
+    shown: Hashable,
 ) -> Sequence[Candidate]:
     n_steps = activations.sizes["time"]
+    steps: list[tuple[int | None, Span, FloatArray]]
     if n_steps > 1 and clock.nominal:
         spans = clock.spans(layer, calls=n_steps)
-        return [
-            Candidate(layer=layer, step=k, span=spans[k], activations=activations, weights=one_hot)
-            for k, one_hot in enumerate(np.eye(n_steps))
-        ]
-    weights = clock.weights(layer, [window], calls=n_steps)[0]
-    used = np.flatnonzero(weights)
-    step = int(used[0]) if len(used) == 1 else None
+        steps = [(k, spans[k], weights) for k, weights in enumerate(np.eye(n_steps))]
+    else:
+        weights = clock.weights(layer, [window], calls=n_steps)[0]
+        used = np.flatnonzero(weights)
+        steps = [(int(used[0]) if len(used) == 1 else None, window, weights)]
     return [
-        Candidate(layer=layer, step=step, span=window, activations=activations, weights=weights)
+        Candidate(
+            layer=layer,
+            step=step,
+            span=span,
+            activations=activations,
+            weights=weights,
+            grams=grams,
+            shown=shown,
+        )
+        for step, span, weights in steps
     ]

@@ -9,24 +9,22 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.core.assembly import Assembly, align
-from brainbench.core.benchmark import Benchmark
+from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
-from brainbench.core.model import BrainModel, clock_of, layers_of
-from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.temporal.components import Products, Reduced, products
-from brainbench.scoring.layer_candidates import CHUNK_BYTES, COLUMNS
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.layer_candidates import chunk_width
 
 FloatArray = npt.NDArray[np.float64]
 
 WIDE = 1000
-"""More features than this are reduced to as many principal components of the training images."""
+"""More features than this are reduced to this many principal components of the training images."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class States:
+class LayerStates:
     """A layer over time.
 
     Parameters
@@ -43,21 +41,28 @@ class States:
     activations: Assembly
     weights: FloatArray
 
+    step: None = None
+
+    @property
+    def label(self) -> dict[str, str]:
+        """Layer, for the curve of a selection."""
+        return {"layer": self.layer}
+
     @cached_property
     def steps(self) -> npt.NDArray[np.intp]:
         """Steps that some bin needs."""
         return np.flatnonzero(self.weights.any(axis=0))
 
     @cached_property
-    def blank(self) -> bool:
-        """Some bin holds time without a response: a state more, in which no unit responds."""
+    def has_blank(self) -> bool:
+        """Whether some bin holds time without a response: a further state, in which no unit responds."""
         return bool((self.weights.sum(axis=1) < 1 - 1e-9).any())
 
     @cached_property
     def shares(self) -> FloatArray:
         """Share of each state in each bin, bin x state, rows summing to 1."""
         used = self.weights[:, self.steps]
-        if not self.blank:
+        if not self.has_blank:
             return used
         return np.column_stack([used, np.clip(1 - used.sum(axis=1), 0.0, None)])
 
@@ -67,20 +72,17 @@ class States:
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Features in chunks of columns, stimulus x feature x state."""
-        n, p = self.activations.sizes["stimulus"], self.n_features
-        states = self.shares.shape[1]
-        width = max(1, int(CHUNK_BYTES / (8 * n * states)))
-        width -= width % COLUMNS if width > COLUMNS else 0
-        for first in range(0, p, width):
+        """Yield the features in chunks of columns, stimulus x feature x state."""
+        width = chunk_width(self.activations.sizes["stimulus"] * self.shares.shape[1])
+        for first in range(0, self.n_features, width):
             part = self.activations.isel(neuroid=slice(first, first + width), time=self.steps)
             values = np.asarray(part.values, dtype=np.float32)
-            if self.blank:
+            if self.has_blank:
                 values = np.concatenate([values, np.zeros_like(values[:, :, :1])], axis=2)
             yield values
 
     @cached_property
-    def whole(self) -> npt.NDArray[np.float32]:
+    def features(self) -> npt.NDArray[np.float32]:
         """All features, stimulus x feature x state."""
         return np.concatenate(list(self.chunks()), axis=1)
 
@@ -89,15 +91,15 @@ class States:
         """Inner products of all features."""
         return products(self.chunks())
 
-    def features(self, train: npt.NDArray[np.intp], *, most: int | None = WIDE) -> Reduced:
-        """Features for a map fitted to some images: the layer's own, or components of these images.
+    def reduced(self, train: npt.NDArray[np.intp], *, n_components: int | None = WIDE) -> Reduced:
+        """Return features for a map fitted to some images: the layer's own, or components of these images.
 
         Parameters
         ----------
         train : array of int
             Training images, the only ones that components are made of.
-        most : int or None
-            A layer with more than `WIDE` features gets so many components; None gives it all of them.
+        n_components : int or None
+            Components of a layer with more than `WIDE` features; None keeps all of them.
 
         Raises
         ------
@@ -105,8 +107,8 @@ class States:
             A layer that responds the same to all training images at all times.
         """
         if self.n_features > WIDE:
-            return self.products.components(train, most)
-        X = self.whole
+            return self.products.components(train, n_components)
+        X = self.features
         if not np.ptp(X[train], axis=(0, 2)).any():
             raise InputError(
                 f"layer {self.layer!r} responds the same to all {len(train)} training images",
@@ -116,25 +118,19 @@ class States:
         return Reduced(X, 1.0, len(train))
 
 
-def states(
-    benchmark: Benchmark,
-    model: BrainModel,
-    settings: Settings,
+def layer_states(
+    context: RunContext,
     stimuli: StimulusSet,
     bins: Sequence[Span],
     *,
     static: Timeline | None = None,
-) -> list[States]:
-    """Every layer that may stand for the benchmark's region, over the given time bins.
+) -> list[LayerStates]:
+    """Return every layer that may stand for the benchmark's region, over the given time bins.
 
     Parameters
     ----------
-    benchmark : Benchmark
-        Region and presentation.
-    model : BrainModel
-        Asked for its activations; its clock says what each bin is made of.
-    settings : Settings
-        Protocol and the user's layers.
+    context : RunContext
+        Model, layers, presentation and clock, which says what each bin is made of.
     stimuli : StimulusSet
         In the order that the rows shall have.
     bins : sequence of (start, end)
@@ -145,28 +141,15 @@ def states(
     Raises
     ------
     InputError
-        Several layers under the protocol `brainscore`, which takes one; activations of other stimuli; a bin
-        that the model's clock does not cover.
+        Several layers under a protocol that takes one; activations of other stimuli; a bin that the
+        model's clock does not cover.
     """
-    layers = layers_of(model, benchmark.region, settings)
-    if settings.protocol == "brainscore" and len(layers) > 1:
-        raise InputError(
-            f"model {model.name!r} has {len(layers)} layers for {benchmark.region}: {', '.join(layers)}",
-            allowed="one layer per region under the protocol brainscore",
-            todo=f"choose one: --layers {benchmark.region}={layers[0]}",
-        )
-    shown = benchmark.presentation.accepted_by(model.presentations)
-    found = model.activations(stimuli, layers, shown)
-    clock = clock_of(model, settings.protocol)
-    if clock.static and static is not None:
-        clock = static
+    clock = static if static is not None and context.clock.static else context.clock
     return [
-        States(
+        LayerStates(
             layer=layer,
-            activations=align(
-                found[layer], stimuli.ids, name=f"activations of {model.name} {layer}"
-            ),
-            weights=clock.weights(layer, bins, calls=found[layer].sizes["time"]),
+            activations=activations,
+            weights=clock.weights(layer, bins, calls=activations.sizes["time"]),
         )
-        for layer in layers
+        for layer, activations in context.activations(stimuli).items()
     ]

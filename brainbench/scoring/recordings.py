@@ -1,7 +1,8 @@
-"""The brain's side of a comparison: stimuli, trials and time-averaged target, rows in one order."""
+"""The brain's side of a comparison: trials and time-averaged responses, rows in the order of the stimuli."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,32 +11,32 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.assembly import Assembly, align, average, time_average, validate
-from brainbench.core.benchmark import Benchmark
-from brainbench.core.dataset import HasSessions
+from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
-from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
-from brainbench.data.manifest import open_dataset
+from brainbench.scoring.context import RunContext
 
-PER_OBJECT = 10
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+IMAGES_PER_OBJECT = 10
 """Images of each object that ten stratified splits need."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Target:
-    """What a brain did in one window of time, rows sorted by stimulus_id.
+class Recordings:
+    """Responses of a region in one window of time, rows sorted by stimulus_id.
 
     Parameters
     ----------
     stimuli : StimulusSet
         Stimuli in the order of the rows.
-    values : array, shape (n_stimuli, n_neuroids)
+    values : array, stimulus x neuroid
         Mean over repetitions of the time-averaged response.
-    trials : array, shape (n_repetitions, n_stimuli, n_neuroids), or None
+    trials : array, repetition x stimulus x neuroid, or None
         Time-averaged response of every trial; None where only the mean was published.
-    strata : array of str, or None
-        Object shown in each stimulus, by which splits are stratified. None where there are no objects,
-        and where `--limit` left too few images of some object: splits are then not stratified.
+    strata : array of str, stimulus, or None
+        See `strata_of`.
     neuroids : DataArray
         One entry per neuroid, with its coordinates.
     partial : bool
@@ -43,52 +44,25 @@ class Target:
     """
 
     stimuli: StimulusSet
-    values: npt.NDArray[np.float64]
-    trials: npt.NDArray[np.float64] | None
+    values: FloatArray
+    trials: FloatArray | None
     strata: npt.NDArray[Any] | None
     neuroids: xr.DataArray
     partial: bool
 
+    @property
+    def neuroid_ids(self) -> npt.NDArray[np.str_]:
+        """Id of each neuroid."""
+        return np.asarray(self.neuroids.coords["neuroid_id"].values.astype(str))
 
-def sessions(benchmark: Benchmark) -> dict[str, Benchmark]:
-    """Return the benchmark on each recording session of its data, sorted by name.
-
-    Data without sessions is one session without a name.
-
-    Raises
-    ------
-    InputError
-        Data that offers sessions and has none.
-    """
-    data = open_dataset(benchmark.data)
-    if not isinstance(data, HasSessions):
-        return {"": benchmark}
-    found = data.sessions()
-    if not found:
-        raise InputError(
-            f"data set {data.name!r} has no session",
-            allowed="at least one",
-            todo="check what its sessions() returns",
-        )
-    return {name: benchmark.on(found[name]) for name in sorted(found)}
+    @property
+    def objects(self) -> npt.NDArray[Any] | None:
+        """Object shown in each stimulus, also where there are too few images to stratify by; None without."""
+        return objects_of(self.stimuli)
 
 
-def shown(benchmark: Benchmark, settings: Settings) -> StimulusSet:
-    """Stimuli of one session, sorted by stimulus_id, at most `settings.limit` of them."""
-    return _limited(_sorted(open_dataset(benchmark.data).stimuli()), settings)
-
-
-def _sorted(stimuli: StimulusSet) -> StimulusSet:
-    order = np.argsort(np.asarray(stimuli.ids), kind="stable")
-    return stimuli.take([int(i) for i in order])
-
-
-def _limited(stimuli: StimulusSet, settings: Settings) -> StimulusSet:
-    return stimuli if settings.limit is None else stimuli.limit(settings.limit)
-
-
-def target(benchmark: Benchmark, settings: Settings) -> Target:
-    """Time-averaged responses of the benchmark's region, aligned with its stimuli.
+def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
+    """Return time-averaged responses of the benchmark's region in one session.
 
     Raises
     ------
@@ -96,10 +70,11 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
         Recordings of other stimuli than those of the set; a window outside the recording; a response
         that no repetition recorded.
     """
-    responses, stimuli, partial = recorded(benchmark, settings)
-    windowed = time_average(responses, benchmark.window)
+    stimuli = context.stimuli(data)
+    windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
-    return Target(
+    partial = context.is_partial(data)
+    return Recordings(
         stimuli=stimuli,
         values=np.asarray(average(windowed).values, dtype=np.float64),
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
@@ -109,50 +84,108 @@ def target(benchmark: Benchmark, settings: Settings) -> Target:
     )
 
 
-def recorded(benchmark: Benchmark, settings: Settings) -> tuple[Assembly, StimulusSet, bool]:
-    """Recordings of the benchmark's region, their stimuli sorted, and whether a limit left some out.
+def recordings_of(context: RunContext, data: Dataset) -> Assembly:
+    """Return the recordings of the benchmark's region in one session, aligned with its stimuli.
 
     Raises
     ------
     InputError
         Recordings of other stimuli than those of the set, or without neuroids.
     """
-    data = open_dataset(benchmark.data)
-    whole = _sorted(data.stimuli())
-    stimuli = _limited(whole, settings)
-    partial = len(stimuli) < len(whole)
-    name = f"{data.name} {benchmark.region}"
-    responses = validate(data.recordings(benchmark.region), name=name)
+    stimuli = context.stimuli(data)
+    name = f"{data.name} {context.benchmark.region}"
+    responses = validate(data.recordings(context.benchmark.region), name=name)
     if "neuroid" not in responses.dims:
         raise InputError(
             f"recordings of {name} have the dims {responses.dims}",
             allowed="neuroid among them",
             todo="give each site a neuroid_id",
         )
-    if partial:
-        responses = _keep(responses, stimuli.ids)
-    return align(responses, stimuli.ids, name=f"recordings of {name}"), stimuli, partial
+    if context.is_partial(data):
+        kept = np.isin(responses.coords["stimulus_id"].values.astype(str), np.asarray(stimuli.ids))
+        responses = responses.isel(stimulus=np.flatnonzero(kept))
+    return align(responses, stimuli.ids, name=f"recordings of {name}")
+
+
+def objects_of(stimuli: StimulusSet) -> npt.NDArray[Any] | None:
+    """Return the object shown in each stimulus; None where the stimuli have none."""
+    if "object_name" not in stimuli.metadata.columns:
+        return None
+    return stimuli.metadata["object_name"].to_numpy(str)
 
 
 def strata_of(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
-    """Object of each stimulus; None where there are none, or a limit left too few images of one."""
-    if "object_name" not in stimuli.metadata.columns:
+    """Return the objects by which splits are stratified.
+
+    None where there are none, and where a limit left too few images of some object.
+    """
+    objects = objects_of(stimuli)
+    if objects is None:
         return None
-    objects = stimuli.metadata["object_name"].to_numpy(str)
     _, counts = np.unique(objects, return_counts=True)
-    return None if partial and counts.min() < PER_OBJECT else objects
-
-
-def _keep(recorded: xr.DataArray, ids: tuple[str, ...]) -> xr.DataArray:
-    chosen = np.isin(recorded.coords["stimulus_id"].values.astype(str), np.asarray(ids))
-    return recorded.isel(stimulus=np.flatnonzero(chosen))
+    return None if partial and counts.min() < IMAGES_PER_OBJECT else objects
 
 
 def per_neuroid(assembly: Assembly) -> xr.DataArray:
-    """One entry per neuroid, with its coordinates."""
+    """Return an array of zeros with one entry per neuroid and the coordinates of the neuroids."""
     coords = {
         str(key): ("neuroid", value.values)
         for key, value in assembly.coords.items()
         if value.dims == ("neuroid",)
     }
     return xr.DataArray(np.zeros(assembly.sizes["neuroid"]), dims=("neuroid",), coords=coords)
+
+
+def check_varies(varying: BoolArray, label: str) -> None:
+    """Raise InputError where no site varies with the image."""
+    if not varying.any():
+        raise InputError(
+            f"all {len(varying)} sites of {label} respond the same to every image",
+            allowed="sites whose response varies with the image",
+            todo="check the time window and the recordings",
+        )
+
+
+def reliable_sites(
+    reliability: FloatArray, floor: float, *, label: str, unknown: str = ""
+) -> BoolArray:
+    """Return which sites reach a floor of reliability.
+
+    Parameters
+    ----------
+    reliability : array, site
+        NaN where a site has none, which does not reach any floor.
+    floor : float
+        Least reliability.
+    label : str
+        Names the sites in the error.
+    unknown : str
+        Why sites have no reliability, for the error.
+
+    Raises
+    ------
+    InputError
+        No site reaches the floor.
+    """
+    reliable = reliability >= floor
+    if not reliable.any():
+        n_unknown = int(np.isnan(reliability).sum())
+        best = np.nanmax(reliability, initial=-np.inf)
+        none = f", {n_unknown} have no reliability" if n_unknown else ""
+        why = f" ({unknown})" if none and unknown else ""
+        most = f"; the most reliable has {best:.3f}" if np.isfinite(best) else ""
+        raise InputError(
+            f"a floor of {floor}: none of {len(reliability)} sites of {label} is that reliable"
+            f"{none}{why}{most}",
+            allowed="a floor that some site with repeated trials reaches",
+            todo="give a lower --floor, or omit it",
+        )
+    return np.asarray(reliable, dtype=np.bool_)
+
+
+def least_images(needed: int, training: Callable[[int], int], *, start: int) -> int:
+    """Return the least number of images, from `start` on, that leaves so many for training."""
+    images = start
+    while training(images) < needed:
+        images += 1
+    return images

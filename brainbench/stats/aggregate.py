@@ -25,6 +25,7 @@ __all__ = [
     "median_then_mean",
     "nan_mean",
     "nan_median",
+    "weighted_mean",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -107,29 +108,33 @@ def error_over_splits(r: FloatArray) -> float:
     return float(np.nanstd(nan_median(r)) / np.sqrt(len(r)))
 
 
-def mean_then_median(r: FloatArray) -> FloatArray:
-    """Mean over splits for each neuroid, then median over neuroids (protocol `paper`).
+def mean_then_median(r: FloatArray, counts: FloatArray | None = None) -> FloatArray:
+    """Return the median over neuroids of each neuroid's mean over splits (protocol `paper`).
 
     Parameters
     ----------
-    r : array, (...,) split x neuroid
+    r : array, (draw,) split x neuroid
         Correlations; NaN is skipped.
+    counts : array, draw x neuroid, optional
+        How often each neuroid counts, see `nan_median`.
     """
-    return nan_median(nan_mean(r, axis=-2))
+    return nan_median(nan_mean(r, axis=-2), counts)
 
 
-def median_then_mean(r: FloatArray) -> FloatArray:
-    """Median over neuroids in each split, then mean over splits (protocol `brainscore`).
+def median_then_mean(r: FloatArray, counts: FloatArray | None = None) -> FloatArray:
+    """Return the mean over splits of each split's median over neuroids (protocol `brainscore`).
 
     Parameters
     ----------
-    r : array, (...,) split x neuroid
+    r : array, (draw,) split x neuroid
         Correlations; NaN is skipped.
+    counts : array, draw x neuroid, optional
+        How often each neuroid counts, see `nan_median`.
     """
-    return nan_mean(nan_median(r), axis=-1)
+    return nan_mean(nan_median(r, counts), axis=-1)
 
 
-AGGREGATES: Mapping[str, Callable[[FloatArray], FloatArray]] = MappingProxyType(
+AGGREGATES: Mapping[str, Callable[..., FloatArray]] = MappingProxyType(
     {"paper": mean_then_median, "brainscore": median_then_mean}
 )
 """Aggregates by name of the protocol; each takes (...,) split x neuroid."""
@@ -143,10 +148,59 @@ def nan_mean(x: FloatArray, *, axis: int) -> FloatArray:
     return cast(FloatArray, total / np.where(count > 0, count, np.nan))
 
 
-def nan_median(x: FloatArray) -> FloatArray:
-    """Median over the last axis, NaN skipped; NaN, without a warning, where nothing is left."""
-    ordered = np.sort(x, axis=-1)  # NaN last
-    count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=-1)
-    high = np.take_along_axis(ordered, np.minimum(count // 2, x.shape[-1] - 1), axis=-1)
-    return ((low + high) / 2)[..., 0]
+def nan_median(x: FloatArray, counts: FloatArray | None = None) -> FloatArray:
+    """Return the median over the last axis, NaN skipped; NaN, without a warning, where nothing is left.
+
+    Parameters
+    ----------
+    x : array, (...,) unit; with counts draw x (...,) unit
+        Values.
+    counts : array of whole numbers, draw x unit, optional
+        How often each unit counts. Where one of the two has a single draw, it serves all of the other.
+
+    Returns
+    -------
+    array, (...); with counts draw x (...)
+        The median of the values repeated so often.
+
+    Examples
+    --------
+    >>> nan_median(np.array([[1.0, 2.0, 9.0]]), np.array([[1, 1, 1], [0, 1, 1], [3, 1, 0]])).tolist()
+    [2.0, 5.5, 1.0]
+    """
+    order = np.argsort(x, axis=-1)
+    ordered = np.take_along_axis(x, order, axis=-1)  # NaN last
+    if counts is None:
+        count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
+        low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, x.shape[-1] - 1)
+    else:
+        n_draws = max(len(x), len(counts))
+        columns = np.asarray(counts).reshape(len(counts), *[1] * (x.ndim - 2), -1)
+        order = np.broadcast_to(order, (n_draws, *x.shape[1:]))
+        weights = np.take_along_axis(np.broadcast_to(columns, order.shape), order, axis=-1)
+        ordered = np.broadcast_to(ordered, order.shape)
+        total = np.cumsum(np.where(np.isnan(ordered), 0, weights), axis=-1)
+        count = total[..., -1:]
+        low = (total <= np.maximum(count - 1, 0) // 2).sum(axis=-1, keepdims=True)
+        high = (total <= count // 2).sum(axis=-1, keepdims=True)
+        low, high = (np.minimum(place, x.shape[-1] - 1) for place in (low, high))
+    pair = (np.take_along_axis(ordered, place, axis=-1) for place in (low, high))
+    median = sum(pair) / 2
+    return cast(FloatArray, np.where(count > 0, median, np.nan)[..., 0])
+
+
+def weighted_mean(x: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Return the mean over the last axis; NaN where a value that counts is NaN, or where none counts.
+
+    Parameters
+    ----------
+    x : array, draw x part
+        Values.
+    weights : array, draw x part, or None
+        0 leaves a value out. None: all count alike.
+    """
+    if weights is None:
+        return x.mean(axis=-1) if x.shape[-1] else np.full(x.shape[:-1], np.nan)
+    total = weights.sum(axis=-1)
+    weighted = np.where(weights > 0, weights * np.where(weights > 0, x, 0.0), 0.0).sum(axis=-1)
+    return cast(FloatArray, weighted / np.where(total > 0, total, np.nan))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 
-__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "taken", "unit_draws"]
+__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "unit_counts"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -54,21 +54,10 @@ class Interval:
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
-    def said(self, *, coverage_measured: bool, n_images: int, more: str = "") -> str:
-        """How it was made, for a score, and whether it is only approximate.
-
-        Parameters
-        ----------
-        coverage_measured : bool
-            How often such an interval holds the truth was measured, and is as often as it should be.
-        n_images : int
-            Images of the score. Coverage was measured with no fewer than `FEWEST_IMAGES`.
-        more : str
-            Further words about how it was made.
-        """
-        method = f"{self.method}, {more}" if more else self.method
-        few = n_images < FEWEST_IMAGES or self.n_undefined > MOST_UNDEFINED * len(self.draws)
-        return f"{method}; approximate" if few or not coverage_measured else method
+    def is_approximate(self, *, n_images: int) -> bool:
+        """Return whether the interval rests on fewer images or draws than those of measured coverage."""
+        few_values = self.n_undefined > MOST_UNDEFINED * len(self.draws)
+        return n_images < FEWEST_IMAGES or few_values
 
 
 def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> FloatArray:
@@ -109,15 +98,15 @@ def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> F
     return _counts(ids, n_draws=n_draws, seed=seed, kind="image").astype(np.float64)
 
 
-def unit_draws(
+def unit_counts(
     n_units: int,
     *,
     n_draws: int = 1000,
     seed: int = 0,
     name: str = "units",
     ids: Sequence[str] | None = None,
-) -> IntArray:
-    """Which units are drawn, with replacement.
+) -> FloatArray:
+    """Return how often each unit is drawn, with replacement.
 
     Parameters
     ----------
@@ -128,14 +117,15 @@ def unit_draws(
     seed : int
         Of a numpy Generator, together with the name.
     name : str
-        Of the population: two populations are drawn independently.
+        Name of the population: two populations are drawn independently.
     ids : sequence of str, optional
         Unique ids of the units within the population: measures that share units draw them together, as
         `image_counts` does with images, whatever units each leaves out.
 
     Returns
     -------
-    array of int, draw x unit
+    array, draw x unit
+        Whole numbers; each row sums to the number of units.
 
     Raises
     ------
@@ -144,8 +134,8 @@ def unit_draws(
 
     Examples
     --------
-    >>> unit_draws(5, n_draws=3).shape
-    (3, 5)
+    >>> unit_counts(5, n_draws=3).sum(axis=1).tolist()
+    [5.0, 5.0, 5.0]
     """
     if n_units < 1 or (ids is not None and len(ids) != n_units):
         raise InputError(
@@ -153,43 +143,10 @@ def unit_draws(
             allowed="at least one unit, and one id for each or none",
             todo="leave out measures without units; give the neuroid_id of each unit",
         )
-    if ids is None:
-        return stream(seed, "units", name).integers(n_units, size=(n_draws, n_units))
-    counts = _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}")
-    everyone = np.broadcast_to(np.arange(n_units), counts.shape)
-    return np.repeat(everyone.ravel(), counts.ravel()).reshape(n_draws, n_units)
-
-
-def taken(figures: FloatArray, units: IntArray, *, axis: int) -> FloatArray:
-    """Figures of the units that were drawn.
-
-    Parameters
-    ----------
-    figures : array, draw x ..., units along `axis`
-        Of every unit, in each draw of the images.
-    units : array of int, draw x unit
-        From `unit_draws`.
-    axis : int
-        Where the units lie, 1 or more.
-
-    Returns
-    -------
-    array
-        With a draw for each draw of either; where one of them has a single draw, it serves all of the other.
-
-    Examples
-    --------
-    >>> figures = np.array([[0.1, 0.2, 0.3]])
-    >>> taken(figures, np.array([[0, 0, 2], [1, 1, 1]]), axis=1).tolist()
-    [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
-    """
-    n_draws = max(len(figures), len(units))
-    shape = [1] * figures.ndim
-    shape[axis] = units.shape[1]
-    drawn = np.broadcast_to(units.reshape(len(units), *shape[1:]), (n_draws, *shape[1:]))
-    return np.take_along_axis(
-        np.broadcast_to(figures, (n_draws, *figures.shape[1:])), drawn, axis=axis
-    )
+    if ids is not None:
+        return _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}").astype(np.float64)
+    rows = stream(seed, "units", name).integers(n_units, size=(n_draws, n_units))
+    return np.stack([np.bincount(row, minlength=n_units) for row in rows]).astype(np.float64)
 
 
 def interval(

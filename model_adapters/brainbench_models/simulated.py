@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.assembly import Assembly
-from brainbench.core.effort import Probe
+from brainbench.core.model import Probe
 from brainbench.core.errors import InputError
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import About

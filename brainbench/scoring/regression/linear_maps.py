@@ -1,4 +1,4 @@
-"""Which linear map leads from a model to the sites of a region: PLS, ridge, least squares, single units."""
+"""Linear maps from a model to the sites of a region: PLS, ridge, least squares, single units."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.core.settings import ProtocolName
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
 from brainbench.scoring.layer_candidates import Candidate
@@ -25,7 +24,7 @@ MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-ne
 """Linear maps by name; docs/measures.md says what each does."""
 
 PENALTY = 1.0
-"""Of `ridge`, in the units of X'X, as in Brain-Score."""
+"""Penalty of `ridge`, in the units of X'X, as in Brain-Score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +38,10 @@ class LinearMap:
     n_components : int
         Latent dimensions of `pls`.
     solver : {"exact", "nipals"}
-        Of `pls`.
-    protocol : {"paper", "brainscore"}
-        One neuroid at a time, each with a penalty of its own chosen on a scale of the features' variance;
-        or all neuroids jointly, with one of Brain-Score's penalties.
+        Solver of `pls`.
+    joint : bool
+        All neuroids jointly, with one of Brain-Score's penalties; otherwise one neuroid at a time, each with
+        a penalty of its own, selected on a scale of the features' variance.
 
     Raises
     ------
@@ -53,67 +52,55 @@ class LinearMap:
     metric: MapName = "pls"
     n_components: int = 25
     solver: Literal["exact", "nipals"] = "exact"
-    protocol: ProtocolName = "paper"
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if self.metric not in MAPS:
             raise unknown("linear map", self.metric, list(MAPS), todo="choose one of these")
 
     @property
-    def least(self) -> int:
+    def least_images(self) -> int:
         """Training images that the map needs."""
         return self.n_components + 1 if self.metric == "pls" else 2
 
     @property
-    def joint(self) -> bool:
-        """Whether the neuroids share something, so that others beside them change their predictions."""
-        return self.protocol == "brainscore" and self.metric in ("pls", "ridge-cv")
+    def shares_neuroids(self) -> bool:
+        """Whether further neuroids change the predictions of a neuroid."""
+        return self.joint and self.metric in ("pls", "ridge-cv")
 
     @property
     def reduces(self) -> bool:
         """Whether the map may be given principal components in place of the features."""
         return self.metric != "neuron-to-neuron"
 
-    @property
-    def needs(self) -> str:
-        """The map by the name that an error gives it."""
+    def __str__(self) -> str:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric
 
-    def operations(self, n: float, units: int, features: int) -> float:
-        """Multiplications, roughly, of fitting to n images."""
-        if self.metric == "pls":
-            return self.n_components * n**2 * (units if self.protocol == "paper" else 30)
-        if self.metric == "neuron-to-neuron":
-            return n * features * units
-        tried = 20 if self.metric == "ridge-cv" else 1
-        return 5 * n**3 + tried * n**2 * units
-
     def describe(self) -> dict[str, Any]:
-        """Name and options, for the record."""
-        paper = self.protocol == "paper"
+        """Return name and options, for the record."""
         if self.metric == "pls":
             return {
-                "map": "PLS1" if paper else "PLS2",
+                "map": "PLS2" if self.joint else "PLS1",
                 "solver": self.solver,
                 "components": self.n_components,
             }
         if self.metric == "ridge":
             return {"map": "ridge", "penalty": PENALTY}
         if self.metric == "ridge-cv":
-            grid = ridge.RELATIVE if paper else ridge.BRAINSCORE
+            grid = ridge.BRAINSCORE if self.joint else ridge.RELATIVE
             return {
                 "map": "ridge-cv",
                 "penalties": grid.tolist(),
-                "penalties_relative": paper,
+                "penalties_relative": not self.joint,
                 "penalty_chosen": "by leaving out each training image, "
-                + ("for each site" if paper else "one for all sites"),
+                + ("one for all sites" if self.joint else "for each site"),
             }
         if self.metric == "linear":
             return {"map": "least squares, of least norm where features outnumber images"}
         return {"map": "the single unit that correlates best over the training images"}
 
     def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features:
-        """What this map takes of a layer.
+        """Return what this map takes of a layer.
 
         Parameters
         ----------
@@ -128,16 +115,14 @@ class LinearMap:
         products = candidate.gram()
         if n_pca is None or n_pca >= min(products.n_stimuli - 1, products.n_features):
             # scikit-learn's iteration needs features: all principal components are as good.
-            nipals = self.solver == "nipals" and self.protocol == "brainscore"
-            return (
-                pca(products, products.n_stimuli) if nipals and self.metric == "pls" else products
-            )
+            nipals = self.metric == "pls" and self.solver == "nipals" and self.joint
+            return pca(products, products.n_stimuli) if nipals else products
         return pca(products, n_pca)
 
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]
     ) -> list[FloatArray]:
-        """Held-out predictions of each split.
+        """Return held-out predictions of each split, held-out stimulus x neuroid.
 
         Parameters
         ----------
@@ -153,13 +138,17 @@ class LinearMap:
         if self.metric == "neuron-to-neuron" or callable(features):
             raise InputError(
                 f"{type(features).__name__} as features for {self.metric}",
-                allowed="features or chunks of them for neuron-to-neuron, inner products for the others",
+                allowed="features or chunks of them for neuron-to-neuron, inner products for the other maps",
                 todo="make them with LinearMap.features_of",
             )
         if self.metric == "pls":
-            kind: Literal["pls1", "pls2"] = "pls1" if self.protocol == "paper" else "pls2"
             return pls.cross_predict(
-                features, Y, folds, n_components=self.n_components, kind=kind, solver=self.solver
+                features,
+                Y,
+                folds,
+                n_components=self.n_components,
+                kind="pls2" if self.joint else "pls1",
+                solver=self.solver,
             )
         return ridge.cross_predict(features, Y, folds, **self._penalties())
 
@@ -168,13 +157,13 @@ class LinearMap:
             return {"penalties": 0.0}
         if self.metric == "ridge":
             return {"penalties": PENALTY}
-        if self.protocol == "paper":
-            return {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
-        return {"penalties": ridge.BRAINSCORE}
+        if self.joint:
+            return {"penalties": ridge.BRAINSCORE}
+        return {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
 
 
 def rows_of(features: Features, rows: IntArray) -> Features:
-    """Restrict features to some stimuli."""
+    """Return the features of some stimuli."""
     if isinstance(features, Gram):
         return Gram(features.K[np.ix_(rows, rows)], features.n_features)
     if callable(features):

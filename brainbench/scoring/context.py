@@ -1,0 +1,316 @@
+"""What a run owns, and the view of it that one benchmark gets.
+
+A `Run` owns data sets and stimuli, a `ModelRun` the digest of one model and the Gram matrices of its layers.
+Each is made once, however many benchmarks ask for it. A `RunContext` is a read-only view of both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from brainbench.core.assembly import Assembly, align
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.dataset import Dataset, HasSessions
+from brainbench.core.errors import InputError, NotApplicableError
+from brainbench.core.model import BrainModel, clock_of, layers_of
+from brainbench.core.presentation import Presentation
+from brainbench.core.settings import Settings
+from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Timeline
+from brainbench.data.manifest import open_dataset
+from brainbench.metrics.gram import Gram
+
+GRAM_BYTES = 2e9
+"""Gram matrices that a model's run keeps; those used longest ago go first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One recording session of a data set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the session; empty for data without sessions.
+    data : Dataset
+        Stimuli and recordings of the session.
+    """
+
+    name: str
+    data: Dataset
+
+
+@dataclass(eq=False)
+class Run:
+    """One command: every data set is opened once, its stimuli are sorted, limited and hashed once.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the user chose.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    _datasets: dict[str, Dataset] = field(default_factory=dict, repr=False)
+    _sessions: dict[int, list[Session]] = field(default_factory=dict, repr=False)
+    _stimuli: dict[int, tuple[Dataset, StimulusSet, StimulusSet]] = field(
+        default_factory=dict, repr=False
+    )
+    _versions: dict[int, str] = field(default_factory=dict, repr=False)
+
+    def dataset(self, benchmark: Benchmark) -> Dataset:
+        """Return the data of a benchmark, opened at the first call.
+
+        Raises
+        ------
+        UnknownNameError, InputError
+            See `open_dataset`.
+        """
+        if not isinstance(benchmark.data, str):
+            return benchmark.data
+        if benchmark.data not in self._datasets:
+            self._datasets[benchmark.data] = open_dataset(benchmark.data)
+        return self._datasets[benchmark.data]
+
+    def version(self, data: Dataset) -> str:
+        """Return the version of a data set, which may be a hash of all its bytes."""
+        self.whole_stimuli(data)  # keeps the data set alive, so that its id stays its own
+        return self._versions.setdefault(id(data), data.version)
+
+    def sessions(self, data: Dataset) -> list[Session]:
+        """Return the recording sessions of a data set, sorted by name; one without a name where it has none.
+
+        Raises
+        ------
+        InputError
+            Data that offers sessions and has none.
+        """
+        if id(data) not in self._sessions:
+            self._sessions[id(data)] = _sessions_of(data)
+        return self._sessions[id(data)]
+
+    def whole_stimuli(self, data: Dataset) -> StimulusSet:
+        """Return all stimuli of a data set, sorted by stimulus_id."""
+        return self._both(data)[0]
+
+    def stimuli(self, data: Dataset) -> StimulusSet:
+        """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
+        return self._both(data)[1]
+
+    def _both(self, data: Dataset) -> tuple[StimulusSet, StimulusSet]:
+        if id(data) not in self._stimuli:
+            given = data.stimuli()
+            order = np.argsort(np.asarray(given.ids), kind="stable")
+            whole = given.take([int(row) for row in order])
+            limit = self.settings.limit
+            used = whole if limit is None else whole.limit(limit)
+            self._stimuli[id(data)] = data, whole, used
+        return self._stimuli[id(data)][1:]
+
+
+def _sessions_of(data: Dataset) -> list[Session]:
+    if not isinstance(data, HasSessions):
+        return [Session("", data)]
+    sessions = data.sessions()
+    if not sessions:
+        raise InputError(
+            f"data set {data.name!r} has no session",
+            allowed="at least one",
+            todo="check what its sessions() returns",
+        )
+    return [Session(name, sessions[name]) for name in sorted(sessions)]
+
+
+class GramStore:
+    """Gram matrices by key, bounded in size; each is made once, also by several threads.
+
+    Parameters
+    ----------
+    max_bytes : float
+        Above this size the matrices used longest ago are dropped, never the one just made.
+    """
+
+    def __init__(self, max_bytes: float = GRAM_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self.made = 0
+        self._grams: OrderedDict[Hashable, Gram] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, key: Hashable, make: Callable[[], Gram]) -> Gram:
+        """Return the matrix of a key, made at the first call."""
+        with self._lock:
+            if key not in self._grams:
+                self._grams[key] = make()
+                self.made += 1
+            self._grams.move_to_end(key)
+            while len(self._grams) > 1 and self.size() > self.max_bytes:
+                self._grams.popitem(last=False)
+            return self._grams[key]
+
+    def size(self) -> int:
+        """Return the bytes that are held."""
+        return sum(gram.K.nbytes for gram in self._grams.values())
+
+
+@dataclass(eq=False)
+class ModelRun:
+    """One model in a run: its weights are hashed once, its Gram matrices are shared by all benchmarks.
+
+    Parameters
+    ----------
+    model : BrainModel
+        The model; it must not change while the run lasts.
+    """
+
+    model: BrainModel
+    grams: GramStore = field(default_factory=GramStore, repr=False)
+
+    def __post_init__(self) -> None:
+        self.model = self.model.pinned()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all that the model's responses depend on beside stimuli."""
+        return self.model.digest
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunContext:
+    """What one benchmark sees of a run and of a model: names are resolved, nothing is looked up again.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        What is scored.
+    run : Run
+        Data sets and stimuli.
+    model_run : ModelRun
+        The model.
+    """
+
+    benchmark: Benchmark
+    run: Run
+    model_run: ModelRun
+
+    @property
+    def settings(self) -> Settings:
+        """What the user chose."""
+        return self.run.settings
+
+    @property
+    def model(self) -> BrainModel:
+        """The model."""
+        return self.model_run.model
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The benchmark's data."""
+        return self.run.dataset(self.benchmark)
+
+    @property
+    def data_version(self) -> str:
+        """Version of the benchmark's data."""
+        return self.run.version(self.data)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Recording sessions of the data; one without a name where it has none."""
+        return self.run.sessions(self.data)
+
+    @cached_property
+    def rules(self) -> Any:
+        """The measure's rules under the protocol of the run.
+
+        Raises
+        ------
+        NotApplicableError
+            The measure is not defined under it.
+        """
+        rules = self.benchmark.measure.rules
+        if self.settings.protocol not in rules:
+            raise NotApplicableError(
+                f"protocol {self.settings.protocol!r} for {self.benchmark.identifier}, whose measure is not "
+                "defined under it",
+                allowed=", ".join(rules),
+                todo="choose --protocol from these, or another benchmark",
+            )
+        return rules[self.settings.protocol]
+
+    @property
+    def formula(self) -> str:
+        """Formula of the value: the user's, else the benchmark's, else the protocol's own."""
+        formula: str = self.settings.formula or self.benchmark.measure.formula or self.rules.formula
+        return formula
+
+    @property
+    def population(self) -> str:
+        """Name of the recorded sites: measures on the same sites draw them together."""
+        return f"{self.data.name} {self.benchmark.region}"
+
+    def stimuli(self, data: Dataset | None = None) -> StimulusSet:
+        """Return the stimuli in use, of one session or of all data, sorted by stimulus_id."""
+        return self.run.stimuli(data or self.data)
+
+    def is_partial(self, data: Dataset | None = None) -> bool:
+        """Whether a limit leaves some stimuli out."""
+        data = data or self.data
+        return len(self.run.stimuli(data)) < len(self.run.whole_stimuli(data))
+
+    # --- the model's side --------------------------------------------------------------------------
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Layers that may stand for the benchmark's region.
+
+        Raises
+        ------
+        NotApplicableError
+            The model has no layer for that region and the user named none.
+        InputError
+            Several layers under a protocol that takes one.
+        """
+        region = self.benchmark.region
+        layers = layers_of(self.model, region, self.settings)
+        if self.rules.one_layer and len(layers) > 1:
+            raise InputError(
+                f"model {self.model.name!r} has {len(layers)} layers for {region}: {', '.join(layers)}",
+                allowed=f"one layer per region under the protocol {self.settings.protocol}",
+                todo=f"choose one: --layers {region}={layers[0]}",
+            )
+        return layers
+
+    @property
+    def presentation(self) -> Presentation:
+        """How the images are shown to the model: as the benchmark asks, or as the model accepts."""
+        return self.benchmark.presentation.accepted_by(self.model.presentations)
+
+    @property
+    def clock(self) -> Timeline:
+        """The model's clock under the protocol of the run."""
+        return clock_of(self.model, self.settings.protocol)
+
+    def activations(self, stimuli: StimulusSet) -> Mapping[str, Assembly]:
+        """Return responses of each of `layers`, rows in the order of the stimuli.
+
+        Raises
+        ------
+        InputError
+            Activations of other stimuli.
+        """
+        found = self.model.activations(stimuli, self.layers, self.presentation)
+        name = f"activations of {self.model.name}"
+        return {
+            layer: align(found[layer], stimuli.ids, name=f"{name} {layer}") for layer in self.layers
+        }
+
+
+def contexts(benchmarks: Sequence[Benchmark], run: Run, model_run: ModelRun) -> list[RunContext]:
+    """Return the view of each benchmark on a run and a model."""
+    return [RunContext(benchmark=one, run=run, model_run=model_run) for one in benchmarks]

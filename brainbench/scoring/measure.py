@@ -1,0 +1,393 @@
+"""The contract between a measure and the scoring pipeline.
+
+A measure supplies what is its own: the brain's or the subject's side (`target`), and held-out results of a
+model (`evaluate`). Everything else that a score needs is done once, in `scoring.pipeline`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from brainbench.core.errors import InputError
+from brainbench.core.score import Selection
+from brainbench.core.settings import ProtocolName, Resample
+from brainbench.core.stimuli import StimulusSet
+from brainbench.scoring.context import RunContext
+from brainbench.stats.aggregate import weighted_mean
+from brainbench.stats.ceiling import ceiled
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+TargetT = TypeVar("TargetT")
+CandidatesT = TypeVar("CandidatesT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolRules:
+    """What a measure does differently under each protocol; a measure adds its own fields.
+
+    Parameters
+    ----------
+    formula : str
+        The protocol's own formula, one of `stats.ceiling.FORMULAS`.
+    one_layer : bool
+        A region has a single layer: nothing is selected.
+    """
+
+    formula: str
+    one_layer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Figure:
+    """Raw figures and ceilings of the parts that a value is the mean of, for one or many draws.
+
+    Parts are what the formula is applied to: time bins, sites, or a single one.
+
+    Parameters
+    ----------
+    raw : array, draw x part
+        Figures before any ceiling.
+    ceiling : array, draw x part, or None
+        Ceilings; None where there are none or none were asked for.
+    weights : array, draw x part, or None
+        How much each part counts, 0 for parts that are left out. None: all alike, and a part without a
+        value leaves its draw without one.
+    """
+
+    raw: FloatArray
+    ceiling: FloatArray | None = None
+    weights: FloatArray | None = None
+
+    @classmethod
+    def of_one_part(cls, raw: npt.ArrayLike, ceiling: npt.ArrayLike | None = None) -> Figure:
+        """Build a figure of a single part from one number for each draw, or from a number."""
+        columns = [
+            None if one is None else np.asarray(one, dtype=np.float64).reshape(-1, 1)
+            for one in (raw, ceiling)
+        ]
+        return cls(raw=np.asarray(columns[0]), ceiling=columns[1])
+
+    def value(self, formula: str) -> FloatArray:
+        """Return the value of each draw; NaN where a part that counts has none, or no part counts."""
+        c = np.nan if self.ceiling is None else self.ceiling
+        return weighted_mean(ceiled(self.raw, c, formula=formula), self.weights)
+
+    def mean_raw(self) -> float:
+        """Return the mean raw figure of the first draw over the parts that count, over all if none does."""
+        return self._mean(self.raw)
+
+    def mean_ceiling(self) -> float:
+        """Return the mean ceiling of the first draw, as `mean_raw`; NaN where there is none."""
+        return np.nan if self.ceiling is None else self._mean(self.ceiling)
+
+    def _mean(self, parts: FloatArray) -> float:
+        weights = None if self.weights is None or not self.weights[0].any() else self.weights[:1]
+        return float(weighted_mean(parts[:1], weights)[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageSet:
+    """Images that are drawn and shuffled together: those of one recording session.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Stimulus ids, in the order of the rows.
+    objects : array, image, or None
+        What each image shows; a null within objects needs it.
+    groups : array, image, or None
+        Images of one group, such as variants of one photograph, are drawn and exchanged together.
+    name : str
+        Seeds the shuffles, together with the seed of the run.
+    """
+
+    ids: Sequence[str]
+    objects: npt.NDArray[Any] | None = None
+    groups: npt.NDArray[Any] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """Units that are drawn again in the interval.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    ids : tuple of str, or None
+        Ids by which measures on the same units draw them together; None draws them by number.
+    population : str
+        Name of the population: two populations are drawn independently.
+    crossed : bool
+        A unit and an image share noise (a neuroid's response to an image), which is counted once.
+    """
+
+    n: int
+    ids: tuple[str, ...] | None = None
+    population: str = "units"
+    crossed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """What the interval of a measure treats as random, and how its method is described.
+
+    Parameters
+    ----------
+    units : Units or None
+        None: the measure has no units, images alone are drawn.
+    no_units : str
+        Why a user who asks for units gets no interval.
+    words : mapping of str to str
+        What is drawn, for each choice of `Settings.resample`.
+    remark : str
+        What is not computed again in each draw.
+    at_once : int
+        Draws that are computed together, which bounds the memory.
+    """
+
+    units: Units | None = None
+    no_units: str = "no interval: this measure has no units to draw again"
+    words: Mapping[Resample, str] = field(
+        default_factory=lambda: {"images": "images", "units": "units", "both": "images and units"}
+    )
+    remark: str = ""
+    at_once: int = 200
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """What a score says beside its figures.
+
+    Parameters
+    ----------
+    n_units : int
+        Units that count.
+    excluded : mapping of str to int
+        Reason -> units left out for it; reasons without any are dropped.
+    per_unit : DataArray or None
+        See `Score.per_unit`.
+    predictions : Dataset or None
+        See `Score.predictions`.
+    figures : mapping
+        Further figures of the measure by name.
+    details : mapping
+        Choices of the measure, for the record.
+    seeds : mapping of str to int
+        Every seed that was used, by its purpose.
+    notes : sequence of str
+        Remarks, for the record.
+    error : float or None
+        Standard error of the value over splits, where the protocol gives one.
+    """
+
+    n_units: int
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    per_unit: xr.DataArray | None = None
+    predictions: xr.Dataset | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    error: float | None = None
+
+
+class Evaluation(ABC):
+    """Held-out results of one model: everything that a score is computed from."""
+
+    @property
+    def resampling(self) -> Resampling:
+        """What the interval treats as random."""
+        return Resampling()
+
+    @property
+    def null_remark(self) -> str:
+        """What the permutation null shuffles, where that has to be said."""
+        return ""
+
+    @property
+    def by_definition(self) -> str | None:
+        """Why the value is 0 by definition, such as for a model without time; None for a measured value."""
+        return None
+
+    @property
+    @abstractmethod
+    def stimulus_sets(self) -> Sequence[StimulusSet]:
+        """Stimuli that were used, one set for each recording session."""
+
+    @property
+    @abstractmethod
+    def image_sets(self) -> Sequence[ImageSet]:
+        """Images that are drawn and shuffled; `figure` takes counts of them side by side."""
+
+    @property
+    def n_images(self) -> int:
+        """Images that the value speaks of."""
+        return sum(len(one) for one in self.stimulus_sets)
+
+    @property
+    @abstractmethod
+    def partial(self) -> bool:
+        """Whether a limit left some stimuli out."""
+
+    @property
+    @abstractmethod
+    def targets(self) -> Sequence[npt.NDArray[Any]]:
+        """What the model was compared with, to be hashed."""
+
+    @property
+    @abstractmethod
+    def selection(self) -> Selection:
+        """Layer and step that stood for the region, and every candidate."""
+
+    @abstractmethod
+    def over_images(self, counts: FloatArray | None) -> Any:
+        """Return results where images count so often, draw x image; None counts each once.
+
+        Whatever `figure_of` takes: it is computed once for several draws of the units.
+        """
+
+    @abstractmethod
+    def figure_of(self, results: Any, unit_counts: FloatArray | None) -> Figure:
+        """Return the figure of such results where units count so often, draw x unit; None counts each once.
+
+        Where one of the two has a single draw, it serves all draws of the other.
+        """
+
+    def figure(
+        self, image_counts: FloatArray | None = None, unit_counts: FloatArray | None = None
+    ) -> Figure:
+        """Return raw figure and ceiling: once, or for each row of counts.
+
+        Parameters
+        ----------
+        image_counts : array, draw x image, optional
+            Images of all `image_sets` side by side.
+        unit_counts : array, draw x unit, optional
+            Units of `resampling.units`.
+        """
+        return self.figure_of(self.over_images(image_counts), unit_counts)
+
+    @abstractmethod
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return the figure for shuffled images, one draw for each order.
+
+        Parameters
+        ----------
+        orders : sequence of array of int, draw x image
+            One for each of `image_sets`: row k takes the place of row `order[k]`.
+        """
+
+    @abstractmethod
+    def report(self, figure: Figure) -> Report:
+        """Return what the score says beside its figures; `figure` is that of all images and units."""
+
+    def missing_value(self, figure: Figure) -> str | None:
+        """Return why there is no value, where the measure knows better than the pipeline."""
+        return None
+
+    @property
+    def no_ceiling(self) -> str:
+        """Why there is no ceiling."""
+        return "there are no repeated trials"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(ABC, Generic[TargetT, CandidatesT]):
+    """A measure: a frozen dataclass of options.
+
+    Parameters
+    ----------
+    formula : str or None
+        How raw figure and ceiling make the value; None for the protocol's own.
+    """
+
+    formula: str | None = None
+
+    rules: ClassVar[Mapping[ProtocolName, ProtocolRules]]
+    """What differs between protocols; the measure is not defined under protocols that are absent."""
+
+    @property
+    def protocols(self) -> tuple[ProtocolName, ...]:
+        """Protocols under which the measure is defined."""
+        return tuple(self.rules)
+
+    def config(self) -> dict[str, Any]:
+        """Return name and options as plain values: part of the key that a stored score is found by.
+
+        Raises
+        ------
+        InputError
+            An option that is no plain value.
+        """
+        return {"measure": type(self).__name__, **plain_options(self)}
+
+    def stimulus_sets(self, context: RunContext) -> Sequence[StimulusSet]:
+        """Return the stimulus sets that activations will be asked for, one by one."""
+        return [context.stimuli()]
+
+    def check(self, context: RunContext) -> None:
+        """Raise NotApplicableError where the measure is not defined for this benchmark and formula."""
+
+    @abstractmethod
+    def target(self, context: RunContext) -> TargetT:
+        """Return the brain's or the subject's side."""
+
+    @abstractmethod
+    def candidates(self, context: RunContext, target: TargetT) -> CandidatesT:
+        """Return the model's side: layers and steps that may stand for the region."""
+
+    @abstractmethod
+    def evaluate(self, context: RunContext, target: TargetT, candidates: CandidatesT) -> Evaluation:
+        """Return held-out results of the model."""
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        """Whether perf/coverage.py has measured how often such an interval holds the truth."""
+        return False
+
+
+def plain_options(options: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass of options as plain values, nested ones too.
+
+    Raises
+    ------
+    InputError
+        No dataclass, or a field that is neither a plain value nor made of plain values.
+    """
+    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+        raise InputError(
+            f"{type(options).__name__}, whose options are not known",
+            allowed="a dataclass of options, or a measure with a method config()",
+            todo="make it a dataclass, or give it config() -> dict of plain values",
+        )
+    name = type(options).__name__
+    return {
+        one.name: _plain(getattr(options, one.name), f"{name}.{one.name}")
+        for one in dataclasses.fields(options)
+    }
+
+
+def _plain(value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain_options(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item, where) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InputError(
+        f"{where}, a {type(value).__name__}, in the options of a measure",
+        allowed="numbers, text, None, and dataclasses, mappings and sequences of these",
+        todo="give the measure a method config() that says in plain values what it computes",
+    )

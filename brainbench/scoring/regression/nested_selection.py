@@ -1,0 +1,143 @@
+"""Selection of a layer and step by cross-validation inside the training images of each split.
+
+Each candidate is scored by the measure itself: the same map with the same options, median over neuroids of
+the mean r over folds. Held-out rows are cut away before anything is computed, from features and responses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from brainbench.core import progress
+from brainbench.metrics.correlation import pearson
+from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
+from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
+from brainbench.stats.aggregate import aggregate
+from brainbench.stats.splits import Split, inner
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+_THREADS = 4
+"""Candidates that are scored at once; each takes some 100 MB."""
+_SITES = 24
+"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
+
+
+def select(
+    candidates: Sequence[LayerCandidate],
+    features: Sequence[Features],
+    Y: FloatArray,
+    splits: Sequence[Split],
+    linear_map: LinearMap,
+    *,
+    ids: npt.ArrayLike,
+    strata: npt.NDArray[Any] | None,
+    n_folds: int,
+    seed: int,
+    **labels: Any,
+) -> FoldSelection:
+    """Select a candidate for each split by cross-validation inside its training stimuli.
+
+    Parameters
+    ----------
+    candidates : sequence of LayerCandidate
+        Layers and steps.
+    features : sequence of array (stimulus x feature), Gram or function
+        One for each candidate, as `LinearMap.features_of` gives them. A Gram matrix is made once and
+        shared by all splits and inner folds, which take their rows from it.
+    Y : array, stimulus x neuroid
+        Responses.
+    splits : sequence of Split
+        Training and held-out rows; held-out rows are not looked at.
+    linear_map : LinearMap
+        The map that the score is made by.
+    ids : array of str, stimulus
+        Stimulus ids, which the inner folds depend on.
+    strata : array, stimulus, or None
+        Object shown in each stimulus: the inner folds are stratified by it.
+    n_folds, seed : int
+        Inner folds, and which assignment of training images to them.
+    **labels
+        See `FoldSelection.labels`.
+
+    Returns
+    -------
+    FoldSelection
+        A candidate that predicts no neuroid in any fold is never taken before one that does.
+
+    Raises
+    ------
+    InputError
+        Fewer training stimuli than the inner folds or the components need.
+    """
+    if len(candidates) == 1:
+        return FoldSelection.of_one(candidates[0], len(splits), **labels)
+    scores = np.full((len(splits), len(features)), np.nan)
+    names = np.asarray(ids)
+    label = f"choosing among {len(features)} layers and steps"
+    with (
+        progress.current().task(label, scores.size) as advance,
+        _workers(linear_map) as parallel_map,
+    ):
+        for k, split in enumerate(splits):
+            rows = split.train
+            folds = inner(
+                np.arange(len(rows)),
+                names[rows],
+                None if strata is None else strata[rows],
+                n_splits=n_folds,
+                seed=seed,
+            )
+            score = partial(_score, rows=rows, Y=Y[rows], folds=folds, linear_map=linear_map)
+            for j, inner_score in enumerate(parallel_map(score, features)):
+                scores[k, j] = inner_score
+                advance(1)
+    return FoldSelection.by_scores(candidates, scores, **labels)
+
+
+@contextlib.contextmanager
+def _workers(linear_map: LinearMap) -> Iterator[Callable[..., Iterator[float]]]:
+    """Map over candidates, one thread each: faster than several threads within each small product."""
+    # scikit-learn's iteration runs with its warnings off, which only one thread may do at a time.
+    threads = min(_THREADS, os.cpu_count() or 1) if linear_map.solver == "exact" else 1
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        yield pool.map
+
+
+def _score(
+    features: Features,
+    *,
+    rows: IntArray,
+    Y: FloatArray,
+    folds: Sequence[Split],
+    linear_map: LinearMap,
+) -> float:
+    """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
+    training_features = rows_of(features, rows)
+    size = _SITES if linear_map.metric == "pls" else Y.shape[1]
+    r = np.concatenate(
+        [
+            _correlations(training_features, Y[:, first : first + size], folds, linear_map)
+            for first in range(0, Y.shape[1], size)
+        ],
+        axis=1,
+    )
+    # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
+    return np.nan if np.isnan(r).all() else aggregate(r, protocol="paper").value
+
+
+def _correlations(
+    features: Features, Y: FloatArray, folds: Sequence[Split], linear_map: LinearMap
+) -> FloatArray:
+    """Return r of held-out predictions, fold x neuroid."""
+    predicted = linear_map.predict(features, Y, folds)
+    return np.stack([pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)])
