@@ -6,13 +6,15 @@ STAMP := $(VENV)/.installed
 MODEL ?= cornet_s
 BENCHMARK ?= all
 
-.PHONY: score test check tests results contact-sheet clean help
+.PHONY: score test test-slow check goldens results clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make score    score $(MODEL) on $(BENCHMARK): creates $(VENV), installs, runs"
-	@echo "make test     the same set-up, then checks and tests"
+	@echo "make test     the same set-up, then checks and all tests that are not slow"
+	@echo "make test-slow  the slow tests"
 	@echo "make check    ruff, mypy --strict, import-linter"
+	@echo "make goldens  renew the stored figures that tests/golden compares with"
 	@echo "make results  measure again and write docs/results.md (about an hour, idle machine)"
 	@echo "make clean    remove $(VENV) and build products"
 
@@ -24,7 +26,15 @@ $(STAMP): pyproject.toml constraints.txt
 score: $(STAMP)
 	$(BIN)/brainbench score --model $(MODEL) --benchmark $(BENCHMARK)
 
-test: check tests
+# One BLAS and torch thread for each worker: two workers with two threads each would wait for each other.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15
+
+test: check
+	$(PYTEST) -m "not slow"
+
+test-slow: $(STAMP)
+	$(PYTEST) -m slow
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -32,8 +42,8 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tests: $(STAMP)
-	$(BIN)/python -m pytest --durations=10
+goldens: $(STAMP)
+	$(BIN)/python tests/golden/renew.py
 
 results: $(STAMP)
 	$(BIN)/python perf/results.py

@@ -30,9 +30,15 @@ fake = brainbench_fake:data
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test makes, session-wide fixtures included, goes to the user's own folders."""
+    """Nothing that a test makes, session-wide fixtures included, goes to the user's own folders.
+
+    Workers of pytest-xdist share one cache, so that the simulated brain is made once.
+    """
+    shared_by_workers = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared_by_workers = shared_by_workers.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINBENCH_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        patch.setenv("BRAINBENCH_CACHE", str(shared_by_workers / "session-cache"))
         patch.setenv("BRAINBENCH_RESULTS", str(tmp_path_factory.mktemp("session-results")))
         patch.delenv("BRAINBENCH_CACHE_GB", raising=False)
         patch.setenv("BRAINBENCH_DATA", str(tmp_path_factory.mktemp("session-data")))

@@ -272,9 +272,7 @@ def _null(
 
 def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Record:
     asked, shown = context.benchmark.presentation, context.presentation
-    notes = [*context.model.notes, *_notes(context, evaluation), *report.notes]
-    if shown != asked:
-        notes.append(f"asked for: {asked.describe()}")
+    other_presentation = [] if shown == asked else [f"asked for: {asked.describe()}"]
     return record(
         seeds=dict(report.seeds),
         hashes={
@@ -290,7 +288,12 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         device=context.model.device,
         precision=context.model.precision,
         choices={"window_ms": list(context.benchmark.window), **report.details},
-        notes=notes,
+        notes=[
+            *context.model.notes,
+            *other_presentation,
+            *_notes(context, evaluation),
+            *report.notes,
+        ],
     )
 
 

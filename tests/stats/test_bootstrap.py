@@ -5,7 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from brainbench.core.errors import InputError
-from brainbench.stats.bootstrap import crossed, image_counts, interval, unit_draws
+from brainbench.stats.bootstrap import crossed, image_counts, interval, unit_counts
 
 IDS = st.lists(st.text("abc0", min_size=1, max_size=4), min_size=1, max_size=30, unique=True)
 
@@ -50,23 +50,20 @@ def test_images_that_two_sets_share_are_drawn_nearly_together():
 def test_seeds_differ():
     ids = ["a", "b", "c"]
     assert (image_counts(ids, seed=0) != image_counts(ids, seed=1)).any()
-    assert (unit_draws(9, seed=0) != unit_draws(9, seed=1)).any()
+    assert (unit_counts(9, seed=0) != unit_counts(9, seed=1)).any()
 
 
 def test_units_are_drawn_by_name():
-    one, other = (unit_draws(50, name=name) for name in ("V4", "IT"))
-    np.testing.assert_array_equal(one, unit_draws(50, name="V4"))
-    assert (one != other).any()
-    assert one.shape == (1000, 50)
-    assert set(one.ravel()) == set(range(50))
+    v4, it = (unit_counts(50, name=name) for name in ("V4", "IT"))
+    np.testing.assert_array_equal(v4, unit_counts(50, name="V4"))
+    assert (v4 != it).any()
+    assert v4.shape == (1000, 50)
+    assert (v4.sum(axis=1) == 50).all()
 
 
 def test_units_with_ids_are_drawn_together_whatever_is_left_out():
     ids = [f"site{k:02d}" for k in range(40)]
-    everyone, fewer = (
-        np.stack([np.bincount(row, minlength=40) for row in unit_draws(n, ids=ids[:n])])
-        for n in (40, 36)
-    )
+    everyone, fewer = (unit_counts(n, ids=ids[:n]) for n in (40, 36))
     assert (everyone.sum(axis=1) == 40).all()
     shared = [np.corrcoef(everyone[:, k], fewer[:, k])[0, 1] for k in range(36)]
     assert np.mean(shared) > 0.85
@@ -141,7 +138,7 @@ def test_units_are_there(n, ids):
     with pytest.raises(
         InputError, match=r"\d units to draw from, .*\n  allowed: .*\n  next: leave"
     ):
-        unit_draws(n, ids=ids)
+        unit_counts(n, ids=ids)
 
 
 def test_no_draw_has_a_value():
@@ -151,22 +148,14 @@ def test_no_draw_has_a_value():
         interval(np.full(3, np.nan), what="images", seed=0, value=1.0)
 
 
-def test_an_interval_says_whether_its_coverage_is_known():
-    made = interval(np.arange(101.0), what="images", seed=0)
-    known, unknown = ({"coverage_measured": one, "n_images": 40} for one in (True, False))
-    assert made.said(**known) == made.method
-    assert made.said(**unknown) == f"{made.method}; approximate"
-    assert made.said(**known, more="not refitted") == f"{made.method}, not refitted"
-
-
 def test_an_interval_of_few_images_is_approximate():
     made = interval(np.arange(101.0), what="images", seed=0)
-    assert made.said(coverage_measured=True, n_images=39) == f"{made.method}; approximate"
+    assert made.is_approximate(n_images=39)
+    assert not made.is_approximate(n_images=40)
 
 
 @pytest.mark.parametrize(("lost", "approximate"), [(5, False), (6, True)])
 def test_an_interval_of_some_draws_only_is_approximate(lost, approximate):
     draws = np.append(np.arange(100.0 - lost), np.full(lost, np.nan))
     made = interval(draws, what="images", seed=0)
-    said = made.said(coverage_measured=True, n_images=100)
-    assert said.endswith("approximate") == approximate
+    assert made.is_approximate(n_images=100) == approximate

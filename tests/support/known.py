@@ -7,9 +7,12 @@ import numpy as np
 
 from brainbench.core import assembly, stimuli
 from brainbench.core.benchmark import Benchmark
+from brainbench.core.model import check_model
 from brainbench.core.presentation import CONSTANT, Presentation
+from brainbench.core.settings import Settings
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.data.arrays import ArrayData
+from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.regression.predictivity import Predictivity
 
 PER_OBJECT = 10
@@ -83,3 +86,9 @@ def model_of(data, X, **more):
     return Known(
         responses={"IT": X[:, :, None]}, ids=data.pictures.ids, areas={"IT": ["IT"]}, **more
     )
+
+
+def context_of(declared, model, **chosen):
+    """Build the view of a benchmark on a run and a model, with settings."""
+    model_run = ModelRun(check_model(model, name=model.name))
+    return RunContext(benchmark=declared, run=Run(Settings(**chosen)), model_run=model_run)

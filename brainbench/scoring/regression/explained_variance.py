@@ -33,6 +33,7 @@ from brainbench.scoring.regression.linear_maps import MAPS, Features, LinearMap,
 from brainbench.scoring.regression.sessions import (
     SessionFit,
     SessionTarget,
+    check_distinct_sites,
     check_enough_images,
     fit_session,
 )
@@ -124,10 +125,13 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
         Raises
         ------
         InputError
-            No repeated trials in any session; no site with a signal, or none that reaches the floor.
+            No repeated trials in any session; no site with a signal, or none that reaches the floor; two
+            sessions that give the same neuroid_id.
         """
         sessions, _ = _repeated(context)
-        return [_session_target(context, session) for session in sessions]
+        targets = [_session_target(context, session) for session in sessions]
+        check_distinct_sites(targets)
+        return targets
 
     def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
         """Return layers and steps for each session."""

@@ -23,6 +23,7 @@ from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
     SessionTarget,
+    check_distinct_sites,
     check_enough_images,
     fit_session,
 )
@@ -147,9 +148,11 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         ------
         InputError
             Recordings that do not match the stimuli; no site that varies; fewer images than the map has
-            components or the splits have folds.
+            components or the splits have folds; two sessions that give the same neuroid_id.
         """
-        return [self._session_target(context, session) for session in context.sessions]
+        targets = [self._session_target(context, session) for session in context.sessions]
+        check_distinct_sites(targets)
+        return targets
 
     def _session_target(self, context: RunContext, session: Session) -> SessionTarget:
         recordings = windowed_recordings(context, session.data)

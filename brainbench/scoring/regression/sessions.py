@@ -253,6 +253,12 @@ def _training(n: int, *, n_splits: int, n_inner: int, selecting: bool) -> int:
     return left - -(-left // n_inner) if selecting else left
 
 
+def check_distinct_sites(targets: Sequence[SessionTarget]) -> None:
+    """Raise InputError where two sessions give the same neuroid_id."""
+    ids = np.concatenate([target.recordings.neuroid_ids for target in targets])
+    check_unique(ids, key="neuroid_id", name="all sessions together")
+
+
 def cut_by_session(
     array: npt.NDArray[Any], targets: Sequence[SessionTarget]
 ) -> list[npt.NDArray[Any]]:
@@ -294,11 +300,6 @@ def site_table(
     -------
     DataArray
         With the coordinates that all sessions have, and `session` where sessions have names.
-
-    Raises
-    ------
-    InputError
-        Two sessions that give the same neuroid_id.
     """
     everywhere = [
         _everywhere(target, part)
@@ -318,7 +319,6 @@ def site_table(
     if any(target.name for target in targets):
         coords["session"] = [np.full(len(target.sites), target.name) for target in targets]
     table = {key: ("neuroid", np.concatenate(parts)) for key, parts in coords.items()}
-    check_unique(table["neuroid_id"][1], key="neuroid_id", name="all sessions together")
     return xr.DataArray(
         np.concatenate(everywhere), dims=("neuroid",), coords=table, attrs={"units": units}
     )

@@ -1,7 +1,7 @@
 """The choice of a layer and step inside the training images."""
 
 import contextlib
-import doctest
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,13 +13,33 @@ from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.settings import Settings
 from brainbench.metrics.gram import gram
-from brainbench.scoring import layer_selection as layers_module
-from brainbench.scoring.layer_selection import Inner, choose
+from brainbench.scoring.pipeline import score as score_model
+from brainbench.scoring.regression.linear_maps import LinearMap
+from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.splits import Split, paper
 
 N, P, SITES = 80, 8, 5
 IDS = [f"image{k:03d}" for k in range(N)]
-HOW = Inner(n_components=3)
+PLS = LinearMap(n_components=3)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A candidate that has nothing but a name."""
+
+    layer: str
+    step: None = None
+
+    @property
+    def label(self):
+        return {"layer": self.layer}
+
+
+def choose(features, Y, splits, linear_map=PLS):
+    candidates = [Named(f"layer{k}") for k in range(len(features))]
+    return select(
+        candidates, features, Y, splits, linear_map, ids=IDS, strata=None, n_folds=5, seed=0
+    )
 
 
 @pytest.fixture
@@ -33,14 +53,14 @@ def material():
 
 def test_the_layer_that_drives_the_responses_is_chosen_in_every_split(material):
     layers, Y, splits = material
-    choice = choose([gram(X) for X in layers], Y, splits, ids=IDS, how=HOW)
+    choice = choose([gram(X) for X in layers], Y, splits)
     assert choice.best.tolist() == [1] * 5
     assert (choice.scores[:, 1] > choice.scores[:, [0, 2]].max(axis=1) + 0.3).all()
 
 
 def test_scores_are_those_of_a_slow_program_of_scikit_learn(material):
     layers, Y, splits = material
-    choice = choose([gram(X) for X in layers], Y, splits, ids=IDS, how=HOW)
+    choice = choose([gram(X) for X in layers], Y, splits)
     for k, split in enumerate(splits):
         for j, X in enumerate(layers):
             r = []
@@ -56,7 +76,7 @@ def test_scores_are_those_of_a_slow_program_of_scikit_learn(material):
 
 def test_no_held_out_image_takes_part_neither_its_features_nor_its_responses(material):
     layers, Y, splits = material
-    kept = choose([gram(X) for X in layers], Y, splits, ids=IDS, how=HOW)
+    kept = choose([gram(X) for X in layers], Y, splits)
     rng = np.random.default_rng(1)
     for k, split in enumerate(splits):
         others = [X.copy() for X in layers]
@@ -64,11 +84,11 @@ def test_no_held_out_image_takes_part_neither_its_features_nor_its_responses(mat
             X[split.test] = 50.0 * rng.standard_normal((len(split.test), P))
         changed = Y.copy()
         changed[split.test] = others[0][split.test, :SITES]
-        again = choose([gram(X) for X in others], changed, [split], ids=IDS, how=HOW)
+        again = choose([gram(X) for X in others], changed, [split])
         np.testing.assert_allclose(again.scores[0], kept.scores[k], atol=1e-9)
         # The same change of training images does change the scores: the test could fail.
         swapped = Split(np.setdiff1d(np.arange(N), splits[k - 1].test), splits[k - 1].test)
-        seen = choose([gram(X) for X in others], changed, [swapped], ids=IDS, how=HOW)
+        seen = choose([gram(X) for X in others], changed, [swapped])
         assert np.abs(seen.scores[0] - kept.scores[k - 1]).max() > 0.01
 
 
@@ -77,15 +97,15 @@ def test_held_out_responses_are_never_read(material):
     unread = Y.copy()
     unread[splits[0].test] = np.nan
     features = [gram(X) for X in layers]
-    kept = choose(features, Y, splits[:1], ids=IDS, how=HOW)
-    again = choose(features, unread, splits[:1], ids=IDS, how=HOW)
+    kept = choose(features, Y, splits[:1])
+    again = choose(features, unread, splits[:1])
     np.testing.assert_array_equal(again.scores, kept.scores)
 
 
 def test_features_and_their_gram_matrix_give_the_same_scores(material):
     layers, Y, splits = material
-    dual = choose([gram(X) for X in layers], Y, splits, ids=IDS, how=HOW)
-    primal = choose(layers, Y, splits, ids=IDS, how=HOW)
+    dual = choose([gram(X) for X in layers], Y, splits)
+    primal = choose(layers, Y, splits)
     np.testing.assert_allclose(primal.scores, dual.scores, atol=1e-9)
 
 
@@ -93,14 +113,14 @@ def test_more_sites_than_are_fitted_at_once_and_the_other_solver_give_the_same(m
     layers, Y, splits = material
     rng = np.random.default_rng(5)
     many = np.hstack([Y, rng.standard_normal((N, 50))])
-    exact = choose(layers, many, splits[:2], ids=IDS, how=HOW)
-    nipals = choose(layers, many, splits[:2], ids=IDS, how=Inner(n_components=3, solver="nipals"))
+    exact = choose(layers, many, splits[:2])
+    nipals = choose(layers, many, splits[:2], LinearMap(n_components=3, solver="nipals"))
     np.testing.assert_allclose(nipals.scores, exact.scores, atol=1e-6)
 
 
 def test_one_candidate_is_taken_without_a_score(material):
     layers, Y, splits = material
-    choice = choose(layers[:1], Y, splits, ids=IDS, how=HOW)
+    choice = choose(layers[:1], Y, splits)
     assert choice.best.tolist() == [0] * 5
     assert np.isnan(choice.scores).all()
 
@@ -108,7 +128,7 @@ def test_one_candidate_is_taken_without_a_score(material):
 def test_a_candidate_without_any_prediction_is_never_taken(material):
     layers, Y, splits = material
     still = np.zeros((N, P))
-    choice = choose([still, layers[0]], Y, splits, ids=IDS, how=HOW)
+    choice = choose([still, layers[0]], Y, splits)
     assert np.isnan(choice.scores[:, 0]).all()
     assert choice.best.tolist() == [1] * 5
 
@@ -117,7 +137,7 @@ def test_too_few_training_images_for_the_inner_folds_name_both(material):
     layers, Y, _ = material
     few = [Split(np.arange(4), np.arange(4, N))]
     with pytest.raises(InputError, match="too few stimuli for 5 folds"):
-        choose(layers, Y, few, ids=IDS, how=HOW)
+        choose(layers, Y, few)
 
 
 def test_progress_counts_every_candidate_of_every_split(material):
@@ -131,7 +151,7 @@ def test_progress_counts_every_candidate_of_every_split(material):
             yield seen.append
 
     with progress.use(Told()):
-        choose(layers, Y, splits, ids=IDS, how=HOW)
+        choose(layers, Y, splits)
     assert seen == [("choosing among 3 layers and steps", 15), *[1] * 15]
 
 
@@ -151,16 +171,16 @@ def offering(material):
 
 def test_a_score_keeps_the_whole_curve_and_the_layer_taken(offering):
     data, model = offering
-    score = benchmark(data).score(model)
-    curve = score.record.curve
+    score = score_model(benchmark(data), model)
+    curve = score.selection.curve
     assert [one["layer"] for one in curve] == ["layer0", "layer1", "layer2"]
     assert [one["chosen_in_folds"] for one in curve] == [0, 10, 0]
     assert all(np.isfinite([one["inner_mean"], one["inner_sd"]]).all() for one in curve)
     assert all(one["inner_sd"] > 0 for one in curve)
-    assert score.record.layer == "layer1"
-    alone = benchmark(data).score(model, Settings(layers={"IT": "layer1"}))
+    assert score.selection.layer == "layer1"
+    alone = score_model(benchmark(data), model, Settings(layers={"IT": "layer1"}))
     assert score.value == pytest.approx(alone.value, abs=1e-12)
-    assert alone.record.curve[0]["inner_mean"] is None
+    assert alone.selection.curve[0]["inner_mean"] is None
 
 
 def test_choosing_among_layers_of_noise_does_not_raise_the_score():
@@ -173,16 +193,11 @@ def test_choosing_among_layers_of_noise_does_not_raise_the_score():
         ids=data.pictures.ids,
         areas={"IT": names},
     )
-    assert abs(benchmark(data).score(model).value) < 0.08
+    assert abs(score_model(benchmark(data), model).value) < 0.08
 
 
 def test_a_committed_area_is_used_as_it_is(offering):
     data, model = offering
     committed = Known(**{**vars(model), "areas": {"IT": ["layer0"]}})
-    score = benchmark(data).score(committed)
-    assert (score.record.layer, len(score.record.curve)) == ("layer0", 1)
-
-
-def test_the_example_of_the_documentation_runs():
-    result = doctest.testmod(layers_module)
-    assert (result.failed, result.attempted > 0) == (0, True)
+    score = score_model(benchmark(data), committed)
+    assert (score.selection.layer, len(score.selection.curve)) == ("layer0", 1)
