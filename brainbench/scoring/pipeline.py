@@ -7,7 +7,7 @@ all that follows from it, is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import Score, Status
-from brainbench.core.settings import Settings
+from brainbench.core.settings import Resample, Settings
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
@@ -65,7 +65,7 @@ def score_context(context: RunContext) -> Score:
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure, formula)
     bootstrap = null = None
     if reason is None:
-        bootstrap = _interval(evaluation, settings, formula, value)
+        bootstrap = value_interval(evaluation, settings, formula, value)
         null = _null(evaluation, settings, formula, value)
     report = evaluation.report(figure)
     excluded = {why: count for why, count in report.excluded.items() if count}
@@ -169,54 +169,72 @@ def _missing_value(evaluation: Evaluation, figure: Figure, formula: str) -> str:
 # --- interval --------------------------------------------------------------------------------------
 
 
-def _interval(
-    evaluation: Evaluation, settings: Settings, formula: str, value: float
+def value_interval(
+    evaluation: Evaluation,
+    settings: Settings,
+    formula: str,
+    value: float,
+    *,
+    n_draws: int = N_DRAWS,
 ) -> Interval | None:
-    """Return the 95 % interval of a value; None where the user asks for units and there are none."""
+    """Return the 95 % interval of a value; None where the user asks for units and there are none.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Held-out results.
+    settings : Settings
+        Seed, and what is random.
+    formula : str
+        Formula of the value.
+    value : float
+        The value, which the draws are centered on.
+    n_draws : int
+        Bootstrap draws.
+
+    Raises
+    ------
+    InputError
+        No draw has a value.
+    """
     if evaluation.by_definition:
         method = f"{evaluation.by_definition}: 0 by definition, in every draw"
-        return Interval(0.0, 0.0, 0.95, method, 0, np.zeros(N_DRAWS))
+        return Interval(0.0, 0.0, 0.95, method, 0, np.zeros(n_draws))
     resampling = evaluation.resampling
     if resampling.units is None and settings.resample == "units":
         return None
-    draws = _draws(evaluation, settings, formula)
     resample = settings.resample if resampling.units is not None else "images"
+    draws = _draws(evaluation, resample, formula, n_draws=n_draws, seed=settings.seed)
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
     return interval(draws, what=what, seed=settings.seed, value=value)
 
 
-def _draws(evaluation: Evaluation, settings: Settings, formula: str) -> FloatArray:
+def _draws(
+    evaluation: Evaluation, resample: Resample, formula: str, *, n_draws: int, seed: int
+) -> FloatArray:
     """Return bootstrap draws of the value, with images, units or both drawn again."""
-    units = evaluation.resampling.units
-    resample = settings.resample if units is not None else "images"
+    units, size = evaluation.resampling.units, evaluation.resampling.at_once
+    blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
     images = drawn_units = None
     if resample != "units":
-        images = drawn_images(evaluation, n_draws=N_DRAWS, seed=settings.seed)
+        images = drawn_images(evaluation, n_draws=n_draws, seed=seed)
     if units is not None and resample != "images":
         drawn_units = unit_counts(
-            units.n, n_draws=N_DRAWS, seed=settings.seed, name=units.population, ids=units.ids
+            units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
         )
-    if drawn_units is None or images is None:
-        return np.concatenate(
-            [
-                evaluation.figure(
-                    None if images is None else images[block],
-                    None if drawn_units is None else drawn_units[block],
-                ).value(formula)
-                for block in _blocks(evaluation.resampling.at_once)
-            ]
-        )
-    together, over_images = [], []
-    for block in _blocks(evaluation.resampling.at_once):
-        results = evaluation.over_images(images[block])
-        together.append(evaluation.figure_of(results, drawn_units[block]).value(formula))
-        if units is not None and units.crossed:
+    over_both, over_images, over_units = [], [], []
+    for block in blocks:
+        results = evaluation.over_images(None if images is None else images[block])
+        counts = None if drawn_units is None else drawn_units[block]
+        over_both.append(evaluation.figure_of(results, counts).value(formula))
+        if resample == "both" and units is not None and units.crossed:
             over_images.append(evaluation.figure_of(results, None).value(formula))
-    both = np.concatenate(together)
-    if units is None or not units.crossed:
-        return both
-    over_units = evaluation.figure(None, drawn_units).value(formula)
-    return crossed(both, images=np.concatenate(over_images), units=over_units)
+            over_units.append(evaluation.figure(None, counts).value(formula))
+    draws = np.concatenate(over_both)
+    if not over_images:
+        return draws
+    images_alone, units_alone = np.concatenate(over_images), np.concatenate(over_units)
+    return crossed(draws, images=images_alone, units=units_alone)
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:
@@ -233,11 +251,6 @@ def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArr
         counts = image_counts(names.tolist(), n_draws=n_draws, seed=seed)
         columns.append(counts[:, group.ravel()])
     return np.concatenate(columns, axis=1)
-
-
-def _blocks(size: int) -> Iterator[slice]:
-    for start in range(0, N_DRAWS, size):
-        yield slice(start, start + size)
 
 
 # --- permutation null ------------------------------------------------------------------------------

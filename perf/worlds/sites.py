@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from brainbench.core import stimuli
-from brainbench.core.settings import Settings
-from brainbench.metrics.correlation import pearson
-from brainbench.metrics.explained_variance.signal_power import signal_power
-from brainbench.metrics.linear import pls, ridge
-from brainbench.scoring.recordings import Target
-from brainbench.scoring.regression import normalized_correlation as normalized
-from brainbench.scoring.regression.held_out import Fitted, Session
-from brainbench.stats.aggregate import AGGREGATES
+from brainbench.core.settings import ProtocolName
+from brainbench.metrics.gram import gram
+from brainbench.scoring.layer_selection import FoldSelection
+from brainbench.scoring.recordings import Recordings
+from brainbench.scoring.regression.explained_variance_evaluation import (
+    ExplainedVarianceEvaluation,
+    Variant,
+)
+from brainbench.scoring.regression.linear_maps import LinearMap, MapName
+from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
+from brainbench.scoring.regression.sessions import SessionFit, SessionTarget
 from brainbench.stats.bootstrap import Interval
-from brainbench.stats.ceiling import ceiled, split_half
 from brainbench.stats.composite import combine
-from brainbench.stats.held_out_bootstrap import HeldOut, bootstrap_sessions
-from brainbench.stats.splits import SPLITS
-from worlds.world import ALL, IDS, N_DRAWS, N_IMAGES, OBJECTS, FloatArray, World, fixed
+from brainbench.stats.splits import Split, paper
+from worlds.world import ALL, IDS, N_IMAGES, OBJECTS, FloatArray, World, fixed
 
 N_UNITS, N_TRIALS = 16, 8
 PICTURES = stimuli.from_arrays(
@@ -36,6 +37,19 @@ NEUROIDS = xr.DataArray(
     dims=("neuroid",),
     coords={"neuroid_id": ("neuroid", [f"site{k}" for k in range(N_UNITS)])},
 )
+
+
+@dataclass(frozen=True)
+class OneLayer:
+    """The only candidate of a world."""
+
+    layer: str = "layer"
+    step: None = None
+
+    @property
+    def label(self) -> dict[str, str]:
+        """Its name."""
+        return {"layer": self.layer}
 
 
 @dataclass(frozen=True)
@@ -68,52 +82,64 @@ def recorded(rng: np.random.Generator, random: str, *, noisier: float = 1.0) -> 
     return Recorded(shown[0], trials)
 
 
-def predictivity(protocol: str, metric: str, formula: str, *, noisier: float = 1.0) -> World:
-    """Predictivity as `procedures.predictivity` scores it."""
-    folds = SPLITS[protocol](IDS, OBJECTS)
-    total = AGGREGATES[protocol]
+def session(sample: Recorded) -> SessionTarget:
+    """Recordings of a sample, as one session."""
+    values = sample.trials.mean(axis=0)
+    recordings = Recordings(
+        stimuli=PICTURES,
+        values=values,
+        trials=sample.trials,
+        strata=None,
+        neuroids=NEUROIDS.isel(neuroid=slice(values.shape[1])),
+        partial=False,
+    )
+    every_site = np.full(values.shape[1], True)
+    return SessionTarget(
+        name="", label="world", recordings=recordings, sites=every_site, responses=values
+    )
 
-    def held_out(sample: Recorded) -> HeldOut:
-        Y = sample.trials.mean(axis=0)
-        if metric == "ridge-cv":
-            options = {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
-            predicted = ridge.cross_predict(sample.features, Y, folds, **options)
-        else:
-            kind: Any = "pls1" if protocol == "paper" else "pls2"
-            predicted = pls.cross_predict(sample.features, Y, folds, n_components=5, kind=kind)
-        return HeldOut(
-            predictions=predicted,
-            targets=[Y[fold.test] for fold in folds],
-            rows=[fold.test for fold in folds],
-            ids=IDS,
-            trials=sample.trials,
-        )
 
-    def score(sample: Recorded) -> float:
-        held = held_out(sample)
-        pairs = zip(held.predictions, held.targets, strict=True)
-        raw = total(np.stack([pearson(x, y) for x, y in pairs]))
-        if formula == "raw":
-            return float(raw)
-        c = split_half(sample.trials, correlate=pearson).value
-        return float(ceiled(raw, c, formula=formula))
+def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionFit:
+    """A map fitted to the features of a sample; there is one layer, so nothing is selected."""
+    target, features = session(sample), gram(sample.features)
+    return SessionFit(
+        target=target,
+        folds=folds,
+        selection=FoldSelection.of_one(OneLayer(), len(folds)),
+        site_map=linear_map,
+        features=[features],
+        predicted=linear_map.predict(features, target.responses, folds),
+    )
 
-    def of(sample: Recorded, random: Any) -> Interval:
-        return bootstrap_sessions(
-            [held_out(sample)],
-            aggregate=total,
+
+def predictivity(
+    protocol: ProtocolName, metric: MapName, formula: str, *, noisier: float = 1.0
+) -> World:
+    """Predictivity as `scoring.regression.predictivity` scores it."""
+    rules = Predictivity.rules[protocol]
+    folds = rules.split(IDS, OBJECTS)
+    linear_map = LinearMap(metric=metric, n_components=5, joint=rules.joint)
+
+    def evaluate(sample: Recorded) -> PredictivityEvaluation:
+        return PredictivityEvaluation(
+            fits=[fit(sample, linear_map, folds)],
+            aggregate=rules.aggregate,
+            reports_error=False,
             formula=formula,
-            resample=random,
-            n_draws=N_DRAWS,
+            floor=None,
+            population="sites",
+            n_pca=None,
+            details={},
+            seeds={},
         )
 
     what = "predictivity" if noisier == 1 else "predictivity of noisy sites"
-    return World(
+    return World.of(
         name=f"{what}, {protocol}, {metric}, {formula}",
         random=ALL,
         draw=partial(recorded, noisier=noisier),
-        score=score,
-        interval=of,
+        evaluate=evaluate,
+        formula=formula,
     )
 
 
@@ -143,58 +169,22 @@ def composite() -> World:
     )
 
 
-def explained_variance(variant: Any, formula: str) -> World:
-    """CC_norm^2 as `procedures.explained` scores it: ridge regression, five folds."""
-    folds = SPLITS["paper"](IDS, OBJECTS, n_splits=5)
-    everyone = np.full(N_UNITS, True)
+def explained_variance(variant: Variant, formula: str) -> World:
+    """CC_norm^2 as `scoring.regression.explained_variance` scores it: ridge regression, five folds."""
+    folds = paper(IDS, OBJECTS, n_splits=5)
 
-    def part(sample: Recorded) -> normalized.Part:
-        Y = sample.trials.mean(axis=0)
-        brain = Target(
-            stimuli=PICTURES,
-            values=Y,
-            trials=sample.trials,
-            strata=None,
-            neuroids=NEUROIDS,
-            partial=False,
-        )
-        options = {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
-        fitted = Fitted(
-            folds=folds,
-            predicted=ridge.cross_predict(sample.features, Y, folds, **options),
-            observed=[Y[fold.test] for fold in folds],
-            chosen=[],
-            curve=[],
-            n_features=20,
-            again=lambda _: [],
-            joint=False,
-        )
-        return normalized.Part(
-            session=Session(name="", brain=brain, varying=everyone, fitted=fitted),
-            trials=sample.trials,
-            power=signal_power(sample.trials),
-            reasons=np.full(N_UNITS, "", dtype=str),
-        )
-
-    def value_of(one: normalized.Part) -> float:
-        return float(np.nanmean(normalized.Figures.of([one], variant).per_site(formula)))
-
-    def of(sample: Recorded, random: Any) -> Interval:
-        one = part(sample)
-        return normalized.value_interval(
-            [one],
-            variant,
+    def evaluate(sample: Recorded) -> ExplainedVarianceEvaluation:
+        return ExplainedVarianceEvaluation(
+            fits=[fit(sample, LinearMap(metric="ridge-cv"), folds)],
+            variant=variant,
             formula=formula,
-            settings=Settings(resample=random),
-            value=value_of(one),
+            excluded_sites={},
             population="sites",
+            details={},
+            seeds={},
         )
 
     measure = {"r2/c": "CC_norm^2", "r/sqrt(c)": "CC_norm"}[formula]
-    return World(
-        name=f"{measure}, {variant}",
-        random=ALL,
-        draw=recorded,
-        score=lambda sample: value_of(part(sample)),
-        interval=of,
+    return World.of(
+        name=f"{measure}, {variant}", random=ALL, draw=recorded, evaluate=evaluate, formula=formula
     )

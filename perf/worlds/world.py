@@ -1,4 +1,4 @@
-"""What a world is: it draws a sample, makes its score, and the interval that a Score would carry.
+"""A world draws a sample, and gives its score and the interval that a Score would carry.
 
 What is not random is drawn once, from a seed of its own, and stays.
 """
@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.core.settings import Settings
+from brainbench.scoring.measure import Evaluation
+from brainbench.scoring.pipeline import value_interval
 from brainbench.stats.bootstrap import Interval
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,6 +50,40 @@ class World:
     draw: Callable[[np.random.Generator, str], Sample]
     score: Callable[[Sample], float]
     interval: Callable[[Sample, str], Interval]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        name: str,
+        random: tuple[str, ...],
+        draw: Callable[[np.random.Generator, str], Sample],
+        evaluate: Callable[[Sample], Evaluation],
+        formula: str,
+    ) -> World:
+        """Make the world of a measure, from the evaluation of a sample, as the pipeline scores it."""
+        return cls(
+            name=name,
+            random=random,
+            draw=draw,
+            score=partial(_value, evaluate, formula),
+            interval=partial(_interval, evaluate, formula),
+        )
+
+
+def _value(evaluate: Callable[[Sample], Evaluation], formula: str, sample: Sample) -> float:
+    return float(evaluate(sample).figure().value(formula)[0])
+
+
+def _interval(
+    evaluate: Callable[[Sample], Evaluation], formula: str, sample: Sample, random: Any
+) -> Interval:
+    evaluation = evaluate(sample)
+    value = float(evaluation.figure().value(formula)[0])
+    settings = Settings(resample=random)
+    interval = value_interval(evaluation, settings, formula, value, n_draws=N_DRAWS)
+    assert interval is not None
+    return interval
 
 
 def fixed() -> np.random.Generator:
