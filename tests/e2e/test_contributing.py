@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md promises: a model in 12 lines, a benchmark in 25 lines. Both are run."""
+"""The documented examples run: a model in 12 lines, a benchmark in 25, a measure in about 60."""
 
 import json
 import os
@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 MODEL, BENCHMARK, USE = BLOCKS
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+(MEASURE,) = re.findall(r"```python\n(.*?)```", ARCHITECTURE, re.DOTALL)
 
 
 def code_lines(block):
@@ -40,6 +42,7 @@ def folder(tmp_path):
     (tmp_path / "my_model.py").write_text(MODEL)
     (tmp_path / "my_study.py").write_text(BENCHMARK)
     (tmp_path / "use.py").write_text(USE)
+    (tmp_path / "mean_response.py").write_text(MEASURE)
     return tmp_path
 
 
@@ -65,3 +68,20 @@ def test_the_model_runs_on_the_benchmark(folder):
         "print(json.dumps([score.model, score.weights, score.reason, score.n_stimuli]))\n"
     )
     assert json.loads(run(folder, "-c", program)) == ["tiny", "untrained-0", None, 60]
+
+
+def test_a_measure_takes_about_60_lines(folder):
+    assert len([line for line in MEASURE.splitlines() if line.strip()]) <= 64
+    program = (
+        "import dataclasses, json, brainbench\n"
+        "from mean_response import MeanResponse\n"
+        "from my_study import MyStudy_IT\n"
+        "declared = dataclasses.replace(MyStudy_IT, measure=MeanResponse())\n"
+        "options = {'formula': 'r/sqrt(c)', 'null': 'images', 'null_draws': 9, 'limit': 50}\n"
+        "score = brainbench.score('pixels', declared, **options)\n"
+        "print(json.dumps([score.status, score.reason, score.n_stimuli, score.raw]))\n"
+    )
+    status, reason, n_stimuli, raw = json.loads(run(folder, "-c", program))
+    assert (status in ("scored", "failed"), n_stimuli) == (True, 50)
+    assert (status == "failed") == (reason is not None)
+    assert -1 < raw < 1
