@@ -1,0 +1,48 @@
+"""No figure of any measure moves unseen: scores of stored arrays against stored figures.
+
+`make goldens` renews the figures after a change that is meant to move them.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
+STORED = json.loads((FOLDER / "goldens.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def current():
+    from cases import Goldens
+
+    with np.load(FOLDER / "arrays.npz") as stored:
+        return dict(Goldens({key: stored[key] for key in stored.files}).scores())
+
+
+def test_every_measure_and_protocol_is_stored(current):
+    assert set(current) == set(STORED)
+    assert len(STORED) >= 30
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_figures_are_those_that_are_stored(current, name):
+    from cases import TOLERANCES
+
+    expected, given = STORED[name], current[name]
+    tolerance = TOLERANCES.get(name.partition(",")[0], 1e-9)
+    assert set(given) == set(expected)
+    for key in ("value", "raw", "ceiling", "error", "ci"):
+        assert given[key] == pytest.approx(expected[key], rel=tolerance, abs=tolerance), key
+    for key in ("formula", "status", "n_units", "n_excluded", "excluded", "layer", "step", "chosen"):
+        assert given[key] == expected[key], key
+    assert given["null"] == (
+        None if expected["null"] is None else pytest.approx(expected["null"], rel=tolerance, abs=tolerance)
+    )
+    per_unit, stored = (
+        np.array([np.nan if x is None else x for x in one["per_unit"]]) for one in (given, expected)
+    )
+    np.testing.assert_allclose(per_unit, stored, rtol=tolerance, atol=tolerance)
