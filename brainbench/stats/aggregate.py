@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.reductions import nan_mean, nan_median
 
 __all__ = [
     "AGGREGATES",
@@ -23,8 +24,6 @@ __all__ = [
     "error_over_splits",
     "mean_then_median",
     "median_then_mean",
-    "nan_mean",
-    "nan_median",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -133,20 +132,3 @@ AGGREGATES: Mapping[str, Callable[[FloatArray], FloatArray]] = MappingProxyType(
     {"paper": mean_then_median, "brainscore": median_then_mean}
 )
 """Aggregates by name of the protocol; each takes (...,) split x neuroid."""
-
-
-def nan_mean(x: FloatArray, *, axis: int) -> FloatArray:
-    """Mean over one axis, NaN skipped; NaN, without a warning, where nothing is left."""
-    there = ~np.isnan(x)
-    count = there.sum(axis=axis)
-    total = np.where(there, x, 0.0).sum(axis=axis)
-    return cast(FloatArray, total / np.where(count > 0, count, np.nan))
-
-
-def nan_median(x: FloatArray) -> FloatArray:
-    """Median over the last axis, NaN skipped; NaN, without a warning, where nothing is left."""
-    ordered = np.sort(x, axis=-1)  # NaN last
-    count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=-1)
-    high = np.take_along_axis(ordered, np.minimum(count // 2, x.shape[-1] - 1), axis=-1)
-    return ((low + high) / 2)[..., 0]

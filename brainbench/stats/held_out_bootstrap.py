@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, taken, unit_draws
 from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
-from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 __all__ = ["HeldOut", "Interval", "bootstrap", "bootstrap_sessions"]
 
@@ -188,7 +188,7 @@ class _Part:
 
     def reliability(self, counts: FloatArray) -> FloatArray:
         """Split-half reliability, draw x split of the trials x neuroid."""
-        r = [weighted_pearson(counts, weighted_sums(one, other)) for one, other in self.halves]
+        r = [weighted_pearson(counts, weighted_moments(one, other)) for one, other in self.halves]
         return spearman_brown(np.stack(r, axis=1))
 
 
@@ -212,7 +212,8 @@ class _Data:
             _Part(
                 rows=one.rows,
                 sums=[
-                    weighted_sums(x, y) for x, y in zip(one.predictions, one.targets, strict=True)
+                    weighted_moments(x, y)
+                    for x, y in zip(one.predictions, one.targets, strict=True)
                 ],
                 halves=[] if formula == "raw" else _halves(one),
             )

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.correlations import best_layer, over_images, over_time
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd

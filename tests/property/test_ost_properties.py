@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
 from brainbench.metrics.classification.softmax import minimize, probabilities
-from brainbench.metrics.ranks import midranks, rank_correlation
+from brainbench.metrics.correlation import midranks, rank_correlation
 from brainbench.metrics.solution_times.decoder import Decoder, decode
 from brainbench.metrics.solution_times.solution_times import agreement, sensitivity, solution_times
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.metrics.correlation import pearson
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import pearson, spearman
 from brainbench.stats.ceiling import (
     FORMULAS,
     ceiled,

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.bootstrap import image_counts, unit_draws
 from brainbench.stats.ceiling import ceiled, split_half
 from brainbench.stats.held_out_bootstrap import HeldOut, bootstrap, bootstrap_sessions
-from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 
 def held_out(n_folds=4, n=30, q=9, *, noise=1.0, seed=0):
@@ -23,7 +22,7 @@ def test_weighted_correlation_is_that_of_repeated_images():
     (x, *_), (y, *_), _ = held_out()
     rng = np.random.default_rng(1)
     counts = rng.multinomial(30, np.full(30, 1 / 30), size=5)
-    r = weighted_pearson(counts.astype(float), weighted_sums(x * 1e5 + 1e8, y - 7))
+    r = weighted_pearson(counts.astype(float), weighted_moments(x * 1e5 + 1e8, y - 7))
     for draw in range(5):
         repeated = np.repeat(np.arange(30), counts[draw])
         np.testing.assert_allclose(r[draw], pearson(x[repeated], y[repeated]), atol=1e-7)
@@ -33,7 +32,7 @@ def test_one_image_many_times_has_no_correlation():
     (x, *_), (y, *_), _ = held_out()
     weights = np.zeros((1, 30))
     weights[0, 4] = 30
-    assert np.isnan(weighted_pearson(weights, weighted_sums(x, y))).all()
+    assert np.isnan(weighted_pearson(weights, weighted_moments(x, y))).all()
 
 
 @pytest.mark.parametrize("resample", ["images", "units", "both"])

@@ -7,7 +7,7 @@ import pytest
 
 from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.settings import Settings
-from brainbench.metrics.ranks import rank_correlation
+from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.solution_times.decoder import Decoder, held_out
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import wrap

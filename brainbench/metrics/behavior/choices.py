@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import centered_correlation
 
 __all__ = ["error_consistency", "image_level", "shares", "tally"]
 
@@ -145,10 +146,10 @@ def image_level(
     total = np.where(total > 0, total, np.nan)
     # The means of each category are taken away first: sums of squares keep their digits.
     x, y = (_less_means(side, weight, starts, total, len(truth)) for side in (x, y))
-    xx, yy, xy = ((weight * (a * b).sum(axis=-1)).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
     least = 1e-20 * weight.sum(axis=1)
-    flat = (xx <= least) | (yy <= least)
-    return cast(FloatArray, np.clip(xy / np.where(flat, np.nan, np.sqrt(xx * yy)), -1.0, 1.0))
+    weight = np.repeat(weight, x.shape[-1], axis=1)
+    x, y = x.reshape(weight.shape), y.reshape(weight.shape)
+    return centered_correlation(x, y, weight, rounding=(least, least))
 
 
 def error_consistency(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import centered_correlation
+from brainbench.metrics.reductions import nan_mean
 
 __all__ = [
     "FALSE_ALARMS",
@@ -200,11 +202,7 @@ def i1(sensitivity: NDArray[Any]) -> FloatArray:
     >>> i1(np.array([[np.nan, 1.0, 2.0], [np.nan, np.nan, np.nan]]))
     array([1.5, nan])
     """
-    values = np.asarray(sensitivity, dtype=np.float64)
-    there = np.isfinite(values)
-    count = there.sum(axis=-1)
-    total = np.where(there, values, 0.0).sum(axis=-1)
-    return cast(FloatArray, total / np.where(count > 0, count, np.nan))
+    return nan_mean(np.asarray(sensitivity, dtype=np.float64), axis=-1)
 
 
 def correlation(
@@ -388,11 +386,9 @@ def _weighted_pearson(x: FloatArray, y: FloatArray, weight: NDArray[Any]) -> Flo
     total = np.where(total > 0, total, np.nan)
     x = np.where(used, x - (weight * x).sum(axis=1, keepdims=True) / total, 0.0)
     y = np.where(used, y - (weight * y).sum(axis=1, keepdims=True) / total, 0.0)
-    xx, yy, xy = ((weight * a * b).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
-    # Below this a variance is the rounding of the mean.
-    flat = (xx <= 1e-24 * total[:, 0]) | (yy <= 1e-24 * total[:, 0]) | (used.sum(axis=1) < 2)
-    r = xy / np.where(flat, np.nan, np.sqrt(xx * yy))
-    return cast(FloatArray, np.clip(r, -1.0, 1.0))
+    least = 1e-24 * weight.sum(axis=1)  # below this a sum of squares is the rounding of the mean
+    r = centered_correlation(x, y, weight, rounding=(least, least))
+    return np.where(used.sum(axis=1) < 2, np.nan, r)
 
 
 def _weights(weights: NDArray[Any] | None, n_images: int) -> FloatArray:

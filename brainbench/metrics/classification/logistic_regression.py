@@ -18,7 +18,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.classification.standardize import Features, Rows, standardized
+from brainbench.metrics.classification.standardize import Rows, standardized
+from brainbench.metrics.features import Features
 
 __all__ = ["Decoded", "Readout", "check_classes", "cross_decode"]
 

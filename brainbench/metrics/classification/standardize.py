@@ -7,8 +7,9 @@ rotated to as many columns as there are training images, say all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,15 +18,19 @@ from scipy.linalg.blas import dsyrk
 from sklearn.preprocessing import StandardScaler
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import as_features, center_columns
+from brainbench.metrics.features import (
+    EPS,
+    Features,
+    center_columns,
+    column_chunks,
+    leading_eigenvectors,
+)
 
-__all__ = ["Features", "Rows", "Standardized", "standardized"]
+__all__ = ["Rows", "Standardized", "standardized"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 Rows: TypeAlias = tuple[AnyArray, AnyArray]
-Features: TypeAlias = AnyArray | Callable[[], Iterable[AnyArray]]
-"""Image x feature, or a function that gives chunks of the columns, called once for each pass over them."""
 
 _BYTES = 1e9
 """Inner products that are summed in one pass over the features."""
@@ -83,7 +88,7 @@ def standardized(
     >>> [part.tolist() for part in next(found.spaces)]
     [[[-1.0, -1.0], [1.0, 1.0]], [[7.0, 1.0]]]
     """
-    chunks = _reader(features, n_images, constant=constant)
+    chunks = partial(_centered, features, n_images, constant=constant)
     widest = max(len(train) for train, _ in splits)
     narrow = None if form == "dual" else _narrow(chunks(), widest if form == "auto" else np.inf)
     if narrow is None:
@@ -106,10 +111,10 @@ def _rotated(
     """The same, rotated into the space of the training images: as many columns as these, at most."""
     for batch in _batches(splits):
         for (train, test), inner in zip(batch, _inner(chunks, batch), strict=True):
-            variance, vectors = np.linalg.eigh(inner[np.ix_(train, train)])
-            kept = variance > len(train) * np.finfo(float).eps * variance[-1]
-            axes = vectors[:, kept] / np.sqrt(variance[kept])
-            yield inner[np.ix_(train, train)] @ axes, inner[np.ix_(test, train)] @ axes
+            within = inner[np.ix_(train, train)]
+            variance, vectors = leading_eigenvectors(within, rounding=len(train) * EPS)
+            axes = vectors / np.sqrt(variance)
+            yield within @ axes, inner[np.ix_(test, train)] @ axes
 
 
 def _batches(splits: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
@@ -162,30 +167,15 @@ def _narrow(chunks: Iterator[FloatArray], widest: float) -> FloatArray | None:
     return np.concatenate(kept, axis=1)
 
 
-def _reader(
-    features: Features, n_images: int, *, constant: bool
-) -> Callable[[], Iterator[FloatArray]]:
-    """Passes over the features in chunks of columns, centered and checked."""
-
-    def read() -> Iterator[FloatArray]:
-        first, varies = 0, constant
-        for block in features() if callable(features) else [features]:
-            chunk = as_features(block)
-            if len(chunk) != n_images:
-                raise InputError(
-                    f"features of {len(chunk)} images and {n_images} labels",
-                    allowed="one label for every image",
-                    todo="align both by stimulus_id",
-                )
-            centered = center_columns(chunk, first_feature=first)
-            varies = varies or bool((np.ptp(chunk, axis=0) > 0).any())
-            first += chunk.shape[1]
-            yield centered
-        if not varies:
-            raise InputError(
-                f"features that are the same for all {n_images} images",
-                allowed="a layer whose responses vary with the image",
-                todo="check the preprocessing and the layer's name",
-            )
-
-    return read
+def _centered(features: Features, n_images: int, *, constant: bool) -> Iterator[FloatArray]:
+    """Yield centered chunks of columns; raise where no feature varies, unless `constant` allows it."""
+    varies = constant
+    for first, chunk in column_chunks(features, n_stimuli=n_images):
+        varies = varies or bool((np.ptp(chunk, axis=0) > 0).any())
+        yield center_columns(chunk, first_feature=first)
+    if not varies:
+        raise InputError(
+            f"features that are the same for all {n_images} images",
+            allowed="a layer whose responses vary with the image",
+            todo="check the preprocessing and the layer's name",
+        )

@@ -26,7 +26,7 @@ Schnupp 2016 (CC_norm), whose published code mixes ddof as above; Zhang et al. 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +35,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.explained_variance.signal_power import (
     Power,
     as_counts,
-    centered,
     first_trials,
     mean_response,
     signal_power,
@@ -43,13 +42,14 @@ from brainbench.metrics.explained_variance.signal_power import (
     weighted_mean,
     weighted_variance,
 )
+from brainbench.metrics.features import EPS
+from brainbench.metrics.reductions import centered, nan_mean
 
 __all__ = ["Explained", "Jackknife", "chance_level", "explained", "jackknife", "paper", "schoppe"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_EPS = float(np.finfo(np.float64).eps)
 FEW_TRIALS = "fewer than two trials of some stimulus"
 NO_POWER = "signal power not above 0"
 NO_VARIANCE = "constant response to these stimuli"
@@ -99,10 +99,7 @@ class Explained:
     @property
     def value(self) -> FloatArray:
         """Mean CC_norm^2 over the neuroids that have one; NaN where none has."""
-        there = ~np.isnan(self.score)
-        count = there.sum(axis=-1)
-        total = np.where(there, self.score, 0.0).sum(axis=-1)
-        return cast(FloatArray, total / np.where(count > 0, count, np.nan))
+        return nan_mean(self.score, axis=-1)
 
     @property
     def reason(self) -> NDArray[np.str_]:
@@ -256,7 +253,7 @@ def explained(
     """
     p, y = _as_pair(predicted, observed, power)
     weights = as_counts(counts, len(y))
-    constant = np.ptp(p, axis=0) <= 16 * _EPS * np.abs(p).max(axis=0)
+    constant = np.ptp(p, axis=0) <= 16 * EPS * np.abs(p).max(axis=0)
     p, y = np.where(constant, 0.0, p - p.mean(axis=0)), centered(y)
     var_p, var_y = weighted_variance(p, weights), weighted_variance(y, weights)
     cov = weighted_mean(p * y, weights) - weighted_mean(p, weights) * weighted_mean(y, weights)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.reductions import nan_mean
 
 __all__ = ["Power", "first_trials", "mean_response", "signal_power"]
 
@@ -162,20 +163,10 @@ def mean_response(trials: NDArray[Any]) -> FloatArray:
     trials : array, repetition x stimulus x neuroid
         See `first_trials`.
     """
-    used, n_trials = first_trials(trials)
-    if n_trials.min() == len(used):
-        return cast(FloatArray, used.mean(axis=0))
-    total = np.where(np.isnan(used), 0.0, used).sum(axis=0)
-    return cast(FloatArray, total / np.where(n_trials > 0, n_trials, np.nan))
+    return nan_mean(first_trials(trials)[0], axis=0)
 
 
 # --- shared with what is normalized by it ---------------------------------------------------------
-
-
-def centered(x: FloatArray) -> FloatArray:
-    """Less the mean over stimuli; exactly 0 where all are equal."""
-    # The mean of equal values is not always that value.
-    return np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
 
 
 def weighted_mean(x: FloatArray, weights: FloatArray) -> FloatArray:

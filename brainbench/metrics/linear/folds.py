@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import EPS
 from brainbench.metrics.gram import Gram
 
 __all__ = ["Split", "center", "check_responses", "check_split", "shape_of", "train_product"]
@@ -15,8 +16,6 @@ __all__ = ["Split", "center", "check_responses", "check_split", "shape_of", "tra
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Split: TypeAlias = tuple[IntArray, IntArray]
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -35,7 +34,7 @@ def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     mean = Y.mean(axis=0)
     centered = Y - mean
-    constant = np.abs(centered).max(axis=0) <= 10 * _EPS * np.abs(Y).max(axis=0)
+    constant = np.abs(centered).max(axis=0) <= 10 * EPS * np.abs(Y).max(axis=0)
     return np.where(constant, 0.0, centered), mean
 
 

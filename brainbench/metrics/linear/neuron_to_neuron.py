@@ -8,28 +8,22 @@ one-to-one maps, which ask whether single units, not subspaces, are alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench.core.errors import InputError
-from brainbench.metrics.gram import as_features, center_columns
+from brainbench.metrics.correlation import unit_length
+from brainbench.metrics.features import Features, center_columns, column_chunks
 from brainbench.metrics.linear.folds import Split, center, check_responses, check_split
 
-__all__ = ["Chunks", "cross_predict"]
+__all__ = ["cross_predict"]
 
 FloatArray = NDArray[np.float64]
-Chunks: TypeAlias = Callable[[], Iterable[NDArray[Any]]]
-"""Makes an iterable of column chunks, stimulus x some features, anew each time it is called."""
-
-_COLUMNS = 4096
 
 
-def cross_predict(
-    features: NDArray[Any] | Chunks, Y: NDArray[Any], splits: Iterable[Split]
-) -> list[FloatArray]:
+def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) -> list[FloatArray]:
     """Predict the held-out responses of every split by the best single feature for each neuroid.
 
     Parameters
@@ -64,20 +58,14 @@ def cross_predict(
     >>> bool((held_out == X[30:][:, [4, 1]]).all())
     True
     """
-    blocks = features() if callable(features) else [as_features(features)]
     search: _Search | None = None
-    first = 0
-    for block in blocks:
-        checked = as_features(block)
-        if search is None:
-            search = _Search(len(checked), Y, splits)
-        search.look_at(checked, first_feature=first)
-        first += checked.shape[1]
-    if search is None:
-        raise InputError(
-            "no features", allowed="at least one chunk", todo="choose a layer with outputs"
-        )
-    return search.found
+    for first, chunk in column_chunks(features):
+        search = search or _Search(len(chunk), Y, splits)
+        # The check for NaN and inf names the feature and the stimulus.
+        X = center_columns(chunk, first_feature=first)
+        for k in range(len(search.splits)):
+            search.compare(k, X, chunk)
+    return search.found if search else []
 
 
 class _Search:
@@ -85,40 +73,18 @@ class _Search:
 
     def __init__(self, n: int, Y: NDArray[Any], splits: Iterable[Split]) -> None:
         responses = check_responses(Y, n)
-        self.n = n
         self.splits = [check_split(split, n, least=2) for split in splits]
-        self.targets = [_unit(center(responses[train])[0]) for train, _ in self.splits]
+        self.targets = [unit_length(center(responses[train])[0]) for train, _ in self.splits]
         self.best = [np.full(Y.shape[1], -np.inf) for _ in self.splits]
         self.found = [np.zeros((len(test), Y.shape[1])) for _, test in self.splits]
 
-    def look_at(self, features: NDArray[Any], *, first_feature: int) -> None:
-        if len(features) != self.n:
-            raise InputError(
-                f"a chunk of features with {len(features)} stimuli after one with {self.n}",
-                allowed="chunks of columns that share their stimuli",
-                todo="cut the features by columns (features), not by rows (stimuli)",
-            )
-        for start in range(0, features.shape[1], _COLUMNS):
-            raw = features[:, start : start + _COLUMNS]
-            # The check for NaN and inf names the feature and the stimulus.
-            X = center_columns(raw, first_feature=first_feature + start)
-            for k in range(len(self.splits)):
-                self._compare(k, X, raw)
-
-    def _compare(self, k: int, X: FloatArray, raw: NDArray[Any]) -> None:
+    def compare(self, k: int, X: FloatArray, raw: NDArray[Any]) -> None:
+        """Compare a chunk of features, centered and raw, with the best so far in split k."""
         train, test = self.splits[k]
-        r = _unit(center(X[train])[0]).T @ self.targets[k]
+        r = unit_length(center(X[train])[0]).T @ self.targets[k]
         r[np.ptp(X[train], axis=0) == 0] = -np.inf
         winner = r.argmax(axis=0)
         highest = r[winner, np.arange(r.shape[1])]
         better = (highest > self.best[k]) & self.targets[k].any(axis=0)
         self.best[k] = np.where(better, highest, self.best[k])
         self.found[k][:, better] = raw[np.ix_(test, winner[better])]
-
-
-def _unit(centered: FloatArray) -> FloatArray:
-    """Columns of length 1; a constant one stays 0."""
-    largest = np.abs(centered).max(axis=0)
-    scaled = centered / np.where(largest > 0, largest, 1.0)
-    norm = np.linalg.norm(scaled, axis=0)
-    return scaled / np.where(norm > 0, norm, 1.0)

@@ -28,7 +28,8 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, as_features, center_columns, gram, pca
+from brainbench.metrics.features import EPS, as_features, center_columns
+from brainbench.metrics.gram import Gram, gram, pca
 from brainbench.metrics.linear.folds import (
     Split,
     center,
@@ -42,9 +43,8 @@ __all__ = ["coefficients", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
 
-_EPS = float(np.finfo(np.float64).eps)
 # A direction this far down is the rounding of the Gram matrix itself, not a feature.
-_ROUNDING = 64 * _EPS
+_ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 _BATCH_NUMBERS = 1 << 24
 # Up to so many neuroids the dominant vector is LAPACK's, beyond by Lanczos.
@@ -205,7 +205,7 @@ def _dual(
     T = np.zeros((models, n_components, n))
     Q = np.zeros((models, n_components, neuroids))
     n_train = train.sum(axis=1, keepdims=True)
-    smallest_y = 10 * _EPS * np.linalg.norm(Y, axis=(1, 2))
+    smallest_y = 10 * EPS * np.linalg.norm(Y, axis=(1, 2))
     smallest_k = _ROUNDING * float(np.linalg.norm(K))
     B = _y_k_y(K, Y) if neuroids > 1 else None
     for a in range(n_components):

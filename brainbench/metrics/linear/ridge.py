@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, as_features, center_columns, gram
+from brainbench.metrics.features import EPS, as_features, center_columns, leading_eigenvectors
+from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.linear.folds import (
     Split,
     center,
@@ -36,7 +37,6 @@ __all__ = ["BRAINSCORE", "RELATIVE", "Fit", "cross_fit", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
 
-_EPS = float(np.finfo(np.float64).eps)
 # Residuals of one batch of neuroids: 16 M numbers are 128 MB.
 _BATCH_NUMBERS = 1 << 24
 # Residuals of all penalties that are made at once: they stay in a core's own memory.
@@ -206,7 +206,7 @@ def _decomposition(
 
 def _primal(X: FloatArray, C: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
     mean = X[train].mean(axis=0)
-    variance, V = _leading(train_product(X, C, train, mean), len(train))
+    variance, V = _axes(train_product(X, C, train, mean), len(train))
     scores = (X[train] - mean) @ V
     return _Axes(scores / np.sqrt(variance), variance, (X[test] - mean) @ V)
 
@@ -214,17 +214,14 @@ def _primal(X: FloatArray, C: FloatArray, train: NDArray[np.intp], test: NDArray
 def _dual(K: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
     inner = K[np.ix_(train, train)]
     mean = inner.mean(axis=0)
-    variance, U = _leading(inner - mean - (mean - mean.mean())[:, None], len(train))
+    variance, U = _axes(inner - mean - (mean - mean.mean())[:, None], len(train))
     across = K[np.ix_(test, train)]
     across = across - across.mean(axis=1, keepdims=True) - (mean - mean.mean())
     return _Axes(U, variance, across @ U / np.sqrt(variance))
 
 
-def _leading(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues above rounding, and their vectors."""
-    values, vectors = np.linalg.eigh(symmetric)
-    kept = values > max(n, len(symmetric)) * _EPS * max(values[-1], 0.0)
-    return values[kept], vectors[:, kept]
+def _axes(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    return leading_eigenvectors(symmetric, rounding=max(n, len(symmetric)) * EPS)
 
 
 # --- ridge along these axes ----------------------------------------------------------------------
@@ -268,7 +265,7 @@ def _few(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
     # Each row to rounding of its own size: with a small penalty little is left, and counts.
     size = shrunk.max(axis=1, keepdims=True)
     left, values, right = np.linalg.svd(shrunk / size, full_matrices=False)
-    kept = values > _EPS * values[0]
+    kept = values > EPS * values[0]
     return size * left[:, kept] * values[kept], right[kept]
 
 

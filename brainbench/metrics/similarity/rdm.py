@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.metrics.gram import as_features, gram
+from brainbench.metrics.features import check_finite, column_chunks
+from brainbench.metrics.gram import gram
 
 __all__ = ["DISTANCES", "Distance", "n_stimuli", "pairs_of", "rdm", "subset"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
-
-_COLUMNS = 4096
 
 
 def rdm(
@@ -65,7 +64,7 @@ def rdm(
     """
     if distance not in DISTANCES:
         raise unknown("distance", distance, list(DISTANCES), todo="choose one of these")
-    return DISTANCES[distance](_chunks(features))
+    return DISTANCES[distance](_finite_chunks(features))
 
 
 def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
@@ -138,38 +137,10 @@ def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
         )
 
 
-def _chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    n: int | None = None
-    first = 0
-    for block in [features] if isinstance(features, np.ndarray) else features:
-        checked = as_features(block)
-        if n is not None and len(checked) != n:
-            raise InputError(
-                f"a chunk of features with {len(checked)} stimuli after one with {n}",
-                allowed="chunks of columns that share their stimuli",
-                todo="cut the features by columns (features), not by rows (stimuli)",
-            )
-        n = len(checked)
-        for start in range(0, checked.shape[1], _COLUMNS):
-            part = checked[:, start : start + _COLUMNS]
-            _check_finite(part, first + start)
-            yield part
-        first += checked.shape[1]
-    if n is None:
-        raise InputError(
-            "no features", allowed="at least one chunk", todo="choose a layer with outputs"
-        )
-
-
-def _check_finite(part: NDArray[Any], first: int) -> None:
-    bad = ~np.isfinite(part)
-    if bad.any():
-        stimulus, feature = np.argwhere(bad)[0]
-        raise InputError(
-            f"{part[stimulus, feature]} in feature {first + feature} of the stimulus in row {stimulus}",
-            allowed="finite features",
-            todo="look at that response, or leave it out and count it as excluded",
-        )
+def _finite_chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    for first, chunk in column_chunks(features):
+        check_finite(chunk, first_feature=first)
+        yield chunk
 
 
 # --- parts of an RDM ------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import (
+    RankOrder,
+    centered_correlation,
+    pearson,
+    spearman,
+    unit_length,
+)
 from brainbench.metrics.similarity.rdm import n_stimuli, pairs_of
 
 __all__ = [
@@ -40,7 +46,6 @@ COMPARISONS: tuple[Comparison, ...] = ("spearman", "pearson", "kendall")
 
 _BATCH_NUMBERS = 1 << 21
 _LEAST_DRAWS = 32
-_BLOCK = 64
 
 
 def compare(a: NDArray[Any], b: NDArray[Any], *, how: Comparison = "spearman") -> float:
@@ -73,9 +78,7 @@ def compare(a: NDArray[Any], b: NDArray[Any], *, how: Comparison = "spearman") -
     a, b = _check_pair(a, b, how)
     if how == "kendall":
         return _tau_a(a, b, np.ones(len(a), dtype=np.intp))
-    if how == "spearman":
-        a, b = rankdata(a), rankdata(b)
-    return float(pearson(a, b))
+    return float(spearman(a, b) if how == "spearman" else pearson(a, b))
 
 
 def compare_draws(
@@ -145,12 +148,14 @@ Draw: TypeAlias = Callable[[Weights], FloatArray]
 
 def _spearman(a: FloatArray, b: FloatArray) -> Draw:
     """Weighted rank correlation: pairs stay in the order of a, their ranks in b are brought there."""
-    of_a, of_b = _Order.of(a), _Order.of(b)
+    of_a, of_b = RankOrder.of(a), RankOrder.of(b)
     place = np.argsort(of_b.order)[of_a.order]
 
     def draw(weights: Weights) -> FloatArray:
         w = weights(of_a.order)
-        return _correlation(of_a.ranks(w), of_b.ranks(weights(of_b.order))[place], w)
+        mean_rank = (w.sum(axis=0) + 1) / 2
+        ranks_b = of_b.ranks(weights(of_b.order))[place]
+        return _correlation(of_a.ranks(w) - mean_rank, ranks_b - mean_rank, w)
 
     return draw
 
@@ -178,56 +183,12 @@ def _kendall(a: FloatArray, b: FloatArray) -> Draw:
     return draw
 
 
-@dataclass(frozen=True)
-class _Order:
-    """Pairs by rising dissimilarity, tied ones together."""
-
-    order: IntArray
-    starts: IntArray
-
-    @classmethod
-    def of(cls, values: FloatArray) -> _Order:
-        order = np.argsort(values, kind="stable")
-        new = np.flatnonzero(np.diff(values[order], prepend=-np.inf) != 0)
-        return cls(order, new)
-
-    def ranks(self, weights: FloatArray) -> FloatArray:
-        """Mean rank of each pair less their mean, pair x draw, each as often there as its weight says."""
-        tied = len(self.starts) < len(self.order)
-        groups = np.add.reduceat(weights, self.starts, axis=0) if tied else weights
-        last = _running(groups)
-        middle = last - groups / 2
-        middle -= last[-1] / 2
-        return (
-            np.repeat(middle, np.diff(self.starts, append=len(self.order)), axis=0)
-            if tied
-            else middle
-        )
-
-
-def _running(x: FloatArray) -> FloatArray:
-    """Cumulative sum over the first axis, many rows at once: numpy's takes seven times as long."""
-    n_blocks = -(-len(x) // _BLOCK)
-    padded = np.zeros((n_blocks * _BLOCK, x.shape[1]))
-    padded[: len(x)] = x
-    blocks = padded.reshape(n_blocks, _BLOCK, -1)
-    for row in range(1, _BLOCK):
-        blocks[:, row] += blocks[:, row - 1]
-    blocks[1:] += np.cumsum(blocks[:-1, -1], axis=0)[:, None]
-    return padded[: len(x)]
-
-
 def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Pearson correlation of each draw, x and y centered; NaN where one of them does not vary."""
-    wx = weights * x
-    xx, xy = np.einsum("pd,pd->d", wx, x), np.einsum("pd,pd->d", wx, y)
-    yy = np.einsum("pd,pd,pd->d", weights, y, y)
-    total = weights.sum(axis=0)
-    # Of pairs that are all alike, rounding of the mean is left.
-    flat = (xx <= 1e-26 * total * np.square(x).max(axis=0)) | (
-        yy <= 1e-26 * total * np.square(y).max(axis=0)
-    )
-    return cast(FloatArray, xy / np.sqrt(np.where(flat, np.nan, xx * yy)))
+    """Correlate centered x and y, pair x draw, of each draw; NaN where one of them does not vary."""
+    # Of pairs that are all equal, the rounding of the mean is left.
+    least = 1e-26 * weights.sum(axis=0)
+    rounding = least * np.square(x).max(axis=0), least * np.square(y).max(axis=0)
+    return centered_correlation(x.T, y.T, weights.T, rounding=rounding)
 
 
 def _tau_a(a: FloatArray, b: FloatArray, times: IntArray) -> float:
@@ -333,9 +294,8 @@ def summed(rdms: NDArray[Any], *, how: Comparison = "spearman") -> FloatArray:
     rdms = np.asarray(rdms, dtype=np.float64)
     if how != "pearson":
         return cast(FloatArray, rankdata(rdms, axis=1).sum(axis=0))
-    centered = rdms - rdms.mean(axis=1, keepdims=True)
     return cast(
-        FloatArray, (centered / np.linalg.norm(centered, axis=1, keepdims=True)).sum(axis=0)
+        FloatArray, unit_length(rdms - rdms.mean(axis=1, keepdims=True), axis=1).sum(axis=0)
     )
 
 

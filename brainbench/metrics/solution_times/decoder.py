@@ -23,8 +23,8 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.classification.logistic_regression import check_classes
 from brainbench.metrics.classification.softmax import minimize, probabilities
-from brainbench.metrics.classification.standardize import Features, Rows, standardized
-from brainbench.metrics.gram import as_features, center_columns
+from brainbench.metrics.classification.standardize import Rows, standardized
+from brainbench.metrics.features import Features, center_columns, column_chunks
 from brainbench.metrics.solution_times.solution_times import sensitivity
 
 __all__ = ["DECODERS", "INITIALIZERS", "Decoded", "Decoder", "decode", "held_out", "judge"]
@@ -363,19 +363,11 @@ def _groups(
 
 def _whole(features: Features, n_images: int) -> NDArray[np.float32]:
     """All features of a bin as one array."""
-    chunks = features() if callable(features) else [features]
-    first, parts = 0, []
-    for chunk in chunks:
-        checked = as_features(chunk)
-        if len(checked) != n_images:
-            raise InputError(
-                f"features of {len(checked)} images and {n_images} labels",
-                allowed="one label for every image",
-                todo="align both by stimulus_id",
-            )
-        centered = center_columns(checked, first_feature=first)  # float32 keeps more digits so
-        parts.append(centered.astype(np.float32))
-        first += checked.shape[1]
+    # Centered: float32 then keeps more digits.
+    parts = [
+        center_columns(chunk, first_feature=first).astype(np.float32)
+        for first, chunk in column_chunks(features, n_stimuli=n_images)
+    ]
     return np.concatenate(parts, axis=1)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.i2n import CLIP, FalseAlarms, d_prime, i1, two_way
-from brainbench.metrics.ranks import rank_correlation
+from brainbench.metrics.correlation import rank_correlation
 
 __all__ = ["Part", "agreement", "check_bins", "sensitivity", "solution_times"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import leading_eigenvectors
 
 __all__ = ["Products", "Reduced", "products"]
 
@@ -88,19 +88,18 @@ class Products:
         K = C[rows]
         total = float(np.trace(K))
         m = len(K)
-        first = 0 if n_components is None else max(0, m - n_components)
-        variance, vectors = eigh((K + K.T) / 2, subset_by_index=[first, m - 1], check_finite=False)
-        used = (variance > _ROUNDING * variance[-1]) & (variance > 0)
-        if not used.any():
+        most = m if n_components is None else min(n_components, m)
+        variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=_ROUNDING, most=most)
+        if not len(variance):
             raise InputError(
                 f"{self.n_features} features that are the same for all {len(train)} training images",
                 allowed="features that vary with the image or over time",
                 todo="check the preprocessing and the layer's name",
             )
-        variance, vectors = variance[used][::-1], vectors[:, used][:, ::-1]
+        variance, vectors = variance[::-1], vectors[:, ::-1]
         scores = (C @ vectors) / np.sqrt(variance)
         n = len(self.C) // self.states
-        left = min(1.0, float(variance.sum()) / total) if first else 1.0
+        left = min(1.0, float(variance.sum()) / total) if most < m else 1.0
         return Reduced(scores.reshape(n, self.states, -1).transpose(0, 2, 1), left, int(mine.sum()))
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.features import EPS
 from brainbench.metrics.linear.folds import Split
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.shared_map import ridge
@@ -40,7 +41,6 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _ROUNDING = 1e-9  # a spread that is a smaller share of that over all bins is rounding
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,6 +303,6 @@ def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, 
 def _constant(x: FloatArray, *, axis: int) -> BoolArray:
     """Whether a prediction does not vary over an axis, up to rounding, compared with all of a neuroid's."""
     whole = np.abs(x - x.mean(axis=(0, 2), keepdims=True)).max(axis=(0, 2))
-    floor = np.maximum(_ROUNDING * whole, 64 * _EPS * np.abs(x).max(axis=(0, 2)))
+    floor = np.maximum(_ROUNDING * whole, 64 * EPS * np.abs(x).max(axis=(0, 2)))
     limit = floor[:, None] if axis == 0 else floor
     return cast(BoolArray, np.ptp(x, axis=axis) <= limit)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import EPS, leading_eigenvectors
 
 __all__ = ["Cross", "Side", "check_features", "check_responses", "chunks", "cross_of", "side_of"]
 
@@ -22,7 +23,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 _CHUNK_NUMBERS = 1 << 22  # 4 M numbers of features at once are 32 MB
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +197,8 @@ def _stacked(block: FloatArray) -> FloatArray:
 
 def _root(weights: FloatArray) -> FloatArray:
     """L with LL' = W'W, in as few columns as there are independent states."""
-    values, vectors = np.linalg.eigh(weights.T @ weights)
-    used = values > len(values) * _EPS * values[-1]
-    return cast(FloatArray, vectors[:, used] * np.sqrt(values[used]))
+    values, vectors = leading_eigenvectors(weights.T @ weights, rounding=weights.shape[1] * EPS)
+    return vectors * np.sqrt(values)
 
 
 def check_features(

@@ -24,6 +24,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import EPS
 from brainbench.metrics.linear.folds import Split
 from brainbench.metrics.linear.pls import coefficients
 from brainbench.metrics.temporal.moments import (
@@ -45,7 +46,6 @@ PENALTIES = np.logspace(-10, 1, 23)
 """Penalties that are compared, as shares of the total variance (the trace of X'X) of the training samples."""
 
 _REFERENCE = 32  # images whose mean is taken off before products are summed
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class _Spectrum:
     def inverse(self, penalty: FloatArray) -> FloatArray:
         """1 / (eigenvalue + penalty), feature x penalty; 0 where that is no number but rounding."""
         sums = self.values[:, None] + penalty
-        smallest = len(self.values) * _EPS * max(float(self.values[-1]), np.finfo(float).tiny)
+        smallest = len(self.values) * EPS * max(float(self.values[-1]), np.finfo(float).tiny)
         return np.where(sums > smallest, 1.0 / np.where(sums > smallest, sums, 1.0), 0.0)
 
 

@@ -21,9 +21,10 @@ from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
 from brainbench.core.settings import Null, Resample
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.recordings import Target
-from brainbench.stats.aggregate import median_then_mean, nan_mean
+from brainbench.stats.aggregate import median_then_mean
 from brainbench.stats.ceiling import SplitHalf, split_half
 from brainbench.stats.held_out_bootstrap import HeldOut, Interval, bootstrap_sessions
 from brainbench.stats.permutation import shuffles

@@ -20,8 +20,8 @@ from brainbench.metrics.explained_variance.ccnorm import (
     jackknife,
 )
 from brainbench.metrics.explained_variance.signal_power import Power, mean_response, signal_power
+from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.scoring.regression.held_out import Session
-from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_draws
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import shuffles

@@ -25,6 +25,7 @@ from brainbench.core.score import Score
 from brainbench.core.settings import ProtocolName, Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.data.manifest import open_dataset
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.layer_candidates import CHUNK_BYTES, Candidate, candidates
 from brainbench.scoring.layer_selection import Choice, Inner, choose
 from brainbench.scoring.recordings import Target, sessions, shown, target
@@ -40,7 +41,7 @@ from brainbench.scoring.regression.held_out import (
 )
 from brainbench.scoring.regression.judged import judge
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
-from brainbench.stats.aggregate import aggregate, nan_mean
+from brainbench.stats.aggregate import aggregate
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.splits import SPLITS
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
-from brainbench.metrics.classification.standardize import Features
+from brainbench.metrics.features import Features
 from brainbench.metrics.solution_times.decoder import Decoded, Decoder, decode, judge
 from brainbench.metrics.solution_times.solution_times import Part, solution_times
 from brainbench.scoring.layer_states import States

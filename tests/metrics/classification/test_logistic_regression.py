@@ -166,7 +166,7 @@ def test_one_class():
 
 def test_labels_of_other_images():
     X, labels, folds = draw()
-    with pytest.raises(InputError, match="features of 59 images and 60 labels"):
+    with pytest.raises(InputError, match=r"\b59\b.*\b60\b"):
         cross_decode(X[1:], labels, folds)
 
 

@@ -146,7 +146,7 @@ def test_one_feature_has_no_correlation_over_features():
 
 def test_wrong_features():
     X = np.random.default_rng(0).standard_normal((5, 8))
-    with pytest.raises(InputError, match="a chunk of features with 4 stimuli after one with 5"):
+    with pytest.raises(InputError, match=r"\b4\b.*\b5\b"):
         rdm([X, X[1:]])
     with pytest.raises(InputError, match="no features"):
         rdm([])

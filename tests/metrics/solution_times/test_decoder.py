@@ -288,7 +288,7 @@ def test_features_that_are_not_finite(how, bad):
 @BOTH
 def test_labels_of_other_images(how):
     X, labels = images(4)
-    with pytest.raises(InputError, match="120 images and 80 labels"):
+    with pytest.raises(InputError, match=r"\b120\b.*\b80\b"):
         list(decode([X], labels[:80], folds(labels[:80]), how=how))
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.ranks import rank_correlation
+from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.solution_times.solution_times import (
     agreement,
     check_bins,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal import components as state_components
 from brainbench.metrics.temporal import moments as sample_sums
 from brainbench.metrics.temporal.components import products
