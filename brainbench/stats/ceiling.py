@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.correlation import pearson
 from brainbench.stats.aggregate import aggregate, error_over_splits
 
 __all__ = [
@@ -25,20 +26,12 @@ __all__ = [
     "SplitHalf",
     "ceiled",
     "half_means",
-    "known_ceiling",
     "spearman_brown",
     "split_half",
 ]
 
 FloatArray = NDArray[np.float64]
 _POLE = 1e-9  # what rounding makes of r = -1 lies within
-
-
-class Correlate(Protocol):
-    """A correlation over one axis, such as `brainbench.metrics.correlation.pearson`."""
-
-    def __call__(self, x: FloatArray, y: FloatArray, /, *, axis: int) -> FloatArray:
-        """Correlate x with y over `axis`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,11 @@ class SplitHalf:
 
 
 def split_half(
-    trials: NDArray[Any], *, correlate: Correlate, n_splits: int = 10, seed: int = 1
+    trials: NDArray[Any],
+    *,
+    correlate: Callable[..., FloatArray] = pearson,
+    n_splits: int = 10,
+    seed: int = 1,
 ) -> SplitHalf:
     """Split-half reliability with the Spearman-Brown correction, as in Brain-Score.
 
@@ -73,7 +70,7 @@ def split_half(
     trials : array, repetition x stimulus x neuroid
         Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
     correlate : function
-        What the score itself uses: `pearson` of `brainbench.metrics.correlation`.
+        Correlation over an axis that the score itself uses, as `pearson` or `spearman`.
     n_splits, seed : int
         See `half_means`.
 
@@ -85,10 +82,9 @@ def split_half(
 
     Examples
     --------
-    >>> from brainbench.metrics.correlation import pearson
     >>> image = np.array([[0.0], [1.0], [5.0]])
     >>> trials = np.stack([image - 0.1, image + 0.1, image - 0.1, image + 0.1])
-    >>> round(split_half(trials, correlate=pearson).value, 6)
+    >>> round(split_half(trials).value, 6)
     1.0
     """
     trials = _as_trials(trials)
@@ -164,33 +160,6 @@ def spearman_brown(r: ArrayLike) -> FloatArray:
     """
     r = np.asarray(r, dtype=np.float64)
     return 2 * r / np.where(r < -1 + _POLE, np.nan, 1 + r)
-
-
-def known_ceiling(signal: FloatArray, noise_variance: ArrayLike) -> FloatArray:
-    """Correlation of a noise-free model with the measured mean, where the truth is known.
-
-    Parameters
-    ----------
-    signal : array, stimulus x neuroid
-        Expected response to each stimulus.
-    noise_variance : float or array, neuroid or stimulus x neuroid
-        Variance of the measured mean around it (trial variance / number of trials).
-
-    Returns
-    -------
-    array, neuroid
-        sqrt(signal variance / total variance of the mean); NaN where both are 0.
-
-    Examples
-    --------
-    >>> known_ceiling(np.array([[1.0], [-1.0]]), 3.0)
-    array([0.5])
-    """
-    signal = np.asarray(signal, dtype=np.float64)
-    variance = signal.var(axis=0)
-    noise = np.broadcast_to(np.asarray(noise_variance, dtype=np.float64), signal.shape)
-    total = variance + noise.mean(axis=0)
-    return cast(FloatArray, np.sqrt(variance / np.where(total > 0, total, np.nan)))
 
 
 @dataclass(frozen=True)

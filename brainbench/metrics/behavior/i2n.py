@@ -86,7 +86,6 @@ def d_prime(
     truth: NDArray[Any],
     *,
     false_alarms: FalseAlarms = "paper",
-    clip: float = CLIP,
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
     """Sensitivity of each image and distractor: Z(hit rate) - Z(false-alarm rate).
@@ -100,21 +99,19 @@ def d_prime(
     false_alarms : {"paper", "brainscore"}
         How often the object was chosen where it is not. "paper": over all images that do not show it
         (Kubilius et al. 2019, 3.2). "brainscore": over the images of the distractor alone.
-    clip : float
-        d' beyond +- this is set to it: rates of 0 and 1 are infinite before.
     weights : array, draw x image, optional
         How often each image counts among the false alarms, one d' for each draw.
 
     Returns
     -------
     array, (draw,) image x object
-        NaN where the hit rate is, where no false-alarm rate is known, and where both rates are 0 or both
-        are 1, which is inf - inf. `undefined` counts them.
+        Within +-`CLIP`. NaN where the hit rate is NaN, where no false-alarm rate is known, and where both
+        rates are 0 or both are 1, which is inf - inf. `undefined` counts these cells.
 
     Raises
     ------
     InputError
-        As `two_way`; another name for `false_alarms`; a clip that is not positive; weights of another shape.
+        As `two_way`; another name for `false_alarms`; weights of another shape.
 
     Examples
     --------
@@ -125,17 +122,17 @@ def d_prime(
     """
     hit = np.asarray(fraction, dtype=np.float64)
     truth = _check(hit, truth, what="fractions")
-    if false_alarms not in FALSE_ALARMS or not clip > 0:
+    if false_alarms not in FALSE_ALARMS:
         raise InputError(
-            f"d' with false_alarms={false_alarms!r}, clip={clip}",
-            allowed=f"false_alarms {' or '.join(map(repr, FALSE_ALARMS))}; a positive clip",
+            f"d' with false_alarms={false_alarms!r}",
+            allowed=" or ".join(map(repr, FALSE_ALARMS)),
             todo="correct the option",
         )
     each = _weights(weights, len(hit))
     alarms = _alarms(hit, truth, each, false_alarms)
     with np.errstate(invalid="ignore"):  # inf - inf: NaN, as documented
         sensitivity = ndtri(hit) - ndtri(alarms)[:, truth]
-    sensitivity = np.clip(sensitivity, -clip, clip)
+    sensitivity = np.clip(sensitivity, -CLIP, CLIP)
     return cast(FloatArray, sensitivity[0] if weights is None else sensitivity)
 
 

@@ -71,7 +71,6 @@ def cross_decode(
     splits: Sequence[Rows],
     *,
     how: Readout | None = None,
-    form: str = "auto",
 ) -> Decoded:
     """Fit a read-out to the training images of each split and decode the others.
 
@@ -85,9 +84,6 @@ def cross_decode(
         Rows; no image may be in both.
     how : Readout, optional
         Penalty and iteration; as published when not given.
-    form : {"auto", "primal", "dual"}
-        "primal": features. "dual": inner products of the images, whose rotation the fit does not see.
-        "auto" takes the dual where there are more features than training images.
 
     Returns
     -------
@@ -103,8 +99,8 @@ def cross_decode(
     -----
     scikit-learn's StandardScaler (training images only) and LogisticRegression(solver="newton-cg"), in
     float64. With the published `tol` the iteration stops short of the minimum: probabilities differ from
-    those at the minimum by some 1e-4. The dual form goes on to a hundredth of `tol`, where the two forms
-    agree to 1e-5.
+    those at the minimum by some 1e-4. Where there are more features than training images, the fit reads
+    the inner products of the images and goes on to a hundredth of `tol`: the two agree to 1e-5.
 
     Examples
     --------
@@ -118,14 +114,8 @@ def cross_decode(
     """
     how = how or Readout()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
-    if form not in ("auto", "primal", "dual"):
-        raise InputError(
-            f"form={form!r}",
-            allowed="form 'auto', 'primal' or 'dual'",
-            todo="correct the option",
-        )
     check_classes(classes, codes, splits)
-    found = standardized(features, splits, n_images=len(codes), form=form)
+    found = standardized(features, splits, n_images=len(codes))
     if found.rotated:
         # A rotation leaves the minimum where it is, but not the place where the iteration stops short of it.
         how = replace(how, tol=1e-2 * how.tol)
@@ -203,7 +193,7 @@ def _check_split(classes: AnyArray, codes: AnyArray, train: AnyArray, test: AnyA
         )
     absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
     if len(absent) or not len(test):
-        what = f"class {classes[absent[0]]}" if len(absent) else "the other part"
+        what = f"class {classes[absent[0]]}" if len(absent) else "the held-out part"
         raise InputError(
             f"a split without images of {what}",
             allowed="training images of every class, and at least one held-out image",

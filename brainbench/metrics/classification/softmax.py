@@ -19,6 +19,7 @@ __all__ = ["minimize", "probabilities"]
 
 FloatArray = NDArray[np.float64]
 
+_TOLERANCE = 1e-8  # no gradient is larger at the end
 _ROUNDS = 100
 _STEPS = 200
 _HALVINGS = 30
@@ -55,7 +56,6 @@ def minimize(
     *,
     n_classes: int,
     penalty: float,
-    tolerance: float = 1e-8,
 ) -> FloatArray:
     """Weights at the minimum of the penalized loss, for each problem.
 
@@ -69,8 +69,6 @@ def minimize(
         Number of classes.
     penalty : float
         l2 penalty on the weights.
-    tolerance : float
-        No gradient is larger at the end.
 
     Returns
     -------
@@ -112,7 +110,7 @@ def minimize(
         P = _softmax(X @ W[left])
         gradient = _t(X) @ (P - Y) / n_images + ridge * W[left]
         steep = np.abs(gradient).max(axis=(1, 2))
-        going = steep > tolerance
+        going = steep > _TOLERANCE
         if not going.any():
             return W
         if not going.all():
@@ -122,7 +120,7 @@ def minimize(
         W[left] = _along(X, Y, W[left], step, gradient, ridge)
     raise InputError(
         f"a decoder whose gradient is {steep.max():.1e} after {_ROUNDS} Newton steps",
-        allowed=f"{tolerance:g} or less",
+        allowed=f"{_TOLERANCE:g} or less",
         todo="standardize the features",
     )
 

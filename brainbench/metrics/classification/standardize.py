@@ -32,7 +32,7 @@ FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 Rows: TypeAlias = tuple[AnyArray, AnyArray]
 
-_BYTES = 1e9
+BATCH_BYTES = 1e9
 """Inner products that are summed in one pass over the features."""
 
 
@@ -57,7 +57,6 @@ def standardized(
     splits: Sequence[Rows],
     *,
     n_images: int,
-    form: str = "auto",
     constant: bool = False,
 ) -> Standardized:
     """Standardize features by the training images of each split.
@@ -70,9 +69,6 @@ def standardized(
         Rows.
     n_images : int
         Rows that the features must have.
-    form : {"auto", "primal", "dual"}
-        "primal": features as they are. "dual": rotated. "auto": the dual where there are more features than
-        training images.
     constant : bool
         Whether features may be the same for every image.
 
@@ -90,7 +86,7 @@ def standardized(
     """
     chunks = partial(_centered, features, n_images, constant=constant)
     widest = max(len(train) for train, _ in splits)
-    narrow = None if form == "dual" else _narrow(chunks(), widest if form == "auto" else np.inf)
+    narrow = _narrow(chunks(), widest)
     if narrow is None:
         return Standardized(_rotated(chunks, splits), rotated=True)
     return Standardized(_scaled(narrow, splits), rotated=False)
@@ -120,7 +116,7 @@ def _rotated(
 def _batches(splits: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
     """Splits whose inner products fit into memory together."""
     largest = max(len(train) + len(test) for train, test in splits)
-    size = max(1, int(_BYTES / (8 * largest**2)))
+    size = max(1, int(BATCH_BYTES / (8 * largest**2)))
     for first in range(0, len(splits), size):
         yield splits[first : first + size]
 
@@ -156,7 +152,7 @@ def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArra
     return mean, np.where(constant, 0.0, 1.0 / np.sqrt(np.where(constant, 1.0, variance)))
 
 
-def _narrow(chunks: Iterator[FloatArray], widest: float) -> FloatArray | None:
+def _narrow(chunks: Iterator[FloatArray], widest: int) -> FloatArray | None:
     """All features as one array, or None where there are more than `widest`."""
     kept, width = [], 0
     for chunk in chunks:

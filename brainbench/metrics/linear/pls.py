@@ -46,7 +46,7 @@ FloatArray = NDArray[np.float64]
 # A direction this far down is the rounding of the Gram matrix itself, not a feature.
 _ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
-_BATCH_NUMBERS = 1 << 24
+BATCH_NUMBERS = 1 << 24
 # Up to so many neuroids the dominant vector is LAPACK's, beyond by Lanczos.
 _DENSE = 32
 
@@ -59,7 +59,6 @@ def cross_predict(
     n_components: int = 25,
     kind: Literal["pls1", "pls2"] = "pls1",
     solver: Literal["exact", "nipals"] = "exact",
-    form: Literal["auto", "primal", "dual"] = "auto",
 ) -> list[FloatArray]:
     """Predict the held-out responses of every split by PLS fitted to its training stimuli.
 
@@ -80,8 +79,6 @@ def cross_predict(
         PLSRegression(n_components, scale=False), whose iteration stops at a tolerance of 1e-6 or
         after 500 rounds; in PLS2 a single neuroid's r can differ by 0.01 where singular values
         are close. PLS1 has no such ambiguity.
-    form : "auto", "primal" or "dual"
-        Work with X'X or with XX'; "auto" takes the smaller. Same predictions.
 
     Returns
     -------
@@ -112,7 +109,7 @@ def cross_predict(
     >>> bool(np.allclose(held_out[0], Y[30:]))
     True
     """
-    _check_options(kind=kind, solver=solver, form=form)
+    _check_options(kind=kind, solver=solver)
     if not isinstance(features, Gram):
         features = as_features(features)
     n, p = shape_of(features)
@@ -121,17 +118,9 @@ def cross_predict(
     joint = kind == "pls2"
     if solver == "nipals":
         return _cross_nipals(features, responses, checked, n_components, joint=joint)
-    if form == "auto":
-        form = "dual" if isinstance(features, Gram) or p >= n else "primal"
-    if form == "dual":
+    if isinstance(features, Gram) or p >= n:
         K = (features if isinstance(features, Gram) else gram(features)).K
         return _cross_dual(K, responses, checked, n_components, joint=joint)
-    if isinstance(features, Gram):
-        raise InputError(
-            "form='primal' with a Gram matrix XX'",
-            allowed="form='dual' or 'auto'; the primal form needs the features themselves",
-            todo="give the features, or leave form='auto'",
-        )
     X = center_columns(features)
     return _cross_primal(X, responses, checked, n_components, joint=joint)
 
@@ -143,7 +132,7 @@ def _cross_dual(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
     if joint:
-        size = max(1, _BATCH_NUMBERS // (Y.size + n_components * len(K)))
+        size = max(1, BATCH_NUMBERS // (Y.size + n_components * len(K)))
         batches = [splits[i : i + size] for i in range(0, len(splits), size)]
         return [held_out for batch in batches for held_out in _joint(K, Y, batch, n_components)]
     return [_one_by_one(K, Y, split, n_components) for split in splits]
@@ -384,7 +373,7 @@ def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
 
 
 def _column_batches(n_columns: int, numbers_per_column: int) -> Iterator[slice]:
-    size = max(1, _BATCH_NUMBERS // numbers_per_column)
+    size = max(1, BATCH_NUMBERS // numbers_per_column)
     for start in range(0, n_columns, size):
         yield slice(start, min(start + size, n_columns))
 
@@ -424,11 +413,7 @@ def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> Fl
 
 
 def _check_options(**options: str) -> None:
-    allowed = {
-        "kind": ("pls1", "pls2"),
-        "solver": ("exact", "nipals"),
-        "form": ("auto", "primal", "dual"),
-    }
+    allowed = {"kind": ("pls1", "pls2"), "solver": ("exact", "nipals")}
     for name, value in options.items():
         if value not in allowed[name]:
             raise InputError(

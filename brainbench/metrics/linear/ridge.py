@@ -13,10 +13,9 @@ Hoerl & Kennard 1970 (ridge); Allen 1974 (PRESS: leave-one-out from one fit); Go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,11 +35,12 @@ from brainbench.metrics.linear.folds import (
 __all__ = ["BRAINSCORE", "RELATIVE", "Fit", "cross_fit", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
 # Residuals of one batch of neuroids: 16 M numbers are 128 MB.
-_BATCH_NUMBERS = 1 << 24
+BATCH_NUMBERS = 1 << 24
 # Residuals of all penalties that are made at once: they stay in a core's own memory.
-_BLOCK_NUMBERS = 1 << 18
+BLOCK_NUMBERS = 1 << 18
 
 RELATIVE: FloatArray = np.logspace(-6, 6, 25)
 """Penalties relative to the mean variance of the training features: the same choice at any scale."""
@@ -107,7 +107,6 @@ def cross_fit(
     penalties: ArrayLike = 1.0,
     relative: bool = False,
     per_neuroid: bool = False,
-    form: Literal["auto", "primal", "dual"] = "auto",
 ) -> list[Fit]:
     """Fit ridge regression to the training stimuli of every split, and predict the held-out ones.
 
@@ -129,8 +128,6 @@ def cross_fit(
     per_neuroid : bool
         Choose a penalty for each neuroid, or one for all (by the error summed over neuroids; where
         neuroids differ in variance, the largest decide).
-    form : "auto", "primal" or "dual"
-        Decompose X'X or XX'; "auto" takes the smaller. Same predictions.
 
     Returns
     -------
@@ -141,7 +138,7 @@ def cross_fit(
     ------
     InputError
         A penalty that is negative, or 0 among several, or none; NaN or inf in X or Y; shapes that do not
-        match; a stimulus in train and test; fewer than two training stimuli; an unknown form.
+        match; a stimulus in train and test; fewer than two training stimuli.
 
     Notes
     -----
@@ -168,10 +165,15 @@ def cross_fit(
     n, p = shape_of(features)
     responses = check_responses(Y, n)
     checked = [check_split(split, n, least=2) for split in splits]
-    decompose = _decomposition(features, "dual" if _is_dual(features, n, p, form) else "primal")
+    if isinstance(features, Gram) or p >= n:
+        K = (features if isinstance(features, Gram) else gram(features)).K
+        axes_of_splits = (_dual_axes(K, train, test) for train, test in checked)
+    else:
+        X = center_columns(features)
+        C = X.T @ X
+        axes_of_splits = (_primal_axes(X, C, train, test) for train, test in checked)
     fits = []
-    for train, test in checked:
-        axes = decompose(train, test)
+    for (train, _), axes in zip(checked, axes_of_splits, strict=True):
         unit = float(axes.variance.sum()) / (len(train) - 1) if relative else 1.0
         fits.append(_fit(axes, responses[train], candidates * unit, per_neuroid=per_neuroid))
     return fits
@@ -189,29 +191,14 @@ class _Axes:
     held_out: FloatArray  # held-out stimulus x axis
 
 
-def _decomposition(
-    features: NDArray[Any] | Gram, form: Literal["primal", "dual"]
-) -> Callable[[NDArray[np.intp], NDArray[np.intp]], _Axes]:
-    if form == "dual":
-        return partial(_dual, (features if isinstance(features, Gram) else gram(features)).K)
-    if isinstance(features, Gram):
-        raise InputError(
-            "form='primal' with a Gram matrix XX'",
-            allowed="form='dual' or 'auto'; the primal form needs the features themselves",
-            todo="give the features, or leave form='auto'",
-        )
-    X = center_columns(features)
-    return partial(_primal, X, X.T @ X)
-
-
-def _primal(X: FloatArray, C: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+def _primal_axes(X: FloatArray, C: FloatArray, train: IntArray, test: IntArray) -> _Axes:
     mean = X[train].mean(axis=0)
     variance, V = _axes(train_product(X, C, train, mean), len(train))
     scores = (X[train] - mean) @ V
     return _Axes(scores / np.sqrt(variance), variance, (X[test] - mean) @ V)
 
 
-def _dual(K: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+def _dual_axes(K: FloatArray, train: IntArray, test: IntArray) -> _Axes:
     inner = K[np.ix_(train, train)]
     mean = inner.mean(axis=0)
     variance, U = _axes(inner - mean - (mean - mean.mean())[:, None], len(train))
@@ -273,7 +260,7 @@ def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray
     """Sum over stimuli of ((mix @ parts) / free)^2: penalty x neuroid, some stimuli at a time."""
     k, n, neuroids = parts.shape
     total = np.zeros((len(mix), neuroids))
-    for rows in _batches(n, len(mix) * neuroids, _BLOCK_NUMBERS):
+    for rows in _batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
         some = parts[:, rows]
         error = (mix @ some.reshape(k, -1)).reshape(len(mix), -1, neuroids)
         error /= free[:, rows, None]
@@ -281,7 +268,7 @@ def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray
     return total
 
 
-def _batches(n: int, numbers_of_one: int, numbers: int = _BATCH_NUMBERS) -> Iterator[slice]:
+def _batches(n: int, numbers_of_one: int, numbers: int = BATCH_NUMBERS) -> Iterator[slice]:
     size = max(1, numbers // numbers_of_one)
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
@@ -301,16 +288,6 @@ def _check_penalties(penalties: ArrayLike) -> FloatArray:
             todo="give numbers such as 1.0 or [0.1, 1.0, 10.0]",
         )
     return given
-
-
-def _is_dual(features: NDArray[Any] | Gram, n: int, p: int, form: str) -> bool:
-    if form not in ("auto", "primal", "dual"):
-        raise InputError(
-            f"form={form!r} for ridge",
-            allowed="'auto', 'primal', 'dual'",
-            todo="leave form='auto'",
-        )
-    return form == "dual" or (form == "auto" and (isinstance(features, Gram) or p >= n))
 
 
 def _some(values: Sequence[float]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.behavior.i2n import CLIP, FalseAlarms, d_prime, i1, two_way
+from brainbench.metrics.behavior.i2n import FalseAlarms, d_prime, i1, two_way
 from brainbench.metrics.correlation import rank_correlation
 
 __all__ = ["Part", "agreement", "check_bins", "sensitivity", "solution_times"]
@@ -31,7 +31,6 @@ def sensitivity(
     truth: NDArray[Any],
     *,
     false_alarms: FalseAlarms = "paper",
-    clip: float = CLIP,
 ) -> FloatArray:
     """I1 of each image in each time bin: its d' pooled over distractors, not normalized.
 
@@ -43,8 +42,6 @@ def sensitivity(
         Class of each image.
     false_alarms : {"paper", "brainscore"}
         See `brainbench.metrics.behavior.i2n.d_prime`.
-    clip : float
-        d' beyond +- this is set to it.
 
     Returns
     -------
@@ -85,7 +82,7 @@ def sensitivity(
             todo="use more images (a larger --limit)",
         )
     return np.stack(
-        [i1(d_prime(two_way(one, truth), truth, false_alarms=false_alarms, clip=clip)) for one in p]
+        [i1(d_prime(two_way(one, truth), truth, false_alarms=false_alarms)) for one in p]
     )
 
 
