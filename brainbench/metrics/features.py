@@ -15,6 +15,7 @@ __all__ = [
     "EPS",
     "Chunks",
     "Features",
+    "Split",
     "as_features",
     "center_columns",
     "check_finite",
@@ -28,6 +29,8 @@ Chunks: TypeAlias = Callable[[], Iterable[AnyArray]]
 """Returns chunks of columns, stimulus x some features, anew each time it is called."""
 Features: TypeAlias = AnyArray | Chunks
 """Stimulus x feature, or a function that returns chunks of columns and is called once for each pass."""
+Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Row numbers of training and of held-out stimuli."""
 
 EPS = float(np.finfo(np.float64).eps)
 _CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB

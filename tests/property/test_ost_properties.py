@@ -170,5 +170,5 @@ def test_the_converged_decoder_sees_neither_scale_shift_nor_order_of_features(se
     moved = (X * rng.uniform(0.1, 10, width) + 100 * rng.standard_normal(width))[
         :, rng.permutation(width)
     ]
-    one, other = decode([X, moved], labels, split, how=CONVERGED)
+    one, other = decode([X, moved], labels, split, decoder=CONVERGED)
     np.testing.assert_allclose(other[0], one[0], atol=1e-7)

@@ -1,8 +1,8 @@
 """Features standardized by the training images of each split, for decoders that penalize weights.
 
-The mean and the deviation of each feature belong to the training images. Where there are more features than
-training images, a penalized solution lies in the space that these span: the inner products of the images,
-rotated to as many columns as there are training images, say all of it.
+The mean and the deviation of each feature are those over the training images. Where there are more features
+than training images, a penalized solution lies in the space that these span: the inner products of the
+images, rotated to at most as many columns as there are training images, determine it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,16 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.features import (
     EPS,
     Features,
+    Split,
     center_columns,
     column_chunks,
     leading_eigenvectors,
 )
 
-__all__ = ["Rows", "Standardized", "standardized"]
+__all__ = ["Standardized", "standardized"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
-Rows: TypeAlias = tuple[AnyArray, AnyArray]
 
 BATCH_BYTES = 1e9
 """Inner products that are summed in one pass over the features."""
@@ -43,7 +43,7 @@ class Standardized:
     Attributes
     ----------
     spaces : iterator of (training image x column, held-out image x column)
-        In the order of the splits, made as they are asked for.
+        In the order of the splits, computed lazily.
     rotated : bool
         Columns are a rotation of the features, not the features themselves.
     """
@@ -54,7 +54,7 @@ class Standardized:
 
 def standardized(
     features: Features,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
     n_images: int,
     constant: bool = False,
@@ -63,10 +63,10 @@ def standardized(
 
     Parameters
     ----------
-    features : array (image x feature), or a function that gives chunks of its columns
-        See `Features`.
+    features : array (image x feature), or a function that returns chunks of its columns
+        The function is called once for each pass over the features.
     splits : sequence of (train, test)
-        Rows.
+        Row numbers.
     n_images : int
         Rows that the features must have.
     constant : bool
@@ -80,8 +80,8 @@ def standardized(
     Examples
     --------
     >>> X = np.array([[1.0, 0.0], [3.0, 5.0], [9.0, 5.0]])
-    >>> found = standardized(X, [(np.array([0, 1]), np.array([2]))], n_images=3)
-    >>> [part.tolist() for part in next(found.spaces)]
+    >>> result = standardized(X, [(np.array([0, 1]), np.array([2]))], n_images=3)
+    >>> [part.tolist() for part in next(result.spaces)]
     [[[-1.0, -1.0], [1.0, 1.0]], [[7.0, 1.0]]]
     """
     chunks = partial(_centered, features, n_images, constant=constant)
@@ -93,18 +93,18 @@ def standardized(
 
 
 def _scaled(
-    features: FloatArray, splits: Sequence[Rows]
+    features: FloatArray, splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Features of training and held-out images, standardized by the training images."""
+    """Yield standardized features of training and held-out images of each split."""
     for train, test in splits:
         scaler = StandardScaler().fit(features[train])
         yield scaler.transform(features[train]), scaler.transform(features[test])
 
 
 def _rotated(
-    chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]
+    chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """The same, rotated into the space of the training images: as many columns as these, at most."""
+    """Yield the same rotated into the space of the training images, at most one column for each."""
     for batch in _batches(splits):
         for (train, test), inner in zip(batch, _inner(chunks, batch), strict=True):
             within = inner[np.ix_(train, train)]
@@ -113,16 +113,16 @@ def _rotated(
             yield within @ axes, inner[np.ix_(test, train)] @ axes
 
 
-def _batches(splits: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
-    """Splits whose inner products fit into memory together."""
+def _batches(splits: Sequence[Split]) -> Iterator[Sequence[Split]]:
+    """Yield groups of splits whose inner products fit into memory together."""
     largest = max(len(train) + len(test) for train, test in splits)
     size = max(1, int(BATCH_BYTES / (8 * largest**2)))
     for first in range(0, len(splits), size):
         yield splits[first : first + size]
 
 
-def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -> list[FloatArray]:
-    """Inner products of all images, of features standardized by the training images, split by split.
+def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]) -> list[FloatArray]:
+    """Return inner products of all images for each split, features standardized by its training images.
 
     With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
     x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
@@ -142,7 +142,7 @@ def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -
 
 
 def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArray, FloatArray]:
-    """Mean over the training images and 1 / deviation (0 for a constant feature), split x feature."""
+    """Return mean and 1 / deviation (0 for a constant feature) over training images, split x feature."""
     counted = np.zeros((len(training), len(chunk)))
     for row, train in zip(counted, training, strict=True):
         row[train] = 1.0 / len(train)
@@ -153,7 +153,7 @@ def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArra
 
 
 def _narrow(chunks: Iterator[FloatArray], widest: int) -> FloatArray | None:
-    """All features as one array, or None where there are more than `widest`."""
+    """Return all features as one array, or None where there are more than `widest`."""
     kept, width = [], 0
     for chunk in chunks:
         width += chunk.shape[1]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.gram import Gram
 
-__all__ = ["Split", "center", "check_responses", "check_split", "shape_of", "train_product"]
+__all__ = ["center", "check_responses", "check_split", "shape_of", "train_product"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-Split: TypeAlias = tuple[IntArray, IntArray]
 
 
 def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:

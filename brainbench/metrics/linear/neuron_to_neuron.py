@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.metrics.correlation import unit_length
-from brainbench.metrics.features import Features, center_columns, column_chunks
-from brainbench.metrics.linear.folds import Split, center, check_responses, check_split
+from brainbench.metrics.features import Features, Split, center_columns, column_chunks
+from brainbench.metrics.linear.folds import center, check_responses, check_split
 
 __all__ = ["cross_predict"]
 

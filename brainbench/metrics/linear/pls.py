@@ -28,10 +28,9 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS, as_features, center_columns
+from brainbench.metrics.features import EPS, Split, as_features, center_columns
 from brainbench.metrics.gram import Gram, gram, pca
 from brainbench.metrics.linear.folds import (
-    Split,
     center,
     check_responses,
     check_split,

@@ -21,10 +21,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS, as_features, center_columns, leading_eigenvectors
+from brainbench.metrics.features import (
+    EPS,
+    Split,
+    as_features,
+    center_columns,
+    leading_eigenvectors,
+)
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.linear.folds import (
-    Split,
     center,
     check_responses,
     check_split,

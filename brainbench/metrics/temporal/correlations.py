@@ -21,8 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.features import EPS
-from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.shared_map import ridge
 

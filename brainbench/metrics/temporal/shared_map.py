@@ -24,8 +24,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS
-from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.linear.pls import coefficients
 from brainbench.metrics.temporal.moments import (
     Cross,

@@ -49,7 +49,9 @@ def test_narrow_features_agree_with_padded_ones():
     X[:, 0] = 3.0  # constant everywhere
     X[:, 1] = 0.0
     X[folds[0].test[0], 1] = 7.0  # constant over the training images of one fold
-    primal, dual = (cross_decode(given, labels, folds, how=CONVERGED) for given in (X, padded(X)))
+    primal, dual = (
+        cross_decode(given, labels, folds, readout=CONVERGED) for given in (X, padded(X))
+    )
     for one, other in zip(primal.probabilities, dual.probabilities, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -100,8 +102,8 @@ def test_scale_shift_and_order_do_not_matter(seed, scale, shift):
     scales = scale * rng.uniform(0.5, 2, X.shape[1])
     moved = (scales * X + shift)[:, rng.permutation(X.shape[1])]
     for one, other in zip(
-        cross_decode(moved, labels, folds, how=CONVERGED).probabilities,
-        cross_decode(X, labels, folds, how=CONVERGED).probabilities,
+        cross_decode(moved, labels, folds, readout=CONVERGED).probabilities,
+        cross_decode(X, labels, folds, readout=CONVERGED).probabilities,
         strict=True,
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -136,7 +138,7 @@ def test_shuffled_labels_decode_nothing():
     X, labels, folds = draw()
     right = {}
     for name, shown in (("true", labels), ("shuffled", rng.permutation(labels))):
-        found = cross_decode(X, shown, folds, how=Readout(C=1.0))
+        found = cross_decode(X, shown, folds, readout=Readout(C=1.0))
         right[name] = np.mean(
             [
                 (found.classes[p.argmax(axis=1)] == shown[test]).mean()
@@ -150,7 +152,9 @@ def test_shuffled_labels_decode_nothing():
 def test_iteration_that_is_cut_off_is_counted():
     X, labels, folds = draw()
     assert cross_decode(X, labels, folds).n_unfinished == 0
-    assert cross_decode(X, labels, folds, how=Readout(C=1.0, max_iter=1)).n_unfinished == len(folds)
+    assert cross_decode(X, labels, folds, readout=Readout(C=1.0, max_iter=1)).n_unfinished == len(
+        folds
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------

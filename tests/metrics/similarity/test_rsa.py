@@ -41,15 +41,15 @@ def repeated(a, b, times, how):
 def test_draws_are_what_repeated_rows_give(two, how, ties):
     a, b = (np.round(v, 1) for v in two) if ties else two
     counts = image_counts([f"im{k}" for k in range(N)], n_draws=8)
-    drawn = compare_draws(a, b, counts, how=how)
+    drawn = compare_draws(a, b, counts, comparison=how)
     slow = [repeated(a, b, row.astype(int), how) for row in counts]
     np.testing.assert_allclose(drawn, slow, atol=1e-12)
 
 
 @pytest.mark.parametrize("how", COMPARISONS)
 def test_every_image_once_is_the_figure_itself(two, how):
-    (drawn,) = compare_draws(*two, np.ones((1, N)), how=how)
-    assert drawn == pytest.approx(compare(*two, how=how), abs=1e-12)
+    (drawn,) = compare_draws(*two, np.ones((1, N)), comparison=how)
+    assert drawn == pytest.approx(compare(*two, comparison=how), abs=1e-12)
 
 
 def test_draws_in_batches_are_as_at_once(two, monkeypatch):
@@ -65,17 +65,17 @@ def test_draws_without_a_value_are_nan(two, how):
     counts = np.zeros((2, N))
     counts[0, :2] = N / 2  # one pair only
     counts[1, 3] = N  # none
-    assert np.isnan(compare_draws(*two, counts, how=how)).all()
+    assert np.isnan(compare_draws(*two, counts, comparison=how)).all()
     with np.errstate(all="raise"):
-        flat = compare_draws(np.full_like(two[0], 0.3), two[1], np.ones((1, N)), how=how)
+        flat = compare_draws(np.full_like(two[0], 0.3), two[1], np.ones((1, N)), comparison=how)
     assert np.isnan(flat[0]) or (how == "kendall" and flat[0] == 0)
 
 
 def test_equal_dissimilarities_have_no_likeness(two):
     flat = np.full_like(two[0], 0.3)
     assert np.isnan(compare(flat, two[1]))
-    assert np.isnan(compare(flat, two[1], how="pearson"))
-    assert compare(flat, two[1], how="kendall") == 0
+    assert np.isnan(compare(flat, two[1], comparison="pearson"))
+    assert compare(flat, two[1], comparison="kendall") == 0
 
 
 def test_kendall_does_not_reward_ties():
@@ -84,8 +84,10 @@ def test_kendall_does_not_reward_ties():
     truth = rng.standard_normal(66)
     classes = (truth > 0).astype(float)
     noisy = truth + 0.8 * rng.standard_normal(66)
-    assert compare(noisy, truth, how="kendall") > compare(classes, truth, how="kendall")
-    assert compare(classes, truth, how="kendall") < 0.55
+    assert compare(noisy, truth, comparison="kendall") > compare(
+        classes, truth, comparison="kendall"
+    )
+    assert compare(classes, truth, comparison="kendall") < 0.55
 
 
 def test_noise_ceiling_of_one_pattern_and_of_noise():
@@ -110,9 +112,11 @@ def test_noise_ceiling_as_a_slow_program(how):
         if how == "pearson"
         else rankdata(rdms, axis=1)
     )
-    lower = [compare(rdms[k], np.delete(prepared, k, axis=0).mean(0), how=how) for k in range(5)]
-    upper = [compare(rdms[k], prepared.mean(0), how=how) for k in range(5)]
-    bounds = noise_ceiling(rdms, how=how)
+    lower = [
+        compare(rdms[k], np.delete(prepared, k, axis=0).mean(0), comparison=how) for k in range(5)
+    ]
+    upper = [compare(rdms[k], prepared.mean(0), comparison=how) for k in range(5)]
+    bounds = noise_ceiling(rdms, comparison=how)
     assert bounds.lower == pytest.approx(np.mean(lower), abs=1e-10)
     assert bounds.upper == pytest.approx(np.mean(upper), abs=1e-10)
     assert bounds.lower < bounds.upper
@@ -161,7 +165,7 @@ def test_unknown_names(two):
     with pytest.raises(UnknownNameError, match="did you mean euclidean"):
         rdm(np.eye(4), distance="euclidian")
     with pytest.raises(UnknownNameError, match="did you mean spearman"):
-        compare(*two, how="spearmen")
+        compare(*two, comparison="spearmen")
 
 
 @pytest.mark.parametrize(

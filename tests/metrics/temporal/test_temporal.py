@@ -41,7 +41,7 @@ def test_held_out_images_are_never_read(data):
     for found in (
         ridge(*hidden, ROWS, folds=FOLDS),
         pls(*hidden, ROWS, n_components=2),
-        sgd(*hidden, ROWS, how=Descent(epochs=2)),
+        sgd(*hidden, ROWS, descent=Descent(epochs=2)),
     ):
         assert np.isfinite(found.coefficients).all()
     np.testing.assert_array_equal(
@@ -106,7 +106,7 @@ def test_same_seed_same_descent(data):
     X, Y = data
     how = Descent(epochs=3, batch=5)
     one, again, other = (
-        sgd(X, Y, ROWS, how=seeded).coefficients
+        sgd(X, Y, ROWS, descent=seeded).coefficients
         for seeded in (how, how, Descent(epochs=3, batch=5, seed=1))
     )
     np.testing.assert_array_equal(one, again)
@@ -220,7 +220,7 @@ BAD = {
     "descent": (lambda X, Y: Descent(momentum=1.0), "momentum"),
     "flat descent": (lambda X, Y: sgd(0 * X, Y, ROWS), "do not vary"),
     "too fast": (
-        lambda X, Y: sgd(X, Y, ROWS, how=Descent(learning_rate=100.0)),
+        lambda X, Y: sgd(X, Y, ROWS, descent=Descent(learning_rate=100.0)),
         "did not converge",
     ),
     "no chunk": (lambda X, Y: products([]), "no features"),
