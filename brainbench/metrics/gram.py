@@ -1,8 +1,8 @@
 """Gram matrices of features, accumulated over chunks of features, and principal components.
 
 A linear map from p features to responses on n stimuli needs the features only through the n x n
-inner products K = XX'. They are summed over column chunks, so that the features of a layer never
-have to be in memory together, and 100,352 features cost little more than 1,000.
+inner products K = XX'. They are summed over chunks of columns, so that the features of a layer never
+have to fit in memory, and 100,352 features cost little more than 1,000.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Gram:
     K : array, stimulus x stimulus, float64
         K = XX' with the columns of X centered over all stimuli.
     n_features : int
-        How many features were summed over.
+        Number of features.
     """
 
     K: FloatArray
@@ -47,7 +47,7 @@ class Gram:
 
     @property
     def n_stimuli(self) -> int:
-        """Rows of the features."""
+        """Number of stimuli."""
         return len(self.K)
 
 
@@ -58,13 +58,13 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
     ----------
     features : array, stimulus x feature, or an iterable of such arrays
         The whole matrix, or chunks of its columns in any number and width, which may be made
-        lazily: never more than two are held. Any real type; the sums are float64.
+        lazily: at most two are held. Any real type; the sums are float64.
 
     Returns
     -------
     Gram
         The grand column mean is removed from each chunk before the product. Removing it from K
-        afterwards would lose as many digits as the mean is larger than the variation.
+        afterwards would lose digits where the mean is large.
 
     Raises
     ------
@@ -97,21 +97,21 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
 
 
 def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:
-    """Principal component scores, without responses and without a random number.
+    """Return principal component scores; no responses and no random numbers are involved.
 
     Parameters
     ----------
     features : array, stimulus x feature, or Gram
-        What is rotated.
+        Features, or their inner products.
     n_components : int
-        At most so many components; never more than min(n - 1, p).
+        At most this many; never more than min(n - 1, p).
 
     Returns
     -------
     array, stimulus x min(n_components, n - 1, p)
         Scores by falling variance, their columns centered; the largest entry of each component is
         positive. With n - 1 or p components this is a lossless rotation, which changes no
-        prediction of PLS or ridge: skip it there. Components beyond the rank are exactly 0.
+        prediction of PLS or ridge and can be skipped. Components beyond the rank are exactly 0.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:
         raise InputError(
             f"n_components = {n_components} for PCA",
             allowed="1 or more",
-            todo="leave it at 1000, or give at least 1",
+            todo="omit it for 1000, or give at least 1",
         )
     if isinstance(features, Gram):
         k = min(n_components, features.n_stimuli - 1, features.n_features)

@@ -282,6 +282,6 @@ def _as_pair(
             f"{p[stimulus, neuroid]} in the prediction of neuroid {neuroid} for the stimulus in row "
             f"{stimulus}; {int(bad.sum())} values in all",
             allowed="finite predictions",
-            todo="look at the model's responses to that stimulus",
+            todo="check the model's responses to that stimulus",
         )
     return p, y

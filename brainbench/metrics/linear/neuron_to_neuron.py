@@ -1,9 +1,9 @@
-"""One unit of a model for each neuroid: the one that correlates best over the training stimuli.
+"""One unit of a model for each neuroid: the unit that correlates best over the training stimuli.
 
 References
 ----------
 Brain-Score 2.4.2, `neuron_to_neuron`; Arend et al. 2018 and Khosla & Williams 2023 discuss such
-one-to-one maps, which ask whether single units, not subspaces, are alike.
+one-to-one maps, which ask whether single units, not subspaces, are similar.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
     Parameters
     ----------
     features : array, stimulus x feature, or function
-        Features, or a function that gives chunks of their columns, which is called once.
+        Features, or a function that returns chunks of their columns, which is called once.
     Y : array, stimulus x neuroid
         Responses, in the same order of stimuli.
     splits : iterable of (train, test)
@@ -39,9 +39,9 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
     -------
     list of array, held-out stimulus x neuroid
         The values of the feature with the highest Pearson r over the training stimuli, one array per
-        split. They are not scaled to the responses: judge them by a correlation. Of equals the first.
-        A negative correlation is never taken for a good one, as in Brain-Score. A neuroid, or all
-        features, constant over the training stimuli: 0.
+        split; of equals the first. They are not scaled to the responses: evaluate them by a correlation.
+        A negative correlation is never a good one, as in Brain-Score. 0 where a neuroid, or all features,
+        are constant over the training stimuli.
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """Partial least squares, exact, for all neuroids and all splits at once, from Gram matrices.
 
-PLS1 maps the features to one neuroid at a time, PLS2 to all neuroids jointly. Each of its
-components has weights w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector
-of X'Y (PLS2), scores t = Xw, and is removed from X and Y before the next. Written with K = XX' the
-features are gone: t is proportional to KYc, orthogonal to the earlier scores. `dual` works so, with
-one product K @ (all neuroids, or all splits) per component; where there are fewer features than
-stimuli `primal` does the same with X'X and X'Y.
+PLS1 maps the features to one neuroid at a time, PLS2 to all neuroids jointly. A component has weights
+w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector of X'Y (PLS2), and scores
+t = Xw; it is removed from X and Y before the next. With K = XX' the features drop out: t is proportional
+to KYc, orthogonal to the earlier scores. The dual form works so, with one product K @ (all neuroids, or all
+splits) per component; where there are fewer features than stimuli, the primal form does the same with X'X
+and X'Y.
 
 References
 ----------
@@ -42,11 +42,11 @@ __all__ = ["coefficients", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
 
-# A direction this far down is the rounding of the Gram matrix itself, not a feature.
+# Share of the Gram matrix up to which a direction is its rounding.
 _ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
-# Up to so many neuroids the dominant vector is LAPACK's, beyond by Lanczos.
+# Most neuroids for which the dominant vector is computed by LAPACK, and not by Lanczos.
 _DENSE = 32
 
 
@@ -77,7 +77,7 @@ def cross_predict(
         "exact" finds each dominant singular vector to rounding. "nipals" is scikit-learn's
         PLSRegression(n_components, scale=False), whose iteration stops at a tolerance of 1e-6 or
         after 500 rounds; in PLS2 a single neuroid's r can differ by 0.01 where singular values
-        are close. PLS1 has no such ambiguity.
+        are close. PLS1 needs no iteration.
 
     Returns
     -------
@@ -92,12 +92,12 @@ def cross_predict(
 
     Notes
     -----
-    A constant neuroid is predicted by its mean. Where nothing is left to explain, or the features
-    are used up, a model has fewer components; no NaN arises. (scikit-learn goes on to fit rounding
-    errors when components outnumber the rank of X.)
+    A constant neuroid is predicted by its mean. Where responses are explained completely, or the features
+    are exhausted, a model has fewer components; no NaN arises. (scikit-learn fits rounding errors when
+    components outnumber the rank of X.)
 
-    Products square the condition of X. The forms agree to 1e-8; as the components approach the rank
-    of X, which only the dual form feels, to 1e-7.
+    Products square the condition number of X. Features and their Gram matrix give the same to 1e-8, or to
+    1e-7 as the components approach the rank of X.
 
     Examples
     --------
@@ -130,6 +130,7 @@ def cross_predict(
 def _cross_dual(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
+    """Predict held-out responses of every split from K = XX'."""
     if joint:
         size = max(1, BATCH_NUMBERS // (Y.size + n_components * len(K)))
         batches = [splits[i : i + size] for i in range(0, len(splits), size)]
@@ -140,7 +141,7 @@ def _cross_dual(
 def _joint(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int
 ) -> list[FloatArray]:
-    """Fit one model per split to all neuroids; the splits go through K together."""
+    """Fit one model per split to all neuroids; one product with K serves all splits."""
     train = np.zeros((len(splits), len(K)))
     residuals = np.zeros((len(splits), Y.shape[1], len(K)))
     means = []
@@ -154,7 +155,7 @@ def _joint(
 
 
 def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
-    """Fit one model per neuroid; the neuroids go through K together."""
+    """Fit one model per neuroid; one product with K serves all neuroids."""
     rows, test = split
     train = np.zeros((1, len(K)))
     train[0, rows] = 1.0
@@ -176,7 +177,7 @@ def _dual(
     Parameters
     ----------
     K : array, stimulus x stimulus
-        Inner products, centered anywhere.
+        Inner products, centered over any stimuli.
     Y : array, model x neuroid x stimulus
         Responses, centered over each model's training stimuli and 0 outside them.
     train : array, model (or 1) x stimulus
@@ -215,7 +216,7 @@ def _dual(
 
 
 def _through(K: FloatArray, u: FloatArray, train: FloatArray, n_train: FloatArray) -> FloatArray:
-    """Ku for each model, the training mean of the features removed."""
+    """Return Ku for each model, the training mean of the features removed."""
     # K @ u.T is up to ten times as fast as u @ K for a handful of models.
     Ku = np.ascontiguousarray((K @ u.T).T)
     mean = np.vecdot(Ku, train)[:, None] / n_train
@@ -230,7 +231,7 @@ def _orthogonal(t: FloatArray, T: FloatArray, train: FloatArray) -> FloatArray:
 
 
 def _y_k_y(K: FloatArray, Y: FloatArray) -> FloatArray:
-    """Y'KY for each model (Y is centered, so that K's own centering does not matter)."""
+    """Return Y'KY for each model (Y is centered, so that K need not be)."""
     return np.stack([y @ (K @ y.T) for y in Y])
 
 
@@ -240,6 +241,7 @@ def _y_k_y(K: FloatArray, Y: FloatArray) -> FloatArray:
 def _cross_primal(
     X: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
+    """Predict held-out responses of every split from X'X and X'Y."""
     C = X.T @ X
     held_out = []
     for rows, test in splits:
@@ -261,7 +263,7 @@ def _cross_primal(
 def coefficients(
     C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int, *, joint: bool
 ) -> FloatArray:
-    """Regression coefficients, neuroid x feature, from products of the centered training samples.
+    """Return coefficients, neuroid x feature, from products of the centered training samples.
 
     Parameters
     ----------
@@ -274,7 +276,7 @@ def coefficients(
     n_components : int
         Latent dimensions.
     joint : bool
-        One model of all neuroids (PLS2), or one of each (PLS1).
+        One model for all neuroids (PLS2), or one for each (PLS1).
 
     Examples
     --------
@@ -301,7 +303,7 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
     G : array, model x neuroid x feature
         Y'X of the centered training stimuli.
     energy : array, model
-        Sum of squares of Y, for what counts as rounding.
+        Sum of squares of Y, which sets the scale of rounding.
 
     Returns
     -------
@@ -340,13 +342,13 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
 
 
 def _dominant(B: FloatArray) -> FloatArray:
-    """Unit eigenvector of the largest eigenvalue of each symmetric matrix."""
+    """Return the unit eigenvector of the largest eigenvalue of each symmetric matrix."""
     return np.stack([_dominant_one(b) for b in B])
 
 
 def _dominant_one(b: FloatArray) -> FloatArray:
     start = b[:, np.diagonal(b).argmax()]
-    # Lanczos to rounding: as exact as the dense solver, whose many small threaded steps take
+    # Lanczos to rounding is as exact as the dense solver, whose many small threaded steps take
     # 50 times as long when another process holds a core.
     if len(b) > _DENSE and start.any():
         with contextlib.suppress(ArpackNoConvergence):
@@ -356,18 +358,18 @@ def _dominant_one(b: FloatArray) -> FloatArray:
 
 
 def _deflate(B: FloatArray, q: FloatArray, v: FloatArray, square: FloatArray) -> FloatArray:
-    """Y'KY after a component with loadings q, v = Y'Kt and square = t'Kt is removed from Y."""
+    """Remove a component with loadings q, v = Y'Kt and square = t'Kt from Y'KY."""
     half = q[:, :, None] * (v - 0.5 * square[:, None] * q)[:, None, :]
     return B - half - half.transpose(0, 2, 1)
 
 
 def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Mx for each model."""
+    """Return Mx for each model."""
     return cast(FloatArray, np.matmul(matrices, vectors[:, :, None])[:, :, 0])
 
 
 def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
-    """Sum the rows of each model's matrix with its weights."""
+    """Sum the rows of each model's matrix, weighted."""
     return cast(FloatArray, np.matmul(weights[:, None, :], rows)[:, 0, :])
 
 
@@ -377,7 +379,7 @@ def _column_batches(n_columns: int, numbers_per_column: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n_columns))
 
 
-# --- reference -----------------------------------------------------------------------------------
+# --- scikit-learn --------------------------------------------------------------------------------
 
 
 def _cross_nipals(
@@ -401,7 +403,7 @@ def _cross_nipals(
 def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
     train, test = split
     with warnings.catch_warnings():
-        # It says so when responses are used up or 500 rounds were not enough; both are its ways.
+        # Warnings that responses are exhausted, or that 500 rounds were not enough: both are expected.
         warnings.filterwarnings("ignore", message="y residual is constant")
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         model = PLSRegression(n_components, scale=False).fit(X[train], Y[train])

@@ -1,7 +1,7 @@
 """Ridge regression, exact, for all neuroids and many penalties at once, fold by fold.
 
 With Xc = U diag(sqrt(l)) V' over the training stimuli, centered, a penalty a shrinks each direction by
-l / (l + a), and what it leaves of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
+l / (l + a), and the residual of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
 decomposition of X'X, or of K = XX' where there are more features than stimuli, serves all neuroids and
 all penalties. The error on a left-out training stimulus is its residual divided by
 1 - 1/n - sum_j u_ij^2 l_j / (l_j + a), so that a penalty is chosen without another fit.
@@ -44,11 +44,11 @@ IntArray = NDArray[np.intp]
 
 # Residuals of one batch of neuroids: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
-# Residuals of all penalties that are made at once: they stay in a core's own memory.
+# Residuals of all penalties that are computed at once: they fit in the L2 cache of a core.
 BLOCK_NUMBERS = 1 << 18
 
 RELATIVE: FloatArray = np.logspace(-6, 6, 25)
-"""Penalties relative to the mean variance of the training features: the same choice at any scale."""
+"""Penalties relative to the mean variance of the training features: invariant to the features' scale."""
 
 BRAINSCORE: FloatArray = np.concatenate(
     [
@@ -58,12 +58,12 @@ BRAINSCORE: FloatArray = np.concatenate(
         np.linspace(1e6, 1e7, 19),
     ]
 )
-"""The 99 penalties among which Brain-Score 2.4.2 chooses; they do not know the scale of the features."""
+"""The 99 penalties among which Brain-Score 2.4.2 chooses; they do not adapt to the features' scale."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Held-out predictions of one split.
+    """Held-out predictions and penalties of one split.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Fit:
 def cross_predict(
     features: NDArray[Any] | Gram, Y: NDArray[Any], splits: Iterable[Split], **options: Any
 ) -> list[FloatArray]:
-    """Predict the held-out responses of every split by ridge regression: `cross_fit`, predictions only.
+    """Predict the held-out responses of every split by ridge regression.
 
     Parameters
     ----------
@@ -131,28 +131,28 @@ def cross_fit(
         Penalties are given in units of the mean variance per feature direction: trace(X'X) /
         (training stimuli - 1), of the centered training features.
     per_neuroid : bool
-        Choose a penalty for each neuroid, or one for all (by the error summed over neuroids; where
-        neuroids differ in variance, the largest decide).
+        Choose a penalty for each neuroid, or one for all (by the error summed over neuroids, in which
+        those of large variance dominate).
 
     Returns
     -------
     list of Fit
-        Predictions and penalties, one per split. Of equally good penalties the first.
+        One per split. Of equally good penalties the first.
 
     Raises
     ------
     InputError
-        A penalty that is negative, or 0 among several, or none; NaN or inf in X or Y; shapes that do not
+        A negative penalty, 0 among several, or no penalty; NaN or inf in X or Y; shapes that do not
         match; a stimulus in train and test; fewer than two training stimuli.
 
     Notes
     -----
     A constant neuroid, or features that do not vary over the training stimuli, are predicted by the mean.
-    Products square the condition of X: with penalty 0, directions of X whose variance is below
-    n x 2e-16 of the largest are left out.
+    Products square the condition number of X: with penalty 0, directions of X whose variance is below
+    n x 2e-16 of the largest are dropped.
 
-    With many penalties the residuals are made from few: the shrinkages a / (l + a) of all penalties span,
-    to rounding, some 20 directions (they are a Cauchy matrix), which are multiplied out once.
+    With many penalties the residuals are computed from a low-rank basis: the shrinkages a / (l + a) of all
+    penalties (a Cauchy matrix) span, to rounding, some 20 directions, which are multiplied out once.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def cross_fit(
 
 @dataclass(frozen=True)
 class _Axes:
-    """Training features as U diag(sqrt(variance)) V', and held-out ones along V."""
+    """Training features as U diag(sqrt(variance)) V', and held-out features along V."""
 
     U: FloatArray  # training stimulus x axis, orthonormal
     variance: FloatArray  # axis: eigenvalues of X'X
@@ -213,6 +213,7 @@ def _dual_axes(K: FloatArray, train: IntArray, test: IntArray) -> _Axes:
 
 
 def _axes(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Return the eigenvalues above rounding for n training stimuli, and their vectors."""
     return leading_eigenvectors(symmetric, rounding=max(n, len(symmetric)) * EPS)
 
 
@@ -233,28 +234,28 @@ def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool
 
 
 def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
-    """Squared error summed over training stimuli, each left out in turn; penalty x neuroid."""
+    """Return the leave-one-out squared error summed over training stimuli, penalty x neuroid."""
     if not len(axes.variance):
         return np.zeros((len(penalties), Y.shape[1]))
     shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
     square = np.square(axes.U)
     free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T
-    mix, basis = _few(shrunk)
+    mix, basis = _low_rank(shrunk)
     rest = Y - axes.U @ along
     loss = np.zeros((len(penalties), Y.shape[1]))
-    for columns in _batches(Y.shape[1], len(basis) * len(Y)):
-        some = along[:, columns]
-        parts = np.empty((1 + len(basis), len(Y), some.shape[1]))
+    for columns in _batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
+        batch = along[:, columns]
+        parts = np.empty((1 + len(basis), len(Y), batch.shape[1]))
         parts[0] = rest[:, columns]
         for part, direction in zip(parts[1:], basis, strict=True):
-            np.matmul(axes.U, direction[:, None] * some, out=part)
+            np.matmul(axes.U, direction[:, None] * batch, out=part)
         loss[:, columns] = _squares(parts, np.column_stack([np.ones(len(mix)), mix]), free)
     return loss
 
 
-def _few(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rows of a matrix as combinations of few: penalty x part, part x axis."""
-    # Each row to rounding of its own size: with a small penalty little is left, and counts.
+def _low_rank(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Factor a matrix into penalty x part and part x axis, as few parts as rounding allows."""
+    # Rounding is relative to the size of each row: the small residuals of a small penalty count.
     size = shrunk.max(axis=1, keepdims=True)
     left, values, right = np.linalg.svd(shrunk / size, full_matrices=False)
     kept = values > EPS * values[0]
@@ -262,18 +263,18 @@ def _few(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray:
-    """Sum over stimuli of ((mix @ parts) / free)^2: penalty x neuroid, some stimuli at a time."""
+    """Return the sum over stimuli of ((mix @ parts) / free)^2, penalty x neuroid."""
     k, n, neuroids = parts.shape
     total = np.zeros((len(mix), neuroids))
     for rows in _batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
-        some = parts[:, rows]
-        error = (mix @ some.reshape(k, -1)).reshape(len(mix), -1, neuroids)
+        error = (mix @ parts[:, rows].reshape(k, -1)).reshape(len(mix), -1, neuroids)
         error /= free[:, rows, None]
         total += np.einsum("aik,aik->ak", error, error)
     return total
 
 
-def _batches(n: int, numbers_of_one: int, numbers: int = BATCH_NUMBERS) -> Iterator[slice]:
+def _batches(n: int, numbers_of_one: int, numbers: int) -> Iterator[slice]:
+    """Yield slices of n columns, each of which needs `numbers_of_one`, that need `numbers` at most."""
     size = max(1, numbers // numbers_of_one)
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
@@ -288,12 +289,12 @@ def _check_penalties(penalties: ArrayLike) -> FloatArray:
     good = given > 0 if several else given >= 0
     if given.ndim != 1 or not len(given) or not (np.isfinite(given) & good).all():
         raise InputError(
-            f"penalties {_some(given.ravel().tolist())}",
+            f"penalties {_shown(given.ravel().tolist())}",
             allowed="one penalty of 0 or more, or several above 0 to choose from",
             todo="give numbers such as 1.0 or [0.1, 1.0, 10.0]",
         )
     return given
 
 
-def _some(values: Sequence[float]) -> str:
+def _shown(values: Sequence[float]) -> str:
     return str(values[:5]) + (f" ... ({len(values)} in all)" if len(values) > 5 else "")

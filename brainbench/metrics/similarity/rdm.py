@@ -1,7 +1,7 @@
-"""Representational dissimilarity matrices (RDMs): how far apart the responses to two stimuli lie.
+"""Representational dissimilarity matrices (RDMs): the distance between the responses to any two stimuli.
 
 An RDM is kept as the vector of its pairs i < j, in the order of scipy's `squareform`. Features come in
-chunks of columns, so that a wide layer never is in memory.
+chunks of columns, so that a wide layer never has to fit in memory.
 
 References
 ----------
@@ -32,12 +32,12 @@ Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean
 def rdm(
     features: NDArray[Any] | Iterable[NDArray[Any]], *, distance: Distance = "correlation"
 ) -> FloatArray:
-    """Dissimilarity of all pairs of stimuli.
+    """Return the dissimilarity of all pairs of stimuli.
 
     Parameters
     ----------
     features : array, stimulus x feature, or an iterable of such arrays
-        The whole matrix, or chunks of its columns: never more than two are held.
+        The whole matrix, or chunks of its columns: at most two are held.
     distance : str
         One of `DISTANCES`: "correlation" (1 - Pearson over features), "cosine" (1 - cosine), "euclidean",
         "sqeuclidean".
@@ -50,8 +50,8 @@ def rdm(
     Raises
     ------
     InputError
-        No features, other shapes, NaN or inf; a stimulus to which all features respond the same (or 0, for
-        "cosine"), which has no correlation with any other.
+        No features, other shapes, NaN or inf; a stimulus to which all features respond equally (or with 0,
+        for "cosine"), whose dissimilarity is not defined.
     UnknownNameError
         No such distance.
 
@@ -68,12 +68,12 @@ def rdm(
 
 
 def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
-    """1 - Pearson: inner products of rows that are centered over all features."""
+    """Return 1 - Pearson, from inner products of rows that are centered over all features."""
     inner = total = largest = shift = np.zeros(0)
     n_features = 0
     for chunk in chunks:
         if not n_features:
-            # Each row less a mean of its own: the products lose no digits to a large common response.
+            # Each row less its mean: the products lose no digits to a large common response.
             shift = chunk.mean(axis=1, keepdims=True, dtype=np.float64)
             inner, total = np.zeros((len(chunk), len(chunk))), np.zeros(len(chunk))
             largest = np.zeros(len(chunk))
@@ -131,9 +131,9 @@ def _upper(square: FloatArray) -> FloatArray:
 def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
     if bad.any():
         raise InputError(
-            f"{what} to the stimulus in row {int(bad.argmax())} ({int(bad.sum())} of {len(bad)} such)",
+            f"{what} to {int(bad.sum())} of {len(bad)} stimuli, first in row {int(bad.argmax())}",
             allowed=f"responses that vary over features: {distance} does not exist otherwise",
-            todo="choose the distance 'euclidean', or leave out those stimuli",
+            todo="choose the distance 'euclidean', or omit those stimuli",
         )
 
 
@@ -147,19 +147,19 @@ def _finite_chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[
 
 
 def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
-    """Row numbers of the two stimuli of each pair.
+    """Return the row numbers of the two stimuli of each pair.
 
     Examples
     --------
     >>> [rows.tolist() for rows in pairs_of(3)]
     [[0, 0, 1], [1, 2, 2]]
     """
-    one, other = np.triu_indices(n_stimuli, k=1)
-    return one, other
+    first, second = np.triu_indices(n_stimuli, k=1)
+    return first, second
 
 
 def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
-    """RDM of some of the stimuli, in the order of `rows`.
+    """Return the RDM of some of the stimuli, in the order of `rows`.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
 
 
 def n_stimuli(n_pairs: int) -> int:
-    """Stimuli of an RDM with so many pairs; 0 where no RDM has so many.
+    """Return the number of stimuli of an RDM with n pairs; 0 where no RDM has n pairs.
 
     Examples
     --------

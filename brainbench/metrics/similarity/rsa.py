@@ -43,8 +43,9 @@ Comparison: TypeAlias = Literal["spearman", "pearson", "kendall"]
 COMPARISONS: tuple[Comparison, ...] = ("spearman", "pearson", "kendall")
 """Names of the comparisons; "kendall" is tau-a, which does not favor models with tied dissimilarities."""
 
-_BATCH_NUMBERS = 1 << 21
-_LEAST_DRAWS = 32
+BATCH_NUMBERS = 1 << 21
+"""Pairs times draws that are compared at once: 16 MB, but at least `LEAST_DRAWS` draws."""
+LEAST_DRAWS = 32
 
 
 def compare(a: NDArray[Any], b: NDArray[Any], *, comparison: Comparison = "spearman") -> float:
@@ -125,7 +126,7 @@ def compare_draws(
             allowed=f"(number of draws, {n})",
             todo="make them with brainbench.stats.bootstrap.image_counts",
         )
-    size = max(_LEAST_DRAWS, _BATCH_NUMBERS // len(a))
+    size = max(LEAST_DRAWS, BATCH_NUMBERS // len(a))
     # Stimulus x draw: the weights of a pair are adjacent in memory, whatever the order of pairs.
     batches = [
         np.ascontiguousarray(counts[start : start + size].T)
