@@ -223,7 +223,7 @@ def rank_correlation(
     x, y : array, image
         NaN where there is no figure.
     counts : array, draw x image, optional
-        How often each image counts, one correlation for each draw: that of the images repeated so often.
+        How often each image counts, one correlation for each draw: that of the repeated images.
 
     Returns
     -------

@@ -19,6 +19,7 @@ __all__ = [
     "as_features",
     "center_columns",
     "check_finite",
+    "column_batches",
     "column_chunks",
     "leading_eigenvectors",
 ]
@@ -135,8 +136,21 @@ def check_finite(features: AnyArray, *, first_feature: int = 0) -> None:
             f"{features[stimulus, feature]} in feature {first_feature + feature} "
             f"of the stimulus in row {stimulus}",
             allowed="finite features",
-            todo="look at that layer's output for that image, or choose another layer",
+            todo="check that layer's output for that image, or choose another layer",
         )
+
+
+def column_batches(n_columns: int, numbers_per_column: int, most: int) -> Iterator[slice]:
+    """Yield slices of columns that need at most a given count of numbers together.
+
+    Examples
+    --------
+    >>> [*column_batches(5, 10, 25)]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    size = max(1, most // numbers_per_column)
+    for start in range(0, n_columns, size):
+        yield slice(start, min(start + size, n_columns))
 
 
 def leading_eigenvectors(

@@ -24,7 +24,7 @@ from brainbench.metrics.features import (
     leading_eigenvectors,
 )
 
-__all__ = ["Gram", "gram", "pca"]
+__all__ = ["Gram", "as_gram", "gram", "pca"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
@@ -94,6 +94,11 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
     full = K + K.T
     np.fill_diagonal(full, np.diagonal(K))
     return Gram(full, n_features)
+
+
+def as_gram(features: AnyArray | Gram) -> Gram:
+    """Return the inner products of features, or the given ones."""
+    return features if isinstance(features, Gram) else gram(features)
 
 
 def pca(features: AnyArray | Gram, n_components: int = 1000) -> FloatArray:

@@ -215,11 +215,6 @@ def inner(
     list of Split
         `paper` folds; row numbers are those of all stimuli.
 
-    Raises
-    ------
-    InputError
-        As `paper`.
-
     Examples
     --------
     >>> ids = [f"image{i}" for i in range(8)]

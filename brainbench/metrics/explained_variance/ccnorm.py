@@ -16,7 +16,7 @@ Zhang et al.
 
 SP is unbiased, so without signal it is below 0 as often as above. There CC_max is 0 and CC_norm does
 not exist (NaN): the neuron is excluded and counted. Squaring rewards a prediction that is wrong in
-sign, and chance is not 0 but 1 / ((T - 1) CC_max^2): look at CC_norm with its sign too.
+sign, and chance is not 0 but 1 / ((T - 1) CC_max^2): read CC_norm with its sign too.
 
 References
 ----------
@@ -205,11 +205,6 @@ def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
         Single-trial responses; NaN where a trial is missing.
     predicted : array, stimulus x neuroid
         Predictions for the same stimuli.
-
-    Raises
-    ------
-    InputError
-        As `schoppe`.
 
     Examples
     --------

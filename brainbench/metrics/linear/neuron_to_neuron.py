@@ -65,7 +65,7 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
         X = center_columns(chunk, first_feature=first)
         for k in range(len(search.splits)):
             search.compare(k, X, chunk)
-    return search.found if search else []
+    return search.predictions if search else []
 
 
 class _Search:
@@ -76,7 +76,7 @@ class _Search:
         self.splits = [check_split(split, n, least=2) for split in splits]
         self.targets = [unit_length(center(responses[train])[0]) for train, _ in self.splits]
         self.best = [np.full(Y.shape[1], -np.inf) for _ in self.splits]
-        self.found = [np.zeros((len(test), Y.shape[1])) for _, test in self.splits]
+        self.predictions = [np.zeros((len(test), Y.shape[1])) for _, test in self.splits]
 
     def compare(self, k: int, X: FloatArray, raw: NDArray[Any]) -> None:
         """Compare a chunk of features, centered and raw, with the best so far in split k."""
@@ -87,4 +87,4 @@ class _Search:
         highest = r[winner, np.arange(r.shape[1])]
         better = (highest > self.best[k]) & self.targets[k].any(axis=0)
         self.best[k] = np.where(better, highest, self.best[k])
-        self.found[k][:, better] = raw[np.ix_(test, winner[better])]
+        self.predictions[k][:, better] = raw[np.ix_(test, winner[better])]

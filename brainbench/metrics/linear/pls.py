@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -28,8 +28,8 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS, Split, as_features, center_columns
-from brainbench.metrics.gram import Gram, gram, pca
+from brainbench.metrics.features import EPS, Split, as_features, center_columns, column_batches
+from brainbench.metrics.gram import Gram, as_gram, pca
 from brainbench.metrics.linear.folds import (
     center,
     check_responses,
@@ -118,7 +118,7 @@ def cross_predict(
     if solver == "nipals":
         return _cross_nipals(features, responses, checked, n_components, joint=joint)
     if isinstance(features, Gram) or p >= n:
-        K = (features if isinstance(features, Gram) else gram(features)).K
+        K = as_gram(features).K
         return _cross_dual(K, responses, checked, n_components, joint=joint)
     X = center_columns(features)
     return _cross_primal(X, responses, checked, n_components, joint=joint)
@@ -161,7 +161,7 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
     train[0, rows] = 1.0
     centered, mean = center(Y[rows])
     held_out = np.tile(mean, (len(test), 1))
-    for columns in _column_batches(Y.shape[1], n_components * len(K)):
+    for columns in column_batches(Y.shape[1], n_components * len(K), BATCH_NUMBERS):
         responses = np.zeros((columns.stop - columns.start, 1, len(K)))
         responses[:, 0, rows] = centered[:, columns].T
         T, Q = _dual(K, responses, train, n_components)
@@ -172,23 +172,12 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
 def _dual(
     K: FloatArray, Y: FloatArray, train: FloatArray, n_components: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit several PLS models that share K.
+    """Fit several PLS models that share K, stimulus x stimulus, centered over any stimuli.
 
-    Parameters
-    ----------
-    K : array, stimulus x stimulus
-        Inner products, centered over any stimuli.
-    Y : array, model x neuroid x stimulus
-        Responses, centered over each model's training stimuli and 0 outside them.
-    train : array, model (or 1) x stimulus
-        1 for training stimuli, else 0.
-
-    Returns
-    -------
-    T : array, model x component x stimulus
-        Scores of all stimuli, orthonormal over the training stimuli.
-    Q : array, model x component x neuroid
-        Loadings of Y: predictions are the mean plus Q'T.
+    Y, model x neuroid x stimulus, is centered over each model's training stimuli and 0 outside them; train,
+    model (or 1) x stimulus, is 1 for training stimuli, else 0. Return the scores T of all stimuli, model x
+    component x stimulus, orthonormal over the training stimuli, and the loadings Q of Y, model x component x
+    neuroid: predictions are the mean plus Q'T.
     """
     models, neuroids, n = Y.shape
     T = np.zeros((models, n_components, n))
@@ -288,27 +277,16 @@ def coefficients(
     if joint:
         return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
     beta = np.empty_like(G)
-    for columns in _column_batches(len(G), 2 * n_components * len(C)):
+    for columns in column_batches(len(G), 2 * n_components * len(C), BATCH_NUMBERS):
         beta[columns] = _primal(C, G[columns, None], energy[columns], n_components)[:, 0]
     return beta
 
 
 def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int) -> FloatArray:
-    """Fit several PLS models that share X'X.
+    """Fit several PLS models that share C = X'X, feature x feature, of the centered training stimuli.
 
-    Parameters
-    ----------
-    C : array, feature x feature
-        X'X of the centered training stimuli.
-    G : array, model x neuroid x feature
-        Y'X of the centered training stimuli.
-    energy : array, model
-        Sum of squares of Y, which sets the scale of rounding.
-
-    Returns
-    -------
-    array, model x neuroid x feature
-        Regression coefficients.
+    G is their Y'X, model x neuroid x feature; energy, model, is the sum of squares of Y, which sets the scale
+    of rounding. Return regression coefficients, model x neuroid x feature.
     """
     models, neuroids, p = G.shape
     R = np.zeros((models, n_components, p))  # scores are XR, orthonormal
@@ -371,12 +349,6 @@ def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
 def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
     """Sum the rows of each model's matrix, weighted."""
     return cast(FloatArray, np.matmul(weights[:, None, :], rows)[:, 0, :])
-
-
-def _column_batches(n_columns: int, numbers_per_column: int) -> Iterator[slice]:
-    size = max(1, BATCH_NUMBERS // numbers_per_column)
-    for start in range(0, n_columns, size):
-        yield slice(start, min(start + size, n_columns))
 
 
 # --- scikit-learn --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ Hoerl & Kennard 1970 (ridge); Allen 1974 (PRESS: leave-one-out from one fit); Go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,10 @@ from brainbench.metrics.features import (
     Split,
     as_features,
     center_columns,
+    column_batches,
     leading_eigenvectors,
 )
-from brainbench.metrics.gram import Gram, gram
+from brainbench.metrics.gram import Gram, as_gram
 from brainbench.metrics.linear.folds import (
     center,
     check_responses,
@@ -171,7 +172,7 @@ def cross_fit(
     responses = check_responses(Y, n)
     checked = [check_split(split, n, least=2) for split in splits]
     if isinstance(features, Gram) or p >= n:
-        K = (features if isinstance(features, Gram) else gram(features)).K
+        K = as_gram(features).K
         axes_of_splits = (_dual_axes(K, train, test) for train, test in checked)
     else:
         X = center_columns(features)
@@ -243,7 +244,7 @@ def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArr
     mix, basis = _low_rank(shrunk)
     rest = Y - axes.U @ along
     loss = np.zeros((len(penalties), Y.shape[1]))
-    for columns in _batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
+    for columns in column_batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
         batch = along[:, columns]
         parts = np.empty((1 + len(basis), len(Y), batch.shape[1]))
         parts[0] = rest[:, columns]
@@ -266,18 +267,11 @@ def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray
     """Return the sum over stimuli of ((mix @ parts) / free)^2, penalty x neuroid."""
     k, n, neuroids = parts.shape
     total = np.zeros((len(mix), neuroids))
-    for rows in _batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
+    for rows in column_batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
         error = (mix @ parts[:, rows].reshape(k, -1)).reshape(len(mix), -1, neuroids)
         error /= free[:, rows, None]
         total += np.einsum("aik,aik->ak", error, error)
     return total
-
-
-def _batches(n: int, numbers_of_one: int, numbers: int) -> Iterator[slice]:
-    """Yield slices of n columns, each of which needs `numbers_of_one`, that need `numbers` at most."""
-    size = max(1, numbers // numbers_of_one)
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
 
 
 # --- checks --------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, gram
+from brainbench.metrics.gram import Gram, as_gram
 
 __all__ = ["cka", "cka_draws"]
 
@@ -169,7 +169,7 @@ def _off_diagonal(A: FloatArray) -> FloatArray:
 
 def _both(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram) -> tuple[FloatArray, FloatArray]:
     """Return both Gram matrices, the largest entry of each 1."""
-    a, b = (side if isinstance(side, Gram) else gram(side) for side in (x, y))
+    a, b = as_gram(x), as_gram(y)
     if a.n_stimuli != b.n_stimuli:
         raise InputError(
             f"responses to {a.n_stimuli} and to {b.n_stimuli} stimuli",

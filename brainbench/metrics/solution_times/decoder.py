@@ -209,11 +209,6 @@ def decode_sensitivity(
     HeldOutSensitivity
         The images of all folds, in order of their rows.
 
-    Raises
-    ------
-    InputError
-        As `decode` and `held_out_sensitivity`.
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -242,11 +242,6 @@ def loss_per_bin(
         Mean squared error over the left-out folds of the training images, averaged over bins. The paper
         (supplement 6.6) does not state on which images its loss was taken.
 
-    Raises
-    ------
-    InputError
-        See `ridge`.
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)

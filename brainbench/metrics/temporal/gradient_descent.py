@@ -126,7 +126,7 @@ def _length(features: FloatArray, shares: FloatArray | None, bins: int) -> float
         raise InputError(
             "features that do not vary over the training images, or have NaN or inf",
             allowed="finite features that vary with the image or over time",
-            todo="look at that layer's output, or choose another layer",
+            todo="check that layer's output, or choose another layer",
         )
     return float(np.sqrt(squared))
 

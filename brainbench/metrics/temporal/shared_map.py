@@ -250,11 +250,6 @@ def fit(
         Responses to the same stimuli.
     penalty : float, array (neuroid), or None
         None chooses the penalty of each neuroid by the folds.
-
-    Raises
-    ------
-    InputError
-        See `ridge`.
     """
     responses, level = prepared.checked(Y)
     cross_parts = [prepared.cross(responses, part, level) for part in prepared.parts]
