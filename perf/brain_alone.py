@@ -30,7 +30,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from brainbench.core.assembly import Assembly
 from brainbench.data.importers.zd_it import read
 from brainbench.metrics.correlation import pearson
-from brainbench.stats.aggregate import nan_mean
+from brainbench.metrics.reductions import nan_mean
 from brainbench.stats.ceiling import half_means, spearman_brown
 
 FILE = "data/zd_it_7objects/zd_it_spikes.npz"

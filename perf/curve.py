@@ -25,7 +25,6 @@ from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import pca
 from brainbench.metrics.linear.pls import cross_predict
 from brainbench.simulate import network, scenes, sites
-from brainbench.stats.ceiling import known_ceiling
 from brainbench.stats.splits import paper
 
 WHAT = (
@@ -69,7 +68,8 @@ def measured(region: str, population: np.ndarray, seed: int) -> tuple[np.ndarray
     expected = sites.expected_counts(readout, population)
     signal = expected[:, :, 7:17].mean(axis=2)
     counts = np.random.default_rng([seed, len(region)]).poisson(signal * 10 * sites.TRIALS)
-    return counts / (10 * sites.TRIALS), known_ceiling(signal, signal / (10 * sites.TRIALS))
+    variance, noise = signal.var(axis=0), signal.mean(axis=0) / (10 * sites.TRIALS)
+    return counts / (10 * sites.TRIALS), np.sqrt(variance / (variance + noise))
 
 
 def share(features: np.ndarray, Y: np.ndarray, ceilings: np.ndarray, objects: np.ndarray) -> float:

@@ -94,7 +94,7 @@ def difference(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
 def published() -> Row:
     bins, labels, splits = inputs(1320, 424, 10, BINS)
     how = Decoder()
-    made, seconds = timed(lambda: list(decode(bins, labels, splits, how=how)))
+    made, seconds = timed(lambda: list(decode(bins, labels, splits, decoder=how)))
 
     def loop() -> list[Array]:
         return [
@@ -119,7 +119,7 @@ def published() -> Row:
 def converged() -> Row:
     bins, labels, splits = inputs(320, 96, 8, BINS)
     how = Decoder(name="converged")
-    made, seconds = timed(lambda: list(decode(bins, labels, splits, how=how)))
+    made, seconds = timed(lambda: list(decode(bins, labels, splits, decoder=how)))
     theirs, reference = timed(
         lambda: [by_sklearn(X, labels, split) for X in bins for split in splits]
     )
@@ -138,7 +138,7 @@ def converged() -> Row:
 def wide() -> Row:
     bins, labels, splits = inputs(320, 25_088, 8, 2)
     how = Decoder(name="converged")
-    made, seconds = timed(lambda: list(decode(bins, labels, splits, how=how)))
+    made, seconds = timed(lambda: list(decode(bins, labels, splits, decoder=how)))
     theirs, one = timed(lambda: by_sklearn(bins[1], labels, splits[0]))
     return Row(
         name="wide",
@@ -162,7 +162,7 @@ MEASUREMENTS: dict[str, Callable[[], Row]] = {
 def warm_up() -> None:
     bins, labels, splits = inputs(40, 5, 2, 1)
     for name in ("published", "converged"):
-        list(decode(bins, labels, splits, how=Decoder(name=name, epochs=1)))
+        list(decode(bins, labels, splits, decoder=Decoder(name=name, epochs=1)))
     plain_training(bins[0], labels, splits[0], Decoder(epochs=1), bin_number=0, split_number=0)
     by_sklearn(bins[0], labels, splits[0])
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.simulate.network import BIN_MS
 from brainbench.stats.splits import Split, paper
@@ -102,7 +102,8 @@ def _sensitivity(
     """I1 of each image in each bin of a window, (bin, image)."""
     first, last = (round(edge / BIN_MS) for edge in window_ms)
     bins = (responses[:, :, k] for k in range(first, last))
-    (found,) = held_out(bins, objects, _folds(objects, ids), how=Decoder(name="converged"))
+    converged = Decoder(name="converged")
+    found = decode_sensitivity(bins, objects, _folds(objects, ids), decoder=converged)
     return found.sensitivity
 
 

@@ -1,4 +1,4 @@
-"""Noise ceilings: split-half reliability of repeated trials, and what a score is divided by.
+"""Noise ceilings: split-half reliability of repeated trials, and formulas that relate a score to it.
 
 c, the Spearman-Brown corrected correlation of two half means, is a reliability: the share of the
 variance of the measured mean that is signal. A model without any error correlates sqrt(c) with that
@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.correlation import pearson
 from brainbench.stats.aggregate import aggregate, error_over_splits
 
 __all__ = [
@@ -25,20 +26,12 @@ __all__ = [
     "SplitHalf",
     "ceiled",
     "half_means",
-    "known_ceiling",
     "spearman_brown",
     "split_half",
 ]
 
 FloatArray = NDArray[np.float64]
-_POLE = 1e-9  # what rounding makes of r = -1 lies within
-
-
-class Correlate(Protocol):
-    """A correlation over one axis, such as `brainbench.metrics.correlation.pearson`."""
-
-    def __call__(self, x: FloatArray, y: FloatArray, /, *, axis: int) -> FloatArray:
-        """Correlate x with y over `axis`."""
+_POLE = 1e-9  # r up to -1 + _POLE is -1 up to rounding
 
 
 @dataclass(frozen=True)
@@ -64,41 +57,44 @@ class SplitHalf:
 
 
 def split_half(
-    trials: NDArray[Any], *, correlate: Correlate, n_splits: int = 10, seed: int = 1
+    trials: NDArray[Any],
+    *,
+    correlate: Callable[..., FloatArray] = pearson,
+    n_splits: int = 10,
+    seed: int = 1,
 ) -> SplitHalf:
-    """Split-half reliability with the Spearman-Brown correction, as in Brain-Score.
+    """Return the split-half reliability with the Spearman-Brown correction, as in Brain-Score.
 
     Parameters
     ----------
     trials : array, repetition x stimulus x neuroid
         Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
     correlate : function
-        What the score itself uses: `pearson` of `brainbench.metrics.correlation`.
+        Correlation over an axis that the score itself uses, as `pearson` or `spearman`.
     n_splits, seed : int
         See `half_means`.
 
     Raises
     ------
     InputError
-        Fewer than two repetitions, another shape, or no neuroid with a correlation of half means above -1:
-        where an image was shown once only, one of the halves has nothing of it.
+        Fewer than two repetitions, another shape, or no neuroid with a correlation of half means above -1,
+        as where an image was shown only once, so that one of the halves lacks it.
 
     Examples
     --------
-    >>> from brainbench.metrics.correlation import pearson
     >>> image = np.array([[0.0], [1.0], [5.0]])
     >>> trials = np.stack([image - 0.1, image + 0.1, image - 0.1, image + 0.1])
-    >>> round(split_half(trials, correlate=pearson).value, 6)
+    >>> round(split_half(trials).value, 6)
     1.0
     """
     trials = _as_trials(trials)
     if trials.ndim != 3:
         raise _wrong_trials(trials.shape)
-    one, other = half_means(trials, n_splits=n_splits, seed=seed)
-    r = correlate(one, other, axis=1)
+    first, second = half_means(trials, n_splits=n_splits, seed=seed)
+    r = correlate(first, second, axis=1)
     per_split = spearman_brown(r)
     if np.isnan(per_split).all():
-        raise _no_halves(one, other, r)
+        raise _no_reliability(first, second, r)
     total = aggregate(per_split, protocol="brainscore")
     return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
 
@@ -106,7 +102,7 @@ def split_half(
 def half_means(
     trials: NDArray[Any], *, n_splits: int = 10, seed: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Means over two disjoint random halves of the repetitions, several times.
+    """Return means over two disjoint random halves of the repetitions, for several splits.
 
     Parameters
     ----------
@@ -114,12 +110,12 @@ def half_means(
         Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
     n_splits, seed : int
         scikit-learn's ShuffleSplit(n_splits, train_size=.5, random_state=seed) of the repetitions;
-        of an odd number the first half gets one less.
+        of an odd number the first half has one less.
 
     Returns
     -------
     two arrays, split x stimulus (x ...)
-        Means over the trials that are there; NaN where a half has none.
+        Means over the trials that exist; NaN where a half has none.
 
     Raises
     ------
@@ -140,12 +136,12 @@ def half_means(
         means = (rows @ np.where(missing, 0.0, flat)) / np.where(counts > 0, counts, np.nan)
     else:
         means = (rows / rows.sum(axis=1, keepdims=True)) @ flat
-    one, other = means.reshape(2, n_splits, *shape[1:])
-    return one, other
+    first_means, second_means = means.reshape(2, n_splits, *shape[1:])
+    return first_means, second_means
 
 
 def spearman_brown(r: ArrayLike) -> FloatArray:
-    """Reliability of the mean over all trials from the correlation of two half means: 2r/(1+r).
+    """Return the reliability of the mean over all trials from the correlation of half means: 2r/(1+r).
 
     Parameters
     ----------
@@ -166,43 +162,16 @@ def spearman_brown(r: ArrayLike) -> FloatArray:
     return 2 * r / np.where(r < -1 + _POLE, np.nan, 1 + r)
 
 
-def known_ceiling(signal: FloatArray, noise_variance: ArrayLike) -> FloatArray:
-    """Correlation of a noise-free model with the measured mean, where the truth is known.
-
-    Parameters
-    ----------
-    signal : array, stimulus x neuroid
-        Expected response to each stimulus.
-    noise_variance : float or array, neuroid or stimulus x neuroid
-        Variance of the measured mean around it (trial variance / number of trials).
-
-    Returns
-    -------
-    array, neuroid
-        sqrt(signal variance / total variance of the mean); NaN where both are 0.
-
-    Examples
-    --------
-    >>> known_ceiling(np.array([[1.0], [-1.0]]), 3.0)
-    array([0.5])
-    """
-    signal = np.asarray(signal, dtype=np.float64)
-    variance = signal.var(axis=0)
-    noise = np.broadcast_to(np.asarray(noise_variance, dtype=np.float64), signal.shape)
-    total = variance + noise.mean(axis=0)
-    return cast(FloatArray, np.sqrt(variance / np.where(total > 0, total, np.nan)))
-
-
 @dataclass(frozen=True)
 class Formula:
-    """How a raw score and its ceiling make the reported value.
+    """Formula that makes the reported value from a raw score and its ceiling.
 
     Attributes
     ----------
     name : str
         As in Score.formula.
     version : int
-        Goes up when the same name gives another figure.
+        Incremented when the same name gives another figure.
     apply : function
         (raw r, ceiling c) -> value, elementwise.
     """
@@ -227,7 +196,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
 
 
 def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatArray:
-    """Relate a raw correlation to its ceiling. Never clipped: the value can exceed 1.
+    """Relate a raw correlation to its ceiling; never clipped, the value can exceed 1.
 
     Parameters
     ----------
@@ -241,7 +210,7 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
     Returns
     -------
     array
-        NaN where c is not positive: nothing reliable was measured. `raw` does not look at c.
+        NaN where c is not positive: the measurement has no reliability. `raw` ignores c.
 
     Raises
     ------
@@ -266,20 +235,20 @@ def _as_trials(trials: NDArray[Any]) -> FloatArray:
     return trials
 
 
-def _no_halves(one: FloatArray, other: FloatArray, r: FloatArray) -> InputError:
-    """Why no half means, split x stimulus x neuroid, have a reliability."""
+def _no_reliability(first: FloatArray, second: FloatArray, r: FloatArray) -> InputError:
+    """Return the reason why half means, split x stimulus x neuroid, have no reliability."""
     if np.isfinite(r).any():
         return InputError(
-            "half means of the repetitions that are opposites: their correlation is -1 in each split",
+            "half means of the repetitions with correlation -1 in each split",
             allowed="halves whose correlation is above -1, where 2r / (1 + r) has a pole",
             todo="check the sign of the trials, or report the raw score (formula 'raw')",
         )
-    empty = (np.isnan(one) | np.isnan(other)).any(axis=(0, 2)).sum()
-    what = f"{empty} of {one.shape[1]} images without a trial in one half of the repetitions"
+    empty = (np.isnan(first) | np.isnan(second)).any(axis=(0, 2)).sum()
+    what = f"{empty} of {first.shape[1]} images without a trial in one half of the repetitions"
     return InputError(
         what if empty else "half means of the repetitions that do not vary with the image",
         allowed="for some neuroid a trial of every image in both halves, and responses that vary",
-        todo="leave out images that were shown once, or report the raw score (formula 'raw')",
+        todo="omit images that were shown once, or report the raw score (formula 'raw')",
     )
 
 

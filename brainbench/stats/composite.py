@@ -1,6 +1,6 @@
-"""One figure from several benchmarks: a composite is a declaration, and a mean of its members.
+"""Composites: one figure from several benchmarks, the mean of the members that a declaration names.
 
-A composite without one of its members is undefined, not smaller. What the members that are there give is
+A composite without one of its members is undefined, not smaller. The mean of the members that exist is
 another figure, under another name, and never compared with the composite.
 """
 
@@ -30,8 +30,8 @@ class Member:
     benchmark : str
         Identifier, as "MajajHong2015.IT-pls".
     formula : str
-        The formula that its figure must have, as in `Score.formula`: "raw-v1", "r/sqrt(c)-v1". The raw
-        figure is part of every score, whatever formula its value has.
+        Formula of its figure, as in `Score.formula`: "raw-v1", "r/sqrt(c)-v1". The raw figure is part of
+        every score, whatever the formula of its value.
     """
 
     benchmark: str
@@ -40,19 +40,19 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Composite:
-    """A declaration: which benchmarks, each by which formula, make one figure, their mean.
+    """Declaration of the benchmarks, each with its formula, whose mean is one figure.
 
     Parameters
     ----------
     name : str
-        Ends in its version, as "mean-v1": other members or other formulas are another composite. The name of
-        one on simulated brains begins with "Simulated.".
+        Ends in its version, as "mean-v1": other members or other formulas are another composite. On
+        simulated brains it begins with "Simulated.".
     members : tuple of Member
-        In the order in which tables show them.
+        In the order of tables.
     meaning : str
-        One line on what it says.
+        One line on what it measures.
     citation : str
-        Whom to cite.
+        Publication to cite.
 
     Raises
     ------
@@ -82,11 +82,11 @@ class Composite:
 
     @property
     def simulated(self) -> bool:
-        """Its members are benchmarks on simulated brains."""
+        """Whether its members are benchmarks on simulated brains."""
         return _simulated(self.name)
 
     def twin(self, benchmarks: Sequence[str]) -> Composite:
-        """Return the same composite on simulated brains, under its own name.
+        """Return the same composite on simulated brains, named Simulated.*.
 
         Parameters
         ----------
@@ -127,25 +127,25 @@ def _simulated(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Combined:
-    """A composite of one model.
+    """Composite figure of one model.
 
     Attributes
     ----------
     value : float or None
         Mean of all members; None where one is missing.
     of_those : float or None
-        Mean of those members that are there, where some are missing: not the composite, and not to be
-        compared with it.
+        Mean of the members that exist, where some are missing: not the composite, and not comparable with
+        it.
     k, n : int
-        How many members are there, and how many there should be.
+        Number of members that exist, and of all members.
     ci : (low, high) or None
-        Percentile interval of `value`, from the members' draws taken together draw by draw.
+        Percentile interval of `value`, from the members' draws averaged draw by draw.
     draws : array, draw, or None
         Draws of `value`; NaN where a member has none.
     n_undefined : int
-        How many draws those are; the interval leaves them out.
+        Number of draws without a value, which the interval omits.
     why_no_ci : str or None
-        Where there is a value and no interval.
+        Reason for a value without an interval.
     """
 
     value: float | None
@@ -165,55 +165,55 @@ def combine(
     names: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> Combined:
-    """Mean of the members of a composite, with its interval.
+    """Return the mean of the members of a composite, with its interval.
 
     Parameters
     ----------
     values : sequence of float or None
         Figure of each member; None where it is missing.
     draws : sequence of (array, draw) or None
-        Bootstrap draws of each figure. Draw k of all members must resample the same images alike, as
-        `brainbench.stats.bootstrap.image_counts` does: the mean is taken draw by draw, so that what members
-        on the same images have in common stays in the interval, and is not averaged away.
+        Bootstrap draws of each figure. Draw k of all members must resample the same images equally, as
+        `brainbench.stats.bootstrap.image_counts` does: the mean is taken draw by draw, so that variation
+        common to members on the same images stays in the interval, and is not averaged away.
     names : sequence of str, optional
-        Of the members, for messages.
+        Names of the members, for messages.
     level : float
         Coverage of the interval.
 
     Returns
     -------
     Combined
-        Without interval where a member has no draws or another number of them.
+        Without interval where a member has no draws, or members have different numbers of draws.
 
     Raises
     ------
     InputError
-        No member at all; a figure that is not finite; draws or names for another number of members.
+        No member; a figure that is not finite; draws or names for another number of members.
 
     Examples
     --------
     CORnet-S (Kubilius et al. 2019): V4, IT, behavior, object solution times.
 
-    >>> made = combine([0.650, 0.600, 0.382, 0.25])
-    >>> round(made.value, 4), f"{made.k} of {made.n}"
+    >>> combined = combine([0.650, 0.600, 0.382, 0.25])
+    >>> round(combined.value, 4), f"{combined.k} of {combined.n}"
     (0.4705, '4 of 4')
-    >>> made = combine([0.650, 0.600, None, 0.25])
-    >>> made.value is None, made.of_those, f"{made.k} of {made.n}"
+    >>> combined = combine([0.650, 0.600, None, 0.25])
+    >>> combined.value is None, combined.of_those, f"{combined.k} of {combined.n}"
     (True, 0.5, '3 of 4')
     """
-    given: Sequence[NDArray[Any] | None] = [None] * len(values) if draws is None else draws
+    draws = [None] * len(values) if draws is None else draws
     names = [f"member {k + 1}" for k in range(len(values))] if names is None else names
-    _check(values, given, names, level)
-    there = [float(value) for value in values if value is not None]
+    _check(values, draws, names, level)
+    existing = [float(value) for value in values if value is not None]
     n = len(values)
-    if len(there) < n:
-        of_those = float(np.mean(there)) if there else None
-        return Combined(value=None, of_those=of_those, k=len(there), n=n)
-    value = float(np.mean(there))
-    drawn, why = _together(given, names)
-    if drawn is None:
-        return Combined(value=value, of_those=None, k=n, n=n, why_no_ci=why)
-    defined = drawn[~np.isnan(drawn)]
+    if len(existing) < n:
+        of_those = float(np.mean(existing)) if existing else None
+        return Combined(value=None, of_those=of_those, k=len(existing), n=n)
+    value = float(np.mean(existing))
+    mean_draws, why_no_ci = _mean_draws(draws, names)
+    if mean_draws is None:
+        return Combined(value=value, of_those=None, k=n, n=n, why_no_ci=why_no_ci)
+    defined = mean_draws[~np.isnan(mean_draws)]
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Combined(
         value=value,
@@ -221,26 +221,26 @@ def combine(
         k=n,
         n=n,
         ci=(float(low), float(high)),
-        draws=drawn,
-        n_undefined=len(drawn) - len(defined),
+        draws=mean_draws,
+        n_undefined=len(mean_draws) - len(defined),
     )
 
 
-def _together(
+def _mean_draws(
     draws: Sequence[NDArray[Any] | None], names: Sequence[str]
 ) -> tuple[FloatArray | None, str | None]:
-    """Mean over members, draw by draw; or why there is none."""
-    without = [name for name, one in zip(names, draws, strict=True) if one is None]
-    if without:
-        return None, f"no draws of {', '.join(without)}"
-    columns = [np.asarray(one, dtype=np.float64).ravel() for one in draws]
-    lengths = [len(one) for one in columns]
+    """Return the mean over members draw by draw, or the reason why it does not exist."""
+    missing = [name for name, of_member in zip(names, draws, strict=True) if of_member is None]
+    if missing:
+        return None, f"no draws of {', '.join(missing)}"
+    columns = [np.asarray(of_member, dtype=np.float64).ravel() for of_member in draws]
+    lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
         return None, "members with " + ", ".join(map(str, lengths)) + " draws"
-    drawn: FloatArray = np.mean(columns, axis=0)
-    if np.isnan(drawn).all():
+    mean: FloatArray = np.mean(columns, axis=0)
+    if np.isnan(mean).all():
         return None, "in no draw do all members have a figure"
-    return drawn, None
+    return mean, None
 
 
 def _check(

@@ -1,11 +1,11 @@
-"""What a score is by chance: images shuffled over the whole set, or within each object.
+"""Permutation null of a score: images shuffled over the whole set, or within each object.
 
-Shuffled over the whole set, a score says whether there is any information about the images. Shuffled within
-each object, it keeps what is common to the images of an object: a score above it is information about
-single images.
+A score above the null over the whole set shows information about the images. Shuffling within each object
+keeps what is common to the images of an object: a score above that null shows information about single
+images.
 
-Images that depend on each other, such as variants of one photograph, are exchanged as a whole: one by one
-they would count as so many independent images, and the null would be narrower than chance.
+Images that depend on each other, such as variants of one photograph, are exchanged as a group: exchanged one
+by one they would count as independent images, and the null would be narrower than chance.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ def shuffles(
     seed: int = 0,
     name: str = "",
 ) -> IntArray:
-    """Orders of the images.
+    """Draw random orders of the images.
 
     Parameters
     ----------
     n_images : int
-        Rows of the responses.
+        Number of rows of the responses.
     kind : "images" or "within-object"
         Over the whole set, or only among the images of the same object.
     objects : array, image, optional
         Object shown in each image; needed within objects.
     groups : array, image, optional
-        Images of one group are exchanged for those of another group of as many images, in any order. A group
-        that is alone with its size keeps its images.
+        Images of one group are exchanged for those of another group of equal size, in any order. A group
+        whose size is unique keeps its images.
     n_draws : int
         Number of shuffles.
     seed : int
         Of a numpy Generator, together with the name.
     name : str
-        Of the set: two sets are shuffled independently.
+        Name of the set: two sets are shuffled independently.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def shuffles(
     Raises
     ------
     InputError
-        Another kind; fewer than one draw; within objects where there are none, or where each object has
-        one image, so that nothing can be shuffled; no two groups of as many images.
+        Another kind; fewer than one draw; within objects without objects, or where each object has one
+        image, so that nothing can be shuffled; no two groups of equal size.
 
     Examples
     --------
@@ -89,12 +89,12 @@ def shuffles(
 
 
 def _drawn(label: IntArray, *, n_draws: int, rng: np.random.Generator) -> IntArray:
-    """Rows by label, and at random among those of one label."""
+    """Sort rows by label, in random order within a label, draw x row."""
     return np.argsort(label + rng.random((n_draws, len(label))), axis=1)
 
 
 def _placed(label: IntArray, drawn: IntArray) -> IntArray:
-    """Rows drawn by label, each at a row of its label."""
+    """Place rows that were drawn by label at the rows of their label."""
     orders = np.empty_like(drawn)
     orders[:, np.argsort(label, kind="stable")] = drawn
     return orders
@@ -103,7 +103,7 @@ def _placed(label: IntArray, drawn: IntArray) -> IntArray:
 def _exchanged(
     groups: NDArray[Any], label: IntArray, *, n_draws: int, rng: np.random.Generator
 ) -> IntArray:
-    """Orders that exchange groups of as many images within a label, their images in any order."""
+    """Draw orders that exchange groups of equal size within a label, their images in any order."""
     if groups.shape != label.shape:
         raise InputError(
             f"groups of shape {groups.shape} for {len(label)} images",
@@ -112,15 +112,15 @@ def _exchanged(
         )
     pairs = np.stack([label, np.unique(groups, return_inverse=True)[1].ravel()])
     names, inverse, size = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-    alike = np.unique(np.stack([names[0], size]), axis=1, return_inverse=True)[1].ravel()
-    if np.bincount(alike).max() < 2:
+    size_class = np.unique(np.stack([names[0], size]), axis=1, return_inverse=True)[1].ravel()
+    if np.bincount(size_class).max() < 2:
         raise InputError(
-            f"{len(size)} groups of {len(label)} images, no two of as many images",
-            allowed="two groups of as many images, of one object when shuffled within objects",
+            f"{len(size)} groups of {len(label)} images, no two of equal size",
+            allowed="two groups of equal size, of one object when shuffled within objects",
             todo="use more images (a larger --limit), or shuffle over the whole set: --null images",
         )
     block, first = inverse.ravel(), np.cumsum(size) - size
-    source = _placed(alike, _drawn(alike, n_draws=n_draws, rng=rng))
+    source = _placed(size_class, _drawn(size_class, n_draws=n_draws, rng=rng))
     inside = _drawn(block, n_draws=n_draws, rng=rng)
     row = np.sort(block)
     place = first[source[:, row]] + (np.arange(len(block)) - first[row])
@@ -128,12 +128,13 @@ def _exchanged(
 
 
 def _labels(objects: ArrayLike | None, n_images: int) -> IntArray:
+    """Return the object of each image as a number."""
     given = np.zeros(0) if objects is None else np.asarray(objects)
     _, label, counts = np.unique(given, return_inverse=True, return_counts=True)
     if given.shape != (n_images,) or counts.max() < 2:
-        told = "no objects" if objects is None else f"{len(counts)} objects of {given.size} images"
+        got = "no objects" if objects is None else f"{len(counts)} objects of {given.size} images"
         raise InputError(
-            f"{told} to shuffle {n_images} images within",
+            f"{got} to shuffle {n_images} images within",
             allowed="the object of every image, some object with at least two images",
             todo="shuffle over the whole set: --null images",
         )
@@ -141,14 +142,14 @@ def _labels(objects: ArrayLike | None, n_images: int) -> IntArray:
 
 
 def p_value(observed: float, draws: FloatArray) -> float:
-    """Share of draws that reach the observed score, the observed one counted with them.
+    """Return the share of draws that reach the observed score, which counts as one of them.
 
     Parameters
     ----------
     observed : float
         Score of the real responses.
     draws : array
-        Scores of shuffled images. A draw without a value (NaN) counts as one that reaches it.
+        Scores of shuffled images. A draw without a value (NaN) counts as reaching it.
 
     Returns
     -------
@@ -165,7 +166,7 @@ def p_value(observed: float, draws: FloatArray) -> float:
 
 
 def summary(observed: float, draws: FloatArray, *, kind: Kind) -> dict[str, Any]:
-    """What a Score says of its permutation null.
+    """Summarize the permutation null of a score.
 
     Parameters
     ----------
@@ -174,19 +175,19 @@ def summary(observed: float, draws: FloatArray, *, kind: Kind) -> dict[str, Any]
     draws : array, draw
         Scores of shuffled images; NaN where one has no value.
     kind : str
-        How they were shuffled.
+        Kind of the shuffles.
 
     Returns
     -------
     dict
         `kind`; `n_draws`, and `n_undefined` of them without a value; `mean` and `sd` (ddof 1) of the others,
-        NaN where there are too few; `p`, one-sided, see `p_value`; `resolution`, the least p that so many
-        draws can give.
+        NaN where there are too few; `p`, one-sided, see `p_value`; `resolution`, the least p that this
+        number of draws can give.
 
     Examples
     --------
-    >>> made = summary(0.5, np.array([0.0, 0.1, -0.1]), kind="images")
-    >>> made["p"], made["resolution"], made["n_draws"]
+    >>> null = summary(0.5, np.array([0.0, 0.1, -0.1]), kind="images")
+    >>> null["p"], null["resolution"], null["n_draws"]
     (0.25, 0.25, 3)
     """
     draws = np.asarray(draws, dtype=np.float64)

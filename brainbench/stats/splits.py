@@ -21,7 +21,7 @@ IntArray = NDArray[np.intp]
 
 
 class Split(NamedTuple):
-    """Row numbers of the stimuli that a map is fitted to, and of those it is judged on."""
+    """Row numbers of training and held-out stimuli."""
 
     train: IntArray
     test: IntArray
@@ -34,7 +34,7 @@ def paper(
     n_splits: int = 10,
     seed: int = 0,
 ) -> list[Split]:
-    """Disjoint folds, stratified by object: every stimulus is held out once.
+    """Return disjoint folds, stratified by object: every stimulus is held out once.
 
     Parameters
     ----------
@@ -45,14 +45,13 @@ def paper(
     n_splits : int
         Number of folds.
     seed : int
-        Which assignment of stimuli to folds.
+        Seed of the assignment of stimuli to folds.
 
     Returns
     -------
     list of Split
         scikit-learn's StratifiedKFold(n_splits, shuffle=True, random_state=seed), or KFold, of
-        the rows sorted by id. Kubilius et al. 2019, 3.1, say "10-fold cross-validation" and no
-        more.
+        the rows sorted by id. Kubilius et al. 2019, 3.1, state only "10-fold cross-validation".
 
     Raises
     ------
@@ -85,14 +84,14 @@ def brainscore(
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[Split]:
-    """Random overlapping splits as Brain-Score 2.4.2 draws them, 90 % for training.
+    """Draw random overlapping splits as Brain-Score 2.4.2 does, 90 % for training.
 
     Parameters
     ----------
     stimulus_ids : array of str, stimulus
-        Unique, in the order of the target (the brain's assembly), which the draw depends on.
+        Unique, in the order of the target (the brain's assembly), on which the draw depends.
     objects : array, stimulus, or None
-        `object_name`. None: not stratified, as Brain-Score does without that coordinate.
+        `object_name`. None: not stratified, as Brain-Score without that coordinate.
     n_splits : int
         Number of splits.
     seed : int
@@ -143,7 +142,7 @@ def nine_tenths(
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[IntArray]:
-    """Random overlapping sets of 90 % of the stimuli, within which Brain-Score 2.4.2 compares RDMs.
+    """Draw random overlapping sets of 90 % of the stimuli, on which Brain-Score 2.4.2 compares RDMs.
 
     Parameters
     ----------
@@ -160,7 +159,7 @@ def nine_tenths(
     ------
     InputError
         Repeated ids, lengths that differ, no split, an object with one stimulus, or too few stimuli to
-        leave one of each object out.
+        omit one of each object.
 
     Examples
     --------
@@ -171,11 +170,11 @@ def nine_tenths(
     ids, labels = _check(stimulus_ids, objects)
     _check_n_splits(n_splits, least=1)
     _check_enough(labels, len(ids), needed=2, what="a stratified split")
-    left = len(ids) - int(np.ceil(0.9 * len(ids)))  # rounded as scikit-learn does
+    n_omitted = len(ids) - int(np.ceil(0.9 * len(ids)))  # rounded as scikit-learn does
     needed = 1 if labels is None else len(np.unique(labels))
-    if left < needed:
+    if n_omitted < needed:
         raise InputError(
-            f"{left} stimuli left out (10 % of {len(ids)})"
+            f"{n_omitted} stimuli omitted (10 % of {len(ids)})"
             + ("" if labels is None else f" for {needed} objects"),
             allowed="at least one" + ("" if labels is None else " of each object"),
             todo="use more images"
@@ -198,7 +197,7 @@ def inner(
     n_splits: int = 5,
     seed: int = 0,
 ) -> list[Split]:
-    """Folds within the training stimuli of one split, to choose a layer or a time step there.
+    """Return folds within the training stimuli of one split, to select a layer or a time step.
 
     Parameters
     ----------
@@ -208,20 +207,13 @@ def inner(
         Ids of all stimuli.
     objects : array, stimulus, or None
         Objects of all stimuli.
-    n_splits : int
-        Number of folds.
-    seed : int
-        Which assignment of stimuli to folds.
+    n_splits, seed : int
+        See `paper`.
 
     Returns
     -------
     list of Split
         `paper` folds; row numbers are those of all stimuli.
-
-    Raises
-    ------
-    InputError
-        As `paper`.
 
     Examples
     --------
@@ -249,7 +241,7 @@ def _check(
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
         raise InputError(
-            f"stimulus_id {_some(unique[counts > 1])} more than once",
+            f"stimulus_id {_shown(unique[counts > 1])} more than once",
             allowed="one row per stimulus",
             todo="average over repetitions first, and rename stimuli that share an id",
         )
@@ -270,26 +262,26 @@ def _check_n_splits(n_splits: int, *, least: int = 2) -> None:
         raise InputError(
             f"n_splits = {n_splits}",
             allowed=f"{least} or more",
-            todo="leave n_splits at its default",
+            todo="omit n_splits to keep its default",
         )
 
 
 def _check_enough(labels: NDArray[Any] | None, n: int, *, needed: int, what: str) -> None:
     """Raise where some object, or the whole set, has fewer stimuli than needed."""
     if labels is None:
-        few, counts = ["the stimulus set"], [n]
+        names, counts = ["the stimulus set"], [n]
     else:
-        few, counts = (found.tolist() for found in np.unique(labels, return_counts=True))
-    short = [f"{name} ({count})" for name, count in zip(few, counts, strict=True) if count < needed]
-    if short:
+        names, counts = (column.tolist() for column in np.unique(labels, return_counts=True))
+    few = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < needed]
+    if few:
         raise InputError(
-            f"too few stimuli for {what}: {_some(short)}",
+            f"too few stimuli for {what}: {_shown(few)}",
             allowed=f"at least {needed} stimuli" + ("" if labels is None else " of each object"),
             todo="use more images or fewer splits"
             + ("" if labels is None else ", or objects=None for splits that are not stratified"),
         )
 
 
-def _some(names: Sequence[Any] | NDArray[Any]) -> str:
+def _shown(names: Sequence[Any] | NDArray[Any]) -> str:
     shown = ", ".join(str(name) for name in names[:5])
     return shown + (f", ... ({len(names)} in all)" if len(names) > 5 else "")

@@ -48,7 +48,7 @@ def read_out(rng: np.random.Generator, random: str) -> Chosen:
     distance = np.square(seen[:, None] - means).sum(axis=2)
     evidence = 0.15 * (distance - distance[np.arange(N_IMAGES), truth][:, None])
     folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=5)
-    decoded = cross_decode(features, truth, folds, how=Readout())
+    decoded = cross_decode(features, truth, folds, readout=Readout())
     p = np.empty((N_IMAGES, N_OBJECTS))
     for fold, found in zip(folds, decoded.probabilities, strict=True):
         p[fold.test] = found

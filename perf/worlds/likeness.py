@@ -30,14 +30,14 @@ def rsa(how: Any) -> World:
 
     def of(sample: tuple[FloatArray, FloatArray], random: str) -> Interval:
         counts = image_counts(IDS[:N_RDM], n_draws=N_DRAWS)
-        drawn = compare_draws(*pair(sample), counts, how=how)
-        return interval(drawn, what="images", seed=0, value=compare(*pair(sample), how=how))
+        drawn = compare_draws(*pair(sample), counts, comparison=how)
+        return interval(drawn, what="images", seed=0, value=compare(*pair(sample), comparison=how))
 
     return World(
         name=f"RSA, {how}",
         random=("images",),
         draw=few,
-        score=lambda sample: compare(*pair(sample), how=how),
+        score=lambda sample: compare(*pair(sample), comparison=how),
         interval=of,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import agreement
 from brainbench.metrics.solution_times.solution_times import solution_times as solution_times_of
 from brainbench.stats.bootstrap import Interval, image_counts, interval
@@ -40,8 +40,8 @@ def decoded(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArr
         onset = 80 + late + rng.gamma(2.0, 8.0, N_IMAGES)
         known = 1 / (1 + np.exp(-(starts[:, None] - onset) / 8))
         seen = known[:, :, None] * means[truth] + rng.standard_normal((len(BINS), N_IMAGES, 12))
-        how = Decoder(name="converged")
-        (found,) = held_out(list(seen), truth.astype(str), folds, how=how)
+        converged = Decoder(name="converged")
+        found = decode_sensitivity(list(seen), truth.astype(str), folds, decoder=converged)
         sides.append(found.sensitivity)
     wanted = np.quantile(sides[1], 0.7, axis=0) + 0.3 * rng.standard_normal(N_IMAGES)
     model, brain = (solution_times_of(one, wanted, BINS) for one in sides)

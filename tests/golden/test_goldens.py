@@ -37,10 +37,21 @@ def test_figures_are_those_that_are_stored(current, name):
     assert set(given) == set(expected)
     for key in ("value", "raw", "ceiling", "error", "ci"):
         assert given[key] == pytest.approx(expected[key], rel=tolerance, abs=tolerance), key
-    for key in ("formula", "status", "n_units", "n_excluded", "excluded", "layer", "step", "chosen"):
+    for key in (
+        "formula",
+        "status",
+        "n_units",
+        "n_excluded",
+        "excluded",
+        "layer",
+        "step",
+        "chosen",
+    ):
         assert given[key] == expected[key], key
     assert given["null"] == (
-        None if expected["null"] is None else pytest.approx(expected["null"], rel=tolerance, abs=tolerance)
+        None
+        if expected["null"] is None
+        else pytest.approx(expected["null"], rel=tolerance, abs=tolerance)
     )
     per_unit, stored = (
         np.array([np.nan if x is None else x for x in one["per_unit"]]) for one in (given, expected)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -45,5 +47,5 @@ def test_tiny_responses_do_not_underflow():
     ("x", "y"), [((3, 2), (3, 1)), ((1, 2), (1, 2)), ((), ())], ids=["shape", "one", "scalar"]
 )
 def test_shapes(x, y):
-    with pytest.raises(InputError, match=r"to correlate over axis 0\n  allowed: equal shapes.*\n"):
+    with pytest.raises(InputError, match=re.escape(str(x)) + ".*" + re.escape(str(y))):
         pearson(np.ones(x), np.ones(y))

@@ -5,6 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import column_chunks
 from brainbench.metrics.gram import gram, pca
 
 
@@ -37,11 +38,11 @@ def test_chunks_are_made_lazily_and_let_go():
     assert len(made) == 4
 
 
-def test_wide_features_are_cut_into_chunks(monkeypatch):
-    monkeypatch.setattr("brainbench.metrics.gram._CHUNK_COLUMNS", 7)
-    X = features()
+def test_wide_features_are_cut_into_chunks():
+    X = features(12, 9000)
+    assert [chunk.shape[1] for _, chunk in column_chunks(X)] == [4096, 4096, 808]
     Xc = X - X.mean(axis=0)
-    np.testing.assert_allclose(gram(X).K, Xc @ Xc.T, atol=1e-12)
+    np.testing.assert_allclose(gram(X).K, Xc @ Xc.T, atol=1e-9)
 
 
 def test_a_large_mean_costs_no_digits():
@@ -85,12 +86,12 @@ def test_pca_beyond_the_rank_is_zero(wide):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros(3), r"features of shape \(3,\)\n  allowed: stimulus x feature.*\n  next: .*-1"),
-        (np.zeros((1, 3)), r"features of shape \(1, 3\)"),
-        (np.zeros((3, 0)), r"features of shape \(3, 0\)"),
-        (np.zeros((3, 2), dtype=complex), r"features of type complex128\n  allowed: real numbers"),
-        ([], "no features\n  allowed: at least one chunk"),
-        ([np.zeros((3, 2)), np.zeros((4, 2))], "4 stimuli after one with 3.*\n.*\n  next: cut"),
+        (np.zeros(3), r"\(3,\)"),
+        (np.zeros((1, 3)), r"\(1, 3\)"),
+        (np.zeros((3, 0)), r"\(3, 0\)"),
+        (np.zeros((3, 2), dtype=complex), "complex128"),
+        ([], "no features"),
+        ([np.zeros((3, 2)), np.zeros((4, 2))], r"\b4\b.*\b3\b"),
     ],
 )
 def test_features_that_cannot_be_used(given, message):
@@ -102,11 +103,10 @@ def test_features_that_cannot_be_used(given, message):
 def test_values_that_are_not_finite_are_located(bad):
     X = features(p=9)
     X[4, 7] = bad
-    message = f"{bad} in feature 7 of the stimulus in row 4\n  allowed: finite.*\n  next: look at"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"{bad}\b.*feature 7\b.*row 4\b"):
         gram([X[:, :5], X[:, 5:]])
 
 
 def test_pca_without_components():
-    with pytest.raises(InputError, match=r"n_components = 0 for PCA\n  allowed: 1 or more"):
+    with pytest.raises(InputError, match="n_components = 0"):
         pca(features(), 0)

@@ -85,10 +85,12 @@ def test_rank_correlations_are_those_of_scipy():
     b = a + rng.integers(0, 6, 45)
     assert compare(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
     agree = np.sign(a[:, None] - a) * np.sign(b[:, None] - b)
-    assert compare(a, b, how="kendall") == pytest.approx(agree.sum() / (45 * 44), abs=1e-12)
+    assert compare(a, b, comparison="kendall") == pytest.approx(agree.sum() / (45 * 44), abs=1e-12)
     x, y = rng.standard_normal((2, 45))
-    assert compare(x, y, how="kendall") == pytest.approx(kendalltau(x, y).statistic, abs=1e-12)
-    assert compare(x, y, how="pearson") == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-12)
+    assert compare(x, y, comparison="kendall") == pytest.approx(
+        kendalltau(x, y).statistic, abs=1e-12
+    )
+    assert compare(x, y, comparison="pearson") == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-12)
 
 
 def test_subset_of_an_rdm_is_the_rdm_of_the_subset(o):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.correlations import best_layer, over_images, over_time
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
@@ -144,7 +144,7 @@ def test_descent_ends_at_least_squares(seed):
     X, Y, _ = draw(seed, p=3)
     weights = 0.2 + 0.2 * np.eye(4)
     how = Descent(epochs=2000, batch=TRAIN, learning_rate=0.5)
-    long = sgd(X, Y, ROWS, weights=weights, how=how).predict(X[TEST], weights=weights)
+    long = sgd(X, Y, ROWS, weights=weights, descent=how).predict(X[TEST], weights=weights)
     exact = ridge(X, Y, ROWS, weights=weights, penalty=0.0).predict(X[TEST], weights=weights)
     assert np.abs(long - exact).max() < 1e-3 * Y.std()
 

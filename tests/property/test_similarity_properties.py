@@ -53,12 +53,12 @@ def test_distance_ignores_rotation(seed, distance):
 def test_comparison_is_symmetric_bounded_and_ignores_order_and_scale(seed, how, scale):
     rng, X, Y = data(seed)
     a, b = rdm(X), rdm(Y)
-    value = compare(a, b, how=how)
+    value = compare(a, b, comparison=how)
     assert -1 <= value <= 1
-    assert compare(b, a, how=how) == pytest.approx(value, abs=1e-12)
-    assert compare(a, a, how=how) == pytest.approx(1.0)
+    assert compare(b, a, comparison=how) == pytest.approx(value, abs=1e-12)
+    assert compare(a, a, comparison=how) == pytest.approx(1.0)
     order = rng.permutation(N)
-    again = compare(subset(a, order), scale * subset(b, order) + 2.0, how=how)
+    again = compare(subset(a, order), scale * subset(b, order) + 2.0, comparison=how)
     assert again == pytest.approx(value, abs=1e-9)
 
 
@@ -67,7 +67,9 @@ def test_comparison_is_symmetric_bounded_and_ignores_order_and_scale(seed, how, 
 def test_rank_correlation_ignores_monotonic_change(seed, how):
     _, X, Y = data(seed)
     a, b = rdm(X), rdm(Y)
-    assert compare(np.exp(a), b**3, how=how) == pytest.approx(compare(a, b, how=how), abs=1e-12)
+    assert compare(np.exp(a), b**3, comparison=how) == pytest.approx(
+        compare(a, b, comparison=how), abs=1e-12
+    )
 
 
 @settings(max_examples=20)
@@ -75,10 +77,10 @@ def test_rank_correlation_ignores_monotonic_change(seed, how):
 def test_noise_ceiling_bounds_every_model_under_pearson(seed):
     rng, X, _ = data(seed)
     subjects = np.stack([rdm(X + rng.standard_normal(X.shape)) for _ in range(4)])
-    bounds = noise_ceiling(subjects, how="pearson")
+    bounds = noise_ceiling(subjects, comparison="pearson")
     assert bounds.lower <= bounds.upper
     for model in (rdm(X), rdm(rng.standard_normal(X.shape)), subjects.mean(axis=0)):
-        reached = np.mean([compare(model, one, how="pearson") for one in subjects])
+        reached = np.mean([compare(model, one, comparison="pearson") for one in subjects])
         assert reached <= bounds.upper + 1e-12
 
 

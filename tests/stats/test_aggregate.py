@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError
-from brainbench.stats.aggregate import aggregate, nan_mean, nan_median, weighted_mean
+from brainbench.metrics.reductions import nan_mean, nan_median, weighted_mean
+from brainbench.stats.aggregate import aggregate
 
 R = np.array([[0.1, 0.9, 0.5, np.nan], [0.3, 0.2, np.nan, np.nan]])
 

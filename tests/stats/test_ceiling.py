@@ -1,14 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.metrics.correlation import pearson
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import pearson, spearman
 from brainbench.stats.ceiling import (
     FORMULAS,
     ceiled,
     half_means,
-    known_ceiling,
     spearman_brown,
     split_half,
 )
@@ -22,8 +22,8 @@ def trials(n_rep=20, n=200, q=12, *, noise=2.0, seed=0):
 
 def test_split_half_finds_the_reliability_of_the_mean():
     signal, D = trials(n=2000)
-    known = known_ceiling(signal, 2.0**2 / 20)
-    result = split_half(D, correlate=pearson)
+    known = np.sqrt(signal.var(axis=0) / (signal.var(axis=0) + 2.0**2 / 20))
+    result = split_half(D)
     assert result.per_split.shape == (10, 12)
     np.testing.assert_allclose(result.per_neuroid, known**2, atol=0.02)
     assert result.value == pytest.approx(np.median(known**2), abs=0.01)
@@ -54,7 +54,7 @@ def test_missing_trials_are_skipped():
 def test_a_half_without_a_trial_has_no_reliability():
     _, D = trials(n_rep=4, noise=0.1)
     D[1:, 5, 3] = np.nan  # one trial for one image: one of the halves has none
-    result = split_half(D, correlate=pearson)
+    result = split_half(D)
     assert np.isnan(result.per_split[:, 3]).all()
     assert np.isnan(result.per_neuroid).sum() == 1
     assert result.value > 0.99
@@ -63,17 +63,16 @@ def test_a_half_without_a_trial_has_no_reliability():
 def test_images_that_were_shown_once_leave_no_halves_to_correlate():
     _, D = trials(n_rep=4)
     D[1:, ::2] = np.nan
-    with pytest.raises(InputError, match="100 of 200 images without a trial in one half"):
-        split_half(D, correlate=pearson)
-    with pytest.raises(InputError, match=r"half means .* that do not vary"):
-        split_half(np.ones((4, 5, 2)), correlate=pearson)
+    with pytest.raises(InputError, match="100 of 200"):
+        split_half(D)
+    with pytest.raises(InputError, match="vary"):
+        split_half(np.ones((4, 5, 2)))
 
 
 def test_halves_that_are_opposites_are_not_said_to_be_constant():
     signal, _ = trials()
-    told = r"opposites: their correlation is -1.*\n  allowed: .* pole\n  next: check the sign"
-    with pytest.raises(InputError, match=told):
-        split_half(np.stack([signal, -signal]), correlate=pearson)
+    with pytest.raises(InputError, match="-1"):
+        split_half(np.stack([signal, -signal]))
 
 
 def test_another_correlation_can_be_given():
@@ -103,13 +102,6 @@ def test_spearman_brown():
     assert spearman_brown(-1.0 + 1e-6) == pytest.approx(-2e6, rel=1e-5)
 
 
-def test_known_ceiling():
-    signal = np.array([[1.0, 2.0, 3.0], [-1.0, -2.0, 3.0]])
-    noise = np.array([[0.0, 4.0, 1.0], [0.0, 4.0, 1.0]])
-    np.testing.assert_allclose(known_ceiling(signal, noise), [1.0, 0.5**0.5, 0.0])
-    assert np.isnan(known_ceiling(signal, 0.0)[2])
-
-
 @pytest.mark.parametrize(
     ("formula", "value"), [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393)]
 )
@@ -130,13 +122,11 @@ def test_never_clipped():
 
 
 def test_unknown_formula():
-    message = r"unknown formula 'r/sqrt'\n  allowed: did you mean r/sqrt\(c\).*\n  next: choose"
-    with pytest.raises(UnknownNameError, match=message):
+    with pytest.raises(UnknownNameError, match=r"'r/sqrt'\n.*r/sqrt\(c\)"):
         ceiled(0.6, 0.8, formula="r/sqrt")
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 3), (4, 5), (4,)])
 def test_trials_that_cannot_be_halved(shape):
-    message = r"trials of shape .*\n  allowed: repetition x .* two repetitions\n  next: keep"
-    with pytest.raises(InputError, match=message):
-        split_half(np.zeros(shape), correlate=pearson)
+    with pytest.raises(InputError, match=re.escape(str(shape))):
+        split_half(np.zeros(shape))

@@ -128,7 +128,7 @@ def test_bad_input(values, more):
     ],
 )
 def test_a_composite_that_contradicts_itself(benchmarks, name):
-    with pytest.raises(InputError, match="each benchmark once, all of them and the name Simulated"):
+    with pytest.raises(InputError, match=name):
         composite(*benchmarks, name=name)
 
 
@@ -144,7 +144,7 @@ def test_a_twin_has_the_formulas_of_the_real_one_and_another_name():
     assert [m.formula for m in twin.members] == [m.formula for m in real.members]
     assert twin.simulated
     assert not real.simulated
-    with pytest.raises(InputError, match="1 benchmarks for the 2 members of two-v1"):
+    with pytest.raises(InputError, match=r"\b1\b.*\b2\b.*two-v1"):
         real.twin(["Simulated.IT-pls"])
 
 

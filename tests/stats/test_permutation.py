@@ -156,41 +156,38 @@ def test_p_is_uniform_for_unrelated_groups_exchanged_whole_and_not_one_by_one():
 
 
 def test_no_draws():
-    message = r"n_draws = 0, 3 images\n  allowed: kind .*\n  next: ask for 100 draws"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"n_draws = 0\b.*\b3\b"):
         shuffles(3, n_draws=0)
 
 
 @pytest.mark.parametrize("option", [{"kind": "objects"}, {"n_images": 1}])
 def test_options(option):
-    with pytest.raises(InputError, match=r"kind=.*\n  allowed: kind 'images' or .*\n  next: ask"):
+    with pytest.raises(InputError, match=str(*option.values())):
         shuffles(**{"n_images": 4, **option})
 
 
 @pytest.mark.parametrize(
-    ("objects", "told"),
+    ("objects", "message"),
     [
-        (None, "no objects to shuffle 4"),
-        (["a", "b"], "2 objects of 2 images"),
-        (list("abcd"), "4 objects of 4 images"),
+        (None, r"\b4\b"),
+        (["a", "b"], r"\b2\b.*\b2\b.*\b4\b"),
+        (list("abcd"), r"\b4\b.*\b4\b.*\b4\b"),
     ],
 )
-def test_nothing_to_shuffle_within(objects, told):
-    with pytest.raises(
-        InputError, match=rf"{told}.*\n  allowed: the object .*\n  next: shuffle over"
-    ):
+def test_nothing_to_shuffle_within(objects, message):
+    with pytest.raises(InputError, match=message):
         shuffles(4, kind="within-object", objects=objects)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"groups": list("aabb"), "kind": "within-object", "objects": list("xxyy")},
-         "2 groups of 4 images, no two of as many images"),
-        ({"groups": list("abbb")}, "2 groups of 4 images, no two of as many"),
-        ({"groups": list("abb")}, r"groups of shape \(3,\) for 4 images"),
+         r"\b2\b.*\b4\b"),
+        ({"groups": list("abbb")}, r"\b2\b.*\b4\b"),
+        ({"groups": list("abb")}, r"\(3,\).*\b4\b"),
     ],
 )  # fmt: skip
-def test_groups_that_cannot_be_exchanged(options, told):
-    with pytest.raises(InputError, match=told):
+def test_groups_that_cannot_be_exchanged(options, message):
+    with pytest.raises(InputError, match=message):
         shuffles(4, **options)

@@ -62,33 +62,25 @@ def test_inner_folds_stay_inside(objects):
 
 @pytest.mark.parametrize("protocol", SPLITS.values())
 def test_repeated_ids(protocol):
-    with pytest.raises(InputError, match=r"stimulus_id image\d+ more than once\n.*\n  next: av"):
+    with pytest.raises(InputError, match=str(IDS[0])):
         protocol(np.append(IDS, IDS[0]))
 
 
 @pytest.mark.parametrize("protocol", SPLITS.values())
 def test_objects_of_another_length(protocol):
-    with pytest.raises(InputError, match=r"59 objects for 60 stimuli\n  allowed: one object per"):
+    with pytest.raises(InputError, match=r"\b59\b.*\b60\b"):
         protocol(IDS, OBJECTS[1:])
 
 
 def test_too_few_images_of_an_object():
-    message = (
-        r"too few stimuli for 10 folds: bear \(9\)\n"
-        r"  allowed: at least 10 stimuli of each object\n"
-        r"  next: use more images or fewer splits, or objects=None"
-    )
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"\b10\b.*bear \(9\)[\s\S]*objects=None"):
         paper(IDS[11:], OBJECTS[11:])
 
 
 def test_too_few_images():
-    message = (
-        r"too few stimuli for 10 folds: the stimulus set \(9\)\n"
-        r"  allowed: at least 10 stimuli\n  next: use more images or fewer splits$"
-    )
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"\b10\b.*\(9\)") as error:
         paper(IDS[:9])
+    assert "objects" not in str(error.value)
 
 
 def test_many_objects_are_not_all_listed():
@@ -97,20 +89,19 @@ def test_many_objects_are_not_all_listed():
 
 
 def test_brainscore_needs_two_images_of_an_object():
-    with pytest.raises(InputError, match=r"too few stimuli for a stratified split: bear \(1\)\n"):
+    with pytest.raises(InputError, match=r"bear \(1\)\n"):
         brainscore(IDS[19:], OBJECTS[19:])
 
 
 def test_brainscore_needs_a_held_out_image_for_each_object():
-    message = r"1 held-out stimuli \(10 % of 10\) for 3 objects\n  allowed: .* 21 stimuli\n  next"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"\b1\b.*\b10\b.*\b3\b.*\n.*\b21\b"):
         brainscore(IDS[:10], ["a"] * 4 + ["b"] * 3 + ["c"] * 3)
     assert len(brainscore(IDS[:21], ["a", "b", "c"] * 7)[0].test) == 3
 
 
 @pytest.mark.parametrize(("protocol", "n", "least"), [(paper, 1, 2), (brainscore, 0, 1)])
 def test_number_of_splits(protocol, n, least):
-    with pytest.raises(InputError, match=rf"n_splits = {n}\n  allowed: {least} or more\n  next"):
+    with pytest.raises(InputError, match=rf"n_splits = {n}\n.*\b{least}\b"):
         protocol(IDS, OBJECTS, n_splits=n)
 
 
@@ -129,7 +120,7 @@ def test_nine_tenths_of_each_object():
 
 
 def test_too_few_stimuli_to_leave_some_out():
-    with pytest.raises(InputError, match=r"0 stimuli left out \(10 % of 9\)"):
+    with pytest.raises(InputError, match=r"\b0\b.*\b9\b"):
         nine_tenths([f"im{k}" for k in range(9)])
-    with pytest.raises(InputError, match=r"1 stimuli left out \(10 % of 12\) for 3 objects"):
+    with pytest.raises(InputError, match=r"\b1\b.*\b12\b.*\b3\b"):
         nine_tenths([f"im{k}" for k in range(12)], ["a", "b", "c"] * 4)

@@ -50,7 +50,7 @@ def test_cc_max_squared_is_the_reliability_of_the_mean():
     noise = np.array([0.5, 1.0, 2.0, 4.0])
     found = schoppe(signal + noise * rng.standard_normal((8, 30000, 4)), signal)
     np.testing.assert_allclose(found.cc_max**2, 1 / (1 + noise**2 / 8), rtol=0.02)
-    np.testing.assert_allclose(found.score, 1.0, rtol=0.03)
+    np.testing.assert_allclose(found.cc_norm**2, 1.0, rtol=0.03)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.64])
@@ -60,7 +60,7 @@ def test_score_is_the_share_of_the_signal_that_is_predicted(share):
     signal = rng.standard_normal((40000, 2))
     predicted = np.sqrt(share) * signal + np.sqrt(1 - share) * rng.standard_normal((40000, 2))
     trials = signal + np.array([5.0, 1.0]) * rng.standard_normal((8, 40000, 2))
-    np.testing.assert_allclose(schoppe(trials, predicted).score, share, atol=0.02)
+    np.testing.assert_allclose(schoppe(trials, predicted).cc_norm ** 2, share, atol=0.02)
 
 
 @pytest.mark.parametrize("n_stimuli", [10, 40])
@@ -71,8 +71,8 @@ def test_chance_level(n_stimuli):
     trials = signal + 0.5 * rng.standard_normal((4, n_stimuli, 20000))
     found = schoppe(trials, rng.standard_normal((n_stimuli, 20000)))
     expected = np.nanmean(chance_level(n_stimuli, found.cc_max))  # a few have no signal power
-    error = np.nanstd(found.score) / np.sqrt(20000)
-    assert abs(found.value - expected) < 4 * error
+    error = np.nanstd(found.cc_norm**2) / np.sqrt(20000)
+    assert abs(np.nanmean(found.cc_norm**2) - expected) < 4 * error
     assert error < 0.02 * expected
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.settings import Settings
-from brainbench.metrics.ranks import rank_correlation
-from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.metrics.correlation import rank_correlation
+from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import wrap
 from brainbench.simulate.brain import SimulatedBrain
@@ -57,7 +57,8 @@ def test_images_that_are_solved_late_are_the_harder_ones(brain, table):
     truth = brain.truth("IT")
     objects, ids = truth.coords["object_name"].values, truth.coords["stimulus_id"].values
     folds = paper(ids, objects)
-    (found,) = held_out([truth.values[:, :, 12]], objects, folds, how=Decoder(name="converged"))
+    converged = Decoder(name="converged")
+    found = decode_sensitivity([truth.values[:, :, 12]], objects, folds, decoder=converged)
     assert rank_correlation(found.sensitivity[0], table["ost"].to_numpy()) < -0.4
 
 

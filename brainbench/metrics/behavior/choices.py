@@ -1,9 +1,9 @@
 """Image-level behavior in choices among all categories: correlation of answers, and error consistency.
 
 Where a subject chooses among all categories at once and gives each image one answer, rates of single pairs
-are nearly all 0 or 1 and have no d' (see `brainbench.metrics.behavior.i2n`). What remains of I2n is the
+are nearly all 0 or 1 and have no d' (see `brainbench.metrics.behavior.i2n`). The counterpart of I2n is the
 share of answers in each cell image x category, less the mean over the images of the same category, correlated
-over all cells. Error consistency (Geirhos, Meding & Wichmann 2020) asks the same of right and wrong alone.
+over all cells. Error consistency (Geirhos, Meding & Wichmann 2020) compares only right and wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import centered_correlation
 
 __all__ = ["error_consistency", "image_level", "shares", "tally"]
 
@@ -24,19 +25,14 @@ IntArray = NDArray[np.intp]
 def tally(
     subject: NDArray[Any], image: NDArray[Any], choice: NDArray[Any], *, shape: tuple[int, int, int]
 ) -> FloatArray:
-    """Count answers.
+    """Count how often each subject gave each answer to each image, subject x image x choice.
 
     Parameters
     ----------
     subject, image, choice : array of int, answer
         Row numbers.
     shape : (subjects, images, choices)
-        How many there are.
-
-    Returns
-    -------
-    array, subject x image x choice
-        How often each subject gave each answer to each image.
+        Their numbers.
 
     Raises
     ------
@@ -48,15 +44,15 @@ def tally(
     >>> tally(np.array([0, 1]), np.array([0, 0]), np.array([1, 1]), shape=(2, 1, 2)).tolist()
     [[[0.0, 1.0]], [[0.0, 1.0]]]
     """
-    columns = [np.asarray(one) for one in (subject, image, choice)]
-    lengths = {one.size for one in columns}
-    inside = len(lengths) == 1 and all(
-        one.size and one.min() >= 0 and one.max() < size
-        for one, size in zip(columns, shape, strict=True)
+    columns = [np.asarray(column) for column in (subject, image, choice)]
+    lengths = [column.size for column in columns]
+    valid = len(set(lengths)) == 1 and all(
+        column.size and 0 <= column.min() <= column.max() < size
+        for column, size in zip(columns, shape, strict=True)
     )
-    if not inside:
+    if not valid:
         raise InputError(
-            f"answers with {[one.size for one in columns]} subjects, images and choices for {shape}",
+            f"answers with {lengths} subjects, images and choices for {shape}",
             allowed="one of each for every answer, at least one answer, numbers within the shape",
             todo="take all columns from one table of answers",
         )
@@ -65,7 +61,7 @@ def tally(
 
 
 def shares(counts: NDArray[Any], weights: NDArray[Any] | None = None) -> FloatArray:
-    """Share of each answer among the answers to an image, subjects pooled.
+    """Return the share of each answer among the answers to an image, subjects pooled.
 
     Parameters
     ----------
@@ -84,26 +80,28 @@ def shares(counts: NDArray[Any], weights: NDArray[Any] | None = None) -> FloatAr
     >>> shares(np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).tolist()
     [[0.5, 0.5]]
     """
-    each = np.ones((1, len(counts))) if weights is None else np.asarray(weights, dtype=np.float64)
-    total = np.tensordot(each, counts, axes=1)
+    by_draw = (
+        np.ones((1, len(counts))) if weights is None else np.asarray(weights, dtype=np.float64)
+    )
+    total = np.tensordot(by_draw, counts, axes=1)
     answered = total.sum(axis=-1, keepdims=True)
     share = total / np.where(answered > 0, answered, np.nan)
     return cast(FloatArray, share[0] if weights is None else share)
 
 
 def image_level(
-    one: NDArray[Any],
-    other: NDArray[Any],
+    x: NDArray[Any],
+    y: NDArray[Any],
     truth: NDArray[Any],
     *,
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
-    """Correlation over cells image x choice, less the mean over the images of each category.
+    """Return the correlation over cells image x choice, less the mean over the images of each category.
 
     Parameters
     ----------
-    one, other : array, (draw,) image x choice
-        Shares or probabilities of answers; an image with NaN on either side is left out.
+    x, y : array, (draw,) image x choice
+        Shares or probabilities of answers; an image with NaN on either side is skipped.
     truth : array of int, image
         Category of each image.
     weights : array, draw x image, optional
@@ -111,7 +109,7 @@ def image_level(
 
     Returns
     -------
-    array, draw (one where nothing is drawn)
+    array, draw (one without draws)
         NaN where nothing varies within a category on one side.
 
     Raises
@@ -121,12 +119,12 @@ def image_level(
 
     Examples
     --------
-    >>> one = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6], [0.2, 0.8]])
+    >>> x = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6], [0.2, 0.8]])
     >>> truth = np.array([0, 0, 1, 1])
-    >>> image_level(one, one**2, truth).round(3), image_level(one, one[[1, 0, 3, 2]], truth).round(3)
+    >>> image_level(x, x**2, truth).round(3), image_level(x, x[[1, 0, 3, 2]], truth).round(3)
     (array([0.891]), array([-1.]))
     """
-    x, y = (np.array(each, dtype=np.float64, ndmin=3) for each in (one, other))
+    x, y = (np.array(side, dtype=np.float64, ndmin=3) for side in (x, y))
     truth = np.asarray(truth)
     if x.shape[1:] != y.shape[1:] or truth.shape != x.shape[1:2]:
         raise InputError(
@@ -134,42 +132,42 @@ def image_level(
             allowed="image x choice for both, the same images and choices, and a truth for each image",
             todo="align both by stimulus_id, and list all choices",
         )
-    each = np.ones((1, len(truth))) if weights is None else np.asarray(weights, dtype=np.float64)
+    weight = np.ones((1, len(truth))) if weights is None else np.asarray(weights, dtype=np.float64)
     order = np.argsort(truth, kind="stable")
     starts = np.flatnonzero(np.diff(truth[order], prepend=-1))
-    x, y, each = x[:, order], y[:, order], each[:, order]
-    there = np.asarray(np.isfinite(x).all(axis=-1) & np.isfinite(y).all(axis=-1))
-    weight = np.where(there, each, 0.0)
-    x, y = (np.where(there[..., None], side, 0.0) for side in (x, y))
+    x, y = x[:, order], y[:, order]
+    defined = np.asarray(np.isfinite(x).all(axis=-1) & np.isfinite(y).all(axis=-1))
+    weight = np.where(defined, weight[:, order], 0.0)
+    x, y = (np.where(defined[..., None], side, 0.0) for side in (x, y))
     total = np.add.reduceat(weight, starts, axis=1)[..., None]
     total = np.where(total > 0, total, np.nan)
-    # The means of each category are taken away first: sums of squares keep their digits.
+    # Means of the categories are subtracted first, so that sums of squares keep their digits.
     x, y = (_less_means(side, weight, starts, total, len(truth)) for side in (x, y))
-    xx, yy, xy = ((weight * (a * b).sum(axis=-1)).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
     least = 1e-20 * weight.sum(axis=1)
-    flat = (xx <= least) | (yy <= least)
-    return cast(FloatArray, np.clip(xy / np.where(flat, np.nan, np.sqrt(xx * yy)), -1.0, 1.0))
+    weight = np.repeat(weight, x.shape[-1], axis=1)
+    x, y = x.reshape(weight.shape), y.reshape(weight.shape)
+    return centered_correlation(x, y, weight, rounding=(least, least))
 
 
-def error_consistency(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
-    """Cohen's kappa of two observers' being right: do they err on the same images.
+def error_consistency(right_a: NDArray[Any], right_b: NDArray[Any]) -> FloatArray:
+    """Return Cohen's kappa of the right answers of two observers: whether they err on the same images.
 
     Parameters
     ----------
-    one, other : array of bool, (...,) image
-        Whether each answer was right.
+    right_a, right_b : array of bool, (...,) image
+        Whether each answer of an observer was right.
 
     Returns
     -------
     array, (...)
-        (observed - expected) / (1 - expected), with the agreement that two independent observers of
-        these accuracies would have as expected (Geirhos et al. 2020, equations 1 to 3). NaN where both are
-        always right, or always wrong.
+        (observed - expected) / (1 - expected), where the expected agreement is that of two independent
+        observers of these accuracies (Geirhos et al. 2020, equations 1 to 3). NaN where both are always
+        right, or always wrong.
 
     Raises
     ------
     InputError
-        Other numbers of images.
+        Different numbers of images, or none.
 
     Examples
     --------
@@ -177,7 +175,7 @@ def error_consistency(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
     >>> float(error_consistency(right, right)), float(error_consistency(right, ~right))
     (1.0, -1.0)
     """
-    a, b = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
+    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
     if a.shape[-1:] != b.shape[-1:] or not a.shape or not a.shape[-1]:
         raise InputError(
             f"answers of shape {a.shape} and {b.shape}",
@@ -187,13 +185,14 @@ def error_consistency(one: NDArray[Any], other: NDArray[Any]) -> FloatArray:
     observed = (a == b).mean(axis=-1)
     p, q = a.mean(axis=-1), b.mean(axis=-1)
     expected = p * q + (1 - p) * (1 - q)
-    left = 1 - expected
-    return cast(FloatArray, (observed - expected) / np.where(left > 0, left, np.nan))
+    possible = 1 - expected
+    return cast(FloatArray, (observed - expected) / np.where(possible > 0, possible, np.nan))
 
 
 def _less_means(
     side: FloatArray, weight: FloatArray, starts: IntArray, total: FloatArray, n: int
 ) -> FloatArray:
+    """Subtract the weighted mean of each group of images that begins at one of `starts`."""
     means = np.add.reduceat(weight[..., None] * side, starts, axis=1) / total
     sizes = np.diff(starts, append=n)
     return side - np.nan_to_num(np.repeat(means, sizes, axis=1))

@@ -1,12 +1,12 @@
 """Image-level behavior in two-alternative choices: I2n and I1 (Rajalingham et al. 2018).
 
 A matrix image x distractor holds how often the object that an image shows was chosen over each other
-object. d' sets it against false alarms, and taking away the mean of each pair of objects leaves what is
-unique to the image. Two subjects, or a model and a subject, are compared by the correlation of these cells.
+object. d' relates it to false alarms, and subtracting the mean of each pair of objects leaves what is
+specific to the image. Two subjects, or a model and a subject, are compared by the correlation of these cells.
 
-    trials (`brainbench.metrics.behavior.trials`) -> fraction_correct --.
-                                                                >-- d_prime -> normalized -> correlation
-    probabilities of a read-out ---------> two_way ------------'
+    trials -------------------> fraction_correct --.
+                                                    >-- d_prime -> normalized -> correlation
+    read-out probabilities ---> two_way -----------'
 
 That is I2n. I1 pools the d' of an image over its distractors, without normalizing.
 """
@@ -14,6 +14,7 @@ That is I2n. I1 pools the d' of an image over its distractors, without normalizi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.correlation import centered_correlation
+from brainbench.metrics.reductions import nan_mean
 
 __all__ = [
     "FALSE_ALARMS",
@@ -43,25 +46,24 @@ CLIP = 5.0
 
 
 def two_way(probabilities: NDArray[Any], truth: NDArray[Any]) -> FloatArray:
-    """Probability of choosing the object that is shown over each other one: p(truth) / (p(truth) + p(c)).
+    """Return the probability of choosing the shown object over each other: p(truth) / (p(truth) + p(c)).
 
     Parameters
     ----------
     probabilities : array, image x object
-        Of each object, from a read-out; NaN for images without one.
+        Of each object, from a read-out; NaN for images that it did not decode.
     truth : array of int, image
         Column of the object that each image shows.
 
     Returns
     -------
     array, image x object
-        NaN in the column of the object itself, and where both probabilities are 0, so that nothing is said
-        about the pair.
+        NaN in the column of the object itself, and where both probabilities are 0.
 
     Raises
     ------
     InputError
-        Another shape, a probability that is not in [0, 1], or a truth that is no column.
+        Another shape, a probability outside [0, 1], or a truth outside the columns.
 
     Examples
     --------
@@ -84,35 +86,32 @@ def d_prime(
     truth: NDArray[Any],
     *,
     false_alarms: FalseAlarms = "paper",
-    clip: float = CLIP,
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
-    """Sensitivity of each image and distractor: Z(hit rate) - Z(false-alarm rate).
+    """Return d' of each image and distractor: Z(hit rate) - Z(false-alarm rate).
 
     Parameters
     ----------
     fraction : array, image x object
-        Share of correct choices, from `fraction_correct` or `two_way`: the hit rate. NaN is left out.
+        Share of correct choices, from `fraction_correct` or `two_way`: the hit rate. NaN is skipped.
     truth : array of int, image
         Column of the object that each image shows.
     false_alarms : {"paper", "brainscore"}
-        How often the object was chosen where it is not. "paper": over all images that do not show it
+        How often the object was chosen for other images. "paper": over all images that do not show it
         (Kubilius et al. 2019, 3.2). "brainscore": over the images of the distractor alone.
-    clip : float
-        d' beyond +- this is set to it: rates of 0 and 1 are infinite before.
     weights : array, draw x image, optional
         How often each image counts among the false alarms, one d' for each draw.
 
     Returns
     -------
     array, (draw,) image x object
-        NaN where the hit rate is, where no false-alarm rate is known, and where both rates are 0 or both
-        are 1, which is inf - inf. `undefined` counts them.
+        Within +-`CLIP`. NaN where the hit rate is NaN, where no false-alarm rate is known, and where both
+        rates are 0 or both are 1, which is inf - inf. `undefined` counts these cells.
 
     Raises
     ------
     InputError
-        As `two_way`; another name for `false_alarms`; a clip that is not positive; weights of another shape.
+        As `two_way`; another name for `false_alarms`; weights of another shape.
 
     Examples
     --------
@@ -123,24 +122,23 @@ def d_prime(
     """
     hit = np.asarray(fraction, dtype=np.float64)
     truth = _check(hit, truth, what="fractions")
-    if false_alarms not in FALSE_ALARMS or not clip > 0:
+    if false_alarms not in FALSE_ALARMS:
         raise InputError(
-            f"d' with false_alarms={false_alarms!r}, clip={clip}",
-            allowed=f"false_alarms {' or '.join(map(repr, FALSE_ALARMS))}; a positive clip",
-            todo="correct the option",
+            f"d' with false_alarms={false_alarms!r}",
+            allowed=" or ".join(map(repr, FALSE_ALARMS)),
+            todo="choose one of them",
         )
-    each = _weights(weights, len(hit))
-    alarms = _alarms(hit, truth, each, false_alarms)
+    alarms = _alarms(hit, truth, _checked_weights(weights, len(hit)), false_alarms)
     with np.errstate(invalid="ignore"):  # inf - inf: NaN, as documented
         sensitivity = ndtri(hit) - ndtri(alarms)[:, truth]
-    sensitivity = np.clip(sensitivity, -clip, clip)
+    sensitivity = np.clip(sensitivity, -CLIP, CLIP)
     return cast(FloatArray, sensitivity[0] if weights is None else sensitivity)
 
 
 def normalized(
     sensitivity: NDArray[Any], truth: NDArray[Any], *, weights: NDArray[Any] | None = None
 ) -> FloatArray:
-    """Take the mean over images of each pair of objects away: what is left is unique to the image.
+    """Subtract the mean over images of each pair of objects, which leaves what is specific to the image.
 
     Parameters
     ----------
@@ -159,7 +157,7 @@ def normalized(
     Raises
     ------
     InputError
-        Another number of truths than images, a truth that is no column, or weights of another shape.
+        Another number of truths than images, a truth outside the columns, or weights of another shape.
 
     Examples
     --------
@@ -170,20 +168,20 @@ def normalized(
     """
     values = np.array(sensitivity, dtype=np.float64, ndmin=3)
     truth = _check_truth(values.shape[1:], truth, what="sensitivities")
-    each = _weights(weights, values.shape[-2])
-    there = np.isfinite(values)
-    filled = np.where(there, values, 0.0)
+    weights = _checked_weights(weights, values.shape[-2])
+    defined = np.isfinite(values)
+    filled = np.where(defined, values, 0.0)
     for shown in np.unique(truth):
         rows = np.flatnonzero(truth == shown)
-        weight = each[:, rows, None]
-        total = (weight * there[:, rows]).sum(axis=1, keepdims=True)
+        weight = weights[:, rows, None]
+        total = (weight * defined[:, rows]).sum(axis=1, keepdims=True)
         mean = (weight * filled[:, rows]).sum(axis=1, keepdims=True)
         values[:, rows] -= mean / np.where(total > 0, total, np.nan)
     return cast(FloatArray, values if np.ndim(sensitivity) == 3 else values[0])
 
 
 def i1(sensitivity: NDArray[Any]) -> FloatArray:
-    """Sensitivity of each image, pooled over distractors: the mean of its d', NaN skipped.
+    """Return the mean d' of each image over distractors, NaN skipped.
 
     Parameters
     ----------
@@ -200,24 +198,20 @@ def i1(sensitivity: NDArray[Any]) -> FloatArray:
     >>> i1(np.array([[np.nan, 1.0, 2.0], [np.nan, np.nan, np.nan]]))
     array([1.5, nan])
     """
-    values = np.asarray(sensitivity, dtype=np.float64)
-    there = np.isfinite(values)
-    count = there.sum(axis=-1)
-    total = np.where(there, values, 0.0).sum(axis=-1)
-    return cast(FloatArray, total / np.where(count > 0, count, np.nan))
+    return nan_mean(np.asarray(sensitivity, dtype=np.float64), axis=-1)
 
 
 def correlation(
-    one: NDArray[Any], other: NDArray[Any], *, weights: NDArray[Any] | None = None
+    x: NDArray[Any], y: NDArray[Any], *, weights: NDArray[Any] | None = None
 ) -> FloatArray:
-    """Pearson correlation over the cells, or images, where both have a figure.
+    """Return the Pearson correlation over the cells, or images, where both sides have a figure.
 
     Parameters
     ----------
-    one, other : array, image x object, image, or each with a leading draw
-        From `normalized` (I2n) or `i1` (I1), both of one kind. With a draw in front, one figure each.
+    x, y : array, image x object or image; with weights, draw x image x object or draw x image
+        Both from `normalized` (I2n) or both from `i1` (I1).
     weights : array, draw x image, optional
-        How often each image counts; asks for a draw in front of both.
+        How often each image counts in each draw.
 
     Returns
     -------
@@ -235,22 +229,19 @@ def correlation(
     >>> float(correlation(a, 5.0 - a))
     -1.0
     """
-    x, y = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.shape != y.shape:
         raise InputError(
             f"matrices of shape {x.shape} and {y.shape} to correlate",
             allowed="the same images and objects, in the same order",
             todo="give both the same images= and objects=",
         )
-    drawn = weights is not None
-    n_draws = len(x) if drawn else 1
-    x, y = x.reshape(n_draws, -1), y.reshape(n_draws, -1)
-    weight = (np.isfinite(x) & np.isfinite(y)).astype(np.float64)
-    if weights is not None:
-        each = _weights(weights, np.shape(one)[1])
-        weight *= np.repeat(each, x.shape[1] // each.shape[1], axis=1)
-    r = _weighted_pearson(x, y, weight)
-    return cast(FloatArray, r if drawn else r[0])
+    if weights is None:
+        cells = x.reshape(1, -1), y.reshape(1, -1)
+        return cast(FloatArray, _cell_correlation(*cells, np.ones((1, x.size)))[0])
+    by_image = _checked_weights(weights, x.shape[1])
+    x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    return _cell_correlation(x, y, np.repeat(by_image, x.shape[1] // by_image.shape[1], axis=1))
 
 
 def consistency(
@@ -263,7 +254,7 @@ def consistency(
     pooled: bool = False,
     weights: NDArray[Any] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Correlation of a model with a subject, and of the subject with itself.
+    """Return the correlation of a model with a subject, and of halves of the subject's trials.
 
     Parameters
     ----------
@@ -272,12 +263,12 @@ def consistency(
     subject : array, image x object
         Fractions of all trials, from `brainbench.metrics.behavior.trials.fraction_correct`.
     halves : sequence of (array, array)
-        Fractions of halves of the trials; none where there is no ceiling to compute.
+        Fractions of halves of the trials; empty where no ceiling is computed.
     truth : array of int, image
         Column of the object that each image shows.
     protocol : {"paper", "brainscore"}
-        "paper": against all trials. "brainscore": against the first half of each pair. The false alarms are
-        those of the same name.
+        "paper": against all trials. "brainscore": against the first half of each pair. False alarms are
+        those of the same name, see `d_prime`.
     pooled : bool
         I1, not I2n.
     weights : array, draw x image, optional
@@ -286,9 +277,9 @@ def consistency(
     Returns
     -------
     r : array, draw x 1 ("paper") or draw x pair of halves ("brainscore")
-        Of the model.
+        Of the model; one draw without weights.
     c : array, draw x pair of halves
-        Of the two halves, not corrected for their length. One draw where there are no weights.
+        Of the two halves, not corrected for their length.
 
     Examples
     --------
@@ -296,46 +287,55 @@ def consistency(
     >>> consistency(fractions, fractions, [(fractions, fractions)], np.array([0, 0, 1, 1]))
     (array([[1.]]), array([[1.]]))
     """
-    each = _weights(weights, len(np.asarray(model)))
-
-    def matrix(fraction: NDArray[Any]) -> FloatArray:
-        sensitivity = d_prime(fraction, truth, false_alarms=protocol, weights=each)
-        return i1(sensitivity) if pooled else normalized(sensitivity, truth, weights=each)
-
-    mine = matrix(model)
-    against = [matrix(subject)] if protocol == "paper" else []
-    reliability = np.empty((len(each), len(halves)))
-    for place, pair in enumerate(halves):
-        one, other = (matrix(half) for half in pair)
-        reliability[:, place] = correlation(one, other, weights=each)
+    weights = _checked_weights(weights, len(np.asarray(model)))
+    matrix = partial(_matrix, truth=truth, protocol=protocol, pooled=pooled, weights=weights)
+    of_model = matrix(model)
+    targets = [matrix(subject)] if protocol == "paper" else []
+    c = np.empty((len(weights), len(halves)))
+    for k, (first, second) in enumerate(halves):
+        of_first = matrix(first)
+        c[:, k] = correlation(of_first, matrix(second), weights=weights)
         if protocol == "brainscore":
-            against.append(one)
-    r = [correlation(mine, other, weights=each) for other in against]
-    return np.stack(r, axis=1) if r else np.empty((len(each), 0)), reliability
+            targets.append(of_first)
+    r = [correlation(of_model, target, weights=weights) for target in targets]
+    return np.stack(r, axis=1) if r else np.empty((len(weights), 0)), c
+
+
+def _matrix(
+    fraction: NDArray[Any],
+    *,
+    truth: NDArray[Any],
+    protocol: FalseAlarms,
+    pooled: bool,
+    weights: FloatArray,
+) -> FloatArray:
+    """Return I1 or I2n of fractions for each draw."""
+    sensitivity = d_prime(fraction, truth, false_alarms=protocol, weights=weights)
+    return i1(sensitivity) if pooled else normalized(sensitivity, truth, weights=weights)
 
 
 def undefined(
     fraction: NDArray[Any], sensitivity: NDArray[Any], truth: NDArray[Any]
 ) -> dict[str, int]:
-    """Count the cells that have no d', by their reason.
+    """Count the cells without d', by reason.
 
     Parameters
     ----------
     fraction, sensitivity : array, image x object
-        Hit rates, and what `d_prime` made of them.
+        Hit rates, and their d'.
     truth : array of int, image
-        Column of the object that each image shows; it has no cell.
+        Column of the object that each image shows, which is not a cell.
 
     Returns
     -------
     dict of str to int
-        "no hit rate", and "no d'" (no false-alarm rate, or both rates 0 or both 1); empty where all cells
-        have one.
+        "no hit rate", and "no d'" (no false-alarm rate, or both rates 0 or both 1); empty where every cell
+        has a d'.
 
     Raises
     ------
     InputError
-        Shapes that differ, another number of truths than images, or a truth that is no column.
+        Shapes that differ, another number of truths than images, or a truth outside the columns.
 
     Examples
     --------
@@ -348,29 +348,29 @@ def undefined(
         raise InputError(
             f"fractions of shape {np.shape(fraction)} and sensitivities of shape {np.shape(sensitivity)}",
             allowed="the same images and objects, in the same order",
-            todo="give the fractions that d_prime was given",
+            todo="give the fractions from which d_prime was computed",
         )
     truth = _check_truth(np.shape(fraction), truth, what="fractions")
     cell = np.ones(np.shape(fraction), dtype=bool)
     np.put_along_axis(cell, truth[:, None], False, axis=1)
-    unseen = cell & np.isnan(fraction)
-    lost = cell & ~unseen & np.isnan(sensitivity)
-    counts = {"no hit rate": int(unseen.sum()), "no d'": int(lost.sum())}
+    no_rate = cell & np.isnan(fraction)
+    no_d_prime = cell & ~no_rate & np.isnan(sensitivity)
+    counts = {"no hit rate": int(no_rate.sum()), "no d'": int(no_d_prime.sum())}
     return {reason: count for reason, count in counts.items() if count}
 
 
 def _alarms(hit: FloatArray, truth: IntArray, weights: FloatArray, kind: FalseAlarms) -> FloatArray:
-    """False-alarm rates, draw x object x distractor."""
-    there = np.isfinite(hit)
-    miss = np.where(there, 1.0 - hit, 0.0)
+    """Return false-alarm rates, draw x object x distractor."""
+    defined = np.isfinite(hit)
+    miss = np.where(defined, 1.0 - hit, 0.0)
     if kind == "paper":
-        rate = _ratio(weights @ miss, weights @ there)
+        rate = _ratio(weights @ miss, weights @ defined)
         return np.broadcast_to(rate[:, :, None], (*rate.shape, hit.shape[1]))
     alarms = np.full((len(weights), hit.shape[1], hit.shape[1]), np.nan)
     for distractor in np.unique(truth):
         rows = truth == distractor
-        mine = weights[:, rows]
-        alarms[:, :, distractor] = _ratio(mine @ miss[rows], mine @ there[rows])
+        of_rows = weights[:, rows]
+        alarms[:, :, distractor] = _ratio(of_rows @ miss[rows], of_rows @ defined[rows])
     return alarms
 
 
@@ -380,32 +380,31 @@ def _ratio(total: FloatArray, count: FloatArray) -> FloatArray:
     return np.clip(rate, 0.0, 1.0)
 
 
-def _weighted_pearson(x: FloatArray, y: FloatArray, weight: NDArray[Any]) -> FloatArray:
-    """Correlation of each row; cells of weight 0 do not count, whatever is in them."""
+def _cell_correlation(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the weighted correlation of each draw over cells that are defined on both sides."""
+    weight = np.where(np.isfinite(x) & np.isfinite(y), weight, 0.0)
     used = weight > 0
-    x, y = np.where(used, x, 0.0), np.where(used, y, 0.0)
     total = weight.sum(axis=1, keepdims=True)
-    total = np.where(total > 0, total, np.nan)
-    x = np.where(used, x - (weight * x).sum(axis=1, keepdims=True) / total, 0.0)
-    y = np.where(used, y - (weight * y).sum(axis=1, keepdims=True) / total, 0.0)
-    xx, yy, xy = ((weight * a * b).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
-    # Below this a variance is the rounding of the mean.
-    flat = (xx <= 1e-24 * total[:, 0]) | (yy <= 1e-24 * total[:, 0]) | (used.sum(axis=1) < 2)
-    r = xy / np.where(flat, np.nan, np.sqrt(xx * yy))
-    return cast(FloatArray, np.clip(r, -1.0, 1.0))
+    divisor = np.where(total > 0, total, np.nan)
+    x, y = np.where(used, x, 0.0), np.where(used, y, 0.0)
+    x = np.where(used, x - (weight * x).sum(axis=1, keepdims=True) / divisor, 0.0)
+    y = np.where(used, y - (weight * y).sum(axis=1, keepdims=True) / divisor, 0.0)
+    least = 1e-24 * total[:, 0]  # below this a sum of squares is the rounding of the mean
+    r = centered_correlation(x, y, weight, rounding=(least, least))
+    return np.where(used.sum(axis=1) < 2, np.nan, r)
 
 
-def _weights(weights: NDArray[Any] | None, n_images: int) -> FloatArray:
+def _checked_weights(weights: NDArray[Any] | None, n_images: int) -> FloatArray:
     if weights is None:
         return np.ones((1, n_images))
-    each = np.asarray(weights, dtype=np.float64)
-    if each.ndim != 2 or each.shape[1] != n_images:
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim != 2 or weights.shape[1] != n_images:
         raise InputError(
-            f"weights of shape {each.shape} for {n_images} images",
+            f"weights of shape {weights.shape} for {n_images} images",
             allowed="draw x image",
             todo="take them from brainbench.stats.bootstrap.image_counts of the same images",
         )
-    return each
+    return weights
 
 
 def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:
@@ -414,7 +413,7 @@ def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:
         low, high = np.nanmin(matrix), np.nanmax(matrix)
         raise InputError(
             f"{what} from {low:.3g} to {high:.3g}",
-            allowed="0 to 1, or NaN where there is none",
+            allowed="0 to 1, or NaN where missing",
             todo="give probabilities, not scores or logits",
         )
     return truth
@@ -425,13 +424,13 @@ def _check_truth(shape: tuple[int, ...], truth: NDArray[Any], *, what: str) -> I
     if len(shape) != 2 or truth.shape != shape[:1] or truth.dtype.kind not in "iu":
         raise InputError(
             f"{what} of shape {shape} with {truth.shape} truths of type {truth.dtype}",
-            allowed="image x object, and for each image the column of what it shows",
-            todo="give the truth as row numbers of the objects",
+            allowed="image x object, and for each image the column of the object that it shows",
+            todo="give the truth as column numbers of the objects",
         )
     if truth.size and not 0 <= truth.min() <= truth.max() < shape[1]:
         raise InputError(
             f"a truth of {truth.max()} among {shape[1]} objects",
             allowed=f"0 to {shape[1] - 1}",
-            todo="give all objects that are shown a column",
+            todo="give every object that is shown a column",
         )
     return truth.astype(np.intp)

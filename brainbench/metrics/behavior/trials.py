@@ -1,4 +1,4 @@
-"""Trials of a subject that chooses between two objects: names to numbers, shares, halves."""
+"""Trials of a subject that chooses between two objects: encoding, fractions correct, halves."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ IntArray = NDArray[np.intp]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trials:
-    """Two-alternative choices as numbers: one entry per trial.
+    """Two-alternative choices as numbers, one entry per trial.
 
     Parameters
     ----------
     image, distractor : array of int, trial
         Rows of `images` and of `objects`.
     correct : array of bool, trial
-        The object that the image shows was chosen.
+        Whether the object that the image shows was chosen.
     truth : array of int, image
         Row of `objects` that each image shows.
     images, objects : tuple of str
-        What the numbers stand for.
+        Names of the rows.
     """
 
     image: IntArray
@@ -61,22 +61,22 @@ def encode(
     images: Sequence[str] | None = None,
     objects: Sequence[str] | None = None,
 ) -> Trials:
-    """Turn trials by name into trials by number.
+    """Encode names of images and objects as numbers.
 
     Parameters
     ----------
     stimulus_id, truth, distractor, choice : array of str, trial
-        Image, object that it shows, the other object on offer, and the one that was chosen.
+        Image, object that it shows, the other object on offer, and the object that was chosen.
     images, objects : sequence of str, optional
-        Their order. Sorted names of those that occur when not given; images and objects without any trial
-        may be among them, but every image needs a trial to say what it shows.
+        Their order; sorted names of those that occur when not given. Objects may be without trials; every
+        image needs a trial, which tells the object that it shows.
 
     Raises
     ------
     InputError
         No trial; columns of different lengths; None or NaN in place of a name; a distractor that is the
-        truth; a choice that is neither; an image with two truths; a name that is not among those given, or
-        an image without a trial.
+        truth; a choice that is neither; an image with two truths; a name that is not among those given; an
+        image without a trial.
 
     Examples
     --------
@@ -98,17 +98,19 @@ def encode(
             todo="take all columns from one table of trials",
         )
     check_no_gaps(columns)
-    known_images, image = _codes(columns.pop("stimulus_id"), images, "stimulus_id")
-    known = tuple(objects) if objects is not None else _all_names(columns.values())
-    shown, other, chosen = (_codes(given, known, what)[1] for what, given in columns.items())
-    _check_choices(shown, other, chosen, known)
+    image_names, image = _codes(columns.pop("stimulus_id"), images, "stimulus_id")
+    object_names = tuple(objects) if objects is not None else _all_names(columns.values())
+    shown, other, chosen = (
+        _codes(column, object_names, name)[1] for name, column in columns.items()
+    )
+    _check_choices(shown, other, chosen, object_names)
     return Trials(
         image=image,
         distractor=other,
         correct=chosen == shown,
-        truth=_truths(image, shown, known_images, known),
-        images=known_images,
-        objects=known,
+        truth=_truths(image, shown, image_names, object_names),
+        images=image_names,
+        objects=object_names,
     )
 
 
@@ -120,18 +122,18 @@ def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> 
     columns : mapping of str to array, trial
         By name, all of one length.
     what : str
-        What their rows are.
+        Name of the rows, for the message.
 
     Raises
     ------
     InputError
-        A name that is missing; how many there are in each column.
+        A missing name; the number of missing names in each column is told.
 
     Examples
     --------
     >>> check_no_gaps({"choice": ["cat", "dog"]})
     """
-    gaps = {name: _absent(values) for name, values in columns.items()}
+    gaps = {name: _missing(values) for name, values in columns.items()}
     counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
     if counts:
         several = ", ".join(f"{count} without {name}" for name, count in counts.items())
@@ -139,24 +141,24 @@ def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> 
         raise InputError(
             f"{several} among {gaps[column].size} {what}, first in row {gaps[column].argmax()}",
             allowed=f"a name in each of {', '.join(columns)}",
-            todo=f"leave these {what} out (table.dropna(subset={list(counts)})), or set the names",
+            todo=f"omit these {what} (table.dropna(subset={list(counts)})), or set the names",
         )
 
 
 def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatArray:
-    """Share of trials in which the object that was shown was chosen.
+    """Return the share of trials in which the shown object was chosen.
 
     Parameters
     ----------
     trials : Trials
         All trials.
     rows : array of int or bool, optional
-        Which of them count.
+        Trials that count.
 
     Returns
     -------
-    array, image x object
-        NaN where there are no trials, and where the distractor would be the object itself.
+    array, image x distractor
+        NaN without trials, and where the distractor is the object itself.
 
     Examples
     --------
@@ -176,14 +178,14 @@ def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatA
 
 
 def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray]]:
-    """Random halves of all trials, as Brain-Score 2.4.2 draws them.
+    """Draw random halves of all trials as Brain-Score 2.4.2 does.
 
     Parameters
     ----------
     n_trials : int
         Number of trials; the halves depend on nothing else.
     n_splits : int
-        How many pairs of halves, from one stream.
+        Number of pairs of halves, from one stream.
 
     Returns
     -------
@@ -197,11 +199,11 @@ def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray
 
     Examples
     --------
-    >>> [one.tolist() for one in halves(5)[0]]
+    >>> [half.tolist() for half in halves(5)[0]]
     [[2, 0], [1, 3, 4]]
     """
     _check_halves(n_trials)
-    # NumPy's legacy stream, seed 0: the figures of Brain-Score's users are made of these halves.
+    # NumPy's legacy stream, seed 0: Brain-Score's halves.
     random = np.random.RandomState(0)
     drawn = []
     for _ in range(n_splits):
@@ -214,21 +216,21 @@ def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray
 def halves_of_cells(
     trials: Trials, *, n_splits: int = 10, seed: int = 0
 ) -> list[tuple[IntArray, IntArray]]:
-    """Random halves of the trials of each image and distractor: no cell is in one half alone.
+    """Draw random halves of the trials of each image and distractor, so that both halves have every cell.
 
     Parameters
     ----------
     trials : Trials
         All trials.
     n_splits : int
-        How many pairs of halves.
+        Number of pairs of halves.
     seed : int
         Of a numpy Generator.
 
     Returns
     -------
     list of (rows, rows)
-        Of an odd number of trials, either half has one more, at random. A single trial is in one half.
+        Of an odd number of trials, a random half has one more. A single trial is in one half only.
 
     Raises
     ------
@@ -238,7 +240,7 @@ def halves_of_cells(
     Examples
     --------
     >>> trials = encode(["a"] * 4, ["cat"] * 4, ["dog"] * 4, ["cat", "dog"] * 2)
-    >>> [len(one) for one in halves_of_cells(trials, n_splits=1)[0]]
+    >>> [len(half) for half in halves_of_cells(trials, n_splits=1)[0]]
     [2, 2]
     """
     _check_halves(len(trials))
@@ -257,39 +259,38 @@ def halves_of_cells(
 
 
 def _all_names(columns: Iterable[ArrayLike]) -> tuple[str, ...]:
-    found = [name for one in columns for name in pd.unique(_names(one))]
-    return tuple(sorted({str(name) for name in found}))
+    return tuple(sorted({str(name) for column in columns for name in pd.unique(_names(column))}))
 
 
 def _codes(
-    values: ArrayLike, known: Sequence[str] | None, what: str
+    values: ArrayLike, known: Sequence[str] | None, column: str
 ) -> tuple[tuple[str, ...], IntArray]:
-    """Names in their order, and the row of each value among them."""
-    given = values.dtype if isinstance(values, pd.Series) else getattr(values, "dtype", None)
-    if isinstance(given, pd.CategoricalDtype):  # already numbers: only the few names are looked up
+    """Return names in their order, and the row of each value among them."""
+    dtype = values.dtype if isinstance(values, pd.Series) else getattr(values, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):  # encoded already: only the few names are looked up
         coded = values.cat if isinstance(values, pd.Series) else values
-        codes, found = np.asarray(cast(Any, coded).codes), given.categories.to_numpy(object)
+        codes, levels = np.asarray(cast(Any, coded).codes), dtype.categories.to_numpy(object)
         used = np.unique(codes)
     else:
-        codes, found = pd.factorize(_names(values))
-        used = np.arange(len(found))
-    names = tuple(str(one) for one in (np.sort(found[used]) if known is None else known))
-    place = {name: row for row, name in enumerate(names)}
-    strange = [str(found[row]) for row in used if str(found[row]) not in place]
-    if strange:
+        codes, levels = pd.factorize(_names(values))
+        used = np.arange(len(levels))
+    names = tuple(str(name) for name in (np.sort(levels[used]) if known is None else known))
+    row_of = {name: row for row, name in enumerate(names)}
+    unknown = [str(level) for level in levels[used] if str(level) not in row_of]
+    if unknown:
         raise InputError(
-            f"trials with the {what} {strange[0]!r}",
+            f"trials with the {column} {unknown[0]!r}",
             allowed="names among the images and objects that were given",
             todo="take trials and stimuli from the same data set",
         )
-    table = np.full(len(found), -1, dtype=np.intp)
-    table[used] = [place[str(found[row])] for row in used]
-    return names, table[codes]
+    rows = np.full(len(levels), -1, dtype=np.intp)
+    rows[used] = [row_of[str(level)] for level in levels[used]]
+    return names, rows[codes]
 
 
-def _absent(values: ArrayLike) -> NDArray[np.bool_]:
-    coded = isinstance(values, pd.Series | pd.Categorical)  # their names need not be written out
-    return np.asarray(pd.isna(cast(Any, values) if coded else _names(values)))
+def _missing(values: ArrayLike) -> NDArray[np.bool_]:
+    is_pandas = isinstance(values, pd.Series | pd.Categorical)  # pandas knows which are missing
+    return np.asarray(pd.isna(cast(Any, values) if is_pandas else _names(values)))
 
 
 def _names(values: ArrayLike) -> NDArray[Any]:
@@ -309,19 +310,20 @@ def _check_choices(
                 f"{objects[shown[first]]}, distractor {objects[other[first]]}, "
                 f"choice {objects[chosen[first]]}",
                 allowed="a choice between the object that is shown and another",
-                todo="leave these trials out, or correct them",
+                todo="omit these trials, or correct them",
             )
 
 
 def _truths(
     image: IntArray, shown: IntArray, images: tuple[str, ...], objects: tuple[str, ...]
 ) -> IntArray:
+    """Return the row of the object that each image shows."""
     truth = np.full(len(images), -1, dtype=np.intp)
     truth[image] = shown
     if (truth < 0).any():
         raise InputError(
             f"{int((truth < 0).sum())} images without a trial, first {images[int(np.argmin(truth))]!r}",
-            allowed="at least one trial of every image, which says what it shows",
+            allowed="at least one trial of every image, which tells the object that it shows",
             todo="give images= only those that have trials",
         )
     wrong = np.flatnonzero(truth[image] != shown)
@@ -339,7 +341,7 @@ def _truths(
 def _check_halves(n_trials: int) -> None:
     if n_trials < 2:
         raise InputError(
-            f"{n_trials} trials to cut into halves",
+            f"{n_trials} trials to split into halves",
             allowed="at least two",
             todo="report the raw score: without repeated trials there is no ceiling",
         )

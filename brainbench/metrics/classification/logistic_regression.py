@@ -1,8 +1,8 @@
-"""The behavioral read-out: which object does a layer say that an image shows.
+"""The behavioral read-out: which object an image shows, decoded from a layer.
 
 Multinomial logistic regression on standardized features (Rajalingham et al. 2018; Kubilius et al. 2019,
 3.2). Its penalized solution lies in the space that the training images span, so that a layer of 100,000
-features is read through the inner products of the images and never has to be in memory.
+features is read through the inner products of the images and never has to fit in memory.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.classification.standardize import Features, Rows, standardized
+from brainbench.metrics.classification.standardize import standardized
+from brainbench.metrics.features import Features, Split
 
-__all__ = ["Decoded", "Readout", "check_classes", "cross_decode"]
+__all__ = ["HeldOutProbabilities", "Readout", "check_classes", "cross_decode"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
@@ -46,8 +47,8 @@ class Readout:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Decoded:
-    """Probabilities of each class for images that the read-out was not fitted on.
+class HeldOutProbabilities:
+    """Probabilities of each class for images that the read-out was not fitted to.
 
     Parameters
     ----------
@@ -67,30 +68,22 @@ class Decoded:
 def cross_decode(
     features: Features,
     labels: ArrayLike,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
-    how: Readout | None = None,
-    form: str = "auto",
-) -> Decoded:
-    """Fit a read-out to the training images of each split and decode the others.
+    readout: Readout | None = None,
+) -> HeldOutProbabilities:
+    """Fit a read-out to the training images of each split and decode the held-out ones.
 
     Parameters
     ----------
-    features : array (image x feature), or a function that gives chunks of its columns
+    features : array (image x feature), or a function that returns chunks of its columns
         The function is called once for each pass over the features.
     labels : array, image
-        What each image shows.
+        Object that each image shows.
     splits : sequence of (train, test)
-        Rows; no image may be in both.
-    how : Readout, optional
+        Row numbers; no image may be in both.
+    readout : Readout, optional
         Penalty and iteration; as published when not given.
-    form : {"auto", "primal", "dual"}
-        "primal": features. "dual": inner products of the images, whose rotation the fit does not see.
-        "auto" takes the dual where there are more features than training images.
-
-    Returns
-    -------
-    Decoded
 
     Raises
     ------
@@ -102,8 +95,8 @@ def cross_decode(
     -----
     scikit-learn's StandardScaler (training images only) and LogisticRegression(solver="newton-cg"), in
     float64. With the published `tol` the iteration stops short of the minimum: probabilities differ from
-    those at the minimum by some 1e-4. The dual form goes on to a hundredth of `tol`, where the two forms
-    agree to 1e-5.
+    those at the minimum by some 1e-4. Where there are more features than training images, the fit reads
+    the inner products of the images and goes on to a hundredth of `tol`: the two agree to 1e-5.
 
     Examples
     --------
@@ -111,50 +104,46 @@ def cross_decode(
     >>> labels = np.repeat(["cat", "dog"], 20)
     >>> features = rng.standard_normal((40, 3)) + (labels == "dog")[:, None]
     >>> split = (np.arange(0, 40, 2), np.arange(1, 40, 2))
-    >>> decoded = cross_decode(features, labels, [split], how=Readout(C=1.0))
+    >>> decoded = cross_decode(features, labels, [split], readout=Readout(C=1.0))
     >>> bool((decoded.classes[decoded.probabilities[0].argmax(axis=1)] == labels[1::2]).mean() > 0.7)
     True
     """
-    how = how or Readout()
+    readout = readout or Readout()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
-    if form not in ("auto", "primal", "dual"):
-        raise InputError(
-            f"form={form!r}",
-            allowed="form 'auto', 'primal' or 'dual'",
-            todo="correct the option",
-        )
     check_classes(classes, codes, splits)
-    found = standardized(features, splits, n_images=len(codes), form=form)
-    if found.rotated:
-        # A rotation leaves the minimum where it is, but not the place where the iteration stops short of it.
-        how = replace(how, tol=1e-2 * how.tol)
-    made = [
-        _fit(fitted, codes[train], asked, how)
-        for (fitted, asked), (train, _) in zip(found.spaces, splits, strict=True)
+    prepared = standardized(features, splits, n_images=len(codes))
+    if prepared.rotated:
+        # A rotation does not move the minimum, but the point at which the iteration stops short of it.
+        readout = replace(readout, tol=1e-2 * readout.tol)
+    fits = [
+        _fit(fitted, codes[train], held_out, readout)
+        for (fitted, held_out), (train, _) in zip(prepared.spaces, splits, strict=True)
     ]
-    return Decoded(
-        probabilities=[probabilities for probabilities, _ in made],
+    return HeldOutProbabilities(
+        probabilities=[probabilities for probabilities, _ in fits],
         classes=classes,
-        n_unfinished=sum(not finished for _, finished in made),
+        n_unfinished=sum(not finished for _, finished in fits),
     )
 
 
 def _fit(
-    features: FloatArray, codes: AnyArray, asked: FloatArray, how: Readout
+    features: FloatArray, codes: AnyArray, held_out: FloatArray, readout: Readout
 ) -> tuple[FloatArray, bool]:
-    """Probabilities of the classes for other images, and whether the iteration came to its end."""
+    """Return class probabilities of the held-out images, and whether the iteration converged."""
     if features.shape[1] == 0:
         # None varies over the training images: each class gets its share of them.
-        features, asked = np.zeros((len(features), 1)), np.zeros((len(asked), 1))
-    regression = LogisticRegression(C=how.C, solver="newton-cg", tol=how.tol, max_iter=how.max_iter)
+        features, held_out = np.zeros((len(features), 1)), np.zeros((len(held_out), 1))
+    regression = LogisticRegression(
+        C=readout.C, solver="newton-cg", tol=readout.tol, max_iter=readout.max_iter
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         regression.fit(features, codes)
-    finished = not any(issubclass(one.category, ConvergenceWarning) for one in caught)
-    return cast(FloatArray, regression.predict_proba(asked)), finished
+    finished = not any(issubclass(it.category, ConvergenceWarning) for it in caught)
+    return cast(FloatArray, regression.predict_proba(held_out)), finished
 
 
-def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) -> None:
+def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Split]) -> None:
     """Check that a decoder can be fitted to each split.
 
     Parameters
@@ -164,7 +153,7 @@ def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) ->
     codes : array of int, image
         Class of each image.
     splits : sequence of (train, test)
-        Rows.
+        Row numbers.
 
     Raises
     ------
@@ -179,7 +168,7 @@ def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Rows]) ->
     if len(classes) < 2:
         raise InputError(
             f"one class, {classes[0]}" if len(classes) else "no labels",
-            allowed="at least two classes to tell apart",
+            allowed="at least two classes",
             todo="use images of several objects (a larger --limit)",
         )
     if not len(splits):
@@ -197,12 +186,12 @@ def _check_split(classes: AnyArray, codes: AnyArray, train: AnyArray, test: AnyA
     if len(both):
         raise InputError(
             f"{len(both)} images in both parts of a split, first row {both[0]}",
-            allowed="a read-out that is never asked about images it was fitted on",
+            allowed="held-out images that the read-out is not fitted to",
             todo="take the splits from brainbench.stats.splits.paper",
         )
     absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
     if len(absent) or not len(test):
-        what = f"class {classes[absent[0]]}" if len(absent) else "the other part"
+        what = f"class {classes[absent[0]]}" if len(absent) else "the held-out part"
         raise InputError(
             f"a split without images of {what}",
             allowed="training images of every class, and at least one held-out image",

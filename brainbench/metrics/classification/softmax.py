@@ -1,9 +1,9 @@
-"""Multinomial logistic regression with an l2 penalty, brought to its minimum for many problems at once.
+"""Multinomial logistic regression with an l2 penalty, minimized exactly for many problems at once.
 
 The loss of one problem is the mean cross-entropy of the softmax over its images plus half the penalty times
-the sum of the squared weights; the bias is free. It is strictly convex in what it predicts, so any method
+the sum of the squared weights; the bias is free. It is strictly convex in its predictions, so any method
 finds the same probabilities. Here: Newton's method, its steps by conjugate gradients, all problems in one
-product; only those that are not yet at their minimum go on.
+product; problems at their minimum drop out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __all__ = ["minimize", "probabilities"]
 
 FloatArray = NDArray[np.float64]
 
+_TOLERANCE = 1e-8  # no gradient is larger at the end
 _ROUNDS = 100
 _STEPS = 200
 _HALVINGS = 30
@@ -27,7 +28,7 @@ _ROUNDING = 1e-12  # of a loss, which is about 1
 
 
 def probabilities(features: FloatArray, weights: FloatArray) -> FloatArray:
-    """Softmax of a linear map.
+    """Return the softmax of a linear map.
 
     Parameters
     ----------
@@ -55,22 +56,19 @@ def minimize(
     *,
     n_classes: int,
     penalty: float,
-    tolerance: float = 1e-8,
 ) -> FloatArray:
-    """Weights at the minimum of the penalized loss, for each problem.
+    """Return the weights at the minimum of the penalized loss, for each problem.
 
     Parameters
     ----------
     features : array, problem x image x feature
-        Of order 1; standardized, or rotated so.
+        Of order 1: standardized, or a rotation of standardized features.
     codes : array of int, problem x image
         Class of each image.
     n_classes : int
         Number of classes.
     penalty : float
         l2 penalty on the weights.
-    tolerance : float
-        No gradient is larger at the end.
 
     Returns
     -------
@@ -80,7 +78,7 @@ def minimize(
     Raises
     ------
     InputError
-        A penalty that is not positive, features that are not finite, or a minimum that is not found.
+        A penalty that is not positive, features that are not finite, or no convergence.
 
     Notes
     -----
@@ -99,7 +97,7 @@ def minimize(
             f"a penalty of {penalty} and features of which "
             f"{int((~np.isfinite(features)).sum())} are not finite",
             allowed="a positive penalty and finite features",
-            todo="look at that layer's or that site's responses",
+            todo="check the responses of that layer or site",
         )
     n_problems, n_images, n_features = features.shape
     X = np.concatenate([features, np.ones((n_problems, n_images, 1))], axis=2)
@@ -107,22 +105,22 @@ def minimize(
     ridge = np.full((n_features + 1, 1), float(penalty))
     ridge[-1] = 0.0
     W = np.zeros((n_problems, n_features + 1, n_classes))
-    left = np.arange(n_problems)
+    active = np.arange(n_problems)
     for _ in range(_ROUNDS):
-        P = _softmax(X @ W[left])
-        gradient = _t(X) @ (P - Y) / n_images + ridge * W[left]
+        P = _softmax(X @ W[active])
+        gradient = _t(X) @ (P - Y) / n_images + ridge * W[active]
         steep = np.abs(gradient).max(axis=(1, 2))
-        going = steep > tolerance
+        going = steep > _TOLERANCE
         if not going.any():
             return W
         if not going.all():
-            left, X, Y, P = left[going], X[going], Y[going], P[going]
+            active, X, Y, P = active[going], X[going], Y[going], P[going]
             gradient, steep = gradient[going], steep[going]
         step = _newton_step(X, P, gradient, ridge, steep)
-        W[left] = _along(X, Y, W[left], step, gradient, ridge)
+        W[active] = _along(X, Y, W[active], step, gradient, ridge)
     raise InputError(
         f"a decoder whose gradient is {steep.max():.1e} after {_ROUNDS} Newton steps",
-        allowed=f"{tolerance:g} or less",
+        allowed=f"{_TOLERANCE:g} or less",
         todo="standardize the features",
     )
 
@@ -132,25 +130,21 @@ def _newton_step(
 ) -> FloatArray:
     """Solve (Hessian) step = -gradient by conjugate gradients, preconditioned by the diagonal.
 
-    Farther from the minimum less precision is enough; squaring it near the minimum keeps Newton's speed.
+    The tolerance shrinks with the gradient, which keeps Newton's speed near the minimum.
     """
     n_images = X.shape[1]
     spread = (P * (1.0 - P)).sum(axis=1, keepdims=True) / n_images
     diagonal = spread * np.square(X).mean(axis=1)[:, :, None] + ridge
-    # A bias that is added to all classes changes nothing: keep out of that direction.
+    # A bias that is added to all classes changes nothing: stay out of that direction.
     diagonal[:, -1] = np.maximum(spread.mean(axis=2), _TINY)
-
-    def hessian(direction: FloatArray) -> FloatArray:
-        z = X @ direction
-        curved = P * (z - (P * z).sum(axis=2, keepdims=True)) / n_images
-        return cast(FloatArray, _t(X) @ curved + ridge * direction)
-
     step, residual = np.zeros_like(gradient), -gradient
     scaled = residual / diagonal
     direction, size = scaled, _dot(residual, scaled)
     enough = size * np.minimum(steep, 0.1) ** 2 + _TINY
     for _ in range(_STEPS):
-        curved = hessian(direction)
+        z = X @ direction
+        curved = P * (z - (P * z).sum(axis=2, keepdims=True)) / n_images
+        curved = _t(X) @ curved + ridge * direction  # Hessian @ direction
         bend = _dot(direction, curved)
         active = (size > enough) & (bend > 0)
         length = np.where(active, size / np.where(active, bend, 1.0), 0.0)[:, None, None]
@@ -162,8 +156,8 @@ def _newton_step(
             break
         direction = scaled + (after / np.maximum(size, _TINY))[:, None, None] * direction
         size = after
-    # What all classes have in common changes no probability; the preconditioner, which differs between
-    # classes, brings some of it in.
+    # A step common to all classes changes no probability; the preconditioner, which differs between
+    # classes, introduces some.
     return cast(FloatArray, step - step.mean(axis=2, keepdims=True))
 
 
@@ -175,7 +169,7 @@ def _along(
     gradient: FloatArray,
     ridge: FloatArray,
 ) -> FloatArray:
-    """Go along the step as far as the loss falls, halving it where it does not."""
+    """Return W moved along the step, which is halved until the loss falls."""
     before, slope = _loss(X, Y, W, ridge), _dot(step, gradient)
     length = np.ones((len(W), 1, 1))
     for _ in range(_HALVINGS):

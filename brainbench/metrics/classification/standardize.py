@@ -1,15 +1,16 @@
 """Features standardized by the training images of each split, for decoders that penalize weights.
 
-The mean and the deviation of each feature belong to the training images. Where there are more features than
-training images, a penalized solution lies in the space that these span: the inner products of the images,
-rotated to as many columns as there are training images, say all of it.
+The mean and the deviation of each feature are those over the training images. Where there are more features
+than training images, a penalized solution lies in the space that these span: the inner products of the
+images, rotated to at most as many columns as there are training images, determine it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,21 @@ from scipy.linalg.blas import dsyrk
 from sklearn.preprocessing import StandardScaler
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import as_features, center_columns
+from brainbench.metrics.features import (
+    EPS,
+    Features,
+    Split,
+    center_columns,
+    column_chunks,
+    leading_eigenvectors,
+)
 
-__all__ = ["Features", "Rows", "Standardized", "standardized"]
+__all__ = ["Standardized", "standardized"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
-Rows: TypeAlias = tuple[AnyArray, AnyArray]
-Features: TypeAlias = AnyArray | Callable[[], Iterable[AnyArray]]
-"""Image x feature, or a function that gives chunks of the columns, called once for each pass over them."""
 
-_BYTES = 1e9
+BATCH_BYTES = 1e9
 """Inner products that are summed in one pass over the features."""
 
 
@@ -38,7 +43,7 @@ class Standardized:
     Attributes
     ----------
     spaces : iterator of (training image x column, held-out image x column)
-        In the order of the splits, made as they are asked for.
+        In the order of the splits, computed lazily.
     rotated : bool
         Columns are a rotation of the features, not the features themselves.
     """
@@ -49,25 +54,21 @@ class Standardized:
 
 def standardized(
     features: Features,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
     n_images: int,
-    form: str = "auto",
     constant: bool = False,
 ) -> Standardized:
     """Standardize features by the training images of each split.
 
     Parameters
     ----------
-    features : array (image x feature), or a function that gives chunks of its columns
-        See `Features`.
+    features : array (image x feature), or a function that returns chunks of its columns
+        The function is called once for each pass over the features.
     splits : sequence of (train, test)
-        Rows.
+        Row numbers.
     n_images : int
         Rows that the features must have.
-    form : {"auto", "primal", "dual"}
-        "primal": features as they are. "dual": rotated. "auto": the dual where there are more features than
-        training images.
     constant : bool
         Whether features may be the same for every image.
 
@@ -79,49 +80,49 @@ def standardized(
     Examples
     --------
     >>> X = np.array([[1.0, 0.0], [3.0, 5.0], [9.0, 5.0]])
-    >>> found = standardized(X, [(np.array([0, 1]), np.array([2]))], n_images=3)
-    >>> [part.tolist() for part in next(found.spaces)]
+    >>> result = standardized(X, [(np.array([0, 1]), np.array([2]))], n_images=3)
+    >>> [part.tolist() for part in next(result.spaces)]
     [[[-1.0, -1.0], [1.0, 1.0]], [[7.0, 1.0]]]
     """
-    chunks = _reader(features, n_images, constant=constant)
+    chunks = partial(_centered, features, n_images, constant=constant)
     widest = max(len(train) for train, _ in splits)
-    narrow = None if form == "dual" else _narrow(chunks(), widest if form == "auto" else np.inf)
+    narrow = _narrow(chunks(), widest)
     if narrow is None:
         return Standardized(_rotated(chunks, splits), rotated=True)
     return Standardized(_scaled(narrow, splits), rotated=False)
 
 
 def _scaled(
-    features: FloatArray, splits: Sequence[Rows]
+    features: FloatArray, splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Features of training and held-out images, standardized by the training images."""
+    """Yield standardized features of training and held-out images of each split."""
     for train, test in splits:
         scaler = StandardScaler().fit(features[train])
         yield scaler.transform(features[train]), scaler.transform(features[test])
 
 
 def _rotated(
-    chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]
+    chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """The same, rotated into the space of the training images: as many columns as these, at most."""
+    """Yield the same rotated into the space of the training images, at most one column for each."""
     for batch in _batches(splits):
         for (train, test), inner in zip(batch, _inner(chunks, batch), strict=True):
-            variance, vectors = np.linalg.eigh(inner[np.ix_(train, train)])
-            kept = variance > len(train) * np.finfo(float).eps * variance[-1]
-            axes = vectors[:, kept] / np.sqrt(variance[kept])
-            yield inner[np.ix_(train, train)] @ axes, inner[np.ix_(test, train)] @ axes
+            within = inner[np.ix_(train, train)]
+            variance, vectors = leading_eigenvectors(within, rounding=len(train) * EPS)
+            axes = vectors / np.sqrt(variance)
+            yield within @ axes, inner[np.ix_(test, train)] @ axes
 
 
-def _batches(splits: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
-    """Splits whose inner products fit into memory together."""
+def _batches(splits: Sequence[Split]) -> Iterator[Sequence[Split]]:
+    """Yield groups of splits whose inner products fit into memory together."""
     largest = max(len(train) + len(test) for train, test in splits)
-    size = max(1, int(_BYTES / (8 * largest**2)))
+    size = max(1, int(BATCH_BYTES / (8 * largest**2)))
     for first in range(0, len(splits), size):
         yield splits[first : first + size]
 
 
-def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -> list[FloatArray]:
-    """Inner products of all images, of features standardized by the training images, split by split.
+def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]) -> list[FloatArray]:
+    """Return inner products of all images for each split, features standardized by its training images.
 
     With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
     x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
@@ -141,7 +142,7 @@ def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Rows]) -
 
 
 def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArray, FloatArray]:
-    """Mean over the training images and 1 / deviation (0 for a constant feature), split x feature."""
+    """Return mean and 1 / deviation (0 for a constant feature) over training images, split x feature."""
     counted = np.zeros((len(training), len(chunk)))
     for row, train in zip(counted, training, strict=True):
         row[train] = 1.0 / len(train)
@@ -151,8 +152,8 @@ def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArra
     return mean, np.where(constant, 0.0, 1.0 / np.sqrt(np.where(constant, 1.0, variance)))
 
 
-def _narrow(chunks: Iterator[FloatArray], widest: float) -> FloatArray | None:
-    """All features as one array, or None where there are more than `widest`."""
+def _narrow(chunks: Iterator[FloatArray], widest: int) -> FloatArray | None:
+    """Return all features as one array, or None where there are more than `widest`."""
     kept, width = [], 0
     for chunk in chunks:
         width += chunk.shape[1]
@@ -162,30 +163,15 @@ def _narrow(chunks: Iterator[FloatArray], widest: float) -> FloatArray | None:
     return np.concatenate(kept, axis=1)
 
 
-def _reader(
-    features: Features, n_images: int, *, constant: bool
-) -> Callable[[], Iterator[FloatArray]]:
-    """Passes over the features in chunks of columns, centered and checked."""
-
-    def read() -> Iterator[FloatArray]:
-        first, varies = 0, constant
-        for block in features() if callable(features) else [features]:
-            chunk = as_features(block)
-            if len(chunk) != n_images:
-                raise InputError(
-                    f"features of {len(chunk)} images and {n_images} labels",
-                    allowed="one label for every image",
-                    todo="align both by stimulus_id",
-                )
-            centered = center_columns(chunk, first_feature=first)
-            varies = varies or bool((np.ptp(chunk, axis=0) > 0).any())
-            first += chunk.shape[1]
-            yield centered
-        if not varies:
-            raise InputError(
-                f"features that are the same for all {n_images} images",
-                allowed="a layer whose responses vary with the image",
-                todo="check the preprocessing and the layer's name",
-            )
-
-    return read
+def _centered(features: Features, n_images: int, *, constant: bool) -> Iterator[FloatArray]:
+    """Yield centered chunks of columns; raise where no feature varies, unless `constant` allows it."""
+    varies = constant
+    for first, chunk in column_chunks(features, n_stimuli=n_images):
+        varies = varies or bool((np.ptp(chunk, axis=0) > 0).any())
+        yield center_columns(chunk, first_feature=first)
+    if not varies:
+        raise InputError(
+            f"features that are the same for all {n_images} images",
+            allowed="a layer whose responses vary with the image",
+            todo="check the preprocessing and the layer's name",
+        )

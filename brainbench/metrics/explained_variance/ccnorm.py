@@ -1,4 +1,4 @@
-"""Explainable variance: how much of what is reproducible in a neuron's response a model predicts.
+"""Explainable variance: how much of the reproducible response of a neuron a model predicts.
 
 Of the variance of a response averaged over N trials, the signal power SP is what trials have in
 common; the rest is noise that no model can predict. With R the trials (N x T stimuli), y their mean
@@ -10,12 +10,13 @@ and p the prediction::
     CC_norm = Cov(y, p) / sqrt(SP Var(p)) = CC_abs / CC_max
     SPE     = (Var(y) - Var(y - p)) / SP                           ddof 1
 
-The measure is CC_norm^2, averaged over neurons. `schoppe` takes all of it from one set of stimuli;
-`paper` takes CC_abs from the test stimuli and CC_max from all stimuli.
+The measure is CC_norm^2, averaged over neurons. `schoppe` computes all of it from one set of stimuli.
+`explained` takes SP as an argument: CC_abs may come from test stimuli and CC_max from all stimuli, as in
+Zhang et al.
 
-SP is unbiased, so where there is no signal it is below 0 as often as above. There CC_max is 0 and
-CC_norm does not exist (NaN): the neuron is left out and counted. Squaring rewards a prediction that
-is wrong in sign, and chance is not 0 but 1 / ((T - 1) CC_max^2): look at CC_norm with its sign too.
+SP is unbiased, so without signal it is below 0 as often as above. There CC_max is 0 and CC_norm does
+not exist (NaN): the neuron is excluded and counted. Squaring rewards a prediction that is wrong in
+sign, and chance is not 0 but 1 / ((T - 1) CC_max^2): read CC_norm with its sign too.
 
 References
 ----------
@@ -26,7 +27,7 @@ Schnupp 2016 (CC_norm), whose published code mixes ddof as above; Zhang et al. 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +36,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.explained_variance.signal_power import (
     Power,
     as_counts,
-    centered,
     first_trials,
     mean_response,
     signal_power,
@@ -43,13 +43,15 @@ from brainbench.metrics.explained_variance.signal_power import (
     weighted_mean,
     weighted_variance,
 )
+from brainbench.metrics.features import EPS
+from brainbench.metrics.reductions import centered
 
-__all__ = ["Explained", "Jackknife", "chance_level", "explained", "jackknife", "paper", "schoppe"]
+__all__ = ["Explained", "Jackknife", "chance_level", "explained", "jackknife", "schoppe"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_EPS = float(np.finfo(np.float64).eps)
+# Reasons for which a neuroid has no CC_norm.
 FEW_TRIALS = "fewer than two trials of some stimulus"
 NO_POWER = "signal power not above 0"
 NO_VARIANCE = "constant response to these stimuli"
@@ -57,7 +59,7 @@ NO_VARIANCE = "constant response to these stimuli"
 
 @dataclass(frozen=True)
 class Explained:
-    """What a prediction explains of each neuroid.
+    """Explained variance of each neuroid.
 
     Attributes
     ----------
@@ -69,11 +71,9 @@ class Explained:
         With its sign; NaN where SP is not above 0; can exceed 1.
     spe : array, ([draw,] neuroid)
         Signal power explained: 1 for the expected response itself, 0 for any constant, below 0 for
-        a prediction in wrong units. Where SP < 0 it is the ratio of the formula and says nothing.
-    covariance, variance, variance_predicted : array, ([draw,] neuroid)
-        Cov(y, p), Var(y) and Var(p) over these stimuli, ddof 0.
+        a prediction in wrong units. Where SP < 0 the ratio has no meaning.
     power : Power
-        What it was normalized by.
+        Signal power that cc_norm and spe are normalized by.
     n_stimuli : int
         T.
     constant : array of bool, neuroid
@@ -84,46 +84,9 @@ class Explained:
     cc_max: FloatArray
     cc_norm: FloatArray
     spe: FloatArray
-    covariance: FloatArray
-    variance: FloatArray
-    variance_predicted: FloatArray
     power: Power
     n_stimuli: int
     constant: BoolArray
-
-    @property
-    def score(self) -> FloatArray:
-        """CC_norm^2 of each neuroid; NaN where it is left out."""
-        return self.cc_norm**2
-
-    @property
-    def value(self) -> FloatArray:
-        """Mean CC_norm^2 over the neuroids that have one; NaN where none has."""
-        there = ~np.isnan(self.score)
-        count = there.sum(axis=-1)
-        total = np.where(there, self.score, 0.0).sum(axis=-1)
-        return cast(FloatArray, total / np.where(count > 0, count, np.nan))
-
-    @property
-    def reason(self) -> NDArray[np.str_]:
-        """Why a neuroid is left out, or counts as 0; empty for the others, ([draw,] neuroid)."""
-        power = np.broadcast_to(self.power.power, self.cc_norm.shape)
-        return np.select(
-            [
-                np.broadcast_to(self.power.n_trials < 2, power.shape),
-                ~(power > 0),
-                np.isnan(self.cc_norm),
-                np.broadcast_to(self.constant, power.shape),
-            ],
-            [FEW_TRIALS, NO_POWER, NO_VARIANCE, "constant prediction, counts as 0"],
-            "",
-        )
-
-    @property
-    def excluded(self) -> dict[str, int]:
-        """Reason -> how many neuroids are left out."""
-        reasons, counts = np.unique(self.reason[np.isnan(self.cc_norm)], return_counts=True)
-        return dict(zip(reasons.tolist(), counts.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -147,18 +110,14 @@ class Jackknife:
 
 
 def schoppe(trials: NDArray[Any], predicted: NDArray[Any]) -> Explained:
-    """Explainable variance on one set of stimuli (Schoppe et al. 2016).
+    """Return the explained variance on one set of stimuli (Schoppe et al. 2016).
 
     Parameters
     ----------
     trials : array, repetition x stimulus x neuroid
         Single-trial responses; NaN where a trial is missing (see `first_trials`).
     predicted : array, stimulus x neuroid
-        Predictions for the same stimuli, in any unit: only SPE looks at their scale.
-
-    Returns
-    -------
-    Explained
+        Predictions for the same stimuli, in any unit: only SPE depends on their scale.
 
     Raises
     ------
@@ -171,51 +130,17 @@ def schoppe(trials: NDArray[Any], predicted: NDArray[Any]) -> Explained:
     >>> rng = np.random.default_rng(0)
     >>> signal = rng.standard_normal((500, 3))
     >>> trials = signal + rng.standard_normal((10, 500, 3))
-    >>> schoppe(trials, 5 * signal).score.round(1)
+    >>> (schoppe(trials, 5 * signal).cc_norm ** 2).round(1)
     array([1., 1., 1.])
     """
-    return explained(predicted, mean_response(trials), _repeated(signal_power(trials)))
-
-
-def paper(trials: NDArray[Any], predicted: NDArray[Any], test: ArrayLike) -> Explained:
-    """Explainable variance on test stimuli, normalized by all stimuli (Zhang et al. 2020, C.4).
-
-    Parameters
-    ----------
-    trials : array, repetition x stimulus x neuroid
-        Single-trial responses to ALL stimuli; NaN where a trial is missing.
-    predicted : array, test stimulus x neuroid
-        Predictions for the test stimuli.
-    test : array of int, test stimulus
-        Their rows among all stimuli.
-
-    Returns
-    -------
-    Explained
-        CC_abs, SPE and variances over the test stimuli, SP and CC_max over all.
-
-    Raises
-    ------
-    InputError
-        As `schoppe`.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> signal = rng.standard_normal((500, 3))
-    >>> trials = signal + rng.standard_normal((10, 500, 3))
-    >>> paper(trials, signal[:100], np.arange(100)).score.round(1)
-    array([1., 1., 1.])
-    """
-    rows = np.asarray(test, dtype=np.intp).ravel()
-    y = mean_response(trials)
-    if rows.size and not 0 <= rows.min() <= rows.max() < len(y):
+    power = signal_power(trials)
+    if not (power.n_trials >= 2).any():
         raise InputError(
-            f"test rows from {rows.min()} to {rows.max()} of {len(y)} stimuli",
-            allowed=f"0 to {len(y) - 1}",
-            todo="give the rows of the test stimuli among all stimuli of the trials",
+            f"at most {power.n_trials.max()} trial of every stimulus",
+            allowed="two or more trials of each stimulus",
+            todo="keep the single trials; without repeats report predictivity, not CC_norm",
         )
-    return explained(predicted, y[rows], _repeated(signal_power(trials)))
+    return explained(predicted, mean_response(trials), power)
 
 
 def explained(
@@ -250,31 +175,29 @@ def explained(
     Examples
     --------
     >>> trials = np.array([[[0.0], [1.0], [5.0]], [[0.0], [1.0], [5.0]]])
-    >>> y, known = mean_response(trials), signal_power(trials)
-    >>> bool(np.isclose(explained(-y, y, known).cc_abs, -1.0).all())
+    >>> y, power = mean_response(trials), signal_power(trials)
+    >>> bool(np.isclose(explained(-y, y, power).cc_abs, -1.0).all())
     True
     """
     p, y = _as_pair(predicted, observed, power)
     weights = as_counts(counts, len(y))
-    constant = np.ptp(p, axis=0) <= 16 * _EPS * np.abs(p).max(axis=0)
+    constant = np.ptp(p, axis=0) <= 16 * EPS * np.abs(p).max(axis=0)
     p, y = np.where(constant, 0.0, p - p.mean(axis=0)), centered(y)
     var_p, var_y = weighted_variance(p, weights), weighted_variance(y, weights)
     cov = weighted_mean(p * y, weights) - weighted_mean(p, weights) * weighted_mean(y, weights)
     size = np.sqrt(np.where(var_p > 0, var_p, 1.0)) * np.sqrt(np.where(var_y > 0, var_y, np.nan))
     cc_abs = np.where(var_p > 0, cov, 0.0) / size
-    common = np.where(power.power == 0, np.nan, power.power)
-    spe = (2.0 * cov - var_p) * to_ddof_1(weights) / common  # Var(y) - Var(y - p)
+    nonzero_power = np.where(power.power == 0, np.nan, power.power)
+    spe = (2.0 * cov - var_p) * to_ddof_1(weights) / nonzero_power  # Var(y) - Var(y - p)
     cc_max = power.cc_max
     cc_norm = cc_abs / np.where(cc_max > 0, cc_max, np.nan)
     if counts is None:
-        cc_abs, cc_norm, spe, cov, var_y, var_p = (
-            one[0] for one in (cc_abs, cc_norm, spe, cov, var_y, var_p)
-        )
-    return Explained(cc_abs, cc_max, cc_norm, spe, cov, var_y, var_p, power, len(y), constant)
+        cc_abs, cc_norm, spe = cc_abs[0], cc_norm[0], spe[0]
+    return Explained(cc_abs, cc_max, cc_norm, spe, power, len(y), constant)
 
 
 def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
-    """Leave each trial out in turn (protocol `schoppe`).
+    """Return the figures of `schoppe` with each trial left out in turn.
 
     Parameters
     ----------
@@ -283,42 +206,37 @@ def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
     predicted : array, stimulus x neuroid
         Predictions for the same stimuli.
 
-    Raises
-    ------
-    InputError
-        As `schoppe`.
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> signal = rng.standard_normal((200, 1))
-    >>> found = jackknife(signal + rng.standard_normal((8, 200, 1)), signal)
-    >>> found.cc_norm.shape, bool(0 < found.error[0] < 0.1)
+    >>> result = jackknife(signal + rng.standard_normal((8, 200, 1)), signal)
+    >>> result.cc_norm.shape, bool(0 < result.error[0] < 0.1)
     ((8, 1), True)
     """
     whole = schoppe(trials, predicted)
     used, n_trials = first_trials(trials)
-    there = np.arange(len(used))[:, None] < n_trials
-    fewer = (np.delete(used, k, axis=0) for k in range(len(used)))
-    found = [explained(predicted, mean_response(R), signal_power(R)) for R in fewer]
-    norm, absolute, most = (
-        np.where(there, [getattr(one, name) for one in found], np.nan)
+    used_trial = np.arange(len(used))[:, None] < n_trials
+    subsets = (np.delete(used, k, axis=0) for k in range(len(used)))
+    parts = [explained(predicted, mean_response(R), signal_power(R)) for R in subsets]
+    cc_norm, cc_abs, cc_max = (
+        np.where(used_trial, [getattr(part, name) for part in parts], np.nan)
         for name in ("cc_norm", "cc_abs", "cc_max")
     )
     n = np.where(n_trials > 1, n_trials, np.nan)
-    mean = np.where(there, norm, 0.0).sum(axis=0) / n
-    spread = np.where(there, (norm - mean) ** 2, 0.0).sum(axis=0)
+    mean = np.where(used_trial, cc_norm, 0.0).sum(axis=0) / n
+    squares = np.where(used_trial, (cc_norm - mean) ** 2, 0.0).sum(axis=0)
     return Jackknife(
-        norm,
-        absolute,
-        most,
+        cc_norm,
+        cc_abs,
+        cc_max,
         estimate=n * whole.cc_norm - (n - 1) * mean,
-        error=np.sqrt((n - 1) / n * spread),
+        error=np.sqrt((n - 1) / n * squares),
     )
 
 
 def chance_level(n_stimuli: int, cc_max: ArrayLike) -> FloatArray:
-    """Mean CC_norm^2 of a prediction that has nothing to do with the response.
+    """Return the mean CC_norm^2 of a prediction that is unrelated to the response.
 
     Parameters
     ----------
@@ -337,21 +255,8 @@ def chance_level(n_stimuli: int, cc_max: ArrayLike) -> FloatArray:
     >>> float(chance_level(65, 0.5))
     0.0625
     """
-    most = np.asarray(cc_max, dtype=np.float64) ** 2
-    return 1.0 / ((n_stimuli - 1) * np.where(most > 0, most, np.nan))
-
-
-# --- inside --------------------------------------------------------------------------------------
-
-
-def _repeated(power: Power) -> Power:
-    if not (power.n_trials >= 2).any():
-        raise InputError(
-            f"at most {power.n_trials.max()} trial of every stimulus",
-            allowed="two or more trials of each stimulus",
-            todo="keep the single trials; without repeats report predictivity, not CC_norm",
-        )
-    return power
+    reliability = np.asarray(cc_max, dtype=np.float64) ** 2
+    return 1.0 / ((n_stimuli - 1) * np.where(reliability > 0, reliability, np.nan))
 
 
 def _as_pair(
@@ -372,6 +277,6 @@ def _as_pair(
             f"{p[stimulus, neuroid]} in the prediction of neuroid {neuroid} for the stimulus in row "
             f"{stimulus}; {int(bad.sum())} values in all",
             allowed="finite predictions",
-            todo="look at the model's responses to that stimulus",
+            todo="check the model's responses to that stimulus",
         )
     return p, y

@@ -5,8 +5,8 @@ With R the trials (N x T stimuli)::
     SP = (Var(sum_n R_n) - sum_n Var(R_n)) / (N (N - 1))      over stimuli, ddof 1
 
 which is the covariance of two trials, averaged over all pairs of different trials. Its expectation
-is the variance of the expected response, whatever the noise, so where there is no signal it is below
-0 as often as above.
+is the variance of the expected response, whatever the noise, so without signal it is below 0 as often
+as above.
 
 References
 ----------
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.reductions import nan_mean
 
 __all__ = ["Power", "first_trials", "mean_response", "signal_power"]
 
@@ -57,7 +58,7 @@ class Power:
 
 
 def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> Power:
-    """Variance over stimuli that the trials have in common.
+    """Return the variance over stimuli that the trials have in common.
 
     Parameters
     ----------
@@ -96,11 +97,11 @@ def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> P
         squares += np.square(response, out=response)
     squares = weighted_mean(squares, weights)
     together = weighted_variance(total, weights)
-    common = together - (squares - means)
+    shared = together - (squares - means)
     # A difference this small is the rounding of its terms.
-    common = np.where(np.abs(common) <= 1e-12 * (together + squares), 0.0, common)
+    shared = np.where(np.abs(shared) <= 1e-12 * (together + squares), 0.0, shared)
     n = np.where(n_trials > 1, n_trials, np.nan)
-    power = common * to_ddof_1(weights) / (n * (n - 1))
+    power = shared * to_ddof_1(weights) / (n * (n - 1))
     variance = together / np.where(n_trials > 0, n_trials, np.nan) ** 2
     if counts is None:
         power, variance = power[0], variance[0]
@@ -118,7 +119,7 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
     Returns
     -------
     used : array, repetition x stimulus x neuroid
-        The trials that are there in front, NaN from k on.
+        The trials that exist in front, NaN from k on.
     n_trials : array, neuroid
         k of each neuroid.
 
@@ -136,8 +137,8 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
     """
     trials = np.asarray(trials, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        whole = np.isfinite(trials.sum())
-    if whole and trials.ndim == 3 and trials.shape[1] > 1 and trials.size:
+        complete = np.isfinite(trials.sum())
+    if complete and trials.ndim == 3 and trials.shape[1] > 1 and trials.size:
         return trials, np.full(trials.shape[2], len(trials))
     if trials.ndim != 3 or trials.shape[1] < 2 or 0 in trials.shape or np.isinf(trials).any():
         infinite = int(np.isinf(trials).sum())
@@ -150,61 +151,39 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
     n_trials = (~missing).sum(axis=0).min(axis=0)
     order = np.argsort(missing, axis=0, kind="stable")
     in_front = np.take_along_axis(trials, order, axis=0)
-    there = np.arange(len(trials))[:, None, None] < n_trials
-    return np.where(there, in_front, np.nan), n_trials
+    used = np.arange(len(trials))[:, None, None] < n_trials
+    return np.where(used, in_front, np.nan), n_trials
 
 
 def mean_response(trials: NDArray[Any]) -> FloatArray:
-    """Mean over the first k trials, stimulus x neuroid; NaN where some stimulus has none.
-
-    Parameters
-    ----------
-    trials : array, repetition x stimulus x neuroid
-        See `first_trials`.
-    """
-    used, n_trials = first_trials(trials)
-    if n_trials.min() == len(used):
-        return cast(FloatArray, used.mean(axis=0))
-    total = np.where(np.isnan(used), 0.0, used).sum(axis=0)
-    return cast(FloatArray, total / np.where(n_trials > 0, n_trials, np.nan))
+    """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0."""
+    return nan_mean(first_trials(trials)[0], axis=0)
 
 
-# --- shared with what is normalized by it ---------------------------------------------------------
-
-
-def centered(x: FloatArray) -> FloatArray:
-    """Less the mean over stimuli; exactly 0 where all are equal."""
-    # The mean of equal values is not always that value.
-    return np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
+# --- weighted moments, shared with ccnorm ---------------------------------------------------------
 
 
 def weighted_mean(x: FloatArray, weights: FloatArray) -> FloatArray:
-    """Weighted mean over stimuli, draw x neuroid."""
+    """Return the weighted mean over stimuli, draw x neuroid."""
     total = weights.sum(axis=1, keepdims=True)
     return (weights @ x) / np.where(total > 0, total, np.nan)
 
 
 def to_ddof_1(weights: FloatArray) -> FloatArray:
-    """Factor from a variance of ddof 0 to ddof 1, draw x 1; NaN where a draw has one stimulus."""
+    """Return the factor from variances of ddof 0 to ddof 1, draw x 1; NaN where a draw has one stimulus."""
     n = weights.sum(axis=1, keepdims=True)
     return cast(FloatArray, n / np.where(n > 1, n - 1, np.nan))
 
 
 def weighted_variance(x: FloatArray, weights: FloatArray) -> FloatArray:
-    """Weighted variance of centered values, ddof 0; 0 where it is rounding."""
+    """Return the weighted variance of centered values, ddof 0; 0 where it is rounding."""
     square = weighted_mean(x * x, weights)
     variance = square - weighted_mean(x, weights) ** 2
     return np.where(variance <= 1e-12 * square, 0.0, variance)
 
 
 def as_counts(counts: FloatArray | None, n_stimuli: int) -> FloatArray:
-    """Counts, draw x stimulus; one draw that counts each stimulus once where there are none.
-
-    Raises
-    ------
-    InputError
-        Another shape.
-    """
+    """Check counts, draw x stimulus; without counts, return one draw that counts each stimulus once."""
     if counts is None:
         return np.ones((1, n_stimuli))
     counts = np.asarray(counts, dtype=np.float64)

@@ -1,31 +1,24 @@
-"""What linear maps share: checked responses and splits, responses centered over training stimuli."""
+"""Checks of responses and splits, and centering over training stimuli, for all linear maps."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.gram import Gram
 
-__all__ = ["Split", "center", "check_responses", "check_split", "shape_of", "train_product"]
+__all__ = ["center", "check_responses", "check_split", "shape_of", "train_product"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-Split: TypeAlias = tuple[IntArray, IntArray]
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Responses less their mean over stimuli, and the mean; of a constant neuroid exactly 0 is left.
-
-    Parameters
-    ----------
-    Y : array, stimulus x neuroid
-        Responses to the training stimuli.
+    """Return responses less their mean over stimuli (exactly 0 for a constant neuroid), and the mean.
 
     Examples
     --------
@@ -35,17 +28,17 @@ def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     mean = Y.mean(axis=0)
     centered = Y - mean
-    constant = np.abs(centered).max(axis=0) <= 10 * _EPS * np.abs(Y).max(axis=0)
+    constant = np.abs(centered).max(axis=0) <= 10 * EPS * np.abs(Y).max(axis=0)
     return np.where(constant, 0.0, centered), mean
 
 
 def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
-    """X'X of the centered training stimuli: all stimuli less the others, or the sum itself.
+    """Return X'X of the centered training stimuli: of all stimuli less the others, or summed directly.
 
     Parameters
     ----------
     X : array, stimulus x feature
-        Features, centered anywhere.
+        Features, centered over any stimuli.
     C : array, feature x feature
         X'X over all stimuli.
     rows : array of int
@@ -67,14 +60,14 @@ def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray
 
 
 def shape_of(features: NDArray[Any] | Gram) -> tuple[int, int]:
-    """Stimuli and features."""
+    """Return the numbers of stimuli and features."""
     if isinstance(features, Gram):
         return features.n_stimuli, features.n_features
     return features.shape[0], features.shape[1]
 
 
 def check_responses(Y: NDArray[Any], n: int) -> FloatArray:
-    """Finite responses, stimulus x neuroid, in float64.
+    """Return finite responses, stimulus x neuroid, in float64.
 
     Raises
     ------
@@ -95,28 +88,19 @@ def check_responses(Y: NDArray[Any], n: int) -> FloatArray:
             f"{Y[stimulus, neuroid]} in the response of neuroid {neuroid} to the stimulus in row "
             f"{stimulus}; {int(bad.any(axis=0).sum())} of {Y.shape[1]} neuroids have such values",
             allowed="finite responses",
-            todo="leave out those neuroids or stimuli and count them as excluded",
+            todo="omit those neuroids or stimuli and count them as excluded",
         )
     return Y
 
 
 def check_split(split: Split, n: int, *, least: int = 0) -> Split:
-    """Row numbers of training and held-out stimuli, as integers.
-
-    Parameters
-    ----------
-    split : (train, test)
-        Row numbers.
-    n : int
-        Number of stimuli.
-    least : int
-        Training stimuli that a map needs.
+    """Return the row numbers of training and held-out stimuli among n as integers.
 
     Raises
     ------
     InputError
-        A row that does not exist, that is repeated or that is in both; no held-out row; fewer training
-        rows than `least`.
+        A row that does not exist, is repeated or is in both; no held-out row; fewer training rows than
+        `least`.
     """
     train, test = (np.asarray(rows, dtype=np.intp).ravel() for rows in split)
     rows = np.concatenate([train, test])

@@ -1,11 +1,11 @@
 """Partial least squares, exact, for all neuroids and all splits at once, from Gram matrices.
 
-PLS1 maps the features to one neuroid at a time, PLS2 to all neuroids jointly. Each of its
-components has weights w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector
-of X'Y (PLS2), scores t = Xw, and is removed from X and Y before the next. Written with K = XX' the
-features are gone: t is proportional to KYc, orthogonal to the earlier scores. `dual` works so, with
-one product K @ (all neuroids, or all splits) per component; where there are fewer features than
-stimuli `primal` does the same with X'X and X'Y.
+PLS1 maps the features to one neuroid at a time, PLS2 to all neuroids jointly. A component has weights
+w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector of X'Y (PLS2), and scores
+t = Xw; it is removed from X and Y before the next. With K = XX' the features drop out: t is proportional
+to KYc, orthogonal to the earlier scores. The dual form works so, with one product K @ (all neuroids, or all
+splits) per component; where there are fewer features than stimuli, the primal form does the same with X'X
+and X'Y.
 
 References
 ----------
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -28,9 +28,9 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, as_features, center_columns, gram, pca
+from brainbench.metrics.features import EPS, Split, as_features, center_columns, column_batches
+from brainbench.metrics.gram import Gram, as_gram, pca
 from brainbench.metrics.linear.folds import (
-    Split,
     center,
     check_responses,
     check_split,
@@ -42,12 +42,11 @@ __all__ = ["coefficients", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
 
-_EPS = float(np.finfo(np.float64).eps)
-# A direction this far down is the rounding of the Gram matrix itself, not a feature.
-_ROUNDING = 64 * _EPS
+# Share of the Gram matrix up to which a direction is its rounding.
+_ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
-_BATCH_NUMBERS = 1 << 24
-# Up to so many neuroids the dominant vector is LAPACK's, beyond by Lanczos.
+BATCH_NUMBERS = 1 << 24
+# Most neuroids for which the dominant vector is computed by LAPACK, and not by Lanczos.
 _DENSE = 32
 
 
@@ -59,7 +58,6 @@ def cross_predict(
     n_components: int = 25,
     kind: Literal["pls1", "pls2"] = "pls1",
     solver: Literal["exact", "nipals"] = "exact",
-    form: Literal["auto", "primal", "dual"] = "auto",
 ) -> list[FloatArray]:
     """Predict the held-out responses of every split by PLS fitted to its training stimuli.
 
@@ -79,9 +77,7 @@ def cross_predict(
         "exact" finds each dominant singular vector to rounding. "nipals" is scikit-learn's
         PLSRegression(n_components, scale=False), whose iteration stops at a tolerance of 1e-6 or
         after 500 rounds; in PLS2 a single neuroid's r can differ by 0.01 where singular values
-        are close. PLS1 has no such ambiguity.
-    form : "auto", "primal" or "dual"
-        Work with X'X or with XX'; "auto" takes the smaller. Same predictions.
+        are close. PLS1 needs no iteration.
 
     Returns
     -------
@@ -96,12 +92,12 @@ def cross_predict(
 
     Notes
     -----
-    A constant neuroid is predicted by its mean. Where nothing is left to explain, or the features
-    are used up, a model has fewer components; no NaN arises. (scikit-learn goes on to fit rounding
-    errors when components outnumber the rank of X.)
+    A constant neuroid is predicted by its mean. Where responses are explained completely, or the features
+    are exhausted, a model has fewer components; no NaN arises. (scikit-learn fits rounding errors when
+    components outnumber the rank of X.)
 
-    Products square the condition of X. The forms agree to 1e-8; as the components approach the rank
-    of X, which only the dual form feels, to 1e-7.
+    Products square the condition number of X. Features and their Gram matrix give the same to 1e-8, or to
+    1e-7 as the components approach the rank of X.
 
     Examples
     --------
@@ -112,7 +108,7 @@ def cross_predict(
     >>> bool(np.allclose(held_out[0], Y[30:]))
     True
     """
-    _check_options(kind=kind, solver=solver, form=form)
+    _check_options(kind=kind, solver=solver)
     if not isinstance(features, Gram):
         features = as_features(features)
     n, p = shape_of(features)
@@ -121,17 +117,9 @@ def cross_predict(
     joint = kind == "pls2"
     if solver == "nipals":
         return _cross_nipals(features, responses, checked, n_components, joint=joint)
-    if form == "auto":
-        form = "dual" if isinstance(features, Gram) or p >= n else "primal"
-    if form == "dual":
-        K = (features if isinstance(features, Gram) else gram(features)).K
+    if isinstance(features, Gram) or p >= n:
+        K = as_gram(features).K
         return _cross_dual(K, responses, checked, n_components, joint=joint)
-    if isinstance(features, Gram):
-        raise InputError(
-            "form='primal' with a Gram matrix XX'",
-            allowed="form='dual' or 'auto'; the primal form needs the features themselves",
-            todo="give the features, or leave form='auto'",
-        )
     X = center_columns(features)
     return _cross_primal(X, responses, checked, n_components, joint=joint)
 
@@ -142,8 +130,9 @@ def cross_predict(
 def _cross_dual(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
+    """Predict held-out responses of every split from K = XX'."""
     if joint:
-        size = max(1, _BATCH_NUMBERS // (Y.size + n_components * len(K)))
+        size = max(1, BATCH_NUMBERS // (Y.size + n_components * len(K)))
         batches = [splits[i : i + size] for i in range(0, len(splits), size)]
         return [held_out for batch in batches for held_out in _joint(K, Y, batch, n_components)]
     return [_one_by_one(K, Y, split, n_components) for split in splits]
@@ -152,7 +141,7 @@ def _cross_dual(
 def _joint(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int
 ) -> list[FloatArray]:
-    """Fit one model per split to all neuroids; the splits go through K together."""
+    """Fit one model per split to all neuroids; one product with K serves all splits."""
     train = np.zeros((len(splits), len(K)))
     residuals = np.zeros((len(splits), Y.shape[1], len(K)))
     means = []
@@ -166,13 +155,13 @@ def _joint(
 
 
 def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
-    """Fit one model per neuroid; the neuroids go through K together."""
+    """Fit one model per neuroid; one product with K serves all neuroids."""
     rows, test = split
     train = np.zeros((1, len(K)))
     train[0, rows] = 1.0
     centered, mean = center(Y[rows])
     held_out = np.tile(mean, (len(test), 1))
-    for columns in _column_batches(Y.shape[1], n_components * len(K)):
+    for columns in column_batches(Y.shape[1], n_components * len(K), BATCH_NUMBERS):
         responses = np.zeros((columns.stop - columns.start, 1, len(K)))
         responses[:, 0, rows] = centered[:, columns].T
         T, Q = _dual(K, responses, train, n_components)
@@ -183,29 +172,18 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
 def _dual(
     K: FloatArray, Y: FloatArray, train: FloatArray, n_components: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit several PLS models that share K.
+    """Fit several PLS models that share K, stimulus x stimulus, centered over any stimuli.
 
-    Parameters
-    ----------
-    K : array, stimulus x stimulus
-        Inner products, centered anywhere.
-    Y : array, model x neuroid x stimulus
-        Responses, centered over each model's training stimuli and 0 outside them.
-    train : array, model (or 1) x stimulus
-        1 for training stimuli, else 0.
-
-    Returns
-    -------
-    T : array, model x component x stimulus
-        Scores of all stimuli, orthonormal over the training stimuli.
-    Q : array, model x component x neuroid
-        Loadings of Y: predictions are the mean plus Q'T.
+    Y, model x neuroid x stimulus, is centered over each model's training stimuli and 0 outside them; train,
+    model (or 1) x stimulus, is 1 for training stimuli, else 0. Return the scores T of all stimuli, model x
+    component x stimulus, orthonormal over the training stimuli, and the loadings Q of Y, model x component x
+    neuroid: predictions are the mean plus Q'T.
     """
     models, neuroids, n = Y.shape
     T = np.zeros((models, n_components, n))
     Q = np.zeros((models, n_components, neuroids))
     n_train = train.sum(axis=1, keepdims=True)
-    smallest_y = 10 * _EPS * np.linalg.norm(Y, axis=(1, 2))
+    smallest_y = 10 * EPS * np.linalg.norm(Y, axis=(1, 2))
     smallest_k = _ROUNDING * float(np.linalg.norm(K))
     B = _y_k_y(K, Y) if neuroids > 1 else None
     for a in range(n_components):
@@ -227,7 +205,7 @@ def _dual(
 
 
 def _through(K: FloatArray, u: FloatArray, train: FloatArray, n_train: FloatArray) -> FloatArray:
-    """Ku for each model, the training mean of the features removed."""
+    """Return Ku for each model, the training mean of the features removed."""
     # K @ u.T is up to ten times as fast as u @ K for a handful of models.
     Ku = np.ascontiguousarray((K @ u.T).T)
     mean = np.vecdot(Ku, train)[:, None] / n_train
@@ -242,7 +220,7 @@ def _orthogonal(t: FloatArray, T: FloatArray, train: FloatArray) -> FloatArray:
 
 
 def _y_k_y(K: FloatArray, Y: FloatArray) -> FloatArray:
-    """Y'KY for each model (Y is centered, so that K's own centering does not matter)."""
+    """Return Y'KY for each model (Y is centered, so that K need not be)."""
     return np.stack([y @ (K @ y.T) for y in Y])
 
 
@@ -252,6 +230,7 @@ def _y_k_y(K: FloatArray, Y: FloatArray) -> FloatArray:
 def _cross_primal(
     X: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
+    """Predict held-out responses of every split from X'X and X'Y."""
     C = X.T @ X
     held_out = []
     for rows, test in splits:
@@ -273,7 +252,7 @@ def _cross_primal(
 def coefficients(
     C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int, *, joint: bool
 ) -> FloatArray:
-    """Regression coefficients, neuroid x feature, from products of the centered training samples.
+    """Return coefficients, neuroid x feature, from products of the centered training samples.
 
     Parameters
     ----------
@@ -286,7 +265,7 @@ def coefficients(
     n_components : int
         Latent dimensions.
     joint : bool
-        One model of all neuroids (PLS2), or one of each (PLS1).
+        One model for all neuroids (PLS2), or one for each (PLS1).
 
     Examples
     --------
@@ -298,27 +277,16 @@ def coefficients(
     if joint:
         return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
     beta = np.empty_like(G)
-    for columns in _column_batches(len(G), 2 * n_components * len(C)):
+    for columns in column_batches(len(G), 2 * n_components * len(C), BATCH_NUMBERS):
         beta[columns] = _primal(C, G[columns, None], energy[columns], n_components)[:, 0]
     return beta
 
 
 def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int) -> FloatArray:
-    """Fit several PLS models that share X'X.
+    """Fit several PLS models that share C = X'X, feature x feature, of the centered training stimuli.
 
-    Parameters
-    ----------
-    C : array, feature x feature
-        X'X of the centered training stimuli.
-    G : array, model x neuroid x feature
-        Y'X of the centered training stimuli.
-    energy : array, model
-        Sum of squares of Y, for what counts as rounding.
-
-    Returns
-    -------
-    array, model x neuroid x feature
-        Regression coefficients.
+    G is their Y'X, model x neuroid x feature; energy, model, is the sum of squares of Y, which sets the scale
+    of rounding. Return regression coefficients, model x neuroid x feature.
     """
     models, neuroids, p = G.shape
     R = np.zeros((models, n_components, p))  # scores are XR, orthonormal
@@ -352,13 +320,13 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
 
 
 def _dominant(B: FloatArray) -> FloatArray:
-    """Unit eigenvector of the largest eigenvalue of each symmetric matrix."""
+    """Return the unit eigenvector of the largest eigenvalue of each symmetric matrix."""
     return np.stack([_dominant_one(b) for b in B])
 
 
 def _dominant_one(b: FloatArray) -> FloatArray:
     start = b[:, np.diagonal(b).argmax()]
-    # Lanczos to rounding: as exact as the dense solver, whose many small threaded steps take
+    # Lanczos to rounding is as exact as the dense solver, whose many small threaded steps take
     # 50 times as long when another process holds a core.
     if len(b) > _DENSE and start.any():
         with contextlib.suppress(ArpackNoConvergence):
@@ -368,28 +336,22 @@ def _dominant_one(b: FloatArray) -> FloatArray:
 
 
 def _deflate(B: FloatArray, q: FloatArray, v: FloatArray, square: FloatArray) -> FloatArray:
-    """Y'KY after a component with loadings q, v = Y'Kt and square = t'Kt is removed from Y."""
+    """Remove a component with loadings q, v = Y'Kt and square = t'Kt from Y'KY."""
     half = q[:, :, None] * (v - 0.5 * square[:, None] * q)[:, None, :]
     return B - half - half.transpose(0, 2, 1)
 
 
 def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Mx for each model."""
+    """Return Mx for each model."""
     return cast(FloatArray, np.matmul(matrices, vectors[:, :, None])[:, :, 0])
 
 
 def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
-    """Sum the rows of each model's matrix with its weights."""
+    """Sum the rows of each model's matrix, weighted."""
     return cast(FloatArray, np.matmul(weights[:, None, :], rows)[:, 0, :])
 
 
-def _column_batches(n_columns: int, numbers_per_column: int) -> Iterator[slice]:
-    size = max(1, _BATCH_NUMBERS // numbers_per_column)
-    for start in range(0, n_columns, size):
-        yield slice(start, min(start + size, n_columns))
-
-
-# --- reference -----------------------------------------------------------------------------------
+# --- scikit-learn --------------------------------------------------------------------------------
 
 
 def _cross_nipals(
@@ -413,7 +375,7 @@ def _cross_nipals(
 def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
     train, test = split
     with warnings.catch_warnings():
-        # It says so when responses are used up or 500 rounds were not enough; both are its ways.
+        # Warnings that responses are exhausted, or that 500 rounds were not enough: both are expected.
         warnings.filterwarnings("ignore", message="y residual is constant")
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         model = PLSRegression(n_components, scale=False).fit(X[train], Y[train])
@@ -424,11 +386,7 @@ def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> Fl
 
 
 def _check_options(**options: str) -> None:
-    allowed = {
-        "kind": ("pls1", "pls2"),
-        "solver": ("exact", "nipals"),
-        "form": ("auto", "primal", "dual"),
-    }
+    allowed = {"kind": ("pls1", "pls2"), "solver": ("exact", "nipals")}
     for name, value in options.items():
         if value not in allowed[name]:
             raise InputError(

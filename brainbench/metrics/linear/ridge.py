@@ -1,7 +1,7 @@
 """Ridge regression, exact, for all neuroids and many penalties at once, fold by fold.
 
 With Xc = U diag(sqrt(l)) V' over the training stimuli, centered, a penalty a shrinks each direction by
-l / (l + a), and what it leaves of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
+l / (l + a), and the residual of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
 decomposition of X'X, or of K = XX' where there are more features than stimuli, serves all neuroids and
 all penalties. The error on a left-out training stimulus is its residual divided by
 1 - 1/n - sum_j u_ij^2 l_j / (l_j + a), so that a penalty is chosen without another fit.
@@ -13,18 +13,24 @@ Hoerl & Kennard 1970 (ridge); Allen 1974 (PRESS: leave-one-out from one fit); Go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, as_features, center_columns, gram
-from brainbench.metrics.linear.folds import (
+from brainbench.metrics.features import (
+    EPS,
     Split,
+    as_features,
+    center_columns,
+    column_batches,
+    leading_eigenvectors,
+)
+from brainbench.metrics.gram import Gram, as_gram
+from brainbench.metrics.linear.folds import (
     center,
     check_responses,
     check_split,
@@ -35,15 +41,15 @@ from brainbench.metrics.linear.folds import (
 __all__ = ["BRAINSCORE", "RELATIVE", "Fit", "cross_fit", "cross_predict"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
-_EPS = float(np.finfo(np.float64).eps)
 # Residuals of one batch of neuroids: 16 M numbers are 128 MB.
-_BATCH_NUMBERS = 1 << 24
-# Residuals of all penalties that are made at once: they stay in a core's own memory.
-_BLOCK_NUMBERS = 1 << 18
+BATCH_NUMBERS = 1 << 24
+# Residuals of all penalties that are computed at once: they fit in the L2 cache of a core.
+BLOCK_NUMBERS = 1 << 18
 
 RELATIVE: FloatArray = np.logspace(-6, 6, 25)
-"""Penalties relative to the mean variance of the training features: the same choice at any scale."""
+"""Penalties relative to the mean variance of the training features: invariant to the features' scale."""
 
 BRAINSCORE: FloatArray = np.concatenate(
     [
@@ -53,12 +59,12 @@ BRAINSCORE: FloatArray = np.concatenate(
         np.linspace(1e6, 1e7, 19),
     ]
 )
-"""The 99 penalties among which Brain-Score 2.4.2 chooses; they do not know the scale of the features."""
+"""The 99 penalties among which Brain-Score 2.4.2 chooses; they do not adapt to the features' scale."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Held-out predictions of one split.
+    """Held-out predictions and penalties of one split.
 
     Attributes
     ----------
@@ -75,7 +81,7 @@ class Fit:
 def cross_predict(
     features: NDArray[Any] | Gram, Y: NDArray[Any], splits: Iterable[Split], **options: Any
 ) -> list[FloatArray]:
-    """Predict the held-out responses of every split by ridge regression: `cross_fit`, predictions only.
+    """Predict the held-out responses of every split by ridge regression.
 
     Parameters
     ----------
@@ -107,7 +113,6 @@ def cross_fit(
     penalties: ArrayLike = 1.0,
     relative: bool = False,
     per_neuroid: bool = False,
-    form: Literal["auto", "primal", "dual"] = "auto",
 ) -> list[Fit]:
     """Fit ridge regression to the training stimuli of every split, and predict the held-out ones.
 
@@ -127,30 +132,28 @@ def cross_fit(
         Penalties are given in units of the mean variance per feature direction: trace(X'X) /
         (training stimuli - 1), of the centered training features.
     per_neuroid : bool
-        Choose a penalty for each neuroid, or one for all (by the error summed over neuroids; where
-        neuroids differ in variance, the largest decide).
-    form : "auto", "primal" or "dual"
-        Decompose X'X or XX'; "auto" takes the smaller. Same predictions.
+        Choose a penalty for each neuroid, or one for all (by the error summed over neuroids, in which
+        those of large variance dominate).
 
     Returns
     -------
     list of Fit
-        Predictions and penalties, one per split. Of equally good penalties the first.
+        One per split. Of equally good penalties the first.
 
     Raises
     ------
     InputError
-        A penalty that is negative, or 0 among several, or none; NaN or inf in X or Y; shapes that do not
-        match; a stimulus in train and test; fewer than two training stimuli; an unknown form.
+        A negative penalty, 0 among several, or no penalty; NaN or inf in X or Y; shapes that do not
+        match; a stimulus in train and test; fewer than two training stimuli.
 
     Notes
     -----
     A constant neuroid, or features that do not vary over the training stimuli, are predicted by the mean.
-    Products square the condition of X: with penalty 0, directions of X whose variance is below
-    n x 2e-16 of the largest are left out.
+    Products square the condition number of X: with penalty 0, directions of X whose variance is below
+    n x 2e-16 of the largest are dropped.
 
-    With many penalties the residuals are made from few: the shrinkages a / (l + a) of all penalties span,
-    to rounding, some 20 directions (they are a Cauchy matrix), which are multiplied out once.
+    With many penalties the residuals are computed from a low-rank basis: the shrinkages a / (l + a) of all
+    penalties (a Cauchy matrix) span, to rounding, some 20 directions, which are multiplied out once.
 
     Examples
     --------
@@ -168,10 +171,15 @@ def cross_fit(
     n, p = shape_of(features)
     responses = check_responses(Y, n)
     checked = [check_split(split, n, least=2) for split in splits]
-    decompose = _decomposition(features, "dual" if _is_dual(features, n, p, form) else "primal")
+    if isinstance(features, Gram) or p >= n:
+        K = as_gram(features).K
+        axes_of_splits = (_dual_axes(K, train, test) for train, test in checked)
+    else:
+        X = center_columns(features)
+        C = X.T @ X
+        axes_of_splits = (_primal_axes(X, C, train, test) for train, test in checked)
     fits = []
-    for train, test in checked:
-        axes = decompose(train, test)
+    for (train, _), axes in zip(checked, axes_of_splits, strict=True):
         unit = float(axes.variance.sum()) / (len(train) - 1) if relative else 1.0
         fits.append(_fit(axes, responses[train], candidates * unit, per_neuroid=per_neuroid))
     return fits
@@ -182,49 +190,32 @@ def cross_fit(
 
 @dataclass(frozen=True)
 class _Axes:
-    """Training features as U diag(sqrt(variance)) V', and held-out ones along V."""
+    """Training features as U diag(sqrt(variance)) V', and held-out features along V."""
 
     U: FloatArray  # training stimulus x axis, orthonormal
     variance: FloatArray  # axis: eigenvalues of X'X
     held_out: FloatArray  # held-out stimulus x axis
 
 
-def _decomposition(
-    features: NDArray[Any] | Gram, form: Literal["primal", "dual"]
-) -> Callable[[NDArray[np.intp], NDArray[np.intp]], _Axes]:
-    if form == "dual":
-        return partial(_dual, (features if isinstance(features, Gram) else gram(features)).K)
-    if isinstance(features, Gram):
-        raise InputError(
-            "form='primal' with a Gram matrix XX'",
-            allowed="form='dual' or 'auto'; the primal form needs the features themselves",
-            todo="give the features, or leave form='auto'",
-        )
-    X = center_columns(features)
-    return partial(_primal, X, X.T @ X)
-
-
-def _primal(X: FloatArray, C: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+def _primal_axes(X: FloatArray, C: FloatArray, train: IntArray, test: IntArray) -> _Axes:
     mean = X[train].mean(axis=0)
-    variance, V = _leading(train_product(X, C, train, mean), len(train))
+    variance, V = _axes(train_product(X, C, train, mean), len(train))
     scores = (X[train] - mean) @ V
     return _Axes(scores / np.sqrt(variance), variance, (X[test] - mean) @ V)
 
 
-def _dual(K: FloatArray, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Axes:
+def _dual_axes(K: FloatArray, train: IntArray, test: IntArray) -> _Axes:
     inner = K[np.ix_(train, train)]
     mean = inner.mean(axis=0)
-    variance, U = _leading(inner - mean - (mean - mean.mean())[:, None], len(train))
+    variance, U = _axes(inner - mean - (mean - mean.mean())[:, None], len(train))
     across = K[np.ix_(test, train)]
     across = across - across.mean(axis=1, keepdims=True) - (mean - mean.mean())
     return _Axes(U, variance, across @ U / np.sqrt(variance))
 
 
-def _leading(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues above rounding, and their vectors."""
-    values, vectors = np.linalg.eigh(symmetric)
-    kept = values > max(n, len(symmetric)) * _EPS * max(values[-1], 0.0)
-    return values[kept], vectors[:, kept]
+def _axes(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Return the eigenvalues above rounding for n training stimuli, and their vectors."""
+    return leading_eigenvectors(symmetric, rounding=max(n, len(symmetric)) * EPS)
 
 
 # --- ridge along these axes ----------------------------------------------------------------------
@@ -244,50 +235,43 @@ def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool
 
 
 def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
-    """Squared error summed over training stimuli, each left out in turn; penalty x neuroid."""
+    """Return the leave-one-out squared error summed over training stimuli, penalty x neuroid."""
     if not len(axes.variance):
         return np.zeros((len(penalties), Y.shape[1]))
     shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
     square = np.square(axes.U)
     free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T
-    mix, basis = _few(shrunk)
+    mix, basis = _low_rank(shrunk)
     rest = Y - axes.U @ along
     loss = np.zeros((len(penalties), Y.shape[1]))
-    for columns in _batches(Y.shape[1], len(basis) * len(Y)):
-        some = along[:, columns]
-        parts = np.empty((1 + len(basis), len(Y), some.shape[1]))
+    for columns in column_batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
+        batch = along[:, columns]
+        parts = np.empty((1 + len(basis), len(Y), batch.shape[1]))
         parts[0] = rest[:, columns]
         for part, direction in zip(parts[1:], basis, strict=True):
-            np.matmul(axes.U, direction[:, None] * some, out=part)
+            np.matmul(axes.U, direction[:, None] * batch, out=part)
         loss[:, columns] = _squares(parts, np.column_stack([np.ones(len(mix)), mix]), free)
     return loss
 
 
-def _few(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rows of a matrix as combinations of few: penalty x part, part x axis."""
-    # Each row to rounding of its own size: with a small penalty little is left, and counts.
+def _low_rank(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Factor a matrix into penalty x part and part x axis, as few parts as rounding allows."""
+    # Rounding is relative to the size of each row: the small residuals of a small penalty count.
     size = shrunk.max(axis=1, keepdims=True)
     left, values, right = np.linalg.svd(shrunk / size, full_matrices=False)
-    kept = values > _EPS * values[0]
+    kept = values > EPS * values[0]
     return size * left[:, kept] * values[kept], right[kept]
 
 
 def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray:
-    """Sum over stimuli of ((mix @ parts) / free)^2: penalty x neuroid, some stimuli at a time."""
+    """Return the sum over stimuli of ((mix @ parts) / free)^2, penalty x neuroid."""
     k, n, neuroids = parts.shape
     total = np.zeros((len(mix), neuroids))
-    for rows in _batches(n, len(mix) * neuroids, _BLOCK_NUMBERS):
-        some = parts[:, rows]
-        error = (mix @ some.reshape(k, -1)).reshape(len(mix), -1, neuroids)
+    for rows in column_batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
+        error = (mix @ parts[:, rows].reshape(k, -1)).reshape(len(mix), -1, neuroids)
         error /= free[:, rows, None]
         total += np.einsum("aik,aik->ak", error, error)
     return total
-
-
-def _batches(n: int, numbers_of_one: int, numbers: int = _BATCH_NUMBERS) -> Iterator[slice]:
-    size = max(1, numbers // numbers_of_one)
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
 
 
 # --- checks --------------------------------------------------------------------------------------
@@ -299,22 +283,12 @@ def _check_penalties(penalties: ArrayLike) -> FloatArray:
     good = given > 0 if several else given >= 0
     if given.ndim != 1 or not len(given) or not (np.isfinite(given) & good).all():
         raise InputError(
-            f"penalties {_some(given.ravel().tolist())}",
+            f"penalties {_shown(given.ravel().tolist())}",
             allowed="one penalty of 0 or more, or several above 0 to choose from",
             todo="give numbers such as 1.0 or [0.1, 1.0, 10.0]",
         )
     return given
 
 
-def _is_dual(features: NDArray[Any] | Gram, n: int, p: int, form: str) -> bool:
-    if form not in ("auto", "primal", "dual"):
-        raise InputError(
-            f"form={form!r} for ridge",
-            allowed="'auto', 'primal', 'dual'",
-            todo="leave form='auto'",
-        )
-    return form == "dual" or (form == "auto" and (isinstance(features, Gram) or p >= n))
-
-
-def _some(values: Sequence[float]) -> str:
+def _shown(values: Sequence[float]) -> str:
     return str(values[:5]) + (f" ... ({len(values)} in all)" if len(values) > 5 else "")

@@ -2,7 +2,7 @@
 
 CKA(X, Y) = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with K = XX', L = YY'. It does not change under rotation
 or uniform scaling of either side. With many features and few stimuli the biased estimate of HSIC is
-large for unrelated data; the unbiased one averages over distinct stimuli only and is then about 0.
+large for unrelated data; the unbiased estimate averages over distinct stimuli only and is then about 0.
 
 References
 ----------
@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.gram import Gram, gram
+from brainbench.metrics.gram import Gram, as_gram
 
 __all__ = ["cka", "cka_draws"]
 
 FloatArray = NDArray[np.float64]
 
-# HSIC of a kernel with itself, its largest entry 1, that is a rounding of 0.
+# HSIC of a kernel (largest entry 1) with itself up to which it is the rounding of 0.
 _ROUNDING = 1e-14
 
 
 def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True) -> float:
-    """Linear CKA of two sets of responses to the same stimuli.
+    """Return the linear CKA of two sets of responses to the same stimuli.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True
     Returns
     -------
     float
-        At most 1; the unbiased one may be below 0. NaN where one side does not vary; for the unbiased
-        one also where all its stimuli are equally alike, so that no two are closer than others.
+        At most 1; the unbiased estimate may be below 0. NaN where one side does not vary; for the unbiased
+        estimate also where all pairs of its stimuli are equally similar.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def cka_draws(
     *,
     unbiased: bool = True,
 ) -> FloatArray:
-    """Linear CKA over stimuli that were drawn with replacement.
+    """Return the linear CKA over stimuli that were drawn with replacement.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def cka_draws(
 
     Notes
     -----
-    Unbiased: averages run over distinct stimuli, each as often as it was drawn, so that a stimulus that
-    was drawn twice is not taken for two that are alike. Biased: a stimulus meets itself in 1/n of the
-    pairs, as in the whole set; without that, draws would be biased further than the figure itself.
+    Unbiased: averages run over distinct stimuli, each as often as it was drawn, so that a stimulus drawn
+    twice does not count as two similar stimuli. Biased: a stimulus is paired with itself in 1/n of the
+    pairs, as in the whole set; otherwise draws would be biased further than the figure itself.
 
     Examples
     --------
@@ -114,16 +114,16 @@ def cka_draws(
 
 
 def _alignment(K: FloatArray, L: FloatArray, w: FloatArray, *, unbiased: bool) -> FloatArray:
+    """Return CKA of each draw; w is draw x stimulus."""
     hsic = _unbiased if unbiased else _biased
     with np.errstate(invalid="ignore", divide="ignore"):
         across, of_k, of_l = hsic(K, L, w), hsic(K, K, w), hsic(L, L, w)
         varies = (of_k > _ROUNDING) & (of_l > _ROUNDING)
-        size = np.sqrt(np.where(varies, of_k * of_l, np.nan))
-    return across / size
+        return across / np.sqrt(np.where(varies, of_k * of_l, np.nan))
 
 
 def _unbiased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
-    """Mean of K_ij L_ij + K_ij L_qr - 2 K_ij L_iq over distinct stimuli i, j, q, r, each there w times."""
+    """Return the mean of K_ij L_ij + K_ij L_qr - 2 K_ij L_iq over distinct i, j, q, r that count w times."""
     K, L = _off_diagonal(K), _off_diagonal(L)
     w2, w3 = w**2, w**3
     p1, p2, p3, p4 = (power.sum(axis=1) for power in (w, w2, w3, w**4))
@@ -131,7 +131,7 @@ def _unbiased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
     m, m2 = w @ (K * L), w2 @ (K * L)
     # Sums of w_i^a w_j^b K_ij L_ij over pairs.
     s11, s21, s31, s22 = np.vecdot(w, m), np.vecdot(w2, m), np.vecdot(w3, m), np.vecdot(w2, m2)
-    # Sums of K_ij L_iq over distinct i, j, q; the index in the name is the one that counts twice.
+    # Sums of K_ij L_iq over distinct i, j, q; the name tells which index counts twice.
     once, twice_i = np.vecdot(w, at_k * at_l - m2), np.vecdot(w2, at_k * at_l - m2)
     twice_j = np.vecdot(w, at_k2 * at_l) - s31
     twice_q = np.vecdot(w, at_k * at_l2) - s31
@@ -143,50 +143,48 @@ def _unbiased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
 
 
 def _biased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
-    """The same mean over all i, j, q, r; a stimulus meets itself in 1/n of the pairs."""
+    """Return the same mean over all i, j, q, r; a stimulus is paired with itself in 1/n of the pairs."""
+    crossed = np.vecdot(w, _row_means(K, w) * _row_means(L, w)) / w.sum(axis=1)
+    both = _pair_mean(K, w) * _pair_mean(L, w)
+    return cast(FloatArray, _pair_mean(K * L, w) + both - 2 * crossed)
+
+
+def _row_means(A: FloatArray, w: FloatArray) -> FloatArray:
+    """Return the mean of each row of A, draw x stimulus."""
     n = w.shape[1]
-    total = w.sum(axis=1)
+    others = (w @ _off_diagonal(A)) / (w.sum(axis=1)[:, None] - w)
+    return cast(FloatArray, np.diagonal(A) / n + (1 - 1 / n) * others)
 
-    def of_each(A: FloatArray) -> FloatArray:
-        others = (w @ _off_diagonal(A)) / (total[:, None] - w)
-        return cast(FloatArray, np.diagonal(A) / n + (1 - 1 / n) * others)
 
-    def of_pairs(A: FloatArray) -> FloatArray:
-        among = np.vecdot(w, w @ _off_diagonal(A)) / (total**2 - np.square(w).sum(axis=1))
-        return cast(FloatArray, (w @ np.diagonal(A)) / total / n + (1 - 1 / n) * among)
-
-    crossed = np.vecdot(w, of_each(K) * of_each(L)) / total
-    return cast(FloatArray, of_pairs(K * L) + of_pairs(K) * of_pairs(L) - 2 * crossed)
+def _pair_mean(A: FloatArray, w: FloatArray) -> FloatArray:
+    """Return the mean of A over pairs in each draw."""
+    n, total = w.shape[1], w.sum(axis=1)
+    distinct = np.vecdot(w, w @ _off_diagonal(A)) / (total**2 - np.square(w).sum(axis=1))
+    return cast(FloatArray, (w @ np.diagonal(A)) / total / n + (1 - 1 / n) * distinct)
 
 
 def _off_diagonal(A: FloatArray) -> FloatArray:
     return A - np.diag(np.diagonal(A))
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def _both(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram) -> tuple[FloatArray, FloatArray]:
-    a, b = (side if isinstance(side, Gram) else gram(side) for side in (x, y))
+    """Return both Gram matrices, the largest entry of each 1."""
+    a, b = as_gram(x), as_gram(y)
     if a.n_stimuli != b.n_stimuli:
         raise InputError(
             f"responses to {a.n_stimuli} and to {b.n_stimuli} stimuli",
             allowed="responses of both to the same stimuli",
             todo="align both by stimulus_id",
         )
-    _check_enough(a.n_stimuli)
-    return _of_size_one(a.K), _of_size_one(b.K)
-
-
-def _of_size_one(K: FloatArray) -> FloatArray:
-    largest = np.abs(K).max()
-    return cast(FloatArray, K / largest) if largest > 0 else K
-
-
-def _check_enough(n: int) -> None:
-    if n < 4:
+    if a.n_stimuli < 4:
         raise InputError(
-            f"{n} stimuli for CKA",
+            f"{a.n_stimuli} stimuli for CKA",
             allowed="at least 4: it averages over four distinct stimuli",
             todo="use more images, or fewer folds",
         )
+    return _scaled(a.K), _scaled(b.K)
+
+
+def _scaled(K: FloatArray) -> FloatArray:
+    largest = np.abs(K).max()
+    return cast(FloatArray, K / largest) if largest > 0 else K

@@ -1,7 +1,7 @@
-"""Representational dissimilarity matrices (RDMs): how far apart the responses to two stimuli lie.
+"""Representational dissimilarity matrices (RDMs): the distance between the responses to any two stimuli.
 
 An RDM is kept as the vector of its pairs i < j, in the order of scipy's `squareform`. Features come in
-chunks of columns, so that a wide layer never is in memory.
+chunks of columns, so that a wide layer never has to fit in memory.
 
 References
 ----------
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.metrics.gram import as_features, gram
+from brainbench.metrics.features import check_finite, column_chunks
+from brainbench.metrics.gram import gram
 
 __all__ = ["DISTANCES", "Distance", "n_stimuli", "pairs_of", "rdm", "subset"]
 
@@ -27,18 +28,16 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
 
-_COLUMNS = 4096
-
 
 def rdm(
     features: NDArray[Any] | Iterable[NDArray[Any]], *, distance: Distance = "correlation"
 ) -> FloatArray:
-    """Dissimilarity of all pairs of stimuli.
+    """Return the dissimilarity of all pairs of stimuli.
 
     Parameters
     ----------
     features : array, stimulus x feature, or an iterable of such arrays
-        The whole matrix, or chunks of its columns: never more than two are held.
+        The whole matrix, or chunks of its columns: at most two are held.
     distance : str
         One of `DISTANCES`: "correlation" (1 - Pearson over features), "cosine" (1 - cosine), "euclidean",
         "sqeuclidean".
@@ -51,8 +50,8 @@ def rdm(
     Raises
     ------
     InputError
-        No features, other shapes, NaN or inf; a stimulus to which all features respond the same (or 0, for
-        "cosine"), which has no correlation with any other.
+        No features, other shapes, NaN or inf; a stimulus to which all features respond equally (or with 0,
+        for "cosine"), whose dissimilarity is not defined.
     UnknownNameError
         No such distance.
 
@@ -65,16 +64,16 @@ def rdm(
     """
     if distance not in DISTANCES:
         raise unknown("distance", distance, list(DISTANCES), todo="choose one of these")
-    return DISTANCES[distance](_chunks(features))
+    return DISTANCES[distance](_finite_chunks(features))
 
 
 def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
-    """1 - Pearson: inner products of rows that are centered over all features."""
+    """Return 1 - Pearson, from inner products of rows that are centered over all features."""
     inner = total = largest = shift = np.zeros(0)
     n_features = 0
     for chunk in chunks:
         if not n_features:
-            # Each row less a mean of its own: the products lose no digits to a large common response.
+            # Each row less its mean: the products lose no digits to a large common response.
             shift = chunk.mean(axis=1, keepdims=True, dtype=np.float64)
             inner, total = np.zeros((len(chunk), len(chunk))), np.zeros(len(chunk))
             largest = np.zeros(len(chunk))
@@ -132,63 +131,35 @@ def _upper(square: FloatArray) -> FloatArray:
 def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
     if bad.any():
         raise InputError(
-            f"{what} to the stimulus in row {int(bad.argmax())} ({int(bad.sum())} of {len(bad)} such)",
+            f"{what} to {int(bad.sum())} of {len(bad)} stimuli, first in row {int(bad.argmax())}",
             allowed=f"responses that vary over features: {distance} does not exist otherwise",
-            todo="choose the distance 'euclidean', or leave out those stimuli",
+            todo="choose the distance 'euclidean', or omit those stimuli",
         )
 
 
-def _chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    n: int | None = None
-    first = 0
-    for block in [features] if isinstance(features, np.ndarray) else features:
-        checked = as_features(block)
-        if n is not None and len(checked) != n:
-            raise InputError(
-                f"a chunk of features with {len(checked)} stimuli after one with {n}",
-                allowed="chunks of columns that share their stimuli",
-                todo="cut the features by columns (features), not by rows (stimuli)",
-            )
-        n = len(checked)
-        for start in range(0, checked.shape[1], _COLUMNS):
-            part = checked[:, start : start + _COLUMNS]
-            _check_finite(part, first + start)
-            yield part
-        first += checked.shape[1]
-    if n is None:
-        raise InputError(
-            "no features", allowed="at least one chunk", todo="choose a layer with outputs"
-        )
-
-
-def _check_finite(part: NDArray[Any], first: int) -> None:
-    bad = ~np.isfinite(part)
-    if bad.any():
-        stimulus, feature = np.argwhere(bad)[0]
-        raise InputError(
-            f"{part[stimulus, feature]} in feature {first + feature} of the stimulus in row {stimulus}",
-            allowed="finite features",
-            todo="look at that response, or leave it out and count it as excluded",
-        )
+def _finite_chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    for first, chunk in column_chunks(features):
+        check_finite(chunk, first_feature=first)
+        yield chunk
 
 
 # --- parts of an RDM ------------------------------------------------------------------------------
 
 
 def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
-    """Row numbers of the two stimuli of each pair.
+    """Return the row numbers of the two stimuli of each pair.
 
     Examples
     --------
     >>> [rows.tolist() for rows in pairs_of(3)]
     [[0, 0, 1], [1, 2, 2]]
     """
-    one, other = np.triu_indices(n_stimuli, k=1)
-    return one, other
+    first, second = np.triu_indices(n_stimuli, k=1)
+    return first, second
 
 
 def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
-    """RDM of some of the stimuli, in the order of `rows`.
+    """Return the RDM of some of the stimuli, in the order of `rows`.
 
     Examples
     --------
@@ -199,7 +170,7 @@ def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
 
 
 def n_stimuli(n_pairs: int) -> int:
-    """Stimuli of an RDM with so many pairs; 0 where no RDM has so many.
+    """Return the number of stimuli of an RDM with n pairs; 0 where no RDM has n pairs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How alike two representational dissimilarity matrices (RDMs) are, and the noise ceiling over subjects.
+"""Similarity of two representational dissimilarity matrices (RDMs), and its noise ceiling over subjects.
 
 References
 ----------
@@ -8,9 +8,8 @@ subjects, Kendall's tau-a). Brain-Score 2.4.2, `rdm`: 1 - Pearson, compared by S
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -18,7 +17,13 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import (
+    RankOrder,
+    centered_correlation,
+    pearson,
+    spearman,
+    unit_length,
+)
 from brainbench.metrics.similarity.rdm import n_stimuli, pairs_of
 
 __all__ = [
@@ -36,21 +41,21 @@ IntArray = NDArray[np.intp]
 Comparison: TypeAlias = Literal["spearman", "pearson", "kendall"]
 
 COMPARISONS: tuple[Comparison, ...] = ("spearman", "pearson", "kendall")
-"""How two RDMs are compared; "kendall" is tau-a, which does not favor models with tied dissimilarities."""
+"""Names of the comparisons; "kendall" is tau-a, which does not favor models with tied dissimilarities."""
 
-_BATCH_NUMBERS = 1 << 21
-_LEAST_DRAWS = 32
-_BLOCK = 64
+BATCH_NUMBERS = 1 << 21
+"""Pairs times draws that are compared at once: 16 MB, but at least `LEAST_DRAWS` draws."""
+LEAST_DRAWS = 32
 
 
-def compare(a: NDArray[Any], b: NDArray[Any], *, how: Comparison = "spearman") -> float:
-    """Likeness of two RDMs of the same stimuli.
+def compare(a: NDArray[Any], b: NDArray[Any], *, comparison: Comparison = "spearman") -> float:
+    """Return the similarity of two RDMs of the same stimuli.
 
     Parameters
     ----------
     a, b : array, pair
         Dissimilarities.
-    how : "spearman", "pearson" or "kendall"
+    comparison : "spearman", "pearson" or "kendall"
         Rank correlation with tied pairs at their mean rank; linear correlation; tau-a, the share of
         concordant less the share of discordant pairs of pairs, ties counted as neither.
 
@@ -62,20 +67,19 @@ def compare(a: NDArray[Any], b: NDArray[Any], *, how: Comparison = "spearman") -
     Raises
     ------
     InputError
-        Different lengths, a length that is not that of an RDM of three or more stimuli, NaN or inf, or an
-        unknown comparison.
+        Different lengths, a length that is not that of an RDM of three or more stimuli, NaN or inf.
+    UnknownNameError
+        No such comparison.
 
     Examples
     --------
     >>> round(compare(np.array([0.1, 0.5, 0.9]), np.array([1.0, 8.0, 9.0])), 12)
     1.0
     """
-    a, b = _check_pair(a, b, how)
-    if how == "kendall":
+    a, b = _check_pair(a, b, comparison)
+    if comparison == "kendall":
         return _tau_a(a, b, np.ones(len(a), dtype=np.intp))
-    if how == "spearman":
-        a, b = rankdata(a), rankdata(b)
-    return float(pearson(a, b))
+    return float(spearman(a, b) if comparison == "spearman" else pearson(a, b))
 
 
 def compare_draws(
@@ -83,9 +87,9 @@ def compare_draws(
     b: NDArray[Any],
     counts: NDArray[Any],
     *,
-    how: Comparison = "spearman",
+    comparison: Comparison = "spearman",
 ) -> FloatArray:
-    """Likeness of two RDMs over stimuli that were drawn with replacement.
+    """Return the similarity of two RDMs over stimuli that were drawn with replacement.
 
     Parameters
     ----------
@@ -93,8 +97,8 @@ def compare_draws(
         Dissimilarities.
     counts : array, draw x stimulus
         How often each stimulus is drawn. A pair counts as often as both are drawn; pairs of a stimulus
-        with itself, which are alike in any RDM, are left out.
-    how
+        with itself, which have dissimilarity 0 in any RDM, do not count.
+    comparison
         See `compare`.
 
     Returns
@@ -113,7 +117,7 @@ def compare_draws(
     >>> compare_draws(a, a[::-1], np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 0.0]])).tolist()
     [-1.0, nan]
     """
-    a, b = _check_pair(a, b, how)
+    a, b = _check_pair(a, b, comparison)
     counts = np.asarray(counts, dtype=np.float64)
     n = n_stimuli(len(a))
     if counts.ndim != 2 or counts.shape[1] != n:
@@ -122,130 +126,82 @@ def compare_draws(
             allowed=f"(number of draws, {n})",
             todo="make them with brainbench.stats.bootstrap.image_counts",
         )
-    one, other = pairs_of(n)
-    prepared = {"kendall": _kendall, "spearman": _spearman, "pearson": _pearson}[how](a, b)
-    size = max(_LEAST_DRAWS, _BATCH_NUMBERS // len(a))
-    made = []
-    for start in range(0, len(counts), size):
-        # Draws lie side by side: a pair's weights are one piece of memory, whatever the order of pairs.
-        drawn = np.ascontiguousarray(counts[start : start + size].T)
-        enough = (drawn > 0).sum(axis=0) >= 3
-        made.append(np.where(enough, prepared(partial(_weights, drawn, one, other)), np.nan))
-    return np.concatenate(made)
+    size = max(LEAST_DRAWS, BATCH_NUMBERS // len(a))
+    # Stimulus x draw: the weights of a pair are adjacent in memory, whatever the order of pairs.
+    batches = [
+        np.ascontiguousarray(counts[start : start + size].T)
+        for start in range(0, len(counts), size)
+    ]
+    draws_of = {"kendall": _kendall_draws, "spearman": _spearman_draws, "pearson": _pearson_draws}
+    values = np.concatenate([*draws_of[comparison](a, b, np.stack(pairs_of(n)), batches)])
+    return np.where((counts > 0).sum(axis=1) >= 3, values, np.nan)
 
 
-def _weights(drawn: FloatArray, one: IntArray, other: IntArray, pairs: IntArray) -> FloatArray:
-    return drawn[one[pairs]] * drawn[other[pairs]]
+def _pair_weights(drawn: FloatArray, pairs: IntArray) -> FloatArray:
+    """Return how often each pair counts, pair x draw; `pairs` holds both rows of each, 2 x pair."""
+    first, second = pairs
+    return cast(FloatArray, drawn[first] * drawn[second])
 
 
-Weights: TypeAlias = Callable[[IntArray], FloatArray]
-"""Weights of some pairs, in their order: pair x draw."""
-Draw: TypeAlias = Callable[[Weights], FloatArray]
-
-
-def _spearman(a: FloatArray, b: FloatArray) -> Draw:
-    """Weighted rank correlation: pairs stay in the order of a, their ranks in b are brought there."""
-    of_a, of_b = _Order.of(a), _Order.of(b)
+def _spearman_draws(
+    a: FloatArray, b: FloatArray, pairs: IntArray, batches: Sequence[FloatArray]
+) -> Iterator[FloatArray]:
+    """Yield weighted rank correlations; pairs are in the order of a, to which ranks in b are brought."""
+    of_a, of_b = RankOrder.of(a), RankOrder.of(b)
     place = np.argsort(of_b.order)[of_a.order]
+    pairs_a, pairs_b = pairs[:, of_a.order], pairs[:, of_b.order]
+    for drawn in batches:
+        weights = _pair_weights(drawn, pairs_a)
+        mean_rank = (weights.sum(axis=0) + 1) / 2
+        ranks_b = of_b.ranks(_pair_weights(drawn, pairs_b))[place]
+        yield _correlation(of_a.ranks(weights) - mean_rank, ranks_b - mean_rank, weights)
 
-    def draw(weights: Weights) -> FloatArray:
-        w = weights(of_a.order)
-        return _correlation(of_a.ranks(w), of_b.ranks(weights(of_b.order))[place], w)
 
-    return draw
-
-
-def _pearson(a: FloatArray, b: FloatArray) -> Draw:
-    everything = np.arange(len(a))
+def _pearson_draws(
+    a: FloatArray, b: FloatArray, pairs: IntArray, batches: Sequence[FloatArray]
+) -> Iterator[FloatArray]:
     a, b = a - a.mean(), b - b.mean()
-
-    def draw(weights: Weights) -> FloatArray:
-        w = weights(everything)
-        total = w.sum(axis=0)
+    for drawn in batches:
+        weights = _pair_weights(drawn, pairs)
+        total = weights.sum(axis=0)
         total = np.where(total > 0, total, np.nan)
-        return _correlation(a[:, None] - a @ w / total, b[:, None] - b @ w / total, w)
-
-    return draw
-
-
-def _kendall(a: FloatArray, b: FloatArray) -> Draw:
-    everything = np.arange(len(a))
-
-    def draw(weights: Weights) -> FloatArray:
-        times = weights(everything).T.astype(np.intp)
-        return np.array([_tau_a(a, b, row) for row in times])
-
-    return draw
+        centered_a, centered_b = (side[:, None] - side @ weights / total for side in (a, b))
+        yield _correlation(centered_a, centered_b, weights)
 
 
-@dataclass(frozen=True)
-class _Order:
-    """Pairs by rising dissimilarity, tied ones together."""
-
-    order: IntArray
-    starts: IntArray
-
-    @classmethod
-    def of(cls, values: FloatArray) -> _Order:
-        order = np.argsort(values, kind="stable")
-        new = np.flatnonzero(np.diff(values[order], prepend=-np.inf) != 0)
-        return cls(order, new)
-
-    def ranks(self, weights: FloatArray) -> FloatArray:
-        """Mean rank of each pair less their mean, pair x draw, each as often there as its weight says."""
-        tied = len(self.starts) < len(self.order)
-        groups = np.add.reduceat(weights, self.starts, axis=0) if tied else weights
-        last = _running(groups)
-        middle = last - groups / 2
-        middle -= last[-1] / 2
-        return (
-            np.repeat(middle, np.diff(self.starts, append=len(self.order)), axis=0)
-            if tied
-            else middle
-        )
-
-
-def _running(x: FloatArray) -> FloatArray:
-    """Cumulative sum over the first axis, many rows at once: numpy's takes seven times as long."""
-    n_blocks = -(-len(x) // _BLOCK)
-    padded = np.zeros((n_blocks * _BLOCK, x.shape[1]))
-    padded[: len(x)] = x
-    blocks = padded.reshape(n_blocks, _BLOCK, -1)
-    for row in range(1, _BLOCK):
-        blocks[:, row] += blocks[:, row - 1]
-    blocks[1:] += np.cumsum(blocks[:-1, -1], axis=0)[:, None]
-    return padded[: len(x)]
+def _kendall_draws(
+    a: FloatArray, b: FloatArray, pairs: IntArray, batches: Sequence[FloatArray]
+) -> Iterator[FloatArray]:
+    for drawn in batches:
+        times = _pair_weights(drawn, pairs).T.astype(np.intp)
+        yield np.array([_tau_a(a, b, row) for row in times])
 
 
 def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Pearson correlation of each draw, x and y centered; NaN where one of them does not vary."""
-    wx = weights * x
-    xx, xy = np.einsum("pd,pd->d", wx, x), np.einsum("pd,pd->d", wx, y)
-    yy = np.einsum("pd,pd,pd->d", weights, y, y)
-    total = weights.sum(axis=0)
-    # Of pairs that are all alike, rounding of the mean is left.
-    flat = (xx <= 1e-26 * total * np.square(x).max(axis=0)) | (
-        yy <= 1e-26 * total * np.square(y).max(axis=0)
-    )
-    return cast(FloatArray, xy / np.sqrt(np.where(flat, np.nan, xx * yy)))
+    """Return the correlation of centered x and y, pair x draw, in each draw."""
+    # Up to here the deviations of equal values are the rounding of their mean.
+    least = 1e-26 * weights.sum(axis=0)
+    rounding = least * np.square(x).max(axis=0), least * np.square(y).max(axis=0)
+    return centered_correlation(x.T, y.T, weights.T, rounding=rounding)
 
 
 def _tau_a(a: FloatArray, b: FloatArray, times: IntArray) -> float:
-    """Tau-a of pairs that are there several times; a pair is not compared with itself."""
-    there = np.repeat(np.arange(len(a)), times)
-    n = len(there)
+    """Return tau-a of pairs that count several times; a pair is not compared with itself."""
+    repeated = np.repeat(np.arange(len(a)), times)
+    n = len(repeated)
     compared = n * (n - 1) / 2 - float(np.sum(times * (times - 1)) / 2)
     if compared <= 0:
         return float("nan")
-    tied = [_tied(values[there]) for values in (a, b)]
+    tied = [_tied(values[repeated]) for values in (a, b)]
     if n * (n - 1) / 2 in tied:
         return 0.0
-    tau_b = float(kendalltau(a[there], b[there]).statistic)
+    tau_b = float(kendalltau(a[repeated], b[repeated]).statistic)
     untied = [n * (n - 1) / 2 - t for t in tied]
     return tau_b * float(np.sqrt(untied[0]) * np.sqrt(untied[1])) / compared
 
 
 def _tied(values: FloatArray) -> float:
+    """Return the number of pairs of equal values."""
     _, counts = np.unique(values, return_counts=True)
     return float(np.sum(counts * (counts - 1)) / 2)
 
@@ -255,30 +211,30 @@ def _tied(values: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class NoiseCeiling:
-    """Between what bounds the mean likeness of the best possible model to the subjects lies.
+    """Bounds of the mean similarity that the best possible model has to the subjects.
 
     Attributes
     ----------
     lower : float
-        Mean likeness of each subject to the mean of the others: what a model can reach at least.
+        Mean similarity of each subject to the mean of the others: the best model reaches at least this.
     upper : float
-        Mean likeness of each subject to the mean of all, it included: no model can do better.
+        Mean similarity of each subject to the mean of all subjects: no model can do better.
     """
 
     lower: float
     upper: float
 
 
-def noise_ceiling(rdms: NDArray[Any], *, how: Comparison = "spearman") -> NoiseCeiling:
-    """Noise ceiling over subjects.
+def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> NoiseCeiling:
+    """Return the noise ceiling over subjects.
 
     Parameters
     ----------
     rdms : array, subject x pair
         One RDM for each subject.
-    how
+    comparison
         See `compare`. RDMs are averaged as ranks ("spearman" and "kendall", for which the upper bound is
-        then no strict one) or standardized ("pearson").
+        then not strict) or standardized ("pearson").
 
     Raises
     ------
@@ -302,27 +258,32 @@ def noise_ceiling(rdms: NDArray[Any], *, how: Comparison = "spearman") -> NoiseC
             allowed="subject x pair, at least two subjects",
             todo="with one subject there is no noise ceiling: report the raw figure",
         )
-    if (np.ptp(rdms, axis=1) == 0).any():
+    constant = np.ptp(rdms, axis=1) == 0
+    if constant.any():
         raise InputError(
-            f"the dissimilarities of subject {int((np.ptp(rdms, axis=1) == 0).argmax())} are all equal",
+            f"the dissimilarities of subject {int(constant.argmax())} are all equal",
             allowed="RDMs that vary",
-            todo="leave out that subject and say so",
+            todo="omit that subject and say so",
         )
-    others = [summed(np.delete(rdms, k, axis=0), how=how) for k in range(len(rdms))]
-    total = summed(rdms, how=how)
-    lower = [compare(one, other, how=how) for one, other in zip(rdms, others, strict=True)]
-    upper = [compare(one, total, how=how) for one in rdms]
+    total = summed(rdms, comparison=comparison)
+    upper = [compare(rdm, total, comparison=comparison) for rdm in rdms]
+    lower = [
+        compare(
+            rdm, summed(np.delete(rdms, k, axis=0), comparison=comparison), comparison=comparison
+        )
+        for k, rdm in enumerate(rdms)
+    ]
     return NoiseCeiling(float(np.mean(lower)), float(np.mean(upper)))
 
 
-def summed(rdms: NDArray[Any], *, how: Comparison = "spearman") -> FloatArray:
-    """Sum of several subjects' RDMs on the scale on which they are compared: ranks, or standardized.
+def summed(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> FloatArray:
+    """Sum the RDMs of several subjects on the scale on which they are compared: ranks, or standardized.
 
     Parameters
     ----------
     rdms : array, subject x pair
         Dissimilarities that vary.
-    how
+    comparison
         See `compare`.
 
     Examples
@@ -331,20 +292,19 @@ def summed(rdms: NDArray[Any], *, how: Comparison = "spearman") -> FloatArray:
     [3.0, 3.0, 6.0]
     """
     rdms = np.asarray(rdms, dtype=np.float64)
-    if how != "pearson":
+    if comparison != "pearson":
         return cast(FloatArray, rankdata(rdms, axis=1).sum(axis=0))
-    centered = rdms - rdms.mean(axis=1, keepdims=True)
     return cast(
-        FloatArray, (centered / np.linalg.norm(centered, axis=1, keepdims=True)).sum(axis=0)
+        FloatArray, unit_length(rdms - rdms.mean(axis=1, keepdims=True), axis=1).sum(axis=0)
     )
 
 
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def _check_pair(a: NDArray[Any], b: NDArray[Any], how: str) -> tuple[FloatArray, FloatArray]:
-    if how not in COMPARISONS:
-        raise unknown("comparison", how, list(COMPARISONS), todo="choose one of these")
+def _check_pair(a: NDArray[Any], b: NDArray[Any], comparison: str) -> tuple[FloatArray, FloatArray]:
+    if comparison not in COMPARISONS:
+        raise unknown("comparison", comparison, list(COMPARISONS), todo="choose one of these")
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or n_stimuli(len(a)) < 3:
         raise InputError(
@@ -358,6 +318,6 @@ def _check_pair(a: NDArray[Any], b: NDArray[Any], how: str) -> tuple[FloatArray,
             raise InputError(
                 f"{int(bad.sum())} of {len(values)} dissimilarities of the {which} RDM are not finite",
                 allowed="finite dissimilarities",
-                todo="leave out the stimuli without a response, and count them",
+                todo="omit the stimuli without a response, and count them",
             )
     return a, b

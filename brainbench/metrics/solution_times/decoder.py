@@ -1,9 +1,9 @@
-"""The decoder behind object solution times: which object does a time bin show, of held-out images.
+"""The decoder behind object solution times: which object a held-out image shows, time bin by time bin.
 
 One fully connected layer with a softmax reads z-scored responses; its cross-entropy is penalized with l2 .463
 (Kar et al. 2019; Kubilius et al. 2019, section 3.3). `published` runs the published schedule, whose 40 epochs
-of Adam at 1e-4 suit 1,000 images and more. `converged` goes to the minimum of the same loss, which any number
-of images has.
+of Adam at 1e-4 suit 1,000 images and more. `converged` goes to the minimum of the same loss, which exists for
+any number of images.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -23,11 +24,19 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.classification.logistic_regression import check_classes
 from brainbench.metrics.classification.softmax import minimize, probabilities
-from brainbench.metrics.classification.standardize import Features, Rows, standardized
-from brainbench.metrics.gram import as_features, center_columns
+from brainbench.metrics.classification.standardize import standardized
+from brainbench.metrics.features import Features, Split, center_columns, column_chunks
 from brainbench.metrics.solution_times.solution_times import sensitivity
 
-__all__ = ["DECODERS", "INITIALIZERS", "Decoded", "Decoder", "decode", "held_out", "judge"]
+__all__ = [
+    "DECODERS",
+    "INITIALIZERS",
+    "Decoder",
+    "HeldOutSensitivity",
+    "decode",
+    "decode_sensitivity",
+    "held_out_sensitivity",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -38,14 +47,14 @@ Initializer = Literal["glorot_uniform", "truncated_normal"]
 INITIALIZERS: tuple[Initializer, ...] = ("glorot_uniform", "truncated_normal")
 PENALTY = 0.463
 
-_THREADS = 4
-_BYTES = 5e8
+THREADS = 4
+GROUP_BYTES = 5e8
 """Memory of the published training of several bins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder:
-    """Which decoder.
+    """Options of the decoder.
 
     Parameters
     ----------
@@ -94,35 +103,35 @@ class Decoder:
                 raise InputError(
                     f"a decoder with {option}={getattr(self, option)}",
                     allowed="a positive number",
-                    todo=f"leave {option} at its default",
+                    todo=f"omit {option} to keep its default",
                 )
 
 
 def decode(
     bins: Iterable[Features],
     labels: ArrayLike,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
-    how: Decoder | None = None,
+    decoder: Decoder | None = None,
 ) -> Iterator[list[FloatArray]]:
-    """Fit a decoder to the training images of each bin and split and decode the held-out ones.
+    """Fit a decoder to the training images of each bin and split and decode the held-out images.
 
     Parameters
     ----------
-    bins : iterable of array (image x feature), or of functions that give chunks of its columns
-        Features of each time bin, asked for a few at a time; bins may have different numbers of them. Bins
+    bins : iterable of array (image x feature), or of functions that return chunks of its columns
+        Features of each time bin, read a few at a time; bins may have different numbers of them. Bins
         with the same features, as a model with few states has, are given once.
     labels : array, image
         Object that each image shows.
     splits : sequence of (train, test)
-        Rows; no image may be in both.
-    how : Decoder, optional
+        Row numbers; no image may be in both.
+    decoder : Decoder, optional
         The published one when not given.
 
     Yields
     ------
     list of array, held-out image x class
-        For each bin, one array per split; classes are the sorted labels.
+        Probabilities. For each bin, one array per split; classes are the sorted labels.
 
     Raises
     ------
@@ -132,8 +141,8 @@ def decode(
 
     Notes
     -----
-    z-scoring uses the training images. A feature that is constant over them says nothing; a bin in which all
-    are constant gives each class its share of the training images (`converged`).
+    z-scoring uses the training images. A feature that is constant over them has no effect; a bin in which
+    all are constant gives each class its share of the training images (`converged`).
 
     The loss is mean cross-entropy + .463 / 2 sum W^2. `published` penalizes the bias too, as Brain-Score;
     `converged` leaves it free and reaches the minimum of scikit-learn's LogisticRegression(C = 1 / (.463 n)).
@@ -146,25 +155,25 @@ def decode(
     >>> labels = np.repeat(["cat", "dog"], 20)
     >>> late = rng.standard_normal((40, 3)) + 3 * (labels == "dog")[:, None]
     >>> split = (np.arange(0, 40, 2), np.arange(1, 40, 2))
-    >>> early, late = decode([0 * late, late], labels, [split], how=Decoder(name="converged"))
+    >>> early, late = decode([0 * late, late], labels, [split], decoder=Decoder(name="converged"))
     >>> early[0][0].tolist(), bool((late[0].argmax(axis=1) == (labels == "dog")[1::2]).all())
     ([0.5, 0.5], True)
     """
-    how = how or Decoder()
+    decoder = decoder or Decoder()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     rows = [
         (np.asarray(train, dtype=np.intp), np.asarray(test, dtype=np.intp))
         for train, test in splits
     ]
     check_classes(classes, codes, rows)
-    if how.name == "converged":
-        return _converged(bins, codes, rows, how)
-    return _published(bins, codes, rows, how)
+    if decoder.name == "converged":
+        return _converged(bins, codes, rows, decoder)
+    return _published(bins, codes, rows, decoder)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Decoded:
-    """What was decoded from held-out images that are judged together.
+class HeldOutSensitivity:
+    """Sensitivity of held-out images that share their false alarms.
 
     Attributes
     ----------
@@ -181,36 +190,24 @@ class Decoded:
     accuracy: FloatArray
 
 
-def held_out(
+def decode_sensitivity(
     bins: Iterable[Features],
     labels: ArrayLike,
-    splits: Sequence[Rows],
+    folds: Sequence[Split],
     *,
-    together: bool = True,
-    false_alarms: FalseAlarms = "paper",
-    how: Decoder | None = None,
-) -> list[Decoded]:
-    """Decode held-out images and judge them: I1 of each image in each bin.
+    decoder: Decoder | None = None,
+) -> HeldOutSensitivity:
+    """Decode held-out images of disjoint folds and return I1 of each image in each bin.
 
     Parameters
     ----------
-    bins, labels, splits, how
+    bins, labels, folds, decoder
         See `decode`.
-    together : bool
-        Splits are disjoint folds, whose images are judged together: false alarms come from all of them
-        (`paper`). Otherwise each split is judged by itself (`brainscore`).
-    false_alarms : {"paper", "brainscore"}
-        See `brainbench.metrics.behavior.i2n.d_prime`.
 
     Returns
     -------
-    list of Decoded
-        One with the images of all folds, in order of their rows, or one for each split.
-
-    Raises
-    ------
-    InputError
-        As `decode` and `sensitivity`; splits that are to be judged together and share images.
+    HeldOutSensitivity
+        The images of all folds, in order of their rows.
 
     Examples
     --------
@@ -219,167 +216,165 @@ def held_out(
     >>> late = rng.standard_normal((40, 3)) + 2 * (labels == "dog")[:, None]
     >>> rows = np.arange(40)
     >>> folds = [(rows[rows % 4 != k], rows[rows % 4 == k]) for k in range(4)]
-    >>> (found,) = held_out([0 * late, late], labels, folds, how=Decoder(name="converged"))
-    >>> found.sensitivity.mean(axis=1).round(1).tolist(), found.accuracy.round(2).tolist()
+    >>> result = decode_sensitivity([0 * late, late], labels, folds, decoder=Decoder(name="converged"))
+    >>> result.sensitivity.mean(axis=1).round(1).tolist(), result.accuracy.round(2).tolist()
     ([0.0, 1.5], [0.5, 0.98])
     """
-    made = zip(*decode(bins, labels, splits, how=how), strict=True)
-    each = [np.stack(found) for found in made]
-    return judge(each, labels, splits, together=together, false_alarms=false_alarms)
+    by_split = zip(*decode(bins, labels, folds, decoder=decoder), strict=True)
+    (together,) = held_out_sensitivity([np.stack(split) for split in by_split], labels, folds)
+    return together
 
 
-def judge(
+def held_out_sensitivity(
     decoded: Sequence[FloatArray],
     labels: ArrayLike,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
     together: bool = True,
     false_alarms: FalseAlarms = "paper",
-) -> list[Decoded]:
-    """Judge what was decoded from held-out images; the decoders of two splits may read different layers.
+) -> list[HeldOutSensitivity]:
+    """Return I1 of decoded held-out images; the decoders of two splits may read different layers.
 
     Parameters
     ----------
     decoded : sequence of array, bin x held-out image x class
         Probabilities, one array for each split; classes are the sorted labels.
-    labels, splits, together, false_alarms
-        See `held_out`.
+    labels, splits
+        See `decode`.
+    together : bool
+        Splits are disjoint folds, and false alarms come from the images of all of them (`paper`).
+        Otherwise they come from the images of each split alone (`brainscore`).
+    false_alarms : {"paper", "brainscore"}
+        See `brainbench.metrics.behavior.i2n.d_prime`.
 
     Returns
     -------
-    list of Decoded
-        As `held_out`.
+    list of HeldOutSensitivity
+        One with the images of all folds, in order of their rows, or one for each split.
 
     Raises
     ------
     InputError
-        As `sensitivity`; splits that are to be judged together and share images.
+        As `sensitivity`; splits taken together that share images.
 
     Examples
     --------
     >>> folds = [(np.array([2, 3]), np.array([0, 1])), (np.array([0, 1]), np.array([2, 3]))]
     >>> right = np.array([[[0.9, 0.1], [0.1, 0.9]]])
-    >>> (found,) = judge([right, right], ["cat", "dog", "cat", "dog"], folds)
-    >>> found.accuracy.tolist(), found.rows.tolist()
+    >>> (result,) = held_out_sensitivity([right, right], ["cat", "dog", "cat", "dog"], folds)
+    >>> result.accuracy.tolist(), result.rows.tolist()
     ([1.0], [0, 1, 2, 3])
     """
     codes = np.unique(np.asarray(labels), return_inverse=True)[1]
     tests = [np.asarray(test, dtype=np.intp) for _, test in splits]
-    each = list(decoded)
+    decoded = list(decoded)
     if together:
         rows = np.concatenate(tests)
         order = np.argsort(rows)
-        tests, each = [rows[order]], [np.concatenate(each, axis=1)[:, order]]
+        tests, decoded = [rows[order]], [np.concatenate(decoded, axis=1)[:, order]]
         if (np.diff(tests[0]) == 0).any():
             raise InputError(
-                "splits that share held-out images, to be judged together",
+                "splits that share held-out images, taken together",
                 allowed="disjoint folds",
-                todo="take brainbench.stats.splits.paper, or judge each split by itself",
+                todo="take brainbench.stats.splits.paper, or give together=False",
             )
     return [
-        Decoded(
+        HeldOutSensitivity(
             rows=rows,
             sensitivity=sensitivity(p, codes[rows], false_alarms=false_alarms),
             accuracy=(p.argmax(axis=2) == codes[rows]).mean(axis=1),
         )
-        for rows, p in zip(tests, each, strict=True)
+        for rows, p in zip(tests, decoded, strict=True)
     ]
 
 
 def _converged(
-    bins: Iterable[Features], codes: IntArray, splits: Sequence[Rows], how: Decoder
+    bins: Iterable[Features], codes: IntArray, splits: Sequence[Split], decoder: Decoder
 ) -> Iterator[list[FloatArray]]:
-    """As many bins at once as there are threads, one BLAS thread each."""
-
-    def one(features: Features) -> list[FloatArray]:
-        return _minimum(features, codes, splits, how.penalty)
-
-    threads = min(_THREADS, os.cpu_count() or 1)
-    waiting = iter(bins)
+    """Decode as many bins at once as there are threads, one BLAS thread each."""
+    threads = min(THREADS, os.cpu_count() or 1)
+    decode_bin = partial(_minimum, codes=codes, splits=splits, penalty=decoder.penalty)
+    remaining = iter(bins)
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        while some := list(islice(waiting, threads)):
-            yield from pool.map(one, some)
+        while group := list(islice(remaining, threads)):
+            yield from pool.map(decode_bin, group)
 
 
 def _minimum(
-    features: Features, codes: IntArray, splits: Sequence[Rows], penalty: float
+    features: Features, *, codes: IntArray, splits: Sequence[Split], penalty: float
 ) -> list[FloatArray]:
-    """Probabilities at the minimum, split by split; splits with equally many training images together."""
+    """Return probabilities at the minimum for each split; splits of one shape are fitted together."""
     n_classes = int(codes.max()) + 1
-    found = standardized(features, splits, n_images=len(codes), constant=True)
-    spaces = list(found.spaces)
-    found_by: dict[int, FloatArray] = {}
-    for mine in _alike([fitted.shape for fitted, _ in spaces]):
+    spaces = list(standardized(features, splits, n_images=len(codes), constant=True).spaces)
+    decoded: dict[int, FloatArray] = {}
+    for group in _equal_shapes([fitted.shape for fitted, _ in spaces]):
         weights = minimize(
-            np.stack([spaces[k][0] for k in mine]),
-            np.stack([codes[splits[k][0]] for k in mine]),
+            np.stack([spaces[k][0] for k in group]),
+            np.stack([codes[splits[k][0]] for k in group]),
             n_classes=n_classes,
             penalty=penalty,
         )
-        found_by |= {
-            k: probabilities(spaces[k][1], one) for k, one in zip(mine, weights, strict=True)
-        }
-    return [found_by[k] for k in range(len(splits))]
+        decoded |= {k: probabilities(spaces[k][1], w) for k, w in zip(group, weights, strict=True)}
+    return [decoded[k] for k in range(len(splits))]
 
 
 def _published(
-    bins: Iterable[Features], codes: IntArray, splits: Sequence[Rows], how: Decoder
+    bins: Iterable[Features], codes: IntArray, splits: Sequence[Split], decoder: Decoder
 ) -> Iterator[list[FloatArray]]:
-    """Several bins and all splits in one training; random numbers do not depend on how many."""
-    from brainbench.metrics.solution_times.published_training import (
-        train,
-    )  # torch, which the other decoder does not need
+    """Train several bins and all splits at once; random numbers do not depend on how many."""
+    # Imported here: the other decoder does not need torch.
+    from brainbench.metrics.solution_times.published_training import train
 
     first = 0
-    for some in _groups(bins, len(codes), len(splits)):
-        answers: dict[tuple[int, int], FloatArray] = {}
-        for mine in _alike([fitted.shape for fitted, _ in splits]):
-            together = [splits[k] for k in mine]
-            made = train(some, codes, together, how=how, first_bin=first, split_numbers=mine)
-            answers |= {(b, k): made[b][j] for b in range(len(some)) for j, k in enumerate(mine)}
-        first += len(some)
-        yield from ([answers[b, k] for k in range(len(splits))] for b in range(len(some)))
+    for bin_group in _groups(bins, len(codes), len(splits)):
+        decoded: dict[tuple[int, int], FloatArray] = {}
+        for group in _equal_shapes([fitted.shape for fitted, _ in splits]):
+            by_bin = train(
+                bin_group,
+                codes,
+                [splits[k] for k in group],
+                decoder=decoder,
+                first_bin=first,
+                split_numbers=group,
+            )
+            decoded |= {
+                (b, k): by_bin[b][j] for b in range(len(bin_group)) for j, k in enumerate(group)
+            }
+        first += len(bin_group)
+        for b in range(len(bin_group)):
+            yield [decoded[b, k] for k in range(len(splits))]
 
 
 def _groups(
     bins: Iterable[Features], n_images: int, n_splits: int
 ) -> Iterator[list[NDArray[np.float32]]]:
-    """Bins that are trained together, as many as the memory holds."""
-    some: list[NDArray[np.float32]] = []
+    """Yield bins of equal width that are trained together, as many as fit in memory."""
+    group: list[NDArray[np.float32]] = []
     for features in bins:
         whole = _whole(features, n_images)
-        if some and some[0].shape[1] != whole.shape[1]:  # bins trained together are equally wide
-            yield some
-            some = []
-        some.append(whole)
+        if group and group[0].shape[1] != whole.shape[1]:
+            yield group
+            group = []
+        group.append(whole)
         # Features, and for each split a batch of them with weights, gradient and two moments.
-        each = 4 * some[-1].shape[1] * (n_images + n_splits * 128)
-        if (len(some) + 1) * each > _BYTES:
-            yield some
-            some = []
-    if some:
-        yield some
+        bytes_per_bin = 4 * whole.shape[1] * (n_images + n_splits * 128)
+        if (len(group) + 1) * bytes_per_bin > GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _whole(features: Features, n_images: int) -> NDArray[np.float32]:
-    """All features of a bin as one array."""
-    chunks = features() if callable(features) else [features]
-    first, parts = 0, []
-    for chunk in chunks:
-        checked = as_features(chunk)
-        if len(checked) != n_images:
-            raise InputError(
-                f"features of {len(checked)} images and {n_images} labels",
-                allowed="one label for every image",
-                todo="align both by stimulus_id",
-            )
-        centered = center_columns(checked, first_feature=first)  # float32 keeps more digits so
-        parts.append(centered.astype(np.float32))
-        first += checked.shape[1]
+    """Return all features of a bin as one array, centered: float32 then keeps more digits."""
+    parts = [
+        center_columns(chunk, first_feature=first).astype(np.float32)
+        for first, chunk in column_chunks(features, n_stimuli=n_images)
+    ]
     return np.concatenate(parts, axis=1)
 
 
-def _alike(shapes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
-    """Numbers of the splits that can be computed together."""
+def _equal_shapes(shapes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
+    """Yield the numbers of the splits that have the same shape."""
     for shape in dict.fromkeys(shapes):
-        yield [k for k, one in enumerate(shapes) if one == shape]
+        yield [k for k, other in enumerate(shapes) if other == shape]

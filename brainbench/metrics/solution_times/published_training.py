@@ -1,4 +1,4 @@
-"""The published training of the decoder of object solution times, all bins and splits in one product."""
+"""Published training of the decoder of object solution times, all bins and splits in one product."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from brainbench.metrics.classification.standardize import Rows
+    from brainbench.metrics.features import Split
     from brainbench.metrics.solution_times.decoder import Decoder
 
 __all__ = ["initial_weights", "train"]
@@ -28,9 +28,9 @@ _NORMAL_WITHIN_TWO = 0.8796256610342398
 def train(
     bins: Sequence[NDArray[np.float32]],
     codes: IntArray,
-    splits: Sequence[Rows],
+    splits: Sequence[Split],
     *,
-    how: Decoder,
+    decoder: Decoder,
     first_bin: int = 0,
     split_numbers: Sequence[int] | None = None,
 ) -> list[list[FloatArray]]:
@@ -43,11 +43,13 @@ def train(
     codes : array of int, image
         Class of each image.
     splits : sequence of (train, test)
-        Rows, equally many training images in each.
-    how : Decoder
+        Row numbers, equally many training images in each.
+    decoder : Decoder
         Schedule, initializer and seed.
-    first_bin, split_numbers
-        Which bins and splits these are, for their random numbers.
+    first_bin : int
+        Number of the first bin; random numbers belong to the numbers of bin and split.
+    split_numbers : sequence of int, optional
+        Numbers of the splits; 0, 1, ... when not given.
 
     Returns
     -------
@@ -55,8 +57,8 @@ def train(
 
     Notes
     -----
-    Each decoder has a stream of its own for initial weights and for the order of the images. An epoch visits
-    all training images, the last batch is what is left. A decoder whose mean loss over an epoch, penalty
+    Each decoder has its own stream for initial weights and for the order of the images. An epoch visits
+    all training images; the last batch may be smaller. A decoder whose mean loss over an epoch, penalty
     included, is below the tolerance is not trained further.
 
     Examples
@@ -64,29 +66,29 @@ def train(
     >>> from brainbench.metrics.solution_times.decoder import Decoder
     >>> X = np.eye(4, dtype=np.float32)
     >>> split = (np.array([0, 1, 2]), np.array([3]))
-    >>> train([X], np.array([0, 1, 0, 1]), [split], how=Decoder(epochs=1))[0][0].shape
+    >>> train([X], np.array([0, 1, 0, 1]), [split], decoder=Decoder(epochs=1))[0][0].shape
     (1, 2)
     """
     numbers = range(len(splits)) if split_numbers is None else split_numbers
     rngs = [
-        np.random.default_rng(np.random.SeedSequence([how.seed, first_bin + b, k]))
+        np.random.default_rng(np.random.SeedSequence([decoder.seed, first_bin + b, k]))
         for b in range(len(bins))
         for k in numbers
     ]
     data = _Data.of(bins, codes, [fitted for fitted, _ in splits])
     n_classes = int(codes.max()) + 1
     weights = np.stack(
-        [initial_weights(rng, data.n_features, n_classes, kind=how.initializer) for rng in rngs]
+        [initial_weights(rng, data.n_features, n_classes, kind=decoder.initializer) for rng in rngs]
     )
     adam = _Adam(
         weights=torch.from_numpy(weights),
         bias=torch.ones(len(rngs), 1, n_classes),
-        rate=how.learning_rate,
+        rate=decoder.learning_rate,
     )
     going = torch.ones(len(rngs), dtype=torch.bool)
-    for _ in range(how.epochs):
+    for _ in range(decoder.epochs):
         orders = np.stack([rng.permutation(data.n_train) for rng in rngs])
-        going &= _epoch(data, adam, orders, going, how) >= how.tolerance
+        going &= _epoch(data, adam, orders, going, decoder) >= decoder.tolerance
         if not going.any():
             break
     return data.decoded(adam, [test for _, test in splits])
@@ -95,12 +97,12 @@ def train(
 def initial_weights(
     rng: np.random.Generator, n_features: int, n_classes: int, *, kind: str
 ) -> NDArray[np.float32]:
-    """Initial weights, feature x class.
+    """Draw initial weights, feature x class.
 
     Parameters
     ----------
     rng : Generator
-        Of this decoder.
+        Stream of this decoder.
     n_features, n_classes : int
         Shape.
     kind : {"glorot_uniform", "truncated_normal"}
@@ -125,7 +127,7 @@ def initial_weights(
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """Features of the bins, and which bin, rows, mean and deviation each decoder has."""
+    """Features of the bins, and the bin, rows, mean and deviation of each decoder."""
 
     features: Tensor  # bin x image x feature
     classes: Tensor  # image x class, one-hot
@@ -138,16 +140,16 @@ class _Data:
     def of(
         cls, bins: Sequence[NDArray[np.float32]], codes: IntArray, training: Sequence[IntArray]
     ) -> _Data:
-        training_parts = [one[rows] for one in bins for rows in training]
+        training_parts = [features[rows] for features in bins for rows in training]
         mean = np.stack([part.mean(axis=0) for part in training_parts])[:, None]
-        spread = np.stack([_deviation(part) for part in training_parts])[:, None]
+        deviation = np.stack([_deviation(part) for part in training_parts])[:, None]
         return cls(
             features=torch.from_numpy(np.stack(bins)),
             classes=torch.eye(int(codes.max()) + 1)[torch.from_numpy(codes)],
             rows=torch.from_numpy(np.tile(np.stack(training), (len(bins), 1))),
             bin=torch.arange(len(bins)).repeat_interleave(len(training)),
             mean=torch.from_numpy(mean),
-            scale=torch.from_numpy(spread),
+            scale=torch.from_numpy(deviation),
         )
 
     @property
@@ -159,40 +161,40 @@ class _Data:
         return int(self.features.shape[2])
 
     def batches(self, orders: IntArray, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """z-scored features and one-hot classes, decoder x image x ..., batch by batch."""
+        """Yield z-scored features and one-hot classes, decoder x image x ..., batch by batch."""
         shuffled = torch.gather(self.rows, 1, torch.from_numpy(orders))
         for rows in torch.split(shuffled, size, dim=1):
             z = self.features[self.bin[:, None], rows]
             yield z.sub_(self.mean).div_(self.scale), self.classes[rows]
 
     def decoded(self, adam: _Adam, tests: Sequence[IntArray]) -> list[list[FloatArray]]:
-        """Probabilities of held-out images, bin by bin and split by split."""
-        found = []
-        for k, which in enumerate(self.bin.tolist()):
-            z = (self.features[which, tests[k % len(tests)]] - self.mean[k]) / self.scale[k]
+        """Return probabilities of held-out images, bin by bin and split by split."""
+        probabilities = []
+        for k, bin_number in enumerate(self.bin.tolist()):
+            z = (self.features[bin_number, tests[k % len(tests)]] - self.mean[k]) / self.scale[k]
             logits = (z @ adam.weights[k] + adam.bias[k]).double()
-            found.append(torch.softmax(logits, dim=1).numpy())
-        return [found[k : k + len(tests)] for k in range(0, len(found), len(tests))]
+            probabilities.append(torch.softmax(logits, dim=1).numpy())
+        return [probabilities[k : k + len(tests)] for k in range(0, len(probabilities), len(tests))]
 
 
 def _deviation(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Standard deviation of each feature; 1 where it is constant."""
+    """Return the standard deviation of each feature; 1 where it is constant."""
     return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), np.float32(1.0))
 
 
-def _epoch(data: _Data, adam: _Adam, orders: IntArray, going: Tensor, how: Decoder) -> Tensor:
-    """One pass over the training images; mean loss of each decoder."""
+def _epoch(data: _Data, adam: _Adam, orders: IntArray, going: Tensor, decoder: Decoder) -> Tensor:
+    """Train for one pass over the training images and return the mean loss of each decoder."""
     total = torch.zeros(len(orders))
-    for z, wanted in data.batches(orders, how.batch):
+    for z, target in data.batches(orders, decoder.batch):
         logits = torch.baddbmm(adam.bias, z, adam.weights)
         logs = torch.log_softmax(logits, dim=2)
-        entropy = -(logs * wanted).sum(dim=2).mean(dim=1)
+        entropy = -(logs * target).sum(dim=2).mean(dim=1)
         size = adam.weights.square().sum(dim=(1, 2)) + adam.bias.square().sum(dim=(1, 2))
-        total += z.shape[1] * (entropy + 0.5 * how.penalty * size)
-        error = (logs.exp() - wanted) / z.shape[1]
+        total += z.shape[1] * (entropy + 0.5 * decoder.penalty * size)
+        error = (logs.exp() - target) / z.shape[1]
         adam.step(
-            torch.bmm(z.transpose(1, 2), error) + how.penalty * adam.weights,
-            error.sum(dim=1, keepdim=True) + how.penalty * adam.bias,
+            torch.bmm(z.transpose(1, 2), error) + decoder.penalty * adam.weights,
+            error.sum(dim=1, keepdim=True) + decoder.penalty * adam.bias,
             going,
         )
     return total / data.n_train
@@ -203,11 +205,11 @@ class _Adam:
 
     def __init__(self, weights: Tensor, bias: Tensor, *, rate: float) -> None:
         self.weights, self.bias, self.rate = weights, bias, rate
-        self._moments = [(torch.zeros_like(one), torch.zeros_like(one)) for one in (weights, bias)]
+        self._moments = [(torch.zeros_like(x), torch.zeros_like(x)) for x in (weights, bias)]
         self._steps = 0
 
     def step(self, weights: Tensor, bias: Tensor, going: Tensor) -> None:
-        """Take a step along two gradients where the training goes on."""
+        """Take a step along the gradients of weights and bias where `going`."""
         self._steps += 1
         keep = going[:, None, None].float()
         unbiased = 1 - _BETA1**self._steps, 1 - _BETA2**self._steps
@@ -215,5 +217,5 @@ class _Adam:
         for values, gradient, (mean, square) in pairs:
             mean.lerp_(gradient, 1 - _BETA1)
             square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-            spread = (square / unbiased[1]).sqrt_().add_(_EPSILON)
-            values.addcdiv_(keep * mean, spread, value=-self.rate / unbiased[0])
+            size = (square / unbiased[1]).sqrt_().add_(_EPSILON)
+            values.addcdiv_(keep * mean, size, value=-self.rate / unbiased[0])

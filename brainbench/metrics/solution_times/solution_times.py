@@ -1,4 +1,4 @@
-"""Object solution times: when what is decoded from a population is as good as behavior (Kar et al. 2019).
+"""Object solution times: when decoding from a population becomes as good as behavior (Kar et al. 2019).
 
 A decoder reads the object from each time bin. The sensitivity I1 of an image, pooled over distractors, rises
 from bin to bin, and crosses the sensitivity of the behaving subject at a time in ms: the image's object
@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.behavior.i2n import CLIP, FalseAlarms, d_prime, i1, two_way
-from brainbench.metrics.ranks import rank_correlation
+from brainbench.metrics.behavior.i2n import FalseAlarms, d_prime, i1, two_way
+from brainbench.metrics.correlation import rank_correlation
 
-__all__ = ["Part", "agreement", "check_bins", "sensitivity", "solution_times"]
+__all__ = ["HeldOutTimes", "agreement", "check_bins", "sensitivity", "solution_times"]
 
 FloatArray = NDArray[np.float64]
-Part: TypeAlias = tuple[NDArray[Any], FloatArray]
-"""Rows of the images that were held out together, and the solution time of each."""
+HeldOutTimes: TypeAlias = tuple[NDArray[Any], FloatArray]
+"""Rows of images that were held out together, and the solution time of each in ms."""
 
 
 def sensitivity(
@@ -31,9 +31,8 @@ def sensitivity(
     truth: NDArray[Any],
     *,
     false_alarms: FalseAlarms = "paper",
-    clip: float = CLIP,
 ) -> FloatArray:
-    """I1 of each image in each time bin: its d' pooled over distractors, not normalized.
+    """Return I1 of each image in each time bin: its d' pooled over distractors, not normalized.
 
     Parameters
     ----------
@@ -43,14 +42,12 @@ def sensitivity(
         Class of each image.
     false_alarms : {"paper", "brainscore"}
         See `brainbench.metrics.behavior.i2n.d_prime`.
-    clip : float
-        d' beyond +- this is set to it.
 
     Returns
     -------
     array, bin x image
-        NaN for an image without any d': no other class among these images, or a decoder that never errs and
-        is never right.
+        NaN for an image without any d': no other class among these images, or hit and false-alarm rates
+        that are both 0 or both 1.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def sensitivity(
         raise InputError(
             f"probabilities that are NaN in time bin {empty[0]} ({len(empty)} of {len(p)} bins)",
             allowed="a probability of each class for each image in each bin",
-            todo="leave out the bins in which nothing was recorded",
+            todo="omit the bins without recordings",
         )
     if len(np.unique(truth)) < 2:
         raise InputError(
@@ -85,14 +82,14 @@ def sensitivity(
             todo="use more images (a larger --limit)",
         )
     return np.stack(
-        [i1(d_prime(two_way(one, truth), truth, false_alarms=false_alarms, clip=clip)) for one in p]
+        [i1(d_prime(two_way(by_class, truth), truth, false_alarms=false_alarms)) for by_class in p]
     )
 
 
 def solution_times(
     sensitivities: NDArray[Any], thresholds: NDArray[Any], bins: NDArray[Any]
 ) -> FloatArray:
-    """Time at which the sensitivity of each image crosses its threshold.
+    """Return the time at which the sensitivity of each image crosses its threshold.
 
     Parameters
     ----------
@@ -106,7 +103,7 @@ def solution_times(
     Returns
     -------
     array, image
-        ms. NaN where the threshold is never reached, or is NaN.
+        In ms. NaN where the threshold is never reached, or is NaN.
 
     Raises
     ------
@@ -117,8 +114,8 @@ def solution_times(
     -----
     The closed form of Brain-Score's search. `hit` is the first bin at or above the threshold, `last` the bin
     before it with the highest value, the first of equals. Between their starts the value is interpolated
-    linearly. Where no bin lies before the hit, its own start is the time. (`last` need not be the bin just
-    before the hit: where the sensitivity dips, a line is drawn over the dip.)
+    linearly. Where no bin is before the hit, the time is the start of the hit. (`last` need not be the bin
+    just before the hit: where the sensitivity dips, a line is drawn over the dip.)
 
     Examples
     --------
@@ -128,12 +125,12 @@ def solution_times(
     array([85., 70., nan])
     """
     values = np.asarray(sensitivities, dtype=np.float64)
-    wanted = np.asarray(thresholds, dtype=np.float64)
+    thresholds = np.asarray(thresholds, dtype=np.float64)
     starts = check_bins(bins)[:, 0]
-    if wanted.ndim != 1 or values.shape != (len(starts), len(wanted)):
+    if thresholds.ndim != 1 or values.shape != (len(starts), len(thresholds)):
         raise InputError(
             f"sensitivities of shape {values.shape} with {len(starts)} bins and thresholds of shape "
-            f"{wanted.shape}",
+            f"{thresholds.shape}",
             allowed="bin x image, one (start, end) per bin and one threshold per image",
             todo="align thresholds and sensitivities by stimulus_id",
         )
@@ -142,25 +139,25 @@ def solution_times(
         raise InputError(
             f"no image has a sensitivity in time bin {empty}, from {starts[empty]:g} ms",
             allowed="bins in which the object was decoded",
-            todo="leave that bin out",
+            todo="omit that bin",
         )
-    reached = values >= wanted
+    reached = values >= thresholds
     solved, hit = reached.any(axis=0), reached.argmax(axis=0)
     below = np.where(np.arange(len(starts))[:, None] < hit, values, -np.inf)
     below = np.where(np.isnan(below), -np.inf, below)
-    last, images = below.argmax(axis=0), np.arange(len(wanted))
+    last, images = below.argmax(axis=0), np.arange(len(thresholds))
     has_last = np.isfinite(below[last, images])
     low = np.where(has_last, values[last, images], 0.0)
     rise = np.where(has_last & solved, values[hit, images] - low, 1.0)
-    share = np.where(has_last, (wanted - low) / rise, 1.0)
+    share = np.where(has_last, (thresholds - low) / rise, 1.0)
     early = np.where(has_last, starts[last], starts[hit])
     return np.where(solved, early + share * (starts[hit] - early), np.nan)
 
 
 def agreement(
-    parts: Sequence[Part], times: NDArray[Any], *, counts: NDArray[Any] | None = None
+    parts: Sequence[HeldOutTimes], times: NDArray[Any], *, counts: NDArray[Any] | None = None
 ) -> FloatArray:
-    """Spearman correlation of solution times in each part of the images, over those that both solve.
+    """Return the Spearman correlation of solution times in each part, over images that both sides solve.
 
     Parameters
     ----------
@@ -168,20 +165,20 @@ def agreement(
         One side. One part with all images (protocol `paper`), or the held-out images of each split
         (`brainscore`).
     times : array, image
-        The other side, in ms; NaN where an image is not solved.
+        The other side: times of all images in ms; NaN where an image is not solved.
     counts : array, draw x image, optional
         How often each image counts.
 
     Returns
     -------
     array, ([draw,] part)
-        NaN where fewer than two images are solved by both, or one side is constant over them. The score is
-        the mean over parts.
+        NaN where fewer than two images are solved by both, or one side is constant over them. The score
+        is the mean over parts.
 
     Raises
     ------
     InputError
-        No part; lengths that differ; rows that are no images.
+        No part; lengths that differ; rows outside the images.
 
     Examples
     --------
@@ -192,19 +189,24 @@ def agreement(
     """
     times = np.asarray(times, dtype=np.float64)
     _check_parts(parts, times)
-    each = [
-        rank_correlation(mine, times[rows], counts=None if counts is None else counts[:, rows])
-        for rows, mine in parts
+    r = [
+        rank_correlation(held_out, times[rows], counts=None if counts is None else counts[:, rows])
+        for rows, held_out in parts
     ]
-    return cast(FloatArray, np.stack(each, axis=-1))
+    return cast(FloatArray, np.stack(r, axis=-1))
 
 
-def _check_parts(parts: Sequence[Part], times: FloatArray) -> None:
-    sizes = [(np.shape(rows), np.shape(mine)) for rows, mine in parts]
+def _check_parts(parts: Sequence[HeldOutTimes], times: FloatArray) -> None:
+    sizes = [(np.shape(rows), np.shape(held_out)) for rows, held_out in parts]
     inside = all(
         not np.size(rows) or 0 <= np.min(rows) <= np.max(rows) < len(times) for rows, _ in parts
     )
-    if not sizes or times.ndim != 1 or any(one != other for one, other in sizes) or not inside:
+    if (
+        not sizes
+        or times.ndim != 1
+        or any(rows != held_out for rows, held_out in sizes)
+        or not inside
+    ):
         raise InputError(
             f"rows and times of shapes {sizes} for times of shape {times.shape}",
             allowed=f"in each part a time for each row, rows from 0 to {len(times) - 1}",
@@ -213,21 +215,17 @@ def _check_parts(parts: Sequence[Part], times: FloatArray) -> None:
 
 
 def check_bins(bins: NDArray[Any]) -> FloatArray:
-    """Check time bins.
+    """Check time bins and return them in float64.
 
     Parameters
     ----------
     bins : array, bin x 2
         (start, end) in ms.
 
-    Returns
-    -------
-    array, bin x 2, float64
-
     Raises
     ------
     InputError
-        No bin, another shape, bins without length or end, not in order, or that overlap.
+        No bin, another shape, bins that have no length, are infinite, out of order, or overlap.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Principal components of a wide layer over all its states, from inner products.
 
 A layer of 25,088 features in two states is reduced to components of the training images before a map is
-fitted. With as many components as the training samples span, this is a rotation that no ridge or PLS map
-sees; with fewer it is a choice, and `Reduced.kept` says what share of the variance is left.
+fitted. With as many components as the training samples span, this is a rotation, which changes no ridge or
+PLS map; with fewer, `Reduced.kept` tells what share of the variance is kept.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import leading_eigenvectors
 
 __all__ = ["Products", "Reduced", "products"]
 
@@ -23,9 +23,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 MOST_ROWS = 4096
-"""Samples (image and state) that components are made of; eigenvectors of so many take seconds."""
-_MOST_NUMBERS = 1 << 26  # inner products that are held: 512 MB
-_ROUNDING = 1e-12  # a direction with a smaller share of the largest variance is rounding
+"""Most samples (image and state) of which components are made; their eigenvectors take seconds."""
+MOST_NUMBERS = 1 << 26
+"""Most inner products that are held: 512 MB."""
+_ROUNDING = 1e-12  # share of the largest variance up to which a direction is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +37,9 @@ class Reduced:
     ----------
     scores : array, stimulus x component x state
     kept : float
-        Share of the variance of the training samples that the components hold; 1 for a mere rotation.
+        Share of the variance of the training samples in the components; 1 for a rotation.
     n_images : int
-        Training images that the components were made of.
+        Training images from which the components were computed.
     """
 
     scores: NDArray[Any]
@@ -54,7 +55,7 @@ class Products:
     ----------
     C : array, (stimulus and state) x (basis image and state)
     basis : array of int
-        Rows of the basis images: all of them, or evenly spaced ones where all would be too many.
+        Rows of the basis images: all images, or evenly spaced ones where all would be too many.
     states : int
     n_features : int
     """
@@ -65,43 +66,44 @@ class Products:
     n_features: int
 
     def components(self, train: NDArray[Any], n_components: int | None = 1000) -> Reduced:
-        """Scores on the principal components of the training images, all states together.
+        """Return scores on the principal components of the training images, all states together.
 
         Parameters
         ----------
         train : array of int
-            Training images; only those of them that are in the basis make components.
+            Training images; components are computed from those in the basis.
         n_components : int or None
-            At most so many; None keeps all.
+            At most this many; None keeps all.
 
         Raises
         ------
         InputError
             Features that do not vary over the training images and states.
         """
-        mine = np.isin(self.basis, train)
-        columns = (np.flatnonzero(mine)[:, None] * self.states + np.arange(self.states)).ravel()
-        rows = (self.basis[mine][:, None] * self.states + np.arange(self.states)).ravel()
+        in_train = np.isin(self.basis, train)
+        samples = np.arange(self.states)
+        columns = (np.flatnonzero(in_train)[:, None] * self.states + samples).ravel()
+        rows = (self.basis[in_train][:, None] * self.states + samples).ravel()
         C = self.C[:, columns]
         K = C[rows]
         C = C - C.mean(axis=1, keepdims=True) - K.mean(axis=0) + K.mean()
         K = C[rows]
         total = float(np.trace(K))
         m = len(K)
-        first = 0 if n_components is None else max(0, m - n_components)
-        variance, vectors = eigh((K + K.T) / 2, subset_by_index=[first, m - 1], check_finite=False)
-        used = (variance > _ROUNDING * variance[-1]) & (variance > 0)
-        if not used.any():
+        most = m if n_components is None else min(n_components, m)
+        variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=_ROUNDING, most=most)
+        if not len(variance):
             raise InputError(
                 f"{self.n_features} features that are the same for all {len(train)} training images",
                 allowed="features that vary with the image or over time",
                 todo="check the preprocessing and the layer's name",
             )
-        variance, vectors = variance[used][::-1], vectors[:, used][:, ::-1]
+        variance, vectors = variance[::-1], vectors[:, ::-1]
         scores = (C @ vectors) / np.sqrt(variance)
         n = len(self.C) // self.states
-        left = min(1.0, float(variance.sum()) / total) if first else 1.0
-        return Reduced(scores.reshape(n, self.states, -1).transpose(0, 2, 1), left, int(mine.sum()))
+        kept = min(1.0, float(variance.sum()) / total) if most < m else 1.0
+        by_state = scores.reshape(n, self.states, -1).transpose(0, 2, 1)
+        return Reduced(by_state, kept, int(in_train.sum()))
 
 
 def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> Products:
@@ -112,7 +114,7 @@ def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> P
     chunks : iterable of array, stimulus x feature x state
         Columns in any number and width, made lazily: one is held at a time.
     most_rows : int
-        Samples of the basis at most. More images than that allows: evenly spaced ones are the basis.
+        Most samples of the basis; of more images, evenly spaced ones are the basis.
 
     Raises
     ------
@@ -142,22 +144,22 @@ def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> P
                 todo="cut the features by columns",
             )
         rows = chunk.transpose(0, 2, 1).reshape(n * states, width).astype(np.float64)
-        rows -= rows.mean(axis=0)  # a shift, so that products keep their digits
+        rows -= rows.mean(axis=0)  # so that products keep their digits
         if len(basis) == n:
             C += rows @ rows.T
         else:
             C += rows @ rows.reshape(n, states, width)[basis].reshape(-1, width).T
         n_features += width
     if C is None or not np.isfinite(C).all():
-        what = "no features" if C is None else "NaN or inf among the features"
         raise InputError(
-            what,
+            "no features" if C is None else "NaN or inf among the features",
             allowed="finite features, at least one chunk",
-            todo="look at that layer's output, or choose another layer",
+            todo="check that layer's output, or choose another layer",
         )
     return Products(C, basis, shape[1], n_features)
 
 
 def _basis(n: int, states: int, most_rows: int) -> IntArray:
-    images = min(n, most_rows // states, _MOST_NUMBERS // (n * states * states))
+    """Return the rows of the images of the basis, evenly spaced."""
+    images = min(n, most_rows // states, MOST_NUMBERS // (n * states * states))
     return np.linspace(0, n - 1, max(images, 2)).round().astype(np.intp)

@@ -1,8 +1,8 @@
-"""Figures of responses over time: per time bin, over time within an image, and one scalar.
+"""Correlations of responses over time: in each time bin, over time within an image, and one scalar.
 
 Arrays are stimulus x neuroid x bin. A prediction that is the same for all images of a bin, as that of a
-static network after image offset, explains nothing there: r is 0 and is counted, never skipped as NaN. A
-measured response that is the same for all images has no r: NaN, and is counted too.
+static network after image offset, explains nothing there: r is 0 and is counted, never skipped as NaN. For
+a measured response that is the same for all images, r is NaN; it is counted too.
 
 References
 ----------
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
-from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.shared_map import ridge
 
@@ -39,8 +39,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_ROUNDING = 1e-9  # a spread that is a smaller share of that over all bins is rounding
-_EPS = float(np.finfo(np.float64).eps)
+_ROUNDING = 1e-9  # share of the spread over all bins up to which a spread is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class OverImages:
 
 
 def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
-    """Pearson correlation of prediction and response over images, in each time bin.
+    """Return the Pearson correlation of prediction and response over images, in each time bin.
 
     Parameters
     ----------
@@ -76,19 +75,19 @@ def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
     --------
     >>> measured = np.array([[[1.0, 3.0]], [[2.0, 1.0]], [[4.0, 2.0]]])
     >>> predicted = np.array([[[2.0, 5.0]], [[4.0, 5.0]], [[8.0, 5.0]]])
-    >>> found = over_images(predicted, measured)
-    >>> found.r, found.constant_prediction
+    >>> correlations = over_images(predicted, measured)
+    >>> correlations.r, correlations.constant_prediction
     (array([[1., 0.]]), array([[False,  True]]))
     """
     x, y = _pair(predicted, measured)
-    still = _constant(x, axis=0)
-    flat = np.ptp(y, axis=0) == 0
-    r = pearson(np.where(still, 0.0, x), y)
-    return OverImages(np.where(flat, np.nan, np.where(still, 0.0, r)), still, flat)
+    constant_x, constant_y = _constant(x, axis=0), np.ptp(y, axis=0) == 0
+    r = pearson(np.where(constant_x, 0.0, x), y)
+    r = np.where(constant_y, np.nan, np.where(constant_x, 0.0, r))
+    return OverImages(r, constant_x, constant_y)
 
 
 def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
-    """Correlation of prediction and response over time bins, in each image and neuroid.
+    """Return the correlation of prediction and response over time bins, in each image and neuroid.
 
     Parameters
     ----------
@@ -112,21 +111,20 @@ def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
     (array([1., 1.]), array([0., 0.]))
     """
     x, y = _pair(predicted, measured)
-    still = _constant(x, axis=2)
-    flat = np.ptp(y, axis=2) == 0
-    r = pearson(np.where(still[:, :, None], 0.0, x), y, axis=2)
-    return np.where(flat, np.nan, np.where(still, 0.0, r))
+    constant_x, constant_y = _constant(x, axis=2), np.ptp(y, axis=2) == 0
+    r = pearson(np.where(constant_x[:, :, None], 0.0, x), y, axis=2)
+    return np.where(constant_y, np.nan, np.where(constant_x, 0.0, r))
 
 
 def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
-    """Time bins that count towards the scalar.
+    """Return which time bins count towards the scalar.
 
     Parameters
     ----------
     c : array, (...,) bin
         Median over sites of the Spearman-Brown corrected reliability.
     least : float
-        Bins of a lower reliability say nothing, and dividing by them would say a lot.
+        Bins of a lower reliability are excluded: they would dominate a score that is divided by it.
 
     Examples
     --------
@@ -137,7 +135,7 @@ def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
 
 
 def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
-    """Mean over the bins that count.
+    """Return the mean over the bins that count.
 
     Parameters
     ----------
@@ -149,7 +147,7 @@ def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
     Returns
     -------
     array
-        NaN where no bin counts, or one that counts has no figure.
+        NaN where no bin counts, or the figure of a bin that counts is NaN.
 
     Raises
     ------
@@ -165,7 +163,7 @@ def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
     if not figures.ndim or figures.shape[-1:] != counted.shape[-1:]:
         raise InputError(
             f"figures of shape {figures.shape} for bins of shape {counted.shape}",
-            allowed="a figure and whether it counts for each bin, bins last",
+            allowed="one figure for each bin, and for each bin whether it counts, bins last",
             todo="take both from the same time bins",
         )
     total = np.where(counted, figures, 0.0).sum(axis=-1)
@@ -175,14 +173,14 @@ def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class Votes:
-    """Which layer serves an array of electrodes.
+    """The layer that is assigned to an array of electrodes.
 
     Attributes
     ----------
     layer : str
         The layer that is best for most units; of equals the one named first.
     units : dict
-        For each layer, the number of units that it is best for (figure 5b).
+        For each layer, the number of units for which it is best (figure 5b).
     """
 
     layer: str
@@ -231,7 +229,7 @@ def loss_per_bin(
     folds: Sequence[Split],
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
-    """Loss of a layer whose map is fitted to each time bin on its own (supplement 6.6: which layer serves).
+    """Return the loss of a layer whose map is fitted to each time bin separately, to select a layer.
 
     Parameters
     ----------
@@ -241,40 +239,35 @@ def loss_per_bin(
     Returns
     -------
     array, neuroid
-        Mean squared error over the left-out folds of the training images, averaged over bins. The paper does
-        not say on which images its loss was taken.
-
-    Raises
-    ------
-    InputError
-        See `ridge`.
+        Mean squared error over the left-out folds of the training images, averaged over bins. The paper
+        (supplement 6.6) does not state on which images its loss was taken.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> X, other = rng.standard_normal((2, 40, 3, 1))
-    >>> Y = np.einsum("ipt,pqb->iqb", X, rng.standard_normal((3, 2, 4)))  # a map of its own in each bin
+    >>> Y = np.einsum("ipt,pqb->iqb", X, rng.standard_normal((3, 2, 4)))  # another map in each bin
     >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
     >>> options = {"folds": folds, "weights": np.ones((4, 1))}
-    >>> good, bad = (loss_per_bin(one, Y, np.arange(30), **options) for one in (X, other))
+    >>> good, bad = (loss_per_bin(layer, Y, np.arange(30), **options) for layer in (X, other))
     >>> bool((good < bad).all())
     True
     """
     n, _, bins = Y.shape
     shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
-    states, which = np.unique(shares, axis=0, return_inverse=True)
+    states, state_of_bin = np.unique(shares, axis=0, return_inverse=True)
     total = np.zeros(Y.shape[1])
     for k, share in enumerate(states):
-        mine = np.flatnonzero(which == k)
+        bins_of_state = np.flatnonzero(state_of_bin == k)
         state = np.asarray(X @ share, dtype=np.float64)[:, :, None]
-        answers = np.asarray(Y[:, :, mine]).reshape(n, -1, 1)
-        found = ridge(_no_wider(state, train), answers, train, folds=folds)
-        total += np.asarray(found.loss).reshape(-1, len(mine)).sum(axis=1)
+        responses = np.asarray(Y[:, :, bins_of_state]).reshape(n, -1, 1)
+        fitted = ridge(_no_wider(state, train), responses, train, folds=folds)
+        total += np.asarray(fitted.loss).reshape(-1, len(bins_of_state)).sum(axis=1)
     return np.asarray(total / bins)
 
 
 def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
-    """Features turned into no more components than there are training images, which changes no map."""
+    """Reduce features to at most as many components as training images, which changes no map."""
     spread = np.ptp(state[np.asarray(train)], axis=0).max()
     if state.shape[1] < len(train) or not spread > 0:
         return state
@@ -282,27 +275,27 @@ def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
 
 
 def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-    x, y = (np.asarray(one, dtype=np.float64) for one in (predicted, measured))
+    x, y = (np.asarray(side, dtype=np.float64) for side in (predicted, measured))
     if x.shape != y.shape or x.ndim != 3 or len(x) < 2:
         raise InputError(
             f"predictions of shape {x.shape} and responses of shape {y.shape}",
             allowed="equal shapes stimulus x neuroid x bin, at least two stimuli",
             todo="align both by stimulus_id, neuroid_id and time bin",
         )
-    for name, one in (("predictions", x), ("responses", y)):
-        if not np.isfinite(one).all():
-            _, neuroid, at = np.argwhere(~np.isfinite(one))[0]
+    for name, values in (("predictions", x), ("responses", y)):
+        if not np.isfinite(values).all():
+            _, neuroid, time_bin = np.argwhere(~np.isfinite(values))[0]
             raise InputError(
-                f"{name} with NaN or inf, first in neuroid {neuroid}, bin {at}",
+                f"{name} with NaN or inf, first in neuroid {neuroid}, bin {time_bin}",
                 allowed="finite values in every bin",
-                todo="leave out those neuroids or bins and count them as excluded",
+                todo="omit those neuroids or bins and count them as excluded",
             )
     return x, y
 
 
 def _constant(x: FloatArray, *, axis: int) -> BoolArray:
-    """Whether a prediction does not vary over an axis, up to rounding, compared with all of a neuroid's."""
-    whole = np.abs(x - x.mean(axis=(0, 2), keepdims=True)).max(axis=(0, 2))
-    floor = np.maximum(_ROUNDING * whole, 64 * _EPS * np.abs(x).max(axis=(0, 2)))
+    """Return where a prediction does not vary over an axis, up to rounding of the neuroid's predictions."""
+    largest = np.abs(x - x.mean(axis=(0, 2), keepdims=True)).max(axis=(0, 2))
+    floor = np.maximum(_ROUNDING * largest, 64 * EPS * np.abs(x).max(axis=(0, 2)))
     limit = floor[:, None] if axis == 0 else floor
     return cast(BoolArray, np.ptp(x, axis=axis) <= limit)

@@ -1,10 +1,10 @@
-"""The shared linear map fitted as the paper fitted it: stochastic gradient descent on the L2 loss.
+"""The shared linear map fitted as in the paper: stochastic gradient descent on the L2 loss.
 
-Nayebi et al. 2018, supplement 6.6, say: linear, "stochastic gradient descent with a standard L2 loss", each
+Nayebi et al. 2018, supplement 6.6, state: linear, "stochastic gradient descent with a standard L2 loss", each
 unit on its own, one set of coefficients for all time bins, the loss averaged over training images and bins.
-They do not say: learning rate, momentum, batch size, number of epochs, first weights, regularization, scale
-of features and responses, stopping. What stands in `Descent` for these is ours, but for momentum and batch,
-which are those that section 6.4 gives for training the networks.
+They do not state: learning rate, momentum, batch size, number of epochs, initial weights, regularization,
+scale of features and responses, stopping. The defaults of `Descent` are ours, except momentum and batch,
+which section 6.4 gives for training the networks.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """How the loss is descended.
+    """Options of the stochastic gradient descent.
 
     Parameters
     ----------
     learning_rate : float
-        For features whose mean squared length over samples is 1, so that the step is stable for any layer.
+        Step size for features of mean squared length 1 over samples, which is stable for any layer.
     momentum : float
         Nesterov's.
     batch : int
@@ -41,7 +41,7 @@ class Descent:
     epochs : int
         Passes over the training images. No early stop: the number of steps is the only regularization.
     seed : int
-        Of the order of images; the first weights are 0.
+        Of the order of images; initial weights are 0.
     """
 
     learning_rate: float = 0.5
@@ -56,7 +56,7 @@ class Descent:
             raise InputError(
                 f"{self}",
                 allowed="learning_rate, batch and epochs above 0, 0 <= momentum < 1, a seed of 0 or more",
-                todo="leave them at their defaults",
+                todo="omit them to keep their defaults",
             )
 
 
@@ -66,7 +66,7 @@ def sgd(
     train: NDArray[Any],
     *,
     weights: NDArray[Any] | None = None,
-    how: Descent | None = None,
+    descent: Descent | None = None,
 ) -> SharedMap:
     """Fit one linear map per neuroid to all time bins by stochastic gradient descent.
 
@@ -78,8 +78,8 @@ def sgd(
         Rows of the training images.
     weights : array, bin x state, or None
         Share of each state in each bin; None where states are bins.
-    how : Descent, optional
-        Learning rate, epochs and the rest.
+    descent : Descent, optional
+        Learning rate, epochs and other options.
 
     Returns
     -------
@@ -99,24 +99,26 @@ def sgd(
     >>> bool(np.allclose(sgd(X, Y, np.arange(50)).predict(X[50:]), Y[50:], atol=1e-3))
     True
     """
-    how = how or Descent()
+    descent = descent or Descent()
     rows, shares = check_features(X, train, weights)
     bins = X.shape[2] if shares is None else len(shares)
     responses = check_responses(Y, rows=rows, n=len(X), bins=bins)[rows]
     features = np.asarray(X[rows], dtype=np.float64)
-    share = np.full(X.shape[2], 1.0) if shares is None else shares.sum(axis=0)
-    mean = (features @ share).sum(axis=0) / (len(rows) * bins)
+    state_weights = np.ones(X.shape[2]) if shares is None else shares.sum(axis=0)
+    mean = (features @ state_weights).sum(axis=0) / (len(rows) * bins)
     features = features - mean[:, None]
     length = _length(features, shares, bins)
     level, spread = responses.mean(axis=(0, 2)), responses.std(axis=(0, 2))
     spread = np.where(spread > 0, spread, 1.0)
-    beta = _descend(features / length, (responses - level[:, None]) / spread[:, None], shares, how)
+    beta = _descend(
+        features / length, (responses - level[:, None]) / spread[:, None], shares, descent
+    )
     coefficients = beta[:-1] * spread / length
     return SharedMap(coefficients, level + beta[-1] * spread - mean @ coefficients)
 
 
 def _length(features: FloatArray, shares: FloatArray | None, bins: int) -> float:
-    """Root of the mean squared length of the samples."""
+    """Return the root of the mean squared length of the samples."""
     products = np.einsum("ips,ipt->st", features, features, optimize=True)
     among = np.eye(len(products)) if shares is None else shares.T @ shares
     squared = float((products * among).sum()) / (len(features) * bins)
@@ -124,46 +126,47 @@ def _length(features: FloatArray, shares: FloatArray | None, bins: int) -> float
         raise InputError(
             "features that do not vary over the training images, or have NaN or inf",
             allowed="finite features that vary with the image or over time",
-            todo="look at that layer's output, or choose another layer",
+            todo="check that layer's output, or choose another layer",
         )
     return float(np.sqrt(squared))
 
 
 def _descend(
-    features: FloatArray, responses: FloatArray, shares: FloatArray | None, how: Descent
+    features: FloatArray, responses: FloatArray, shares: FloatArray | None, descent: Descent
 ) -> FloatArray:
-    """Weights and, in the last row, intercepts."""
+    """Return weights and, in the last row, intercepts."""
     X, Y = torch.from_numpy(features), torch.from_numpy(responses)
     W = None if shares is None else torch.from_numpy(shares.T.copy())
     beta = torch.zeros((X.shape[1], Y.shape[1]), dtype=torch.float64, requires_grad=True)
     intercept = torch.zeros((Y.shape[1], 1), dtype=torch.float64, requires_grad=True)
-    steps = torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         [beta, intercept],
-        lr=how.learning_rate,
-        momentum=how.momentum,
-        nesterov=how.momentum > 0,
+        lr=descent.learning_rate,
+        momentum=descent.momentum,
+        nesterov=descent.momentum > 0,
     )
-    for batch in _batches(len(X), how):
+    for batch in _batches(len(X), descent):
         by_state = torch.einsum("ips,pq->iqs", X[batch], beta)
         predicted = (by_state if W is None else by_state @ W) + intercept
         # A sum over neuroids of means over images and bins: each is fitted on its own.
         loss = (predicted - Y[batch]).square().mean(dim=(0, 2)).sum()
-        steps.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        steps.step()
-    found = torch.cat([beta, intercept.T]).detach().numpy()
-    if not np.isfinite(found).all():
+        optimizer.step()
+    coefficients = torch.cat([beta, intercept.T]).detach().numpy()
+    if not np.isfinite(coefficients).all():
         raise InputError(
-            f"a descent with learning rate {how.learning_rate:g} that did not converge",
+            f"a descent with learning rate {descent.learning_rate:g} that did not converge",
             allowed="a learning rate at which the loss falls",
             todo="give a smaller one, for example 0.1",
         )
-    return cast(FloatArray, found)
+    return cast(FloatArray, coefficients)
 
 
-def _batches(n: int, how: Descent) -> Iterator[torch.Tensor]:
-    rng = np.random.default_rng(how.seed)
-    for _ in range(how.epochs):
+def _batches(n: int, descent: Descent) -> Iterator[torch.Tensor]:
+    """Yield the images of each step, in a new random order in each epoch."""
+    rng = np.random.default_rng(descent.seed)
+    for _ in range(descent.epochs):
         order = rng.permutation(n)
-        for first in range(0, n, how.batch):
-            yield torch.from_numpy(order[first : first + how.batch])
+        for first in range(0, n, descent.batch):
+            yield torch.from_numpy(order[first : first + descent.batch])

@@ -1,33 +1,42 @@
-"""Sums over samples (stimulus, bin) that linear maps over time are made of, without the samples.
+"""Sums over samples (stimulus, bin) from which linear maps over time are computed, without the samples.
 
-Features are stimulus x feature x state, responses stimulus x neuroid x bin; `weights`, bin x state, say how
-states make bins (None where they are bins). Both are taken less a reference before products are summed, so
-that a large mean costs no digits.
+Features are stimulus x feature x state, responses stimulus x neuroid x bin; `weights`, bin x state, is the
+share of each state in each bin (None where states are bins). A reference is subtracted from both before
+products are summed, so that a large mean costs no digits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.features import EPS, leading_eigenvectors
 
-__all__ = ["Cross", "Side", "check_features", "check_responses", "chunks", "cross_of", "side_of"]
+__all__ = [
+    "CrossSums",
+    "FeatureSums",
+    "check_features",
+    "check_responses",
+    "chunks",
+    "cross_sums",
+    "feature_sums",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-_CHUNK_NUMBERS = 1 << 22  # 4 M numbers of features at once are 32 MB
-_EPS = float(np.finfo(np.float64).eps)
+CHUNK_NUMBERS = 1 << 22
+"""Numbers of features that are read at once: 4 M are 32 MB."""
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """Sums of the features alone.
+class FeatureSums:
+    """Sums of the features over samples.
 
     Attributes
     ----------
@@ -43,20 +52,20 @@ class Side:
     x: FloatArray
     xx: FloatArray
 
-    def __add__(self, other: Side) -> Side:
-        return Side(self.n + other.n, self.x + other.x, self.xx + other.xx)
+    def __add__(self, other: FeatureSums) -> FeatureSums:
+        return FeatureSums(self.n + other.n, self.x + other.x, self.xx + other.xx)
 
-    def __sub__(self, other: Side) -> Side:
-        return Side(self.n - other.n, self.x - other.x, self.xx - other.xx)
+    def __sub__(self, other: FeatureSums) -> FeatureSums:
+        return FeatureSums(self.n - other.n, self.x - other.x, self.xx - other.xx)
 
     def centered(self) -> FloatArray:
-        """X'X of the samples less their mean."""
+        """Return X'X of the samples less their mean."""
         return self.xx - np.outer(self.x, self.x / self.n)
 
 
 @dataclass(frozen=True, eq=False)
-class Cross:
-    """Sums that the responses take part in.
+class CrossSums:
+    """Sums of the responses, and of their products with features, over samples.
 
     Attributes
     ----------
@@ -72,20 +81,20 @@ class Cross:
     xy: FloatArray
     yy: FloatArray
 
-    def __add__(self, other: Cross) -> Cross:
-        return Cross(self.y + other.y, self.xy + other.xy, self.yy + other.yy)
+    def __add__(self, other: CrossSums) -> CrossSums:
+        return CrossSums(self.y + other.y, self.xy + other.xy, self.yy + other.yy)
 
-    def __sub__(self, other: Cross) -> Cross:
-        return Cross(self.y - other.y, self.xy - other.xy, self.yy - other.yy)
+    def __sub__(self, other: CrossSums) -> CrossSums:
+        return CrossSums(self.y - other.y, self.xy - other.xy, self.yy - other.yy)
 
-    def centered(self, side: Side) -> FloatArray:
-        """X'Y of the samples less their mean."""
+    def centered(self, side: FeatureSums) -> FloatArray:
+        """Return X'Y of the samples less their mean."""
         return self.xy - np.outer(side.x, self.y / side.n)
 
 
-def side_of(
+def feature_sums(
     X: NDArray[Any], rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
-) -> Side:
+) -> FeatureSums:
     """Sum the features over some images and all bins.
 
     Parameters
@@ -95,7 +104,7 @@ def side_of(
     rows : array of int
         Images.
     reference : array, feature
-        Taken off each feature.
+        Subtracted from each feature.
     weights : array, bin x state, or None
         Rows sum to 1.
 
@@ -107,28 +116,28 @@ def side_of(
     Examples
     --------
     >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
-    >>> found = side_of(X, np.array([0, 1]), reference=np.array([1.0]), weights=None)
-    >>> found.n, found.x.tolist(), found.xx.tolist()
+    >>> sums = feature_sums(X, np.array([0, 1]), reference=np.array([1.0]), weights=None)
+    >>> sums.n, sums.x.tolist(), sums.xx.tolist()
     (4, [8.0], [[30.0]])
     """
     states = X.shape[2]
-    share = np.ones(states) if weights is None else weights.sum(axis=0)
+    state_weights = np.ones(states) if weights is None else weights.sum(axis=0)
     root = None if weights is None else _root(weights)
     x, xx = np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1]))
     for block in _blocks(X, rows, reference):
-        x += (block @ share).sum(axis=0)
+        x += (block @ state_weights).sum(axis=0)
         stacked = _stacked(block if root is None else block @ root)
         xx += stacked.T @ stacked
     if not np.isfinite(xx).all():
         raise InputError(
             "NaN or inf among the features",
             allowed="finite features",
-            todo="look at that layer's output, or choose another layer",
+            todo="check that layer's output, or choose another layer",
         )
-    return Side(len(rows) * (states if weights is None else len(weights)), x, xx)
+    return FeatureSums(len(rows) * (states if weights is None else len(weights)), x, xx)
 
 
-def cross_of(
+def cross_sums(
     X: NDArray[Any],
     Y: FloatArray,
     rows: IntArray,
@@ -136,23 +145,23 @@ def cross_of(
     reference: FloatArray,
     level: FloatArray,
     weights: FloatArray | None,
-) -> Cross:
+) -> CrossSums:
     """Sum products of features and responses over some images and all bins.
 
     Parameters
     ----------
     X, rows, reference, weights
-        See `side_of`.
+        See `feature_sums`.
     Y : array, stimulus x neuroid x bin
         Responses.
     level : array, neuroid
-        Taken off each response.
+        Subtracted from each response.
 
     Examples
     --------
     >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
     >>> zero = np.zeros(1)
-    >>> cross_of(X, 2 * X, np.array([1]), reference=zero, level=zero, weights=None).xy.tolist()
+    >>> cross_sums(X, 2 * X, np.array([1]), reference=zero, level=zero, weights=None).xy.tolist()
     [[90.0]]
     """
     centered = Y[rows] - level[:, None]
@@ -162,59 +171,43 @@ def cross_of(
     for block in _blocks(X, rows, reference):
         xy += _stacked(block).T @ _stacked(by_state[first : first + len(block)])
         first += len(block)
-    return Cross(centered.sum(axis=(0, 2)), xy, np.square(centered).sum(axis=(0, 2)))
+    return CrossSums(centered.sum(axis=(0, 2)), xy, np.square(centered).sum(axis=(0, 2)))
 
 
 def chunks(rows: IntArray, X: NDArray[Any]) -> Iterator[IntArray]:
-    """Rows of X in as many parts as a chunk of 32 MB makes.
-
-    Parameters
-    ----------
-    rows : array of int
-        Images.
-    X : array, stimulus x feature x state
-        Features.
+    """Yield rows of X, stimulus x feature x state, in parts of at most 32 MB of features.
 
     Examples
     --------
     >>> [part.tolist() for part in chunks(np.arange(3), np.zeros((3, 2, 2)))]
     [[0, 1, 2]]
     """
-    size = max(1, _CHUNK_NUMBERS // (X.shape[1] * X.shape[2]))
+    size = max(1, CHUNK_NUMBERS // (X.shape[1] * X.shape[2]))
     for first in range(0, len(rows), size):
         yield rows[first : first + size]
 
 
 def _blocks(X: NDArray[Any], rows: IntArray, reference: FloatArray) -> Iterator[FloatArray]:
+    """Yield features less the reference, image x feature x state, a few images at a time."""
     for part in chunks(rows, X):
         yield np.asarray(X[part], dtype=np.float64) - reference[:, None]
 
 
 def _stacked(block: FloatArray) -> FloatArray:
-    """Image x column x state as (image and state) x column."""
+    """Reshape image x column x state to (image and state) x column."""
     return block.transpose(0, 2, 1).reshape(-1, block.shape[1])
 
 
 def _root(weights: FloatArray) -> FloatArray:
-    """L with LL' = W'W, in as few columns as there are independent states."""
-    values, vectors = np.linalg.eigh(weights.T @ weights)
-    used = values > len(values) * _EPS * values[-1]
-    return cast(FloatArray, vectors[:, used] * np.sqrt(values[used]))
+    """Return L with LL' = W'W, one column for each independent state."""
+    values, vectors = leading_eigenvectors(weights.T @ weights, rounding=weights.shape[1] * EPS)
+    return vectors * np.sqrt(values)
 
 
 def check_features(
     X: NDArray[Any], train: NDArray[Any], weights: NDArray[Any] | None
 ) -> tuple[IntArray, FloatArray | None]:
-    """Training rows as integers, and weights in float64.
-
-    Parameters
-    ----------
-    X : array, stimulus x feature x state
-        Features, whose values are not looked at.
-    train : array of int
-        Rows.
-    weights : array, bin x state, or None
-        Share of each state in each bin.
+    """Return training rows as integers and weights, bin x state, in float64; values of X are not read.
 
     Raises
     ------
@@ -232,11 +225,11 @@ def check_features(
         raise InputError(
             f"features of shape {X.shape}",
             allowed="stimulus x feature x state",
-            todo="keep the model's steps along the last axis, one of length 1 for a static model",
+            todo="keep the model's steps along the last axis, which has length 1 for a static model",
         )
     if len(np.unique(rows)) < max(len(rows), 2) or rows.min() < 0 or rows.max() >= len(X):
         raise InputError(
-            f"{len(rows)} training rows of {len(X)} images, {len(np.unique(rows))} of them different",
+            f"{len(rows)} training rows of {len(X)} images, {len(np.unique(rows))} of them distinct",
             allowed=f"at least two rows from 0 to {len(X) - 1}, each once",
             todo="make splits with brainbench.stats.splits",
         )
@@ -254,21 +247,12 @@ def check_features(
 
 
 def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> FloatArray:
-    """Responses in float64.
-
-    Parameters
-    ----------
-    Y : array, stimulus x neuroid x bin
-        Responses.
-    rows : array of int
-        Images whose responses must be finite.
-    n, bins : int
-        How many images and bins there must be.
+    """Return responses, n stimuli x neuroid x `bins`, in float64.
 
     Raises
     ------
     InputError
-        Another shape; NaN or inf (the first neuroid and bin are named).
+        Another shape; NaN or inf among the given rows (the first neuroid and bin are named).
 
     Examples
     --------
@@ -284,10 +268,10 @@ def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> Fl
         )
     bad = ~np.isfinite(responses[rows])
     if bad.any():
-        _, neuroid, at = np.argwhere(bad)[0]
+        _, neuroid, time_bin = np.argwhere(bad)[0]
         raise InputError(
-            f"{int(bad.sum())} responses that are NaN or inf, first of neuroid {neuroid} in bin {at}",
+            f"{int(bad.sum())} responses that are NaN or inf, first of neuroid {neuroid} in bin {time_bin}",
             allowed="finite responses in every bin",
-            todo="leave out those neuroids or bins and count them as excluded",
+            todo="omit those neuroids or bins and count them as excluded",
         )
     return responses

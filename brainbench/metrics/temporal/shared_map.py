@@ -2,13 +2,14 @@
 
 Samples are (stimulus, bin) pairs, all of which share one set of weights and one intercept. The stacked
 matrix is never made: ridge and PLS need only X'X and X'Y, which are summed over stimuli in chunks. A model
-has states (steps), and each time bin is a weighted mean of them: where two states stand for 25 bins, two
-are summed, not 25.
+has states (steps), and each time bin is a weighted mean of them: where 25 bins are means of two states,
+two are summed, not 25.
 
 References
 ----------
-Nayebi et al. 2018, supplement 6.6 (one set of regression coefficients for all time bins, each unit on its
-own, L2 loss averaged over images and bins); Brain-Score 2.4.2, span-time regressions (stacked PLS and ridge).
+Nayebi et al. 2018, supplement 6.6 (one set of regression coefficients for all time bins, each unit
+separately, L2 loss averaged over images and bins); Brain-Score 2.4.2, span-time regressions (stacked PLS
+and ridge).
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.linear.folds import Split
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.linear.pls import coefficients
 from brainbench.metrics.temporal.moments import (
-    Cross,
-    Side,
+    CrossSums,
+    FeatureSums,
     check_features,
     check_responses,
     chunks,
-    cross_of,
-    side_of,
+    cross_sums,
+    feature_sums,
 )
 
-__all__ = ["PENALTIES", "Prepared", "SharedMap", "fit", "pls", "prepare", "ridge"]
+__all__ = ["PENALTIES", "PreparedFeatures", "SharedMap", "fit", "pls", "prepare", "ridge"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -44,8 +45,7 @@ IntArray = NDArray[np.intp]
 PENALTIES = np.logspace(-10, 1, 23)
 """Penalties that are compared, as shares of the total variance (the trace of X'X) of the training samples."""
 
-_REFERENCE = 32  # images whose mean is taken off before products are summed
-_EPS = float(np.finfo(np.float64).eps)
+_REFERENCE = 32  # images whose mean is subtracted before products are summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class SharedMap:
     coefficients : array, feature x neuroid
     intercept : array, neuroid
     penalty : array, neuroid, or None
-        What ridge added to the diagonal of X'X.
+        Penalty of ridge: what is added to the diagonal of X'X.
     loss : array, neuroid, or None
-        Mean squared error over held-out images and bins inside the training images, at that penalty.
+        Mean squared error over left-out images and bins of the training images, at that penalty.
     """
 
     coefficients: FloatArray
@@ -68,25 +68,21 @@ class SharedMap:
     loss: FloatArray | None = None
 
     def predict(self, X: NDArray[Any], *, weights: NDArray[Any] | None = None) -> FloatArray:
-        """Predict responses.
+        """Predict responses, stimulus x neuroid x bin.
 
         Parameters
         ----------
         X : array, stimulus x feature x state
         weights : array, bin x state, or None
             Share of each state in each bin; None where states are bins.
-
-        Returns
-        -------
-        array, stimulus x neuroid x bin
         """
         n, _, states = X.shape
-        answers = np.empty((n, self.coefficients.shape[1], states))
+        by_state = np.empty((n, self.coefficients.shape[1], states))
         for rows in chunks(np.arange(n), X):
             block = np.asarray(X[rows], dtype=np.float64).transpose(0, 2, 1)
-            answers[rows] = (block @ self.coefficients).transpose(0, 2, 1)
-        over_time = answers if weights is None else answers @ np.asarray(weights).T
-        return cast(FloatArray, over_time + self.intercept[:, None])
+            by_state[rows] = (block @ self.coefficients).transpose(0, 2, 1)
+        by_bin = by_state if weights is None else by_state @ np.asarray(weights).T
+        return cast(FloatArray, by_bin + self.intercept[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +93,7 @@ class _Spectrum:
     vectors: FloatArray
 
     @classmethod
-    def of(cls, side: Side) -> _Spectrum:
+    def of(cls, side: FeatureSums) -> _Spectrum:
         values, vectors = np.linalg.eigh(side.centered())
         return cls(np.maximum(values, 0.0), vectors)
 
@@ -106,15 +102,15 @@ class _Spectrum:
         return float(self.values.sum())
 
     def inverse(self, penalty: FloatArray) -> FloatArray:
-        """1 / (eigenvalue + penalty), feature x penalty; 0 where that is no number but rounding."""
+        """Return 1 / (eigenvalue + penalty), feature x penalty; 0 where the sum is rounding."""
         sums = self.values[:, None] + penalty
-        smallest = len(self.values) * _EPS * max(float(self.values[-1]), np.finfo(float).tiny)
+        smallest = len(self.values) * EPS * max(float(self.values[-1]), np.finfo(float).tiny)
         return np.where(sums > smallest, 1.0 / np.where(sums > smallest, sums, 1.0), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """What `fit` needs of the features; made once, used for any responses to the same images.
+class PreparedFeatures:
+    """Sums and spectra of the features for `fit`; made once for any responses to the same images.
 
     Attributes
     ----------
@@ -122,28 +118,34 @@ class Prepared:
     weights : array, bin x state, or None
     parts : list of array of int
         Training images in the parts that are left out in turn, or in one part.
+    reference : array, feature
+        Subtracted from the features before products are summed.
+    sides, whole : FeatureSums
+        Of each part, and of all training images.
+    spectrum, inner : _Spectrum
+        Of all training images, and with each part left out.
     """
 
     X: NDArray[Any]
     weights: FloatArray | None
     parts: list[IntArray]
     reference: FloatArray
-    sides: list[Side]
-    whole: Side
+    sides: list[FeatureSums]
+    whole: FeatureSums
     spectrum: _Spectrum
     inner: list[_Spectrum]
 
     def checked(self, Y: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-        """Responses that go with these features, and each neuroid's mean over training samples."""
+        """Check responses, and return them with each neuroid's mean over training samples."""
         rows = np.concatenate(self.parts)
         n, _, states = self.X.shape
         bins = states if self.weights is None else len(self.weights)
         responses = check_responses(Y, rows=rows, n=n, bins=bins)
         return responses, responses[rows].mean(axis=(0, 2))
 
-    def cross(self, Y: FloatArray, rows: IntArray, level: FloatArray) -> Cross:
-        """Products of features and responses over some images."""
-        return cross_of(
+    def cross(self, Y: FloatArray, rows: IntArray, level: FloatArray) -> CrossSums:
+        """Sum products of features and responses over some images."""
+        return cross_sums(
             self.X, Y, rows, reference=self.reference, level=level, weights=self.weights
         )
 
@@ -178,18 +180,18 @@ def ridge(
     Returns
     -------
     SharedMap
-        Of two penalties that serve equally well the larger.
+        Of two equally good penalties the larger.
 
     Raises
     ------
     InputError
-        Shapes that do not match; NaN or inf; neither folds nor a penalty; folds that are not those of the
-        training images; fewer than two training images.
+        Shapes that do not match; NaN or inf; neither folds nor a penalty; folds that do not hold out each
+        training image once; fewer than two training images.
 
     Notes
     -----
-    The penalty is each neuroid's own: neuroids differ in noise, are fitted independently in the paper, and
-    a shared penalty would make the prediction of one depend on which others were recorded.
+    Each neuroid has its own penalty: neuroids differ in noise, are fitted independently in the paper, and
+    with a shared penalty the prediction of one neuroid would depend on which others were recorded.
 
     Examples
     --------
@@ -197,8 +199,8 @@ def ridge(
     >>> X = rng.standard_normal((40, 3, 5))
     >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2))) + 1.0
     >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
-    >>> found = ridge(X, Y, np.arange(30), folds=folds)
-    >>> bool(np.allclose(found.predict(X[30:]), Y[30:], atol=1e-6))
+    >>> fitted = ridge(X, Y, np.arange(30), folds=folds)
+    >>> bool(np.allclose(fitted.predict(X[30:]), Y[30:], atol=1e-6))
     True
     """
     return fit(prepare(X, train, folds=folds, weights=weights), Y, penalty=penalty)
@@ -210,19 +212,8 @@ def prepare(
     *,
     folds: Sequence[Split] = (),
     weights: NDArray[Any] | None = None,
-) -> Prepared:
-    """Sum and decompose the features' side of a ridge map.
-
-    Parameters
-    ----------
-    X, train, folds, weights
-        See `ridge`.
-
-    Raises
-    ------
-    InputError
-        See `ridge`.
-    """
+) -> PreparedFeatures:
+    """Sum and decompose the features for a ridge map; parameters and errors as in `ridge`."""
     rows, shares = check_features(X, train, weights)
     parts = [np.asarray(test, dtype=np.intp) for _, test in folds] or [rows]
     if not np.array_equal(np.sort(np.concatenate(parts)), np.sort(rows)) or len(folds) == 1:
@@ -232,9 +223,9 @@ def prepare(
             todo="make them with brainbench.stats.splits.inner",
         )
     reference = _reference(X, rows)
-    sides = [side_of(X, part, reference=reference, weights=shares) for part in parts]
+    sides = [feature_sums(X, part, reference=reference, weights=shares) for part in parts]
     whole = sides[0] if len(sides) == 1 else sum(sides[1:], start=sides[0])
-    return Prepared(
+    return PreparedFeatures(
         X=X,
         weights=shares,
         parts=parts,
@@ -247,27 +238,22 @@ def prepare(
 
 
 def fit(
-    prepared: Prepared, Y: NDArray[Any], *, penalty: float | FloatArray | None = None
+    prepared: PreparedFeatures, Y: NDArray[Any], *, penalty: float | FloatArray | None = None
 ) -> SharedMap:
-    """Fit responses to prepared features.
+    """Fit a ridge map of responses to prepared features.
 
     Parameters
     ----------
-    prepared : Prepared
-        Features.
+    prepared : PreparedFeatures
+        From `prepare`.
     Y : array, stimulus x neuroid x bin
         Responses to the same stimuli.
     penalty : float, array (neuroid), or None
-        None chooses one for each neuroid by the folds.
-
-    Raises
-    ------
-    InputError
-        See `ridge`.
+        None chooses the penalty of each neuroid by the folds.
     """
     responses, level = prepared.checked(Y)
-    crosses = [prepared.cross(responses, part, level) for part in prepared.parts]
-    whole = crosses[0] if len(crosses) == 1 else sum(crosses[1:], start=crosses[0])
+    cross_parts = [prepared.cross(responses, part, level) for part in prepared.parts]
+    whole = cross_parts[0] if len(cross_parts) == 1 else sum(cross_parts[1:], start=cross_parts[0])
     loss = None
     if penalty is None:
         if not prepared.inner:
@@ -276,7 +262,9 @@ def fit(
                 allowed="folds of the training images, or penalty=",
                 todo="give folds=brainbench.stats.splits.inner(train, ids, objects)",
             )
-        losses = np.sum([_losses(prepared, crosses, whole, k) for k in range(len(crosses))], axis=0)
+        losses = np.sum(
+            [_losses(prepared, cross_parts, whole, k) for k in range(len(cross_parts))], axis=0
+        )
         best = len(PENALTIES) - 1 - losses[::-1].argmin(axis=0)
         loss = losses[best, np.arange(len(best))] / prepared.whole.n
         penalty = PENALTIES[best] * prepared.spectrum.total
@@ -306,8 +294,8 @@ def pls(
     n_components : int
         Latent dimensions.
     solver : {"exact", "nipals"}
-        "exact" works with X'X and X'Y; "nipals" is scikit-learn's iteration on the stacked samples, which it
-        needs in memory.
+        "exact" works with X'X and X'Y; "nipals" is scikit-learn's iteration on the stacked samples, which
+        have to fit in memory.
 
     Raises
     ------
@@ -336,8 +324,8 @@ def pls(
         return _nipals(X, Y, rows, shares, n_components)
     responses = check_responses(Y, rows=rows, n=len(X), bins=bins)
     reference, level = _reference(X, rows), responses[rows].mean(axis=(0, 2))
-    side = side_of(X, rows, reference=reference, weights=shares)
-    cross = cross_of(X, responses, rows, reference=reference, level=level, weights=shares)
+    side = feature_sums(X, rows, reference=reference, weights=shares)
+    cross = cross_sums(X, responses, rows, reference=reference, level=level, weights=shares)
     energy = np.square(responses[rows] - level[:, None]).sum(axis=(0, 2))
     G = cross.centered(side).T
     beta = coefficients(side.centered(), G, energy, n_components, joint=True).T
@@ -345,7 +333,7 @@ def pls(
 
 
 def _reference(X: NDArray[Any], rows: IntArray) -> FloatArray:
-    """Mean of some images, which is near that of all."""
+    """Return the mean over the first images, which is near that of all."""
     return cast(FloatArray, np.asarray(X[rows[:_REFERENCE]], dtype=np.float64).mean(axis=(0, 2)))
 
 
@@ -361,17 +349,19 @@ def _nipals(
         features = features @ shares.T
     p = features.shape[1]
     stacked = features.transpose(0, 2, 1).reshape(-1, p)
-    answers = np.asarray(Y, dtype=np.float64)[rows].transpose(0, 2, 1).reshape(len(stacked), -1)
+    responses = np.asarray(Y, dtype=np.float64)[rows].transpose(0, 2, 1).reshape(len(stacked), -1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="y residual is constant")
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        model = PLSRegression(n_components, scale=False).fit(stacked, answers)
+        model = PLSRegression(n_components, scale=False).fit(stacked, responses)
     return SharedMap(model.coef_.T, model.predict(np.zeros((1, p))).reshape(-1))
 
 
-def _losses(prepared: Prepared, crosses: Sequence[Cross], total: Cross, fold: int) -> FloatArray:
-    """Sum of squared errors over a left-out fold, penalty x neuroid, from sums alone."""
-    out_x, out_y = prepared.sides[fold], crosses[fold]
+def _losses(
+    prepared: PreparedFeatures, cross_parts: Sequence[CrossSums], total: CrossSums, fold: int
+) -> FloatArray:
+    """Return the sum of squared errors over a left-out fold, penalty x neuroid, from sums alone."""
+    out_x, out_y = prepared.sides[fold], cross_parts[fold]
     in_x, in_y = prepared.whole - out_x, total - out_y
     spectrum = prepared.inner[fold]
     V = spectrum.vectors
@@ -383,11 +373,11 @@ def _losses(prepared: Prepared, crosses: Sequence[Cross], total: Cross, fold: in
         V.T @ in_x.x / in_x.n,
     )
     inverse = spectrum.inverse(PENALTIES * spectrum.total)
-    found = np.empty((len(PENALTIES), len(out_y.y)))
+    losses = np.empty((len(PENALTIES), len(out_y.y)))
     for k in range(len(PENALTIES)):
         beta = within * inverse[:, [k]]
         a = in_y.y / in_x.n - in_mean @ beta
-        found[k] = (
+        losses[k] = (
             out_y.yy
             - 2 * a * out_y.y
             - 2 * (beta * out_xy).sum(axis=0)
@@ -395,4 +385,4 @@ def _losses(prepared: Prepared, crosses: Sequence[Cross], total: Cross, fold: in
             + 2 * a * (out_sum @ beta)
             + (beta * (out_xx @ beta)).sum(axis=0)
         )
-    return found
+    return losses

@@ -27,13 +27,13 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
 from brainbench.metrics.classification.logistic_regression import Readout
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.choices_target import People, people_of
 from brainbench.scoring.behavior.readout import Decoding, decode, task_of, work_of
 from brainbench.scoring.behavior.shuffled import null_of
 from brainbench.scoring.layer_candidates import candidates
 from brainbench.scoring.recordings import shown
 from brainbench.scoring.records import record_of
-from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.bootstrap import Interval, interval, unit_draws
 from brainbench.stats.ceiling import FORMULAS, ceiled, spearman_brown
 

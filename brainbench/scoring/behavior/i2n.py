@@ -25,13 +25,13 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
 from brainbench.metrics.classification.logistic_regression import Readout
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.i2n_target import Subject, subject_of
 from brainbench.scoring.behavior.readout import Decoding, decode, task_of, work_of
 from brainbench.scoring.behavior.shuffled import null_of
 from brainbench.scoring.layer_candidates import candidates
 from brainbench.scoring.recordings import shown
 from brainbench.scoring.records import record_of
-from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.bootstrap import image_counts, interval
 from brainbench.stats.ceiling import FORMULAS, ceiled, spearman_brown
 

@@ -200,7 +200,7 @@ def decode(offered: Sequence[Candidate], task: Task, *, how: Readout, judge: Jud
         for chosen in sorted(set(choice.best.tolist())):
             mine = [k for k in range(len(folds)) if choice.best[k] == chosen]
             made = cross_decode(
-                offered[chosen].chunks, task.labels, [folds[k] for k in mine], how=how
+                offered[chosen].chunks, task.labels, [folds[k] for k in mine], readout=how
             )
             for k, held_out in zip(mine, made.probabilities, strict=True):
                 probabilities[folds[k].test], number[folds[k].test] = held_out, k
@@ -225,7 +225,7 @@ def _choose(
     with progress.current().task(label, len(offered)) as advance:
         for j, one in enumerate(offered):
             flat = [split for inner in nested for split in inner]
-            made = iter(cross_decode(one.chunks, task.labels, flat, how=how).probabilities)
+            made = iter(cross_decode(one.chunks, task.labels, flat, readout=how).probabilities)
             for k, inner in enumerate(nested):
                 rows = np.concatenate([split.test for split in inner])
                 scores[k, j] = judge(np.concatenate([next(made) for _ in inner]), rows)

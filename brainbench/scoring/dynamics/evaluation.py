@@ -13,6 +13,8 @@ import xarray as xr
 from scipy.stats import rankdata
 
 from brainbench.core.settings import Resample, Settings
+from brainbench.metrics.correlation import weighted_moments, weighted_pearson
+from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.correlations import (
     OverImages,
     over_images,
@@ -21,11 +23,9 @@ from brainbench.metrics.temporal.correlations import (
     usable,
 )
 from brainbench.scoring.dynamics.target import Responses
-from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, taken, unit_draws
 from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
 from brainbench.stats.splits import Split
-from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -197,7 +197,7 @@ class Held:
         """Correlation of a varying neuroid, mean over folds, draw x bin."""
         found = []
         for k, (one, fold) in enumerate(zip(self.by_fold, self.folds, strict=True)):
-            sums = weighted_sums(self.predicted[k][:, column], self.observed[k][:, column])
+            sums = weighted_moments(self.predicted[k][:, column], self.observed[k][:, column])
             r = weighted_pearson(counts[:, fold.test], sums)
             still, flat = (a[column] for a in (one.constant_prediction, one.constant_response))
             found.append(np.where(flat, np.nan, np.where(still, 0.0, r)))
@@ -206,7 +206,7 @@ class Held:
     def _c(self, neuroid: int, counts: FloatArray) -> FloatArray:
         """Reliability of a neuroid, mean over splits of its trials, draw x bin."""
         one, other = (_ranks(half) for half in half_means(self._trials(neuroid)))
-        c = spearman_brown(weighted_pearson(counts, weighted_sums(one, other)))
+        c = spearman_brown(weighted_pearson(counts, weighted_moments(one, other)))
         return nan_mean(c.reshape(len(c), -1, len(self.brain.bins)), axis=1)
 
 

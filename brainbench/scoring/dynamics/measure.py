@@ -352,7 +352,7 @@ def _fit(
         from brainbench.metrics.temporal.gradient_descent import Descent, sgd
 
         descent = Descent(**{"seed": settings.seed, **how.descent})
-        return sgd(X, answers, train, weights=shares, how=descent)
+        return sgd(X, answers, train, weights=shares, descent=descent)
 
     def by_pls(answers: FloatArray) -> SharedMap:
         options: dict[str, Any] = {"n_components": how.n_components, "solver": how.pls_solver}

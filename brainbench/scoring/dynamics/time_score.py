@@ -18,10 +18,10 @@ from brainbench.core.provenance import Record
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
+from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.correlations import Votes
 from brainbench.scoring.dynamics.evaluation import LEAST_RELIABILITY, Held, Rule, value_interval
 from brainbench.scoring.records import record_of
-from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import summary
 

@@ -20,6 +20,7 @@ from brainbench.metrics.explained_variance.ccnorm import (
     jackknife,
 )
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
+from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
 from brainbench.scoring.regression.sessions import (
@@ -28,7 +29,6 @@ from brainbench.scoring.regression.sessions import (
     held_out_dataset,
     site_table,
 )
-from brainbench.stats.aggregate import nan_mean, nan_median
 from brainbench.stats.ceiling import ceiled
 
 FloatArray = npt.NDArray[np.float64]

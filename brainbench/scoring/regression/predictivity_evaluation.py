@@ -14,7 +14,8 @@ import numpy.typing as npt
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
@@ -26,9 +27,8 @@ from brainbench.scoring.regression.sessions import (
     held_out_dataset,
     site_table,
 )
-from brainbench.stats.aggregate import error_over_splits, median_then_mean, nan_mean
+from brainbench.stats.aggregate import error_over_splits, median_then_mean
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
-from brainbench.stats.weighted import weighted_pearson, weighted_sums
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -161,7 +161,7 @@ class PredictivityEvaluation(Evaluation):
         masks = cut_by_session(self.counted, self.targets_by_session)
         return [
             [
-                weighted_sums(x[:, mask], y[:, mask])
+                weighted_moments(x[:, mask], y[:, mask])
                 for x, y in zip(fit.predicted, fit.observed, strict=True)
             ]
             for fit, mask in zip(self.fits, masks, strict=True)
@@ -173,7 +173,7 @@ class PredictivityEvaluation(Evaluation):
         masks = cut_by_session(self.counted, self.targets_by_session)
         return [
             [
-                weighted_sums(first, second)
+                weighted_moments(first, second)
                 for first, second in zip(*half_means(target.trials[:, :, mask]), strict=True)
             ]
             for target, mask in zip(self.targets_by_session, masks, strict=True)

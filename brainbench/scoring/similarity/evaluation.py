@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.layer_selection import Choice
 from brainbench.scoring.similarity.representations import Likeness, Representation
 from brainbench.scoring.similarity.target import Represented
-from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.bootstrap import Interval, interval
 from brainbench.stats.ceiling import ceiled, spearman_brown
 

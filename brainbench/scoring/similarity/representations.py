@@ -103,13 +103,13 @@ class Likeness:
         """Similarity; NaN where one side does not vary."""
         if isinstance(a, Gram) and isinstance(b, Gram):
             return cka.cka(a, b, unbiased=self.metric == "cka")
-        return rsa.compare(_pairs(a), _pairs(b), how=self.comparison)
+        return rsa.compare(_pairs(a), _pairs(b), comparison=self.comparison)
 
     def draws(self, a: Representation, b: Representation, counts: FloatArray) -> FloatArray:
         """Similarity over stimuli that were drawn with replacement, one for each draw."""
         if isinstance(a, Gram) and isinstance(b, Gram):
             return cka.cka_draws(a, b, counts, unbiased=self.metric == "cka")
-        return rsa.compare_draws(_pairs(a), _pairs(b), counts, how=self.comparison)
+        return rsa.compare_draws(_pairs(a), _pairs(b), counts, comparison=self.comparison)
 
 
 def _is_all(rows: IntArray, n: int) -> bool:

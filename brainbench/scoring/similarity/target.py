@@ -210,12 +210,12 @@ def _published(
         given=[values],
         n_units=len(values),
         others=[
-            summed(np.delete(values, k, axis=0), how=likeness.comparison)
+            summed(np.delete(values, k, axis=0), comparison=likeness.comparison)
             for k in range(len(values))
         ]
         if several
         else [],
-        bounds=noise_ceiling(values, how=likeness.comparison) if several else None,
+        bounds=noise_ceiling(values, comparison=likeness.comparison) if several else None,
         ceiling=SUBJECTS if several else "none: one RDM, without trials or further subjects",
     )
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.settings import Settings
-from brainbench.metrics.ranks import rank_correlation
-from brainbench.metrics.solution_times.solution_times import Part, agreement
+from brainbench.metrics.correlation import rank_correlation
+from brainbench.metrics.reductions import nan_mean
+from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
 from brainbench.scoring.solution_times.model_times import Solver
 from brainbench.scoring.solution_times.target import Brain
 from brainbench.stats import bootstrap as resample
-from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.ceiling import ceiled, spearman_brown
 from brainbench.stats.permutation import shuffles, summary
 from brainbench.stats.splits import Split
@@ -47,7 +47,7 @@ class Comparison:
     """
 
     brain: Brain
-    parts: Sequence[Part]
+    parts: Sequence[HeldOutTimes]
     formula: str
     conventional: bool = False
 

@@ -13,9 +13,14 @@ import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
-from brainbench.metrics.classification.standardize import Features
-from brainbench.metrics.solution_times.decoder import Decoded, Decoder, decode, judge
-from brainbench.metrics.solution_times.solution_times import Part, solution_times
+from brainbench.metrics.features import Features
+from brainbench.metrics.solution_times.decoder import (
+    Decoder,
+    HeldOutSensitivity,
+    decode,
+    held_out_sensitivity,
+)
+from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
 from brainbench.scoring.layer_states import States
 from brainbench.scoring.solution_times.target import Brain
 from brainbench.stats.splits import Split, paper
@@ -35,7 +40,7 @@ class Solver:
     ----------
     layer : str
         The layer that was decoded; of several, the one of most folds.
-    decoded : list of Decoded
+    decoded : list of HeldOutSensitivity
         Held-out sensitivities in each bin: of all images, or of each split's.
     curve : list of dict
         Every layer with what the choice was made by.
@@ -44,12 +49,12 @@ class Solver:
     """
 
     layer: str
-    decoded: list[Decoded]
+    decoded: list[HeldOutSensitivity]
     curve: list[dict[str, Any]]
     n_features: int
     n_states: int
 
-    def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[Part]:
+    def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[HeldOutTimes]:
         """Rows and solution times of the images that are judged together."""
         return [
             (one.rows, solution_times(one.sensitivity, thresholds[one.rows], bins))
@@ -100,7 +105,7 @@ def solver_of(
     ((most, _),) = Counter(best).most_common(1)
     return Solver(
         layer=offered[most].layer,
-        decoded=judge(
+        decoded=held_out_sensitivity(
             decoded,
             brain.objects,
             folds,
@@ -162,7 +167,7 @@ def _accuracy_inside(states: States, brain: Brain, rows: IntArray, *, seed: int)
         np.concatenate(
             [p.argmax(axis=1) == codes[test] for p, (_, test) in zip(made, inside, strict=True)]
         ).mean()
-        for made in decode(bins, objects, inside, how=Decoder(name="converged"))
+        for made in decode(bins, objects, inside, decoder=Decoder(name="converged"))
     ]
     return float(max(right))
 
@@ -173,7 +178,7 @@ def _decoded(
     """Probabilities bin x held-out image x class for each fold; each state is decoded once."""
     distinct, of_bin = _distinct(states)
     bins: list[Features] = [partial(_features, states, shares) for shares in distinct]
-    made = zip(*decode(bins, brain.objects, folds, how=how), strict=True)
+    made = zip(*decode(bins, brain.objects, folds, decoder=how), strict=True)
     return [np.stack(found)[of_bin] for found in made]
 
 

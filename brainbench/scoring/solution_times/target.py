@@ -24,7 +24,7 @@ from brainbench.metrics.classification import softmax
 from brainbench.metrics.classification import standardize as standardize
 from brainbench.metrics.solution_times import decoder as ost_decoder
 from brainbench.metrics.solution_times import solution_times as ost
-from brainbench.metrics.solution_times.decoder import Decoder, held_out
+from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.models.digests import source as code
 from brainbench.scoring.recordings import recorded, shown, strata_of
@@ -251,11 +251,11 @@ def _halved(
     n_halves = int(complete.sum())
     label = f"solution times of {2 * n_halves} halves of the trials"
     with progress.current().task(label, len(brain.bins)) as advance:
-        (found,) = held_out(
+        found = decode_sensitivity(
             _states(trials, brain.bins, complete, advance),
             brain.objects,
             folds,
-            how=Decoder(name="converged"),
+            decoder=Decoder(name="converged"),
         )
     sensitivities = found.sensitivity.reshape(len(brain.bins), 2 * n_halves, -1)
     times = [

@@ -1,6 +1,4 @@
-"""Trials, d' and I2n: what odd designs give, and what bad input is told."""
-
-import re
+"""Trials, d' and I2n: unusual designs, and errors of bad input."""
 
 import numpy as np
 import pandas as pd
@@ -134,33 +132,33 @@ def test_categories_are_read_as_their_names():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({0: ["a", "b"]}, "2 stimulus_id, 3 truth, 3 distractor, 3 choice"),
         ({0: [], 1: [], 2: [], 3: []}, "0 stimulus_id"),
-        ({2: ["cat", "dog", "cat"]}, "1 trials where the distractor is the truth, first in row 0"),
-        ({3: ["cow", "dog", "dog"]}, "1 trials where neither was chosen, first in row 0: truth cat"),
+        ({2: ["cat", "dog", "cat"]}, "1 .* row 0: truth cat, distractor cat"),
+        ({3: ["cow", "dog", "dog"]}, "1 .* row 0: truth cat, distractor dog, choice cow"),
         ({1: ["cat", "dog", "dog"], 2: ["dog", "cat", "cat"], 3: ["cat", "dog", "dog"]},
-         "image 'a' shows cat and dog"),
+         "'a' .*cat.*dog"),
     ],
     ids=["lengths", "none", "same", "neither", "two truths"],
 )  # fmt: skip
-def test_bad_trials(change, told):
+def test_bad_trials(change, message):
     columns = [change.get(place, column) for place, column in enumerate(COLUMNS)]
-    with pytest.raises(InputError, match=re.escape(told)):
+    with pytest.raises(InputError, match=message):
         encode(*columns)
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
-        ({"images": ["a"]}, "trials with the stimulus_id 'b'"),
-        ({"objects": ["cat"]}, "trials with the distractor 'dog'|trials with the truth 'dog'"),
-        ({"images": ["a", "b", "c"]}, "1 images without a trial, first 'c'"),
+        ({"images": ["a"]}, "stimulus_id 'b'"),
+        ({"objects": ["cat"]}, "(distractor|truth) 'dog'"),
+        ({"images": ["a", "b", "c"]}, "1 .*'c'"),
     ],
 )
-def test_names_that_do_not_fit(names, told):
-    with pytest.raises(InputError, match=told):
+def test_names_that_do_not_fit(names, message):
+    with pytest.raises(InputError, match=message):
         encode(*COLUMNS, **names)
 
 
@@ -175,49 +173,46 @@ def test_missing_names_are_counted(kind, place, missing):
     gap = [COLUMNS[place][0], missing, missing]
     columns[place] = pd.Series(gap, dtype="category") if kind == "category" else kind(gap)
     name = ("stimulus_id", "truth", "distractor", "choice")[place]
-    with pytest.raises(
-        InputError, match=f"^2 without {name} among 3 trials, first in row 1"
-    ) as told:
+    with pytest.raises(InputError, match=f"2 without {name} .*3 .*row 1") as message:
         encode(*columns)
-    assert f"table.dropna(subset=['{name}'])" in told.value.todo
+    assert f"['{name}']" in message.value.todo
 
 
 def test_all_names_missing():
     nothing = np.full(3, np.nan)
-    told = "3 without truth, 3 without choice among 3 trials, first in row 0"
-    with pytest.raises(InputError, match=told):
+    message = "3 .*truth.* 3 .*choice.* 3 .*row 0"
+    with pytest.raises(InputError, match=message):
         encode(COLUMNS[0], nothing, COLUMNS[2], nothing)
 
 
 @pytest.mark.parametrize(
-    ("matrix", "truth", "told"),
+    ("matrix", "truth", "message"),
     [
-        (np.full((2, 2), 1.5), [0, 1], "probabilities from 1.5 to 1.5"),
-        (np.full((2, 2), -0.1), [0, 1], "from -0.1 to -0.1"),
-        (np.full((2, 2), 0.5), [0, 1, 1], r"shape \(2, 2\) with \(3,\) truths"),
-        (np.full((2, 2), 0.5), [0.0, 1.0], "truths of type float64"),
-        (np.full((2, 2), 0.5), [0, 2], "a truth of 2 among 2 objects"),
-        (np.full(2, 0.5), [0, 1], r"shape \(2,\)"),
+        (np.full((2, 2), 1.5), [0, 1], "1.5 to 1.5"),
+        (np.full((2, 2), -0.1), [0, 1], "-0.1 to -0.1"),
+        (np.full((2, 2), 0.5), [0, 1, 1], r"\(2, 2\).*\(3,\)"),
+        (np.full((2, 2), 0.5), [0.0, 1.0], "float64"),
+        (np.full((2, 2), 0.5), [0, 2], r"\b2\b.*\b2\b"),
+        (np.full(2, 0.5), [0, 1], r"\(2,\)"),
     ],
 )
-def test_bad_probabilities(matrix, truth, told):
-    with pytest.raises(InputError, match=told):
+def test_bad_probabilities(matrix, truth, message):
+    with pytest.raises(InputError, match=message):
         two_way(matrix, np.array(truth))
 
 
-@pytest.mark.parametrize("options", [{"false_alarms": "mine"}, {"clip": 0.0}, {"clip": np.nan}])
-def test_bad_options_of_d_prime(options):
-    with pytest.raises(InputError, match="d' with false_alarms="):
-        d_prime(off_truth(np.full((6, 3), 0.5)), TRUTH, **options)
+def test_unknown_false_alarms():
+    with pytest.raises(InputError, match="false_alarms='mine'"):
+        d_prime(off_truth(np.full((6, 3), 0.5)), TRUTH, false_alarms="mine")
 
 
 def test_weights_of_other_images():
-    with pytest.raises(InputError, match=r"weights of shape \(1, 5\) for 6 images"):
+    with pytest.raises(InputError, match=r"\(1, 5\).*\b6\b"):
         d_prime(off_truth(np.full((6, 3), 0.5)), TRUTH, weights=np.ones((1, 5)))
 
 
 def test_matrices_of_other_images():
-    with pytest.raises(InputError, match=r"matrices of shape \(2, 2\) and \(3, 2\)"):
+    with pytest.raises(InputError, match=r"\(2, 2\).*\(3, 2\)"):
         correlation(np.ones((2, 2)), np.ones((3, 2)))
 
 
@@ -225,17 +220,15 @@ def test_matrices_of_other_images():
 def test_truths_of_other_images(truth):
     matrix = off_truth(np.full((6, 3), 0.5))
     for call in (normalized, lambda x, t: undefined(x, x, t)):
-        with pytest.raises(InputError, match=rf"shape \(6, 3\) with \({len(truth)},\) truths"):
+        with pytest.raises(InputError, match=rf"\(6, 3\).*\({len(truth)},\)"):
             call(matrix, truth)
-        with pytest.raises(InputError, match="a truth of 3 among 3 objects"):
+        with pytest.raises(InputError, match=r"\b3\b.*\b3\b"):
             call(matrix, TRUTH + 1)
-    with pytest.raises(
-        InputError, match=r"fractions of shape \(6, 3\) and sensitivities of shape \(5, 3\)"
-    ):
+    with pytest.raises(InputError, match=r"\(6, 3\).*\(5, 3\)"):
         undefined(matrix, matrix[1:], TRUTH)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_trial_has_no_halves(n):
-    with pytest.raises(InputError, match=f"{n} trials to cut into halves"):
+    with pytest.raises(InputError, match=rf"\b{n}\b"):
         halves(n)

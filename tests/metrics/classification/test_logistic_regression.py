@@ -1,4 +1,4 @@
-"""The behavioral read-out: equal to a slow program, in both forms, and never on images it was fitted on."""
+"""The behavioral read-out: equal to a slow program, and never on images it was fitted on."""
 
 import numpy as np
 import pytest
@@ -39,14 +39,18 @@ def test_equals_a_slow_program_of_scikit_learn():
         np.testing.assert_array_equal(found.classes, slow.classes_)
 
 
-@pytest.mark.parametrize("p", [10, 200])
-def test_the_two_forms_agree(p):
-    X, labels, folds = draw(p=p)
+def padded(X):
+    """Constant features, which say nothing, make the features outnumber the images."""
+    return np.hstack([X, np.full((len(X), len(X)), 3.0)])
+
+
+def test_narrow_features_agree_with_padded_ones():
+    X, labels, folds = draw()
     X[:, 0] = 3.0  # constant everywhere
     X[:, 1] = 0.0
     X[folds[0].test[0], 1] = 7.0  # constant over the training images of one fold
     primal, dual = (
-        cross_decode(X, labels, folds, how=CONVERGED, form=form) for form in ("primal", "dual")
+        cross_decode(given, labels, folds, readout=CONVERGED) for given in (X, padded(X))
     )
     for one, other in zip(primal.probabilities, dual.probabilities, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -66,7 +70,7 @@ def test_wide_features_are_never_together(monkeypatch):
     """In passes over chunks, with inner products of few splits at a time."""
     X, labels, folds = draw(p=200)
     whole = cross_decode(X, labels, folds)
-    monkeypatch.setattr(standardize, "_BYTES", 8 * N**2 * 2)
+    monkeypatch.setattr(standardize, "BATCH_BYTES", 8 * N**2 * 2)
     passes = []
 
     def chunks():
@@ -76,12 +80,8 @@ def test_wide_features_are_never_together(monkeypatch):
             yield part
 
     parts = cross_decode(chunks, labels, folds)
-    assert passes == [
-        50,
-        200,
-        200,
-        200,
-    ]  # the first ends where the dual form is seen to be the smaller
+    # The first pass ends where features outnumber training images.
+    assert passes == [50, 200, 200, 200]
     for one, other in zip(parts.probabilities, whole.probabilities, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
 
@@ -90,8 +90,8 @@ def test_splits_need_not_use_every_image():
     X, labels, _ = draw(p=200)
     rows = np.arange(N - 9)
     split = (rows[rows % 5 > 0], rows[rows % 5 == 0])
-    (part,) = cross_decode(X, labels, [split], form="dual").probabilities
-    (alone,) = cross_decode(X[rows], labels[rows], [split], form="dual").probabilities
+    (part,) = cross_decode(X, labels, [split]).probabilities
+    (alone,) = cross_decode(X[rows], labels[rows], [split]).probabilities
     np.testing.assert_allclose(part, alone, atol=1e-6)
 
 
@@ -102,15 +102,15 @@ def test_scale_shift_and_order_do_not_matter(seed, scale, shift):
     scales = scale * rng.uniform(0.5, 2, X.shape[1])
     moved = (scales * X + shift)[:, rng.permutation(X.shape[1])]
     for one, other in zip(
-        cross_decode(moved, labels, folds, how=CONVERGED).probabilities,
-        cross_decode(X, labels, folds, how=CONVERGED).probabilities,
+        cross_decode(moved, labels, folds, readout=CONVERGED).probabilities,
+        cross_decode(X, labels, folds, readout=CONVERGED).probabilities,
         strict=True,
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_standardized_features_may_be_rotated_by_the_dual_form_only():
-    """Standardizing sees a rotation; the penalty does not. This is what the dual form rests on."""
+def test_standardized_features_may_be_rotated_features_before_may_not():
+    """The penalty does not change under a rotation: what reading inner products rests on."""
     X, labels, folds = draw()
     train, test = folds[0]
     scaled = StandardScaler().fit(X[train]).transform(X)
@@ -138,7 +138,7 @@ def test_shuffled_labels_decode_nothing():
     X, labels, folds = draw()
     right = {}
     for name, shown in (("true", labels), ("shuffled", rng.permutation(labels))):
-        found = cross_decode(X, shown, folds, how=Readout(C=1.0))
+        found = cross_decode(X, shown, folds, readout=Readout(C=1.0))
         right[name] = np.mean(
             [
                 (found.classes[p.argmax(axis=1)] == shown[test]).mean()
@@ -152,7 +152,9 @@ def test_shuffled_labels_decode_nothing():
 def test_iteration_that_is_cut_off_is_counted():
     X, labels, folds = draw()
     assert cross_decode(X, labels, folds).n_unfinished == 0
-    assert cross_decode(X, labels, folds, how=Readout(C=1.0, max_iter=1)).n_unfinished == len(folds)
+    assert cross_decode(X, labels, folds, readout=Readout(C=1.0, max_iter=1)).n_unfinished == len(
+        folds
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------
@@ -160,48 +162,48 @@ def test_iteration_that_is_cut_off_is_counted():
 
 def test_one_class():
     X, _, folds = draw()
-    with pytest.raises(InputError, match="one class, cat"):
+    with pytest.raises(InputError, match="cat"):
         cross_decode(X, ["cat"] * N, folds)
 
 
 def test_labels_of_other_images():
     X, labels, folds = draw()
-    with pytest.raises(InputError, match="features of 59 images and 60 labels"):
+    with pytest.raises(InputError, match=r"\b59\b.*\b60\b"):
         cross_decode(X[1:], labels, folds)
 
 
 def test_an_image_in_both_parts():
     X, labels, _ = draw()
-    with pytest.raises(InputError, match="1 images in both parts of a split, first row 30"):
+    with pytest.raises(InputError, match=r"\b1\b.*\b30\b"):
         cross_decode(X, labels, [(np.arange(31), np.arange(30, N))])
 
 
 def test_a_class_without_training_images():
     X, labels, _ = draw()
     rows = np.flatnonzero(labels != "obj1")
-    with pytest.raises(InputError, match="a split without images of class obj1"):
+    with pytest.raises(InputError, match="obj1"):
         cross_decode(X, labels, [(rows, np.flatnonzero(labels == "obj1"))])
 
 
 def test_nothing_held_out():
     X, labels, _ = draw()
-    with pytest.raises(InputError, match="a split without images of the other part"):
+    with pytest.raises(InputError, match="held-out"):
         cross_decode(X, labels, [(np.arange(N), np.arange(0))])
 
 
-@pytest.mark.parametrize("form", ["primal", "dual"])
-def test_features_that_say_nothing(form):
+@pytest.mark.parametrize("p", [5, 200])
+def test_features_that_say_nothing(p):
     _, labels, folds = draw()
-    with pytest.raises(InputError, match="features that are the same for all 60 images"):
-        cross_decode(np.ones((N, 5)), labels, folds, form=form)
+    with pytest.raises(InputError, match=r"\b60\b"):
+        cross_decode(np.ones((N, p)), labels, folds)
 
 
-@pytest.mark.parametrize("form", ["primal", "dual", "auto"])
-def test_features_that_are_constant_over_the_training_images_give_each_class_its_share(form):
-    X, labels, folds = draw(p=200)
+@pytest.mark.parametrize("p", [10, 200])
+def test_features_that_are_constant_over_the_training_images_give_each_class_its_share(p):
+    X, labels, folds = draw(p=p)
     train, test = folds[0]
     X[train] = 1.0
-    made = cross_decode(X, labels, [(train, test)], form=form)
+    made = cross_decode(X, labels, [(train, test)])
     share = [np.mean(labels[train] == name) for name in made.classes]
     np.testing.assert_allclose(made.probabilities[0], np.tile(share, (len(test), 1)), atol=1e-4)
     assert made.n_unfinished == 0
@@ -211,14 +213,11 @@ def test_features_that_are_constant_over_the_training_images_give_each_class_its
 def test_features_that_are_not_numbers(bad):
     X, labels, folds = draw()
     X[4, 3] = bad
-    with pytest.raises(InputError, match="in feature 3 of the stimulus in row 4"):
+    with pytest.raises(InputError, match=rf"{bad}\b.*feature 3\b.*row 4\b"):
         cross_decode(X, labels, folds)
 
 
-@pytest.mark.parametrize(
-    ("options", "told"), [({"form": "fast"}, "form='fast'"), ({"splits": []}, "no splits into")]
-)
-def test_bad_options(options, told):
-    X, labels, folds = draw()
-    with pytest.raises(InputError, match=told):
-        cross_decode(X, labels, **{"splits": folds, **options})
+def test_no_splits():
+    X, labels, _ = draw()
+    with pytest.raises(InputError, match="no splits"):
+        cross_decode(X, labels, [])

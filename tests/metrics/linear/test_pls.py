@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.cross_decomposition import PLSRegression
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import Gram, gram, pca
+from brainbench.metrics.linear import pls
 from brainbench.metrics.linear.pls import cross_predict
 
 
@@ -32,7 +34,10 @@ def one_by_one(X, Y, train, test, n_components):
     return np.column_stack(columns)
 
 
-SHAPES = [(90, 60), (90, 400), (90, 30), (120, 119), (40, 2000)]
+NARROW = [(90, 60), (90, 30), (120, 119)]
+SHAPES = [*NARROW, (90, 400), (40, 2000)]
+# Fewer features than stimuli are fitted from X'X, a Gram matrix from XX'.
+FORMS = pytest.mark.parametrize("form", [np.asarray, gram], ids=["primal", "dual"])
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
@@ -56,17 +61,15 @@ def test_pls1_of_float32_features_is_computed_in_float64(p):
 
 @pytest.mark.parametrize("kind", ["pls1", "pls2"])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", NARROW)
 def test_primal_equals_dual(shape, decay, kind):
     X, Y = data(*shape, decay=decay)
-    primal, dual = (
-        cross_predict(X, Y, folds(len(X)), kind=kind, form=form) for form in ("primal", "dual")
-    )
+    primal, dual = (cross_predict(given, Y, folds(len(X)), kind=kind) for given in (X, gram(X)))
     for a, b in zip(primal, dual, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("form", ["primal", "dual"])
+@FORMS
 def test_pls2_with_well_separated_singular_values_equals_scikit_learn(form):
     rng = np.random.default_rng(0)
     latent = np.linalg.qr(rng.standard_normal((80, 5)))[0] * [10, 5, 2.5, 1.2, 0.6]
@@ -74,18 +77,19 @@ def test_pls2_with_well_separated_singular_values_equals_scikit_learn(form):
     Y = latent @ np.linalg.qr(rng.standard_normal((9, 5)))[0].T
     (train, test), *_ = folds(80)
     options = {"n_components": 3, "kind": "pls2"}
-    (ours,) = cross_predict(X, Y, [(train, test)], form=form, **options)
+    (ours,) = cross_predict(form(X), Y, [(train, test)], **options)
     theirs = PLSRegression(3, scale=False, tol=1e-14).fit(X[train], Y[train]).predict(X[test])
     np.testing.assert_allclose(ours, theirs, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["pls1", "pls2"])
-def test_many_neuroids_take_the_lanczos_path(kind, monkeypatch):
-    X, Y = data(q=50)
-    (lanczos,) = cross_predict(X, Y, folds(90)[:1], kind=kind)
-    monkeypatch.setattr("brainbench.metrics.linear.pls._DENSE", 50)
-    (dense,) = cross_predict(X, Y, folds(90)[:1], kind=kind)
-    np.testing.assert_allclose(lanczos, dense, atol=1e-10)
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
+def test_pls2_of_many_rotated_neuroids_is_that_of_few(decay):
+    """Few neuroids have their dominant vector from LAPACK, many from Lanczos."""
+    X, Y = data(q=7, decay=decay)
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((50, 7)))[0].T
+    (few,) = cross_predict(X, Y, folds(90)[:1], kind="pls2")
+    (many,) = cross_predict(X, Y @ rotation, folds(90)[:1], kind="pls2")
+    np.testing.assert_allclose(many, few @ rotation, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["pls1", "pls2"])
@@ -93,21 +97,21 @@ def test_many_neuroids_take_the_lanczos_path(kind, monkeypatch):
 def test_small_batches_change_nothing(kind, p, monkeypatch):
     X, Y = data(p=p)
     at_once = cross_predict(X, Y, folds(90), kind=kind)
-    monkeypatch.setattr("brainbench.metrics.linear.pls._BATCH_NUMBERS", 6000)
+    monkeypatch.setattr(pls, "BATCH_NUMBERS", 6000)
     for a, b in zip(at_once, cross_predict(X, Y, folds(90), kind=kind), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["pls1", "pls2"])
-@pytest.mark.parametrize("form", ["primal", "dual"])
+@FORMS
 def test_rows_outside_a_split_have_no_influence(kind, form):
     X, Y = data()
     train, test = np.arange(50, 80), np.arange(40)[::-1]  # fewer in train than out of it
-    options = {"n_components": 10, "kind": kind, "form": form}
-    (part,) = cross_predict(X, Y, [(train, test)], **options)
+    options = {"n_components": 10, "kind": kind}
+    (part,) = cross_predict(form(X), Y, [(train, test)], **options)
     kept = np.concatenate([train, test])
     small = [(np.arange(30), np.arange(30, 70))]
-    (alone,) = cross_predict(X[kept], Y[kept], small, **options)
+    (alone,) = cross_predict(form(X[kept]), Y[kept], small, **options)
     np.testing.assert_allclose(part, alone, atol=1e-10)
 
 
@@ -145,10 +149,10 @@ def test_a_constant_neuroid_is_predicted_by_its_mean(solver, kind, p, value):
 
 
 @pytest.mark.parametrize("kind", ["pls1", "pls2"])
-@pytest.mark.parametrize("form", ["primal", "dual"])
+@FORMS
 def test_only_constant_neuroids(kind, form):
     X, Y = data()
-    held_out = cross_predict(X, np.full_like(Y, 0.3), folds(90), kind=kind, form=form)
+    held_out = cross_predict(form(X), np.full_like(Y, 0.3), folds(90), kind=kind)
     np.testing.assert_allclose(np.concatenate(held_out), 0.3, rtol=1e-14)
 
 
@@ -166,24 +170,24 @@ def test_features_of_low_rank_use_fewer_components(kind, p):
     np.testing.assert_allclose(held_out, least_squares, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["primal", "dual"])
+@FORMS
 @pytest.mark.parametrize("kind", ["pls1", "pls2"])
 def test_responses_that_are_used_up(kind, form):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 6))
     Y = X @ rng.standard_normal((6, 3))
     (train, test), *_ = folds(60)
-    (held_out,) = cross_predict(X, Y, [(train, test)], n_components=6, kind=kind, form=form)
+    (held_out,) = cross_predict(form(X), Y, [(train, test)], n_components=6, kind=kind)
     np.testing.assert_allclose(held_out, Y[test], atol=1e-7)
 
 
-def test_constant_features_predict_the_mean():
+@FORMS
+@pytest.mark.parametrize("kind", ["pls1", "pls2"])
+def test_constant_features_predict_the_mean(kind, form):
     X, Y = np.ones((60, 30)), data(60)[1]
     (train, test), *_ = folds(60)
-    for form in ("primal", "dual"):
-        for kind in ("pls1", "pls2"):
-            (held_out,) = cross_predict(X, Y, [(train, test)], form=form, kind=kind)
-            np.testing.assert_array_equal(held_out, np.tile(Y[train].mean(axis=0), (20, 1)))
+    (held_out,) = cross_predict(form(X), Y, [(train, test)], kind=kind)
+    np.testing.assert_array_equal(held_out, np.tile(Y[train].mean(axis=0), (20, 1)))
 
 
 def test_neither_argument_is_changed():
@@ -204,11 +208,10 @@ def test_warning_filters_of_the_caller_are_kept():
     assert [str(w.message) for w in seen] == ["mine"]
 
 
-@pytest.mark.parametrize("option", ["kind", "solver", "form"])
+@pytest.mark.parametrize("option", ["kind", "solver"])
 def test_unknown_option(option):
     X, Y = data()
-    message = f"{option}='pls3' for PLS\n  allowed: '.*'\n  next: choose one of them for {option}"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f"{option}='pls3'"):
         cross_predict(X, Y, folds(90), **{option: "pls3"})
 
 
@@ -219,8 +222,7 @@ def test_too_many_components(n, p, n_components, most):
     X, Y = data(n, p)
     train = len(folds(n)[0][0])
     message = (
-        rf"{n_components} PLS components for {train} training stimuli \(of {n}\) and {p} features\n"
-        rf"  allowed: 1 to {min(most, train - 1)} = .*\n  next: use fewer components \(n_components="
+        rf"\b{n_components}\b.*\b{train}\b.*\b{n}\b.*\b{p}\b.*\n.*1 to {min(most, train - 1)}\b"
     )
     for features in (X, gram(X)):
         with pytest.raises(InputError, match=message):
@@ -231,14 +233,13 @@ def test_too_many_components(n, p, n_components, most):
 def test_responses_that_are_not_finite(bad):
     X, Y = data()
     Y[3, [2, 4]] = bad
-    message = f"{bad} in the response of neuroid 2 to the stimulus in row 3; 2 of 7 neuroids.*\n"
-    with pytest.raises(InputError, match=message + "  allowed: finite.*\n  next: leave out"):
+    with pytest.raises(InputError, match=rf"{bad}\b.*neuroid 2\b.*row 3\b.*\b2 of 7\b"):
         cross_predict(X, Y, folds(90))
 
 
 @pytest.mark.parametrize("shape", [(90,), (89, 3), (90, 0)])
 def test_responses_of_another_shape(shape):
-    with pytest.raises(InputError, match=r"responses of shape .* of 90 stimuli\n  allowed: \(90,"):
+    with pytest.raises(InputError, match=rf"{re.escape(str(shape))}.*\b90\b"):
         cross_predict(data()[0], np.zeros(shape), folds(90))
 
 
@@ -249,27 +250,20 @@ def test_responses_of_another_shape(shape):
 )
 def test_splits_that_cannot_be_used(train, test):
     X, Y = data()
-    message = r"a split of \d training and \d held-out rows.*\n  allowed: row numbers from 0 to 89"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"\b{len(train)}\b.*\b{len(test)}\b.*\n.*\b0 to 89\b"):
         cross_predict(X, Y, [(np.array(train), np.array(test))], n_components=1)
 
 
-def test_primal_needs_features():
-    X, Y = data()
-    with pytest.raises(InputError, match=r"form='primal' with a Gram matrix.*\n.*\n  next: give"):
-        cross_predict(gram(X), Y, folds(90), form="primal")
-
-
-@pytest.mark.parametrize("options", [{"form": "primal"}, {"form": "dual"}, {"solver": "nipals"}])
-def test_features_that_are_not_finite(options):
-    X, Y = data()
+@pytest.mark.parametrize(("solver", "p"), [("exact", 60), ("exact", 200), ("nipals", 60)])
+def test_features_that_are_not_finite(solver, p):
+    X, Y = data(p=p)
     X[3, 5] = np.nan
-    with pytest.raises(InputError, match="nan in feature 5 of the stimulus in row 3"):
-        cross_predict(X, Y, folds(90), **options)
+    with pytest.raises(InputError, match=r"nan\b.*feature 5\b.*row 3\b"):
+        cross_predict(X, Y, folds(90), solver=solver)
 
 
 def test_features_that_are_not_a_matrix():
-    with pytest.raises(InputError, match=r"features of shape \(90, 3, 3\)"):
+    with pytest.raises(InputError, match=r"\(90, 3, 3\)"):
         cross_predict(np.zeros((90, 3, 3)), data()[1], folds(90))
 
 

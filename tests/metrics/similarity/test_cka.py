@@ -1,4 +1,4 @@
-"""CKA: the estimators against their definitions, draws, degenerate data, messages."""
+"""CKA: the estimators against their definitions, draws, degenerate data, bad input."""
 
 from itertools import permutations
 
@@ -94,14 +94,14 @@ def test_draws_of_few_stimuli_are_nan(unbiased):
     assert np.isnan(cka_draws(X, Y, counts, unbiased=unbiased)).all()
 
 
-def test_messages():
+def test_bad_input():
     X, Y = data()
-    with pytest.raises(InputError, match="responses to 30 and to 29 stimuli"):
+    with pytest.raises(InputError, match=r"\b30\b.*\b29\b"):
         cka(X, Y[1:])
-    with pytest.raises(InputError, match="3 stimuli for CKA"):
+    with pytest.raises(InputError, match=r"\b3\b"):
         cka(X[:3], Y[:3])
-    with pytest.raises(InputError, match=r"counts of shape \(2, 29\) for 30 stimuli"):
+    with pytest.raises(InputError, match=r"\(2, 29\).*\b30\b"):
         cka_draws(X, Y, np.ones((2, 29)))
     X[1, 2] = np.nan
-    with pytest.raises(InputError, match="nan in feature 2 of the stimulus in row 1"):
+    with pytest.raises(InputError, match=r"nan\b.*feature 2\b.*row 1\b"):
         cka(X, Y)

@@ -15,7 +15,7 @@ from brainbench.stats.splits import brainscore, paper
 
 CONVERGED = Decoder(name="converged")
 BOTH = pytest.mark.parametrize(
-    "how", [CONVERGED, Decoder(epochs=1)], ids=["converged", "published"]
+    "decoder", [CONVERGED, Decoder(epochs=1)], ids=["converged", "published"]
 )
 N, CLASSES = 120, 4
 
@@ -57,7 +57,7 @@ def accuracy(held_out, labels, splits):
 def test_converged_is_scikit_learns_logistic_regression(width):
     X, labels = images(width)
     splits = folds(labels, n_splits=5)
-    (held_out,) = decode([X], labels, splits, how=CONVERGED)
+    (held_out,) = decode([X], labels, splits, decoder=CONVERGED)
     for ours, split in zip(held_out, splits, strict=True):
         np.testing.assert_allclose(ours, by_sklearn(X, labels, split), atol=2e-6)
 
@@ -66,7 +66,7 @@ def test_splits_of_different_sizes():
     X, labels = images(10, n=N + 3)
     splits = [*folds(labels, n_splits=7), *folds(labels, n_splits=3)]
     assert len({len(train) for train, _ in splits}) > 1
-    (held_out,) = decode([X], labels, splits, how=CONVERGED)
+    (held_out,) = decode([X], labels, splits, decoder=CONVERGED)
     for ours, split in zip(held_out, splits, strict=True):
         np.testing.assert_allclose(ours, by_sklearn(X, labels, split), atol=2e-6)
 
@@ -75,7 +75,7 @@ def test_chunks_of_a_wide_layer_are_the_layer():
     X, labels = images(300)
     splits = folds(labels, n_splits=3)
     chunked, whole = decode(
-        [lambda: iter(np.array_split(X, 7, axis=1)), X], labels, splits, how=CONVERGED
+        [lambda: iter(np.array_split(X, 7, axis=1)), X], labels, splits, decoder=CONVERGED
     )
     for a, b in zip(chunked, whole, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
@@ -85,7 +85,7 @@ def test_chunks_of_a_wide_layer_are_the_layer():
 def test_a_silent_bin_gives_each_class_its_share(width):
     _, labels = images(3)
     splits = folds(labels, n_splits=3)
-    (held_out,) = decode([np.full((N, width), 0.1)], labels, splits, how=CONVERGED)
+    (held_out,) = decode([np.full((N, width), 0.1)], labels, splits, decoder=CONVERGED)
     np.testing.assert_allclose(np.concatenate(held_out), 1 / CLASSES, atol=1e-8)
 
 
@@ -94,7 +94,7 @@ def test_a_feature_that_varies_over_held_out_images_only_says_nothing():
     split = folds(labels, n_splits=4)[0]
     odd = np.zeros((N, 1))
     odd[split.test] = 1e6
-    (with_it,) = decode([np.hstack([X, odd])], labels, [split], how=CONVERGED)
+    (with_it,) = decode([np.hstack([X, odd])], labels, [split], decoder=CONVERGED)
     np.testing.assert_allclose(with_it[0], by_sklearn(X, labels, split), atol=2e-6)
 
 
@@ -107,7 +107,7 @@ def test_bins_are_asked_for_a_few_at_a_time():
             asked.append(k)
             yield X
 
-    made = decode(bins(), labels, folds(labels, n_splits=2), how=CONVERGED)
+    made = decode(bins(), labels, folds(labels, n_splits=2), decoder=CONVERGED)
     next(made)
     assert 1 <= len(asked) <= 4
 
@@ -115,32 +115,32 @@ def test_bins_are_asked_for_a_few_at_a_time():
 # ---- published -------------------------------------------------------------------------------------
 
 
-def by_loop(X, labels, split, how, *, bin_number=0, split_number=0):
+def by_loop(X, labels, split, decoder, *, bin_number=0, split_number=0):
     """The published training of one decoder, written plainly with torch's own layer and optimizer."""
     names, codes = np.unique(labels, return_inverse=True)
     train, test = split
     scaler = StandardScaler().fit(X[train])
     z = torch.tensor(scaler.transform(X[train]), dtype=torch.float32)
     y = torch.tensor(codes[train])
-    rng = np.random.default_rng(np.random.SeedSequence([how.seed, bin_number, split_number]))
+    rng = np.random.default_rng(np.random.SeedSequence([decoder.seed, bin_number, split_number]))
     layer = torch.nn.Linear(X.shape[1], len(names))
     with torch.no_grad():
         layer.weight[:] = torch.from_numpy(
-            initial_weights(rng, X.shape[1], len(names), kind=how.initializer).T
+            initial_weights(rng, X.shape[1], len(names), kind=decoder.initializer).T
         )
         layer.bias[:] = 1.0
-    optimizer = torch.optim.Adam(layer.parameters(), lr=how.learning_rate)
-    for _ in range(how.epochs):
+    optimizer = torch.optim.Adam(layer.parameters(), lr=decoder.learning_rate)
+    for _ in range(decoder.epochs):
         order, total = torch.from_numpy(rng.permutation(len(train))), 0.0
-        for rows in order.split(how.batch):
+        for rows in order.split(decoder.batch):
             size = sum((part**2).sum() for part in layer.parameters())
             loss = torch.nn.functional.cross_entropy(layer(z[rows]), y[rows])
-            loss = loss + 0.5 * how.penalty * size
+            loss = loss + 0.5 * decoder.penalty * size
             total += loss.item() * len(rows)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if total / len(train) < how.tolerance:
+        if total / len(train) < decoder.tolerance:
             break
     with torch.no_grad():
         held_out = torch.tensor(scaler.transform(X[test]), dtype=torch.float32)
@@ -151,11 +151,11 @@ def by_loop(X, labels, split, how, *, bin_number=0, split_number=0):
 def test_published_is_the_plain_training_of_each_bin_and_split(initializer):
     X, labels = images(20)
     splits = [*folds(labels, n_splits=3), *folds(labels, n_splits=7)]
-    how = Decoder(initializer=initializer, learning_rate=1e-3, seed=3)
-    made = list(decode([X, X[::-1]], labels, splits, how=how))
+    decoder = Decoder(initializer=initializer, learning_rate=1e-3, seed=3)
+    made = list(decode([X, X[::-1]], labels, splits, decoder=decoder))
     for b, features in enumerate((X, X[::-1])):
         for k, split in enumerate(splits):
-            plain = by_loop(features, labels, split, how, bin_number=b, split_number=k)
+            plain = by_loop(features, labels, split, decoder, bin_number=b, split_number=k)
             np.testing.assert_allclose(made[b][k], plain, atol=2e-5)
 
 
@@ -164,13 +164,13 @@ def test_training_ends_where_the_loss_is_small_enough():
     splits = folds(labels, n_splits=3)
     early = Decoder(learning_rate=1e-2, penalty=1e-9, tolerance=0.5)
     for k, (split, ours) in enumerate(
-        zip(splits, next(decode([X], labels, splits, how=early)), strict=True)
+        zip(splits, next(decode([X], labels, splits, decoder=early)), strict=True)
     ):
         np.testing.assert_allclose(
             ours, by_loop(X, labels, split, early, split_number=k), atol=2e-5
         )
     never = Decoder(learning_rate=1e-2, penalty=1e-9, tolerance=0.0)
-    (longer,) = decode([X], labels, splits, how=never)
+    (longer,) = decode([X], labels, splits, decoder=never)
     assert np.abs(longer[0] - by_loop(X, labels, splits[0], early)).max() > 0.05
 
 
@@ -178,20 +178,20 @@ def test_how_many_bins_are_trained_together_does_not_matter(monkeypatch):
     X, labels = images(8)
     splits = folds(labels, n_splits=2)
     bins = [X, X + 1, 2 * X, X[:, ::-1]]
-    how = Decoder(epochs=2)
-    together = list(decode(bins, labels, splits, how=how))
-    monkeypatch.setattr(ost_decoder, "_BYTES", 1.0)
-    for a, b in zip(together, decode(bins, labels, splits, how=how), strict=True):
+    decoder = Decoder(epochs=2)
+    together = list(decode(bins, labels, splits, decoder=decoder))
+    monkeypatch.setattr(ost_decoder, "GROUP_BYTES", 1.0)
+    for a, b in zip(together, decode(bins, labels, splits, decoder=decoder), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 @BOTH
-def test_bins_may_have_different_numbers_of_features(how):
+def test_bins_may_have_different_numbers_of_features(decoder):
     X, labels = images(8)
     splits = folds(labels, n_splits=2)
-    mixed = list(decode([X, X[:, :3], X], labels, splits, how=how))
+    mixed = list(decode([X, X[:, :3], X], labels, splits, decoder=decoder))
     for width, places in ((8, [0, 2]), (3, [1])):
-        alike = list(decode([X[:, :width]] * 3, labels, splits, how=how))
+        alike = list(decode([X[:, :width]] * 3, labels, splits, decoder=decoder))
         for k in places:
             np.testing.assert_allclose(mixed[k], alike[k], atol=1e-6)
 
@@ -202,7 +202,7 @@ def test_a_long_training_ends_at_the_minimum_of_its_loss():
     train, test = split = folds(labels, n_splits=3)[0]
     slow = Decoder(epochs=1500, learning_rate=3e-3, batch=N)
     (trained,), (minimum,) = (
-        list(decode([X], labels, [split], how=how)) for how in (slow, CONVERGED)
+        list(decode([X], labels, [split], decoder=decoder)) for decoder in (slow, CONVERGED)
     )
     scaler = StandardScaler().fit(X[train])
     z, asked = (np.column_stack([scaler.transform(X[k]), np.ones(len(k))]) for k in (train, test))
@@ -220,7 +220,7 @@ def test_320_images_are_too_few_for_the_published_schedule():
     X = rng.standard_normal((8, 96))[labels] + 0.5 * rng.standard_normal((320, 96))
     splits = folds(labels)
     (published,), (converged,) = (
-        list(decode([X], labels, splits, how=how)) for how in (Decoder(), CONVERGED)
+        list(decode([X], labels, splits, decoder=decoder)) for decoder in (Decoder(), CONVERGED)
     )
     assert accuracy(converged, labels, splits) == 1.0
     assert accuracy(published, labels, splits) < 0.4
@@ -240,56 +240,56 @@ def test_initial_weights():
 
 
 @BOTH
-def test_one_class(how):
+def test_one_class(decoder):
     X, _ = images(4)
-    with pytest.raises(InputError, match="one class, cat"):
-        decode([X], ["cat"] * N, [(np.arange(60), np.arange(60, N))], how=how)
+    with pytest.raises(InputError, match="cat"):
+        decode([X], ["cat"] * N, [(np.arange(60), np.arange(60, N))], decoder=decoder)
 
 
 @BOTH
-def test_no_splits(how):
+def test_no_splits(decoder):
     X, labels = images(4)
-    with pytest.raises(InputError, match="no splits into training and held-out images"):
-        decode([X], labels, [], how=how)
+    with pytest.raises(InputError, match="no splits"):
+        decode([X], labels, [], decoder=decoder)
 
 
 @BOTH
-def test_a_class_that_is_missing_from_a_split_is_named(how):
+def test_a_class_that_is_missing_from_a_split_is_named(decoder):
     X, labels = images(4)
     train = np.flatnonzero(labels != "dog")[:50]
-    with pytest.raises(InputError, match="without images of class dog"):
-        decode([X], labels, [(train, np.flatnonzero(labels == "dog"))], how=how)
+    with pytest.raises(InputError, match="class dog"):
+        decode([X], labels, [(train, np.flatnonzero(labels == "dog"))], decoder=decoder)
 
 
 def test_random_splits_of_few_images_miss_a_class():
     X, _ = images(4, n=8)
     splits = brainscore([f"im{k}" for k in range(8)])
     labels = np.where(np.arange(8) == splits[0].test[0], "a", "b")
-    with pytest.raises(InputError, match="without images of class a"):
-        decode([X], labels, splits, how=CONVERGED)
+    with pytest.raises(InputError, match="class a"):
+        decode([X], labels, splits, decoder=CONVERGED)
 
 
 @BOTH
-def test_an_image_in_both_parts(how):
+def test_an_image_in_both_parts(decoder):
     X, labels = images(4)
-    with pytest.raises(InputError, match="in both parts"):
-        decode([X], labels, [(np.arange(80), np.arange(79, N))], how=how)
+    with pytest.raises(InputError, match=r"\b1\b.*\b79\b"):
+        decode([X], labels, [(np.arange(80), np.arange(79, N))], decoder=decoder)
 
 
 @BOTH
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_features_that_are_not_finite(how, bad):
+def test_features_that_are_not_finite(decoder, bad):
     X, labels = images(4)
     X[3, 2] = bad
-    with pytest.raises(InputError, match="feature 2"):
-        list(decode([X], labels, folds(labels), how=how))
+    with pytest.raises(InputError, match=rf"{bad}\b.*feature 2\b.*row 3\b"):
+        list(decode([X], labels, folds(labels), decoder=decoder))
 
 
 @BOTH
-def test_labels_of_other_images(how):
+def test_labels_of_other_images(decoder):
     X, labels = images(4)
-    with pytest.raises(InputError, match="120 images and 80 labels"):
-        list(decode([X], labels[:80], folds(labels[:80]), how=how))
+    with pytest.raises(InputError, match=r"\b120\b.*\b80\b"):
+        list(decode([X], labels[:80], folds(labels[:80]), decoder=decoder))
 
 
 def test_options_that_do_not_exist():
@@ -303,8 +303,8 @@ def test_options_that_do_not_exist():
 
 def test_a_minimum_needs_a_penalty_and_finite_features():
     X = np.zeros((1, 4, 2))
-    with pytest.raises(InputError, match="penalty of 0"):
+    with pytest.raises(InputError, match=r"\b0\b"):
         minimize(X, np.zeros((1, 4), dtype=int), n_classes=2, penalty=0)
     X[0, 1, 1] = np.nan
-    with pytest.raises(InputError, match="1 are not finite"):
+    with pytest.raises(InputError, match=r"\b1\b.*\b1\b"):
         minimize(X, np.zeros((1, 4), dtype=int), n_classes=2, penalty=1)

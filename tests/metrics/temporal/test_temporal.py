@@ -1,12 +1,13 @@
 """Maps shared by all time bins, and the figures made of their predictions: edges and bad input."""
 
+import re
+
 import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.ranks import spearman
-from brainbench.metrics.temporal import components as state_components
-from brainbench.metrics.temporal import moments as sample_sums
+from brainbench.metrics.correlation import spearman
+from brainbench.metrics.temporal import components, moments
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.correlations import (
     best_layer,
@@ -41,7 +42,7 @@ def test_held_out_images_are_never_read(data):
     for found in (
         ridge(*hidden, ROWS, folds=FOLDS),
         pls(*hidden, ROWS, n_components=2),
-        sgd(*hidden, ROWS, how=Descent(epochs=2)),
+        sgd(*hidden, ROWS, descent=Descent(epochs=2)),
     ):
         assert np.isfinite(found.coefficients).all()
     np.testing.assert_array_equal(
@@ -52,7 +53,7 @@ def test_held_out_images_are_never_read(data):
 def test_small_chunks_give_the_same_map(data, monkeypatch):
     X, Y = data
     whole = ridge(X, Y, ROWS, folds=FOLDS)
-    monkeypatch.setattr(sample_sums, "_CHUNK_NUMBERS", 30)
+    monkeypatch.setattr(moments, "CHUNK_NUMBERS", 30)
     parts = ridge(X, Y, ROWS, folds=FOLDS)
     np.testing.assert_allclose(parts.coefficients, whole.coefficients, atol=1e-12)
     np.testing.assert_allclose(parts.predict(X), whole.predict(X), atol=1e-12)
@@ -106,7 +107,7 @@ def test_same_seed_same_descent(data):
     X, Y = data
     how = Descent(epochs=3, batch=5)
     one, again, other = (
-        sgd(X, Y, ROWS, how=seeded).coefficients
+        sgd(X, Y, ROWS, descent=seeded).coefficients
         for seeded in (how, how, Descent(epochs=3, batch=5, seed=1))
     )
     np.testing.assert_array_equal(one, again)
@@ -186,7 +187,8 @@ def test_scalar_by_hand():
     ("related", "bins"), [([0.1, 0.2], [True]), ([0.1], [True, False]), (0.1, True)]
 )
 def test_scalar_of_other_bins(related, bins):
-    with pytest.raises(InputError, match="a figure and whether it counts for each bin"):
+    shapes = re.escape(f"{np.shape(related)}") + ".*" + re.escape(f"{np.shape(bins)}")
+    with pytest.raises(InputError, match=shapes):
         scalar(related, bins)
 
 
@@ -196,45 +198,45 @@ def test_equal_layers_give_the_first():
 
 
 BAD = {
-    "two dimensions": (lambda X, Y: ridge(X[:, :, 0], Y, ROWS, penalty=1), "features of shape"),
-    "one image": (lambda X, Y: ridge(X, Y, [0], penalty=1), "1 training rows"),
-    "repeated rows": (lambda X, Y: ridge(X, Y, [0, 0, 1], penalty=1), "2 of them different"),
-    "row beyond": (lambda X, Y: ridge(X, Y, [0, N], penalty=1), "rows from 0 to 19"),
-    "neither": (lambda X, Y: ridge(X, Y, ROWS), "neither folds nor a penalty"),
-    "one fold": (lambda X, Y: ridge(X, Y, ROWS, folds=FOLDS[:1]), "1 folds"),
+    "two dimensions": (lambda X, Y: ridge(X[:, :, 0], Y, ROWS, penalty=1), r"\(20, 4\)"),
+    "one image": (lambda X, Y: ridge(X, Y, [0], penalty=1), r"\b1\b.*\b20\b"),
+    "repeated rows": (lambda X, Y: ridge(X, Y, [0, 0, 1], penalty=1), r"\b3\b.*\b20\b.*\b2\b"),
+    "row beyond": (lambda X, Y: ridge(X, Y, [0, N], penalty=1), "0 to 19"),
+    "neither": (lambda X, Y: ridge(X, Y, ROWS), "penalty="),
+    "one fold": (lambda X, Y: ridge(X, Y, ROWS, folds=FOLDS[:1]), r"\b1\b.*\b14\b"),
     "other folds": (
         lambda X, Y: ridge(X, Y, np.arange(15), folds=FOLDS),
-        "hold out 14 images of 15",
+        r"\b2\b.*\b14\b.*\b15\b",
     ),
     "fewer images": (lambda X, Y: ridge(X, Y[:-1], ROWS, penalty=1), "19, 2, 3"),
-    "fewer bins": (lambda X, Y: ridge(X, Y[:, :, :2], ROWS, penalty=1), "3 time bins"),
+    "fewer bins": (lambda X, Y: ridge(X, Y[:, :, :2], ROWS, penalty=1), r"\b2\).*\b3\b"),
     "weights": (
         lambda X, Y: ridge(X, Y, ROWS, weights=np.ones((3, 3)), penalty=1),
-        "summing to 1",
+        r"\(3, 3\)",
     ),
     "weights of two": (
         lambda X, Y: ridge(X, Y, ROWS, weights=np.full((3, 2), 0.5), penalty=1),
-        "for 3 states",
+        r"\(3, 2\).*\b3\b",
     ),
-    "components": (lambda X, Y: pls(X, Y, ROWS), "25 PLS components"),
+    "components": (lambda X, Y: pls(X, Y, ROWS), r"\b25\b"),
     "descent": (lambda X, Y: Descent(momentum=1.0), "momentum"),
-    "flat descent": (lambda X, Y: sgd(0 * X, Y, ROWS), "do not vary"),
+    "flat descent": (lambda X, Y: sgd(0 * X, Y, ROWS), "vary"),
     "too fast": (
-        lambda X, Y: sgd(X, Y, ROWS, how=Descent(learning_rate=100.0)),
-        "did not converge",
+        lambda X, Y: sgd(X, Y, ROWS, descent=Descent(learning_rate=100.0)),
+        "100",
     ),
     "no chunk": (lambda X, Y: products([]), "no features"),
-    "other chunks": (lambda X, Y: products([X, X[:-1]]), "a chunk of 19 images"),
+    "other chunks": (lambda X, Y: products([X, X[:-1]]), r"\b19\b.*\b20\b"),
     "same everywhere": (
         lambda X, Y: products([np.ones((N, 9, 2))]).components(ROWS),
-        "9 features that are the same for all 14",
+        r"\b9\b.*\b14\b",
     ),
-    "shapes": (over_images, "equal shapes"),
-    "one held out": (lambda X, Y: over_images(Y[:1], Y[:1]), "at least two stimuli"),
-    "one bin": (lambda X, Y: over_time(Y[:, :, :1], Y[:, :, :1]), "at least two"),
-    "no layers": (lambda X, Y: best_layer({}), "at least one layer"),
-    "other units": (lambda X, Y: best_layer({"a": [1.0], "b": [1.0, 2.0]}), r"\[1, 2\] units"),
-    "nan loss": (lambda X, Y: best_layer({"a": [np.nan]}), "finite loss"),
+    "shapes": (over_images, r"\(20, 4, 3\).*\(20, 2, 3\)"),
+    "one held out": (lambda X, Y: over_images(Y[:1], Y[:1]), r"\(1, 2, 3\)"),
+    "one bin": (lambda X, Y: over_time(Y[:, :, :1], Y[:, :, :1]), r"axis 2"),
+    "no layers": (lambda X, Y: best_layer({}), r"\[\]"),
+    "other units": (lambda X, Y: best_layer({"a": [1.0], "b": [1.0, 2.0]}), r"\[1, 2\]"),
+    "nan loss": (lambda X, Y: best_layer({"a": [np.nan]}), r"\[1\].*\ba\b"),
 }
 
 
@@ -250,19 +252,19 @@ def test_nan_is_named(bad, data):
     X, Y = data
     Y = Y.copy()
     Y[3, 1, 2] = bad
-    with pytest.raises(InputError, match="neuroid 1 in bin 2"):
+    with pytest.raises(InputError, match=r"neuroid 1\b.*bin 2\b"):
         ridge(X, Y, ROWS, penalty=1.0)
-    with pytest.raises(InputError, match="neuroid 1, bin 2"):
+    with pytest.raises(InputError, match=r"neuroid 1\b.*bin 2\b"):
         over_images(Y, Y)
     X = X.copy()
     X[3, 1, 2] = bad
     with np.errstate(invalid="ignore"):
         for call in (lambda: ridge(X, data[1], ROWS, penalty=1.0), lambda: products([X])):
-            with pytest.raises(InputError, match="NaN or inf among the features"):
+            with pytest.raises(InputError, match="features"):
                 call()
 
 
 def test_most_rows_bound_the_inner_products(monkeypatch):
-    monkeypatch.setattr(state_components, "_MOST_NUMBERS", 400)
+    monkeypatch.setattr(components, "MOST_NUMBERS", 400)
     found = products([np.random.default_rng(0).standard_normal((N, 5, 2))])
     assert found.C.size <= 400

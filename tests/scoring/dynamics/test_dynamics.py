@@ -18,7 +18,7 @@ from brainbench.core.presentation import Presentation
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import STATIC, Timeline, square_wave
 from brainbench.data.arrays import ArrayData
-from brainbench.metrics.ranks import spearman
+from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal.shared_map import PENALTIES
 from brainbench.scoring import layer_states as states_module
 from brainbench.scoring.dynamics.evaluation import Held

@@ -102,10 +102,10 @@ def test_schoppe_takes_the_held_out_predictions_together(linear):
         score.predictions.predicted
     )
     expected = ccnorm.schoppe(in_order(data, trials), predicted)
-    np.testing.assert_allclose(score.per_unit.values, expected.score, rtol=1e-10)
+    np.testing.assert_allclose(score.per_unit.values, expected.cc_norm**2, rtol=1e-10)
     np.testing.assert_allclose(score.per_unit.cc_norm, expected.cc_norm, rtol=1e-10)
     np.testing.assert_allclose(score.per_unit.spe, expected.spe, rtol=1e-10)
-    assert score.value == pytest.approx(float(expected.value), rel=1e-10)
+    assert score.value == pytest.approx(np.nanmean(expected.cc_norm**2), rel=1e-10)
     assert score.figures["cc_norm2"]["schoppe"] == pytest.approx(score.value, rel=1e-12)
     assert score.figures["test_images"] == [N]
 
@@ -201,7 +201,7 @@ def test_a_draw_is_the_score_of_its_images(linear):
         for _, fold in table.groupby("fold"):
             times = count[[where[i] for i in fold.stimulus_id.values]]
             p, y = (np.repeat(fold[key].values, times, axis=0) for key in ("predicted", "target"))
-            folds.append(ccnorm.explained(p, y, power).score)
+            folds.append(ccnorm.explained(p, y, power).cc_norm ** 2)
         by_hand.append(np.mean(folds))
     shift = score.draws[0] - by_hand[0]
     np.testing.assert_allclose(score.draws[:3] - shift, by_hand, rtol=1e-9)

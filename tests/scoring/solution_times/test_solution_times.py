@@ -18,7 +18,12 @@ from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.data.arrays import ArrayData
-from brainbench.metrics.solution_times.decoder import Decoder, decode, held_out, judge
+from brainbench.metrics.solution_times.decoder import (
+    Decoder,
+    decode,
+    decode_sensitivity,
+    held_out_sensitivity,
+)
 from brainbench.metrics.solution_times.solution_times import agreement, solution_times
 from brainbench.scoring.layer_states import states
 from brainbench.scoring.solution_times import model_times as solver
@@ -122,7 +127,7 @@ def by_hand(X, times, i1=1.0, *, seed=3):
     ids = np.array(IDS)[SORTED]
     folds = paper(ids, LABELS[SORTED], seed=seed)
     bins = [X[SORTED][:, :, k] for k in range(X.shape[2])]
-    (found,) = held_out(bins, LABELS[SORTED], folds, how=Decoder(name="converged"))
+    found = decode_sensitivity(bins, LABELS[SORTED], folds, decoder=Decoder(name="converged"))
     mine = solution_times(found.sensitivity, np.full(N, i1), np.array(BINS))
     return mine, float(agreement([(np.arange(N), mine)], times[SORTED])[0])
 
@@ -220,11 +225,12 @@ def test_brainscore_is_the_mean_over_unstratified_splits(scored):
     splits = brainscore(np.array(IDS)[SORTED])
     bins = [X[SORTED][:, :, k] for k in range(18)]
     r = []
-    how = Decoder(name="converged")
-    for split in splits:
-        (one,) = held_out(
-            bins, LABELS[SORTED], [split], together=False, false_alarms="brainscore", how=how
-        )
+    labels, converged = LABELS[SORTED], Decoder(name="converged")
+    by_split = zip(*decode(bins, labels, splits, decoder=converged), strict=True)
+    found = held_out_sensitivity(
+        [np.stack(p) for p in by_split], labels, splits, together=False, false_alarms="brainscore"
+    )
+    for one, split in zip(found, splits, strict=True):
         mine = solution_times(one.sensitivity, np.ones(len(one.rows)), np.array(BINS))
         r.append(spearmanr(mine, onset[SORTED][split.test], nan_policy="omit").statistic)
     assert score.raw == pytest.approx(np.mean(r))
@@ -420,10 +426,10 @@ def test_each_fold_is_decoded_from_its_own_layer():
     score = benchmark(data).score(two_layers(**layers), Settings())
     how, labels = Decoder(name="converged"), LABELS[SORTED]
     made = [
-        [np.stack(one) for one in zip(*decode(bins, labels, folds, how=how), strict=True)]
+        [np.stack(one) for one in zip(*decode(bins, labels, folds, decoder=how), strict=True)]
         for bins in ([values[SORTED][:, :, k] for k in range(18)] for values in layers.values())
     ]
-    (found,) = judge([made[one][k] for k, one in enumerate(best)], labels, folds)
+    (found,) = held_out_sensitivity([made[one][k] for k, one in enumerate(best)], labels, folds)
     mine = solution_times(found.sensitivity, np.ones(N), np.array(BINS))
     np.testing.assert_allclose(score.per_unit.values, mine, atol=1e-3)  # features in float32
     assert best.count(list(layers).index(score.record.layer)) >= 5

@@ -1,0 +1,189 @@
+"""Features of a layer: checks, chunks of columns, centering, and eigenvectors above rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
+
+__all__ = [
+    "EPS",
+    "Chunks",
+    "Features",
+    "Split",
+    "as_features",
+    "center_columns",
+    "check_finite",
+    "column_batches",
+    "column_chunks",
+    "leading_eigenvectors",
+]
+
+FloatArray = NDArray[np.float64]
+AnyArray = NDArray[Any]
+Chunks: TypeAlias = Callable[[], Iterable[AnyArray]]
+"""Returns chunks of columns, stimulus x some features, anew each time it is called."""
+Features: TypeAlias = AnyArray | Chunks
+"""Stimulus x feature, or a function that returns chunks of columns and is called once for each pass."""
+Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Row numbers of training and of held-out stimuli."""
+
+EPS = float(np.finfo(np.float64).eps)
+_CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB
+
+
+def as_features(features: AnyArray) -> AnyArray:
+    """Check that features are a real stimulus x feature array of at least two stimuli.
+
+    Raises
+    ------
+    InputError
+        Wrong number of dimensions, no features, one stimulus, or values that are not real numbers.
+    """
+    features = np.asarray(features)
+    if features.ndim != 2 or features.shape[0] < 2 or features.shape[1] < 1:
+        raise InputError(
+            f"features of shape {features.shape}",
+            allowed="stimulus x feature, at least two stimuli and one feature",
+            todo="flatten everything but the stimuli: features.reshape(n_stimuli, -1)",
+        )
+    if features.dtype.kind not in "fiub":
+        raise InputError(
+            f"features of type {features.dtype}",
+            allowed="real numbers (float32, float64, integers)",
+            todo="convert the features, for example with .astype('float32')",
+        )
+    return features
+
+
+def column_chunks(
+    features: Features | Iterable[AnyArray], *, n_stimuli: int | None = None
+) -> Iterator[tuple[int, AnyArray]]:
+    """Yield features in chunks of at most 4,096 columns, each with the number of its first column.
+
+    Parameters
+    ----------
+    features : array (stimulus x feature), iterable of such arrays, or function that returns one
+        The whole matrix, or chunks of its columns in any number and width. They may be made lazily: at
+        most two are held.
+    n_stimuli : int, optional
+        Rows that every chunk must have; those of the first chunk when not given.
+
+    Raises
+    ------
+    InputError
+        A chunk that `as_features` refuses; another number of stimuli; no features. Values are not checked:
+        see `center_columns` and `check_finite`.
+
+    Examples
+    --------
+    >>> [(first, chunk.shape) for first, chunk in column_chunks([np.eye(3), np.eye(3)[:, :2]])]
+    [(0, (3, 3)), (3, (3, 2))]
+    """
+    blocks = features() if callable(features) else features
+    first = 0
+    for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:
+        checked = as_features(block)
+        if n_stimuli is not None and len(checked) != n_stimuli:
+            raise InputError(
+                f"features of {len(checked)} stimuli, where {n_stimuli} are expected",
+                allowed="one row for each stimulus, and chunks of columns that share their stimuli",
+                todo="align by stimulus_id; cut the features by columns (features), not by rows (stimuli)",
+            )
+        n_stimuli = len(checked)
+        for start in range(0, checked.shape[1], _CHUNK_COLUMNS):
+            yield first + start, checked[:, start : start + _CHUNK_COLUMNS]
+        first += checked.shape[1]
+    if not first:
+        raise InputError(
+            "no features", allowed="at least one chunk", todo="choose a layer with outputs"
+        )
+
+
+def center_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
+    """Remove each feature's mean over stimuli, in float64.
+
+    Parameters
+    ----------
+    features : array, stimulus x feature
+        Any real type.
+    first_feature : int
+        Number of the first column, for the error message.
+
+    Raises
+    ------
+    InputError
+        A value is NaN or infinite.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = features.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(mean).all():
+        check_finite(features, first_feature=first_feature)
+    return cast(FloatArray, np.subtract(features, mean, dtype=np.float64, order="C"))
+
+
+def check_finite(features: AnyArray, *, first_feature: int = 0) -> None:
+    """Raise an InputError that names stimulus and feature of the first value that is NaN or infinite."""
+    bad = ~np.isfinite(features)
+    if bad.any():
+        stimulus, feature = np.argwhere(bad)[0]
+        raise InputError(
+            f"{features[stimulus, feature]} in feature {first_feature + feature} "
+            f"of the stimulus in row {stimulus}",
+            allowed="finite features",
+            todo="check that layer's output for that image, or choose another layer",
+        )
+
+
+def column_batches(n_columns: int, numbers_per_column: int, most: int) -> Iterator[slice]:
+    """Yield slices of columns that need at most a given count of numbers together.
+
+    Examples
+    --------
+    >>> [*column_batches(5, 10, 25)]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    size = max(1, most // numbers_per_column)
+    for start in range(0, n_columns, size):
+        yield slice(start, min(start + size, n_columns))
+
+
+def leading_eigenvectors(
+    symmetric: FloatArray, *, rounding: float, most: int | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the eigenvalues of a symmetric matrix that are above rounding, and their eigenvectors.
+
+    Parameters
+    ----------
+    symmetric : array, n x n
+        Positive semidefinite up to rounding.
+    rounding : float
+        Share of the largest eigenvalue up to which an eigenvalue is rounding; for example n * EPS.
+    most : int, optional
+        At most this many, the largest.
+
+    Returns
+    -------
+    values : array, k
+        In rising order; empty where no eigenvalue is above 0.
+    vectors : array, n x k
+
+    Examples
+    --------
+    >>> leading_eigenvectors(np.diag([3.0, 0.0, 2.0]), rounding=1e-12)[0]
+    array([2., 3.])
+    """
+    n = len(symmetric)
+    if most is None:
+        values, vectors = np.linalg.eigh(symmetric)
+    else:
+        values, vectors = scipy.linalg.eigh(
+            symmetric, subset_by_index=[max(0, n - most), n - 1], check_finite=False
+        )
+    kept = values > rounding * max(float(values[-1]), 0.0)
+    return values[kept], vectors[:, kept]
