@@ -69,13 +69,8 @@ def make(
         bins = _bins(time)
         coords["time_start"] = ("time", bins[:, 0])
         coords["time_end"] = ("time", bins[:, 1])
-    given_dims = {
-        "repetition": repetitions,
-        "stimulus": stimulus is not None,
-        "neuroid": neuroid is not None,
-        "time": time is not None,
-    }
-    dims = [dim for dim in DIMS if given_dims[dim]]
+    has_dim = (repetitions, stimulus is not None, neuroid is not None, time is not None)
+    dims = [dim for dim, given in zip(DIMS, has_dim, strict=True) if given]
     array = np.asarray(values)
     if array.ndim != len(dims):
         raise InputError(
@@ -301,8 +296,8 @@ def align(
         return assembly
     missing, extra = sorted(set(ordered) - set(own)), sorted(set(own) - set(ordered))
     if missing or extra:
-        both = (("missing", missing), ("not asked for", extra))
-        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in both if ids)
+        parts = (("missing", missing), ("not asked for", extra))
+        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in parts if ids)
         raise InputError(
             f"{name}: of {len(ordered)} stimuli " + "; ".join(differ),
             allowed="the same stimulus_id on both sides",

@@ -96,10 +96,10 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
         Number of names.
     """
     by_lower = {k.lower(): k for k in known}
-    wanted = name.strip().lower()
-    similar = difflib.get_close_matches(wanted, by_lower, n=n, cutoff=0.5)
+    lowered = name.strip().lower()
+    similar = difflib.get_close_matches(lowered, by_lower, n=n, cutoff=0.5)
     # "IT" is not similar to "IT.output" but may mean it.
-    containing = sorted((k for k in by_lower if len(wanted) > 1 and wanted in k), key=len)
+    containing = sorted((k for k in by_lower if len(lowered) > 1 and lowered in k), key=len)
     return [by_lower[hit] for hit in dict.fromkeys([*similar, *containing])][:n]
 
 

@@ -97,7 +97,7 @@ class LayerFile:
                 f"layer {self._values.layer!r} gives {[v.shape[1] for v in steps]} units per step from "
                 f"stimulus {start} on, and {[neuroids] * n_steps} before",
                 allowed="the same units and steps for every stimulus",
-                todo="resize all pictures to one size: Preprocess(size=(height, width))",
+                todo="resize all images to one size: Preprocess(size=(height, width))",
             )
         with netcdf_errors(self.path.parent, self.nbytes):
             for index, values in enumerate(steps):

@@ -40,7 +40,7 @@ def images_in(folder: Path) -> StimulusSet:
     InputError
         The folder does not exist.
     StimulusError
-        The folder has no images, other entries, or two images with the same name. When a picture is
+        The folder has no images, other entries, or two images with the same name. When an image is
         read: it is damaged, truncated, CMYK or 16-bit.
     """
     folder = Path(folder)
@@ -54,18 +54,18 @@ def images_in(folder: Path) -> StimulusSet:
     stray = [path.name for path in paths if path.suffix.lower() not in SUFFIXES or path.is_dir()]
     if stray or not paths:
         listed = ", ".join(stray[:3]) + (", ..." if len(stray) > 3 else "")
-        found = f"{len(stray)} of {len(paths)} entries that are not images: {listed}"
+        entries = f"{len(stray)} of {len(paths)} entries that are not images: {listed}"
         raise StimulusError(
-            f"folder {folder} with " + (found if stray else "no images"),
+            f"folder {folder} with " + (entries if stray else "no images"),
             allowed="images only: " + ", ".join(SUFFIXES),
             todo="move everything else out of the folder",
         )
     by_stem: dict[str, Path] = {}
     for path in paths:
-        other = by_stem.setdefault(path.stem, path)
-        if other is not path:
+        first = by_stem.setdefault(path.stem, path)
+        if first is not path:
             raise StimulusError(
-                f"folder {folder} with the images {other.name} and {path.name}",
+                f"folder {folder} with the images {first.name} and {path.name}",
                 allowed="one image per name, whatever its suffix",
                 todo="rename one of them",
             )

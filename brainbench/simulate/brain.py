@@ -371,7 +371,7 @@ class SimulatedBrain:
         }
 
     def _nbytes(self, n_images: int) -> int:
-        """Size of the files in bytes."""
+        """Return the size of all files in bytes."""
         n_counts = n_images * sum(self.n_sites.values()) * BINS
         return n_images * PICTURE * PICTURE * 3 + n_counts * (self.n_trials * 2 + 8)
 
