@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from brainbench.core.errors import InputError, UnknownNameError, unknown
+from brainbench.core.errors import InputError, unknown
 
 Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
 SINGULAR: dict[Group, str] = {
@@ -227,18 +227,3 @@ def factory_from_file(spec: str) -> Callable[..., Any]:
         functions = [name for name, v in vars(module).items() if inspect.isfunction(v)]
         raise unknown(f"function in {path}", attribute, functions, todo=f"define it in {path}")
     return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
-
-
-__all__ = [
-    "Group",
-    "UnknownNameError",
-    "check_file",
-    "entries",
-    "factory_from_file",
-    "family",
-    "imported",
-    "is_file",
-    "load",
-    "match",
-    "summaries",
-]

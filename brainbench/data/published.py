@@ -99,6 +99,8 @@ class Published(Publication):
 class PublishedData(ABC, Generic[D]):
     """A data set that is imported once and then read from the data folder.
 
+    Everything that reads the imported files raises DataAbsentError as long as there are none.
+
     Parameters
     ----------
     name : str
@@ -142,13 +144,7 @@ class PublishedData(ABC, Generic[D]):
         return None if here else self.declared.place
 
     def here(self) -> Path:
-        """Return the folder with the imported files.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return the folder with the imported files."""
         absent = self.absent()
         if absent:
             raise DataAbsentError(
@@ -156,15 +152,28 @@ class PublishedData(ABC, Generic[D]):
             )
         return self.folder
 
-    @contextlib.contextmanager
-    def importing(self, folder: Path, n_steps: int) -> Iterator[tuple[Path, progress.Advance]]:
-        """Yield a temporary folder that becomes `folder` at the end, and the function that counts steps.
+    @abstractmethod
+    def import_from(self, given: Path) -> Path:
+        """Check and convert the published files, and return the folder that they are kept in.
+
+        Parameters
+        ----------
+        given : Path
+            A copy of the published folder, or of the repository that contains it.
 
         Raises
         ------
+        DataAbsentError
+            Missing files.
+        InputError
+            A file that is not as published.
         CacheError
             The data folder cannot be written, or the disk is full.
         """
+
+    @contextlib.contextmanager
+    def importing(self, folder: Path, n_steps: int) -> Iterator[tuple[Path, progress.Advance]]:
+        """Yield a temporary folder that becomes `folder` at the end, and the function that counts steps."""
         label = f"importing {self.name}"
         with progress.current().task(label, n_steps) as step, writing(folder) as temporary:
             yield temporary, step

@@ -47,7 +47,8 @@ class SimulatedBrain:
     """A ventral stream whose truth is known, as a `Dataset`.
 
     It is computed when first used, in seconds, and kept in the cache. The same parameters give the same
-    bytes. Everything that it returns is computed once and shared: copy it before changing it.
+    bytes. Everything that it returns is computed once and shared: copy it before changing it. A region
+    without sites is an UnknownNameError.
 
     Parameters
     ----------
@@ -136,22 +137,11 @@ class SimulatedBrain:
         Time bins are 10 ms long. Coordinates of `neuroid` beside id, region and animal: `reliability`
         (c of the trial average in 70-170 ms), `known_ceiling` (sqrt(c)), `gain` and `spontaneous` (see
         `sites.Readout`).
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
         """
         return self._load(region, "trials")
 
     def truth(self, region: str) -> Assembly:
-        """Return the expected spike counts behind `recordings`, dims (stimulus, neuroid, time).
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
-        """
+        """Return the expected spike counts behind `recordings`, dims (stimulus, neuroid, time)."""
         return self._load(region, "truth")
 
     def choice_probabilities(self) -> xr.DataArray:
@@ -188,12 +178,7 @@ class SimulatedBrain:
     def trials(self) -> pd.DataFrame:
         """Return the choices of 20 observers between two objects, 3 for each image and distractor.
 
-        Columns stimulus_id, truth, distractor, choice, subject; see `brainbench.simulate.subject`.
-
-        Raises
-        ------
-        UnknownNameError, InputError
-            As `choice_probabilities`.
+        Columns stimulus_id, truth, distractor, choice, subject; errors as for `choice_probabilities`.
         """
         return self._trials
 
@@ -213,14 +198,7 @@ class SimulatedBrain:
         """Return when IT has solved each image, and the sensitivity that counts as solved.
 
         Columns stimulus_id, i1 (d' of the simulated subject, the threshold) and ost (ms; NaN where it is
-        never reached); see `brainbench.simulate.solution_times`.
-
-        Raises
-        ------
-        UnknownNameError
-            A brain without sites in IT.
-        InputError
-            One image of some object.
+        never reached); see `brainbench.simulate.solution_times`. One image of some object is an InputError.
         """
         return self._solution_times
 
@@ -234,13 +212,7 @@ class SimulatedBrain:
         return pd.DataFrame({"stimulus_id": ids, "i1": i1, "ost": ost})
 
     def readout(self, region: str) -> sites.Readout:
-        """Return what the sites of a region compute from the population of their area.
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
-        """
+        """Return what the sites of a region compute from the population of their area."""
         coordinates = self.truth(region).coords
         return sites.Readout(
             sites=self._sites(region),

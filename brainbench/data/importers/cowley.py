@@ -97,24 +97,12 @@ class CowleyData(PublishedData[Declared]):
         return [file for name in self.declared.sessions for file in _kept(name)]
 
     def sessions(self) -> Mapping[str, ArrayData]:
-        """Return each session as a data set, by name.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return each session as a data set, by name."""
         self.here()
         return {name: self._session(name) for name in sorted(self.declared.sessions)}
 
     def stimuli(self) -> StimulusSet:
-        """Return the images of all sessions, one session after the other.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return the images of all sessions, one session after the other."""
         sets = [session.pictures for session in self.sessions().values()]
         places = [(images, row) for images in sets for row in range(len(images))]
 
@@ -130,13 +118,7 @@ class CowleyData(PublishedData[Declared]):
         )
 
     def recordings(self, region: str) -> Assembly:
-        """Raise InputError: sessions share no images, so that only `sessions` have recordings.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: sessions share no images, so that only `sessions` have recordings."""
         raise InputError(
             f"recordings of {region} in all of {self.name}",
             allowed="recordings of one session: each has its own images",
@@ -144,22 +126,7 @@ class CowleyData(PublishedData[Declared]):
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check and convert the published files, and return the folder that they are kept in.
-
-        Parameters
-        ----------
-        given : Path
-            A copy of the published folder, or of the repository that contains it.
-
-        Raises
-        ------
-        DataAbsentError
-            Missing files.
-        InputError
-            A checksum, a shape or an image that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
-        """
+        """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds="images/ and responses_raw/")
         n_images = sum(session.images for session in self.declared.sessions.values())
         with self.importing(self.folder, n_images) as (folder, step):
@@ -193,13 +160,7 @@ class CowleyData(PublishedData[Declared]):
 
 
 def cowley(manifest: Manifest) -> CowleyData:
-    """Return the data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or of a wrong type.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return CowleyData(name=manifest.name, declared=declared(manifest, Declared))
 
 

@@ -95,13 +95,7 @@ class GeirhosData(PublishedData[Declared]):
         return _KEPT
 
     def stimuli(self) -> StimulusSet:
-        """Return all images, with object_name (the shape), texture, and exemplar (such as cat3).
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return all images, with object_name (the shape), texture, and exemplar (such as cat3)."""
         folder = self.here()
         ids = sorted(self._table["stimulus_id"].unique())
         parts = pd.Series(ids).str.extract(_NAME)
@@ -117,24 +111,12 @@ class GeirhosData(PublishedData[Declared]):
         )
 
     def category_responses(self) -> pd.DataFrame:
-        """Return one row per answer: stimulus_id, truth (the shape), choice (empty for none), subject.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return one row per answer: stimulus_id, truth (the shape), choice (empty for none), subject."""
         self.here()
         return self._table.copy()
 
     def recordings(self, region: str) -> Assembly:
-        """Raise InputError: nothing was recorded.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: nothing was recorded."""
         raise InputError(
             f"recordings of {region} in {self.name}",
             allowed="category_responses(): subjects named images, no neuron was recorded",
@@ -142,22 +124,10 @@ class GeirhosData(PublishedData[Declared]):
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check and convert the files, and return the folder that they are kept in.
+        """Check and convert the files; see `PublishedData.import_from`.
 
-        Parameters
-        ----------
-        given : Path
-            A folder with copies of both published folders, or of the repositories that contain them; or
-            one with the two packed files.
-
-        Raises
-        ------
-        DataAbsentError
-            Missing files.
-        InputError
-            A checksum, an answer or an image that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
+        The folder has copies of both published folders, or of the repositories that contain them, or the
+        two packed files.
         """
         packed = all((given / name).is_file() for name in self.declared.packed)
         layout: Layout = "packed" if packed else "published"
@@ -199,13 +169,7 @@ class GeirhosData(PublishedData[Declared]):
 
 
 def geirhos(manifest: Manifest) -> GeirhosData:
-    """Return the data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or of a wrong type.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return GeirhosData(name=manifest.name, declared=declared(manifest, Declared))
 
 

@@ -77,13 +77,7 @@ class KriegeskorteData(PublishedData[Declared]):
         return KEPT
 
     def stimuli(self) -> StimulusSet:
-        """Return the 92 images on gray, with category and flags.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return the 92 images on gray, with category and flags."""
         folder = self.here()
         with np.load(folder / KEPT[1], allow_pickle=False) as stored:
             metadata = {key: stored[key] for key in ("object_name", "animal", "face", "natural")}
@@ -91,13 +85,7 @@ class KriegeskorteData(PublishedData[Declared]):
         return from_arrays(self.name, pictures, ids=_ids(len(pictures)), metadata=metadata)
 
     def recordings(self, region: str) -> Assembly:
-        """Raise InputError: only `dissimilarities` are published.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: only `dissimilarities` are published."""
         raise InputError(
             f"recordings of {region} in {self.name}",
             allowed="dissimilarities: the responses of the neurons are not published",
@@ -120,8 +108,6 @@ class KriegeskorteData(PublishedData[Declared]):
 
         Raises
         ------
-        DataAbsentError
-            The files have not been imported.
         UnknownNameError
             An unknown region.
         """
@@ -134,22 +120,7 @@ class KriegeskorteData(PublishedData[Declared]):
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check and convert the published files, and return the folder that they are kept in.
-
-        Parameters
-        ----------
-        given : Path
-            A copy of the published folder, or of the repository that contains it.
-
-        Raises
-        ------
-        DataAbsentError
-            Missing files.
-        InputError
-            A checksum, a shape or an RDM that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
-        """
+        """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds=FILES[0])
         with self.importing(self.folder, len(FILES)) as (folder, step):
             study, brains, judges = (_read_matlab(source / name) for name in FILES)
@@ -163,13 +134,7 @@ class KriegeskorteData(PublishedData[Declared]):
 
 
 def kriegeskorte(manifest: Manifest) -> KriegeskorteData:
-    """Return the data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or of a wrong type.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return KriegeskorteData(name=manifest.name, declared=declared(manifest, Declared))
 
 
