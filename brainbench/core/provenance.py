@@ -89,7 +89,7 @@ def record(**known: Any) -> Record:
 @functools.cache
 def commit() -> str | None:
     """Return the commit of the source tree, with "+changes" if it is modified; None when installed."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
