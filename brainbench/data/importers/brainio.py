@@ -180,7 +180,7 @@ def _check_once(
     cell, counts = np.unique(row * n_stimuli + column, return_counts=True)
     twice = cell[counts > 1]
     if len(twice):
-        level, stimulus = levels[twice[0] // n_stimuli], stimuli[twice[0] % n_stimuli]
+        level, stimulus = levels[twice[0] // n_stimuli], str(stimuli[twice[0] % n_stimuli])
         raise InputError(
             f"{path.name}: {len(twice)} repetitions of a stimulus occur more than once, for example "
             f"repetition {level} of {stimulus!r}",
