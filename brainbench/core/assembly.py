@@ -1,9 +1,9 @@
-"""Responses as plain xarray.DataArray: make, check, average, align, save.
+"""Assemblies: responses as a plain xarray.DataArray.
 
-An assembly has the dims (`repetition`, `stimulus`, `neuroid`, `time`), in this order, or a subset of
-them. Its coordinates are flat: stimulus_id and stimulus metadata on `stimulus`; neuroid_id, region,
-layer, animal, x, y, channel on `neuroid`; time_start and time_end, in ms from stimulus onset, on `time`.
-Its attribute `units` says what the values count. It is never subclassed and never has a MultiIndex.
+An assembly has the dims (`repetition`, `stimulus`, `neuroid`, `time`) in this order, or a subset. Its
+coordinates are flat: stimulus_id and stimulus metadata along `stimulus`; neuroid_id, region, layer,
+animal, x, y, channel along `neuroid`; time_start and time_end, in ms from stimulus onset, along `time`.
+Its attribute `units` is the unit of the values. It is never subclassed and never has a MultiIndex.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ def make(
     units: str,
     attrs: Mapping[str, Any] | None = None,
 ) -> Assembly:
-    """Build an assembly and check it.
+    """Return a checked assembly.
 
     Parameters
     ----------
     values : array
-        Responses, one axis for each of repetition, stimulus, neuroid, time that is given, in this order.
+        Responses, with an axis for each given dim in the order repetition, stimulus, neuroid, time.
     stimulus, neuroid : mapping of str to array, optional
         Coordinates along that dim; `stimulus_id` and `neuroid_id` must be among them.
     time : sequence of (start, end), optional
         Time bins in ms from stimulus onset.
     repetitions : bool
-        The first axis counts repetitions (trials).
+        The first axis is repetitions (trials).
     units : str
-        What the values count: "spikes/s", "spikes", "a.u.", ...
+        Unit of the values: "spikes/s", "spikes", "a.u.", ...
     attrs : mapping, optional
-        More attributes; `missing="nan"` declares that NaN stands for trials that were not recorded.
+        Further attributes; `missing="nan"` declares that NaN stands for trials that were not recorded.
 
     Raises
     ------
@@ -69,19 +69,14 @@ def make(
         bins = _bins(time)
         coords["time_start"] = ("time", bins[:, 0])
         coords["time_end"] = ("time", bins[:, 1])
-    given_dims = {
-        "repetition": repetitions,
-        "stimulus": stimulus is not None,
-        "neuroid": neuroid is not None,
-        "time": time is not None,
-    }
-    dims = [dim for dim in DIMS if given_dims[dim]]
+    has_dim = (repetitions, stimulus is not None, neuroid is not None, time is not None)
+    dims = [dim for dim, given in zip(DIMS, has_dim, strict=True) if given]
     array = np.asarray(values)
     if array.ndim != len(dims):
         raise InputError(
             f"values of shape {array.shape} for the dims {tuple(dims)}",
             allowed="one axis per dim",
-            todo="give the coordinates of every axis, or repetitions=True for trials",
+            todo="give the coordinates of each axis, or repetitions=True for trials",
         )
     for key, (dim, column) in coords.items():
         if column.shape != (array.shape[dims.index(dim)],):
@@ -89,7 +84,7 @@ def make(
                 f"coordinate {key!r} of shape {column.shape} along {dim!r} of size "
                 f"{array.shape[dims.index(dim)]}",
                 allowed=f"one entry per {dim}",
-                todo="check which of values and coordinate is wrong",
+                todo="check whether values or coordinate are wrong",
             )
     return validate(
         xr.DataArray(array, dims=dims, coords=coords, attrs={"units": units, **(attrs or {})})
@@ -108,7 +103,7 @@ def _bins(time: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
 
 
 def plain(column: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Column as a numpy array that netCDF can hold: text as fixed-width unicode, the rest as it is."""
+    """Return a column as a numpy array for netCDF: text as fixed-width unicode, the rest unchanged."""
     if isinstance(column, pd.Series | pd.Index):
         column = column.to_numpy()
     array = np.asarray(column)
@@ -116,16 +111,16 @@ def plain(column: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def validate(assembly: Assembly, *, name: str = "assembly", values: bool = True) -> Assembly:
-    """Check an assembly and return it: the one gate into every procedure.
+    """Check an assembly and return it.
 
     Parameters
     ----------
     assembly : DataArray
         What to check.
     name : str
-        How error messages call it.
+        Its name in error messages.
     values : bool
-        Look at the values too; off for lazily stored activations, which were checked as they were made.
+        Whether to check the values; not for lazy activations, which were checked when written.
 
     Raises
     ------
@@ -137,7 +132,7 @@ def validate(assembly: Assembly, *, name: str = "assembly", values: bool = True)
         raise InputError(
             f"{name} is a {type(assembly).__name__}",
             allowed="an xarray.DataArray with dims from " + ", ".join(DIMS),
-            todo="build it with brainbench.core.assembly.make",
+            todo="create it with brainbench.core.assembly.make",
         )
     expected = tuple(dim for dim in DIMS if dim in assembly.dims)
     if assembly.dims != expected:
@@ -180,24 +175,24 @@ def _check_coordinates(assembly: Assembly, name: str) -> None:
         raise InputError(
             f"{name} is empty: {dict(assembly.sizes)}",
             allowed="at least one entry along each dim",
-            todo="check the selection that made it",
+            todo="check the selection that it comes from",
         )
     for dim, key in (("stimulus", "stimulus_id"), ("neuroid", "neuroid_id")):
         if dim in assembly.dims:
             check_unique(assembly.coords[key].values, key=key, name=name)
     if "time" in assembly.dims:
         start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
-        numbers = start.dtype.kind in "fiu" and end.dtype.kind in "fiu"
-        if not (numbers and (end > start).all() and (np.diff(start) > 0).all()):
+        numeric = start.dtype.kind in "fiu" and end.dtype.kind in "fiu"
+        if not (numeric and (end > start).all() and (np.diff(start) > 0).all()):
             raise InputError(
                 f"{name} has time bins that do not increase",
                 allowed="each time_start below its time_end, and time_start rising, in ms",
-                todo="sort by time_start and remove bins of no length",
+                todo="sort by time_start and remove empty bins",
             )
 
 
 def check_unique(ids: npt.ArrayLike, *, key: str, name: str) -> None:
-    """Raise InputError if an id occurs twice, naming the first that does."""
+    """Raise InputError if an id occurs more than once."""
     values, counts = np.unique(np.asarray(ids), return_counts=True)
     if (counts > 1).any():
         twice = values[counts > 1]
@@ -222,7 +217,7 @@ def _check_values(assembly: Assembly, name: str) -> None:
         raise InputError(
             f"{name} has {int(np.isinf(array).sum())} infinite values",
             allowed="finite values",
-            todo="find out where they come from; they are never repaired silently",
+            todo="find out where they come from; they are never replaced silently",
         )
     if assembly.attrs.get("missing") != "nan" and np.isnan(array).any():
         raise InputError(
@@ -233,46 +228,46 @@ def _check_values(assembly: Assembly, name: str) -> None:
 
 
 def average(assembly: Assembly) -> Assembly:
-    """Mean over repetitions, skipping NaN; unchanged where there are none.
+    """Return the mean over repetitions, ignoring NaN; an assembly without repetitions is unchanged.
 
     Raises
     ------
     InputError
-        A stimulus that no repetition recorded for some neuroid.
+        A stimulus without a recorded repetition for some neuroid.
     """
     if "repetition" not in assembly.dims:
         return assembly
-    counted = assembly.notnull().any("repetition")
-    if not bool(counted.all()):
+    recorded = assembly.notnull().any("repetition")
+    if not bool(recorded.all()):
         raise InputError(
-            f"{int((~counted).sum())} responses have no recorded repetition",
+            f"{int((~recorded).sum())} responses have no recorded repetition",
             allowed="at least one repetition of each stimulus for each neuroid",
-            todo="drop those stimuli or those neuroids first",
+            todo="remove these stimuli or these neuroids",
         )
     return assembly.mean("repetition", skipna=True, keep_attrs=True)
 
 
 def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
-    """Mean over a window of time, each bin weighted by its overlap with the window in ms.
+    """Return the mean over a time window, each bin weighted by its overlap with the window in ms.
 
     Parameters
     ----------
     assembly : DataArray
-        With or without `time`; without, it is returned as it is.
+        Returned unchanged if it has no dim `time`.
     window : (start, end)
         In ms from stimulus onset.
 
     Raises
     ------
     InputError
-        A window that the bins do not cover, or cover twice; a window of no length or without end.
+        A window that the bins do not cover, or cover twice; a window of zero or infinite length.
     """
     if "time" not in assembly.dims:
         return assembly
     start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
     overlap = np.clip(np.minimum(end, window[1]) - np.maximum(start, window[0]), 0.0, None)
     used = np.flatnonzero(overlap)
-    joints = end[used[:-1]] - start[used[1:]]  # below 0: a gap; above 0: time that counts twice
+    joints = end[used[:-1]] - start[used[1:]]  # below 0: a gap; above 0: an overlap
     covered = math.isclose(overlap.sum(), window[1] - window[0], rel_tol=1e-6)
     if not (0 < window[1] - window[0] < math.inf and covered and np.allclose(joints, 0.0)):
         raise InputError(
@@ -288,45 +283,44 @@ def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
 def align(
     assembly: Assembly, stimulus_ids: Sequence[str] | npt.NDArray[Any], *, name: str
 ) -> Assembly:
-    """Rows in the order of `stimulus_ids`.
+    """Return the rows of an assembly in the order of `stimulus_ids`.
 
     Raises
     ------
     InputError
-        The assembly and the ids are not about the same stimuli; the message names the first that differ.
-        An id that is asked for twice.
+        The assembly has other stimuli than the ids, or an id is given twice.
     """
-    have = [str(i) for i in assembly.coords["stimulus_id"].values]
-    want = [str(i) for i in stimulus_ids]
-    if have == want:
+    own = [str(i) for i in assembly.coords["stimulus_id"].values]
+    ordered = [str(i) for i in stimulus_ids]
+    if own == ordered:
         return assembly
-    missing, extra = sorted(set(want) - set(have)), sorted(set(have) - set(want))
+    missing, extra = sorted(set(ordered) - set(own)), sorted(set(own) - set(ordered))
     if missing or extra:
-        both = (("missing", missing), ("not asked for", extra))
-        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in both if ids)
+        parts = (("missing", missing), ("not asked for", extra))
+        differ = (f"{len(ids)} {what}, for example {ids[0]!r}" for what, ids in parts if ids)
         raise InputError(
-            f"{name}: of {len(want)} stimuli " + "; ".join(differ),
+            f"{name}: of {len(ordered)} stimuli " + "; ".join(differ),
             allowed="the same stimulus_id on both sides",
             todo="check that model and brain saw the same stimulus set",
         )
-    check_unique(want, key="stimulus_id", name=f"the order asked of {name}")
-    where = {i: k for k, i in enumerate(have)}
-    return assembly.isel(stimulus=[where[i] for i in want])
+    check_unique(ordered, key="stimulus_id", name=f"the order asked of {name}")
+    row_of = {i: k for k, i in enumerate(own)}
+    return assembly.isel(stimulus=[row_of[i] for i in ordered])
 
 
 def save(assembly: Assembly, path: Path) -> None:
-    """Write an assembly as netCDF4; the caller names a temporary path and renames it."""
+    """Write an assembly as netCDF4 to a path that the caller makes atomic."""
     validate(assembly)
     assembly.rename("values").to_netcdf(path, engine="netcdf4", format="NETCDF4")
 
 
 def load(path: Path) -> Assembly:
-    """Open an assembly lazily: values are read when they are indexed.
+    """Open an assembly; values are read when they are indexed.
 
     Raises
     ------
     InputError
-        A file that is absent or damaged, or that holds something else.
+        A file that does not exist, is damaged, or holds something else.
     """
     try:
         opened = xr.open_dataarray(path, engine="netcdf4")
@@ -334,6 +328,6 @@ def load(path: Path) -> Assembly:
         raise InputError(
             f"assembly file {path} cannot be read ({error})",
             allowed="a whole netCDF4 file that brainbench wrote",
-            todo="remove the file, so that it is made again",
+            todo="remove the file, so that it is written again",
         ) from error
     return validate(opened, name=path.name, values=False)

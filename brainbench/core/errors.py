@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-Every error says three things: what was got, what is allowed and what to do next. The command line
-prints them as they are; Python users catch `BrainbenchError` or the built-in class beside it.
+Every error says what was got, what is allowed and what to do next. The command line prints it;
+Python users catch `BrainbenchError` or the built-in class beside it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 
 class BrainbenchError(Exception):
-    """What was got, what is allowed, what to do next.
+    """An error with what was got, what is allowed and what to do next.
 
     Parameters
     ----------
     got : str
-        What was found, with its name and its value.
+        What was got, with its name and its value.
     allowed : str
         What would have been accepted.
     todo : str
@@ -45,11 +45,11 @@ class InputError(BrainbenchError, ValueError):
 
 
 class NotApplicableError(InputError):
-    """A benchmark that has no figure for this model, under this protocol or by this formula."""
+    """A benchmark that is not defined for a model, a protocol or a formula."""
 
 
 class StimulusError(InputError):
-    """An image that cannot be read, or a stimulus set that contradicts itself."""
+    """An image that cannot be read, or an inconsistent stimulus set."""
 
 
 class ActivationError(InputError):
@@ -58,13 +58,13 @@ class ActivationError(InputError):
     Attributes
     ----------
     row : int or None
-        Which image of its batch, where the network itself finds it; it knows no stimuli.
+        Index of the image in its batch, where a network finds the error itself; it knows no ids.
     """
 
     row: int | None = None
 
     def naming(self, ids: Sequence[str]) -> ActivationError:
-        """Make the same error, with the stimulus of its row; `ids` are those of the batch."""
+        """Return the same error with the stimulus id of its row, given the ids of the batch."""
         if self.row is None:
             return self
         got = f"{self.got} for stimulus {ids[self.row]!r}"
@@ -74,37 +74,37 @@ class ActivationError(InputError):
 class DataAbsentError(BrainbenchError, FileNotFoundError):
     """A data set that is not on this machine."""
 
-    # FileNotFoundError formats itself from errno; the message must stay the three lines.
+    # FileNotFoundError would format itself from errno.
     def __str__(self) -> str:
         return f"{self.got}\n  allowed: {self.allowed}\n  next: {self.todo}"
 
 
 class CacheError(BrainbenchError, RuntimeError):
-    """A cache or results folder that cannot be written or that is full."""
+    """A file or folder that cannot be written, or a disk that is full."""
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
-    """Names that look like `name`, best first, then names that contain it; case does not count.
+    """Return at most `n` names that are similar to `name`, best first, then names that contain it.
 
     Parameters
     ----------
     name : str
-        What the user wrote.
+        What the user wrote; upper and lower case are the same.
     known : iterable of str
-        What exists.
+        Existing names.
     n : int
-        At most so many.
+        Number of names.
     """
     by_lower = {k.lower(): k for k in known}
-    wanted = name.strip().lower()
-    similar = difflib.get_close_matches(wanted, by_lower, n=n, cutoff=0.5)
-    # "IT" is not similar to "IT.output", and is still what was meant.
-    containing = sorted((k for k in by_lower if len(wanted) > 1 and wanted in k), key=len)
+    lowered = name.strip().lower()
+    similar = difflib.get_close_matches(lowered, by_lower, n=n, cutoff=0.5)
+    # "IT" is not similar to "IT.output" but may mean it.
+    containing = sorted((k for k in by_lower if len(lowered) > 1 and lowered in k), key=len)
     return [by_lower[hit] for hit in dict.fromkeys([*similar, *containing])][:n]
 
 
 def unknown(kind: str, name: str, known: Sequence[str], *, todo: str) -> UnknownNameError:
-    """Build the error for a name that does not exist, with the closest ones that do.
+    """Return the error for a name that does not exist, with the closest names that do.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is known about a model beside its activations: whom to cite, its license, its graph."""
+"""Facts about a model beside its activations: citation, license, graph."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Diagram:
     Parameters
     ----------
     nodes : tuple of str
-        From the input to the read-out, in feed-forward order.
+        From the input to the readout, in feed-forward order.
     feedforward, feedback : tuple of (from, to)
         Arrows forward, and back.
     recurrent : mapping of str to str
-        The nodes with a cell of their own past, and its kind.
+        Nodes with a recurrent cell, and its kind.
     captions : mapping of str to str
-        A few words under a node, such as its shape.
+        Text under a node, such as its shape.
 
     Raises
     ------
     InputError
-        An arrow, a cell or a caption of a node that there is not.
+        An arrow, a cell or a caption of a node that does not exist.
     """
 
     nodes: tuple[str, ...]
@@ -51,22 +51,22 @@ class Diagram:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Facts that a model cannot compute about itself. Each may be left away.
+    """Facts that a model cannot compute about itself; each is optional.
 
     Parameters
     ----------
     citation : str or None
         The paper.
     license : str or None
-        Of code and weights.
+        License of code and weights.
     source : str or None
-        Where the weights that were released, or the facts that the network was written from, come from.
+        Origin of the released weights, or of the facts that the network was written from.
     parameters : int or None
-        How many numbers are learned, or could be; counted where the network is a torch module.
+        Number of learnable parameters; counted where the network is a torch module.
     depth : int or None
         Convolutional and fully connected layers on the longest feed-forward path (Kubilius 2019).
     graph : Diagram or None
-        For `brainbench show --figure`.
+        Figure for `brainbench show --figure`.
     """
 
     citation: str | None = None

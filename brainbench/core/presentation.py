@@ -1,4 +1,4 @@
-"""What a network is shown, and when."""
+"""Presentations: what a network is shown, and when."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """What is on the screen over time. The picture that stands for "blank" belongs to the model.
+    """What is on the screen over time; the model decides which image "blank" is.
 
     Parameters
     ----------
     kind : {"constant", "pulse", "movie"}
-        The image all the time; the image for `on_ms`, then blank; one frame after the other.
+        The image all the time; the image for `on_ms`, then blank; successive frames.
     on_ms : float or None
-        How long the image stays, in ms from its onset; None for as long as the model runs.
+        Duration of the image in ms; None for as long as the model runs.
     total_ms : float or None
-        When recording ends, in ms from stimulus onset.
+        End of the recording in ms from stimulus onset.
+
+    Raises
+    ------
+    UnknownNameError
+        An unknown kind.
+    InputError
+        A pulse without a duration, or a duration that is not positive.
     """
 
     kind: Kind = "constant"
@@ -49,11 +56,11 @@ class Presentation:
                 )
 
     def accepted_by(self, kinds: Collection[Kind]) -> Presentation:
-        """Return this presentation, or a constant image for a model that takes no input over time."""
+        """Return this presentation, or a constant image for a model that does not accept its kind."""
         return self if self.kind in kinds else Presentation()
 
     def describe(self) -> str:
-        """Describe it in a few words, for records: "image 100 ms, then blank to 250 ms"."""
+        """Return a description for records: "image 100 ms, then blank to 250 ms"."""
         end = f" to {self.total_ms:g} ms" if self.total_ms else ""
         if self.kind == "pulse":
             return f"image {self.on_ms:g} ms, then blank{end}"

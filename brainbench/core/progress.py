@@ -1,4 +1,4 @@
-"""Telling the user how far things are, without the core knowing about terminals."""
+"""Progress reports; the command line shows them, the library is silent."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ Advance = Callable[[int], None]
 
 
 class Reporter(Protocol):
-    """Shows progress and notes; the command line has one, the library is silent."""
+    """A receiver of progress and notes."""
 
     def task(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
-        """Open a bar of `total` units; the value is a function that advances it."""
+        """Open a progress bar of `total` units and yield the function that advances it."""
         ...
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Show one line of text."""
         ...
 
 
 class Silent:
-    """Says nothing."""
+    """A reporter that shows nothing."""
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        """Give a function that does nothing."""
+        """Yield a function that does nothing."""
         yield lambda _: None
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 _current: contextvars.ContextVar[Reporter] = contextvars.ContextVar("progress", default=Silent())  # noqa: B039  # stateless
 
 
 def current() -> Reporter:
-    """Reporter in use here."""
+    """Return the reporter in use."""
     return _current.get()
 
 
 @contextlib.contextmanager
 def use(reporter: Reporter) -> Iterator[None]:
-    """Report to `reporter` within the block."""
+    """Use a reporter within the block."""
     token = _current.set(reporter)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where a figure comes from: versions, seeds, hashes, choices, cost."""
+"""Provenance of a score: versions, seeds, hashes, choices, cost."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "xarray", "pandas", "torch")
 
 
 class Record(BaseModel):
-    """Whole provenance of one Score.
+    """The provenance of one Score.
 
     Attributes
     ----------
     settings : dict
-        What was asked for: every field of `Settings`.
+        Every field of `Settings`.
     hashes : dict
         SHA-256 of "stimuli", "data" and "model" (weights, code, structure, preprocessing).
     clock, presentation : str
-        Which clock turned steps into ms, and what the model was shown.
+        Clock that turned steps into ms, and what the model was shown.
     choices : dict
-        Further choices of the procedure, such as the number of PCA components.
+        Further choices of the measure, such as the number of PCA components.
     seconds, forward_seconds : float
-        Wall time of this score, and of forward passes made for it (0 when all came from the cache).
+        Wall time of this score and of its forward passes (0 when all came from the cache).
     peak_memory_mb : float
         Largest resident memory of the process so far, in MB.
     """
@@ -65,7 +65,7 @@ class Record(BaseModel):
 
 
 def record(**known: Any) -> Record:
-    """Record of this moment and machine, with what the caller knows."""
+    """Return a record of this moment and machine, with the fields that the caller knows."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     return Record(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -81,8 +81,8 @@ def record(**known: Any) -> Record:
 
 @functools.cache
 def commit() -> str | None:
-    """Commit of the source tree this runs from, with "+changes" if it differs; None when installed."""
-    root = Path(__file__).resolve().parent.parent
+    """Return the commit of the source tree, with "+changes" if it is modified; None when installed."""
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
@@ -99,7 +99,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB; 0 where the system does not tell."""
+    """Return the largest resident memory of this process so far, in MB; 0 where it is unknown."""
     try:
         import resource
     except ImportError:  # Windows
@@ -109,7 +109,7 @@ def peak_memory_mb() -> float:
 
 
 def sha256(*parts: str | bytes) -> str:
-    """SHA-256 over parts, each with its length, so that no two lists of parts look alike."""
+    """Return the SHA-256 over parts, each with its length, so that no two lists of parts are alike."""
     hasher = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -120,7 +120,7 @@ def sha256(*parts: str | bytes) -> str:
 
 @dataclass
 class Costs:
-    """What forward passes have cost within one `counting` block."""
+    """Cost of the forward passes within one `counting` block."""
 
     forward_seconds: float = 0.0
     images: int = 0
@@ -132,19 +132,19 @@ _costs: contextvars.ContextVar[Costs | None] = contextvars.ContextVar("costs", d
 @contextlib.contextmanager
 def counting() -> Iterator[Costs]:
     """Count forward passes within the block; an enclosing block counts them too."""
-    outer, mine = _costs.get(), Costs()
-    token = _costs.set(mine)
+    outer, costs = _costs.get(), Costs()
+    token = _costs.set(costs)
     try:
-        yield mine
+        yield costs
     finally:
         _costs.reset(token)
         if outer is not None:
-            outer.forward_seconds += mine.forward_seconds
-            outer.images += mine.images
+            outer.forward_seconds += costs.forward_seconds
+            outer.images += costs.images
 
 
 def count_forward(seconds: float, images: int) -> None:
-    """Add one forward pass over `images` images that took `seconds` inside the network."""
+    """Count one forward pass over `images` images that took `seconds` in the network."""
     costs = _costs.get()
     if costs is not None:
         costs.forward_seconds += seconds

@@ -1,8 +1,7 @@
-"""Finding models, benchmarks, data sets and composites by name, without importing them.
+"""The registry of models, benchmarks, data sets and composites, by name and without importing them.
 
-Every plug-in, the bundled ones too, registers one entry point per group. It names a function that
-returns {name: "module:attribute"}, or {name: ("module:attribute", "a few words about it")}, and imports
-nothing heavy; the attribute is imported when it is used.
+Every plug-in registers one entry point per group: a function that returns {name: "module:attribute"} or
+{name: ("module:attribute", "summary")} and imports nothing heavy. The attribute is imported when used.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from brainbench.core.errors import InputError, UnknownNameError, unknown
+from brainbench.core.errors import InputError, unknown
 
 Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
 SINGULAR: dict[Group, str] = {
@@ -33,48 +32,48 @@ SINGULAR: dict[Group, str] = {
 
 @functools.cache
 def entries(group: Group) -> dict[str, str]:
-    """Return every registered name of a group, in the order of its plug-in, with what is behind it.
+    """Return every registered name of a group with its target, in the order of its plug-in.
 
     Raises
     ------
     InputError
         Two plug-ins register the same name, or one of them cannot be imported.
     """
-    found: dict[str, str] = {}
+    targets: dict[str, str] = {}
     origin: dict[str, str] = {}
     for point, listing in _listings(group):
         for name, (target, _) in listing.items():
-            if name in found and found[name] != target:
+            if name in targets and targets[name] != target:
                 raise InputError(
                     f"{SINGULAR[group]} {name!r} is registered by {origin[name]} and by {point.value}",
                     allowed="each name once",
                     todo="uninstall one of the two packages, or rename its entry",
                 )
-            found[name], origin[name] = target, point.value
-    return found
+            targets[name], origin[name] = target, point.value
+    return targets
 
 
 def summaries(group: Group) -> dict[str, str]:
-    """A few words about each name, from its plug-in; without any, what is behind the name.
+    """Return the summary of each name, or its target where the plug-in gives no summary.
 
     Raises
     ------
     InputError
         As in `entries`.
     """
-    words = {name: words for _, listing in _listings(group) for name, (_, words) in listing.items()}
-    return {name: words[name] or target for name, target in entries(group).items()}
+    given = {name: text for _, listing in _listings(group) for name, (_, text) in listing.items()}
+    return {name: given[name] or target for name, target in entries(group).items()}
 
 
 def _listings(group: Group) -> Iterator[tuple[metadata.EntryPoint, dict[str, tuple[str, str]]]]:
-    # By value: which package was installed first says nothing.
+    # Sorted: the order in which packages were installed means nothing.
     points = metadata.entry_points(group=f"brainbench.{group}")
     for point in sorted(points, key=lambda point: point.value):
         yield point, _listing(point)
 
 
 def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
-    """Name -> what is behind it, and a few words about it or ""."""
+    """Return the target and the summary, or "", of each name of a plug-in."""
     try:
         given: Mapping[str, str | tuple[str, str]] = point.load()()
         return {
@@ -84,25 +83,25 @@ def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
     except Exception as error:  # the plug-in is somebody else's code
         raise InputError(
             f"plug-in {point.value} cannot be listed ({type(error).__name__}: {error})",
-            allowed="a function that returns {name: 'module:attribute'}, or a pair of this and a few words",
+            allowed="a function that returns {name: 'module:attribute'}, or a pair of this and a summary",
             todo="repair or uninstall the package that registers it",
         ) from error
 
 
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
-    """Names that fit patterns: a name, a wildcard such as 'Simulated.*', a comma list, or "all".
+    """Return the names that match patterns: names, wildcards ('Simulated.*'), comma lists, or "all".
 
-    Weights behind a pattern of models, "cornet_*@untrained-0", stand behind each name that fits it.
+    Weights after a pattern of models, as in "cornet_*@untrained-0", are appended to each match.
 
     Raises
     ------
     UnknownNameError
-        A pattern that fits nothing; the message names the closest.
+        A pattern that matches nothing; the message names the closest.
     """
-    wanted = patterns.split(",") if isinstance(patterns, str) else list(patterns)
+    parts = patterns.split(",") if isinstance(patterns, str) else list(patterns)
     known = list(entries(group))
     chosen: list[str] = []
-    for pattern in [w.strip() for w in wanted if w.strip()] or [""]:
+    for pattern in [part.strip() for part in parts if part.strip()] or [""]:
         hits = _hits(group, pattern, known)
         chosen += [name for name in hits if name not in chosen]
     return chosen
@@ -111,7 +110,7 @@ def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
 def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     if pattern == "all":
         return known
-    hits = _fitting(pattern, known)
+    hits = _matching(pattern, known)
     if not hits and group == "models":
         hits = [pattern] if family(pattern) else _with_weights(pattern, known)
     if hits:
@@ -119,23 +118,23 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
 
 
-def _fitting(pattern: str, known: list[str]) -> list[str]:
+def _matching(pattern: str, known: list[str]) -> list[str]:
     return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
 
 
 def _with_weights(pattern: str, known: list[str]) -> list[str]:
     base, at, weights = pattern.partition("@")
-    names = known if base == "all" else _fitting(base, known)
+    names = known if base == "all" else _matching(base, known)
     return [f"{name}@{weights}" for name in names] if at else []
 
 
 def load(group: Group, name: str) -> Any:
-    """Import what a name stands for.
+    """Import the target of a name.
 
     Raises
     ------
     UnknownNameError
-        No such name.
+        The name is not registered.
     """
     known = entries(group)
     if name not in known:
@@ -144,13 +143,13 @@ def load(group: Group, name: str) -> Any:
 
 
 def imported(target: str) -> Any:
-    """Attribute behind "module:attribute".
+    """Import the attribute of "module:attribute".
 
     Raises
     ------
     InputError
-        A module that cannot be imported, for example because a library that it needs is not installed,
-        or that has no such attribute.
+        The module cannot be imported, for example because a library is not installed, or has no such
+        attribute.
     """
     module, _, attribute = target.partition(":")
     try:
@@ -164,7 +163,7 @@ def imported(target: str) -> Any:
 
 
 def family(name: str) -> str | None:
-    """Family that a model's name belongs to: by its beginning, "timm:", or the end of a file, ".onnx"."""
+    """Return the family of a model's name, by its prefix, "timm:", or its suffix, ".onnx"; or None."""
     for key in entries("families"):
         if name.startswith(key) or (key.startswith(".") and name.endswith(key)):
             return key
@@ -172,17 +171,17 @@ def family(name: str) -> str | None:
 
 
 def is_file(name: str) -> bool:
-    """Whether a model's name stands for a function in a file, "FILE.py:function"."""
+    """Return whether a model's name is a function in a file, "FILE.py:function"."""
     return ".py:" in name or name.endswith(".py")
 
 
 def check_file(spec: str) -> tuple[Path, str]:
-    """File and function of "FILE.py:function".
+    """Return the file and the function of "FILE.py:function".
 
     Raises
     ------
     InputError
-        The file is absent, or no function is named.
+        The file does not exist, or no function is named.
     """
     file, _, attribute = spec.rpartition(":")
     path = Path(file).expanduser()
@@ -201,12 +200,12 @@ def check_file(spec: str) -> tuple[Path, str]:
 
 
 def factory_from_file(spec: str) -> Callable[..., Any]:
-    """Function behind "FILE.py:function", for models that live in a user's own file.
+    """Import the function of "FILE.py:function", for models in a user's file.
 
     Raises
     ------
     InputError
-        The file is absent, or is not named with a function.
+        The file does not exist, or no function is named.
     UnknownNameError
         The file has no such function.
     """
@@ -222,24 +221,9 @@ def factory_from_file(spec: str) -> Callable[..., Any]:
     try:
         module_spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[module_name]  # half of a module must not be found by the next import
+        del sys.modules[module_name]  # the next import must not find half of a module
         raise
     if not callable(getattr(module, attribute, None)):
-        functions = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        functions = [name for name, v in vars(module).items() if inspect.isfunction(v)]
         raise unknown(f"function in {path}", attribute, functions, todo=f"define it in {path}")
     return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
-
-
-__all__ = [
-    "Group",
-    "UnknownNameError",
-    "check_file",
-    "entries",
-    "factory_from_file",
-    "family",
-    "imported",
-    "is_file",
-    "load",
-    "match",
-    "summaries",
-]

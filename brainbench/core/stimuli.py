@@ -1,4 +1,4 @@
-"""Stimulus sets: ids, pictures and metadata, with a digest of every byte."""
+"""Stimulus sets: ids, images and metadata, with a digest of every byte."""
 
 from __future__ import annotations
 
@@ -23,20 +23,25 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StimulusSet:
-    """Pictures with ids and metadata; pixels are read one at a time.
+    """Images with ids and metadata; pixels are read one image at a time.
 
     Parameters
     ----------
     identifier : str
         Name of the set.
     metadata : DataFrame
-        One row per stimulus, with the column `stimulus_id` and whatever else is known (`object_name`, ...).
+        One row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
     read : callable
-        `read(row)` gives the pixels of one stimulus: uint8, shape (height, width, 3).
+        `read(row)` returns the pixels of one stimulus: uint8, shape (height, width, 3).
     rows : sequence of int
-        For each stimulus, what `read` takes.
+        The argument of `read` for each stimulus.
     degrees : float or None
-        Width of the picture in degrees of visual angle.
+        Width of the image in degrees of visual angle.
+
+    Raises
+    ------
+    InputError
+        No column `stimulus_id`, no stimuli, duplicate ids, or another number of rows than stimuli.
     """
 
     identifier: str
@@ -50,13 +55,13 @@ class StimulusSet:
             raise InputError(
                 f"stimulus set {self.identifier!r} has the columns {list(self.metadata.columns)}",
                 allowed="a column 'stimulus_id' among them",
-                todo="name the column that identifies a picture 'stimulus_id'",
+                todo="name the column that identifies an image 'stimulus_id'",
             )
         if not len(self.metadata):
             raise InputError(
                 f"stimulus set {self.identifier!r} is empty",
-                allowed="at least one picture",
-                todo="check the folder or the selection that made it",
+                allowed="at least one image",
+                todo="check the folder or the selection that it comes from",
             )
         if len(self.rows) != len(self.metadata):
             raise InputError(
@@ -76,12 +81,12 @@ class StimulusSet:
         return tuple(str(i) for i in self.metadata["stimulus_id"])
 
     def picture(self, index: int) -> Picture:
-        """Pixels of the stimulus at `index`, uint8, shape (height, width, 3).
+        """Return the pixels of the stimulus at `index`, uint8, shape (height, width, 3).
 
         Raises
         ------
         StimulusError
-            Pixels that are not of this type and shape, or of zero size.
+            Pixels of another type or shape, or of zero size.
         """
         pixels = np.asarray(self.read(self.rows[index]))
         if (
@@ -92,8 +97,8 @@ class StimulusSet:
         ):
             raise StimulusError(
                 f"stimulus {self.ids[index]!r} has pixels of type {pixels.dtype} and shape {pixels.shape}",
-                allowed="uint8 pixels of shape (height, width, 3), neither of them zero",
-                todo="convert the picture to 8-bit RGB",
+                allowed="uint8 pixels of shape (height, width, 3), height and width above 0",
+                todo="convert the image to 8-bit RGB",
             )
         return pixels
 
@@ -108,11 +113,11 @@ class StimulusSet:
         return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
     def coordinates(self) -> dict[str, npt.NDArray[Any]]:
-        """Metadata columns as coordinates for the `stimulus` dim of an assembly."""
+        """Return the metadata columns as coordinates of the `stimulus` dim of an assembly."""
         return {str(key): plain(self.metadata[key]) for key in self.metadata.columns}
 
     def take(self, indices: Sequence[int]) -> StimulusSet:
-        """Stimuli at `indices`, in that order."""
+        """Return the stimuli at `indices`, in that order."""
         return replace(
             self,
             metadata=self.metadata.iloc[list(indices)].reset_index(drop=True),
@@ -120,7 +125,13 @@ class StimulusSet:
         )
 
     def limit(self, n: int) -> StimulusSet:
-        """At most `n` stimuli, taken in turn from each object where there are objects."""
+        """Return at most `n` stimuli, taken in turn from each object where objects are known.
+
+        Raises
+        ------
+        InputError
+            A limit below 1.
+        """
         if n < 1:
             raise InputError(f"a limit of {n} stimuli", allowed="1 or more", todo="give --limit N")
         if n >= len(self):
@@ -146,7 +157,7 @@ def from_arrays(
     metadata: Mapping[str, npt.ArrayLike] | None = None,
     degrees: float | None = None,
 ) -> StimulusSet:
-    """Build a stimulus set from pixels in memory (or memory-mapped).
+    """Return a stimulus set of pixels in memory or memory-mapped.
 
     Parameters
     ----------
@@ -155,16 +166,16 @@ def from_arrays(
     pictures : sequence of array, or array of shape (n, height, width, 3)
         uint8 pixels.
     ids : sequence of str
-        One per picture.
+        One per image.
     metadata : mapping of str to array, optional
-        Further columns, one entry per picture.
+        Further columns, one entry per image.
     degrees : float, optional
         Width in degrees of visual angle.
 
     Raises
     ------
     InputError
-        Numbers of pictures, ids and metadata rows that differ; duplicate ids.
+        Different numbers of images, ids and metadata entries; duplicate ids.
     """
     return _build(identifier, len(pictures), lambda row: pictures[row], ids, metadata, degrees)
 
@@ -181,12 +192,12 @@ def _build(
         "stimulus_id": plain(list(ids)),
         **{k: plain(v) for k, v in (metadata or {}).items()},
     }
-    lengths = {"pictures": n, **{k: len(v) for k, v in columns.items()}}
+    lengths = {"images": n, **{k: len(v) for k, v in columns.items()}}
     if len(set(lengths.values())) != 1:
         raise InputError(
             f"stimulus set {identifier!r} with "
             + ", ".join(f"{v} {k}" for k, v in lengths.items()),
-            allowed="as many ids and metadata entries as pictures",
+            allowed="as many ids and metadata entries as images",
             todo="check which of them is short",
         )
     return StimulusSet(
@@ -206,7 +217,7 @@ def from_files(
     metadata: Mapping[str, npt.ArrayLike] | None = None,
     degrees: float | None = None,
 ) -> StimulusSet:
-    """Build a stimulus set from image files, which are read when they are needed.
+    """Return a stimulus set of image files, which are read when they are needed.
 
     Parameters
     ----------
@@ -222,7 +233,7 @@ def from_files(
     Raises
     ------
     StimulusError
-        When a picture is asked for: a file that is absent, damaged, or of another color mode.
+        When an image is read: a file that does not exist, is damaged, or has another color mode.
     """
     files = [Path(path) for path in paths]
     names = list(ids) if ids is not None else [path.stem for path in files]
@@ -232,41 +243,42 @@ def from_files(
 
 
 def read_picture(path: Path) -> Picture:
-    """Pixels of an image file, uint8, shape (height, width, 3).
+    """Return the pixels of an image file, uint8, shape (height, width, 3); transparency shows gray 128.
 
     Raises
     ------
     StimulusError
-        A file that is absent, empty, damaged or cut short, or whose color mode has no plain reading
-        as 8-bit RGB (16-bit, CMYK).
+        A file that does not exist, is empty, damaged or truncated, or whose color mode does not convert
+        to 8-bit RGB without a choice (16-bit, CMYK).
     """
     try:
         with Image.open(path) as image:
             _check_mode(image, path)
-            shown: Image.Image = image
+            opaque: Image.Image = image
             if image.mode in ("RGBA", "LA") or "transparency" in image.info:
                 gray = Image.new("RGBA", image.size, (128, 128, 128, 255))  # as on an empty screen
-                shown = Image.alpha_composite(gray, image.convert("RGBA"))
-            return np.asarray(shown.convert("RGB"), dtype=np.uint8)
+                opaque = Image.alpha_composite(gray, image.convert("RGBA"))
+            return np.asarray(opaque.convert("RGB"), dtype=np.uint8)
     except StimulusError:
         raise
-    except Exception as error:  # Pillow raises nearly anything for a damaged file
+    except Exception as error:  # Pillow raises many types for a damaged file
         raise StimulusError(
             f"image {path} cannot be read ({error})",
             allowed="a whole image file that Pillow can read (PNG, JPEG, ...)",
-            todo="replace the file or take it out of the set",
+            todo="replace the file or remove it from the set",
         ) from error
 
 
 def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
-    # Pillow opens 16-bit color as 8-bit RGB without a word; only the way it decodes tells.
-    decoding = [
+    # Pillow silently opens 16-bit color as 8-bit RGB; only its raw mode shows it.
+    raw_modes = [
         tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
     ]
-    deep = any(";16" in str(raw) for raw in decoding)
-    if deep or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
+    is_16_bit = any(";16" in str(mode) for mode in raw_modes)
+    if is_16_bit or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
         raise StimulusError(
-            f"image {path} has the color mode {image.mode!r}" + (" with 16 bits" if deep else ""),
+            f"image {path} has the color mode {image.mode!r}"
+            + (" with 16 bits" if is_16_bit else ""),
             allowed="8-bit gray or RGB, with or without transparency",
-            todo="convert it to 8-bit RGB; the conversion is a choice that must be yours",
+            todo="convert it to 8-bit RGB; how to convert it is your choice",
         )

@@ -1,8 +1,8 @@
-"""When each model step happens, in ms from stimulus onset.
+"""Timelines: the span of time of each model step, in ms from stimulus onset.
 
-A recurrent network counts in steps, a brain in milliseconds. A `Timeline` says, for each layer, which
-span of time every step stands for, and where that claim comes from. Asked for other time bins it
-averages the steps by their overlap in ms, or takes the step whose start is nearest, as it declares.
+A recurrent network counts steps, a brain milliseconds. A `Timeline` declares the span of each step of
+each layer, and its source. Responses in other time bins are averages of the steps, weighted by their
+overlap in ms, or the step with the nearest start.
 """
 
 from __future__ import annotations
@@ -26,32 +26,39 @@ ALWAYS: Span = (0.0, math.inf)
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The spans of time, in ms from stimulus onset, that the steps of each layer stand for.
+    """A clock of a network: the span of each step of each layer, in ms from stimulus onset.
 
     Parameters
     ----------
     name : str
-        "paper", "brainscore", "static", ...: what `--clock`, records and cache keys call it.
+        "paper", "brainscore", "static", ...: its name in records and cache keys.
     source : str
-        Where the spans come from: a paper with its section, a program, or "ours".
+        Origin of the spans: a paper with its section, a program, or "ours".
     steps : mapping of str to sequence of (start, end)
-        For each layer, or for each prefix of dotted layer names ("IT" covers "IT.output"), one span in
-        ms per step, in order, not overlapping. The end of the last may be infinite.
+        For each layer, or each prefix of dotted layer names ("IT" covers "IT.output"), one span in ms
+        per step, in order and without overlap. The last may end at infinity.
     static : bool
-        The network has one state per image; `steps` is empty and that state holds at every time.
+        The network has one state per image, which holds at all times; `steps` is empty.
     rule : {"overlap", "nearest"}
-        How a requested bin is made from steps: averaged with weights proportional to the overlap in
-        ms, or the one step whose start is nearest to the bin's start (ties go to the earlier one).
+        How steps become a time bin: their average, weighted by the overlap in ms, or the step whose
+        start is nearest to the start of the bin (the earlier one of two).
     outside : {"error", "hold", "blank"}
-        What time that the steps do not cover gives under "overlap": an error, the nearest step, or nothing:
-        no unit responds, as before a response arrives or after a picture is gone.
+        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response,
+        as before a response arrives or after an image has gone.
     nominal : bool
         The spans are a few coarse steps that stand for long times. A response averaged over a window
-        is then compared with each step, and the best one is chosen inside the training images, rather
-        than with their average.
+        is then compared with each step, of which the best is selected within the training images,
+        instead of with their average.
     further_ms : float, optional
-        How long each step lasts that a run takes after the declared ones, for a network that runs longer
-        where a presentation does. Without, a layer has as many steps as declared.
+        Length of each step after the declared ones, for a network that runs longer when a presentation
+        does. By default a layer has only the declared steps.
+
+    Raises
+    ------
+    InputError
+        Spans that are empty, overlap or are out of order; steps of a static timeline; a wrong further_ms.
+    UnknownNameError
+        An unknown rule.
 
     Examples
     --------
@@ -74,7 +81,7 @@ class Timeline:
             raise InputError(
                 f"a static timeline {self.name!r} that also declares steps for {sorted(self.steps)}",
                 allowed="static=True without steps, or steps without static",
-                todo="drop one of the two",
+                todo="omit one of the two",
             )
         for option, allowed in (("rule", RULES), ("outside", OUTSIDE)):
             if getattr(self, option) not in allowed:
@@ -95,13 +102,13 @@ class Timeline:
             raise InputError(
                 f"timeline {self.name!r} with further_ms={length}, whose steps end at {ends} ms",
                 allowed="a positive length in ms, after declared steps that all end",
-                todo="correct further_ms, or leave it away",
+                todo="correct or omit further_ms",
             )
 
     def declared(self, layer: str, *, calls: int = 0) -> tuple[Span, ...] | None:
-        """Spans declared for `layer` or for its longest dotted prefix; None where there are none.
+        """Return the spans declared for a layer or for its longest dotted prefix; None if there are none.
 
-        A layer that is called more often than that goes on in steps of `further_ms`, where it is given.
+        With `further_ms`, further spans follow for a layer that is called more often.
         """
         parts = layer.split(".")
         for length in range(len(parts), 0, -1):
@@ -118,9 +125,9 @@ class Timeline:
         return (*spans, *((end + length * k, end + length * (k + 1)) for k in more))
 
     def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
-        """Spans of a layer that was called `calls` times in one forward pass.
+        """Return the spans of a layer that is called `calls` times in one forward pass.
 
-        A layer that is called once has one state, which holds at every time.
+        A layer that is called once has one state, which holds at all times.
 
         Raises
         ------
@@ -132,25 +139,25 @@ class Timeline:
             return declared if declared is not None and len(declared) == 1 else (ALWAYS,)
         declared = self.declared(layer, calls=calls)
         if declared is None or len(declared) != calls:
-            have = "no steps" if declared is None else f"{len(declared)} step(s)"
+            number = "no steps" if declared is None else f"{len(declared)} step(s)"
             raise ActivationError(
-                f"layer {layer!r} has {calls} steps, timeline {self.name!r} declares {have} for it",
+                f"layer {layer!r} has {calls} steps, timeline {self.name!r} declares {number} for it",
                 allowed="as many declared spans as steps",
                 todo=f"give Timeline(steps={{{layer!r}: [(start, end), ...]}}) with {calls} spans in ms",
             )
         return declared
 
     def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> npt.NDArray[np.float64]:
-        """Weight of every step in every requested bin.
+        """Return the weight of each step of a layer in each time bin.
 
         Parameters
         ----------
         layer : str
-            Dotted name of the layer.
+            Dotted name.
         bins : sequence of (start, end)
-            Requested time bins in ms from stimulus onset.
+            In ms from stimulus onset.
         calls : int
-            Number of steps that the layer has.
+            Number of steps of the layer.
 
         Returns
         -------
@@ -160,49 +167,49 @@ class Timeline:
         Raises
         ------
         InputError
-            A bin that no step covers, under `rule="overlap"` and `outside="error"`; a bin of no length or
-            without end.
+            A bin that no step covers, under `rule="overlap"` and `outside="error"`; a bin of zero or
+            infinite length.
         """
         spans = self.spans(layer, calls=calls)
-        wanted = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
-        _check_bins(wanted)
+        edges = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
+        _check_bins(edges)
         if self.rule == "nearest":
             starts = np.array([a for a, _ in spans])
-            nearest = np.abs(wanted[:, :1] - starts).argmin(axis=1)  # argmin: ties go earlier
-            chosen: npt.NDArray[np.float64] = np.eye(len(spans))[nearest]
-            return chosen
-        return self._overlap(layer, spans, wanted)
+            nearest = np.abs(edges[:, :1] - starts).argmin(axis=1)  # the first of equals
+            one_hot: npt.NDArray[np.float64] = np.eye(len(spans))[nearest]
+            return one_hot
+        return self._overlap(layer, spans, edges)
 
     def _overlap(
-        self, layer: str, spans: Sequence[Span], wanted: npt.NDArray[np.float64]
+        self, layer: str, spans: Sequence[Span], bins: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        edges = np.array(spans, dtype=np.float64)
+        steps = np.array(spans, dtype=np.float64)
         if self.outside == "hold":
-            edges = _held(edges)
-        lower = np.maximum(wanted[:, :1], edges[:, 0])
-        upper = np.minimum(wanted[:, 1:], edges[:, 1])
+            steps = _extended(steps)
+        lower = np.maximum(bins[:, :1], steps[:, 0])
+        upper = np.minimum(bins[:, 1:], steps[:, 1])
         overlap = np.clip(upper - lower, 0.0, None)
-        width = wanted[:, 1] - wanted[:, 0]
+        width = bins[:, 1] - bins[:, 0]
         if self.outside == "blank":
             covered: npt.NDArray[np.float64] = overlap / width[:, None]
             return covered
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
-            bad = wanted[short][0]
-            have = ", ".join(f"{start:g}-{end:g}" for start, end in spans)
+            bad = bins[short][0]
+            covered_ms = ", ".join(f"{start:g}-{end:g}" for start, end in spans)
             raise InputError(
                 f"time bin {bad[0]:g}-{bad[1]:g} ms is not covered by layer {layer!r} "
                 f"(timeline {self.name!r})",
-                allowed=f"bins inside the steps of the layer: {have} ms",
-                todo="ask for other bins, or declare Timeline(outside='hold')",
+                allowed=f"bins inside the steps of the layer: {covered_ms} ms",
+                todo="choose other bins, or declare Timeline(outside='hold')",
             )
         shares: npt.NDArray[np.float64] = overlap / overlap.sum(axis=1, keepdims=True)
         return shares
 
 
-def _held(edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Spans that leave no time out: each reaches halfway to its neighbor, the outer ones for ever."""
-    middle = (edges[:-1, 1] + edges[1:, 0]) / 2
+def _extended(spans: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Extend each span halfway to its neighbor, and the outer ones to infinity."""
+    middle = (spans[:-1, 1] + spans[1:, 0]) / 2
     starts = np.concatenate([[-math.inf], middle])
     return np.stack([starts, np.concatenate([middle, [math.inf]])], axis=1)
 
@@ -232,24 +239,24 @@ def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:
 
 
 def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float = 10.0) -> Timeline:
-    """Clock of a feed-forward network that is shown a pulse: each layer is on for as long, one later.
+    """Return the clock of a feed-forward network that is shown a pulse.
 
-    Nayebi et al. 2018 (figures 5c, S1a): the response is a square wave that follows the stimulus with a delay
-    of (layer index - 1) x 10 ms; outside it the layer says nothing about the image.
+    Each layer responds for as long as the stimulus is shown, one layer after the other: a square wave with
+    a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures 5c, S1a).
 
     Parameters
     ----------
     layers : sequence of str
         Dotted names in the order of the graph, each once; the first responds at 0 ms.
     on_ms : float
-        How long the picture is shown.
+        Duration of the image.
     delay_ms : float
-        From one layer to the next.
+        Delay from one layer to the next.
 
     Raises
     ------
     InputError
-        No layer, one named twice, or a duration that is not positive.
+        No layers, a layer named twice, a duration that is not positive, or a negative delay.
 
     Examples
     --------
@@ -260,7 +267,7 @@ def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float 
     if not layers or len(set(layers)) < len(layers) or not (on_ms > 0 and delay_ms >= 0):
         raise InputError(
             f"a square wave of {on_ms:g} ms with a delay of {delay_ms:g} ms for the layers {list(layers)}",
-            allowed="at least one layer, each once; on_ms above 0, delay_ms not below it",
+            allowed="at least one layer, each once; on_ms above 0, delay_ms at least 0",
             todo="name the layers in the order of the graph",
         )
     return Timeline(
@@ -272,4 +279,4 @@ def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float 
 
 
 STATIC = Timeline(name="static", source="one state per image", static=True)
-"""The clock of a network without time: its one state holds at every time."""
+"""The clock of a network without time: its one state holds at all times."""

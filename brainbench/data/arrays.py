@@ -1,4 +1,4 @@
-"""A data set made of arrays that are already in memory: your own recordings."""
+"""Data sets of arrays in memory: your own recordings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ class ArrayData:
     Parameters
     ----------
     name : str
-        How records call it.
+        Its name in records.
     pictures : StimulusSet
-        What was shown.
+        The stimuli.
     regions : mapping of str to DataArray
-        For each region its recordings, dims (repetition, stimulus, neuroid, time) or a subset.
+        Recordings of each region, dims (repetition, stimulus, neuroid, time) or a subset.
     simulated : bool
-        No animal was recorded.
+        Whether the brain is simulated.
+    command : str
+        The command that gets the data, if there is one.
 
     Raises
     ------
     InputError
-        A recording that is no valid assembly.
+        A recording that is not a valid assembly.
     """
 
     name: str
@@ -57,7 +59,7 @@ class ArrayData:
         return hasher.hexdigest()
 
     def absent(self) -> str | None:
-        """Never absent."""
+        """Return None: the data is always here."""
         return None
 
     def stimuli(self) -> StimulusSet:
@@ -65,12 +67,12 @@ class ArrayData:
         return self.pictures
 
     def recordings(self, region: str) -> Assembly:
-        """Trials of the sites of a region.
+        """Return the recordings of a region.
 
         Raises
         ------
         UnknownNameError
-            No recordings of that region.
+            A region without recordings.
         """
         if region not in self.regions:
             raise unknown(

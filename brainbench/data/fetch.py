@@ -1,6 +1,6 @@
-"""Files from the network: asked for with patience, checked before anything reads them.
+"""Downloads with time limits and checksums.
 
-Nothing here keeps a file: `download` fills a path that the caller chose, as `Cache.writing` yields one.
+Nothing is kept here: `download` writes to a path of the caller, such as one that `Cache.writing` yields.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import requests
 
 from brainbench.core import progress
 from brainbench.core.errors import BrainbenchError, InputError
+from brainbench.storage import files
+from brainbench.storage.cache import CHOOSE
 
 OFFLINE = "BRAINBENCH_OFFLINE"
 CONNECT_SECONDS = 3.0
-"""How long looking a host up and connecting to it may take, however many addresses it has."""
+"""Limit for looking a host up and connecting to it, however many addresses it has."""
 SILENCE_SECONDS = 10.0
-"""How long a server that is connected may send nothing."""
+"""Limit for each wait on a connected server."""
 ALGORITHMS = ("sha256", "sha1", "md5")
 _CHUNK = 1 << 18
 _MB = 1_000_000
@@ -34,11 +36,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class DownloadError(BrainbenchError, RuntimeError):
-    """A file that did not come, or that is not the one that was asked for."""
+    """A file that could not be downloaded, or that is not the one that was asked for."""
 
 
 def offline() -> bool:
-    """Whether BRAINBENCH_OFFLINE forbids downloads: set to anything but nothing and 0."""
+    """Return whether BRAINBENCH_OFFLINE forbids downloads: it is set, and not to 0."""
     return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
@@ -50,23 +52,23 @@ def download(
     connect_seconds: float = CONNECT_SECONDS,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> str:
-    """Fill `path` with what is at `url`, and check it.
+    """Download a file, check it and write it to a path.
 
-    A file that fails in any way is removed: what stands at `path` afterwards is whole and is the one
-    that was asked for. Certificates are verified. Progress goes to the current reporter.
+    A download that fails in any way leaves the path as it was. Certificates are verified. Progress is
+    reported to the current reporter.
 
     Parameters
     ----------
     url : str
         http or https.
     path : Path
-        In a folder that exists.
+        Where to write.
     checksum : str
         Algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
     connect_seconds : float
-        For looking the host up and connecting, together.
+        Limit for looking the host up and connecting, together.
     silence_seconds : float
-        For each wait on a server that is connected.
+        Limit for each wait on a connected server.
 
     Returns
     -------
@@ -76,52 +78,49 @@ def download(
     Raises
     ------
     DownloadError
-        No connection, no file there, a file that breaks off, another checksum, or downloads are off.
+        No connection, no such file, an incomplete file, another checksum, or BRAINBENCH_OFFLINE is set.
     InputError
-        A URL or a checksum of another form.
-    OSError
-        The path cannot be written.
+        A malformed URL or checksum.
+    CacheError
+        The path cannot be written, or the disk is full.
     """
-    algorithm, digits = _parsed(checksum)
-    host, port = _door(url)
+    algorithm, digits = _parse_checksum(checksum)
+    host, port = _address(url)
     if offline():
         raise DownloadError(
-            f"{url} is not asked for: {OFFLINE} is set",
-            allowed="files that are here already",
-            todo=f"unset {OFFLINE}, or bring the file here by other means",
+            f"{url} is not downloaded: {OFFLINE} is set",
+            allowed="files that are on this machine",
+            todo=f"unset {OFFLINE}, or copy the file here by other means",
         )
-    _knock(url, host, port, connect_seconds)
-    try:
-        _transfer(url, path, connect_seconds, silence_seconds)
-        return _verified(url, path, algorithm, digits)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    _connect(url, host, port, connect_seconds)
+    with files.new_file(path, choose=CHOOSE) as temporary:
+        _transfer(url, temporary, connect_seconds, silence_seconds)
+        return _verify(url, temporary, algorithm, digits)
 
 
 def check_reachable(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> None:
-    """Find out within `connect_seconds` whether a server can be connected to: others ask for minutes.
+    """Connect to a server within `connect_seconds`, where other clients try for minutes.
 
     Raises
     ------
     DownloadError
-        It cannot.
+        No connection.
     InputError
         A URL of another form than http or https.
     """
-    _knock(url, *_door(url), connect_seconds)
+    _connect(url, *_address(url), connect_seconds)
 
 
 def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
-    """Hex digits of a file's checksum."""
+    """Return the hex digits of a file's checksum."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
-def _parsed(checksum: str) -> tuple[str, str]:
+def _parse_checksum(checksum: str) -> tuple[str, str]:
     algorithm, _, digits = checksum.lower().partition(":")
-    hexadecimal = len(digits) >= 8 and not set(digits) - set("0123456789abcdef")
-    if algorithm not in ALGORITHMS or not hexadecimal:
+    is_hexadecimal = len(digits) >= 8 and not set(digits) - set("0123456789abcdef")
+    if algorithm not in ALGORITHMS or not is_hexadecimal:
         raise InputError(
             f"checksum {checksum!r}",
             allowed="ALGORITHM:DIGITS with " + ", ".join(ALGORITHMS) + " and 8 or more hex digits",
@@ -130,14 +129,14 @@ def _parsed(checksum: str) -> tuple[str, str]:
     return algorithm, digits
 
 
-def _door(url: str) -> tuple[str, int]:
-    """Host and port to connect to: the server's, or those of the proxy that the environment names."""
+def _address(url: str) -> tuple[str, int]:
+    """Return the host and port of the server, or of the proxy that the environment names."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(
             f"URL {url!r}",
             allowed="http://... or https://...",
-            todo="correct the URL; a file that is here already is given by its path",
+            todo="correct the URL; give a file on this machine by its path",
         )
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
@@ -146,11 +145,11 @@ def _door(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80)
 
 
-def _knock(url: str, host: str, port: int, seconds: float) -> None:
-    """Raise DownloadError unless a connection stands within so many seconds.
+def _connect(url: str, host: str, port: int, seconds: float) -> None:
+    """Raise DownloadError unless a connection can be made within some seconds.
 
-    In a thread, because neither looking a name up nor trying each of its addresses has a limit of its
-    own for all of it together. One address may be dead, as IPv6 often is, and the next still be tried.
+    A thread, since neither looking up a name nor trying all of its addresses has a limit of its own.
+    Half of the time for one address, since it may be dead, as IPv6 often is, and the next alive.
     """
     outcome: queue.Queue[OSError | None] = queue.Queue()
 
@@ -172,15 +171,14 @@ def _knock(url: str, host: str, port: int, seconds: float) -> None:
 
 
 def _transfer(url: str, path: Path, connect_seconds: float, silence_seconds: float) -> None:
-    with _Bar(f"downloading {_name(url)} (MB)") as bar:
+    name = Path(urllib.parse.urlsplit(url).path).name
+    with _MegabyteBar(f"downloading {name} (MB)") as bar:
         fetcher = pooch.HTTPDownloader(
             progressbar=bar,
             chunk_size=_CHUNK,
             timeout=(connect_seconds, silence_seconds),
             verify=True,
-            headers={
-                "Accept-Encoding": "identity"
-            },  # the checksum is that of the file as it lies there
+            headers={"Accept-Encoding": "identity"},  # the checksum is that of the stored file
         )
         try:
             fetcher(url, str(path), None)
@@ -189,8 +187,8 @@ def _transfer(url: str, path: Path, connect_seconds: float, silence_seconds: flo
                 error.response.close()
             raise DownloadError(
                 f"{url}: the server says {str(error).partition(' for url')[0]}",
-                allowed="a file that is there and may be read",
-                todo="check the address, or bring the file here by other means",
+                allowed="a file that exists and may be read",
+                todo="check the address, or copy the file here by other means",
             ) from error
         except requests.exceptions.SSLError as error:
             raise _unreachable(url, "its certificate is not trusted") from error
@@ -200,31 +198,27 @@ def _transfer(url: str, path: Path, connect_seconds: float, silence_seconds: flo
             raise _unreachable(url, f"the transfer broke off ({type(error).__name__})") from error
 
 
-def _verified(url: str, path: Path, algorithm: str, digits: str) -> str:
-    found = digest_of_file(path, algorithm)
-    if not found.startswith(digits):
+def _verify(url: str, path: Path, algorithm: str, digits: str) -> str:
+    digest = digest_of_file(path, algorithm)
+    if not digest.startswith(digits):
         raise DownloadError(
-            f"{url}: {path.stat().st_size} bytes with {algorithm} {found[: len(digits)]}",
+            f"{url}: {path.stat().st_size} bytes with {algorithm} {digest[: len(digits)]}",
             allowed=f"the file with {algorithm} {digits}",
-            todo="try again; if it stays so, the file there is another one: do not use it",
+            todo="try again; if the checksum stays wrong, the server has another file: do not use it",
         )
-    return found
+    return digest
 
 
 def _unreachable(url: str, why: str) -> DownloadError:
     return DownloadError(
         f"{url}: {why}",
         allowed="a server that answers",
-        todo="check the network and try again, or bring the file here by other means",
+        todo="check the network and try again, or copy the file here by other means",
     )
 
 
-def _name(url: str) -> str:
-    return Path(urllib.parse.urlsplit(url).path).name
-
-
-class _Bar:
-    """What pooch reports to, as whole megabytes for the current reporter.
+class _MegabyteBar:
+    """Progress bar for pooch, in whole megabytes of the current reporter.
 
     Parameters
     ----------
@@ -238,7 +232,7 @@ class _Bar:
         self._advance: progress.Advance | None = None
         self._bytes = self._shown = 0
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> _MegabyteBar:
         return self
 
     def __exit__(
@@ -251,7 +245,7 @@ class _Bar:
 
     @property
     def total(self) -> int:
-        """Bytes to come; 0 where the server does not say."""
+        """Size of the file in bytes; 0 where the server does not say."""
         return self._total
 
     @total.setter
@@ -261,7 +255,7 @@ class _Bar:
         self._advance = self._open.enter_context(task)
 
     def update(self, count: int) -> None:
-        """Count bytes; the last chunk is counted as if it were full."""
+        """Count bytes; pooch counts the last chunk as if it were full."""
         self._bytes = min(self._bytes + count, self._total)
         done = self._bytes // _MB - self._shown
         if self._advance is not None and done > 0:
@@ -269,7 +263,7 @@ class _Bar:
             self._advance(done)
 
     def reset(self) -> None:
-        """Nothing: pooch would count it all a second time, and the bytes are held at the total."""
+        """Do nothing: pooch would count all bytes a second time."""
 
     def close(self) -> None:
-        """Nothing: the bar closes with the block."""
+        """Do nothing: the bar closes with the block."""

@@ -1,4 +1,4 @@
-"""Manifests: what a data set is, where it comes from, whom to cite and which class loads it."""
+"""Manifests of data sets: title, license, citation, loader and its parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brainbench.core.errors import InputError
 
 
 class Manifest(BaseModel):
-    """One data set, as its TOML file declares it.
+    """The declaration of one data set, from its TOML file.
 
     Attributes
     ----------
@@ -23,11 +23,11 @@ class Manifest(BaseModel):
     loader : str
         "module:attribute" of a function that takes the manifest and returns a `Dataset`.
     license, citation : str
-        Under which terms, and whom to cite.
+        Terms of use, and whom to cite.
     simulated : bool
-        No animal was recorded.
+        Whether the brain is simulated.
     parameters : dict
-        What the loader needs.
+        Parameters of the loader.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,30 +42,51 @@ class Manifest(BaseModel):
 
 
 def manifest(name: str) -> Manifest:
-    """Manifest of a registered data set.
+    """Return the manifest of a registered data set.
 
     Raises
     ------
     UnknownNameError
-        No such data set.
+        The data set does not exist.
     InputError
-        A manifest with missing, unknown or mistyped entries.
+        Entries that are missing, unknown or of a wrong type.
     """
     table = registry.load("data", name)
     try:
         return Manifest.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"manifest of data set {name!r}: {where}: {first['msg']}",
-            allowed="the entries " + ", ".join(Manifest.model_fields),
-            todo="correct the TOML file",
-        ) from None
+        raise invalid(name, error, "entries", Manifest) from None
+
+
+def invalid(
+    name: str, error: ValidationError, what: str, kind: type[BaseModel], *path: str
+) -> InputError:
+    """Return the error of a manifest that does not validate.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    error : ValidationError
+        What pydantic says.
+    what : str
+        "entries" or "parameters".
+    kind : type
+        The model with the allowed fields.
+    path : str
+        Where in the manifest these fields are.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in (*path, *first["loc"]))
+    return InputError(
+        f"manifest of data set {name!r}: {where}: {first['msg']}",
+        allowed=f"the {what} " + ", ".join(kind.model_fields),
+        todo="correct the TOML file",
+    )
 
 
 def open_dataset(data: str | Dataset) -> Dataset:
-    """Data behind a name, or the data itself."""
+    """Return the data set of a name; a data set is returned unchanged."""
     if not isinstance(data, str):
         return data
     declared = manifest(data)

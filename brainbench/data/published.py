@@ -1,9 +1,8 @@
-"""Data sets that are published elsewhere: files checked byte for byte, converted, and kept as a whole."""
+"""Published data sets: files that are checked byte for byte, converted and kept in the data folder."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from brainbench.core import progress
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.provenance import sha256
+from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import data_folder, writing
-from brainbench.data.manifest import Manifest
+from brainbench.data.manifest import Manifest, invalid
 
 D = TypeVar("D", bound="Publication")
 
 
 class Publication(BaseModel):
-    """Parameters that every manifest of a published data set has.
+    """Parameters that the manifests of all published data sets have.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class Publication(BaseModel):
 
     @property
     def place(self) -> str:
-        """What DIR is in `brainbench data import NAME --from DIR`."""
+        """Description of DIR in `brainbench data import NAME --from DIR`."""
         return (
             f"DIR is a copy of the folder {self.folder} of {self.repository} at {self.commit[:7]}"
         )
 
 
 class Published(Publication):
-    """Parameters of files whose names and checksums are known.
+    """Parameters of a data set with known file names and checksums.
 
     Attributes
     ----------
@@ -57,21 +57,21 @@ class Published(Publication):
     sha256: Mapping[str, str]
 
     def find(self, given: Path, *, name: str, holds: str) -> Path:
-        """Folder with the published files, each of them checked.
+        """Return the folder with the published files after checking each of them.
 
         Parameters
         ----------
         given : Path
-            The published folder, or the repository that holds it.
+            The published folder, or the repository that contains it.
         name : str
-            Of the data set.
+            Name of the data set.
         holds : str
-            What is in that folder, for who looks for it.
+            What the folder contains, for the error.
 
         Raises
         ------
         DataAbsentError
-            Files that are missing.
+            Missing files.
         InputError
             A file with another checksum.
         """
@@ -97,14 +97,16 @@ class Published(Publication):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PublishedData(ABC, Generic[D]):
-    """A data set that is imported once, and then read from the data folder.
+    """A data set that is imported once and then read from the data folder.
+
+    Everything that reads the imported files raises DataAbsentError as long as there are none.
 
     Parameters
     ----------
     name : str
         Name of the data set.
     declared : Publication
-        What its manifest says of it.
+        Parameters of its manifest.
     """
 
     name: str
@@ -114,7 +116,7 @@ class PublishedData(ABC, Generic[D]):
     @property
     @abstractmethod
     def version(self) -> str:
-        """SHA-256 over the source files, and how they are read: see `version_of`."""
+        """SHA-256 over the source files and how they are read: see `version_of`."""
 
     @property
     @abstractmethod
@@ -123,32 +125,26 @@ class PublishedData(ABC, Generic[D]):
 
     @property
     def command(self) -> str:
-        """The command that gets the data here."""
+        """The command that imports the data."""
         return f"brainbench data import {self.name} --from DIR"
 
     @property
     def folder(self) -> Path:
-        """Where the imported files are, or will be."""
+        """Folder of the imported files, whether they exist or not."""
         return self.folder_of(self.version)
 
     def folder_of(self, version: str) -> Path:
-        """Where the files of a version are, or will be."""
+        """Return the folder of the files of a version, whether they exist or not."""
         return data_folder() / self.name / version[:16]
 
     def absent(self) -> str | None:
-        """Why the data is not here; None where it is."""
+        """Return where to get the data; None where it is here."""
         folder = self.folder
         here = all((folder / name).is_file() for name in self.kept)
         return None if here else self.declared.place
 
     def here(self) -> Path:
-        """Folder with the imported files.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return the folder with the imported files."""
         absent = self.absent()
         if absent:
             raise DataAbsentError(
@@ -156,63 +152,63 @@ class PublishedData(ABC, Generic[D]):
             )
         return self.folder
 
-    @contextlib.contextmanager
-    def importing(self, folder: Path, n_steps: int) -> Iterator[tuple[Path, progress.Advance]]:
-        """Yield a temporary folder to fill, and what counts the steps; it is kept as `folder` at the end.
+    @abstractmethod
+    def import_from(self, given: Path) -> Path:
+        """Check and convert the published files, and return the folder that they are kept in.
+
+        Parameters
+        ----------
+        given : Path
+            A copy of the published folder, or of the repository that contains it.
 
         Raises
         ------
+        DataAbsentError
+            Missing files.
+        InputError
+            A file that is not as published.
         CacheError
             The data folder cannot be written, or the disk is full.
         """
+
+    @contextlib.contextmanager
+    def importing(self, folder: Path, n_steps: int) -> Iterator[tuple[Path, progress.Advance]]:
+        """Yield a temporary folder that becomes `folder` at the end, and the function that counts steps."""
         label = f"importing {self.name}"
-        with progress.current().task(label, n_steps) as step, writing(folder) as made:
-            yield made, step
+        with progress.current().task(label, n_steps) as step, writing(folder) as temporary:
+            yield temporary, step
 
 
 def version_of(reader: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256 over the name of a reader with its format, and what is declared of the source files."""
+    """Return the SHA-256 over the name and format of a reader and the declared source files."""
     return sha256(reader, json.dumps(parts, sort_keys=True))
 
 
 def check(path: Path, checksum: str, *, allowed: str, todo: str) -> None:
-    """Compare the SHA-256 of a file.
-
-    Raises
-    ------
-    InputError
-        Another checksum.
-    """
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != checksum:
+    """Raise InputError if the SHA-256 of a file is not `checksum`."""
+    digest = digest_of_file(path)
+    if digest != checksum:
         raise InputError(
-            f"{path} has the SHA-256 {found[:12]}..., not {checksum[:12]}...",
+            f"{path} has the SHA-256 {digest[:12]}..., not {checksum[:12]}...",
             allowed=allowed,
             todo=todo,
         )
 
 
 def wrong(got: str, allowed: str) -> InputError:
-    """Error of a file whose content is not as published."""
+    """Return the error of a file whose content is not as published."""
     return InputError(got, allowed=allowed, todo="get the file again from the public repository")
 
 
 def declared(manifest: Manifest, kind: type[D]) -> D:
-    """Parameters of a manifest.
+    """Return the parameters of a manifest.
 
     Raises
     ------
     InputError
-        Parameters that are missing, unknown or mistyped.
+        Parameters that are missing, unknown or of a wrong type.
     """
     try:
         return kind.model_validate(manifest.parameters)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in ("parameters", *first["loc"]))
-        raise InputError(
-            f"manifest of data set {manifest.name!r}: {where}: {first['msg']}",
-            allowed="the parameters " + ", ".join(kind.model_fields),
-            todo="correct the TOML file",
-        ) from None
+        raise invalid(manifest.name, error, "parameters", kind, "parameters") from None

@@ -1,4 +1,4 @@
-"""Responses of one layer as one netCDF4 file, written batch by batch, read column chunk by column chunk."""
+"""Files of activations: one netCDF4 file per layer, written in batches and read in column chunks."""
 
 from __future__ import annotations
 
@@ -17,33 +17,39 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.errors import ActivationError, CacheError
-from brainbench.storage.cache import DEFAULT_GB, ENVIRONMENT, LIMIT
+from brainbench.storage import files
+from brainbench.storage.cache import CHOOSE, DEFAULT_GB, LIMIT
 
 CHUNK = (16, 4096, 1)
-"""Stimuli, neuroids and steps that lie together on disk.
+"""Stimuli, neuroids and steps of one chunk on disk.
 
-As many stimuli as a batch holds, so that each chunk is written once; few enough neuroids that a read
-of some of them over all stimuli fetches little else.
+As many stimuli as a batch, so that each chunk is written once; few enough neuroids that reading some of
+them for all stimuli reads little else.
 """
 
 
 class LayerFile:
-    """One layer's responses while they are written.
+    """A file that the responses of one layer are written to.
 
     Parameters
     ----------
     path : Path
-        A temporary name; the caller renames the file when it is whole.
+        A temporary name; the caller renames the finished file.
     layer : str
         Dotted name.
     stimulus_ids : sequence of str
         Rows, in order.
     shape : tuple of int
-        Shape of one response of the layer, without batch and time: (channel, y, x), (token, channel), ...
+        Shape of one response without batch and time: (channel, y, x), (token, channel), ...
     steps : int
         Number of model steps.
     attrs : mapping
         Further attributes of the values.
+
+    Raises
+    ------
+    CacheError
+        The disk has too little space.
     """
 
     def __init__(
@@ -59,7 +65,7 @@ class LayerFile:
         sizes = {"stimulus": len(stimulus_ids), "neuroid": math.prod(shape), "time": steps}
         self.path = path
         self.nbytes = math.prod(sizes.values()) * 4
-        check_room(path.parent, self.nbytes)
+        files.check_room(path.parent, self.nbytes, what="activations", choose=CHOOSE)
         self._file = netCDF4.Dataset(path, "w", format="NETCDF4")
         for dim, size in sizes.items():
             self._file.createDimension(dim, size)
@@ -78,12 +84,12 @@ class LayerFile:
         return self
 
     def write(self, start: int, steps: Sequence[npt.NDArray[np.float32]]) -> None:
-        """Write one batch: for every step an array (batch, neuroid), rows from `start` on.
+        """Write one batch: an array (batch, neuroid) for each step, at the rows from `start` on.
 
         Raises
         ------
         ActivationError
-            The layer has another size than it had for the first batch.
+            The layer has another size than in the first batch.
         """
         _, neuroids, n_steps = self._values.shape
         if len(steps) != n_steps or any(values.shape[1] != neuroids for values in steps):
@@ -91,9 +97,9 @@ class LayerFile:
                 f"layer {self._values.layer!r} gives {[v.shape[1] for v in steps]} units per step from "
                 f"stimulus {start} on, and {[neuroids] * n_steps} before",
                 allowed="the same units and steps for every stimulus",
-                todo="resize all pictures to one size: Preprocess(size=(height, width))",
+                todo="resize all images to one size: Preprocess(size=(height, width))",
             )
-        with self._disk_errors():
+        with netcdf_errors(self.path.parent, self.nbytes):
             for index, values in enumerate(steps):
                 self._values[start : start + len(values), :, index] = values
 
@@ -104,57 +110,50 @@ class LayerFile:
         trace: TracebackType | None,
     ) -> None:
         if error is None:
-            with self._disk_errors():
+            with netcdf_errors(self.path.parent, self.nbytes):
                 self._file.close()
-        else:  # the file is thrown away: that it cannot be finished is no news
+        else:  # the file is discarded: an error of closing it says nothing new
             with contextlib.suppress(RuntimeError, OSError):
                 self._file.close()
 
-    @contextlib.contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        # netCDF reports every failed write as a RuntimeError without its cause.
-        try:
-            yield
-        except RuntimeError as error:
-            full = shutil.disk_usage(self.path.parent).free < self.nbytes
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
 
+@contextlib.contextmanager
+def netcdf_errors(folder: Path, nbytes: int) -> Iterator[None]:
+    """Raise the RuntimeErrors by which netCDF reports a failed write as OSErrors.
 
-def check_room(folder: Path, nbytes: int) -> None:
-    """Raise CacheError if a folder has not so many bytes left."""
-    free = shutil.disk_usage(folder).free
-    if free < nbytes:
-        raise CacheError(
-            f"activations of {nbytes / 1e9:.2f} GB, and {free / 1e9:.2f} GB free in {folder}",
-            allowed="room for the activations of the layers in use",
-            todo=f"free some space, or set {ENVIRONMENT} to a folder on a larger disk",
-        )
+    They do not say why: the disk counts as full if fewer than `nbytes` bytes are free in the folder.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        is_full = shutil.disk_usage(folder).free < nbytes
+        raise OSError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error
 
 
 def open_layer(path: Path) -> xr.DataArray:
-    """Responses of one layer, read when they are indexed.
+    """Open the responses of one layer; values are read when they are indexed.
 
     Parameters
     ----------
     path : Path
-        What `LayerFile` wrote.
+        A file of `LayerFile`.
 
     Returns
     -------
     DataArray, dims (stimulus, neuroid, time)
-        With the coordinates of `neuroid`: neuroid_id (index into the flattened response, C order),
-        layer, and the place in the response as far as it has one.
+        With coordinates along `neuroid`: neuroid_id (index into the flattened response, C order), layer,
+        and the position in the response where it has one.
 
     Raises
     ------
     CacheError
-        The file is gone: the cache is smaller than what has just been written.
+        The file was removed: the cache is smaller than the activations of one model.
     """
     try:
         opened = xr.open_dataset(path, engine="netcdf4", cache=False, decode_times=False)
     except FileNotFoundError as error:
         raise CacheError(
-            f"activations {path.name} were removed from the cache as soon as they were made",
+            f"activations {path.name} were removed from the cache as soon as they were written",
             allowed=f"a cache that holds the activations of one model; its limit is {DEFAULT_GB:g} GB "
             f"unless {LIMIT} says otherwise",
             todo=f"set {LIMIT} to more gigabytes",
@@ -165,14 +164,15 @@ def open_layer(path: Path) -> xr.DataArray:
 
 
 def neuroid_coordinates(layer: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Coordinates of the units of a layer, flattened in C order.
+    """Return the coordinates of the units of a layer, flattened in C order.
 
     Parameters
     ----------
     layer : str
         Dotted name.
     shape : tuple of int
-        Of one response: (channel,), (token, channel), (channel, y, x); other lengths count their axes.
+        Shape of one response: (channel,), (token, channel), (channel, y, x); axes of other shapes are
+        numbered.
 
     Examples
     --------
@@ -186,6 +186,6 @@ def neuroid_coordinates(layer: str, shape: tuple[int, ...]) -> dict[str, Any]:
         "neuroid_id": ("neuroid", np.arange(size)),
         "layer": ("neuroid", np.full(size, layer)),
     }
-    for axis, places in zip(axes, np.indices(shape, dtype=np.int32), strict=True):
-        coordinates[axis] = ("neuroid", places.ravel())
+    for axis, positions in zip(axes, np.indices(shape, dtype=np.int32), strict=True):
+        coordinates[axis] = ("neuroid", positions.ravel())
     return coordinates

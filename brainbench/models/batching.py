@@ -1,4 +1,4 @@
-"""Working through stimuli in batches that fit in memory."""
+"""Batches of stimuli that fit in memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from brainbench.core.errors import ActivationError, InputError
 BatchSize = int | Literal["auto"]
 Result = TypeVar("Result")
 
-ON_CPU = 16  # larger batches are not faster on a CPU, and take more memory
+ON_CPU = 16  # larger batches are no faster on a CPU and take more memory
 ON_ACCELERATOR = 64
 KEPT_BYTES = 512 * 2**20
-"""Responses of one batch take at most this much memory; larger layers get smaller batches."""
+"""Most memory of the responses to one batch; larger layers get smaller batches."""
 
 _MESSAGES = (
     "out of memory",
@@ -28,14 +28,14 @@ _MESSAGES = (
 
 
 def first_size(batch_size: BatchSize, device: str) -> int:
-    """Batch size to begin with.
+    """Return the batch size to begin with.
 
     Parameters
     ----------
     batch_size : int or "auto"
-        As the user chose it.
+        Choice of the user.
     device : str
-        Where the network runs.
+        Device of the network.
 
     Raises
     ------
@@ -48,13 +48,13 @@ def first_size(batch_size: BatchSize, device: str) -> int:
         raise InputError(
             f"batch size {batch_size!r}",
             allowed="'auto' or a whole number of images above 0",
-            todo="leave it at 'auto', which adapts to the memory there is",
+            todo="use 'auto', which adapts to the available memory",
         )
     return batch_size
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a CPU or on an accelerator."""
+    """Return whether an error means that memory ran out, on a CPU or on an accelerator."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
@@ -64,28 +64,28 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_batches(
     n: int, size: int, work: Callable[[int, int], Result], *, nbytes: Callable[[Result], int]
 ) -> Iterator[tuple[int, int, Result]]:
-    """Results of `work(start, stop)` from 0 to n; a batch that does not fit is halved and tried again.
+    """Yield the results of `work(start, stop)` from 0 to n, with smaller batches if memory runs out.
 
     Parameters
     ----------
     n : int
         Number of stimuli.
     size : int
-        Batch size to begin with; it only ever shrinks.
+        Batch size to begin with; it is only reduced.
     work : callable
-        Does the stimuli from `start` up to `stop`.
+        Processes the stimuli from `start` up to `stop`.
     nbytes : callable
-        Memory that a result takes; batches shrink so that it stays below `KEPT_BYTES`.
+        Size of a result; batches are reduced so that it stays below `KEPT_BYTES`.
 
     Yields
     ------
     start, stop, result
-        In order and without gaps; what was yielded is never computed again.
+        In order and without gaps; no result is computed twice.
 
     Raises
     ------
     ActivationError
-        A single stimulus does not fit.
+        Memory is too small for a single stimulus.
     """
     start = 0
     while start < n:
@@ -104,7 +104,7 @@ def in_batches(
             del result
             start = stop
             continue
-        # Out of the handler, so that the failed pass and its tensors are gone before the next.
+        # Outside the handler, so that the tensors of the failed pass are freed before the next one.
         size = (stop - start) // 2
         progress.current().note(f"out of memory with {stop - start} images at once; trying {size}")
         _release()

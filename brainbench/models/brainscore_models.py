@@ -1,7 +1,7 @@
-"""A Brain-Score model object as a network: recognized by its methods, recorded region by region.
+"""Brain-Score model objects as networks, recognized by their methods and recorded region by region.
 
-Nothing of Brain-Score is imported. The object does its own preprocessing, so it is given the pictures
-as files, and a table of stimuli with the attributes that such objects read.
+Brain-Score is not imported. Such an object does its own preprocessing: it is given image files and a table
+of stimuli with the attributes that it reads.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import Span, Timeline
 from brainbench.models.digests import digest_of
 from brainbench.models.hooks import Calls
-from brainbench.models.network import Forward, Images, Response, answered_here, response
+from brainbench.models.network import Forward, Images, Response, host_device, response
 from brainbench.models.preprocessing import Preprocess
 
 AS_SHOWN = Preprocess(name="as-shown", size=None)
-"""Pictures as they are: the object resizes and normalizes them itself."""
+"""Unchanged images: the object resizes and normalizes them itself."""
 
 WINDOW: Span = (70.0, 170.0)
-"""What a model without a timeline is asked for, in ms: one state, as most Brain-Score benchmarks do."""
+"""Time bin of a model without a timeline, in ms: one state, as in most Brain-Score benchmarks."""
 
 
 @runtime_checkable
 class BrainScoreModel(Protocol):
-    """The part of Brain-Score's model interface that a recording takes."""
+    """The part of Brain-Score's model interface that a recording needs."""
 
     def visual_degrees(self) -> Any:
-        """Width of its visual field."""
+        """Return the width of its visual field in degrees."""
 
     def start_recording(self, recording_target: Any, /, time_bins: Any) -> Any:
-        """Choose a region, and time bins in ms."""
+        """Choose a region and time bins in ms."""
 
     def look_at(self, stimuli: Any, /, number_of_trials: int) -> Any:
         """Return responses, presentation x neuroid (x time_bin)."""
 
 
 def is_brain_score(net: Any) -> TypeGuard[BrainScoreModel]:
-    """Whether an object, not a class, has the methods of a Brain-Score model."""
+    """Return whether an object, not a class, has the methods of a Brain-Score model."""
     return isinstance(net, BrainScoreModel) and not isinstance(net, type)
 
 
-class Shown(pd.DataFrame):
-    """Stimuli as such objects read them: a table, an identifier, and the path of every picture."""
+class StimulusTable(pd.DataFrame):
+    """A stimulus set for such objects: a table, an identifier, and the path of every image."""
 
-    _metadata = ("identifier", "stimulus_paths")  # what pandas carries over to parts of the table
+    _metadata = ("identifier", "stimulus_paths")  # pandas copies these to parts of the table
     identifier: str
     stimulus_paths: dict[str, str]
 
     @property
-    def _constructor(self) -> type[Shown]:
-        return Shown
+    def _constructor(self) -> type[StimulusTable]:
+        return StimulusTable
 
     def get_stimulus(self, stimulus_id: str) -> str:
-        """Path of a picture."""
+        """Return the path of an image."""
         return self.stimulus_paths[stimulus_id]
 
     get_image = get_stimulus  # its name before Brain-Score 2
@@ -73,16 +73,16 @@ class Shown(pd.DataFrame):
 
 @dataclass(frozen=True)
 class BrainScoreNetwork:
-    """A Brain-Score model, whose layers are the regions that it is committed to.
+    """A Brain-Score model; its layers are the regions that it is committed to.
 
     Parameters
     ----------
     model : BrainScoreModel
-        Asked for `start_recording(region, time_bins=...)`, then `look_at(stimuli, number_of_trials=1)`.
+        Called as `start_recording(region, time_bins=...)`, then `look_at(stimuli, number_of_trials=1)`.
     regions : tuple of str
-        Regions that may be recorded.
+        Regions that can be recorded.
     clock : Timeline
-        Its steps for a region are the time bins; without, there is one, `WINDOW`.
+        Its steps for a region are the time bins; `WINDOW` for a region without steps.
     """
 
     model: BrainScoreModel
@@ -90,11 +90,11 @@ class BrainScoreNetwork:
     clock: Timeline
 
     def digest(self, name: str, declared: str | None) -> str:
-        """SHA-256 over all that the object holds, or over `declared`; and over the time bins."""
+        """Return the SHA-256 over the object, or over `declared`, and over the time bins."""
         bins = repr([(region, self._bins(region)) for region in self.regions])
         if declared is not None:
             return sha256("brain-score", declared, bins)
-        # A recording changes the object: the digest is always taken in the same state.
+        # A recording changes the object: the digest is always computed in the same state.
         self.model.start_recording(self.regions[0], time_bins=self._bins(self.regions[0]))
         return sha256("brain-score", digest_of(self.model.look_at, name=name), bins)
 
@@ -105,104 +105,86 @@ class BrainScoreNetwork:
             raise unknown("region", layer, self.regions, todo=todo)
 
     def place(self, device: str) -> str:
-        """Answer "cpu": the object runs where it likes, its answers come back here."""
-        return answered_here(device)
+        """Return "cpu": the object runs on a device of its own and returns arrays."""
+        return host_device(device)
 
     @contextlib.contextmanager
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> Iterator[Forward]:
-        """Keep the pictures in a folder within the block; it is removed however the block ends."""
+        """Provide a folder for the images within the block, which is removed at its end."""
         with tempfile.TemporaryDirectory(prefix="brainbench-") as folder:
             yield lambda images: self._forward(images, layers, calls, Path(folder))
 
     def _forward(
         self, images: Images, layers: Sequence[str], calls: Mapping[str, Calls], folder: Path
     ) -> dict[str, Response]:
-        stimuli = _shown(images, folder)
-        began = time.perf_counter()
-        answers = {}
+        stimuli = _write_stimuli(images, folder)
+        start = time.perf_counter()
+        responses = {}
         for region in layers:
             bins = self._bins(region)
             self.model.start_recording(region, time_bins=bins)
-            answer = self.model.look_at(stimuli, number_of_trials=1)
-            steps = responses(answer, list(stimuli["stimulus_id"]), len(bins), region)
-            answers[region] = response(steps, calls[region])
-        count_forward(time.perf_counter() - began, len(images))
-        return answers
+            recording = self.model.look_at(stimuli, number_of_trials=1)
+            steps = _steps(recording, list(stimuli["stimulus_id"]), len(bins), region)
+            responses[region] = response(steps, calls[region])
+        count_forward(time.perf_counter() - start, len(images))
+        return responses
 
     def _bins(self, region: str) -> list[Span]:
         return list(self.clock.declared(region) or [WINDOW])
 
 
-def _shown(images: Images, folder: Path) -> Shown:
-    """Write pictures to a folder and list them."""
+def _write_stimuli(images: Images, folder: Path) -> StimulusTable:
+    """Write images to a folder and return their table."""
     pixels = np.rint(255.0 * images).astype(np.uint8).transpose(0, 2, 3, 1)
-    # Such objects keep answers by this identifier, so it has to tell apart all that differs.
+    # Such objects cache responses by this identifier: other images need another one.
     identifier = "brainbench-" + sha256(repr(pixels.shape), pixels.tobytes())[:16]
     paths = {}
-    for row, picture in enumerate(pixels):
+    for row, image in enumerate(pixels):
         path = folder / f"{identifier}-{row:04d}.png"
-        Image.fromarray(picture).save(path)
+        Image.fromarray(image).save(path)
         paths[path.stem] = str(path)
     names = [Path(path).name for path in paths.values()]
-    shown = Shown({"stimulus_id": list(paths), "filename": names})
-    shown.identifier, shown.stimulus_paths = identifier, paths
-    return shown
+    table = StimulusTable({"stimulus_id": list(paths), "filename": names})
+    table.identifier, table.stimulus_paths = identifier, paths
+    return table
 
 
-def responses(
-    answer: Any, stimulus_ids: Sequence[str], n_bins: int, region: str
+def _steps(
+    recording: Any, stimulus_ids: Sequence[str], n_bins: int, region: str
 ) -> list[npt.NDArray[Any]]:
-    """Take the responses out of what `look_at` returned.
+    """Return the responses that `look_at` returned, one array stimulus x neuroid for each time bin.
 
-    Parameters
-    ----------
-    answer : DataArray
-        Dims presentation and neuroid, and time_bin where several bins were asked for, in any order;
-        `stimulus_id` (or `image_id`) along presentation, as a coordinate or a level of a MultiIndex.
-    stimulus_ids : sequence of str
-        What was shown, in order.
-    n_bins : int
-        How many time bins were asked for.
-    region : str
-        For error messages.
-
-    Returns
-    -------
-    list of array, stimulus x neuroid
-        One for each time bin, rows in the order of `stimulus_ids`.
-
-    Raises
-    ------
-    ActivationError
-        Something else than this; other stimuli than those shown; another number of time bins.
+    Dims are presentation and neuroid, and time_bin for several bins, in any order; `stimulus_id` (or
+    `image_id`) lies along presentation, as a coordinate or a level of a MultiIndex. Anything else, other
+    stimuli and another number of bins are an ActivationError. Rows are in the order of `stimulus_ids`.
     """
-    dims = getattr(answer, "dims", ())
+    dims = getattr(recording, "dims", ())
     if set(dims) - {"time_bin"} != {"presentation", "neuroid"}:
-        raise _wrong(region, f"a {type(answer).__name__} with the dims {tuple(dims)}")
-    key = next((k for k in ("stimulus_id", "image_id") if k in answer.coords), None)
+        raise _wrong(region, f"a {type(recording).__name__} with the dims {tuple(dims)}")
+    key = next((k for k in ("stimulus_id", "image_id") if k in recording.coords), None)
     if key is None:
-        raise _wrong(region, f"the coordinates {', '.join(map(str, answer.coords))}")
-    given = [str(i) for i in answer.coords[key].values]
-    if sorted(given) != sorted(stimulus_ids):
-        raise _wrong(region, f"{len(given)} rows with other ids than the {len(stimulus_ids)} shown")
+        raise _wrong(region, f"the coordinates {', '.join(map(str, recording.coords))}")
+    ids = [str(i) for i in recording.coords[key].values]
+    if sorted(ids) != sorted(stimulus_ids):
+        raise _wrong(region, f"{len(ids)} rows with other ids than the {len(stimulus_ids)} shown")
     if "time_bin" not in dims:
-        answer = answer.expand_dims("time_bin", axis=-1)
-    if answer.sizes["time_bin"] != n_bins:
-        raise _wrong(region, f"{answer.sizes['time_bin']} time bins where {n_bins} were asked for")
-    if "time_bin_start" in answer.coords and n_bins > 1:
-        answer = answer.isel(time_bin=np.argsort(answer.coords["time_bin_start"].values))
-    row = {stimulus_id: k for k, stimulus_id in enumerate(given)}
-    order = [row[stimulus_id] for stimulus_id in stimulus_ids]
-    values = np.asarray(answer.transpose("time_bin", "presentation", "neuroid").values)
+        recording = recording.expand_dims("time_bin", axis=-1)
+    if recording.sizes["time_bin"] != n_bins:
+        raise _wrong(region, f"{recording.sizes['time_bin']} time bins instead of {n_bins}")
+    if "time_bin_start" in recording.coords and n_bins > 1:
+        recording = recording.isel(time_bin=np.argsort(recording.coords["time_bin_start"].values))
+    row_of = {stimulus_id: row for row, stimulus_id in enumerate(ids)}
+    order = [row_of[stimulus_id] for stimulus_id in stimulus_ids]
+    values = np.asarray(recording.transpose("time_bin", "presentation", "neuroid").values)
     return list(values[:, order])
 
 
 def _wrong(region: str, got: str) -> ActivationError:
     return ActivationError(
-        f"look_at gives {got} for region {region!r}",
+        f"look_at returns {got} for region {region!r}",
         allowed="an xarray.DataArray, presentation x neuroid (x time_bin), with the stimulus_id of "
         "every stimulus that was shown",
-        todo="correct look_at of that model",
+        todo="correct look_at of the model",
     )

@@ -1,7 +1,7 @@
-"""Weights from files, without running what a file says.
+"""Weights from files that are read without running any code in them.
 
-A checkpoint of torch is a pickle, and a pickle may call anything. Only tensors, containers and plain
-values are accepted here; whatever else a file names is refused, and the name is told.
+A checkpoint of torch is a pickle, and a pickle may call anything. Only tensors, containers and plain values
+are accepted; the error for anything else names it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from brainbench.core.errors import InputError
 State = dict[str, Tensor]
 
 SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
-"""How files of weights end."""
+"""Suffixes of files of weights."""
 
-# Torch before 0.4.1 did not have it, and evaluation does not use it.
+# Torch before 0.4.1 did not save it, and evaluation does not use it.
 _MAY_BE_ABSENT = ".num_batches_tracked"
 _SHOWN = 12
 _NUMPY_TYPES = (np.float64, np.float32, np.int64, np.int32, np.bool_)
 _ALLOWED: Final[list[Any]] = [
-    # What training programs write beside the weights: settings, and figures as numpy scalars. Each only
-    # holds values. Pickles from numpy 1 use the older module name.
+    # Settings and numpy scalars that training programs save beside the weights: they only hold values.
+    # Pickles from numpy 1 use the older module name.
     argparse.Namespace,
     (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
     (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
@@ -45,25 +45,25 @@ _ALLOWED: Final[list[Any]] = [
 
 
 def read(path: Path, *, name: str | None = None) -> State:
-    """Weights of a checkpoint, by name.
+    """Read the weights of a checkpoint.
 
     Parameters
     ----------
     path : Path
-        A safetensors file, or a torch checkpoint of any age: the state dict itself, or a dict that holds
-        it under "state_dict". A "module." before every name, as DataParallel leaves it, is taken off.
+        A safetensors file, or a torch checkpoint of any age: a state dict, or a dict with one under
+        "state_dict". The prefix "module." of every name, which DataParallel adds, is removed.
     name : str, optional
-        How errors call the file; its path where not given.
+        Name of the file in error messages; by default its path.
 
     Returns
     -------
     dict of str to Tensor
-        On the CPU.
+        Weights by name, on the CPU.
 
     Raises
     ------
     InputError
-        No file, a damaged one, one that would run code, or one without a state dict.
+        A file that does not exist, is damaged, would run code, or has no state dict.
     """
     name = name or str(path)
     if not path.is_file():
@@ -76,7 +76,7 @@ def read(path: Path, *, name: str | None = None) -> State:
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not isinstance(state, Mapping) or not state or not _all_tensors(state):
         raise InputError(
-            f"weights {name}: no tensors by name in it",
+            f"weights {name}: no named tensors in the file",
             allowed="a state dict, or a dict with one under 'state_dict'",
             todo="save net.state_dict()",
         )
@@ -87,71 +87,69 @@ def read(path: Path, *, name: str | None = None) -> State:
 def fill(
     net: nn.Module, state: Mapping[str, Tensor], *, name: str, model: str | None = None
 ) -> None:
-    """Put weights into a network: every one of them, and none that it does not have.
-
-    Only `num_batches_tracked` may be missing: it counts training steps.
+    """Load weights into a network; names must match, except that `num_batches_tracked` may be missing.
 
     Parameters
     ----------
     net : Module
         Changed in place.
     state : mapping of str to Tensor
-        As `read` gives it.
+        As `read` returns it.
     name : str
-        How the error calls the weights.
+        Name of the weights in error messages.
     model : str, optional
-        How it calls the network; its class where not given.
+        Name of the network in error messages; by default its class.
 
     Raises
     ------
     InputError
-        A weight that is missing, not known, of another shape, or not finite; the net is as it was.
+        A weight that is missing, unknown, of another shape, or not finite; the network is unchanged.
     """
     own = net.state_dict()
     missing = [key for key in own.keys() - state.keys() if not key.endswith(_MAY_BE_ABSENT)]
-    shaped = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    reshaped = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
     problems = {
         "missing": missing,
         "not of this network": state.keys() - own.keys(),
-        "of another shape": shaped,
+        "of another shape": reshaped,
         "not finite": [key for key in state if not bool(torch.isfinite(state[key]).all())],
     }
-    found = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
-    if found:
+    lines = [f"{len(keys)} {what} ({_listed(keys)})" for what, keys in problems.items() if keys]
+    if lines:
         raise InputError(
-            f"{name} for {model or type(net).__name__}: {'; '.join(found)}",
+            f"{name} for {model or type(net).__name__}: {'; '.join(lines)}",
             allowed=f"the {len(own)} entries of its state dict (num_batches_tracked may be missing)",
-            todo="give the weights of this very network",
+            todo="give the weights of this network",
         )
     net.load_state_dict(dict(state), strict=False)
 
 
 def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) -> None:
-    """Write weights as safetensors, with a few words about them.
+    """Write weights as safetensors.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-        By name.
+        Weights by name.
     path : Path
-        Whatever is there is overwritten.
+        An existing file is overwritten.
     about : mapping of str to str
-        Where they come from.
+        Metadata, such as the origin of the weights.
 
     Raises
     ------
     OSError
         The file cannot be written, or the disk is full.
     """
-    # Two names for one memory become two tensors. Written here: a full disk is then an OSError.
+    # Tensors that share memory are copied. Written by Python, so that a full disk is an OSError.
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     path.write_bytes(safetensors.torch.save(plain, metadata=dict(about)))
 
 
-def _some(keys: Any) -> str:
-    listed = sorted(keys)
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more
+def _listed(keys: Any) -> str:
+    names = sorted(keys)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _all_tensors(state: Mapping[Any, Any]) -> bool:
@@ -159,7 +157,7 @@ def _all_tensors(state: Mapping[Any, Any]) -> bool:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Tell by the content: the length of a JSON header, then the header."""
+    """Return whether a file begins with the length of a JSON header and the header."""
     with path.open("rb") as stream:
         start = stream.read(9)
     return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] < 10**8
@@ -177,16 +175,16 @@ def _pickle(path: Path, name: str) -> Any:
         with torch.serialization.safe_globals(_ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named is None:  # torch's own text goes on to advise reading it without care
-            raise _damaged(name, "no checkpoint of torch") from error
+        called = re.search(r"GLOBAL (\S+)", str(error))
+        if called is None:  # the text of torch advises to read the file without this check
+            raise _damaged(name, "not a checkpoint of torch") from error
         raise InputError(
-            f"weights {name} are refused: reading them would call {named[1]}",
+            f"weights {name} are refused: reading them would call {called[1]}",
             allowed="tensors, containers and plain values; nothing in the file was run",
-            todo="do not open this file if you do not trust it; if you do, save net.state_dict() alone, "
-            "or as safetensors",
+            todo="do not open this file unless you trust it; if you do, save only net.state_dict(), "
+            "or safetensors",
         ) from error
-    except Exception as error:  # a file from anywhere: torch has no one error for a damaged one
+    except Exception as error:  # torch raises many types for a damaged file
         why = str(error).splitlines() or ["it ends too early"]
         raise _damaged(name, why[0].partition(". ")[0]) from error
 
@@ -194,6 +192,6 @@ def _pickle(path: Path, name: str) -> Any:
 def _damaged(name: str, why: str) -> InputError:
     return InputError(
         f"weights {name} cannot be read ({why})",
-        allowed="a whole file, as torch.save or safetensors wrote it",
+        allowed="a whole file of torch.save or safetensors",
         todo="copy or download the file again",
     )

@@ -1,11 +1,12 @@
-"""SHA-256 over all that a network computes with: weights, structure, settings, code.
+"""Digests of networks and of code: SHA-256 over weights, structure, settings and source files.
 
-Two networks share a digest only if they would answer every image alike. What cannot be looked into
-is an error, never a guess: a wrong hit in the cache would give plausible wrong scores.
+Two networks share a digest only if they respond alike to every image. An object that cannot be
+inspected is an error, never a guess: a wrong hit in the cache would give plausible wrong scores.
 """
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 import hashlib
@@ -29,32 +30,32 @@ from brainbench.core.provenance import sha256
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
 _TORCH_PLAIN = (torch.dtype, torch.device, torch.memory_format, np.dtype)
-_VALUES = (tuple, frozenset, np.generic)  # whether two of these are one object is an accident
+_VALUES = (tuple, frozenset, np.generic)  # the identity of these means nothing
 _IDLE = (logging.Logger, weakref.ref, type(threading.Lock()), type(threading.RLock()))
-_INTERNAL = frozenset(vars(nn.Module())) | {"training"}  # torch's own; the mode is always eval
+_INTERNAL = frozenset(vars(nn.Module())) | {"training"}  # the mode is always eval
 _TREE = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _VERSIONED = sys.stdlib_module_names | {"torch", "numpy"}  # a version stands for this code
 
 
 def digest_of(computes: nn.Module | Callable[..., Any], *, name: str) -> str:
-    """SHA-256 over everything that a network's answers depend on.
+    """Return the SHA-256 over everything that the responses of a network depend on.
 
     For a torch module: every parameter and buffer, the tree of modules with their settings and hooks,
-    and the code of every class that is not torch's own, with the file that it stands in. For any other
-    callable: its code and file, defaults, closure, bound object, and the globals that it names. The
-    versions of torch and numpy are part of it.
+    and the code and source file of every class that does not come with torch. For any other callable:
+    its code and source file, defaults, closure, bound object, and the globals that it names. The
+    versions of torch and numpy are included.
 
     Parameters
     ----------
     computes : Module or callable
         The network.
     name : str
-        How error messages call it.
+        Its name in error messages.
 
     Raises
     ------
     InputError
-        Something that cannot be looked into, such as a session of another framework.
+        An object that cannot be inspected, such as a session of another framework.
     """
     walk = _Walk(name, strict=not isinstance(computes, nn.Module))
     walk.feed(computes, "the network")
@@ -62,7 +63,7 @@ def digest_of(computes: nn.Module | Callable[..., Any], *, name: str) -> str:
 
 
 def weights_digest(net: nn.Module) -> str:
-    """SHA-256 over the names and values of all parameters and buffers."""
+    """Return the SHA-256 over the names and values of all parameters and buffers."""
     walk = _Walk("", strict=True)
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
         walk.text(name)
@@ -71,15 +72,15 @@ def weights_digest(net: nn.Module) -> str:
 
 
 class _Walk:
-    """Feeds values depth first into one hash, each object once, so that cycles end.
+    """A depth-first walk that feeds values into one hash, each object once, so that cycles end.
 
     Parameters
     ----------
     name : str
-        Of the model, for error messages.
+        Name of the model in error messages.
     strict : bool
-        Look into every global that a function names, not only into plain values and code: where the
-        network is a function, a global may be the network proper.
+        Inspect every global that a function names, not only plain values and code: where the network
+        is a function, a global may be the actual network.
     """
 
     def __init__(self, name: str, *, strict: bool) -> None:
@@ -87,7 +88,7 @@ class _Walk:
         self.hasher = hashlib.sha256()
         self.seen: dict[
             int, tuple[int, Any]
-        ] = {}  # holds each object, so that its id stays its own
+        ] = {}  # keeps each object alive, so that ids stay unique
 
     def text(self, *parts: str) -> None:
         """Feed text, each part with its length."""
@@ -96,7 +97,7 @@ class _Walk:
             self.hasher.update(len(data).to_bytes(8, "little") + data)
 
     def feed(self, value: Any, where: str) -> None:
-        """Feed any value; `where` is its path, for the error message."""
+        """Feed any value; `where` is its path in error messages."""
         if isinstance(value, _PLAIN + _TORCH_PLAIN):
             self.text(type(value).__qualname__, repr(value))
         elif id(value) in self.seen:
@@ -141,7 +142,7 @@ class _Walk:
             self._instance(value, where)
 
     def tensor(self, tensor: Tensor, where: str) -> None:
-        """Feed type, shape and bytes of a tensor, in its order in memory, so that nothing is copied."""
+        """Feed type, shape and bytes of a tensor in its memory order, so that nothing is copied."""
         if is_lazy(tensor) or tensor.layout != torch.strided or tensor.is_quantized:
             raise self._opaque(tensor, where)
         strides = tensor.stride()
@@ -167,7 +168,7 @@ class _Walk:
         self.feed(type(module), where)
         for key in _TREE:
             for name, part in getattr(module, key).items():
-                # Hooks are numbered over the whole process: their numbers say nothing.
+                # Hooks are numbered across the whole process: their numbers mean nothing.
                 self.text(key, name if isinstance(name, str) else "")
                 self.feed(part, f"{where}.{name}")
         own = {key: value for key, value in vars(module).items() if key not in _INTERNAL}
@@ -197,7 +198,7 @@ class _Walk:
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
-            if cell != types.CellType():  # an empty cell is a name that is not bound yet
+            if cell != types.CellType():  # an empty cell: a name that is not bound yet
                 self.feed(cell.cell_contents, f"{name!r} in {where}")
         for name in sorted(set(_names(function.__code__)) & function.__globals__.keys()):
             self.text(name)
@@ -215,7 +216,7 @@ class _Walk:
         if isinstance(value, types.FunctionType | type) and value.__module__ != user.__module__:
             versioned = _versioned(value)
             self.text(value.__module__, value.__qualname__, "" if versioned else source(value))
-        elif self.strict or isinstance(value, (*_PLAIN, *_LOOKED_INTO)):
+        elif self.strict or isinstance(value, (*_PLAIN, *_INSPECTED)):
             self.feed(value, where)
         else:
             self.text(type(value).__module__, type(value).__qualname__)
@@ -235,13 +236,13 @@ class _Walk:
     def _opaque(self, value: Any, where: str) -> InputError:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         return InputError(
-            f"model {self.name!r} computes with a {kind} ({where}) that cannot be looked into",
+            f"model {self.name!r} computes with a {kind} ({where}) that cannot be inspected",
             allowed="tensors, arrays, plain values, functions, and objects made of these",
             todo="give wrap(..., fingerprint='...'), a text that you change whenever it changes",
         )
 
 
-_LOOKED_INTO = (
+_INSPECTED = (
     Tensor, np.ndarray, Mapping, tuple, list, nn.Module, type, types.ModuleType, types.FunctionType,
 )  # fmt: skip
 
@@ -261,22 +262,77 @@ def _slots(value: Any) -> Iterator[str]:
                 yield slot
 
 
-def _versioned(thing: Any) -> bool:
-    return str(thing.__module__).partition(".")[0] in _VERSIONED - {"__main__"}
+def _versioned(definition: Any) -> bool:
+    return str(definition.__module__).partition(".")[0] in _VERSIONED - {"__main__"}
 
 
-def source(thing: Any) -> str:
-    """SHA-256 of the file that a class, function or module stands in; "" where there is none."""
-    name = thing.__name__ if isinstance(thing, types.ModuleType) else str(thing.__module__)
+def source(definition: Any) -> str:
+    """Return the SHA-256 of the file of a class, function or module; "" where there is none."""
+    is_module = isinstance(definition, types.ModuleType)
+    name = definition.__name__ if is_module else str(definition.__module__)
     if name.partition(".")[0] in _VERSIONED - {"__main__"}:
         return ""
     try:
-        path = Path(inspect.getsourcefile(thing) or "")
+        path = Path(inspect.getsourcefile(definition) or "")
         return _file_digest(path, path.stat().st_mtime_ns) if path.is_file() else ""
-    except (OSError, TypeError):  # made in a console, or compiled
+    except (OSError, TypeError):  # defined in a console, or compiled
         return ""
+
+
+def package_sources(*modules: types.ModuleType) -> dict[str, str]:
+    """Return the SHA-256 of each source file of a package that some of its modules depend on.
+
+    Import statements are followed through the package of each module, also those inside functions;
+    those for type checkers only are not.
+
+    Parameters
+    ----------
+    modules : module
+        Where to begin.
+
+    Returns
+    -------
+    dict of str to str
+        Name of each module -> SHA-256 of its file, sorted by name; the given modules are included.
+    """
+    digests: dict[str, str] = {}
+    waiting = [module.__name__ for module in modules]
+    while waiting:
+        name = waiting.pop()
+        path = None if name in digests else _module_file(name)
+        if path is not None:
+            modified = path.stat().st_mtime_ns
+            digests[name] = _file_digest(path, modified)
+            package = name.partition(".")[0]
+            waiting += [i for i in _imports(path, modified) if i.partition(".")[0] == package]
+    return dict(sorted(digests.items()))
+
+
+def _module_file(name: str) -> Path | None:
+    """Return the file of a module of an imported package; None where the name is not a module."""
+    package, *parts = name.split(".")
+    path = Path(inspect.getfile(sys.modules[package])).parent.joinpath(*parts)
+    return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)
 
 
 @functools.lru_cache(maxsize=1024)
 def _file_digest(path: Path, mtime_ns: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
+    """Return every name that a file imports, as absolute dotted names of modules or their members."""
+    names: list[str] = []
+    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        waiting += ast.iter_child_nodes(node)
+    return tuple(names)

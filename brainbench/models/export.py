@@ -1,14 +1,12 @@
-"""Activations as a file: a folder of images in, one netCDF4 file with a group per layer out.
+"""Export of activations: from a folder of images to one netCDF4 file with a group per layer.
 
-Layers differ in their neuroids and steps, so each has a group of its own, named after it, that
-`xarray.open_dataarray(path, group=...)` reads. Values are copied some stimuli at a time: nothing
-needs a whole layer in memory.
+Each layer has its own group, named after it, since layers differ in neuroids and steps;
+`xarray.open_dataarray(path, group=...)` reads one. Values are copied in blocks of stimuli, so that no
+layer has to fit in memory.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,87 +20,85 @@ from brainbench.core import progress
 from brainbench.core.assembly import Assembly, validate
 from brainbench.core.errors import InputError, StimulusError, unknown
 from brainbench.core.stimuli import StimulusSet, from_files
+from brainbench.models.activation_files import netcdf_errors
+from brainbench.storage import files
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 REDUCERS = ("none", "mean-space")
 _SPACE = ({"y", "x"}, {"token"})
 _BLOCK = 16
-"""Stimuli that are copied at once: as many as lie together in the cache."""
+"""Stimuli that are copied at once: the chunk size of the cache."""
 
 
 def images_in(folder: Path) -> StimulusSet:
-    """Images of a folder, by name; their ids are the file names without suffix.
+    """Return the images of a folder as stimuli, sorted by file name; ids are the names without suffix.
 
-    Hidden files are passed over; anything else that is no image is an error, never skipped.
+    Hidden files are ignored; any other entry that is not an image is an error.
 
     Raises
     ------
     InputError
-        No such folder.
+        The folder does not exist.
     StimulusError
-        No image, a file or folder that is none, or two images of one name. When a picture is asked for:
-        one that is damaged, cut short, CMYK or of 16 bits.
+        The folder has no images, other entries, or two images with the same name. When an image is
+        read: it is damaged, truncated, CMYK or 16-bit.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
-            f"stimuli {folder}: " + ("a file" if folder.exists() else "there is no such folder"),
+            f"stimuli {folder}: " + ("a file" if folder.exists() else "the folder does not exist"),
             allowed="a folder of image files",
-            todo="give the folder that holds the images",
+            todo="give the folder that contains the images",
         )
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    stray = [path.name for path in files if path.suffix.lower() not in SUFFIXES or path.is_dir()]
-    if stray or not files:
-        found = ", ".join(stray[:3]) + (", ..." if len(stray) > 3 else "")
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    stray = [path.name for path in paths if path.suffix.lower() not in SUFFIXES or path.is_dir()]
+    if stray or not paths:
+        listed = ", ".join(stray[:3]) + (", ..." if len(stray) > 3 else "")
+        entries = f"{len(stray)} of {len(paths)} entries that are not images: {listed}"
         raise StimulusError(
-            f"folder {folder} with "
-            + (
-                f"{len(stray)} of {len(files)} entries that are no image: {found}"
-                if stray
-                else "no image"
-            ),
+            f"folder {folder} with " + (entries if stray else "no images"),
             allowed="images only: " + ", ".join(SUFFIXES),
             todo="move everything else out of the folder",
         )
     by_stem: dict[str, Path] = {}
-    for path in files:
-        other = by_stem.setdefault(path.stem, path)
-        if other is not path:
+    for path in paths:
+        first = by_stem.setdefault(path.stem, path)
+        if first is not path:
             raise StimulusError(
-                f"folder {folder} with the images {other.name} and {path.name}",
-                allowed="one image of each name, whatever its suffix",
+                f"folder {folder} with the images {first.name} and {path.name}",
+                allowed="one image per name, whatever its suffix",
                 todo="rename one of them",
             )
-    return from_files(folder.resolve().name, files)
+    return from_files(folder.resolve().name, paths)
 
 
 def reduce(assembly: Assembly, reducer: str) -> Assembly:
-    """Fewer neuroids: with "mean-space" each channel's mean over places or tokens.
+    """Reduce the neuroids of a layer: with "mean-space" to the mean of each channel over space or tokens.
 
     Parameters
     ----------
     assembly : DataArray
         Dims (stimulus, neuroid, time); `channel` along neuroid, with `y` and `x` or `token`.
     reducer : {"none", "mean-space"}
-        A layer without places is left as it is.
+        A layer without space is returned unchanged.
 
     Returns
     -------
     DataArray
-        Dims as before, one neuroid per channel, in memory.
+        The same dims, one neuroid per channel, in memory.
 
     Raises
     ------
     UnknownNameError
-        Another reducer.
+        An unknown reducer.
 
     Examples
     --------
     >>> from brainbench.core.assembly import make
     >>> neuroid = {"neuroid_id": [0, 1, 2, 3], "channel": [0, 0, 1, 1], "y": [0, 0, 0, 0], "x": [0, 1, 0, 1]}
     >>> values = [[1.0, 3.0, 5.0, 7.0]]
-    >>> one = make(values, stimulus={"stimulus_id": ["a"]}, neuroid=neuroid, units="a.u.")
-    >>> reduce(one, "mean-space").values.tolist()
+    >>> layer = make(values, stimulus={"stimulus_id": ["a"]}, neuroid=neuroid, units="a.u.")
+    >>> reduce(layer, "mean-space").values.tolist()
     [[2.0, 6.0]]
     """
     if reducer not in REDUCERS:
@@ -114,12 +110,12 @@ def reduce(assembly: Assembly, reducer: str) -> Assembly:
 
 
 def _has_space(assembly: Assembly) -> bool:
-    along = {str(key) for key, one in assembly.coords.items() if one.dims == ("neuroid",)}
+    along = {str(key) for key, c in assembly.coords.items() if c.dims == ("neuroid",)}
     return "channel" in along and any(space <= along for space in _SPACE)
 
 
 def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """First row and values of some stimuli at a time, reduced."""
+    """Yield the first row and the reduced values of each block of stimuli."""
     n = assembly.sizes["stimulus"]
     spatial = reducer == "mean-space" and _has_space(assembly)
     channel = assembly.coords["channel"].values if spatial else np.zeros(0)
@@ -134,13 +130,13 @@ def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray
 
 
 def _frame(assembly: Assembly, reducer: str) -> Assembly:
-    """Coordinates of the reduced assembly around values that are not there yet."""
+    """Return the reduced assembly with its coordinates and zeros for values."""
     if reducer == "none" or not _has_space(assembly):
         sizes, kept = assembly.sizes, dict(assembly.coords)
     else:
         channels = np.unique(assembly.coords["channel"].values)
         sizes = {**assembly.sizes, "neuroid": len(channels)}
-        kept = {key: one for key, one in assembly.coords.items() if "neuroid" not in one.dims}
+        kept = {key: c for key, c in assembly.coords.items() if "neuroid" not in c.dims}
         kept |= {
             "neuroid_id": ("neuroid", np.arange(len(channels))),
             "channel": ("neuroid", channels),
@@ -153,15 +149,15 @@ def _frame(assembly: Assembly, reducer: str) -> Assembly:
 
 
 def write(path: Path, activations: Mapping[str, Assembly], *, reducer: str = "none") -> None:
-    """Write activations to one netCDF4 file, a group per layer.
+    """Write activations to one netCDF4 file with a group per layer, atomically.
 
     Each group is an assembly: the variable `values` (stimulus, neuroid, time), float32, with its
-    coordinates. The file appears under its name when it is whole.
+    coordinates.
 
     Parameters
     ----------
     path : Path
-        Where to.
+        The file.
     activations : mapping of str to DataArray
         Layer -> assembly; values may be on disk.
     reducer : {"none", "mean-space"}
@@ -170,42 +166,37 @@ def write(path: Path, activations: Mapping[str, Assembly], *, reducer: str = "no
     Raises
     ------
     InputError
-        The file cannot be written; a layer whose name no group can have.
+        A layer whose name cannot be that of a group.
+    CacheError
+        The file cannot be written, or the disk is full.
     UnknownNameError
-        Another reducer.
+        An unknown reducer.
     """
     if reducer not in REDUCERS:
         raise unknown("reducer", reducer, REDUCERS, todo="choose one of the two")
     for layer in activations:
         _check_group(layer)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        for layer, assembly in activations.items():
-            _write_group(part, layer, assembly, reducer)
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # netCDF's own errors of writing are RuntimeErrors
-        raise InputError(
-            f"{path} cannot be written ({error})",
-            allowed="a file in a folder that you may write, on a disk with room for it",
-            todo="give another path, fewer layers, or --reducer mean-space",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    nbytes = sum(4 * _frame(assembly, reducer).size for assembly in activations.values())
+    with files.new_file(path, choose="choose") as part:
+        smaller = "export fewer layers, use --reducer mean-space, or choose"
+        files.check_room(path.parent, nbytes, what="activations", choose=smaller)
+        with netcdf_errors(path.parent, nbytes):
+            for layer, assembly in activations.items():
+                _write_group(part, layer, assembly, reducer)
 
 
 def _check_group(layer: str) -> None:
     if not layer or "/" in layer or layer[0] in " ." or layer[-1] == " ":
         raise InputError(
             f"layer {layer!r} as the name of a group in a netCDF4 file",
-            allowed="a name without '/', that does not start with a dot or a blank",
+            allowed="a name without '/' that does not start with a dot or a space",
             todo="give the layer another name where the model is wrapped",
         )
 
 
 def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> None:
     frame = _frame(assembly, reducer)
-    # The layer's name for each of 400,000 units would be the larger part of the file.
+    # The name of the layer for each of 400,000 units would be the larger part of the file.
     coordinates = frame.drop_vars("layer", errors="ignore").coords
     mode: Any = "a" if path.exists() else "w"
     xr.Dataset(coords=coordinates).to_netcdf(path, mode=mode, group=layer, engine="netcdf4")
@@ -227,12 +218,12 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
 
 
 def load_activations(path: Path) -> dict[str, Assembly]:
-    """Open what `write` made: layer -> assembly, whose values are read when they are indexed.
+    """Return the assembly of each layer in a file of `write`; values are read when they are indexed.
 
     Raises
     ------
     InputError
-        A file that is absent or damaged, or that holds something else.
+        The file does not exist, is damaged, or holds something else.
     """
     try:
         with netCDF4.Dataset(path) as file:
@@ -253,9 +244,9 @@ def load_activations(path: Path) -> dict[str, Assembly]:
         ) from error
     return {
         layer: validate(
-            one.assign_coords(layer=("neuroid", np.full(one.sizes["neuroid"], layer))),
+            values.assign_coords(layer=("neuroid", np.full(values.sizes["neuroid"], layer))),
             name=f"layer {layer!r} of {path}",
             values=False,
         )
-        for layer, one in opened.items()
+        for layer, values in opened.items()
     }

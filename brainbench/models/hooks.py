@@ -1,4 +1,4 @@
-"""Reading layers of a torch module while it runs, and leaving it as it was."""
+"""Forward hooks that capture the outputs of layers of a torch module and leave it unchanged."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from brainbench.core.errors import ActivationError, unknown
 
 Calls = Literal["steps", "last"] | int
-"""What to keep of a module that is called several times: every call as a step, the last, or one."""
+"""Which calls of a layer count: every call as a step, the last call, or the call of that number."""
 
 
 def submodule(net: nn.Module, layer: str) -> nn.Module:
-    """Module of that dotted name.
+    """Return the submodule of a dotted name.
 
     Raises
     ------
     UnknownNameError
-        No such layer; the message names the closest.
+        The layer does not exist; the message names the closest.
     """
     known: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))
     if not layer or layer not in known:
@@ -34,9 +34,9 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
 
 @contextlib.contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a module and all its submodules in evaluation mode, without gradients, within the block.
+    """Put a module and its submodules in evaluation mode without gradients within the block.
 
-    Each submodule gets its own mode back however the block ends: a network may be frozen in part.
+    Each submodule gets its own mode back: a network may be frozen in part.
     """
     before = [(module, module.training) for module in net.modules()]
     try:
@@ -50,16 +50,16 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 @dataclass
 class Capture:
-    """What one forward pass left in each layer.
+    """Outputs of layers in one forward pass.
 
     Attributes
     ----------
     counts : dict of str to int
-        How often each layer was called.
+        Number of calls of each layer.
     shapes : dict of str to list of tuple
-        Shape of every call's output, without the batch axis.
+        Shape of the output of every call, without the batch axis.
     kept : dict of str to list of Tensor
-        Copies of the outputs that were asked for, in the order of the calls.
+        Copies of the selected outputs, in the order of the calls.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -67,11 +67,11 @@ class Capture:
     kept: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Forget everything, before the next forward pass."""
+        """Remove all outputs before the next forward pass."""
         self.counts, self.shapes, self.kept = {}, {}, {}
 
     def add(self, layer: str, output: Any, calls: Calls) -> None:
-        """Take in the output of one call, copied if it is to be kept."""
+        """Add the output of one call, as a copy if `calls` selects it."""
         tensor = first_tensor(output, layer)
         index = self.counts.get(layer, 0)
         self.counts[layer] = index + 1
@@ -80,7 +80,7 @@ class Capture:
         if calls == "last":
             kept.clear()
         if calls in ("steps", "last") or calls == index:
-            # What follows may overwrite this memory (ReLU in place, `x += skip`): never keep a view.
+            # Later layers may overwrite this memory (ReLU in place, `x += skip`): never keep a view.
             kept.append(tensor.detach().clone(memory_format=torch.contiguous_format))
 
 
@@ -88,7 +88,7 @@ class Capture:
 def capturing(
     net: nn.Module, layers: Sequence[str], calls: Mapping[str, Calls]
 ) -> Iterator[Capture]:
-    """Capture outputs of layers within the block; the hooks are removed however it ends.
+    """Capture outputs of layers within the block; the hooks are removed at its end.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def capturing(
     layers : sequence of str
         Dotted names.
     calls : mapping of str to {"steps", "last"} or int
-        For each layer, what to keep of several calls in one forward pass.
+        Which calls of each layer to keep.
 
     Raises
     ------
     UnknownNameError
-        No such layer.
+        A layer that does not exist.
     """
     capture = Capture()
     with contextlib.ExitStack() as hooks:
@@ -121,12 +121,12 @@ def _hook(capture: Capture, layer: str, calls: Calls) -> Any:
 
 
 def first_tensor(output: Any, layer: str) -> Tensor:
-    """Tensor in a module's output: itself, or the first in a tuple, list or mapping.
+    """Return the output of a module if it is a tensor, else the first tensor of a tuple, list or mapping.
 
     Raises
     ------
     ActivationError
-        There is none.
+        The output has no tensor.
     """
     if isinstance(output, Tensor):
         return output
@@ -139,7 +139,7 @@ def first_tensor(output: Any, layer: str) -> Tensor:
         if isinstance(member, Tensor):
             return member
     raise ActivationError(
-        f"layer {layer!r} gives a {type(output).__name__} without a tensor",
+        f"layer {layer!r} returns a {type(output).__name__} without a tensor",
         allowed="a tensor, or a tuple, list or mapping whose first tensor is the response",
-        todo="choose a layer inside or behind it",
+        todo="choose a layer inside or after it",
     )

@@ -1,4 +1,4 @@
-"""Two kinds of network behind one door: torch modules and plain functions."""
+"""Networks behind one interface: torch modules and plain functions."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class Response:
-    """What one layer answered to one batch.
+    """Response of one layer to one batch.
 
     Attributes
     ----------
     steps : list of ndarray
-        The outputs that were asked for, each (batch, ...).
+        The selected outputs, each (batch, ...).
     shapes : list of tuple
-        Shape of every output in the pass, kept or not, without the batch axis.
+        Shape of every output in the pass, selected or not, without the batch axis.
     """
 
     steps: list[npt.NDArray[Any]]
@@ -46,24 +46,24 @@ Forward = Callable[[Images], dict[str, Response]]
 
 
 class Network(Protocol):
-    """What computes: digests itself, knows its layers, and runs on a device."""
+    """A network that can be digested, knows its layers and runs on a device."""
 
     def digest(self, name: str, declared: str | None) -> str:
-        """SHA-256 over all that the answers depend on; `declared` stands for what is not looked into."""
+        """Return the SHA-256 over all that responses depend on; `declared` replaces what is not inspected."""
         ...
 
     def check(self, layer: str) -> None:
-        """Raise UnknownNameError if there is no such layer."""
+        """Raise UnknownNameError if the layer does not exist."""
         ...
 
     def place(self, device: str) -> str:
-        """Device that a choice means here; raise InputError if there is no such device."""
+        """Return the device for a choice of the user; raise InputError if it does not exist."""
         ...
 
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> contextlib.AbstractContextManager[Forward]:
-        """Run within the block; it leaves the network as it was, however it ends."""
+        """Run the network within the block and leave it unchanged."""
         ...
 
 
@@ -71,8 +71,8 @@ _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyD
 _making_locks = threading.Lock()
 
 
-def _alone(net: nn.Module) -> threading.RLock:
-    """Lock of a module: two threads would hook it at once, or digest it with the other's hooks on it."""
+def _lock_of(net: nn.Module) -> threading.RLock:
+    """Return the lock of a module, since two threads must not hook or digest it at the same time."""
     with _making_locks:
         return _locks.setdefault(net, threading.RLock())
 
@@ -86,25 +86,25 @@ class TorchNetwork:
     net : Module
         Called as `net(images)`, or as `net(images, shown)`.
     shown : Presentation or None
-        How the images are shown, for a module that takes it.
+        Presentation of the images, for a module that takes it.
     """
 
     net: nn.Module
     shown: Presentation | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
-        """See `fingerprint.digest_of`; with `declared`, the weights and that text."""
-        with _alone(self.net):
+        """Return the digest of the module; with `declared`, of its weights and that text."""
+        with _lock_of(self.net):
             if declared is None:
                 return digest_of(self.net, name=name)
             return sha256("declared", declared, torch.__version__, weights_digest(self.net))
 
     def check(self, layer: str) -> None:
-        """Raise UnknownNameError if there is no such submodule."""
+        """Raise UnknownNameError if the submodule does not exist."""
         submodule(self.net, layer)
 
     def place(self, device: str) -> str:
-        """Where to run: "auto" is where the weights are, or CUDA if they are on the CPU and it is there."""
+        """Return the device; "auto" is that of the weights, or CUDA for weights on the CPU if available."""
         if device != "auto":
             return available(device)
         home = _home(self.net)
@@ -114,10 +114,10 @@ class TorchNetwork:
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> Iterator[Forward]:
-        """Hook the layers in evaluation mode on `device`; hooks, modes and device are put back."""
+        """Hook the layers in evaluation mode on `device`; hooks, modes and device are restored."""
         net = self.net
         with (
-            _alone(net),
+            _lock_of(net),
             full_precision(),
             _moved(net, device),
             evaluating(net),
@@ -130,10 +130,10 @@ class TorchNetwork:
 def computing(
     network: Network, precision: str, device: str
 ) -> contextlib.AbstractContextManager[Any]:
-    """Within the block a torch module computes in that precision.
+    """Return a context within which a torch module computes in a precision.
 
-    Under "bf16" convolutions and matrix products take bfloat16, 8 bits of mantissa, and sum in float32;
-    what torch holds to be sensitive stays float32 (`torch.autocast`).
+    Under "bf16" convolutions and matrix products take bfloat16, with 8 bits of mantissa, and sum in
+    float32; operations that torch considers sensitive stay float32 (`torch.autocast`).
     """
     if precision == "bf16" and isinstance(network, TorchNetwork):
         return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
@@ -142,10 +142,10 @@ def computing(
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """Compute float32 as float32 within the block: no TF32 on CUDA, no bfloat16 on a CPU.
+    """Compute float32 at full precision within the block: no TF32 on CUDA, no bfloat16 on a CPU.
 
-    Either may be on by default or by a user's choice; with 8 to 11 bits of mantissa, responses
-    would differ between machines that share a cache.
+    Either may be enabled; with 8 to 11 bits of mantissa, responses would differ between machines that
+    share a cache.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -165,11 +165,11 @@ def _forward(
     device: str,
 ) -> dict[str, Response]:
     capture.clear()
-    began = time.perf_counter()
+    start = time.perf_counter()
     net(torch.from_numpy(images).to(device), *shown)
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    count_forward(time.perf_counter() - began, len(images))
+    count_forward(time.perf_counter() - start, len(images))
     return {
         layer: Response(
             steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
@@ -205,12 +205,12 @@ def _moved(net: nn.Module, device: str) -> Iterator[None]:
 
 
 def available(device: str) -> str:
-    """Return the device if torch can compute there.
+    """Return the device if torch can compute on it.
 
     Raises
     ------
     InputError
-        A device that does not exist on this machine.
+        The device does not exist on this machine.
     """
     try:
         return str(torch.empty(0, device=device).device)
@@ -222,8 +222,8 @@ def available(device: str) -> str:
         ) from error
 
 
-def answered_here(device: str) -> str:
-    """Return "cpu" for what runs where it likes; a device that does not exist is still an InputError."""
+def host_device(device: str) -> str:
+    """Return "cpu" for a network that chooses its device; one that does not exist is an InputError."""
     if device not in ("auto", "cpu"):
         available(device)
     return "cpu"
@@ -236,18 +236,18 @@ class FunctionNetwork:
     Parameters
     ----------
     function : callable
-        `function(images)` with images (batch, 3, height, width), float32, preprocessed, gives an array
-        (batch, ...) for a single layer, or {layer: array}; a list of arrays stands for the steps of a
+        `function(images)` takes preprocessed images (batch, 3, height, width), float32, and returns an
+        array (batch, ...) for a single layer, or {layer: array}; a list of arrays is the steps of a
         layer over time.
     layers : tuple of str
-        Names of the layers that it gives.
+        Names of the layers that it returns.
     """
 
     function: Callable[[Images], Any]
     layers: tuple[str, ...]
 
     def digest(self, name: str, declared: str | None) -> str:
-        """See `fingerprint.digest_of`; with `declared`, that text alone."""
+        """Return the digest of the function; with `declared`, of that text alone."""
         return sha256("declared", declared) if declared else digest_of(self.function, name=name)
 
     def check(self, layer: str) -> None:
@@ -256,36 +256,36 @@ class FunctionNetwork:
             raise unknown("layer", layer, self.layers, todo="declare it in wrap(..., layers=...)")
 
     def place(self, device: str) -> str:
-        """Answer "cpu": a function runs where it likes, its answers come back here."""
-        return answered_here(device)
+        """Return "cpu": a function runs on a device of its own and returns arrays."""
+        return host_device(device)
 
     @contextlib.contextmanager
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> Iterator[Forward]:
-        """Call the function; nothing has to be put back."""
+        """Call the function; there is nothing to restore."""
         yield lambda images: self._forward(images, layers, calls)
 
     def _forward(
         self, images: Images, layers: Sequence[str], calls: Mapping[str, Calls]
     ) -> dict[str, Response]:
-        began = time.perf_counter()
-        answer = self.function(np.ascontiguousarray(images))
-        count_forward(time.perf_counter() - began, len(images))
-        given = answer if isinstance(answer, Mapping) else {self.layers[0]: answer}
+        start = time.perf_counter()
+        output = self.function(np.ascontiguousarray(images))
+        count_forward(time.perf_counter() - start, len(images))
+        outputs = output if isinstance(output, Mapping) else {self.layers[0]: output}
         for layer in layers:
-            if layer not in given:
+            if layer not in outputs:
                 raise ActivationError(
-                    f"the function gives no layer {layer!r}, but {', '.join(map(str, given))}",
+                    f"the function returns no layer {layer!r}, but {', '.join(map(str, outputs))}",
                     allowed="an array, or a mapping with every declared layer",
                     todo="correct layers= in wrap, or what the function returns",
                 )
-        return {layer: response(given[layer], calls[layer]) for layer in layers}
+        return {layer: response(outputs[layer], calls[layer]) for layer in layers}
 
 
-def response(given: Any, calls: Calls) -> Response:
-    """Response from an array, or from a list of arrays that are steps; `calls` says which are kept."""
-    steps = [np.asarray(step) for step in (given if isinstance(given, list | tuple) else [given])]
+def response(output: Any, calls: Calls) -> Response:
+    """Return the response of an array or of a list of arrays that are steps, selected by `calls`."""
+    steps = [np.asarray(s) for s in (output if isinstance(output, list | tuple) else [output])]
     shapes = [step.shape[1:] for step in steps]
     if calls == "last":
         steps = steps[-1:]

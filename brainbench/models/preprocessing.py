@@ -1,7 +1,7 @@
-"""From pictures to what a network takes: a declaration with a name and a fingerprint.
+"""Preprocessing of images for a network, declared as data with a fingerprint.
 
-A preprocessing is data, not code: whatever changes the numbers that a network sees is a field, so
-that two different preprocessings can never share cached activations.
+Everything that changes the input of a network is a field, so that two different preprocessings never share
+cached activations.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _RESAMPLING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """Resize the whole picture, without a crop, then `(pixel / 255 - mean) / std` per channel.
+    """A resize of the whole image without a crop, then `(pixel / 255 - mean) / std` per channel.
 
     Parameters
     ----------
     name : str
-        How records call it.
+        Its name in records.
     size : (height, width) or None
-        Size in pixels that the network takes; None keeps the pictures, which must then share one.
+        Input size of the network in pixels; None keeps the size of the images, which must be the same.
     interpolation : {"nearest", "bilinear", "bicubic"}
-        Filter of the resize. Pillow's filters widen when they shrink a picture (antialias) and
-        round to 8 bits, as the data loaders that trained most networks do.
+        Filter of the resize. Pillow's filters widen when they shrink an image (antialiasing) and round
+        to 8 bits, as the data loaders that trained most networks do.
     mean, std : (red, green, blue)
-        Of pixel values between 0 and 1.
+        For pixel values between 0 and 1.
 
     Raises
     ------
     InputError
-        A size that is not positive, an unknown filter, a std that is not positive.
+        A size or a std that is not positive, or an unknown filter.
 
     Examples
     --------
@@ -92,30 +92,30 @@ class Preprocess:
         return sha256("preprocess", json.dumps(asdict(self), sort_keys=True), PIL.__version__)
 
     def __call__(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
-        """Preprocess a batch of pictures.
+        """Preprocess a batch of images.
 
         Parameters
         ----------
         pictures : sequence of array
-            uint8, shape (height, width, 3), RGB; sizes may differ where `size` is given.
+            uint8, shape (height, width, 3), RGB; sizes may differ unless `size` is None.
 
         Returns
         -------
         ndarray, shape (n, 3, height, width), float32
-            A view whose memory is ordered (n, height, width, 3): the order that convolutions on a
-            CPU prefer.
+            A view of memory in the order (n, height, width, 3), which is faster for convolutions on a
+            CPU.
 
         Raises
         ------
         StimulusError
-            A picture of another type or shape (gray, transparent, 16 bit), or pictures that differ
-            in size where `size` is None.
+            An image of another type or shape (gray, transparent, 16 bits), or images of different
+            sizes where `size` is None.
         """
         resized = [self._resize(_rgb(picture)) for picture in pictures]
         shapes = {picture.shape for picture in resized}
         if len(shapes) > 1:
             raise StimulusError(
-                f"pictures of the sizes {sorted(s[:2] for s in shapes)} in one batch",
+                f"images of the sizes {sorted(s[:2] for s in shapes)} in one batch",
                 allowed=f"one size, since preprocessing {self.name!r} does not resize",
                 todo="give Preprocess(size=(height, width))",
             )
@@ -143,15 +143,15 @@ def _is_size(size: object) -> bool:
 def _rgb(picture: Picture) -> Picture:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise StimulusError(
-            f"a picture of type {picture.dtype} and shape {picture.shape}",
+            f"an image of type {picture.dtype} and shape {picture.shape}",
             allowed="uint8 pixels of shape (height, width, 3), RGB",
-            todo="convert gray, transparent or 16-bit pictures to 8-bit RGB first",
+            todo="convert gray, transparent or 16-bit images to 8-bit RGB first",
         )
     return picture
 
 
 def imagenet(side: int) -> Preprocess:
-    """`side` x `side` pixels without a crop, ImageNet mean and std."""
+    """Return the preprocessing to `side` x `side` pixels with the mean and std of ImageNet."""
     return Preprocess(
         name=f"imagenet-{side}",
         size=(side, side),
@@ -161,4 +161,4 @@ def imagenet(side: int) -> Preprocess:
 
 
 IMAGENET_224 = imagenet(224)
-"""What networks trained on ImageNet take, as a rule (Kubilius 2019, section 2.2)."""
+"""The usual input of networks trained on ImageNet (Kubilius 2019, section 2.2)."""

@@ -1,4 +1,4 @@
-"""The gate between a network and everything behind it: clear steps, one row per stimulus, finite."""
+"""Checks of the responses of a network: declared steps, one row per stimulus, finite values."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from brainbench.models.network import Response
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One layer's response to one batch, checked.
+class CheckedResponse:
+    """The checked response of one layer to one batch.
 
     Attributes
     ----------
     steps : list of ndarray
-        For each model step an array (stimulus, neuroid), float32, finite.
+        An array (stimulus, neuroid) for each model step, float32, finite.
     shape : tuple of int
-        Shape of one response before it was flattened.
+        Shape of the response to one stimulus before it was flattened.
     """
 
     steps: list[npt.NDArray[np.float32]]
@@ -32,42 +32,42 @@ class Answer:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the steps take."""
+        """Size of the steps in bytes."""
         return sum(step.nbytes for step in self.steps)
 
 
-def checked(
+def check_response(
     layer: str, response: Response, *, ids: Sequence[str], clock: Timeline, calls: Calls
-) -> Answer:
-    """Check the response of one layer to one batch and flatten it.
+) -> CheckedResponse:
+    """Check and flatten the response of one layer to one batch.
 
     Parameters
     ----------
     layer : str
-        Dotted name, for messages.
+        Dotted name, for error messages.
     response : Response
-        What the layer answered.
+        Output of the network.
     ids : sequence of str
         Stimulus ids of the batch.
     clock : Timeline
-        Says how many steps the layer has.
+        Declares the steps of the layer.
     calls : {"steps", "last"} or int
-        What of several calls in one pass is kept.
+        Which calls of the layer count.
 
     Raises
     ------
     ActivationError
-        The layer was not called, or more often than the clock declares; outputs that are no numbers or
-        do not have one row per stimulus; NaN or inf, with the layer, the step (from 0, where there are
-        several) and the first stimulus named.
+        The layer was not called, or more often than the clock declares; outputs that are not numeric or
+        do not have one row per stimulus; NaN or inf, with the layer, the step (from 0, if there are
+        several) and the first stimulus.
     """
     _check_calls(layer, response.shapes, clock, calls)
-    where = [f" at step {t}" if len(response.steps) > 1 else "" for t in range(len(response.steps))]
+    several = len(response.steps) > 1
     steps = [
-        _finite(layer, _rows(layer, step, len(ids)), ids, at)
-        for step, at in zip(response.steps, where, strict=True)
+        _finite(layer, _rows(layer, step, len(ids)), ids, f" at step {t}" if several else "")
+        for t, step in enumerate(response.steps)
     ]
-    return Answer(steps=steps, shape=response.steps[0].shape[1:])
+    return CheckedResponse(steps=steps, shape=response.steps[0].shape[1:])
 
 
 def _check_calls(
@@ -77,7 +77,7 @@ def _check_calls(
     if k == 0:
         raise ActivationError(
             f"layer {layer!r} is not called in a forward pass",
-            allowed="a layer that takes part in the forward pass",
+            allowed="a layer that is part of the forward pass",
             todo="choose another layer, for example the module around it",
         )
     if isinstance(calls, int) and not 0 <= calls < k:
@@ -109,29 +109,29 @@ def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
 def _rows(layer: str, step: npt.NDArray[Any], n: int) -> npt.NDArray[np.float32]:
     if step.dtype.kind not in "fiub" or step.ndim == 0 or len(step) != n or step.size == 0:
         raise ActivationError(
-            f"layer {layer!r} gives {step.dtype} of shape {step.shape} for {n} stimuli",
+            f"layer {layer!r} returns {step.dtype} of shape {step.shape} for {n} stimuli",
             allowed="real numbers with one row per stimulus along the first axis",
-            todo="choose a layer whose output has the batch first",
+            todo="choose a layer whose first axis is the batch",
         )
-    with np.errstate(over="ignore"):  # beyond float32 is inf, which the next check names
+    with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the next check reports
         return np.ascontiguousarray(step.reshape(n, -1), dtype=np.float32)
 
 
 def _finite(
     layer: str, values: npt.NDArray[np.float32], ids: Sequence[str], at: str
 ) -> npt.NDArray[np.float32]:
-    # The sum is finite whenever every value is, short of an overflow, and one pass is cheaper.
+    # A finite sum means finite values, and one pass is cheaper; the sum itself may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
             return values
-    good = np.isfinite(values)
-    if good.all():
+    is_finite = np.isfinite(values)
+    if is_finite.all():
         return values
-    first = int(np.flatnonzero(~good.all(axis=1))[0])
+    first = int(np.flatnonzero(~is_finite.all(axis=1))[0])
     kind = "NaN" if np.isnan(values[first]).any() else "inf"
     raise ActivationError(
-        f"layer {layer!r} gives {kind}{at} for stimulus {ids[first]!r} "
-        f"({int((~good[first]).sum())} of {values.shape[1]} units)",
+        f"layer {layer!r} returns {kind}{at} for stimulus {ids[first]!r} "
+        f"({int((~is_finite[first]).sum())} of {values.shape[1]} units)",
         allowed="finite responses",
-        todo="check weights, preprocessing and that picture; nothing is repaired silently",
+        todo="check weights, preprocessing and that image; nothing is replaced silently",
     )

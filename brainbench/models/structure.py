@@ -1,4 +1,4 @@
-"""What a wrapped model is made of: shapes of its layers, how many parameters, how deep it is."""
+"""Structure of a wrapped model: shapes of its layers, number of parameters, depth."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 from brainbench.core.presentation import CONSTANT
 from brainbench.models.hooks import Calls, evaluating, first_tensor
 from brainbench.models.network import Images, TorchNetwork, computing
-from brainbench.models.wrap import WrappedModel
+from brainbench.models.wrapped_model import WrappedModel
 
-_COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a shift
-_SIDE = 224  # of the black picture, where a model keeps the size of pictures
+_COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a bias
+_SIDE = 224  # of the black image, where a model does not resize
 
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Shape of one response of a layer, and how many steps it has.
+    """Shape of one response of a layer, and its number of steps.
 
     Attributes
     ----------
     shape : tuple of int
         (channel, height, width) of a convolution.
     steps : int
-        Over time; 1 for a layer with one state.
+        Number of steps over time; 1 for a layer with one state.
     """
 
     shape: tuple[int, ...]
@@ -34,14 +34,14 @@ class LayerSize:
 
 
 def parameters_of(model: WrappedModel) -> int | None:
-    """Number of parameters of a torch module, 0 of what has no weights, None if it cannot be looked into."""
+    """Return the number of parameters of a torch module, 0 without weights, None if it is unknown."""
     if not isinstance(model.network, TorchNetwork):
         return 0 if model.weights == "none" else None
     return sum(parameter.numel() for parameter in model.network.net.parameters())
 
 
 def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]:
-    """Shapes and steps of layers, from one black picture that is shown all the time; nothing is kept.
+    """Return the shapes and steps of layers from one black image that is shown all the time.
 
     Raises
     ------
@@ -49,14 +49,14 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
         A layer that does not exist.
     """
     images = _black(model)
-    wanted = list(dict.fromkeys(layers))
-    for layer in wanted:
+    unique = list(dict.fromkeys(layers))
+    for layer in unique:
         model.network.check(layer)
     network = model.showing(CONSTANT).network
-    last: dict[str, Calls] = dict.fromkeys(wanted, "last")
+    last: dict[str, Calls] = dict.fromkeys(unique, "last")
     with (
         computing(network, model.precision, model.device),
-        network.running(wanted, last, model.device) as forward,
+        network.running(unique, last, model.device) as forward,
     ):
         responses = forward(images)
     return {
@@ -70,35 +70,35 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
 
 
 def depth_of(model: WrappedModel) -> int | None:
-    """Convolutional and fully connected layers on the longest path from the picture to the outcome.
+    """Return the number of convolutional and fully connected layers on the longest path to the output.
 
-    It is read from the graph that torch keeps of a forward pass, so it counts what ran. None for what is
-    not a torch module, and for a network over time, whose path passes layers again.
+    It is read from the autograd graph of a forward pass, so that it counts what ran. None for a model that
+    is not a torch module, and for a network over time, whose path repeats layers.
     """
     if not isinstance(model.network, TorchNetwork) or not model.static:
         return None
     net = model.network.net
     with evaluating(net), torch.inference_mode(False), torch.enable_grad():
         image = torch.from_numpy(_black(model).copy())
-        home = next((one.device for one in (*net.parameters(), *net.buffers())), image.device)
-        image = image.to(home).requires_grad_()
-        outcome = first_tensor(net(image.clone()), "the outcome")
-    return _longest(outcome.grad_fn)
+        device = next((t.device for t in (*net.parameters(), *net.buffers())), image.device)
+        image = image.to(device).requires_grad_()
+        output = first_tensor(net(image.clone()), "the output")
+    return _longest(output.grad_fn)
 
 
 def _longest(last: torch.autograd.graph.Node | None) -> int:
-    """Most counted nodes on one path that ends in `last`; without recursion, paths are long."""
+    """Return the most counted nodes on one path to `last`, without recursion since paths are long."""
     depths: dict[torch.autograd.graph.Node, int] = {}
     waiting = [last] if last is not None else []
     while waiting:
         node = waiting[-1]
-        before = [one for one, _ in node.next_functions if one is not None]
-        unknown = [one for one in before if one not in depths]
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        unknown = [parent for parent in parents if parent not in depths]
         if unknown:
             waiting += unknown
             continue
         counts = type(node).__name__.startswith(_COUNTED)
-        depths[node] = max((depths[one] for one in before), default=0) + counts
+        depths[node] = max((depths[parent] for parent in parents), default=0) + counts
         waiting.pop()
     return depths[last] if last is not None else 0
 

@@ -1,10 +1,9 @@
-"""A simulated brain as a data source: pictures, trials of sites, and the truth behind them."""
+"""Simulated brains as data sets: images, trials of recording sites, and the truth behind them."""
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,28 +24,18 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
-from brainbench.metrics.behavior import i2n
-from brainbench.metrics.classification import logistic_regression as decoder
-from brainbench.metrics.classification import softmax
-from brainbench.metrics.classification import standardize as standardize
-from brainbench.metrics.solution_times import decoder as ost_decoder
-from brainbench.metrics.solution_times import solution_times as ost
-from brainbench.models.digests import source
-from brainbench.simulate import network, scenes, sites, subject
-from brainbench.simulate import solution_times as solving
+from brainbench.models.digests import package_sources, source
+from brainbench.simulate import network, scenes, sites, solution_times, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
-from brainbench.stats import splits
 from brainbench.storage import cache as caches
+from brainbench.storage import files
 from brainbench.storage.cache import Cache
 
 Array = npt.NDArray[np.float64]
 
 TIME_BINS = tuple((BIN_MS * k, BIN_MS * (k + 1)) for k in range(BINS))
 """Time bins of every recording, in ms from stimulus onset."""
-
-_ASKED = (subject, solving, decoder, ost_decoder, ost, softmax, standardize, i2n, splits)
-"""What turns responses into choices and solution times: computed when asked for, and never stored."""
 
 _KIND = "simulated"
 _PICTURES = ".pictures.npy"
@@ -57,33 +46,34 @@ _BATCH = 16
 class SimulatedBrain:
     """A ventral stream whose truth is known, as a `Dataset`.
 
-    It is made when first asked for, in seconds, and kept in the cache. The same parameters give
-    the same bytes.
+    It is computed when first used, in seconds, and kept in the cache. The same parameters give the same
+    bytes. Everything that it returns is computed once and shared: copy it before changing it. A region
+    without sites is an UnknownNameError.
 
     Parameters
     ----------
     seed : int
         Seed of scenes, hidden network, sites and trials.
     images_per_object : int
-        Pictures of each of the eight objects.
+        Images of each of the eight objects.
     n_trials : int
-        Presentations of each picture.
+        Presentations of each image.
     n_sites : mapping of str to int
-        Sites of each region.
+        Number of sites in each region.
     reliability : (lowest, highest)
-        Range of the reliability c of the sites' trial average in 70-170 ms. A model without noise
-        correlates sqrt(c) with it.
+        Range of the reliability c of the trial averages in 70-170 ms. A model without noise correlates
+        sqrt(c) with them.
     name : str
-        How records call it.
+        Its name in records.
     cache : Cache or None
         Where it is kept; None for the default folder.
 
     Raises
     ------
     InputError
-        Fewer than two pictures, no trial, or no site.
+        No images, no trials, or no sites.
     UnknownNameError
-        Sites of another region than V1, V2, V4 and IT.
+        Sites in another region than V1, V2, V4 and IT.
 
     Examples
     --------
@@ -100,81 +90,83 @@ class SimulatedBrain:
     name: str = "Simulated"
     cache: Cache | None = field(default=None, repr=False)
     simulated: bool = field(default=True, init=False)
-    command: str = field(default="nothing to fetch: it is made when first used", init=False)
+    command: str = field(default="nothing to fetch: it is computed when first used", init=False)
 
     def __post_init__(self) -> None:
         for region in self.n_sites:
             if region not in REGIONS:
                 raise unknown("region", region, REGIONS, todo="give sites to these regions only")
-        wanted = {
+        minimums = {
             "seed": (self.seed, 0),
             "images_per_object": (self.images_per_object, 1),
             "n_trials": (self.n_trials, 1),
             **{f"n_sites[{region!r}]": (n, 1) for region, n in self.n_sites.items()},
         }
-        for key, (value, least) in wanted.items():
-            if value < least:
+        for key, (value, minimum) in minimums.items():
+            if value < minimum:
                 raise InputError(
                     f"a simulated brain with {key}={value}",
-                    allowed=f"{least} or more",
+                    allowed=f"{minimum} or more",
                     todo=f"give another {key}",
                 )
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 over the parameters, the code that makes it, and that of its choices and solution times."""
-        return sha256(self._made_by, *(source(module) for module in _ASKED))
+        """SHA-256 over the parameters and over all of brainbench that the data is computed with."""
+        sources = package_sources(sys.modules[__name__])
+        return sha256(self._files_digest, json.dumps(sources))
 
     def absent(self) -> str | None:
-        """Never absent."""
+        """Return None: the data is always here."""
         return None
 
     def stimuli(self) -> StimulusSet:
-        """Pictures, 224 x 224, with `object_name` and all that varies: place, size, pose, light."""
-        pictures = np.load(self._ready()[_PICTURES], mmap_mode="r")
+        """Return the images, 224 x 224, with `object_name`, position, size, pose and lighting."""
+        return self._stimuli
+
+    @cached_property
+    def _stimuli(self) -> StimulusSet:
+        pictures = np.load(self._paths()[_PICTURES], mmap_mode="r")
         columns = self._columns()
         ids = columns.pop("stimulus_id").tolist()
         return from_arrays(f"simulated-{self.seed}", pictures, ids=ids, metadata=columns)
 
     def recordings(self, region: str) -> Assembly:
-        """Spike counts of every trial, dims (repetition, stimulus, neuroid, time), bins of 10 ms.
+        """Return the spike counts of every trial, dims (repetition, stimulus, neuroid, time).
 
-        Coordinates of `neuroid` beside id, region and animal: `reliability` (c of the trial average in
-        70-170 ms), `known_ceiling` (sqrt(c)), `gain` and `spontaneous` (see `sites.Readout`).
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
+        Time bins are 10 ms long. Coordinates of `neuroid` beside id, region and animal: `reliability`
+        (c of the trial average in 70-170 ms), `known_ceiling` (sqrt(c)), `gain` and `spontaneous` (see
+        `sites.Readout`).
         """
-        return self._read(region, "trials")
+        return self._load(region, "trials")
 
     def truth(self, region: str) -> Assembly:
-        """Expected spike counts behind `recordings`, dims (stimulus, neuroid, time).
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
-        """
-        return self._read(region, "truth")
+        """Return the expected spike counts behind `recordings`, dims (stimulus, neuroid, time)."""
+        return self._load(region, "truth")
 
     def choice_probabilities(self) -> xr.DataArray:
-        """Probability that the subject takes the object it is shown, dims (stimulus, distractor).
+        """Return the probability that the subject chooses the object that is shown.
 
-        The truth behind `trials`; NaN where the distractor would be the object itself.
+        Returns
+        -------
+        DataArray, dims (stimulus, distractor)
+            The truth behind `trials`; NaN where the distractor is the object itself.
 
         Raises
         ------
         UnknownNameError
             A brain without sites in IT, which the subject reads.
         InputError
-            One picture of each object: the subject learns on others than it sees.
+            One image of each object: the subject learns on other images than it sees.
         """
-        seen = assembly.time_average(self.truth(subject.REGION), subject.WINDOW_MS)
-        ids, objects = (seen.coords[key].values for key in ("stimulus_id", "object_name"))
+        return self._choice_probabilities
+
+    @cached_property
+    def _choice_probabilities(self) -> xr.DataArray:
+        rates = assembly.time_average(self.truth(subject.REGION), subject.WINDOW_MS)
+        ids, objects = (rates.coords[key].values for key in ("stimulus_id", "object_name"))
         return xr.DataArray(
-            subject.choice_probabilities(seen.values, objects, seed=self.seed),
+            subject.choice_probabilities(rates.values, objects, seed=self.seed),
             dims=("stimulus", "distractor"),
             coords={
                 "stimulus_id": ("stimulus", ids),
@@ -184,64 +176,56 @@ class SimulatedBrain:
         )
 
     def trials(self) -> pd.DataFrame:
-        """Choices of 20 observers between two objects, 3 trials each of every picture and distractor.
+        """Return the choices of 20 observers between two objects, 3 for each image and distractor.
 
-        Columns stimulus_id, truth, distractor, choice, subject; see `brainbench.simulate.subject`.
-
-        Raises
-        ------
-        UnknownNameError, InputError
-            As `choice_probabilities`.
+        Columns stimulus_id, truth, distractor, choice, subject; errors as for `choice_probabilities`.
         """
-        chosen = self.choice_probabilities()
-        names = chosen.coords["distractor"].values
+        return self._trials
+
+    @cached_property
+    def _trials(self) -> pd.DataFrame:
+        probabilities = self.choice_probabilities()
+        names = probabilities.coords["distractor"].values
         return subject.draw_trials(
-            chosen.values,
-            np.searchsorted(names, chosen.coords["object_name"].values),
-            stimulus_ids=chosen.coords["stimulus_id"].values,
+            probabilities.values,
+            np.searchsorted(names, probabilities.coords["object_name"].values),
+            stimulus_ids=probabilities.coords["stimulus_id"].values,
             objects=names,
             seed=self.seed,
         )
 
     def solution_times(self) -> pd.DataFrame:
-        """When IT has solved each picture, and the sensitivity that this takes.
+        """Return when IT has solved each image, and the sensitivity that counts as solved.
 
         Columns stimulus_id, i1 (d' of the simulated subject, the threshold) and ost (ms; NaN where it is
-        never reached); see `brainbench.simulate.solution_times`.
-
-        Raises
-        ------
-        UnknownNameError
-            A brain without sites in IT.
-        InputError
-            One picture of some object.
+        never reached); see `brainbench.simulate.solution_times`. One image of some object is an InputError.
         """
-        expected = self.truth(solving.REGION)
+        return self._solution_times
+
+    @cached_property
+    def _solution_times(self) -> pd.DataFrame:
+        expected = self.truth(solution_times.REGION)
         ids, objects = (expected.coords[key].values for key in ("stimulus_id", "object_name"))
-        i1 = solving.thresholds(expected.values, objects, ids)
-        measured = assembly.average(self.recordings(solving.REGION)).values
-        ost = solving.times(np.asarray(measured, dtype=np.float64), i1, objects, ids)
+        i1 = solution_times.thresholds(expected.values, objects, ids)
+        averages = assembly.average(self.recordings(solution_times.REGION)).values
+        ost = solution_times.times(np.asarray(averages, dtype=np.float64), i1, objects, ids)
         return pd.DataFrame({"stimulus_id": ids, "i1": i1, "ost": ost})
 
     def readout(self, region: str) -> sites.Readout:
-        """What the sites of a region compute from the population of its area.
-
-        Raises
-        ------
-        UnknownNameError
-            A region without sites.
-        """
-        made = self._read(region, "truth")
+        """Return what the sites of a region compute from the population of their area."""
+        coordinates = self.truth(region).coords
         return sites.Readout(
             sites=self._sites(region),
-            gain=made.coords["gain"].values,
-            spontaneous=made.coords["spontaneous"].values,
+            gain=coordinates["gain"].values,
+            spontaneous=coordinates["spontaneous"].values,
         )
 
     @cached_property
-    def _made_by(self) -> str:
-        """SHA-256 over the parameters and the code that makes what is kept in the cache."""
-        return sha256("simulated brain", json.dumps(self._parameters(), sort_keys=True), _code())
+    def _files_digest(self) -> str:
+        """SHA-256 over the parameters and the code that the cached files are computed with."""
+        sources = package_sources(network, scenes, sites)
+        parameters = json.dumps(self._parameters(), sort_keys=True)
+        return sha256("simulated brain", parameters, json.dumps(sources), source(simulated))
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -264,39 +248,42 @@ class SimulatedBrain:
             region, seed=self.seed, n_sites=self.n_sites[region], reliability=self.reliability
         )
 
-    def _read(self, region: str, what: str) -> Assembly:
+    @cached_property
+    def _loaded(self) -> dict[str, Assembly]:
+        """Assemblies that have been read, by the suffix of their file."""
+        return {}
+
+    def _load(self, region: str, what: str) -> Assembly:
         if region not in self.n_sites:
             raise unknown(
                 f"region of {self.name}:", region, list(self.n_sites), todo="choose one of them"
             )
-        stored = assembly.load(self._ready()[f".{region}.{what}.nc"])
-        try:
-            return stored.load()
-        finally:
-            stored.close()
+        suffix = f".{region}.{what}.nc"
+        if suffix not in self._loaded:
+            with assembly.load(self._paths()[suffix]) as stored:
+                self._loaded[suffix] = stored.load()
+        return self._loaded[suffix]
 
-    def _ready(self) -> dict[str, Path]:
-        """Path of each file, made now if one is not in the cache."""
+    def _paths(self) -> dict[str, Path]:
+        """Return the path of each file by its suffix; the files are computed if the cache lacks one."""
         store = self.cache or caches.default()
-        # What is random may change with numpy, and rounding with torch: their versions belong to
+        # Random numbers may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
-        key = sha256(self._made_by, np.__version__, torch.__version__)
-        found = self._find(store, key)
-        if found is None:
+        key = sha256(self._files_digest, np.__version__, torch.__version__)
+        if not self._is_complete(store, key):
             with store.lock(_KIND, key):
-                if self._find(store, key) is None:  # another process may have made it meanwhile
-                    self._make(store, key)
+                if not self._is_complete(store, key):  # another process may have made it meanwhile
+                    self._compute(store, key)
         return {suffix: store.path(_KIND, key, suffix) for suffix in self._suffixes()}
 
     def _suffixes(self) -> list[str]:
         parts = [f".{region}.{what}.nc" for region in self.n_sites for what in ("trials", "truth")]
         return [_PICTURES, *parts]
 
-    def _find(self, store: Cache, key: str) -> list[Path] | None:
-        found = [store.find(_KIND, key, suffix) for suffix in self._suffixes()]
-        return [path for path in found if path] if all(found) else None
+    def _is_complete(self, store: Cache, key: str) -> bool:
+        return all(store.find(_KIND, key, suffix) is not None for suffix in self._suffixes())
 
-    def _make(self, store: Cache, key: str) -> None:
+    def _compute(self, store: Cache, key: str) -> None:
         columns = self._columns()
         n = len(columns["stimulus_id"])
         population = {region: np.empty((n, POPULATION, BINS)) for region in self.n_sites}
@@ -304,10 +291,12 @@ class SimulatedBrain:
             store.writing(_KIND, key, _PICTURES) as path,
             progress.current().task(f"simulated brain, seed {self.seed}", n) as advance,
         ):
-            self._check_room(path.parent, n)
+            files.check_room(
+                path.parent, self._nbytes(n), what="a simulated brain", choose=caches.CHOOSE
+            )
             hidden = network.build_network(seed=self.seed)
             start = 0
-            for batch in _stored(path, self._scenes()):
+            for batch in _render_to(path, self._scenes()):
                 rows = slice(start, start + len(batch))
                 for region, maps in network.respond(hidden, batch).items():
                     if region in population:
@@ -329,7 +318,7 @@ class SimulatedBrain:
         expected = sites.expected_counts(readout, population)
         counts = sites.draw_trials(expected, region=region, seed=self.seed, n_trials=self.n_trials)
         for what, values in (("trials", counts), ("truth", expected)):
-            made = assembly.make(
+            recording = assembly.make(
                 values,
                 stimulus=columns,
                 neuroid=self._neuroids(region, readout),
@@ -339,7 +328,7 @@ class SimulatedBrain:
                 attrs={"seed": self.seed, "on_ms": network.ON_MS},
             )
             with store.writing(_KIND, key, f".{region}.{what}.nc") as path:
-                assembly.save(made, path)
+                assembly.save(recording, path)
 
     def _neuroids(self, region: str, readout: sites.Readout) -> dict[str, npt.ArrayLike]:
         n = len(readout.gain)
@@ -353,54 +342,52 @@ class SimulatedBrain:
             "spontaneous": readout.spontaneous,
         }
 
-    def _check_room(self, folder: Path, n: int) -> None:
-        # netCDF does not say that a disk is full: look before.
-        spikes = n * sum(self.n_sites.values()) * BINS
-        needed = n * PICTURE * PICTURE * 3 + spikes * (self.n_trials * 2 + 8)
-        if shutil.disk_usage(folder).free < needed:
-            raise caches.explain(OSError(errno.ENOSPC, "too little space"), folder)
+    def _nbytes(self, n_images: int) -> int:
+        """Return the size of all files in bytes."""
+        n_counts = n_images * sum(self.n_sites.values()) * BINS
+        return n_images * PICTURE * PICTURE * 3 + n_counts * (self.n_trials * 2 + 8)
 
 
 def simulated(manifest: Manifest) -> SimulatedBrain:
-    """Make the simulated brain that a manifest declares.
+    """Return the simulated brain that a manifest declares.
 
     Raises
     ------
     InputError
-        Parameters that a simulated brain does not have.
+        Unknown parameters.
     """
     parameters = dict(manifest.parameters)
     pixels = parameters.pop("pixels", PICTURE)
-    known = {
+    options = {
         "seed": "seed",
         "images_per_object": "images_per_object",
         "trials": "n_trials",
         "sites": "n_sites",
     }
-    strange = sorted(set(parameters) - set(known))
-    if strange or pixels != PICTURE:
+    unknown_parameters = sorted(set(parameters) - set(options))
+    if unknown_parameters or pixels != PICTURE:
         raise InputError(
             f"manifest of data set {manifest.name!r} with "
-            + (f"the parameters {', '.join(strange)}" if strange else f"pixels = {pixels}"),
-            allowed=", ".join(known) + f", and pixels = {PICTURE}",
+            + (
+                f"the parameters {', '.join(unknown_parameters)}"
+                if unknown_parameters
+                else f"pixels = {pixels}"
+            ),
+            allowed=", ".join(options) + f", and pixels = {PICTURE}",
             todo="correct its parameters",
         )
-    options = {known[key]: value for key, value in parameters.items()}
-    return SimulatedBrain(name=manifest.name, **options)
+    given = {options[key]: value for key, value in parameters.items()}
+    return SimulatedBrain(name=manifest.name, **given)
 
 
-def _stored(path: Path, shown: list[Scene]) -> Iterator[Images]:
-    """Render batch by batch, each written to a .npy file as it is made."""
-    shape = (len(shown), PICTURE, PICTURE, 3)
+def _render_to(path: Path, drawn: list[Scene]) -> Iterator[Images]:
+    """Render scenes in batches, write them to a .npy file and yield each batch."""
+    shape = (len(drawn), PICTURE, PICTURE, 3)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        rendered = scenes.stream(shown)
+        rendered = scenes.stream(drawn)
         while batch := list(islice(rendered, _BATCH)):
             pictures = np.stack(batch)
             stream.write(pictures.tobytes())
             yield pictures
-
-
-def _code() -> str:
-    return sha256(*(source(module) for module in (network, scenes, sites)), source(simulated))

@@ -1,25 +1,23 @@
 """The hidden network of a simulated brain: V1, V2, V4 and IT over 250 ms, in float64.
 
-An image is on for 100 ms, then a gray blank. Every area integrates its input in steps of 10 ms:
+An image is on for 100 ms, followed by a gray blank. Each area integrates its input in steps of 10 ms:
 
 V1
-    Energies of Gabor quadrature pairs (8 orientations, 3 scales), minus what the surround of the
-    same channel gives, divided by the activity of all channels at that place. The surround is fed
-    by the input and by V1 itself and is slower than the center, so textures fade and contours
-    stay: what is seen of an object in front of clutter improves over time.
+    Energies of Gabor quadrature pairs (8 orientations, 3 scales), minus the surround of the same channel,
+    divided by the activity of all channels at the position. The surround receives the input and V1 and is
+    slower than the center, so that textures fade and contours stay: an object in front of clutter becomes
+    clearer over time.
 V2
-    Each channel multiplies two V1 channels at two places near each other (corners, curves,
-    parallel contours).
+    Each channel multiplies two V1 channels at two nearby positions (corners, curves, parallel contours).
 V4, IT
-    Sparse random mixtures of the area before over ever larger regions, in IT with excitation by
-    other channels at the same place.
+    Sparse random mixtures of the previous area over larger and larger regions, in IT with excitation by
+    other channels at the same position.
 
-Between areas, places are pooled by the fourth power (close to a maximum), which gives tolerance to
+Between areas, positions are pooled by the fourth power (close to a maximum), which gives tolerance to
 position. All weights come from the seed; nothing is learned. Areas start at 40, 50, 70 and 90 ms.
 
-Responses are rounded to multiples of 2**-18 and population responses to multiples of 2**-14, far
-above the rounding errors of float64, so that other machines and numbers of threads give the same
-bytes.
+Responses are rounded to multiples of 2**-18 and population responses to multiples of 2**-14, far above the
+rounding errors of float64, so that other machines and numbers of threads give the same bytes.
 """
 
 from __future__ import annotations
@@ -50,19 +48,19 @@ BIN_MS = 10.0
 BINS = 25
 ON_MS = 100.0
 LATENCY_MS = {"V1": 40.0, "V2": 50.0, "V4": 70.0, "IT": 90.0}
-"""Start of the first bin in which an area can respond."""
+"""Start of the first bin in which an area responds."""
 PICTURE = 224
 
-_TOGETHER = 8  # pictures that a thread takes at a time: what they need fits in its cache
-_ORIENTATIONS, _SCALES = 8, 3
-_REACH = 3  # a V2 channel joins places at most so many V1 positions apart, in x and in y
+_TOGETHER = 8  # images per thread at a time: their working memory fits in its cache
+_ORIENTATIONS = 8
+_REACH = 3  # largest distance of the two positions of a V2 channel, in V1 positions
 _RATE = {"V1": 0.6, "V2": 0.6, "V4": 0.5, "IT": 0.5}  # share of the way to the input in one step
 _SURROUND_RATE = 0.25
 _SURROUND = 1.8  # weight of the surround
-_RECURRENT = 0.5  # share of the surround that V1's own responses feed
+_RECURRENT = 0.5  # share of V1's responses in the input of the surround
 _LATERAL = 0.2
 _INHIBITION = {"V4": 0.5, "IT": 0.7}
-_HALF = {"V1": 0.15, "V2": 0.1, "V4": 0.3, "IT": 0.8}  # activity at which normalization halves
+_HALF = {"V1": 0.15, "V2": 0.1, "V4": 0.3, "IT": 0.8}  # semi-saturation of the normalization
 _POOL_SIGMA = {"V1": 1.2, "V2": 1.0, "V4": 1.0, "IT": 0.8}  # of population units, in positions
 _MAP_GRID, _POPULATION_GRID, _WEIGHT_GRID = 2.0**-18, 2.0**-14, 2.0**-10
 
@@ -74,7 +72,7 @@ class HiddenNetwork:
     Attributes
     ----------
     seed
-        Everything below follows from it.
+        Seed of all weights.
     pair_first
         V1 channel of each V2 channel's first input, (128,).
     pair_second
@@ -84,8 +82,8 @@ class HiddenNetwork:
     lateral
         Excitation among IT channels, (channel, channel), rows sum to `_LATERAL`.
     pools
-        Per area, what the units of the population read: their channels (96,) and windows
-        (96, row * column), which sum to 1 but for rounding.
+        For each area the channels (96,) and windows (96, row * column) of the population units; windows
+        sum to 1 up to rounding.
     """
 
     seed: int
@@ -132,34 +130,33 @@ def respond(
     on_ms: float | None = ON_MS,
     workers: int = 2,
 ) -> dict[str, Array]:
-    """Responses of all areas to pictures.
+    """Return the responses of all areas to images.
 
     Parameters
     ----------
     network
         From `build_network`.
     pictures
-        (stimulus, 224, 224, 3), uint8. Give 16 or so at a time: one needs 4 MB.
+        (stimulus, 224, 224, 3), uint8. One image needs 4 MB: give about 16 at a time.
     on_ms
-        How long they are shown, in ms; the rest is blank. None shows them all the time.
+        Duration of the images in ms, before the blank. None shows them all the time.
     workers
-        Threads. Each works on its own pictures, and never two on one, so the responses do not
-        depend on it.
+        Threads. Responses do not depend on it, since each image is computed by one thread.
 
     Returns
     -------
     dict of str to ndarray
-        Per area the maps (stimulus, channel, row, column, time), non-negative, in arbitrary
-        units, in 25 bins of 10 ms from stimulus onset.
+        Maps of each area (stimulus, channel, row, column, time), non-negative, in arbitrary units, in 25
+        bins of 10 ms from stimulus onset.
 
     Raises
     ------
     InputError
-        Pictures of another size or type.
+        Images of another size or type, or a duration that is not positive.
     """
     if on_ms is not None and not on_ms > 0.0:
         raise InputError(
-            f"pictures shown for {on_ms} ms",
+            f"images shown for {on_ms} ms",
             allowed="a positive duration in ms, or None for as long as the network runs",
             todo="give on_ms, for example 100",
         )
@@ -173,19 +170,19 @@ def respond(
         out = {region: values[:, rows] for region, values in over_time.items()}
         _run(network, luminance[rows], on_ms, out)
 
-    # Torch's own threads would split single sums, and wait for each other on a busy machine.
+    # The threads of torch would split single sums, and wait for each other on a busy machine.
     with (
         ThreadPoolExecutor(
             max_workers=max(1, workers), initializer=torch.set_num_threads, initargs=(1,)
         ) as executor,
-        _same_torch_threads(),
+        _keep_torch_threads(),
     ):
         list(executor.map(fill, range(0, len(luminance), _TOGETHER)))
     return {region: np.moveaxis(values, 0, -1) for region, values in over_time.items()}
 
 
 def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
-    """Population responses from the maps of an area.
+    """Return the population responses of an area from its maps.
 
     Parameters
     ----------
@@ -194,25 +191,19 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
     region
         "V1", "V2", "V4" or "IT".
     maps
-        (stimulus, channel, row, column, time), as `respond` gives them.
+        (stimulus, channel, row, column, time), from `respond`.
 
     Returns
     -------
     ndarray, (stimulus, 96, time)
-        Weighted means of one channel over a Gaussian window each, multiples of 2**-14.
+        Means of one channel over a Gaussian window for each unit, multiples of 2**-14.
     """
     channels, windows = network.pools[region]
     flat = maps.reshape(*maps.shape[:2], -1, maps.shape[-1])
-    # Maps and weights are multiples of powers of two, and the sum has less than 53 bits: it is
-    # exact in any order.
+    # Maps and weights are multiples of powers of two, and sums have fewer than 53 bits: they are exact
+    # in any order.
     pooled = np.matmul(windows[:, None, :], flat[:, channels])[:, :, 0]
     return np.asarray(np.rint(pooled / _POPULATION_GRID) * _POPULATION_GRID)
-
-
-def unit_coordinates(region: str) -> dict[str, npt.NDArray[np.intp]]:
-    """Channel, x (column) and y (row) of each unit of an area, in the order of flattened maps."""
-    channel, row, column = np.unravel_index(np.arange(int(np.prod(SHAPES[region]))), SHAPES[region])
-    return {"channel": channel, "x": column, "y": row}
 
 
 # ---- step by step --------------------------------------------------------------------------------
@@ -221,7 +212,7 @@ def unit_coordinates(region: str) -> dict[str, npt.NDArray[np.intp]]:
 def _run(
     network: HiddenNetwork, luminance: Tensor, on_ms: float | None, out: dict[str, Array]
 ) -> None:
-    """Fill (time, stimulus, channel, row, column) for a few pictures."""
+    """Fill the maps (time, stimulus, channel, row, column) of some images."""
     drive = _energies(luminance)
     blank = torch.zeros_like(drive)
     start = round(LATENCY_MS["V1"] / BIN_MS)
@@ -234,8 +225,8 @@ def _run(
 
 
 @contextlib.contextmanager
-def _same_torch_threads() -> Iterator[None]:
-    """Put torch's number of threads back: what one thread sets holds for threads started later."""
+def _keep_torch_threads() -> Iterator[None]:
+    """Restore torch's number of threads, since one thread sets it for all that start later."""
     before = torch.get_num_threads()
     try:
         yield
@@ -245,7 +236,7 @@ def _same_torch_threads() -> Iterator[None]:
 
 @dataclass
 class _State:
-    """What the network carries from one step to the next; the deques hold earlier outputs."""
+    """State of the network between two steps; the deques hold earlier outputs."""
 
     center: Tensor
     surround: Tensor
@@ -271,7 +262,7 @@ class _State:
 
 
 def _advance(network: HiddenNetwork, state: _State, drive: Tensor) -> dict[str, Tensor]:
-    """One step of 10 ms. Areas read what the area before gave 10 (V2) or 20 ms (V4, IT) ago."""
+    """Advance by 10 ms. Areas read the output of the previous area 10 (V2) or 20 ms (V4, IT) ago."""
     mixed = torch.einsum("oi,nihw->nohw", network.mix_it, _power_pool(state.v4[0], 3, 1))
     lateral = torch.einsum("oi,nihw->nohw", network.lateral, state.it)
     it = _leak("IT", state.it, _inhibit("IT", mixed) + lateral)
@@ -296,24 +287,24 @@ def _leak(region: str, before: Tensor, drive: Tensor) -> Tensor:
 
 
 def _normalize(region: str, activity: Tensor) -> Tensor:
-    """Divide by the mean over channels at the same place (Heeger 1992)."""
+    """Divide by the mean over channels at the same position (Heeger 1992)."""
     return activity / (_HALF[region] + activity.mean(dim=1, keepdim=True))
 
 
 def _inhibit(region: str, drive: Tensor) -> Tensor:
-    """What exceeds a share of the mean over channels at the same place."""
+    """Subtract a share of the mean over channels at the same position, and rectify."""
     return torch.relu(drive - _INHIBITION[region] * drive.mean(dim=1, keepdim=True))
 
 
 def _power_pool(activity: Tensor, side: int, stride: int, padding: int = 0) -> Tensor:
-    """Fourth-power mean over squares of positions."""
+    """Return fourth-power means over squares of positions."""
     squared = activity * activity
     pooled = functional.avg_pool2d(squared * squared, side, stride, padding)
     return torch.sqrt(torch.sqrt(pooled))
 
 
 def _pairs(network: HiddenNetwork, v1: Tensor) -> Tensor:
-    """Geometric means of pairs of V1 responses, pooled by the fourth power over 4 x 4 places."""
+    """Return geometric means of pairs of V1 responses, pooled by the fourth power over 4 x 4 positions."""
     _, rows, columns = SHAPES["V1"]
     first = v1[:, network.pair_first].flatten(1)
     padded = functional.pad(v1, (_REACH,) * 4)
@@ -326,21 +317,21 @@ def _pairs(network: HiddenNetwork, v1: Tensor) -> Tensor:
 
 
 def _luminance(pictures: npt.NDArray[np.uint8]) -> Tensor:
-    """Luma (stimulus, 1, 224, 224) in [0, 1]."""
+    """Return the luma (stimulus, 1, 224, 224) in [0, 1]."""
     given = np.asarray(pictures)
     if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != (PICTURE, PICTURE, 3):
         raise InputError(
-            f"pictures of type {given.dtype} and shape {given.shape}",
+            f"images of type {given.dtype} and shape {given.shape}",
             allowed=f"uint8, (stimulus, {PICTURE}, {PICTURE}, 3)",
-            todo=f"resize the pictures to {PICTURE} x {PICTURE} RGB",
+            todo=f"resize the images to {PICTURE} x {PICTURE} RGB",
         )
-    # Exact in integers, so the front end starts from the same bits everywhere.
+    # Exact in integers, so that the front end starts from the same bits on every machine.
     luma = given.astype(np.int64) @ np.array([299, 587, 114])
     return torch.from_numpy(luma / 255000.0)[:, None]
 
 
 def _energies(luminance: Tensor) -> Tensor:
-    """Amplitudes of Gabor quadrature pairs (stimulus, 24, 14, 14), scale by scale."""
+    """Return the amplitudes of Gabor quadrature pairs (stimulus, 24, 14, 14), scale by scale."""
     filters = _gabors()
     energies = []
     for shrink, stride in ((2, 2), (4, 1), (8, 1)):
@@ -355,7 +346,7 @@ def _energies(luminance: Tensor) -> Tensor:
 
 
 def _gabors() -> Tensor:
-    """Gabor filters (16, 1, 9, 9) of unit norm and no response to gray: even, then odd."""
+    """Return Gabor filters (16, 1, 9, 9) with unit norm and zero mean: even, then odd."""
     places = np.arange(9) - 4.0
     envelope = np.exp(-(places[:, None] ** 2 + places[None, :] ** 2) / (2.0 * 2.2**2))
     filters = []
@@ -372,7 +363,7 @@ def _gabors() -> Tensor:
 
 
 def _draw_pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Two V1 channels and the step from one place to the other, for each V2 channel."""
+    """Draw two V1 channels and the offset between their positions for each V2 channel."""
     n, (channels, rows, columns) = SHAPES["V2"][0], SHAPES["V1"]
     first, second = rng.integers(channels, size=(2, n))
     down, across = rng.integers(-_REACH, _REACH + 1, size=(2, n))
@@ -384,17 +375,17 @@ def _draw_pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _draw_mixture(rng: np.random.Generator, *, n_out: int, n_in: int) -> Tensor:
-    """Weight 1 from one channel, which differs until all are used, and weaker ones from two more."""
+    """Draw weight 1 from one channel, all channels in turn, and weaker weights from two others."""
     weights = np.zeros((n_out, n_in))
     for channel in range(n_out):
-        others = rng.choice(n_in, size=2, replace=False)
-        weights[channel, others] = rng.uniform(-0.3, 0.5, size=2)
+        weak = rng.choice(n_in, size=2, replace=False)
+        weights[channel, weak] = rng.uniform(-0.3, 0.5, size=2)
         weights[channel, channel % n_in] += 1.0
     return torch.from_numpy(weights)
 
 
 def _draw_lateral(rng: np.random.Generator, *, n: int) -> Tensor:
-    """Each channel excites itself and two others."""
+    """Draw the excitation of each channel, by itself and two others."""
     weights = np.zeros((n, n))
     for channel in range(n):
         weights[channel, rng.choice(n, size=2, replace=False)] = 0.25 * _LATERAL
@@ -403,7 +394,7 @@ def _draw_lateral(rng: np.random.Generator, *, n: int) -> Tensor:
 
 
 def _draw_pools(rng: np.random.Generator, region: str) -> tuple[npt.NDArray[np.intp], Array]:
-    """Channels and Gaussian windows at random places; weights multiples of 2**-10."""
+    """Draw channels and Gaussian windows at random positions; weights are multiples of 2**-10."""
     channels, rows, columns = SHAPES[region]
     rounds = -(-POPULATION // channels)
     channel = np.concatenate([rng.permutation(channels) for _ in range(rounds)])[:POPULATION]

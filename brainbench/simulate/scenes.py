@@ -1,18 +1,17 @@
-"""Scenes of shaded solids on textured backgrounds, every pixel from a seed.
+"""Scenes of shaded solids on textured backgrounds, drawn from a seed.
 
-One scene is one solid of eight kinds in front of a textured wall, seen without perspective and
-varied in position, size, pose, lighting, color and texture. Nothing is read from a file. The
-parameters of a scene depend only on (seed, object, image number), so a larger set holds the
-smaller one unchanged.
+A scene is one of eight kinds of solids in front of a textured wall, without perspective, with random
+position, size, pose, lighting, color and texture. Its parameters depend only on (seed, object, image number),
+so that a larger set contains the smaller one unchanged.
 
-The solids are ray cast by sphere tracing of their signed distance functions: a ray advances by
-the distance to the nearest surface, which never oversteps, until that distance vanishes
-(Hart 1996, The Visual Computer 12:527). Shading is Lambert's with a Blinn-Phong highlight.
+Solids are rendered by sphere tracing of their signed distance functions: a ray advances by the distance to
+the nearest surface, which never oversteps, until that distance vanishes (Hart 1996, The Visual Computer
+12:527). Shading is Lambertian with a Blinn-Phong highlight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.errors import InputError
+from brainbench.simulate.solids import DISTANCES, HIT, normals, trace
 
 Array = npt.NDArray[np.float64]
 Images = npt.NDArray[np.uint8]
@@ -30,16 +30,14 @@ BACKGROUNDS = ("cloud", "weave", "leaves")
 IMAGE_SIZE = 224
 IMAGES_PER_OBJECT = 40
 
-_TRACE_STEPS = 48
-_HIT = 2e-3  # a ray this close to a surface (in object radii) has reached it
 _WAVES = 6
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that fixes one picture.
+    """Parameters of one image.
 
-    Lengths are fractions of the picture's side, angles degrees, colors linear RGB in [0, 1].
+    Lengths are fractions of the side of the image, angles degrees, colors linear RGB in [0, 1].
     """
 
     seed: int
@@ -63,14 +61,14 @@ class Scene:
 
     @property
     def stimulus_id(self) -> str:
-        """Name of the picture, such as ``sim0-cube-003``."""
+        """Name of the image, such as ``sim0-cube-003``."""
         return f"sim{self.seed}-{self.object_name}-{self.image_number:03d}"
 
     def metadata(self) -> dict[str, str | int | float]:
-        """Flat stimulus metadata: everything but the seed and the colors."""
-        left_out = {"seed", "object_color", "background_color"}
+        """Return the stimulus metadata: all parameters except the seed and the colors."""
+        omitted = {"seed", "object_color", "background_color"}
         return {"stimulus_id": self.stimulus_id} | {
-            name: value for name, value in asdict(self).items() if name not in left_out
+            name: value for name, value in asdict(self).items() if name not in omitted
         }
 
 
@@ -89,12 +87,12 @@ def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
     Returns
     -------
     Scene
-        The same for the same three arguments, whatever else is drawn.
+        Depends on these three arguments only.
 
     Raises
     ------
     InputError
-        The object is unknown.
+        An unknown object.
     """
     rng = _generator(seed, object_name, image_number, purpose=0)
     return Scene(
@@ -125,7 +123,7 @@ def draw_scenes(
     images_per_object: int = IMAGES_PER_OBJECT,
     object_names: Sequence[str] = OBJECT_NAMES,
 ) -> list[Scene]:
-    """Draw a whole set, object by object.
+    """Draw the parameters of a set of scenes, object by object.
 
     Parameters
     ----------
@@ -144,7 +142,7 @@ def draw_scenes(
     Raises
     ------
     InputError
-        No image is asked for, or an object is unknown.
+        No images, or an unknown object.
 
     Examples
     --------
@@ -155,7 +153,7 @@ def draw_scenes(
         raise InputError(
             f"images_per_object={images_per_object}",
             allowed="1 or more",
-            todo="ask for at least one image of each object",
+            todo="choose at least one image of each object",
         )
     return [
         draw_scene(seed=seed, object_name=name, image_number=number)
@@ -170,16 +168,16 @@ def render(scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2)
     Parameters
     ----------
     scenes
-        What to show.
+        Scenes to render.
     size
-        Side of the square pictures in pixels.
+        Side of the square images in pixels.
     workers
-        Threads; the pictures do not depend on it.
+        Threads; the images do not depend on it.
 
     Returns
     -------
     ndarray of uint8, (scene, size, size, 3)
-        sRGB pictures, row 0 at the top.
+        sRGB images, row 0 at the top.
     """
     images = np.empty((len(scenes), size, size, 3), dtype=np.uint8)
     for index, image in enumerate(stream(scenes, size=size, workers=workers)):
@@ -190,7 +188,7 @@ def render(scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2)
 def stream(
     scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2
 ) -> Iterator[Images]:
-    """Render scenes one by one, in order, with a few of them in memory at a time."""
+    """Yield rendered scenes in order, with a few of them in memory at a time."""
     waiting = iter(scenes)
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         while batch := list(islice(waiting, 8 * max(1, workers))):
@@ -198,7 +196,7 @@ def stream(
 
 
 def render_scene(scene: Scene, *, size: int = IMAGE_SIZE) -> Images:
-    """Render one scene: ndarray of uint8, (size, size, 3), sRGB, row 0 at the top."""
+    """Render one scene as uint8, (size, size, 3), sRGB, row 0 at the top."""
     rng = _generator(scene.seed, scene.object_name, scene.image_number, purpose=1)
     picture = _background(scene, size, rng)
     solid, coverage = _solid(scene, size, rng)
@@ -214,30 +212,29 @@ def render_scene(scene: Scene, *, size: int = IMAGE_SIZE) -> Images:
 def _solid(
     scene: Scene, size: int, rng: np.random.Generator
 ) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array], Array]:
-    """Pixels that the solid covers: (row, column, color (pixel, 3)) and coverage in [0, 1]."""
-    distance = _DISTANCES[scene.object_name]
+    """Return the pixels of the solid, (row, column, color (pixel, 3)), and their coverage in [0, 1]."""
+    distance = DISTANCES[scene.object_name]
     rows, columns, across, up = _pixels_near(scene, size)
     rotation = _rotation(scene)
     toward_eye = rotation[2]
     start = across[:, None] * rotation[0] + up[:, None] * rotation[1] + 1.05 * toward_eye
-    points, nearest = _trace(distance, start.T.copy(), -toward_eye)
-    # A ray that passes within one pixel of the silhouette is covered in part: soft edges without
-    # casting more rays.
+    points, nearest = trace(distance, start.T.copy(), -toward_eye)
+    # A ray within one pixel of the silhouette is covered in part: soft edges without more rays.
     pixel = 1.0 / (scene.size * size)
-    coverage = np.clip(1.0 - (nearest - _HIT) / pixel, 0.0, 1.0)
-    seen = coverage > 0.0
-    points = points[:, seen]
+    coverage = np.clip(1.0 - (nearest - HIT) / pixel, 0.0, 1.0)
+    is_covered = coverage > 0.0
+    points = points[:, is_covered]
     albedo = np.asarray(scene.object_color) * _texture(points, scene, rng)[:, None]
-    colors = _shade(albedo, _normals(distance, points), rotation, scene)
-    return (rows[seen], columns[seen], colors), coverage[seen]
+    colors = _shade(albedo, normals(distance, points), rotation, scene)
+    return (rows[is_covered], columns[is_covered], colors), coverage[is_covered]
 
 
 def _pixels_near(
     scene: Scene, size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, Array]:
-    """Pixels inside the circle round the solid, with their place in object radii from its center.
+    """Return the pixels in the circle around the solid, and their offsets in radii from its center.
 
-    Nothing of a solid lies farther than one radius from its center.
+    No part of a solid is farther than one radius from its center.
     """
     places = (np.arange(size) + 0.5) / size - 0.5
     across = (places - scene.position_x) / scene.size
@@ -247,42 +244,8 @@ def _pixels_near(
     return rows, columns, across[columns], up[rows]
 
 
-def _trace(
-    distance: Callable[[Array], Array], start: Array, direction: Array
-) -> tuple[Array, Array]:
-    """Advance rays (3, ray) along one direction; the point closest to the solid and how close."""
-    closest = start.copy()
-    nearest = np.full(start.shape[1], np.inf)
-    going = np.arange(start.shape[1])
-    points = start
-    travelled = np.zeros(len(going))
-    for _ in range(_TRACE_STEPS):
-        gap = distance(points)
-        closer = gap < nearest[going]
-        index = going[closer]
-        nearest[index] = gap[closer]
-        closest[:, index] = points[:, closer]
-        travelled = travelled + gap
-        on = (gap > _HIT) & (travelled < 2.2)
-        if not on.any():
-            break
-        going, travelled = going[on], travelled[on]
-        points = points[:, on] + gap[on] * direction[:, None]
-    return closest, nearest
-
-
-def _normals(distance: Callable[[Array], Array], points: Array) -> Array:
-    """Unit normals (3, point): the gradient of the distance by four probes on a tetrahedron."""
-    probes = np.array([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
-    gradient = np.zeros_like(points)
-    for probe in probes:
-        gradient += probe[:, None] * distance(points + 1e-3 * probe[:, None])
-    norm: Array = np.sqrt((gradient**2).sum(axis=0))
-    return gradient / np.maximum(norm, 1e-12)
-
-
 def _shade(albedo: Array, normals: Array, rotation: Array, scene: Scene) -> Array:
-    """Lambert with a Blinn-Phong highlight; colors (point, 3)."""
+    """Return the colors (point, 3) of Lambertian shading with a Blinn-Phong highlight."""
     azimuth, elevation = np.deg2rad([scene.light_azimuth, scene.light_elevation])
     flat = np.cos(elevation)
     light = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
@@ -296,7 +259,7 @@ def _shade(albedo: Array, normals: Array, rotation: Array, scene: Scene) -> Arra
 
 
 def _rotation(scene: Scene) -> Array:
-    """Rows: the picture's right, up and toward-the-eye axes in the object's own frame."""
+    """Return the axes of the image (right, up, toward the eye) as rows, in the frame of the object."""
     yaw, pitch, roll = np.deg2rad([scene.yaw, scene.pitch, scene.roll])
     turn = np.array(
         [[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]]
@@ -315,7 +278,7 @@ def _rotation(scene: Scene) -> Array:
 
 
 def _texture(points: Array, scene: Scene, rng: np.random.Generator) -> Array:
-    """Pattern of the solid's surface: a few waves through the object's own space, mean 1."""
+    """Return the pattern of the surface: a few waves in the frame of the object, mean 1."""
     vectors = rng.normal(size=(_WAVES, 3)) * 5.0
     phases = rng.uniform(0.0, 2.0 * np.pi, size=_WAVES)
     waves = np.zeros(points.shape[1])
@@ -324,86 +287,11 @@ def _texture(points: Array, scene: Scene, rng: np.random.Generator) -> Array:
     return 1.0 + scene.texture_contrast * np.tanh(waves)
 
 
-# ---- signed distances, object radius 1; points (3, point), the solid's axis along y --------------
-
-
-def _length(*parts: Array) -> Array:
-    """Euclidean length over the parts."""
-    return np.asarray(np.sqrt(sum(part * part for part in parts)))
-
-
-def _box(points: Array, half: tuple[float, float, float]) -> Array:
-    x, y, z = (np.abs(points[axis]) - half[axis] for axis in range(3))
-    outside = _length(np.maximum(x, 0.0), np.maximum(y, 0.0), np.maximum(z, 0.0))
-    return np.asarray(outside + np.minimum(np.maximum(x, np.maximum(y, z)), 0.0))
-
-
-def _cone(points: Array) -> Array:
-    # Apex (0, .9), base radius .72 at y = -.66: the largest distance to the two surfaces is a
-    # lower bound of the distance, which is all that tracing needs.
-    x, y, z = points
-    side = (1.56 * _length(x, z) + 0.72 * (y - 0.9)) / np.hypot(1.56, 0.72)
-    return np.asarray(np.maximum(side, -y - 0.66))
-
-
-def _cross(points: Array) -> Array:
-    arm, thick = 0.88, 0.24
-    return np.minimum(
-        np.minimum(_box(points, (arm, thick, thick)), _box(points, (thick, arm, thick))),
-        _box(points, (thick, thick, arm)),
-    )
-
-
-def _cube(points: Array) -> Array:
-    return _box(points, (0.54, 0.54, 0.54)) - 0.03
-
-
-def _cylinder(points: Array) -> Array:
-    x, y, z = points
-    round_, flat = _length(x, z) - 0.5, np.abs(y) - 0.74
-    outside = _length(np.maximum(round_, 0.0), np.maximum(flat, 0.0))
-    return np.asarray(outside + np.minimum(np.maximum(round_, flat), 0.0)) - 0.03
-
-
-def _dumbbell(points: Array) -> Array:
-    x, y, z = points
-    balls = _length(x, np.abs(y) - 0.58, z) - 0.4
-    bar = np.maximum(_length(x, z) - 0.15, np.abs(y) - 0.58)
-    return np.asarray(np.minimum(balls, bar))
-
-
-def _pyramid(points: Array) -> Array:
-    x, y, z = points
-    side = (1.3 * np.maximum(np.abs(x), np.abs(z)) + 0.6 * (y - 0.8)) / np.hypot(1.3, 0.6)
-    return np.asarray(np.maximum(side, -y - 0.5))
-
-
-def _sphere(points: Array) -> Array:
-    return _length(*points) - 0.78
-
-
-def _torus(points: Array) -> Array:
-    x, y, z = points
-    return _length(_length(x, z) - 0.66, y) - 0.26
-
-
-_DISTANCES: dict[str, Callable[[Array], Array]] = {
-    "cone": _cone,
-    "cross": _cross,
-    "cube": _cube,
-    "cylinder": _cylinder,
-    "dumbbell": _dumbbell,
-    "pyramid": _pyramid,
-    "sphere": _sphere,
-    "torus": _torus,
-}
-
-
 # ---- the background ----------------------------------------------------------------------------
 
 
 def _background(scene: Scene, size: int, rng: np.random.Generator) -> Array:
-    """Textured wall (size, size, 3), linear RGB."""
+    """Return the textured wall (size, size, 3), linear RGB."""
     pattern = {"cloud": _cloud, "weave": _weave, "leaves": _leaves}[scene.background](size, rng)
     pattern = (pattern - pattern.mean()) / max(float(pattern.std()), 1e-9)
     tint = rng.uniform(0.85, 1.15, size=3)
@@ -413,7 +301,7 @@ def _background(scene: Scene, size: int, rng: np.random.Generator) -> Array:
 
 
 def _cloud(size: int, rng: np.random.Generator, *, slope: float = 1.3) -> Array:
-    """Noise with amplitude 1/f**slope."""
+    """Return noise with amplitude 1/f**slope."""
     down, across = np.fft.fftfreq(size), np.fft.rfftfreq(size)
     frequency = np.hypot(down[:, None], across[None, :])
     frequency[0, 0] = np.inf
@@ -422,7 +310,7 @@ def _cloud(size: int, rng: np.random.Generator, *, slope: float = 1.3) -> Array:
 
 
 def _weave(size: int, rng: np.random.Generator) -> Array:
-    """Two gratings bent by a smooth displacement."""
+    """Return two gratings bent by a smooth displacement."""
     bend = _cloud(size, rng, slope=2.2)
     bend *= rng.uniform(0.2, 1.0) / bend.std()
     places = np.arange(size) / size
@@ -435,7 +323,7 @@ def _weave(size: int, rng: np.random.Generator) -> Array:
 
 
 def _leaves(size: int, rng: np.random.Generator) -> Array:
-    """Overlapping discs and rectangles of random size and gray (dead leaves)."""
+    """Return overlapping discs and rectangles of random size and gray (dead leaves)."""
     pattern = np.full((size, size), 0.0)
     places = (np.arange(size) + 0.5) / size
     for _ in range(90):
@@ -459,7 +347,7 @@ def _leaves(size: int, rng: np.random.Generator) -> Array:
 
 
 def _draw_color(rng: np.random.Generator, *, low: float, high: float) -> tuple[float, float, float]:
-    """Color of random hue, muted, whose largest part lies in [low, high]."""
+    """Draw a muted color of random hue whose largest component is in [low, high]."""
     hue = rng.uniform(0.0, 2.0 * np.pi)
     wheel = 1.0 + np.cos(hue - np.array([0.0, 2.0, 4.0]) * np.pi / 3.0)
     muted = 1.0 - rng.uniform(0.1, 0.6) * (1.0 - wheel / 2.0)
@@ -468,7 +356,7 @@ def _draw_color(rng: np.random.Generator, *, low: float, high: float) -> tuple[f
 
 
 def _srgb(linear: Array) -> Array:
-    """Gamma of displays, approximated by the power 1/2.2."""
+    """Apply the gamma of displays, approximated by the power 1/2.2."""
     return np.asarray(linear ** (1.0 / 2.2))
 
 
@@ -479,7 +367,7 @@ def _generator(
         raise InputError(
             f"object {object_name!r}",
             allowed=", ".join(OBJECT_NAMES),
-            todo="name one of these solids",
+            todo="choose one of these solids",
         )
     entropy = [seed, OBJECT_NAMES.index(object_name), image_number, purpose]
     return np.random.default_rng(np.random.SeedSequence(entropy))

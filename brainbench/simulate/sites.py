@@ -1,4 +1,4 @@
-"""Recording sites of a simulated brain: sparse positive read-outs with a chosen reliability.
+"""Recording sites of a simulated brain: sparse positive readouts with a chosen reliability.
 
 A site sums a few units of the population of its area, with the same positive weights in every time
 bin, and fires as a Poisson process. Counts of n trials, averaged over a window of k bins, have the
@@ -35,22 +35,23 @@ WINDOW_MS = (70.0, 170.0)
 RELIABILITY = (0.65, 0.94)
 """Range of the reliability of the trial average in that window."""
 
+_WINDOW = slice(*(round(edge / BIN_MS) for edge in WINDOW_MS))
 _UNITS_PER_SITE = (2, 5)
 _SPONTANEOUS = {"V1": 0.8, "V2": 0.3, "V4": 0.1, "IT": 0.1}  # share of the mean evoked drive
 _WEIGHT_GRID = 2.0**-8
-_SAME = 1e-9  # a spread that is a smaller part of the mean than this is rounding
+_SAME = 1e-9  # a smaller standard deviation relative to the mean is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Sites:
-    """Read-outs of one region.
+    """Readouts of one region.
 
     Attributes
     ----------
     region
         "V1", "V2", "V4" or "IT".
     weights
-        (site, 96), not negative, a few per site, multiples of 2**-8.
+        (site, 96), few and positive for each site, multiples of 2**-8.
     reliability
         Reliability c of the trial average in `WINDOW_MS`, (site,).
     """
@@ -72,11 +73,11 @@ class Readout:
     Attributes
     ----------
     sites
-        What each site sums.
+        Weights of the sites.
     gain
         Expected spikes per bin of 10 ms and unit of drive, (site,).
     spontaneous
-        Drive that is always there, (site,).
+        Constant drive, (site,).
     """
 
     sites: Sites
@@ -91,7 +92,7 @@ def draw_sites(
     n_sites: int | None = None,
     reliability: tuple[float, float] = RELIABILITY,
 ) -> Sites:
-    """Draw the read-outs of a region.
+    """Draw the readouts of a region.
 
     Parameters
     ----------
@@ -102,14 +103,14 @@ def draw_sites(
     n_sites
         Number of sites; None for the default of the region.
     reliability
-        Range that each site's reliability is drawn from, uniformly.
+        Range of the uniform distribution of the reliability of each site.
 
     Raises
     ------
     UnknownNameError
-        Another region.
+        An unknown region.
     InputError
-        No site, or a reliability that is not between 0 and 1.
+        No sites, or a reliability that is not between 0 and 1.
     """
     if region not in REGIONS:
         raise unknown("region", region, REGIONS, todo="choose one of these")
@@ -133,7 +134,7 @@ def draw_sites(
 
 
 def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Readout:
-    """Give each site the gain that makes it as reliable as was chosen.
+    """Return the gain of each site that gives it the chosen reliability.
 
     Parameters
     ----------
@@ -152,8 +153,7 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
     Raises
     ------
     InputError
-        No trial, or a site that responds to all stimuli alike: no gain could make that one
-        reliable.
+        No trials, or a site that responds to all stimuli alike, which no gain could make reliable.
     """
     _check_trials(n_trials)
     evoked = np.matmul(sites.weights, population)
@@ -163,10 +163,10 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
     window = evoked[:, :, _WINDOW].sum(axis=2) / n_bins + spontaneous
     variance = np.array([_variance(site) for site in window.T])
     average = np.array([math.fsum(site) / len(site) for site in window.T])
-    alike = variance <= (_SAME * average) ** 2
-    if alike.any():
+    is_constant = variance <= (_SAME * average) ** 2
+    if is_constant.any():
         raise InputError(
-            f"{int(alike.sum())} of {len(alike)} sites of {sites.region} respond alike to all "
+            f"{int(is_constant.sum())} of {len(is_constant)} sites of {sites.region} respond alike to all "
             f"{len(window)} stimuli",
             allowed="two or more stimuli that differ",
             todo="simulate more, or more varied, stimuli",
@@ -177,7 +177,7 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
 
 
 def expected_counts(readout: Readout, population: Array) -> Array:
-    """Expected spikes per bin: the truth behind the trials.
+    """Return the expected spikes per bin: the truth behind the trials.
 
     Parameters
     ----------
@@ -195,33 +195,6 @@ def expected_counts(readout: Readout, population: Array) -> Array:
     return np.asarray((evoked + readout.spontaneous[:, None]) * readout.gain[:, None])
 
 
-def reliability_of(
-    expected: Array, *, n_trials: int = TRIALS, window_ms: tuple[float, float] = WINDOW_MS
-) -> Array:
-    """Reliability of the trial average of Poisson counts, in closed form.
-
-    Parameters
-    ----------
-    expected
-        Expected spikes per bin of 10 ms, (stimulus, site, time).
-    n_trials
-        Trials that are averaged.
-    window_ms
-        Window that is averaged, from its start to its end in ms.
-
-    Returns
-    -------
-    ndarray, (site,)
-        Signal variance over total variance of the average, both over stimuli (ddof 1).
-    """
-    _check_trials(n_trials)
-    bins = _bins(window_ms)
-    window = expected[:, :, bins].mean(axis=2)
-    noise = window.mean(axis=0) / ((bins.stop - bins.start) * n_trials)
-    signal = window.var(axis=0, ddof=1)
-    return np.asarray(signal / (signal + noise))
-
-
 def draw_trials(
     expected: Array, *, region: str, seed: int = 0, n_trials: int = TRIALS, workers: int = 2
 ) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
@@ -232,8 +205,8 @@ def draw_trials(
     expected
         Expected spikes per bin, (stimulus, site, time).
     region
-        Names the random stream, beside the seed and the number of the trial: more trials leave
-        the first ones as they are.
+        Selects the random stream, with the seed and the number of the trial: more trials do not change
+        the first ones.
     seed
         Seed of the trials.
     n_trials
@@ -244,28 +217,21 @@ def draw_trials(
     Returns
     -------
     ndarray, (trial, stimulus, site, time)
-        uint8, or uint16 where a count needs it.
+        uint8, or uint16 for large counts.
 
     Raises
     ------
     InputError
-        No trial.
+        No trials.
     """
     _check_trials(n_trials)
 
-    def one(trial: int) -> npt.NDArray[np.uint16]:
+    def draw(trial: int) -> npt.NDArray[np.uint16]:
         return _rng(seed, region, 1, trial).poisson(expected).astype(np.uint16)
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        counts = np.stack(list(pool.map(one, range(n_trials))))
+        counts = np.stack(list(pool.map(draw, range(n_trials))))
     return counts.astype(np.uint8) if counts.max() <= np.iinfo(np.uint8).max else counts
-
-
-def _bins(window_ms: tuple[float, float]) -> slice:
-    return slice(*(round(edge / BIN_MS) for edge in window_ms))
-
-
-_WINDOW = _bins(WINDOW_MS)
 
 
 def _check_trials(n_trials: int) -> None:
@@ -276,7 +242,7 @@ def _check_trials(n_trials: int) -> None:
 
 
 def _variance(values: Array) -> float:
-    """Variance with ddof 1; sums rounded once, so the same on every machine."""
+    """Return the variance with ddof 1 from exactly rounded sums, the same on every machine."""
     mean = math.fsum(values) / len(values)
     return math.fsum((values - mean) ** 2) / max(len(values) - 1, 1)
 

@@ -1,18 +1,18 @@
-"""When the simulated brain has solved an image: the object solution times of its IT.
+"""Object solution times of the simulated brain: when its IT has solved each image.
 
-A decoder of each time bin reads the trial averages of the IT sites (`converged`, ten folds). Its sensitivity
-I1 of an image crosses that of the behaving subject at the image's solution time. Images differ in that time
-because IT is recurrent: lateral excitation and slow surrounds go on sorting out the harder ones.
+In each time bin a decoder reads the trial averages of the IT sites (`converged`, ten folds). The solution
+time of an image is when its sensitivity I1 crosses that of the behaving subject. Images differ because IT is
+recurrent: lateral excitation and slow surrounds take longer to resolve the harder ones.
 
-The subject is not asked trial by trial. It reads the noiseless late responses (200-250 ms) through the same
+The subject is not simulated trial by trial. It reads the noiseless late responses (200-250 ms) with the same
 decoder, and its I1 is
 
     .55 (m + .45 (late - m))
 
-with `late` the sensitivity read there and m its mean over images. Below what IT reaches, so that nearly all
-images are solved; and closer to one another than `late`. Thresholds that were a share of `late` itself would
-order solution times by themselves: the higher the threshold, the later it is reached, in any brain. OSTs of
-unrelated images would then agree at about .25; as it is, they do not agree (docs/measures.md).
+with `late` the sensitivity of that decoder and m its mean over images. This is below what IT reaches, so that
+nearly all images are solved, and varies less than `late`. Thresholds proportional to `late` would order the
+solution times by themselves, since any brain reaches a higher threshold later: OSTs of unrelated images would
+then agree at about .25; with this rule they do not agree (docs/measures.md).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ REGION = "IT"
 WINDOW_MS = (70.0, 250.0)
 LATE_MS = (200.0, 250.0)
 SHARE = 0.55
-"""Mean sensitivity of the subject, as a share of that of the late noiseless responses."""
+"""Mean sensitivity of the subject relative to that of the late noiseless responses."""
 SPREAD = 0.45
-"""How far images differ for the subject, as a share of how far they differ for that decoder."""
+"""Spread over images of the sensitivity of the subject relative to that of the late decoder."""
 FOLDS = 10
 
 
 def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
-    """I1 of the simulated subject for each image.
+    """Return I1 of the simulated subject for each image.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -
     Raises
     ------
     InputError
-        One object, or one image of some object.
+        Only one object, or only one image of some object.
     """
     late = _sensitivity(expected, LATE_MS, objects, ids).mean(axis=0)
     return np.asarray(SHARE * (late.mean() + SPREAD * (late - late.mean())))
 
 
 def times(measured: Array, i1: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
-    """Object solution time of each image.
+    """Return the object solution time of each image.
 
     Parameters
     ----------
@@ -99,20 +99,20 @@ def _sensitivity(
     objects: npt.NDArray[Any],
     ids: npt.ArrayLike,
 ) -> Array:
-    """I1 of each image in each bin of a window, (bin, image)."""
+    """Return I1 of each image in each bin of a window, (bin, image)."""
     first, last = (round(edge / BIN_MS) for edge in window_ms)
     bins = (responses[:, :, k] for k in range(first, last))
     converged = Decoder(name="converged")
-    found = decode_sensitivity(bins, objects, _folds(objects, ids), decoder=converged)
-    return found.sensitivity
+    decoded = decode_sensitivity(bins, objects, _folds(objects, ids), decoder=converged)
+    return decoded.sensitivity
 
 
 def _folds(objects: npt.NDArray[Any], ids: npt.ArrayLike) -> list[Split]:
     fewest = int(np.unique(objects, return_counts=True)[1].min())
     if fewest < 2:
         raise InputError(
-            "a simulated brain with one picture of some object",
-            allowed="two or more: an image is decoded by a decoder of the others",
+            "a simulated brain with one image of some object",
+            allowed="two or more: the decoder of an image learns from the others",
             todo="give images_per_object=2 or more",
         )
     return paper(ids, objects, n_splits=min(FOLDS, fewest))

@@ -1,13 +1,13 @@
-"""A subject that behaves on the simulated brain: choices between two objects, by a rule that is known.
+"""The subject of the simulated brain: choices between two objects, by a known rule.
 
-The subject reads the noiseless IT sites in 70-170 ms through a logistic read-out that it learned on other
-images than the one it sees (its own folds of the images). Shown object t beside distractor c, it takes t
-with the probability
+The subject reads the noiseless IT sites in 70-170 ms with a logistic readout that it learned on other images
+than the one it sees (its own folds of the images). Shown object t beside distractor c, it chooses t with the
+probability
 
     lapse / 2 + (1 - lapse) p(t)^gain / (p(t)^gain + p(c)^gain)
 
-with p the probabilities of the read-out: a gain above 1 makes choices surer than these are, and a lapse is a
-guess. Trials are independent draws with that probability.
+with p the probabilities of the readout: a gain above 1 makes choices more certain, and a lapse is a guess.
+Trials are independent draws with that probability.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ GAIN = 3.0
 LAPSE = 0.05
 OBSERVERS = 20
 TRIALS = 3
-"""Trials of each image and distractor by each observer: 60 by all, as in Rajalingham et al. 2018."""
+"""Trials of each image and distractor by each observer: 60 in all, as in Rajalingham et al. 2018."""
 FOLDS = 10
 
 _LEARNING, _CHOOSING = 0, 1
 
 
 def choice_probabilities(sites: Array, objects: npt.NDArray[Any], *, seed: int = 0) -> Array:
-    """Probability of choosing the object that is shown over each other one.
+    """Return the probability of choosing the object that is shown over each other object.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def choice_probabilities(sites: Array, objects: npt.NDArray[Any], *, seed: int =
     Returns
     -------
     ndarray, (image, object)
-        Objects sorted by name; NaN where the distractor would be the object itself.
+        Objects sorted by name; NaN where the distractor is the object itself.
 
     Raises
     ------
     InputError
-        One object, or fewer than two images of some object.
+        Only one object, or fewer than two images of some object.
     """
     names, truth = np.unique(np.asarray(objects), return_inverse=True)
     folds = _folds(truth, names, seed)
@@ -64,14 +64,14 @@ def choice_probabilities(sites: Array, objects: npt.NDArray[Any], *, seed: int =
     p = np.empty((len(truth), len(names)))
     for (_, test), held_out in zip(folds, decoded.probabilities, strict=True):
         p[test] = held_out
-    own = np.take_along_axis(p, truth[:, None], axis=1)
-    chosen = LAPSE / 2 + (1 - LAPSE) / (1 + (p / own) ** GAIN)
-    np.put_along_axis(chosen, truth[:, None], np.nan, axis=1)
-    return chosen
+    p_truth = np.take_along_axis(p, truth[:, None], axis=1)
+    probabilities = LAPSE / 2 + (1 - LAPSE) / (1 + (p / p_truth) ** GAIN)
+    np.put_along_axis(probabilities, truth[:, None], np.nan, axis=1)
+    return probabilities
 
 
 def draw_trials(
-    chosen: Array,
+    probabilities: Array,
     truth: npt.NDArray[np.intp],
     *,
     stimulus_ids: npt.ArrayLike,
@@ -80,30 +80,30 @@ def draw_trials(
     observers: int = OBSERVERS,
     n_trials: int = TRIALS,
 ) -> pd.DataFrame:
-    """Choices of several observers that follow the same rule.
+    """Draw the choices of several observers that follow the same rule.
 
     Parameters
     ----------
-    chosen
+    probabilities
         From `choice_probabilities`, (image, object).
     truth
         Column of the object that each image shows, (image,).
     stimulus_ids, objects
-        Names of the rows and columns of `chosen`.
+        Names of the rows and columns of `probabilities`.
     seed
-        Seed of the choices. Each observer has a stream of its own, which more observers leave as it is.
+        Seed of the choices. Each observer has a separate random stream.
     observers, n_trials
-        How many observers, and trials of each image and distractor by each of them.
+        Numbers of observers, and of trials of each image and distractor by each of them.
 
     Returns
     -------
     DataFrame
-        One row per trial: stimulus_id, truth, distractor, choice, subject; names are categories.
+        One row per trial: stimulus_id, truth, distractor, choice, subject, all categorical.
 
     Raises
     ------
     InputError
-        No observer or no trial.
+        No observers or no trials.
     """
     if observers < 1 or n_trials < 1:
         raise InputError(
@@ -111,29 +111,28 @@ def draw_trials(
             allowed="1 or more of both",
             todo="ask for at least one trial",
         )
-    image, other = (np.repeat(rows, n_trials) for rows in np.nonzero(np.isfinite(chosen)))
-    p = chosen[image, other]
-    right = np.concatenate(
-        [_rng(seed, _CHOOSING, one).random(len(p)) < p for one in range(observers)]
+    pairs = np.nonzero(np.isfinite(probabilities))
+    image, distractor = (np.repeat(rows, n_trials) for rows in pairs)
+    p = probabilities[image, distractor]
+    is_correct = np.concatenate(
+        [_rng(seed, _CHOOSING, observer).random(len(p)) < p for observer in range(observers)]
     )
-    subject = np.repeat(np.arange(observers), len(p))
-    image, other = np.tile(image, observers), np.tile(other, observers)
-    shown = truth[image]
-    names = pd.Index(np.asarray(objects, dtype=object))
+    observer_names = [f"sim{seed}-observer{number:02d}" for number in range(observers)]
+    observer = np.repeat(np.arange(observers), len(p))
+    image, distractor = np.tile(image, observers), np.tile(distractor, observers)
+    shown, names = truth[image], pd.Index(np.asarray(objects, dtype=object))
     return pd.DataFrame(
         {
-            "stimulus_id": _named(image, np.asarray(stimulus_ids, dtype=object)),
-            "truth": _named(shown, names),
-            "distractor": _named(other, names),
-            "choice": _named(np.where(right, shown, other), names),
-            "subject": _named(
-                subject, [f"sim{seed}-observer{one:02d}" for one in range(observers)]
-            ),
+            "stimulus_id": _categories(image, np.asarray(stimulus_ids, dtype=object)),
+            "truth": _categories(shown, names),
+            "distractor": _categories(distractor, names),
+            "choice": _categories(np.where(is_correct, shown, distractor), names),
+            "subject": _categories(observer, observer_names),
         }
     )
 
 
-def _named(codes: npt.NDArray[Any], names: Any) -> pd.Categorical:
+def _categories(codes: npt.NDArray[Any], names: Any) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=names)
 
 
@@ -142,7 +141,7 @@ def _folds(truth: npt.NDArray[np.intp], names: npt.NDArray[Any], seed: int) -> l
     if fewest < 2 or len(names) < 2:
         raise InputError(
             f"a simulated subject with {len(names)} objects, of which one has {fewest} images",
-            allowed="at least two objects, and two images of each: it learns on the others",
+            allowed="at least two objects with two images each: the subject learns on other images",
             todo="give images_per_object=2 or more",
         )
     ids = [f"{row:06d}" for row in range(len(truth))]

@@ -1,17 +1,14 @@
-"""The one folder for things that took time to make: activations, simulations, converted weights.
+"""The cache folder of everything that takes time to compute: activations, simulations, weights.
 
-An entry is one file, named by the SHA-256 of everything it depends on. It is written under a temporary
-name and renamed, so a reader sees all of it or nothing, and several processes may share the folder.
+An entry is one file, named by the SHA-256 of everything that it depends on. It is written atomically,
+so that several processes may share the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +17,17 @@ import filelock
 import platformdirs
 
 from brainbench.core import progress
-from brainbench.core.errors import BrainbenchError, CacheError, InputError
+from brainbench.core.errors import InputError
+from brainbench.storage import files
 
 ENVIRONMENT = "BRAINBENCH_CACHE"
 LIMIT = "BRAINBENCH_CACHE_GB"
+CHOOSE = f"set {ENVIRONMENT} to"
 DEFAULT_GB = 50.0
 NOTICE_SECONDS = 2.0
-"""A process that waits longer than this for another one says so."""
+"""Seconds after which a process that waits for another one says so."""
 ABANDONED_SECONDS = 24 * 3600.0
-"""A temporary file that has not grown for so long belongs to a process that was killed."""
+"""Age at which a temporary file counts as left behind by a killed process."""
 
 
 @dataclass(frozen=True)
@@ -38,102 +37,84 @@ class Cache:
     Parameters
     ----------
     folder : Path
-        Made when first written to.
+        Created by the first write.
     max_gb : float
-        Above this size the entries used longest ago are removed after a write; never the one just written.
+        Above this size a write removes the least recently used entries; never the one just written.
     """
 
     folder: Path
     max_gb: float = DEFAULT_GB
 
     def path(self, kind: str, key: str, suffix: str) -> Path:
-        """Where an entry lives, whether it exists or not."""
+        """Return the path of an entry, whether it exists or not."""
         return self.folder / kind / f"{key}{suffix}"
 
     def find(self, kind: str, key: str, suffix: str) -> Path | None:
-        """Path of an entry that is whole; None where there is none. Marks it as used now.
+        """Return the path of an entry and mark it as used now; None where it does not exist.
 
         Raises
         ------
         CacheError
-            A folder that may not even be read.
+            The folder cannot be read.
         """
         path = self.path(kind, key, suffix)
         try:
             if not path.is_file():
                 return None
         except OSError as error:
-            raise explain(error, self.folder) from error
+            raise files.explain(error, self.folder, choose=CHOOSE) from error
         with contextlib.suppress(OSError):  # a read-only cache can still be read
             os.utime(path)
         return path
 
     @contextlib.contextmanager
     def writing(self, kind: str, key: str, suffix: str) -> Iterator[Path]:
-        """Write an entry: fill the temporary path that this yields; it is renamed when the block ends.
+        """Yield a temporary path to write an entry to; it becomes the entry when the block ends.
 
-        Whatever ends the block early, Ctrl-C included, removes the temporary file. Errors of the block
-        that are not about this folder pass unchanged.
+        A block that fails, also by Ctrl-C, leaves nothing behind. An OSError about a file outside the
+        cache passes unchanged.
 
         Raises
         ------
         CacheError
-            The folder cannot be made or written, or the disk is full.
+            The folder cannot be created or written, or the disk is full.
         """
         target = self.path(kind, key, suffix)
-        temporary = target.with_name(f".{key}.{uuid.uuid4().hex}.tmp")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            _sync(temporary)
-            os.replace(temporary, target)
-        except OSError as error:
-            if isinstance(error, BrainbenchError) or self._elsewhere(error):
-                raise
-            raise explain(error, self.folder) from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with files.new_file(target, folder=self.folder, choose=CHOOSE) as path:
+            yield path
         self.trim(keep=target)
-
-    def _elsewhere(self, error: OSError) -> bool:
-        if not isinstance(error.filename, str):
-            return False
-        return not Path(error.filename).absolute().is_relative_to(self.folder.absolute())
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the lock of an entry, so that two processes do not make the same thing twice.
+        """Hold the lock of an entry, so that two processes do not compute it twice.
 
         Raises
         ------
         CacheError
-            The folder cannot be made or written.
+            The folder cannot be created or written.
         """
         path = self.folder / "locks" / f"{kind}-{key}.lock"
-        held = filelock.FileLock(path)
+        lock = filelock.FileLock(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                held.acquire(timeout=NOTICE_SECONDS)
+                lock.acquire(timeout=NOTICE_SECONDS)
             except filelock.Timeout:
-                progress.current().note(f"waiting for another process that makes the same {kind}")
-                held.acquire()
+                progress.current().note(
+                    f"waiting for another process that computes the same {kind}"
+                )
+                lock.acquire()
         except OSError as error:
-            raise explain(error, self.folder) from error
+            raise files.explain(error, self.folder, choose=CHOOSE) from error
         try:
             yield
         finally:
-            held.release()
-
-    def size(self) -> int:
-        """Bytes of all entries."""
-        return sum(size for _, size, _ in self._entries())
+            lock.release()
 
     def trim(self, *, keep: Path) -> None:
-        """Remove the entries used longest ago until the folder is within its limit; never `keep`.
+        """Remove the least recently used entries until the folder is within its limit, except `keep`.
 
-        What a killed process left half-written goes too, once it is a day old.
+        Temporary files that a killed process left are removed after a day.
         """
         for path in self.folder.glob("*/.*.tmp"):
             with contextlib.suppress(OSError):
@@ -150,6 +131,7 @@ class Cache:
                     total -= size
 
     def _entries(self) -> Iterator[tuple[Path, int, float]]:
+        """Yield the path, the size in bytes and the time of use of each entry."""
         for path in self.folder.glob("*/*"):
             if path.suffix in (".tmp", ".lock"):
                 continue
@@ -159,12 +141,12 @@ class Cache:
 
 
 def default() -> Cache:
-    """Cache that the environment names: BRAINBENCH_CACHE, BRAINBENCH_CACHE_GB.
+    """Return the cache that BRAINBENCH_CACHE and BRAINBENCH_CACHE_GB name.
 
     Raises
     ------
     InputError
-        A limit that is no positive number.
+        The limit is not a positive number.
     """
     named = os.environ.get(ENVIRONMENT)
     folder = Path(named or platformdirs.user_cache_dir("brainbench", False)).expanduser()
@@ -180,49 +162,3 @@ def default() -> Cache:
             todo=f"set {LIMIT}, for example to 20",
         )
     return Cache(folder, max_gb)
-
-
-def explain(error: OSError, folder: Path, *, choose: str = f"set {ENVIRONMENT} to") -> CacheError:
-    """Say what a failed write to a folder means and what to do about it.
-
-    Parameters
-    ----------
-    error : OSError
-        What failed.
-    folder : Path
-        Where.
-    choose : str
-        How the user names another folder; the words "a folder ..." follow it.
-    """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CacheError(
-            f"no space or quota left in {folder} ({_free(folder)})",
-            allowed="room for all that this run writes",
-            todo=f"free some space, or {choose} a folder on a larger disk; "
-            "what was finished is kept",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        return CacheError(
-            f"folder {folder} cannot be used ({error.strerror})",
-            allowed="a folder that you may write to",
-            todo=f"{choose} a folder of yours; what was finished is kept",
-        )
-    return CacheError(
-        f"writing to {folder} failed ({error})",
-        allowed="a folder on a working disk",
-        todo=f"check the disk, or {choose} a folder on another one; what was finished is kept",
-    )
-
-
-def _free(folder: Path) -> str:
-    above = (folder.absolute(), *folder.absolute().parents)
-    try:
-        there = next(path for path in above if path.exists())
-        return f"{shutil.disk_usage(there).free / 1e9:.2f} GB free"
-    except OSError:
-        return "how much is free cannot be told"
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())

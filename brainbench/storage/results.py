@@ -12,9 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -29,10 +27,11 @@ from brainbench.core.assembly import plain
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
 from brainbench.core.score import Score
-from brainbench.storage.cache import explain
+from brainbench.storage import files
 
 SCHEMA = 1
 ENVIRONMENT = "BRAINBENCH_RESULTS"
+_CHOOSE = f"give -o (or set {ENVIRONMENT} to)"
 _PREDICTED = ("predicted", "target")
 _DIMS = "dims of each column"
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
@@ -187,25 +186,11 @@ class Results:
         return path.name
 
     def _write(self, path: Path, data: bytes) -> None:
-        with self._writing(path) as temporary:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
+        with files.new_file(path, folder=self.folder, choose=_CHOOSE) as temporary:
+            temporary.write_bytes(data)
 
-    @contextlib.contextmanager
-    def _writing(self, path: Path) -> Iterator[Path]:
-        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-        except OSError as error:
-            choose = f"give -o (or set {ENVIRONMENT} to)"
-            raise explain(error, self.folder, choose=choose) from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    def _writing(self, path: Path) -> contextlib.AbstractContextManager[Path]:
+        return files.temporary(path, folder=self.folder, choose=_CHOOSE)
 
 
 def _safe(name: str) -> str:

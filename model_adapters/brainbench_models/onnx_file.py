@@ -28,7 +28,7 @@ from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import STATIC
 from brainbench.data.fetch import digest_of_file
 from brainbench.models.hooks import Calls
-from brainbench.models.network import Forward, Images, Response, answered_here
+from brainbench.models.network import Forward, Images, Response, host_device
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel
 
@@ -193,7 +193,7 @@ class OnnxNetwork:
 
     def place(self, device: str) -> str:
         """Answer "cpu": it runs there."""
-        return answered_here(device)
+        return host_device(device)
 
     @contextlib.contextmanager
     def running(

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.assembly import Assembly
-from brainbench.core.model import Probe
 from brainbench.core.errors import InputError
-from brainbench.core.model import BEHAVIOR
+from brainbench.core.model import BEHAVIOR, Probe
 from brainbench.core.model_info import About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,68 +60,50 @@ def test_plain_leaves_numbers_alone():
 
 
 @pytest.mark.parametrize(
-    ("spoil", "got", "todo"),
+    ("spoil", "named"),
     [
-        (lambda: flat(np.zeros(3)), "values of shape (3,)", "repetitions=True"),
-        (lambda: flat(np.zeros((3, 5))), "'neuroid_id' of shape (2,)", "values and coordinate"),
-        (lambda: flat(ids=["a", "b"]), "'stimulus_id' of shape (2,)", "values and coordinate"),
-        (lambda: flat(stimulus={"name": IDS}), "no coordinate 'stimulus_id'", "assign_coords"),
-        (lambda: flat(ids=["a", "b", "a"]), "1 duplicate stimulus_id, for example 'a'", "average"),
-        (lambda: flat(neuroid={"neuroid_id": [4, 4]}), "duplicate neuroid_id", "different ids"),
-        (lambda: flat(units=""), "no units", "attrs['units']"),
-        (lambda: flat(np.array([[np.inf, 1]] * 3)), "3 infinite values", "never repaired"),
-        (lambda: flat(np.array([[np.nan, 1]] * 3)), "3 NaN", "attrs['missing'] = 'nan'"),
-        (lambda: flat(np.full((3, 2), "x")), "type <U1", "astype(float)"),
-        (lambda: flat(np.zeros((3, 2), dtype=complex)), "complex128", "astype(float)"),
-        (lambda: flat(np.zeros((0, 2)), ids=[]), "is empty", "check the selection"),
-        (
-            lambda: assembly.make([1.0], time=[(80, 70)], units="x"),
-            "time bins that do not increase",
-            "sort by time_start",
-        ),
-        (
-            lambda: assembly.make([1.0, 2], time=[(80, 90), (70, 80)], units="x"),
-            "time bins that do not increase",
-            "sort by time_start",
-        ),
-        (
-            lambda: assembly.make([1.0, 2], time=[(80, 90), (np.nan, 100)], units="x"),
-            "time bins that do not increase",
-            "sort by time_start",
-        ),
-        (
-            lambda: assembly.make([1.0, 2], time=[70, 80], units="x"),
-            "time bins of shape (2,)",
-            "time=[(70, 80), (80, 90)]",
-        ),
+        (lambda: flat(np.zeros(3)), "(3,)"),
+        (lambda: flat(np.zeros((3, 5))), "'neuroid_id' of shape (2,)"),
+        (lambda: flat(ids=["a", "b"]), "'stimulus_id' of shape (2,)"),
+        (lambda: flat(stimulus={"name": IDS}), "'stimulus_id'"),
+        (lambda: flat(ids=["a", "b", "a"]), "1 duplicate stimulus_id, for example 'a'"),
+        (lambda: flat(neuroid={"neuroid_id": [4, 4]}), "neuroid_id, for example '4'"),
+        (lambda: flat(units=""), "units"),
+        (lambda: flat(np.array([[np.inf, 1]] * 3)), "3 infinite"),
+        (lambda: flat(np.array([[np.nan, 1]] * 3)), "3 NaN"),
+        (lambda: flat(np.full((3, 2), "x")), "<U1"),
+        (lambda: flat(np.zeros((3, 2), dtype=complex)), "complex128"),
+        (lambda: flat(np.zeros((0, 2)), ids=[]), "{'stimulus': 0, 'neuroid': 2}"),
+        (lambda: assembly.make([1.0], time=[(80, 70)], units="x"), "time bins"),
+        (lambda: assembly.make([1.0, 2], time=[(80, 90), (70, 80)], units="x"), "time bins"),
+        (lambda: assembly.make([1.0, 2], time=[(80, 90), (np.nan, 100)], units="x"), "time bins"),
+        (lambda: assembly.make([1.0, 2], time=[70, 80], units="x"), "(2,)"),
     ],
 )
-def test_make_refuses(spoil, got, todo):
+def test_make_refuses(spoil, named):
     with pytest.raises(InputError) as caught:
         spoil()
-    assert got in caught.value.got
-    assert todo in caught.value.todo
+    assert named in caught.value.got
 
 
 def test_missing_trials_must_be_declared_and_inf_never_is_one():
     assert np.isnan(trials(missing=True).values).sum() == 3
-    with pytest.raises(InputError, match="infinite"):
+    with pytest.raises(InputError, match="6 infinite"):
         flat(np.full((3, 2), np.inf), attrs={"missing": "nan"})
 
 
 @pytest.mark.parametrize(
-    ("given", "got"),
+    ("given", "named"),
     [
-        (np.zeros((3, 2)), "is a ndarray"),
+        (np.zeros((3, 2)), "ndarray"),
         (xr.DataArray(np.zeros((3, 2)), dims=("neuroid", "stimulus")), "('neuroid', 'stimulus')"),
         (xr.DataArray(np.zeros(3), dims=("presentation",)), "('presentation',)"),
     ],
 )
-def test_validate_refuses_other_things(given, got):
-    with pytest.raises(InputError) as caught:
+def test_validate_refuses_other_things(given, named):
+    with pytest.raises(InputError, match="recordings") as caught:
         assembly.validate(given, name="recordings")
-    assert caught.value.got.startswith("recordings ")
-    assert got in caught.value.got
+    assert named in caught.value.got
 
 
 def test_validate_refuses_a_multi_index():
@@ -129,14 +113,14 @@ def test_validate_refuses_a_multi_index():
             pd.MultiIndex.from_arrays([IDS, [1, 2, 3]], names=["stimulus_id", "k"]), "stimulus"
         )
     )
-    with pytest.raises(InputError, match="MultiIndex on stimulus"):
+    with pytest.raises(InputError, match="stimulus"):
         assembly.validate(stacked)
 
 
 def test_validate_refuses_an_id_on_the_wrong_dim():
     made = flat(np.zeros((2, 2)), ids=["a", "b"])
     moved = made.drop_vars("neuroid_id").assign_coords(neuroid_id=("stimulus", SITES))
-    with pytest.raises(InputError, match="no coordinate 'neuroid_id' along 'neuroid'"):
+    with pytest.raises(InputError, match="'neuroid_id'"):
         assembly.validate(moved)
 
 
@@ -165,9 +149,8 @@ def test_average_leaves_averages_alone():
 def test_average_refuses_what_was_never_recorded():
     made = trials(missing=True)
     made.values[1, 1, 0, 2] = np.nan
-    with pytest.raises(InputError, match="1 responses have no recorded repetition") as caught:
+    with pytest.raises(InputError, match=r"^1 "):
         assembly.average(made)
-    assert "drop those stimuli" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -202,9 +185,8 @@ def test_time_average_without_time():
     "window", [(60, 100), (70, 120), (90, 90), (100, 80), (0, 10), (70, np.inf), (np.nan, 80)]
 )
 def test_time_average_refuses_windows_that_are_not_covered(window):
-    with pytest.raises(InputError, match=r"over bins from 70 to 110 ms") as caught:
+    with pytest.raises(InputError, match=f"{window[0]:g}-{window[1]:g} ms .* 70 to 110 ms"):
         assembly.time_average(trials(), window)
-    assert "inside the recording" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -217,7 +199,7 @@ def test_time_average_refuses_windows_that_are_not_covered(window):
 )
 def test_time_average_refuses_bins_with_gaps_or_overlaps(bins):
     made = assembly.make(np.ones(len(bins)), time=bins, units="x")
-    with pytest.raises(InputError, match="without gap or overlap"):
+    with pytest.raises(InputError, match=f"0-{bins[-1][1]} ms"):
         assembly.time_average(made, (0, bins[-1][1]))
 
 
@@ -233,23 +215,17 @@ def test_align_leaves_the_right_order_alone():
 
 
 @pytest.mark.parametrize(
-    ("ids", "words"),
-    [
-        (["a", "b", "c", "d"], "1 missing, for example 'd'"),
-        (["a", "b"], "1 not asked for, for example 'c'"),
-        (["a", "b", "x"], "1 missing, for example 'x'; 1 not asked for, for example 'c'"),
-    ],
+    ("ids", "named"),
+    [(["a", "b", "c", "d"], ["'d'"]), (["a", "b"], ["'c'"]), (["a", "b", "x"], ["'x'", "'c'"])],
 )
-def test_align_names_the_ids_that_differ(ids, words):
-    with pytest.raises(InputError) as caught:
+def test_align_names_the_ids_that_differ(ids, named):
+    with pytest.raises(InputError, match=f"cornet_s.* {len(ids)} ") as caught:
         assembly.align(flat(), ids, name="activations of cornet_s")
-    assert caught.value.got == f"activations of cornet_s: of {len(ids)} stimuli {words}"
-    assert caught.value.allowed == "the same stimulus_id on both sides"
-    assert "same stimulus set" in caught.value.todo
+    assert re.findall("'.'", caught.value.got) == named
 
 
 def test_align_refuses_an_order_with_an_id_twice():
-    with pytest.raises(InputError, match="duplicate stimulus_id, for example 'a'"):
+    with pytest.raises(InputError, match="stimulus_id, for example 'a'"):
         assembly.align(flat(), ["a", "b", "c", "a"], name="model")
 
 
@@ -264,14 +240,12 @@ def test_file_holds_everything(tmp_path):
 
 
 def test_save_refuses_what_is_not_valid(tmp_path):
-    with pytest.raises(InputError, match="no units"):
+    with pytest.raises(InputError, match="units"):
         assembly.save(flat().drop_attrs(), tmp_path / "x.nc")
     assert not (tmp_path / "x.nc").exists()
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"", b"no netCDF at all", b"\x89HDF\r\n\x1a\n cut short"]
-)
+@pytest.mark.parametrize("content", [None, b"", b"no netCDF", b"\x89HDF\r\n\x1a\n cut short"])
 def test_load_names_a_file_that_cannot_be_read(tmp_path, content):
     path = tmp_path / "broken.nc"
     if content is not None:
@@ -279,4 +253,3 @@ def test_load_names_a_file_that_cannot_be_read(tmp_path, content):
     with pytest.raises(InputError) as caught:
         assembly.load(path)
     assert str(path) in caught.value.got
-    assert "remove the file" in caught.value.todo

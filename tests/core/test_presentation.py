@@ -30,9 +30,9 @@ def test_a_model_without_time_gets_a_constant_image():
 
 
 @pytest.mark.parametrize(
-    ("options", "got"),
+    ("options", "named"),
     [
-        ({"kind": "pulse"}, "a pulse without on_ms"),
+        ({"kind": "pulse"}, "on_ms"),
         ({"kind": "pulse", "on_ms": 0}, "on_ms=0"),
         ({"kind": "pulse", "on_ms": -5}, "on_ms=-5"),
         ({"kind": "pulse", "on_ms": math.inf}, "on_ms=inf"),
@@ -40,15 +40,12 @@ def test_a_model_without_time_gets_a_constant_image():
         ({"total_ms": -1}, "total_ms=-1"),
     ],
 )
-def test_durations_are_positive(options, got):
-    with pytest.raises(InputError) as caught:
+def test_durations_are_positive(options, named):
+    with pytest.raises(InputError, match=named):
         Presentation(**options)
-    assert got in caught.value.got
-    assert "positive duration in ms" in caught.value.allowed
-    assert caught.value.todo
 
 
 def test_unknown_kind():
-    with pytest.raises(UnknownNameError, match="unknown presentation 'puls'") as caught:
+    with pytest.raises(UnknownNameError, match="'puls'") as caught:
         Presentation(kind="puls", on_ms=100)
-    assert caught.value.allowed == "did you mean pulse"
+    assert caught.value.allowed.endswith(" pulse")

@@ -1,14 +1,7 @@
 import pytest
+from told import Told
 
 from brainbench.core import progress
-
-
-class Listening(progress.Silent):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def test_the_library_is_silent(capsys):
@@ -19,7 +12,7 @@ def test_the_library_is_silent(capsys):
 
 
 def test_a_reporter_is_in_use_within_its_block_only():
-    outer, inner = Listening(), Listening()
+    outer, inner = Told(), Told()
     with progress.use(outer):
         progress.current().note("a")
         with progress.use(inner):
@@ -32,6 +25,6 @@ def test_a_reporter_is_in_use_within_its_block_only():
 
 def test_an_error_does_not_leave_a_reporter_in_use():
     before = progress.current()
-    with pytest.raises(KeyboardInterrupt), progress.use(Listening()):
+    with pytest.raises(KeyboardInterrupt), progress.use(Told()):
         raise KeyboardInterrupt
     assert progress.current() is before

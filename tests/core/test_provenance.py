@@ -1,6 +1,8 @@
 import datetime
+import re
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -28,44 +30,54 @@ def test_a_record_is_frozen_and_takes_only_what_it_knows():
 
 
 @pytest.fixture
-def fresh_commit():
+def commit_in(tmp_path, monkeypatch):
+    """The commit of a program in a folder that is a repository or not."""
+
+    def of(*, repository):
+        home = tmp_path / "brainbench" / "core" / "provenance.py"
+        home.parent.mkdir(parents=True)
+        home.write_text("original")
+        if repository:
+            git("init", "--quiet")
+            git("add", ".")
+            git("commit", "--quiet", "-m", "first")
+        monkeypatch.setattr(provenance, "__file__", str(home))
+        provenance.commit.cache_clear()
+        return provenance.commit()
+
+    def git(*arguments):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *identity, *arguments], check=True)
+
+    yield of
     provenance.commit.cache_clear()
-    yield provenance.commit
+
+
+def test_commit_of_a_clean_and_of_a_modified_tree(commit_in, tmp_path):
+    commit = commit_in(repository=True)
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    (tmp_path / "brainbench" / "core" / "provenance.py").write_text("modified")
     provenance.commit.cache_clear()
+    assert provenance.commit() == f"{commit}+changes"
 
 
-def git(answers, monkeypatch):
-    def answer(root, *arguments):
-        found = answers[arguments[0]]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    monkeypatch.setattr(provenance, "_git", answer)
+def test_an_installed_package_has_no_commit(commit_in):
+    assert commit_in(repository=False) is None
 
 
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        ({"rev-parse": "abc123", "status": ""}, "abc123"),
-        ({"rev-parse": "abc123", "status": " M file.py"}, "abc123+changes"),
-        ({"rev-parse": FileNotFoundError("no git")}, None),
-        ({"rev-parse": subprocess.CalledProcessError(128, "git")}, None),
-        ({"rev-parse": subprocess.TimeoutExpired("git", 10)}, None),
-    ],
-)
-def test_commit(fresh_commit, monkeypatch, tmp_path, answers, expected):
-    (tmp_path / "brainbench").mkdir()
-    (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "brainbench" / "provenance.py"))
-    git(answers, monkeypatch)
-    assert fresh_commit() == expected
+def test_a_machine_without_git_has_no_commit(commit_in, monkeypatch):
+    assert commit_in(repository=True)
+    monkeypatch.setenv("PATH", "")
+    provenance.commit.cache_clear()
+    assert provenance.commit() is None
 
 
-def test_an_installed_package_has_no_commit(fresh_commit, monkeypatch, tmp_path):
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "brainbench" / "provenance.py"))
-    git({}, monkeypatch)
-    assert fresh_commit() is None
+def test_this_source_tree_has_a_commit():
+    root = Path(brainbench.__file__).parents[1]
+    if not (root / ".git").exists():
+        pytest.skip("not a source tree")
+    provenance.commit.cache_clear()
+    assert provenance.commit()
 
 
 def test_no_two_lists_of_parts_look_alike():

@@ -1,3 +1,4 @@
+import re
 import sys
 from importlib import metadata
 
@@ -64,13 +65,8 @@ def test_a_plugin_may_say_what_a_name_is(points):
 
 def test_two_plugins_must_not_share_a_name(points):
     points(one=lambda: {"net": "x:net"}, two=lambda: {"net": "y:net"})
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"model 'net' .*plugin_one:names .*plugin_two:names"):
         registry.entries("models")
-    assert (
-        caught.value.got == "model 'net' is registered by plugin_one:names and by plugin_two:names"
-    )
-    assert caught.value.allowed == "each name once"
-    assert "uninstall one" in caught.value.todo
 
 
 def test_a_plugin_that_cannot_be_listed_is_named(points):
@@ -78,14 +74,11 @@ def test_a_plugin_that_cannot_be_listed_is_named(points):
         raise RuntimeError("no license")
 
     points(fine=dict, broken=broken)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"plugin_broken:names .*RuntimeError: no license"):
         registry.entries("models")
-    assert "plugin_broken:names cannot be listed (RuntimeError: no license)" in caught.value.got
-    assert "uninstall the package" in caught.value.todo
     points(odd=lambda: {"a": ("x:a",)})
-    with pytest.raises(InputError, match="plugin_odd:names cannot be listed") as caught:
+    with pytest.raises(InputError, match="plugin_odd:names"):
         registry.entries("models")
-    assert "or a pair of this and a few words" in caught.value.allowed
 
 
 @pytest.mark.parametrize(
@@ -113,21 +106,20 @@ def test_match(four, patterns, expected):
 @pytest.mark.parametrize(
     ("pattern", "allowed"),
     [
-        ("cornet", "did you mean cornet_"),
-        ("Pixels", "did you mean pixels"),
+        ("cornet", "cornet_s, cornet_z"),
+        ("Pixels", "pixels"),
         ("xyz*", "cornet_s, cornet_z, pixels, resnet50"),
         ("", "cornet_s, cornet_z, pixels, resnet50"),
         (",", "cornet_s, cornet_z, pixels, resnet50"),
-        ("resnet@imagenet", "did you mean resnet50"),
+        ("resnet@imagenet", "resnet50"),
         ("xyz*@imagenet", "cornet_s, cornet_z, pixels, resnet50"),
     ],
 )
 def test_match_says_what_is_near(four, pattern, allowed):
     with pytest.raises(UnknownNameError) as caught:
         registry.match("models", pattern)
-    assert caught.value.got.startswith("unknown model ")
-    assert caught.value.allowed.startswith(allowed)
-    assert caught.value.todo == "see `brainbench list models`"
+    assert set(allowed.split(", ")) <= set(MODELS) & set(re.findall(r"\w+", caught.value.allowed))
+    assert "`brainbench list models`" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -140,11 +132,10 @@ def test_match_says_what_is_near(four, pattern, allowed):
 )
 def test_unknown_names(group, name, near, kind):
     for look in (registry.match, registry.load):
-        with pytest.raises(UnknownNameError) as caught:
+        with pytest.raises(UnknownNameError, match=f"{kind} {name!r}") as caught:
             look(group, name)
-        assert caught.value.got == f"unknown {kind} {name!r}"
         assert near in caught.value.allowed
-        assert caught.value.todo == f"see `brainbench list {group}`"
+        assert f"`brainbench list {group}`" in caught.value.todo
 
 
 def test_weights_after_at_are_for_models_only():
@@ -168,10 +159,8 @@ def test_a_registered_name_may_hold_an_at(points):
     ["no_such_module:thing", "brainbench.core.registry:no_such_thing", "brainbench.core.registry"],
 )
 def test_what_cannot_be_imported_is_an_error_that_says_so(target):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=target):
         registry.imported(target)
-    assert caught.value.got.startswith(f"{target} cannot be imported (")
-    assert "install what is missing" in caught.value.todo
 
 
 def test_imported():
@@ -214,27 +203,23 @@ def test_a_name_that_stands_for_a_file(name):
 @pytest.mark.parametrize(
     ("suffix", "problem"),
     [
-        ("", "no function is named"),
-        (":", "no function is named"),
-        (".txt:make_model", "no function is named"),
-        ("x.py:make_model", "there is no such file"),
+        ("", "function"),
+        (":", "function"),
+        (".txt:make_model", "function"),
+        ("x.py:f", "no such file"),
     ],
 )
 def test_a_file_without_function_or_a_function_without_file(file, suffix, problem):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=f"'{file}{suffix}': .*{problem}") as caught:
         registry.factory_from_file(f"{file}{suffix}")
-    assert caught.value.got == f"model '{file}{suffix}': {problem}"
     assert "FILE.py:function" in caught.value.allowed
-    assert "-m my_model.py:make_model" in caught.value.todo
 
 
 @pytest.mark.parametrize("attribute", ["make_modle", "VALUE"])
 def test_a_file_without_that_function(file, attribute):
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(UnknownNameError, match=f"{file} '{attribute}'") as caught:
         registry.factory_from_file(f"{file}:{attribute}")
-    assert caught.value.got == f"unknown function in {file} {attribute!r}"
     assert "make_model" in caught.value.allowed
-    assert caught.value.todo == f"define it in {file}"
 
 
 def test_half_of_a_file_is_not_left_behind(file):

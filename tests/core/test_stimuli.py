@@ -79,47 +79,42 @@ def test_limit_takes_objects_in_turn():
 
 
 def test_limit_of_none_is_refused():
-    with pytest.raises(InputError, match="a limit of 0 stimuli") as caught:
+    with pytest.raises(InputError, match="0"):
         six().limit(0)
-    assert caught.value.todo == "give --limit N"
 
 
 @pytest.mark.parametrize(
-    ("make", "got"),
+    ("make", "named"),
     [
-        (lambda: stimuli.from_arrays("s", PIXELS, ids=list("abcdea")), "1 duplicate stimulus_id"),
-        (lambda: stimuli.from_arrays("s", PIXELS, ids=list("abc")), "6 pictures, 3 stimulus_id"),
-        (lambda: six(metadata={"size": [1, 2]}), "6 pictures, 6 stimulus_id, 2 size"),
-        (lambda: stimuli.from_arrays("s", [], ids=[]), "'s' is empty"),
-        (lambda: replace(six(), metadata=pd.DataFrame({"name": IDS})), "has the columns ['name']"),
-        (lambda: replace(six(), rows=(0, 1)), "2 rows for 6 stimuli"),
+        (lambda: stimuli.from_arrays("s", PIXELS, ids=list("abcdea")), "'s' has 1 .* 'a'"),
+        (lambda: stimuli.from_arrays("s", PIXELS, ids=list("abc")), "'s' with 6 .* 3 stimulus_id"),
+        (lambda: six(metadata={"size": [1, 2]}), "'six' with 6 .* 6 stimulus_id, 2 size"),
+        (lambda: stimuli.from_arrays("s", [], ids=[]), "'s'"),
+        (lambda: replace(six(), metadata=pd.DataFrame({"name": IDS})), r"'six' .*\['name'\]"),
+        (lambda: replace(six(), rows=(0, 1)), "'six' with 2 .* 6 "),
     ],
 )
-def test_a_set_that_contradicts_itself_is_refused(make, got):
-    with pytest.raises(InputError) as caught:
+def test_a_set_that_contradicts_itself_is_refused(make, named):
+    with pytest.raises(InputError, match=named):
         make()
-    assert got in caught.value.got
-    assert caught.value.todo
 
 
 @pytest.mark.parametrize(
     ("pixels", "got"),
     [
-        (np.zeros((5, 4, 3)), "type float64 and shape (5, 4, 3)"),
-        (np.zeros((5, 4), dtype=np.uint8), "shape (5, 4)"),
-        (np.zeros((5, 4, 4), dtype=np.uint8), "shape (5, 4, 4)"),
-        (np.zeros((0, 4, 3), dtype=np.uint8), "shape (0, 4, 3)"),
-        (np.zeros((5, 4, 3), dtype=np.uint16), "type uint16"),
+        (np.zeros((5, 4, 3)), "float64"),
+        (np.zeros((5, 4), dtype=np.uint8), "(5, 4)"),
+        (np.zeros((5, 4, 4), dtype=np.uint8), "(5, 4, 4)"),
+        (np.zeros((0, 4, 3), dtype=np.uint8), "(0, 4, 3)"),
+        (np.zeros((5, 4, 3), dtype=np.uint16), "uint16"),
     ],
 )
 def test_pixels_of_another_kind_are_refused_with_their_id(pixels, got):
     shown = stimuli.from_arrays("s", [PIXELS[0], pixels], ids=["fine", "odd"])
     assert shown.picture(0).shape == (5, 4, 3)
-    with pytest.raises(StimulusError) as caught:
+    with pytest.raises(StimulusError, match="'odd'") as caught:
         shown.picture(1)
-    assert "stimulus 'odd'" in caught.value.got
     assert got in caught.value.got
-    assert "8-bit RGB" in caught.value.todo
 
 
 def test_files_are_read_when_they_are_needed(tmp_path):
@@ -127,12 +122,12 @@ def test_files_are_read_when_they_are_needed(tmp_path):
     shown = stimuli.from_files("files", [*paths, tmp_path / "absent.png"])
     assert shown.ids == ("im0", "im1", "absent")
     np.testing.assert_array_equal(shown.picture(1), np.asarray(Image.open(paths[1])))
-    with pytest.raises(StimulusError, match=r"absent\.png cannot be read"):
+    with pytest.raises(StimulusError, match=r"absent\.png"):
         shown.picture(2)
 
 
 def test_files_of_one_name_need_ids(tmp_path):
-    with pytest.raises(InputError, match="duplicate stimulus_id, for example 'im'"):
+    with pytest.raises(InputError, match="'im'"):
         stimuli.from_files("files", [tmp_path / "a" / "im.png", tmp_path / "b" / "im.png"])
 
 
@@ -193,8 +188,8 @@ def sixteen_bit_color(path):
     ("name", "write", "mode"),
     [
         ("cmyk.jpg", lambda p: Image.new("CMYK", (4, 5)).save(p), "'CMYK'"),
-        ("gray16.png", lambda p: Image.new("I;16", (4, 5)).save(p), "'I;16' with 16 bits"),
-        ("rgb16.png", sixteen_bit_color, "'RGB' with 16 bits"),
+        ("gray16.png", lambda p: Image.new("I;16", (4, 5)).save(p), "'I;16' .*16 bit"),
+        ("rgb16.png", sixteen_bit_color, "'RGB' .*16 bit"),
         ("int32.tiff", lambda p: Image.new("I", (4, 5)).save(p), "'I'"),
         ("float.tiff", lambda p: Image.new("F", (4, 5)).save(p), "'F'"),
     ],
@@ -202,11 +197,8 @@ def sixteen_bit_color(path):
 def test_color_modes_without_a_plain_reading_are_refused(tmp_path, name, write, mode):
     path = tmp_path / name
     write(path)
-    with pytest.raises(StimulusError) as caught:
+    with pytest.raises(StimulusError, match=rf"{path} .*{mode}"):
         stimuli.read_picture(path)
-    assert caught.value.got == f"image {path} has the color mode {mode}"
-    assert caught.value.allowed == "8-bit gray or RGB, with or without transparency"
-    assert "convert it to 8-bit RGB" in caught.value.todo
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".gif", ".webp", ".jpg"])
@@ -228,11 +220,8 @@ def test_files_that_were_cut_short_are_refused(tmp_path, suffix, share):
     whole = saved(tmp_path, "RGB", f"whole{suffix}", size=(64, 64)).read_bytes()
     path = tmp_path / f"short{suffix}"
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(StimulusError) as caught:
+    with pytest.raises(StimulusError, match=str(path)):
         stimuli.read_picture(path)
-    assert f"image {path} cannot be read" in caught.value.got
-    assert "whole image file" in caught.value.allowed
-    assert "take it out of the set" in caught.value.todo
 
 
 def test_a_damaged_file_is_refused(tmp_path):
@@ -240,14 +229,14 @@ def test_a_damaged_file_is_refused(tmp_path):
     data = bytearray(path.read_bytes())
     data[200:260] = bytes(60)
     path.write_bytes(data)
-    with pytest.raises(StimulusError, match="cannot be read"):
+    with pytest.raises(StimulusError, match=str(path)):
         stimuli.read_picture(path)
 
 
 def test_a_folder_and_a_text_are_refused(tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     for path in (tmp_path, tmp_path / "text.png"):
-        with pytest.raises(StimulusError, match="cannot be read"):
+        with pytest.raises(StimulusError, match=str(path)):
             stimuli.read_picture(path)
 
 
@@ -263,5 +252,5 @@ def test_a_picture_of_no_size_is_refused(tmp_path):
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     path = saved(tmp_path, "RGB", size=(64, 64))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(StimulusError, match="cannot be read"):
+    with pytest.raises(StimulusError, match=str(path)):
         stimuli.read_picture(path)

@@ -33,21 +33,11 @@ def test_a_layer_that_is_called_once_holds_at_every_time():
 
 
 @pytest.mark.parametrize(
-    ("layer", "calls", "words"),
-    [
-        ("decoder", 2, "has 2 steps, timeline 'paper' declares no steps for it"),
-        ("IT.output", 3, "has 3 steps, timeline 'paper' declares 2 step(s) for it"),
-    ],
+    ("layer", "calls", "declared"), [("decoder", 2, "no"), ("IT.output", 3, "2")]
 )
-def test_steps_that_are_not_declared_are_refused(layer, calls, words):
-    with pytest.raises(ActivationError) as caught:
+def test_steps_that_are_not_declared_are_refused(layer, calls, declared):
+    with pytest.raises(ActivationError, match=f"'{layer}' .*{calls} .*'paper' .*{declared} "):
         clock().spans(layer, calls=calls)
-    assert caught.value.got == f"layer {layer!r} {words}"
-    assert "as many declared spans as steps" in caught.value.allowed
-    assert (
-        f"Timeline(steps={{{layer!r}: [(start, end), ...]}}) with {calls} spans"
-        in caught.value.todo
-    )
 
 
 @pytest.mark.parametrize(
@@ -72,16 +62,14 @@ def test_a_step_without_end():
 
 @pytest.mark.parametrize("bins", [[(20, 60)], [(0, 10)], [(60, 70), (40, 60)]])
 def test_a_bin_that_is_not_covered_is_refused(bins):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"ms .*'IT.output' .*'paper'") as caught:
         clock().weights("IT.output", bins, calls=2)
-    assert "is not covered by layer 'IT.output' (timeline 'paper')" in caught.value.got
-    assert caught.value.allowed == "bins inside the steps of the layer: 50-150, 150-inf ms"
-    assert "outside='hold'" in caught.value.todo
+    assert "50-150, 150-inf ms" in caught.value.allowed
 
 
 def test_a_bin_in_a_gap_is_refused():
     gap = clock(steps={"IT": [(0, 50), (100, 150)]})
-    with pytest.raises(InputError, match="time bin 60-90 ms is not covered"):
+    with pytest.raises(InputError, match="60-90 ms"):
         gap.weights("IT", [(60, 90)], calls=2)
 
 
@@ -115,9 +103,8 @@ def test_nearest_start_ties_earlier():
     "bin_", [(80, 80), (80, 70), (0, math.inf), (math.nan, 80), (-math.inf, 0)]
 )
 def test_bins_without_a_length_are_refused(rule, bin_):
-    with pytest.raises(InputError, match="time bin") as caught:
+    with pytest.raises(InputError, match=f"{bin_[0]:g}-{bin_[1]:g} ms"):
         clock(rule=rule, outside="hold").weights("V4", [(10, 20), bin_], calls=3)
-    assert "finite start in ms below a finite end" in caught.value.allowed
 
 
 @pytest.mark.parametrize(
@@ -133,30 +120,23 @@ def test_bins_without_a_length_are_refused(rule, bin_):
     ],
 )
 def test_spans_must_be_in_order(spans):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"'paper' .*'IT'") as caught:
         clock(steps={"V1": [(0, 1)], "IT": spans})
-    assert f"timeline 'paper' has steps {spans} for 'IT'" in caught.value.got
-    assert "in order, no overlap" in caught.value.allowed
-    assert caught.value.todo == "correct the spans"
+    assert str(spans) in caught.value.got
 
 
 def test_a_static_timeline_has_no_steps():
-    with pytest.raises(
-        InputError, match="a static timeline 'paper' that also declares steps"
-    ) as caught:
+    with pytest.raises(InputError, match=r"'paper' .*\['IT', 'V4'\]"):
         clock(static=True)
-    assert caught.value.todo == "drop one of the two"
 
 
 @pytest.mark.parametrize(
     ("option", "near"), [({"rule": "overlaps"}, "overlap"), ({"outside": "holds"}, "hold")]
 )
 def test_unknown_rules_are_refused(option, near):
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(UnknownNameError, match="'paper'") as caught:
         clock(**option)
-    assert "of timeline 'paper'" in caught.value.got
-    assert caught.value.allowed == f"did you mean {near}"
-    assert "choose" in caught.value.todo
+    assert caught.value.allowed.endswith(f" {near}")
 
 
 def test_blank_time_has_no_step():
@@ -177,16 +157,16 @@ def test_square_wave_is_delayed_by_the_place_of_the_layer():
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "named"),
     [
-        {"layers": []},
-        {"layers": ["a", "a"]},
-        {"layers": ["a"], "on_ms": 0},
-        {"layers": ["a"], "delay_ms": -1},
+        ({"layers": []}, r"\[\]"),
+        ({"layers": ["a", "a"]}, r"\['a', 'a'\]"),
+        ({"layers": ["a"], "on_ms": 0}, "0 ms"),
+        ({"layers": ["a"], "delay_ms": -1}, "-1 ms"),
     ],
 )
-def test_square_wave_of_bad_layers(options):
-    with pytest.raises(InputError, match="order of the graph"):
+def test_square_wave_of_bad_layers(options, named):
+    with pytest.raises(InputError, match=named):
         square_wave(**options)
 
 
@@ -196,9 +176,9 @@ def test_further_steps_follow_the_declared_ones():
     assert open_ended.spans("V1", calls=2) == clock(steps=steps).spans("V1", calls=2)
     assert open_ended.spans("V1", calls=4)[2:] == ((20.0, 30.0), (30.0, 40.0))
     assert open_ended.spans("V1", calls=1) == (ALWAYS,)
-    with pytest.raises(ActivationError, match="has 4 steps"):
+    with pytest.raises(ActivationError, match="4 steps"):
         clock(steps=steps).spans("V1", calls=4)
-    with pytest.raises(ActivationError, match="has 3 steps"):  # fewer than declared
+    with pytest.raises(ActivationError, match="3 steps"):  # fewer than declared
         clock(steps={"V1": [(0, 10), (10, 20), (20, 30), (30, 40)]}, further_ms=10).spans(
             "V1", calls=3
         )

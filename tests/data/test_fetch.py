@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -16,7 +17,7 @@ import pytest
 from server import Served, Stopwatch, refusing, serving, silent
 
 from brainbench.core import progress
-from brainbench.core.errors import BrainbenchError, InputError
+from brainbench.core.errors import CacheError, InputError
 from brainbench.data import fetch
 from brainbench.data.fetch import DownloadError, download
 
@@ -75,9 +76,9 @@ def test_older_checksums(served: Served, target: Path, algorithm: str) -> None:
 def test_another_checksum(served: Served, target: Path) -> None:
     url = f"{served.url}/data/file.bin"
     error = failed(url, target, "sha256:0123456789")
-    assert error.got == f"{url}: {len(CONTENT)} bytes with sha256 {SHA[:10]}"
-    assert error.allowed == "the file with sha256 0123456789"
-    assert "do not use it" in error.todo
+    for part in (url, str(len(CONTENT)), SHA[:10]):
+        assert part in error.got
+    assert "0123456789" in error.allowed
 
 
 def test_a_checksum_counts_from_its_start(served: Served, target: Path) -> None:
@@ -86,36 +87,34 @@ def test_a_checksum_counts_from_its_start(served: Served, target: Path) -> None:
 
 def test_a_file_that_breaks_off(served: Served, target: Path) -> None:
     served.announce["/data/file.bin"] = len(CONTENT) + 1
-    error = failed(f"{served.url}/data/file.bin", target)
-    assert "the transfer broke off" in error.got
+    failed(f"{served.url}/data/file.bin", target)
 
 
 def test_a_file_that_is_cut_at_the_source(served: Served, target: Path) -> None:
     served.files["/data/file.bin"] = CONTENT[:-1]
     error = failed(f"{served.url}/data/file.bin", target)
-    assert f"{len(CONTENT) - 1} bytes with sha256" in error.got
+    assert str(len(CONTENT) - 1) in error.got
 
 
 def test_a_file_that_is_gone(served: Served, target: Path) -> None:
     error = failed(f"{served.url}/data/gone.bin", target)
-    assert error.got == f"{served.url}/data/gone.bin: the server says 404 Client Error: Not Found"
-    assert error.allowed == "a file that is there and may be read"
-    assert "by other means" in error.todo
+    assert f"{served.url}/data/gone.bin" in error.got
+    assert "404" in error.got
 
 
 def test_a_server_that_never_answers(target: Path) -> None:
     watch = Stopwatch()
     with silent() as served:
         error = failed(f"{served.url}/file.bin", target, silence_seconds=0.3)
-    assert error.got == f"{served.url}/file.bin: no answer within 0.3 s"
+    assert f"{served.url}/file.bin" in error.got
+    assert "0.3 s" in error.got
     assert watch.seconds >= 0.3
 
 
 def test_nobody_listens(target: Path) -> None:
     error = failed(f"{refusing()}/file.bin", target)
-    assert "127.0.0.1 cannot be reached (Connection refused)" in error.got
-    assert error.allowed == "a server that answers"
-    assert "check the network" in error.todo
+    assert "127.0.0.1" in error.got
+    assert "Connection refused" in error.got
 
 
 def test_a_connection_that_hangs_has_one_limit_for_all_of_it(
@@ -133,7 +132,8 @@ def test_a_connection_that_hangs_has_one_limit_for_all_of_it(
     watch = Stopwatch()
     error = failed("http://example.invalid/file.bin", target, connect_seconds=0.2)
     over.set()
-    assert error.got.endswith("example.invalid cannot be reached (no connection within 0.2 s)")
+    assert "example.invalid" in error.got
+    assert "0.2 s" in error.got
     assert 0.2 <= watch.seconds < 30
 
 
@@ -143,7 +143,8 @@ def test_a_name_that_is_none(target: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(socket, "create_connection", lookup)
     error = failed("https://example.invalid/file.bin", target)
-    assert "example.invalid cannot be reached (Name or service not known)" in error.got
+    assert "example.invalid" in error.got
+    assert "Name or service not known" in error.got
 
 
 def test_the_default_limits() -> None:
@@ -153,7 +154,7 @@ def test_the_default_limits() -> None:
 def test_a_server_without_a_trusted_certificate(served: Served, target: Path) -> None:
     # A server that speaks no TLS at all has no certificate either: what counts is that it is asked.
     url = served.url.replace("http:", "https:")
-    assert "its certificate is not trusted" in failed(f"{url}/data/file.bin", target).got
+    assert "certificate" in failed(f"{url}/data/file.bin", target).got
     assert served.asked == []
 
 
@@ -171,18 +172,29 @@ def test_certificates_are_verified(target: Path, monkeypatch: pytest.MonkeyPatch
     assert [context.verify_mode for context in contexts] == [ssl.CERT_REQUIRED]
 
 
-def test_the_door_is_that_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetch._door("https://data.example/x") == ("data.example", 443)
-    assert fetch._door("http://data.example:8080/x") == ("data.example", 8080)
+def test_a_proxy_is_connected_to_in_place_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        addresses.append(address)
+        return socket.socket()
+
+    def address_of(url: str) -> tuple[str, int]:
+        fetch.check_reachable(url)
+        return addresses[-1]
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert address_of("https://data.example/x") == ("data.example", 443)
+    assert address_of("http://data.example:8080/x") == ("data.example", 8080)
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    assert fetch._door("https://data.example/x") == ("proxy.example", 3128)
+    assert address_of("https://data.example/x") == ("proxy.example", 3128)
     monkeypatch.setenv("https_proxy", "proxy.example:3129")
-    assert fetch._door("https://data.example/x") == ("proxy.example", 3129)
+    assert address_of("https://data.example/x") == ("proxy.example", 3129)
     monkeypatch.delenv("https_proxy")
     monkeypatch.setenv("all_proxy", "http://other.example:3130")
-    assert fetch._door("https://data.example/x") == ("other.example", 3130)
+    assert address_of("https://data.example/x") == ("other.example", 3130)
     monkeypatch.setenv("no_proxy", "data.example")
-    assert fetch._door("https://data.example/x") == ("data.example", 443)
+    assert address_of("https://data.example/x") == ("data.example", 443)
 
 
 @pytest.mark.parametrize(("value", "off"), [("1", True), ("yes", True), ("0", False), ("", False)])
@@ -191,7 +203,9 @@ def test_offline(served: Served, target: Path, value: str, off: bool, monkeypatc
     url = f"{served.url}/data/file.bin"
     assert fetch.offline() is off
     if off:
-        assert failed(url, target).got == f"{url} is not asked for: BRAINBENCH_OFFLINE is set"
+        error = failed(url, target)
+        assert url in error.got
+        assert fetch.OFFLINE in error.got
         assert served.asked == []
     else:
         assert download(url, target, checksum=f"sha256:{SHA}") == SHA
@@ -201,20 +215,18 @@ def test_offline(served: Served, target: Path, value: str, off: bool, monkeypatc
     "checksum", ["", SHA, "sha256:", "sha256:1234567", "crc32:12345678", "sha256:1234567g"]
 )
 def test_a_checksum_of_another_form(target: Path, checksum: str) -> None:
-    with pytest.raises(InputError, match="checksum") as caught:
+    with pytest.raises(InputError, match=re.escape(repr(checksum))) as caught:
         download("http://127.0.0.1/x", target, checksum=checksum)
     assert "sha256, sha1, md5" in caught.value.allowed
-    assert "sha256:1d3f7974" in caught.value.todo
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/passwd", "/home/x", "https://"])
 def test_a_url_of_another_form(target: Path, url: str) -> None:
-    with pytest.raises(InputError, match="URL") as caught:
+    with pytest.raises(InputError, match=re.escape(repr(url))):
         download(url, target, checksum=f"sha256:{SHA}")
-    assert caught.value.allowed == "http://... or https://..."
 
 
-def test_a_full_disk_is_no_matter_of_the_network(
+def test_a_full_disk_is_not_an_error_of_the_network(
     served: Served, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Any, url: str, output: str, pooch: Any) -> None:
@@ -222,10 +234,16 @@ def test_a_full_disk_is_no_matter_of_the_network(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pooch.HTTPDownloader.__call__", full)
-    with pytest.raises(OSError, match="No space") as caught:
+    with pytest.raises(CacheError, match=str(target.parent)):
         download(f"{served.url}/data/file.bin", target, checksum=f"sha256:{SHA}")
-    assert not isinstance(caught.value, BrainbenchError)
-    assert not target.exists()
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_failed_download_keeps_the_file_before_it(served: Served, target: Path) -> None:
+    target.write_bytes(b"before")
+    with pytest.raises(DownloadError):
+        download(f"{served.url}/data/gone.bin", target, checksum=f"sha256:{SHA}")
+    assert target.read_bytes() == b"before"
 
 
 class Bars:

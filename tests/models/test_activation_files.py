@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,13 @@ import pytest
 import xarray as xr
 
 from brainbench.core.errors import ActivationError, CacheError
-from brainbench.models.activation_files import CHUNK, LayerFile, neuroid_coordinates, open_layer
+from brainbench.models.activation_files import (
+    CHUNK,
+    LayerFile,
+    netcdf_errors,
+    neuroid_coordinates,
+    open_layer,
+)
 
 
 class Usage(NamedTuple):
@@ -86,10 +92,9 @@ def test_units_keep_their_place_in_the_response() -> None:
 
 
 def test_a_layer_that_changes_its_size_is_an_error(tmp_path: Path) -> None:
-    said = r"layer 'conv' gives \[4\] units .* from stimulus 1 on"
     with _file(tmp_path / "a.nc", 2, (3,), 1) as file:
         file.write(0, [np.ones((1, 3), np.float32)])
-        with pytest.raises(ActivationError, match=said):
+        with pytest.raises(ActivationError, match=r"'conv' .*\[4\] .*1 .*\[3\]"):
             file.write(1, [np.ones((1, 4), np.float32)])
 
 
@@ -97,37 +102,23 @@ def test_no_room_is_said_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 9, 1))
-    with pytest.raises(CacheError, match=r"activations of 0.00 GB, and 0.00 GB free in") as caught:
+    with pytest.raises(CacheError, match=rf"0\.00 GB.*{tmp_path}") as caught:
         _file(tmp_path / "a.nc", 2, (3,), 1)
     assert "BRAINBENCH_CACHE" in caught.value.todo
     assert not (tmp_path / "a.nc").exists()
-
-
-class Broken:
-    """A netCDF variable whose disk has failed; netCDF does not say why."""
-
-    shape = (2, 3, 1)
-    layer = "conv"
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        raise RuntimeError("NetCDF: HDF error")
 
 
 @pytest.mark.parametrize(("free", "code"), [(10**9, errno.EIO), (1, errno.ENOSPC)])
 def test_a_write_that_fails_says_whether_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: int
 ) -> None:
-    file = _file(tmp_path / "a.nc", 2, (3,), 1)
-    monkeypatch.setattr(file, "_values", Broken())
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, free))
-    with pytest.raises(OSError, match="HDF error") as caught, file:
-        file.write(0, [np.ones((2, 3), np.float32)])
+    with pytest.raises(OSError, match="HDF error") as caught, netcdf_errors(tmp_path, 24):
+        raise RuntimeError("NetCDF: HDF error")
     assert caught.value.errno == code
 
 
 def test_a_file_that_is_gone_names_the_limit_of_the_cache(tmp_path: Path) -> None:
-    with pytest.raises(
-        CacheError, match="removed from the cache as soon as they were made"
-    ) as caught:
+    with pytest.raises(CacheError, match=r"gone\.nc") as caught:
         open_layer(tmp_path / "gone.nc")
     assert "BRAINBENCH_CACHE_GB" in caught.value.todo

@@ -158,12 +158,12 @@ def test_each_batch_has_an_identifier_of_its_own(cache_folder):
 
 
 def test_a_region_that_was_not_declared(cache_folder):
-    with pytest.raises(UnknownNameError, match="unknown region 'TE'"):
+    with pytest.raises(UnknownNameError, match="'TE'"):
         wrap(StandIn()).activations(pictures(), ["TE"])
 
 
 def test_a_normalizing_preprocess_is_an_error_and_a_resize_is_none(cache_folder):
-    with pytest.raises(InputError, match=r"'imagenet-224' with mean=.* for a Brain-Score model"):
+    with pytest.raises(InputError, match=r"'imagenet-224' .*mean="):
         wrap(StandIn(), preprocess=IMAGENET_224)
     half = Preprocess(name="half", size=(3, 4))
     answer = wrap(StandIn(), preprocess=half).activations(pictures(), ["IT"])["IT"]
@@ -171,24 +171,23 @@ def test_a_normalizing_preprocess_is_an_error_and_a_resize_is_none(cache_folder)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("wrong", "named"),
     [
-        (lambda a: a.values, "look_at gives a ndarray with the dims"),
-        (lambda a: a.rename(neuroid="unit"), r"dims \('presentation', 'unit', 'time_bin'\)"),
-        (lambda a: a.isel(presentation=[0, 0, 1, 2, 3]), "5 rows with other ids than the 5 shown"),
-        (lambda a: a.isel(time_bin=[0]), "1 time bins where 2 were asked for"),
-        (lambda a: a.drop_vars(["presentation", "stimulus_id", "number"]), "the coordinates "),
+        (lambda a: a.values, "ndarray"),
+        (lambda a: a.rename(neuroid="unit"), r"\('presentation', 'unit', 'time_bin'\)"),
+        (lambda a: a.isel(presentation=[0, 0, 1, 2, 3]), "5 rows .* 5 "),
+        (lambda a: a.isel(time_bin=[0]), "1 time bins .*2 "),
+        (lambda a: a.drop_vars(["presentation", "stimulus_id", "number"]), "neuroid_id"),
     ],
 )
-def test_answers_of_another_form_say_what_was_got(wrong, message, cache_folder):
+def test_answers_of_another_form_say_what_was_got(wrong, named, cache_folder):
     class Wrong(StandIn):
         def finished(self, answer):
             return wrong(answer)
 
     model = wrap(Wrong(), layers=["IT"], timeline=CLOCK)
-    with pytest.raises(ActivationError, match=message) as caught:
+    with pytest.raises(ActivationError, match=f"look_at .*{named}.* 'IT'"):
         model.activations(pictures(), ["IT"])
-    assert "presentation x neuroid" in caught.value.allowed
 
 
 def test_an_older_image_id_is_taken(cache_folder):

@@ -6,6 +6,7 @@ import argparse
 import builtins
 import os
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from torch import nn
 
 from brainbench.core.errors import InputError
-from brainbench.models import checkpoints as checkpoint
+from brainbench.models import checkpoints
 
 
 def network() -> nn.Module:
@@ -63,7 +64,7 @@ def test_a_checkpoint_with_all_that_training_leaves(
     saved["best"] = {"top1": np.float64(74.7), "top5": np.float32(92.2), "step": np.int64(7)}
     saved["arguments"] = argparse.Namespace(lr=0.1)
     torch.save(saved, path, _use_new_zipfile_serialization=zipped)
-    assert same(checkpoint.read(path), net.state_dict())
+    assert same(checkpoints.read(path), net.state_dict())
 
 
 def test_numpy_scalars_of_numpy_1(net: nn.Module, path: Path, tmp_path: Path) -> None:
@@ -72,18 +73,18 @@ def test_numpy_scalars_of_numpy_1(net: nn.Module, path: Path, tmp_path: Path) ->
     content = path.read_bytes()
     assert b"numpy._core.multiarray" in content
     path.write_bytes(content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-    assert same(checkpoint.read(path), net.state_dict())
+    assert same(checkpoints.read(path), net.state_dict())
 
 
 def test_a_bare_state_dict(net: nn.Module, path: Path) -> None:
     torch.save(net.state_dict(), path)
-    assert same(checkpoint.read(path), net.state_dict())
+    assert same(checkpoints.read(path), net.state_dict())
 
 
 def test_module_is_only_taken_off_where_all_names_have_it(path: Path) -> None:
     saved = {"module.a": torch.ones(1), "b": torch.ones(1)}
     torch.save(saved, path)
-    assert checkpoint.read(path).keys() == saved.keys()
+    assert checkpoints.read(path).keys() == saved.keys()
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
@@ -93,8 +94,8 @@ def test_what_is_written_is_read_whatever_its_name(
     state = net.state_dict()
     state["conv.weight"] = state["conv.weight"].contiguous(memory_format=torch.channels_last)
     state["twice"] = state["conv.weight"]
-    checkpoint.write(state, tmp_path / name, about={"url": "somewhere"})
-    assert same(checkpoint.read(tmp_path / name), state)
+    checkpoints.write(state, tmp_path / name, about={"url": "somewhere"})
+    assert same(checkpoints.read(tmp_path / name), state)
     with safetensors.safe_open(tmp_path / name, framework="pt") as stored:
         assert stored.metadata() == {"url": "somewhere"}
 
@@ -127,11 +128,8 @@ def test_a_pickle_that_would_run_code_does_not(
     if call is getattr:  # a module cannot be pickled: what it would be is enough
         saved["epoch"] = Runs(getattr, "text", "upper")
     torch.save(saved, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(InputError, match=r"are refused: reading them would call ") as caught:
-        checkpoint.read(path)
-    assert named in caught.value.got
-    assert "nothing in the file was run" in caught.value.allowed
-    assert "safetensors" in caught.value.todo
+    with pytest.raises(InputError, match=f"{path} .*{re.escape(named)}"):
+        checkpoints.read(path)
     assert not mark.exists()
 
 
@@ -144,8 +142,8 @@ def test_the_mark_is_left_by_a_careless_reader(path: Path, tmp_path: Path) -> No
 
 def test_a_plain_pickle_that_would_run_code_does_not(path: Path, tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(Runs(os.mkdir, str(tmp_path / "mark"))))
-    with pytest.raises(InputError, match=r"cannot be read|are refused"):
-        checkpoint.read(path)
+    with pytest.raises(InputError, match=str(path)):
+        checkpoints.read(path)
     assert not (tmp_path / "mark").exists()
 
 
@@ -154,7 +152,7 @@ def test_a_damaged_file(net: nn.Module, path: Path, damage: str) -> None:
     torch.save(net.state_dict(), path)
     content = path.read_bytes()
     if damage == "safetensors":
-        checkpoint.write(net.state_dict(), path, about={})
+        checkpoints.write(net.state_dict(), path, about={})
         content = path.read_bytes()
     path.write_bytes(
         {
@@ -165,11 +163,9 @@ def test_a_damaged_file(net: nn.Module, path: Path, damage: str) -> None:
             "safetensors": content[:-4],
         }[damage]
     )
-    with pytest.raises(InputError, match=f"weights {path} cannot be read") as caught:
-        checkpoint.read(path)
-    assert "weights_only" not in str(caught.value)
-    assert caught.value.allowed == "a whole file, as torch.save or safetensors wrote it"
-    assert "again" in caught.value.todo
+    with pytest.raises(InputError, match=str(path)) as caught:
+        checkpoints.read(path)
+    assert "weights_only" not in str(caught.value)  # torch's advice to read it all the same
 
 
 @pytest.mark.parametrize(
@@ -177,66 +173,56 @@ def test_a_damaged_file(net: nn.Module, path: Path, damage: str) -> None:
 )
 def test_a_file_without_a_state_dict(path: Path, content: Any) -> None:
     torch.save(content, path)
-    with pytest.raises(InputError, match="no tensors by name in it") as caught:
-        checkpoint.read(path)
+    with pytest.raises(InputError, match=str(path)) as caught:
+        checkpoints.read(path)
     assert "'state_dict'" in caught.value.allowed
-    assert "net.state_dict()" in caught.value.todo
 
 
 def test_the_name_that_errors_use(path: Path) -> None:
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="weights of somebody cannot be read"):
-        checkpoint.read(path, name="of somebody")
+    with pytest.raises(InputError, match="weights of somebody"):
+        checkpoints.read(path, name="of somebody")
 
 
 def test_no_file(path: Path) -> None:
-    with pytest.raises(InputError, match=f"weights {path}: there is no such file") as caught:
-        checkpoint.read(path)
+    with pytest.raises(InputError, match=str(path)) as caught:
+        checkpoints.read(path)
     assert ".safetensors" in caught.value.allowed
 
 
 def test_fill_takes_every_weight(net: nn.Module) -> None:
     state = {key: torch.full_like(value, 2) for key, value in net.state_dict().items()}
-    checkpoint.fill(net, state, name="twos")
+    checkpoints.fill(net, state, name="twos")
     assert same(net.state_dict(), state)
 
 
 def test_the_count_of_training_steps_may_be_missing(net: nn.Module) -> None:
     state = {k: v + 1 for k, v in net.state_dict().items() if "num_batches" not in k}
-    checkpoint.fill(net, state, name="old weights")
+    checkpoints.fill(net, state, name="old weights")
     assert all(torch.equal(net.state_dict()[key], state[key]) for key in state)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "named"),
     [
-        ({"norm.running_mean": None}, "1 missing (norm.running_mean)"),
-        ({"extra": torch.ones(1)}, "1 not of this network (extra)"),
-        ({"conv.bias": torch.ones(5)}, "1 of another shape (conv.bias)"),
-        ({"conv.bias": torch.full((4,), torch.nan)}, "1 not finite (conv.bias)"),
-        (
-            {"last.bias": None, "x": torch.ones(1)},
-            "1 missing (last.bias); 1 not of this network (x)",
-        ),
+        ({"norm.running_mean": None}, r"1 missing \(norm\.running_mean\)"),
+        ({"extra": torch.ones(1)}, r"1 .*network \(extra\)"),
+        ({"conv.bias": torch.ones(5)}, r"1 .*shape \(conv\.bias\)"),
+        ({"conv.bias": torch.full((4,), torch.nan)}, r"1 .*finite \(conv\.bias\)"),
+        ({"last.bias": None, "x": torch.ones(1)}, r"1 missing \(last\.bias\); 1 .* \(x\)"),
     ],
 )
-def test_weights_that_do_not_fit(net: nn.Module, change: dict[str, Any], words: str) -> None:
+def test_weights_that_do_not_fit(net: nn.Module, change: dict[str, Any], named: str) -> None:
     changed: dict[str, Any] = {key: value + 1 for key, value in net.state_dict().items()} | change
     state = {key: value for key, value in changed.items() if value is not None}
-    with pytest.raises(InputError) as caught:
-        checkpoint.fill(net, state, name="these")
-    assert caught.value.got == f"these for Sequential: {words}"
-    assert "the 9 entries of its state dict" in caught.value.allowed
-    assert "this very network" in caught.value.todo
+    with pytest.raises(InputError, match=f"^these for Sequential: {named}\n") as caught:
+        checkpoints.fill(net, state, name="these")
+    assert "9" in caught.value.allowed
     assert same(net.state_dict(), network().state_dict())
 
 
 def test_the_model_is_named_and_many_names_are_shortened(net: nn.Module) -> None:
     surplus = {f"x{k:02d}": torch.ones(1) for k in range(14)}
-    with pytest.raises(InputError) as caught:
-        checkpoint.fill(net, surplus, name="others", model="cornet_x")
-    assert caught.value.got == (
-        "others for cornet_x: 8 missing (conv.bias, conv.weight, last.bias, last.weight, norm.bias, "
-        "norm.running_mean, norm.running_var, norm.weight); "
-        f"14 not of this network ({', '.join(list(surplus)[:12])} and 2 more)"
-    )
+    with pytest.raises(InputError, match="others for cornet_x: 8 missing") as caught:
+        checkpoints.fill(net, surplus, name="others", model="cornet_x")
+    assert f"({', '.join(list(surplus)[:12])} and 2 more)" in caught.value.got

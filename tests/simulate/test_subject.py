@@ -79,13 +79,13 @@ def test_more_observers_leave_the_first_ones_as_they_are(inputs, chosen):
 
 @pytest.mark.parametrize("objects", [np.repeat("cube", 36), np.array(["cone"] + ["cube"] * 35)])
 def test_nothing_to_learn_on(inputs, objects):
-    with pytest.raises(InputError, match="a simulated subject with"):
+    with pytest.raises(InputError, match=" 1 "):
         subject.choice_probabilities(inputs[0], objects)
 
 
 @pytest.mark.parametrize("options", [{"observers": 0}, {"n_trials": 0}])
 def test_no_trials(inputs, chosen, options):
-    with pytest.raises(InputError, match="1 or more of both"):
+    with pytest.raises(InputError, match="0"):
         subject.draw_trials(
             chosen, np.zeros(36, dtype=int), stimulus_ids=range(36), objects=range(3), **options
         )
@@ -108,5 +108,5 @@ def test_brain_behaves(session_cache):
 
 def test_brain_without_it_has_no_subject(session_cache):
     brain = SimulatedBrain(images_per_object=2, n_trials=2, n_sites={"V1": 2})
-    with pytest.raises(UnknownNameError, match="region of Simulated"):
+    with pytest.raises(UnknownNameError, match="'IT'"):
         brain.trials()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from told import Told
 
 from brainbench.core import progress
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
@@ -75,12 +76,9 @@ def test_an_older_entry_outlives_a_failed_write(cache):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk(cache, number):
-    with pytest.raises(CacheError) as caught:
+    with pytest.raises(CacheError, match=rf"{cache.folder} \(\d+\.\d\d GB") as caught:
         break_off(cache, OSError(number, os.strerror(number)))
-    assert f"no space or quota left in {cache.folder}" in caught.value.got
-    assert "GB free" in caught.value.got
-    assert "set BRAINBENCH_CACHE to a folder on a larger disk" in caught.value.todo
-    assert "what was finished is kept" in caught.value.todo
+    assert "BRAINBENCH_CACHE" in caught.value.todo
     assert leftovers(cache) == []
     assert cache.find(KIND, "k", SUFFIX) is None
 
@@ -90,19 +88,10 @@ def test_a_disk_that_is_full_when_the_file_is_flushed(cache, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CacheError, match="no space"):
+    with pytest.raises(CacheError, match=str(cache.folder)):
         write(cache, "k")
     assert cache.find(KIND, "k", SUFFIX) is None
     assert leftovers(cache) == []
-
-
-def test_how_much_is_free_may_be_unknown(cache, monkeypatch):
-    def unknown(path):
-        raise OSError("no such thing")
-
-    monkeypatch.setattr(caches.shutil, "disk_usage", unknown)
-    error = caches.explain(OSError(errno.ENOSPC, "full"), cache.folder)
-    assert "how much is free cannot be told" in error.got
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
@@ -111,12 +100,10 @@ def test_a_read_only_folder(cache, monkeypatch, number):
         raise OSError(number, os.strerror(number), str(self))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(CacheError) as caught:
+    with pytest.raises(CacheError, match=rf"{cache.folder} .*{os.strerror(number)}") as caught:
         write(cache, "k")
-    assert f"folder {cache.folder} cannot be used ({os.strerror(number)})" in caught.value.got
-    assert caught.value.allowed == "a folder that you may write to"
-    assert "set BRAINBENCH_CACHE to a folder of yours" in caught.value.todo
-    with pytest.raises(CacheError, match="cannot be used"), cache.lock(KIND, "k"):
+    assert "BRAINBENCH_CACHE" in caught.value.todo
+    with pytest.raises(CacheError, match=os.strerror(number)), cache.lock(KIND, "k"):
         pass
 
 
@@ -124,9 +111,9 @@ def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("a file")
     cache = Cache(tmp_path / "file")
     assert cache.find(KIND, "k", SUFFIX) is None
-    with pytest.raises(CacheError, match="cannot be used"):
+    with pytest.raises(CacheError, match=str(cache.folder)):
         write(cache, "k")
-    with pytest.raises(CacheError, match="cannot be used"), cache.lock(KIND, "k"):
+    with pytest.raises(CacheError, match=str(cache.folder)), cache.lock(KIND, "k"):
         pass
 
 
@@ -150,9 +137,8 @@ def test_a_read_only_cache_can_still_be_read(cache, monkeypatch):
 
 
 def test_other_failures_of_the_disk(cache):
-    with pytest.raises(CacheError, match="Input/output error") as caught:
+    with pytest.raises(CacheError, match=f"{cache.folder} .*Input/output error"):
         break_off(cache, OSError(errno.EIO, "Input/output error"))
-    assert "check the disk" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -170,17 +156,18 @@ def test_errors_about_something_else_pass_unchanged(cache, error):
 
 
 def test_an_unwritten_entry_is_an_error(cache):
-    with pytest.raises(CacheError, match="failed"), cache.writing(KIND, "k", SUFFIX):
+    with pytest.raises(CacheError, match=str(cache.folder)), cache.writing(KIND, "k", SUFFIX):
         pass
 
 
-def test_size_counts_entries_only(cache):
-    write(cache, "a", b"x" * 300)
-    write(cache, "b", b"x" * 500)
+def test_locks_and_unfinished_files_do_not_count(tmp_path):
+    cache = Cache(tmp_path, max_gb=900e-9)
+    write(cache, "a", b"x" * 300, age=100)
     with cache.lock(KIND, "c"):
         pass
     (cache.folder / KIND / ".a.123.tmp").write_bytes(b"x" * 10_000)
-    assert cache.size() == 800
+    write(cache, "b", b"x" * 500)
+    assert cache.find(KIND, "a", SUFFIX)
 
 
 def test_the_entries_used_longest_ago_go_first(tmp_path):
@@ -191,7 +178,6 @@ def test_the_entries_used_longest_ago_go_first(tmp_path):
     write(cache, "new")
     kept = {path.stem for path in (tmp_path / KIND).iterdir()}
     assert kept == {"older", "new"}
-    assert cache.size() <= 2500
 
 
 def test_the_entry_just_written_stays_however_large(tmp_path):
@@ -206,7 +192,7 @@ def test_nothing_goes_below_the_limit(tmp_path):
     cache = Cache(tmp_path, max_gb=1.0)
     for k in range(5):
         write(cache, f"k{k}", age=1e6)
-    assert cache.size() == 5000
+    assert all(cache.find(KIND, f"k{k}", SUFFIX) for k in range(5))
 
 
 def test_what_a_killed_process_left_goes_after_a_day(cache):
@@ -228,8 +214,7 @@ def test_trimming_survives_a_file_that_another_process_removed(cache, monkeypatc
         return [*whole(self, pattern), self / KIND / "ghost.nc"]
 
     monkeypatch.setattr(Path, "glob", with_ghost)
-    assert cache.size() == 1000
-    write(cache, "b")
+    assert write(cache, "b").is_file()
 
 
 def _fill(folder, key, value, ready):
@@ -308,12 +293,7 @@ def test_a_lock_is_given_back_whatever_happens(cache):
 
 def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
     monkeypatch.setattr(caches, "NOTICE_SECONDS", 0.05)
-    notes = []
-
-    class Listening(progress.Silent):
-        def note(self, text):
-            notes.append(text)
-
+    told = Told()
     held, release = threading.Event(), threading.Event()
 
     def hold():
@@ -325,10 +305,11 @@ def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
     holder.start()
     held.wait()
     threading.Timer(0.3, release.set).start()
-    with progress.use(Listening()), cache.lock(KIND, "k"):
+    with progress.use(told), cache.lock(KIND, "k"):
         pass
     holder.join()
-    assert notes == ["waiting for another process that makes the same activations"]
+    (note,) = told.notes
+    assert KIND in note
 
 
 def test_the_environment_names_folder_and_limit(monkeypatch, tmp_path):
@@ -354,8 +335,5 @@ def test_a_tilde_is_the_home(monkeypatch):
 @pytest.mark.parametrize("limit", ["lots", "-3", "0", "nan"])
 def test_a_limit_must_be_a_positive_number(monkeypatch, limit):
     monkeypatch.setenv("BRAINBENCH_CACHE_GB", limit)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=f"BRAINBENCH_CACHE_GB='{limit}'"):
         caches.default()
-    assert caught.value.got == f"BRAINBENCH_CACHE_GB={limit!r}"
-    assert "gigabytes above 0" in caught.value.allowed
-    assert "for example to 20" in caught.value.todo

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from closed_form import reliability_of
 
 from brainbench.core.assembly import average, time_average
 from brainbench.metrics.correlation import pearson
@@ -62,7 +63,7 @@ def held_out(X, Y, brain):
 @pytest.mark.parametrize("region", network.REGIONS)
 def test_known_ceiling_is_exact_for_the_stored_truth(brain, region):
     recorded = brain.recordings(region)
-    closed_form = np.sqrt(sites.reliability_of(brain.truth(region).values))
+    closed_form = np.sqrt(reliability_of(brain.truth(region).values))
     np.testing.assert_allclose(closed_form, recorded.coords["known_ceiling"].values, rtol=1e-12)
 
 

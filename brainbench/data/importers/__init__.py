@@ -1,1 +1,1 @@
-"""Readers of published files, one module per study or format."""
+"""Importers of published files, one module per study or format."""

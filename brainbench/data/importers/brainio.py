@@ -1,9 +1,9 @@
-"""Recordings in the netCDF layout of Brain-Score (BrainIO), as assemblies of this program.
+"""Reader of recordings in the netCDF layout of Brain-Score (BrainIO).
 
 A file holds one array with the dims (presentation, neuroid[, time_bin]) in any order, written by xarray from
 a DataArray whose MultiIndexes were reset. `stimulus_id` (older files: `image_id`) and `repetition` lie along
-`presentation`, `neuroid_id`, `region`, `animal` along `neuroid`, `time_bin_start` and `time_bin_end`, in ms,
-along `time_bin`. Each presentation becomes one entry of (repetition, stimulus).
+`presentation`; `neuroid_id`, `region` and `animal` along `neuroid`; `time_bin_start` and `time_bin_end`, in
+ms, along `time_bin`. Each presentation becomes one entry of (repetition, stimulus).
 """
 
 from __future__ import annotations
@@ -32,27 +32,26 @@ def read(path: Path, *, variable: str | None = None, units: str | None = None) -
     path : Path
         A netCDF file.
     variable : str, optional
-        Name of the array in the file; needed where it holds several.
+        Name of the array in the file; required if there are several.
     units : str, optional
-        What the values count; by default what the array's attribute says, or "a.u.".
+        Unit of the values; by default the attribute of the array, or "a.u.".
 
     Returns
     -------
     DataArray
-        Repetitions and stimuli in sorted order, neuroids as in the file, time bins from the earliest on.
-        Coordinates of presentations that are the same whenever a stimulus was shown lie along `stimulus`;
-        those that differ from one presentation to the next are not kept. NaN, declared in `attrs`, stands
-        where a stimulus was shown less often. A file with one presentation of each stimulus and no
-        `repetition` holds means: it has no dim `repetition`. Presentations without `repetition` are
-        numbered in the order of the file.
+        Repetitions and stimuli sorted, neuroids as in the file, time bins in order. Coordinates of
+        presentations lie along `stimulus` if they depend on the stimulus alone, and are omitted otherwise.
+        NaN, declared in `attrs`, stands for missing repetitions of a stimulus. A file with one presentation
+        of each stimulus and no `repetition` holds means: it has no dim `repetition`. Otherwise
+        presentations without `repetition` are numbered in the order of the file.
 
     Raises
     ------
     DataAbsentError
-        No such file.
+        The file does not exist.
     InputError
-        A file that is damaged or laid out otherwise; ids that are missing; the same repetition of a stimulus
-        twice; inf; what `assembly.validate` does not accept.
+        A damaged file or another layout; missing ids; a repetition of a stimulus that occurs twice; inf;
+        what `assembly.validate` does not accept.
     """
     if not path.is_file():
         raise DataAbsentError(
@@ -72,7 +71,7 @@ def read(path: Path, *, variable: str | None = None, units: str | None = None) -
 
 
 def by_region(recorded: Assembly) -> dict[str, Assembly]:
-    """Cut an assembly by the coordinate `region` of its neuroids.
+    """Split an assembly by the coordinate `region` of its neuroids.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ def by_region(recorded: Assembly) -> dict[str, Assembly]:
     Raises
     ------
     InputError
-        No such coordinate.
+        The neuroids have no such coordinate.
     """
     if "region" not in recorded.coords or recorded.coords["region"].dims != (NEUROID,):
         raise InputError(
@@ -104,14 +103,14 @@ def _assembly(opened: xr.Dataset, path: Path, variable: str | None, units: str |
     stimuli, column = np.unique(ids, return_inverse=True)
     levels, row = np.unique(repetition, return_inverse=True)
     _check_once(row, column, len(stimuli), path, levels=levels, stimuli=stimuli)
-    bins, order = _time(array, path)
-    values = _filled(array, order, (row, column), (len(levels), len(stimuli)))
+    bins, order = _time_bins(array, path)
+    values = _values(array, order, (row, column), (len(levels), len(stimuli)))
     repeated = len(levels) > 1 or "repetition" in array.coords
     missing = {"missing": "nan"} if np.isnan(values).any() else {}
     return assembly.make(
         values if repeated else values[0],
-        stimulus={"stimulus_id": stimuli, **_of_stimuli(array, column, len(stimuli))},
-        neuroid=_of_neuroids(array, path),
+        stimulus={"stimulus_id": stimuli, **_stimulus_metadata(array, column, len(stimuli))},
+        neuroid=_neuroid_metadata(array, path),
         time=bins,
         repetitions=repeated,
         units=units or str(array.attrs.get("units") or "a.u."),
@@ -120,24 +119,24 @@ def _assembly(opened: xr.Dataset, path: Path, variable: str | None, units: str |
 
 
 def _variable(opened: xr.Dataset, path: Path, variable: str | None) -> xr.DataArray:
-    """The array of responses."""
-    fits = [
+    """Return the array of responses."""
+    names = [
         str(name)
-        for name, one in opened.data_vars.items()
-        if {PRESENTATION, NEUROID} <= set(one.dims) <= {PRESENTATION, NEUROID, TIME}
+        for name, array in opened.data_vars.items()
+        if {PRESENTATION, NEUROID} <= set(array.dims) <= {PRESENTATION, NEUROID, TIME}
     ]
-    if variable is not None and variable not in fits:
-        raise unknown(f"array in {path.name}:", variable, fits, todo="choose one of these")
-    if variable is None and len(fits) != 1:
-        found = {str(name): one.dims for name, one in opened.data_vars.items()}
+    if variable is not None and variable not in names:
+        raise unknown(f"array in {path.name}:", variable, names, todo="choose one of these")
+    if variable is None and len(names) != 1:
+        dims = {str(name): array.dims for name, array in opened.data_vars.items()}
         raise InputError(
-            f"{path.name} holds {found}",
+            f"{path.name} holds {dims}",
             allowed=f"one array with the dims ({PRESENTATION}, {NEUROID}) or with {TIME} too",
-            todo=f"name one of them: variable={fits[0]!r}"
-            if fits
+            todo=f"name one of them: variable={names[0]!r}"
+            if names
             else "check that it is an assembly in the layout of Brain-Score",
         )
-    array = opened[variable or fits[0]]
+    array = opened[variable or names[0]]
     if array.dtype.kind not in "fiu":
         raise InputError(
             f"{array.name} in {path.name} holds {array.dtype}",
@@ -159,7 +158,7 @@ def _stimulus_ids(array: xr.DataArray, path: Path) -> npt.NDArray[np.str_]:
 
 
 def _repetitions(array: xr.DataArray, ids: npt.NDArray[np.str_]) -> npt.NDArray[Any]:
-    """Number of each presentation among those of its stimulus."""
+    """Return the number of each presentation among those of its stimulus."""
     if "repetition" in array.coords and array.coords["repetition"].dims == (PRESENTATION,):
         return np.asarray(array.coords["repetition"].values)
     order = np.argsort(ids, kind="stable")
@@ -181,70 +180,70 @@ def _check_once(
     cell, counts = np.unique(row * n_stimuli + column, return_counts=True)
     twice = cell[counts > 1]
     if len(twice):
-        level, stimulus = levels[twice[0] // n_stimuli], stimuli[twice[0] % n_stimuli]
+        level, stimulus = levels[twice[0] // n_stimuli], str(stimuli[twice[0] % n_stimuli])
         raise InputError(
             f"{path.name}: {len(twice)} repetitions of a stimulus occur more than once, for example "
             f"repetition {level} of {stimulus!r}",
             allowed="each repetition of a stimulus once",
-            todo="number the presentations of each stimulus, or drop the coordinate 'repetition'",
+            todo="number the presentations of each stimulus, or remove the coordinate 'repetition'",
         )
 
 
-def _time(
+def _time_bins(
     array: xr.DataArray, path: Path
 ) -> tuple[list[tuple[float, float]] | None, npt.NDArray[np.intp]]:
-    """Bins from the earliest on, and where they are in the file; no bins where there is no time."""
+    """Return the time bins in order, or None without time, and their positions in the file."""
     if TIME not in array.dims:
         return None, np.zeros(1, dtype=np.intp)
     edges = [array.coords[name] for name in BIN_EDGES if name in array.coords]
-    if len(edges) != 2 or any(one.dims != (TIME,) or one.dtype.kind not in "fiu" for one in edges):
+    if len(edges) != 2 or any(e.dims != (TIME,) or e.dtype.kind not in "fiu" for e in edges):
         raise InputError(
             f"time bins of {path.name} with the coordinates {_along(array, TIME)}",
             allowed=" and ".join(BIN_EDGES) + ", in ms",
             todo="check that the file was written with its coordinates",
         )
-    start, end = (np.asarray(one.values, dtype=np.float64) for one in edges)
+    start, end = (np.asarray(edge.values, dtype=np.float64) for edge in edges)
     order = np.argsort(start, kind="stable")
     return list(zip(start[order].tolist(), end[order].tolist(), strict=True)), order
 
 
-def _filled(
+def _values(
     array: xr.DataArray,
     order: npt.NDArray[np.intp],
     cells: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
     shape: tuple[int, int],
 ) -> npt.NDArray[Any]:
-    """Values (repetition, stimulus, neuroid[, time]), read one time bin after the other."""
+    """Return the values (repetition, stimulus, neuroid[, time]), read one time bin at a time."""
     dtype = np.float32 if array.dtype == np.float32 else np.float64
-    timed = TIME in array.dims
-    full = (*shape, array.sizes[NEUROID], len(order))
-    values = np.full(full if timed else full[:3], np.nan, dtype=dtype)
+    has_time = TIME in array.dims
+    full_shape = (*shape, array.sizes[NEUROID], len(order))
+    values = np.full(full_shape if has_time else full_shape[:3], np.nan, dtype=dtype)
     for k, bin_ in enumerate(order):
-        one = array.isel({TIME: int(bin_)}) if timed else array
-        into = values[..., k] if timed else values
-        into[cells] = one.transpose(PRESENTATION, NEUROID).values
+        source = array.isel({TIME: int(bin_)}) if has_time else array
+        target = values[..., k] if has_time else values
+        target[cells] = source.transpose(PRESENTATION, NEUROID).values
     return values
 
 
-def _of_stimuli(
+def _stimulus_metadata(
     array: xr.DataArray, column: npt.NDArray[np.intp], n_stimuli: int
 ) -> dict[str, npt.NDArray[Any]]:
-    """Coordinates of presentations that say something about the stimulus alone."""
+    """Return the coordinates of presentations that depend on the stimulus alone."""
     first = np.full(n_stimuli, -1, dtype=np.intp)
     first[column[::-1]] = np.arange(len(column))[::-1]
     kept = {}
     for name in _along(array, PRESENTATION):
         values = assembly.plain(array.coords[name].values)
-        one = values[first]
-        same = one[column] == values
+        of_stimuli = values[first]
+        same = of_stimuli[column] == values
         if values.dtype.kind == "f":
-            same |= np.isnan(one[column]) & np.isnan(values)
+            same |= np.isnan(of_stimuli[column]) & np.isnan(values)
         if same.all() and name not in (*STIMULUS_IDS, "repetition"):
-            kept[name] = one
+            kept[name] = of_stimuli
     return kept
 
 
-def _of_neuroids(array: xr.DataArray, path: Path) -> dict[str, npt.NDArray[Any]]:
+def _neuroid_metadata(array: xr.DataArray, path: Path) -> dict[str, npt.NDArray[Any]]:
     names = _along(array, NEUROID)
     if "neuroid_id" not in names:
         raise InputError(
@@ -256,4 +255,4 @@ def _of_neuroids(array: xr.DataArray, path: Path) -> dict[str, npt.NDArray[Any]]
 
 
 def _along(array: xr.DataArray, dim: str) -> list[str]:
-    return [str(name) for name, one in array.coords.items() if one.dims == (dim,) and name != dim]
+    return [str(name) for name, c in array.coords.items() if c.dims == (dim,) and name != dim]

@@ -1,8 +1,8 @@
-"""Macaque V4, Cowley, Stan, Pillow & Smith 2023: from the files of the public repository.
+"""Importer of Cowley, Stan, Pillow & Smith 2023, macaque V4, from the files of the public repository.
 
-Of each session: images in a zip of JPEG, responses as a NumPy array. Spike counts in 100 ms, averaged over
-repeats (neurons, images), and for some sessions each repeat (neurons, images, repeats), filled up with NaN
-where an image was shown less often. The n-th image by name is the n-th column.
+Each session has a zip of JPEG images and responses as a NumPy array: spike counts in 100 ms, averaged over
+repeats (neurons, images), and for some sessions each repeat (neurons, images, repeats), padded with NaN where
+an image was shown less often. The n-th image by name is the n-th column.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from brainbench.data.published import Published, PublishedData, declared, versio
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 FORMAT = 1
-"""Raised whenever imported files look different."""
+"""Increased whenever the layout of imported files changes."""
 REGION = "V4"
 UNITS = "spikes in 100 ms"
 
 
 class Session(BaseModel):
-    """What a manifest says about one session.
+    """The declaration of one session.
 
     Attributes
     ----------
     animal : str
-        Which animal.
+        Name of the animal.
     neurons, images : int
-        How many.
+        Number of neurons and of images.
     repeats : int
-        Most repeats of an image, where each repeat is published; 0 where only their mean is.
+        Largest number of repeats of an image, where repeats are published; 0 where only their mean is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,9 +64,9 @@ class Declared(Published):
     Attributes
     ----------
     pixels : int
-        Width and height of every image.
+        Width and height of every image in pixels.
     sessions : dict of str to Session
-        By name.
+        Sessions by name.
     """
 
     pixels: int
@@ -75,7 +75,7 @@ class Declared(Published):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CowleyData(PublishedData[Declared]):
-    """Sessions of macaque V4, each with images and neurons of its own.
+    """Sessions of macaque V4, each with its own images and neurons.
 
     Parameters
     ----------
@@ -87,124 +87,85 @@ class CowleyData(PublishedData[Declared]):
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 over the checksums of the source files, and how they are read."""
+        """SHA-256 over the checksums of the source files and how they are read."""
         parts = self.declared.model_dump(include={"sessions", "sha256", "pixels"})
         return version_of(f"cowley {FORMAT}", parts)
 
     @property
     def kept(self) -> list[str]:
-        """Two files of each session."""
-        return [kept for name in self.declared.sessions for kept in _kept(name)]
+        """Names of the two files of each session."""
+        return [file for name in self.declared.sessions for file in _kept(name)]
 
     def sessions(self) -> Mapping[str, ArrayData]:
-        """Each session as a data set of its own, by name.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return each session as a data set, by name."""
         self.here()
         return {name: self._session(name) for name in sorted(self.declared.sessions)}
 
     def stimuli(self) -> StimulusSet:
-        """Images of all sessions, one session after the other.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
-        sets = [one.pictures for one in self.sessions().values()]
-        where = [(one, row) for one in sets for row in range(len(one))]
+        """Return the images of all sessions, one session after the other."""
+        sets = [session.pictures for session in self.sessions().values()]
+        places = [(images, row) for images in sets for row in range(len(images))]
 
         def read(row: int) -> Picture:
-            one, index = where[row]
-            return one.picture(index)
+            images, index = places[row]
+            return images.picture(index)
 
         return StimulusSet(
             identifier=self.name,
-            metadata=pd.concat([one.metadata for one in sets], ignore_index=True),
+            metadata=pd.concat([images.metadata for images in sets], ignore_index=True),
             read=read,
-            rows=tuple(range(len(where))),
+            rows=tuple(range(len(places))),
         )
 
     def recordings(self, region: str) -> Assembly:
-        """Sessions have no images in common: `sessions` gives the recordings of each.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: sessions share no images, so that only `sessions` have recordings."""
         raise InputError(
             f"recordings of {region} in all of {self.name}",
-            allowed="recordings of one session: each had images of its own",
+            allowed="recordings of one session: each has its own images",
             todo=f"take them from sessions()[NAME]: {', '.join(sorted(self.declared.sessions))}",
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check the published files, convert them, keep them in the data folder, and say where.
-
-        Parameters
-        ----------
-        given : Path
-            A copy of the published folder, or of the repository that holds it.
-
-        Raises
-        ------
-        DataAbsentError
-            Files that are missing.
-        InputError
-            A checksum, a shape or an image that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
-        """
+        """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds="images/ and responses_raw/")
-        images = sum(one.images for one in self.declared.sessions.values())
-        with self.importing(self.folder, images) as (made, step):
+        n_images = sum(session.images for session in self.declared.sessions.values())
+        with self.importing(self.folder, n_images) as (folder, step):
             for name, session in sorted(self.declared.sessions.items()):
-                pictures, responses = (made / kept for kept in _kept(name))
-                values = recorded(source, name, session)
+                images_file, responses_file = (folder / file for file in _kept(name))
+                values = _responses(source, name, session)
                 path = source / f"images/images_{name}.zip"
                 with path.open("rb") as stream:
-                    shown = np.stack(list(_pictures(stream.read(), path, session, self.declared)))
-                np.save(pictures, shown)
-                assembly.save(_assembly(values, name, session), responses)
+                    images = list(_images(stream.read(), path, session, self.declared))
+                np.save(images_file, np.stack(images))
+                assembly.save(_assembly(values, name, session), responses_file)
                 step(session.images)
         return self.folder
 
     def _session(self, name: str) -> ArrayData:
-        pictures, responses = (self.folder / kept for kept in _kept(name))
-        with assembly.load(responses) as stored:
+        images_file, responses_file = (self.folder / file for file in _kept(name))
+        with assembly.load(responses_file) as stored:
             recording = stored.load()
-        shown = from_arrays(
+        stimuli = from_arrays(
             f"{self.name} {name}",
-            np.load(pictures, mmap_mode="r"),
+            np.load(images_file, mmap_mode="r"),
             ids=recording.coords["stimulus_id"].values.tolist(),
             metadata={"session": np.full(recording.sizes["stimulus"], name)},
         )
         return ArrayData(
             name=f"{self.name} {name}",
-            pictures=shown,
+            pictures=stimuli,
             regions={REGION: recording},
             command=self.command,
         )
 
 
 def cowley(manifest: Manifest) -> CowleyData:
-    """Data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or mistyped.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return CowleyData(name=manifest.name, declared=declared(manifest, Declared))
 
 
 def _kept(name: str) -> tuple[str, str]:
-    """Names of the two files that are kept of a session."""
+    """Return the names of the two files of a session."""
     return f"images_{name}.npy", f"responses_{name}.nc"
 
 
@@ -225,15 +186,8 @@ def _assembly(values: FloatArray, name: str, session: Session) -> Assembly:
     )
 
 
-def recorded(source: Path, name: str, session: Session) -> FloatArray:
-    """Responses of a session: (repetition, image, neuron) where repeats are published, else (image, neuron).
-
-    Raises
-    ------
-    InputError
-        Another shape than declared; NaN that does not stand for a repeat that was not made; repeats whose
-        mean is not the published mean.
-    """
+def _responses(source: Path, name: str, session: Session) -> FloatArray:
+    """Return the responses (repetition, image, neuron) where repeats are published, else (image, neuron)."""
     mean = _array(
         source / f"responses_repeat_averaged/responses_{name}.npy",
         (session.neurons, session.images),
@@ -265,15 +219,15 @@ def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
 
 
 def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
-    there = ~np.isnan(trials)
-    filled_up = (there[..., :-1] >= there[..., 1:]).all()
-    together = (there == there[:1]).all()
-    if np.isinf(trials).any() or not (filled_up and together and there[..., 0].all()):
+    recorded = ~np.isnan(trials)
+    only_padded = (recorded[..., :-1] >= recorded[..., 1:]).all()
+    all_neurons_alike = (recorded == recorded[:1]).all()
+    if np.isinf(trials).any() or not (only_padded and all_neurons_alike and recorded[..., 0].all()):
         raise wrong(
-            f"repeats of session {name}: NaN in other places than after the last repeat of an image",
+            f"repeats of session {name}: NaN or inf before the last repeat of an image",
             "NaN only where an image was shown less often, for all neurons alike",
         )
-    averaged = np.where(there, trials, 0.0).sum(axis=2) / there.sum(axis=2)
+    averaged = np.where(recorded, trials, 0.0).sum(axis=2) / recorded.sum(axis=2)
     if not np.allclose(averaged, mean, rtol=1e-9, atol=1e-9):
         raise wrong(
             f"repeats of session {name}: their mean is not the published mean "
@@ -282,22 +236,20 @@ def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
         )
 
 
-def _pictures(
-    content: bytes, path: Path, session: Session, declared: Declared
-) -> Iterator[Picture]:
-    """Images of a session's zip, in the order of their names."""
+def _images(content: bytes, path: Path, session: Session, declared: Declared) -> Iterator[Picture]:
+    """Yield the images of a session's zip in the order of their names."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [one for one in archive.namelist() if not one.endswith("/")]
-            for member in _ordered(members, path, session.images):
+            members = [name for name in archive.namelist() if not name.endswith("/")]
+            for member in _sorted_members(members, path, session.images):
                 data = archive.read(member)
                 yield _decoded(data, f"{path}:{member}", declared.pixels)
     except zipfile.BadZipFile as error:
         raise wrong(f"{path} cannot be read ({error})", "a whole zip of images") from error
 
 
-def _ordered(members: list[str], path: Path, n: int) -> list[str]:
-    """Members sorted by name; these must be image0001.jpg to the last, and nothing else."""
+def _sorted_members(members: list[str], path: Path, n: int) -> list[str]:
+    """Return the members sorted by name, which must be image0001.jpg to the n-th and nothing else."""
     expected = {f"image{k + 1:04d}.jpg" for k in range(n)}
     names = [PurePosixPath(member).name for member in members]
     stray = sorted(set(names) - expected)
@@ -305,12 +257,12 @@ def _ordered(members: list[str], path: Path, n: int) -> list[str]:
     if stray or missing or len(members) != n:
         differ = [
             f"{names[0]!r} {what}"
-            for names, what in ((stray, "is too many"), (missing, "is missing"))
+            for names, what in ((stray, "is unexpected"), (missing, "is missing"))
             if names
         ]
         raise wrong(
-            f"{path} holds {len(members)} files: " + (", ".join(differ) or "some of them twice"),
-            f"image0001.jpg to image{n:04d}.jpg, as many as there are responses, and nothing else",
+            f"{path} holds {len(members)} files: " + (", ".join(differ) or "some names twice"),
+            f"image0001.jpg to image{n:04d}.jpg, one for each response, and nothing else",
         )
     return sorted(members, key=lambda member: PurePosixPath(member).name)
 
@@ -318,10 +270,10 @@ def _ordered(members: list[str], path: Path, n: int) -> list[str]:
 def _decoded(data: bytes, name: str, pixels: int) -> Picture:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            found = f"{image.format}, color mode {image.mode}, {image.width} x {image.height}"
-            good = (image.format, image.mode, image.size) == ("JPEG", "RGB", (pixels, pixels))
-            decoded = np.asarray(image, dtype=np.uint8) if good else None
-    except Exception as error:  # Pillow raises nearly anything for a damaged file
+            kind = f"{image.format}, color mode {image.mode}, {image.width} x {image.height}"
+            is_valid = (image.format, image.mode, image.size) == ("JPEG", "RGB", (pixels, pixels))
+            decoded = np.asarray(image, dtype=np.uint8) if is_valid else None
+    except Exception as error:  # Pillow raises many types for a damaged file
         raise StimulusError(
             f"image {name} cannot be read ({error})",
             allowed="a whole JPEG file",
@@ -329,8 +281,8 @@ def _decoded(data: bytes, name: str, pixels: int) -> Picture:
         ) from error
     if decoded is None:
         raise StimulusError(
-            f"image {name}: {found}",
+            f"image {name}: {kind}",
             allowed=f"JPEG, color mode RGB (8 bits), {pixels} x {pixels}",
-            todo="get the zip again from the public repository; images are never converted here",
+            todo="get the zip again from the public repository; images are never converted",
         )
     return decoded

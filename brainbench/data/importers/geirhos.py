@@ -1,9 +1,9 @@
-"""Cue-conflict images and the answers of ten subjects, Geirhos et al. 2019: from the public repositories.
+"""Importer of Geirhos et al. 2019: cue-conflict images and the answers of ten subjects.
 
-Each image has the shape of one thing and the texture of another, and a name that says so: cat3-clock1 has
-the shape of the third cat. Ten subjects named the thing in each image, one of 16 categories, once. Two
-layouts are read: the files as published (a folder of PNG images for each category, a CSV for each subject),
-and the packed ones (the same images as JPEG in one zip, all answers in one CSV).
+Each image has the shape of one object and the texture of another: cat3-clock1 has the shape of the third
+cat. Ten subjects named each image once, as one of 16 categories. Two layouts are read: the files as published
+(a folder of PNG images for each category, a CSV for each subject), and packed files (the same images as JPEG
+in one zip, all answers in one CSV).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from brainbench.data.published import Publication, PublishedData, check, declare
 Layout: TypeAlias = Literal["published", "packed"]
 
 FORMAT = 1
-"""Raised whenever imported files look different."""
+"""Increased whenever the layout of imported files changes."""
 LAYOUTS: tuple[Layout, ...] = ("published", "packed")
 _NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
 _COLUMNS = ["subj", "object_response", "category", "imagename"]
@@ -46,11 +46,11 @@ class Declared(Publication):
     trials_repository, trials_commit, trials_folder : str
         Where the answers are published.
     pixels, images, subjects : int
-        Width and height of every image, and how many there are.
+        Width and height of every image in pixels, and numbers of images and subjects.
     answers : str
-        SHA-256 of all answers in one order, whichever files they came in: see `digest_of`.
+        SHA-256 of all sorted answers, the same for both layouts: see `digest_of`.
     packed : dict of str to str
-        SHA-256 of each of the packed files, by its name.
+        SHA-256 of each packed file, by name.
     """
 
     trials_repository: str
@@ -64,7 +64,7 @@ class Declared(Publication):
 
     @property
     def place(self) -> str:
-        """What DIR is in `brainbench data import NAME --from DIR`: images and answers are apart."""
+        """Description of DIR in `brainbench data import NAME --from DIR`: it has images and answers."""
         return (
             f"DIR holds {PurePosixPath(self.folder).name}/ of {self.repository} at {self.commit[:7]} and "
             f"{PurePosixPath(self.trials_folder).name}/ of {self.trials_repository} "
@@ -74,7 +74,7 @@ class Declared(Publication):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GeirhosData(PublishedData[Declared]):
-    """Images whose shape and texture disagree, and what ten subjects saw in them.
+    """Images whose shape and texture disagree, and the answers of ten subjects.
 
     Parameters
     ----------
@@ -86,22 +86,16 @@ class GeirhosData(PublishedData[Declared]):
 
     @property
     def version(self) -> str:
-        """SHA-256 over what is declared and the layout that is here: JPEG pixels are not PNG pixels."""
+        """SHA-256 over the declared files and the imported layout: JPEG pixels are not PNG pixels."""
         return self._version(self._layout or "published")
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Images and answers, in either layout."""
+        """Names of the files with images and answers."""
         return _KEPT
 
     def stimuli(self) -> StimulusSet:
-        """All images, with object_name (the shape), texture, and exemplar (which cat lent its shape).
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return all images, with object_name (the shape), texture, and exemplar (such as cat3)."""
         folder = self.here()
         ids = sorted(self._table["stimulus_id"].unique())
         parts = pd.Series(ids).str.extract(_NAME)
@@ -117,24 +111,12 @@ class GeirhosData(PublishedData[Declared]):
         )
 
     def category_responses(self) -> pd.DataFrame:
-        """One row per answer: stimulus_id, truth (the shape), choice (empty for none), subject.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return one row per answer: stimulus_id, truth (the shape), choice (empty for none), subject."""
         self.here()
         return self._table.copy()
 
     def recordings(self, region: str) -> Assembly:
-        """Nothing was recorded.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: nothing was recorded."""
         raise InputError(
             f"recordings of {region} in {self.name}",
             allowed="category_responses(): subjects named images, no neuron was recorded",
@@ -142,45 +124,33 @@ class GeirhosData(PublishedData[Declared]):
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check the files, convert them, keep them in the data folder, and say where.
+        """Check and convert the files; see `PublishedData.import_from`.
 
-        Parameters
-        ----------
-        given : Path
-            A folder with copies of both published folders, or the repositories that hold them; or one with
-            the two packed files.
-
-        Raises
-        ------
-        DataAbsentError
-            Files that are missing.
-        InputError
-            A checksum, an answer or an image that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
+        The folder has copies of both published folders, or of the repositories that contain them, or the
+        two packed files.
         """
         packed = all((given / name).is_file() for name in self.declared.packed)
         layout: Layout = "packed" if packed else "published"
-        table = _packed_answers(given, self.declared) if packed else _answers(given, self.declared)
+        table = (_packed_answers if packed else _published_answers)(given, self.declared)
         _check_answers(table, self.declared)
         ids = sorted(table["stimulus_id"].unique())
-        pictures = (_zipped if packed else _files)(given, ids, self.declared)
+        images = (_packed_images if packed else _published_images)(given, ids, self.declared)
         target = self._folder(layout)
-        with self.importing(target, len(ids)) as (made, step):
+        with self.importing(target, len(ids)) as (folder, step):
             n, pixels = len(ids), self.declared.pixels
             stored = np.lib.format.open_memmap(
-                made / _KEPT[0], mode="w+", dtype=np.uint8, shape=(n, pixels, pixels, 3)
+                folder / _KEPT[0], mode="w+", dtype=np.uint8, shape=(n, pixels, pixels, 3)
             )
-            for row, picture in enumerate(pictures):
-                stored[row] = picture
+            for row, image in enumerate(images):
+                stored[row] = image
                 step(1)
             stored.flush()
-            table.to_csv(made / _KEPT[1], index=False)
+            table.to_csv(folder / _KEPT[1], index=False)
         return target
 
     @property
     def _layout(self) -> Layout | None:
-        """Layout of what is here; the published files before the packed ones."""
+        """Imported layout, or None; the published files if both are here."""
         for layout in LAYOUTS:
             if all((self._folder(layout) / name).is_file() for name in _KEPT):
                 return layout
@@ -199,18 +169,12 @@ class GeirhosData(PublishedData[Declared]):
 
 
 def geirhos(manifest: Manifest) -> GeirhosData:
-    """Data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or mistyped.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return GeirhosData(name=manifest.name, declared=declared(manifest, Declared))
 
 
 def digest_of(table: pd.DataFrame) -> str:
-    """SHA-256 of answers: lines subject,stimulus_id,choice, sorted."""
+    """Return the SHA-256 of answers: sorted lines subject,stimulus_id,choice."""
     lines = table["subject"] + "," + table["stimulus_id"] + "," + table["choice"] + "\n"
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
@@ -226,12 +190,12 @@ def _packed_answers(given: Path, declared: Declared) -> pd.DataFrame:
     return _read_answers([given / name for name in declared.packed if name.endswith(".csv")])
 
 
-def _answers(given: Path, declared: Declared) -> pd.DataFrame:
-    within = PurePosixPath(declared.trials_folder).name
-    paths = sorted(given.glob(f"**/{within}/*subject-*.csv"))
+def _published_answers(given: Path, declared: Declared) -> pd.DataFrame:
+    folder = PurePosixPath(declared.trials_folder).name
+    paths = sorted(given.glob(f"**/{folder}/*subject-*.csv"))
     if len(paths) != declared.subjects:
         raise DataAbsentError(
-            f"{len(paths)} files *subject-*.csv in folders {within}/ under {given}",
+            f"{len(paths)} files *subject-*.csv in folders {folder}/ under {given}",
             allowed=f"{declared.subjects} files of {declared.trials_folder} of "
             f"{declared.trials_repository} at {declared.trials_commit[:7]}",
             todo="put a copy of that folder beside the images and give both with --from DIR",
@@ -240,7 +204,7 @@ def _answers(given: Path, declared: Declared) -> pd.DataFrame:
 
 
 def _read_answers(paths: list[Path]) -> pd.DataFrame:
-    """Answers of all files, as they are kept: sorted by subject and image."""
+    """Return the answers of all files, sorted by subject and image."""
     parts = []
     for path in paths:
         try:
@@ -251,26 +215,26 @@ def _read_answers(paths: list[Path]) -> pd.DataFrame:
                 allowed=f"a CSV with the columns {', '.join(_COLUMNS)}",
                 todo="get it again from the public repository",
             ) from error
-    whole = pd.concat(parts, ignore_index=True)
-    made = pd.DataFrame(
+    raw = pd.concat(parts, ignore_index=True)
+    answers = pd.DataFrame(
         {
             # Names of trials begin with their number and the session; the last part is the image.
-            "stimulus_id": whole["imagename"].str.rsplit("_", n=1).str[-1].str.removesuffix(".png"),
-            "truth": whole["category"],
-            "choice": whole["object_response"].where(whole["object_response"] != "na", ""),
-            "subject": whole["subj"],
+            "stimulus_id": raw["imagename"].str.rsplit("_", n=1).str[-1].str.removesuffix(".png"),
+            "truth": raw["category"],
+            "choice": raw["object_response"].where(raw["object_response"] != "na", ""),
+            "subject": raw["subj"],
         }
     )
-    return made.sort_values(["subject", "stimulus_id"], ignore_index=True)
+    return answers.sort_values(["subject", "stimulus_id"], ignore_index=True)
 
 
 def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
-    named = table["stimulus_id"].str.extract(_NAME)["shape"]
-    wrong = np.flatnonzero(named.to_numpy() != table["truth"].to_numpy())
+    shapes = table["stimulus_id"].str.extract(_NAME)["shape"]
+    wrong = np.flatnonzero(shapes.to_numpy() != table["truth"].to_numpy())
     if len(wrong):
         first = table.iloc[wrong[0]]
         raise InputError(
-            f"{len(wrong)} answers to images that are not of their category, for example "
+            f"{len(wrong)} answers with another category than their image, for example "
             f"{first['stimulus_id']!r} of {first['truth']}",
             allowed="names such as cat3-clock1, of the category cat",
             todo="get the answers again from the public repository",
@@ -287,34 +251,34 @@ def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
         )
 
 
-def _files(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Published images, in the order of their ids."""
-    within = PurePosixPath(declared.folder).name
-    found = {path.stem: path for path in given.glob(f"**/{within}/*/*.png")}
-    _check_names(set(found), ids, f"{within}/*/*.png under {given}", declared)
+def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
+    """Yield the published images in the order of their ids."""
+    folder = PurePosixPath(declared.folder).name
+    paths = {path.stem: path for path in given.glob(f"**/{folder}/*/*.png")}
+    _check_names(set(paths), ids, f"{folder}/*/*.png under {given}", declared)
     for name in ids:
-        yield _sized(read_picture(found[name]), str(found[name]), declared.pixels)
+        yield _check_size(read_picture(paths[name]), str(paths[name]), declared.pixels)
 
 
-def _zipped(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Packed images, in the order of their ids."""
+def _packed_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
+    """Yield the packed images in the order of their ids."""
     (path,) = (given / name for name in declared.packed if name.endswith(".zip"))
     with zipfile.ZipFile(path) as archive:
-        members = [one for one in archive.namelist() if not one.endswith("/")]
-        found = {PurePosixPath(member).stem: member for member in members}
-        _check_names(set(found), ids, str(path), declared)
+        files = [name for name in archive.namelist() if not name.endswith("/")]
+        members = {PurePosixPath(file).stem: file for file in files}
+        _check_names(set(members), ids, str(path), declared)
         for name in ids:
-            # Whole files: the checksum of the zip has been compared.
-            with Image.open(io.BytesIO(archive.read(found[name]))) as image:
-                picture = np.asarray(image.convert("RGB"), dtype=np.uint8)
-            yield _sized(picture, f"{path}:{found[name]}", declared.pixels)
+            # The checksum of the zip has been verified, so that its images are whole.
+            with Image.open(io.BytesIO(archive.read(members[name]))) as image:
+                pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
+            yield _check_size(pixels, f"{path}:{members[name]}", declared.pixels)
 
 
-def _check_names(found: set[str], ids: list[str], where: str, declared: Declared) -> None:
-    missing, stray = sorted(set(ids) - found), sorted(found - set(ids))
+def _check_names(names: set[str], ids: list[str], where: str, declared: Declared) -> None:
+    missing, stray = sorted(set(ids) - names), sorted(names - set(ids))
     if missing or stray:
         raise DataAbsentError(
-            f"{where}: {len(missing)} images missing, {len(stray)} too many, for example "
+            f"{where}: {len(missing)} images missing, {len(stray)} unexpected, for example "
             f"{(missing or stray)[0]!r}",
             allowed=f"the {len(ids)} images of {declared.folder} of {declared.repository} "
             f"at {declared.commit[:7]}",
@@ -322,11 +286,11 @@ def _check_names(found: set[str], ids: list[str], where: str, declared: Declared
         )
 
 
-def _sized(picture: Picture, name: str, pixels: int) -> Picture:
-    if picture.shape != (pixels, pixels, 3):
+def _check_size(image: Picture, name: str, pixels: int) -> Picture:
+    if image.shape != (pixels, pixels, 3):
         raise InputError(
-            f"image {name} has {picture.shape[1]} x {picture.shape[0]} pixels",
+            f"image {name} has {image.shape[1]} x {image.shape[0]} pixels",
             allowed=f"{pixels} x {pixels}",
-            todo="take the images as published, without resizing them",
+            todo="use the images as published, without resizing them",
         )
-    return picture
+    return image

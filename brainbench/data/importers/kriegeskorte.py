@@ -1,8 +1,8 @@
-"""92 object images, Kriegeskorte et al. 2008: RDMs of monkey IT, of human IT and of human judgements.
+"""Importer of Kriegeskorte et al. 2008: RDMs of 92 images in monkey IT, human IT and human judgments.
 
-Files of the toolbox that republishes them (MATLAB 5, read by scipy; never a pickle). Responses are not
-published, only the dissimilarities of all pairs of images: 1 - Pearson over 674 neurons of monkey IT,
-1 - Pearson over voxels of human IT, and what people judged.
+The files are those of the toolbox that republishes them (MATLAB 5, read by scipy; never a pickle). Responses
+are not published, only the dissimilarities of all pairs of images: 1 - Pearson over 674 neurons of monkey
+IT, 1 - Pearson over voxels of human IT, and human similarity judgments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from brainbench.data.published import Published, PublishedData, declared, versio
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 FORMAT = 1
-"""Raised whenever imported files look different."""
+"""Increased whenever the layout of imported files changes."""
 MONKEY, HUMAN, JUDGED = "IT", "human IT", "judgements"
 REGIONS = (MONKEY, HUMAN, JUDGED)
 FILES = ("Kriegeskorte_Neuron2008_supplementalData.mat", "92_brainRDMs.mat", "92_behavRDMs.mat")
@@ -41,9 +41,9 @@ class Declared(Published):
     Attributes
     ----------
     images, pixels : int
-        How many images, and their width and height.
+        Number of images, and their width and height in pixels.
     subjects, sessions, judges : int
-        How many people were scanned, how often each, and how many people judged.
+        Number of scanned subjects, of sessions of each, and of subjects who judged.
     """
 
     images: int
@@ -55,7 +55,7 @@ class Declared(Published):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KriegeskorteData(PublishedData[Declared]):
-    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgment.
+    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgments.
 
     Parameters
     ----------
@@ -67,37 +67,25 @@ class KriegeskorteData(PublishedData[Declared]):
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 over the checksums of the source files, and how they are read."""
+        """SHA-256 over the checksums of the source files and how they are read."""
         parts = self.declared.model_dump(exclude={"repository", "commit", "folder"})
         return version_of(f"kriegeskorte {FORMAT}", parts)
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Images, and the dissimilarities with what is known of the images."""
+        """Names of the files with images, and with dissimilarities and metadata."""
         return KEPT
 
     def stimuli(self) -> StimulusSet:
-        """92 images on gray, with category and flags.
-
-        Raises
-        ------
-        DataAbsentError
-            The files have not been imported.
-        """
+        """Return the 92 images on gray, with category and flags."""
         folder = self.here()
-        with np.load(folder / KEPT[1], allow_pickle=False) as kept:
-            metadata = {key: kept[key] for key in ("object_name", "animal", "face", "natural")}
+        with np.load(folder / KEPT[1], allow_pickle=False) as stored:
+            metadata = {key: stored[key] for key in ("object_name", "animal", "face", "natural")}
         pictures = np.load(folder / KEPT[0], mmap_mode="r")
         return from_arrays(self.name, pictures, ids=_ids(len(pictures)), metadata=metadata)
 
     def recordings(self, region: str) -> Assembly:
-        """Responses are not published: `dissimilarities` gives what is.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise InputError: only `dissimilarities` are published."""
         raise InputError(
             f"recordings of {region} in {self.name}",
             allowed="dissimilarities: the responses of the neurons are not published",
@@ -105,7 +93,7 @@ class KriegeskorteData(PublishedData[Declared]):
         )
 
     def dissimilarities(self, region: str) -> xr.DataArray:
-        """Dissimilarity of each pair of images for each subject.
+        """Return the dissimilarity of each pair of images for each subject.
 
         Parameters
         ----------
@@ -120,56 +108,33 @@ class KriegeskorteData(PublishedData[Declared]):
 
         Raises
         ------
-        DataAbsentError
-            The files have not been imported.
         UnknownNameError
-            Another region.
+            An unknown region.
         """
         if region not in REGIONS:
             raise unknown(f"region of {self.name}:", region, list(REGIONS), todo="choose one")
-        with np.load(self.here() / KEPT[1], allow_pickle=False) as kept:
-            subjects, values = kept[f"subjects of {region}"], kept[region]
+        with np.load(self.here() / KEPT[1], allow_pickle=False) as stored:
+            subjects, values = stored[f"subjects of {region}"], stored[region]
         return xr.DataArray(
             values, dims=("subject", "pair"), coords={"subject": subjects}, attrs={"units": "a.u."}
         )
 
     def import_from(self, given: Path) -> Path:
-        """Check the published files, convert them, keep them in the data folder, and say where.
-
-        Parameters
-        ----------
-        given : Path
-            A copy of the published folder, or of the repository that holds it.
-
-        Raises
-        ------
-        DataAbsentError
-            Files that are missing.
-        InputError
-            A checksum, a shape or an RDM that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
-        """
+        """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds=FILES[0])
-        with self.importing(self.folder, len(FILES)) as (made, step):
-            study, brains, judges = (_matlab(source / name) for name in FILES)
+        with self.importing(self.folder, len(FILES)) as (folder, step):
+            study, brains, judges = (_read_matlab(source / name) for name in FILES)
             pictures, metadata = _images(study, self.declared)
             step(1)
             rdms = _dissimilarities(study, brains, judges, self.declared)
-            np.save(made / KEPT[0], pictures)
-            np.savez(made / KEPT[1], **metadata, **rdms)  # type: ignore[arg-type]
+            np.save(folder / KEPT[0], pictures)
+            np.savez(folder / KEPT[1], **metadata, **rdms)  # type: ignore[arg-type]
             step(2)
         return self.folder
 
 
 def kriegeskorte(manifest: Manifest) -> KriegeskorteData:
-    """Data set of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or mistyped.
-    """
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
     return KriegeskorteData(name=manifest.name, declared=declared(manifest, Declared))
 
 
@@ -177,20 +142,20 @@ def _ids(n: int) -> list[str]:
     return [f"image{k + 1:02d}" for k in range(n)]
 
 
-def _matlab(path: Path) -> dict[str, Any]:
+def _read_matlab(path: Path) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
-    except Exception as error:  # scipy raises nearly anything for a damaged file
+        content: dict[str, Any] = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
+    except Exception as error:  # scipy raises many types for a damaged file
         raise wrong(f"{path} cannot be read ({error})", "a whole MATLAB file") from error
-    return {"file": path.name, **read}
+    return {"file": path.name, **content}
 
 
-def _entry(read: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    found: Any = read.get(name)
-    if not isinstance(found, np.ndarray) or found.shape != shape:
-        what = "absent" if found is None else f"of shape {np.shape(found)}"
-        raise wrong(f"{read['file']}: {name} is {what}", f"an array of shape {shape}")
-    return found
+def _entry(content: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    entry: Any = content.get(name)
+    if not isinstance(entry, np.ndarray) or entry.shape != shape:
+        what = "absent" if entry is None else f"of shape {np.shape(entry)}"
+        raise wrong(f"{content['file']}: {name} is {what}", f"an array of shape {shape}")
+    return entry
 
 
 def _images(
@@ -198,18 +163,18 @@ def _images(
 ) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
     stimuli = _entry(study, "stimuli_92objs", (sizes.images,))
     shape = (sizes.pixels, sizes.pixels, 3)
-    for k, one in enumerate(stimuli):
-        image = np.asarray(getattr(one, "image", 0))
+    for k, stimulus in enumerate(stimuli):
+        image = np.asarray(getattr(stimulus, "image", 0))
         if image.shape != shape or image.dtype != np.uint8:
             raise wrong(
                 f"image {k + 1}: {image.dtype} of shape {image.shape}", f"uint8 of shape {shape}"
             )
     flags = {
-        key: np.array([bool(getattr(one, key)) for one in stimuli])
+        key: np.array([bool(getattr(stimulus, key)) for stimulus in stimuli])
         for key in ("animal", "face", "natural")
     }
-    names = np.array([str(one.category) for one in stimuli])
-    return np.stack([one.image for one in stimuli]), {"object_name": names, **flags}
+    names = np.array([str(stimulus.category) for stimulus in stimuli])
+    return np.stack([stimulus.image for stimulus in stimuli]), {"object_name": names, **flags}
 
 
 def _dissimilarities(
@@ -218,29 +183,29 @@ def _dissimilarities(
     judges: Mapping[str, Any],
     sizes: Declared,
 ) -> dict[str, npt.NDArray[Any]]:
-    """For each region its RDMs, subject x pair, and the names of the subjects."""
+    """Return the RDMs of each region, subject x pair, and the names of the subjects."""
     monkey = _entry(study, "RDMs_mIT_hIT_fig1", (2,))[0]
     scanned = _entry(brains, "RDMs", (sizes.subjects, sizes.sessions))
     judged = _entry(judges, "rdms_behav_92", (sizes.judges,))
     n = sizes.images
-    human = np.stack([[_pairs(one, n) for one in subject] for subject in scanned]).mean(axis=1)
+    human = np.stack([[_pairs(rdm, n) for rdm in subject] for subject in scanned]).mean(axis=1)
     return {
         MONKEY: _pairs(monkey, n)[None],
         f"subjects of {MONKEY}": np.array([str(monkey.name)]),
         HUMAN: human,
         f"subjects of {HUMAN}": _names([subject[0] for subject in scanned]),
-        JUDGED: np.stack([_pairs(one, n) for one in judged]),
+        JUDGED: np.stack([_pairs(rdm, n) for rdm in judged]),
         f"subjects of {JUDGED}": _names(judged),
     }
 
 
 def _names(rdms: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Second part of names such as "hIT | BE | Session: 1"."""
-    return np.array([str(one.name).split("|")[1].strip() for one in rdms])
+    """Return the second part of names such as "hIT | BE | Session: 1"."""
+    return np.array([str(rdm.name).split("|")[1].strip() for rdm in rdms])
 
 
 def _pairs(rdm: Any, n: int) -> FloatArray:
-    """Pairs i < j of an RDM that is stored square, or as these pairs."""
+    """Return the pairs i < j of an RDM that is stored as a square or as these pairs."""
     values = np.asarray(rdm.RDM, dtype=np.float64)
     if values.shape == (n, n):
         if not np.array_equal(values, values.T) or np.diagonal(values).any():

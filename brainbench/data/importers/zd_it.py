@@ -1,9 +1,8 @@
-"""Macaque IT, single neurons, seven objects at three positions (Zhang et al. 2011), as spike counts.
+"""Reader of single neurons of macaque IT, seven objects at three positions (Zhang et al. 2011).
 
-Each neuron was recorded on its own, in its own order of trials: neurons are put together as if they had been
-recorded at once, which keeps their tuning and loses how their noise goes together. The pictures are not
-published, so no model can be scored, and there is no benchmark and no manifest: this reads a file for what
-the brain alone shows.
+Each neuron was recorded separately, with its own order of trials. Neurons are combined as if they had been
+recorded together, which keeps their tuning and loses their noise correlations. The images are not published,
+so that no model can be scored: there is no benchmark and no manifest.
 
 References
 ----------
@@ -29,7 +28,7 @@ COLUMNS = ("spikes", "object", "position", "unit", "time_ms")
 
 
 def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
-    """Spike counts of every trial of every object at every position.
+    """Read the spike counts of every trial of every object at every position.
 
     Parameters
     ----------
@@ -49,12 +48,12 @@ def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
     Raises
     ------
     InputError
-        A file that is absent or holds something else; a bin outside the recording.
+        A file that does not exist or holds something else; a bin outside the recording.
     """
     file = _load(path)
     spikes, times = file["spikes"], file["time_ms"]
-    starts, ends = (np.searchsorted(times, [one[k] for one in bins]) for k in (0, 1))
-    if min(b for one in bins for b in one) < times[0] or max(e for _, e in bins) > times[-1] + 1:
+    starts, ends = np.searchsorted(times, np.transpose(bins))
+    if np.min(bins) < times[0] or np.max(bins) > times[-1] + 1:
         raise InputError(
             f"time bins from {bins[0][0]} to {bins[-1][1]} ms",
             allowed=f"bins within {times[0]} to {times[-1] + 1} ms",
@@ -66,22 +65,19 @@ def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
     objects, positions = (
         sorted(set(file[key].ravel().tolist()) - {""}) for key in ("object", "position")
     )
-    shown = list(itertools.product(objects, positions))
-    most = max(
-        int(((file["object"] == one) & (file["position"] == at)).sum(axis=1).max())
-        for one, at in shown
-    )
-    values = np.full((most, len(shown), len(counts), len(bins)), np.nan)
-    for k, (one, at) in enumerate(shown):
-        for unit in range(len(counts)):
-            mine = (file["object"][unit] == one) & (file["position"][unit] == at)
-            values[: mine.sum(), k, unit] = counts[unit, mine]
+    stimuli = list(itertools.product(objects, positions))
+    is_trial = [(file["object"] == name) & (file["position"] == place) for name, place in stimuli]
+    n_repetitions = max(int(trials.sum(axis=1).max()) for trials in is_trial)
+    values = np.full((n_repetitions, len(stimuli), len(counts), len(bins)), np.nan)
+    for k, trials in enumerate(is_trial):
+        for unit, selected in enumerate(trials):
+            values[: selected.sum(), k, unit] = counts[unit, selected]
     return make(
         values,
         stimulus={
-            "stimulus_id": [f"{one}-{at}" for one, at in shown],
-            "object_name": [one for one, _ in shown],
-            "position": [at for _, at in shown],
+            "stimulus_id": [f"{name}-{place}" for name, place in stimuli],
+            "object_name": [name for name, _ in stimuli],
+            "position": [place for _, place in stimuli],
         },
         neuroid={"neuroid_id": file["unit"]},
         time=[(float(a), float(b)) for a, b in bins],
@@ -94,18 +90,18 @@ def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
 def _load(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in COLUMNS}
+            columns = {key: file[key] for key in COLUMNS}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path} cannot be read as spikes of IT ({error})",
             allowed="an .npz file with " + ", ".join(COLUMNS),
             todo="give the path of zd_it_spikes.npz",
         ) from error
-    n, trials = found["object"].shape if found["object"].ndim == 2 else (0, 0)
-    if found["spikes"].shape != (n, trials, len(found["time_ms"])):
+    n, trials = columns["object"].shape if columns["object"].ndim == 2 else (0, 0)
+    if columns["spikes"].shape != (n, trials, len(columns["time_ms"])):
         raise InputError(
-            f"{path} has spikes of shape {found['spikes'].shape} for {n} units with {trials} trials",
+            f"{path} has spikes of shape {columns['spikes'].shape} for {n} units with {trials} trials",
             allowed="spikes (unit, trial, ms), object and position (unit, trial)",
             todo="get the file again",
         )
-    return found
+    return columns

@@ -136,10 +136,10 @@ def test_one_of_several_arrays(tmp_path):
     dataset, values = layout()
     dataset["other"] = 2 * dataset["dicarlo.Test"]
     path = written(tmp_path, dataset)
-    with pytest.raises(InputError, match=r"holds \{.*\n.*one array.*\n.*variable='dicarlo.Test'"):
+    with pytest.raises(InputError, match=r"'dicarlo.Test': .*'other': "):
         read(path)
     np.testing.assert_array_equal(read(path, variable="other").values, 2 * values)
-    with pytest.raises(UnknownNameError, match=r"did you mean other"):
+    with pytest.raises(UnknownNameError, match=r"othr(.|\n)* other"):
         read(path, variable="othr")
 
 
@@ -147,7 +147,7 @@ def test_one_of_several_arrays(tmp_path):
 
 
 def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataAbsentError, match=r"none\.nc is not here"):
+    with pytest.raises(DataAbsentError, match=r"none\.nc"):
         read(tmp_path / "none.nc")
 
 
@@ -155,14 +155,14 @@ def test_file_that_is_not_there(tmp_path):
 def test_file_that_is_no_netcdf(tmp_path, content):
     path = tmp_path / "damaged.nc"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"damaged\.nc cannot be read"):
+    with pytest.raises(InputError, match=r"damaged\.nc"):
         read(path)
 
 
 def test_file_that_was_cut_off(tmp_path):
     path = written(tmp_path, layout()[0])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=str(path)):
         read(path)
 
 
@@ -172,37 +172,34 @@ def changed(dataset, **coords):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "named"),
     [
-        (lambda d: d.rename(presentation="trial_number"), r"holds \{'dicarlo\.Test'"),
-        (lambda d: d.drop_vars("dicarlo.Test"), r"holds \{\}"),
-        (lambda d: d.drop_vars("stimulus_id"), "stimulus_id or image_id among them"),
-        (lambda d: d.drop_vars("neuroid_id"), "'neuroid_id' among them"),
-        (lambda d: d.drop_vars("time_bin_end"), "time_bin_start and time_bin_end, in ms"),
-        (lambda d: d.astype(str), "holds <U"),
-        (lambda d: d.isel(presentation=[0, 1, 1]), "1 repetitions of a stimulus occur more than"),
-        (lambda d: d.isel(presentation=[]), "is empty"),
+        (lambda d: d.rename(presentation="trial_number"), r"\{'dicarlo\.Test'"),
+        (lambda d: d.drop_vars("dicarlo.Test"), r"\{\}"),
+        (lambda d: d.drop_vars("stimulus_id"), "stimulus_id or image_id"),
+        (lambda d: d.drop_vars("neuroid_id"), "'neuroid_id'"),
+        (lambda d: d.drop_vars("time_bin_end"), "time_bin_start and time_bin_end"),
+        (lambda d: d.astype(str), "<U"),
+        (lambda d: d.isel(presentation=[0, 1, 1]), r"1 .*repetition \d+ of '[abc]'"),
+        (lambda d: d.isel(presentation=[]), "'stimulus': 0"),
         (lambda d: d.isel(neuroid=[0, 1, 1]), "1 duplicate neuroid_id"),
-        (lambda d: d.where(d < 1, np.inf), "infinite values"),
-        (
-            lambda d: changed(d, time_bin_end=("time_bin", [60])),
-            "time bins that do not increase",
-        ),
+        (lambda d: d.where(d < 1, np.inf), "infinite"),
+        (lambda d: changed(d, time_bin_end=("time_bin", [60])), "time bins"),
     ],
 )
-def test_wrong_layout_is_named(tmp_path, change, message):
+def test_wrong_layout_is_named(tmp_path, change, named):
     path = written(tmp_path, change(layout()[0]))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=named):
         read(path)
 
 
 def test_time_bins_that_begin_together(tmp_path):
     path = written(tmp_path, layout(time=((70, 80), (70, 90)))[0])
-    with pytest.raises(InputError, match="time bins that do not increase"):
+    with pytest.raises(InputError, match="time bins"):
         read(path)
 
 
 def test_neuroids_without_a_region(tmp_path):
     recorded = read(written(tmp_path, layout()[0])).drop_vars("region")
-    with pytest.raises(InputError, match="'region' among them"):
+    with pytest.raises(InputError, match="'region'"):
         by_region(recorded)

@@ -1,20 +1,20 @@
 """Import of Cowley2023, on a small folder laid out as the published one."""
 
-import errno
 import hashlib
 import io
-import os
+import re
 import zipfile
 
 import numpy as np
 import pytest
+from manifests import manifest_of
 from PIL import Image
 
 from brainbench.core.dataset import Dataset, HasSessions, Importable
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
 from brainbench.data.folder import data_folder, writing
 from brainbench.data.importers.cowley import CowleyData, cowley
-from brainbench.data.manifest import Manifest, manifest, open_dataset
+from brainbench.data.manifest import manifest, open_dataset
 
 PIXELS = 8
 SIZES = {"200101": (3, 12, 4), "200102": (2, 7, 0)}
@@ -92,16 +92,7 @@ def declare(folder, **changes):
         },
         **changes,
     }
-    return cowley(
-        Manifest(
-            name="Small",
-            title="",
-            loader="",
-            license="",
-            citation="",
-            parameters=parameters,
-        )
-    )
+    return cowley(manifest_of(parameters))
 
 
 def test_what_is_imported(published, kept):
@@ -218,22 +209,22 @@ def test_wrong_checksum(published):
     path = published / "responses_repeat_averaged/responses_200102.npy"
     good = hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(InputError, match=f"responses_200102.npy has .* not {good[:12]}") as error:
+    with pytest.raises(InputError, match=rf"responses_200102\.npy .* {good[:12]}") as error:
         data.import_from(published)
-    assert "commit 0123456, byte for byte" in str(error.value)
+    assert "commit 0123456" in error.value.allowed
     assert data.absent() is not None
 
 
 def test_missing_file(published):
     data = declare(published)
     (published / "images/images_200102.zip").unlink()
-    with pytest.raises(DataAbsentError, match=r"1 of 5 files of Small are missing.*200102\.zip"):
+    with pytest.raises(DataAbsentError, match=r"1 of 5 files of Small .*200102\.zip"):
         data.import_from(published)
 
 
 def test_empty_folder(tmp_path, published):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataAbsentError, match="5 of 5 files of Small are missing"):
+    with pytest.raises(DataAbsentError, match="5 of 5 files of Small"):
         declare(published).import_from(tmp_path / "empty")
 
 
@@ -241,27 +232,24 @@ def test_empty_folder(tmp_path, published):
 def test_stray_file_in_the_zip(published, stray):
     path = published / "images/images_200102.zip"
     write_zip(path, [(stray, b"x"), *((m, jpeg()) for m in names(7))])
-    told = refused(published)
-    assert "images_200102.zip holds 8 files" in told
-    assert f"{stray.rpartition('/')[2]!r} is too many" in told
+    name = stray.rpartition("/")[2]
+    assert re.search(rf"images_200102\.zip .*8 .*'{re.escape(name)}'", refused(published))
 
 
 def test_fewer_images_than_responses(published):
     write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in names(6)])
-    told = refused(published)
-    assert "holds 6 files: 'image0007.jpg' is missing" in told
-    assert "image0001.jpg to image0007.jpg" in told
+    assert re.search(r"200102\.zip .*6 .*'image0007\.jpg'", refused(published))
 
 
 def test_more_images_than_responses(published):
     write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in names(8)])
-    assert "holds 8 files: 'image0008.jpg' is too many" in refused(published)
+    assert re.search(r"200102\.zip .*8 .*'image0008\.jpg'", refused(published))
 
 
 def test_the_same_image_in_two_folders(published):
     members = [*names(7), "again/image0003.jpg"]
     write_zip(published / "images/images_200102.zip", [(m, jpeg()) for m in members])
-    assert "holds 8 files: some of them twice" in refused(published)
+    assert re.search(r"200102\.zip .*8 .* twice", refused(published))
 
 
 def test_images_of_another_session(published):
@@ -271,28 +259,28 @@ def test_images_of_another_session(published):
     one.rename(other)
     two.rename(one)
     other.rename(two)
-    assert "images_200101.zip holds 7 files: 'image0008.jpg' is missing" in refused(published)
+    assert re.search(r"images_200101\.zip .*7 .*'image0008\.jpg'", refused(published))
 
 
 def test_responses_of_another_session(published):
     folder = published / "responses_repeat_averaged"
     wrong = np.load(folder / "responses_200102.npy")
     np.save(folder / "responses_200101.npy", wrong)
-    told = refused(published)
-    assert "holds float64 of shape (2, 7)" in told
-    assert "floats of shape (3, 12), as declared" in told
+    assert re.search(r"float64 .*\(2, 7\)\n.*\(3, 12\)", refused(published))
 
 
 def test_responses_the_wrong_way_round(published):
     path = published / "responses_repeat_averaged/responses_200102.npy"
     np.save(path, np.load(path).T)
-    assert "of shape (7, 2)" in refused(published)
+    assert "(7, 2)" in refused(published)
 
 
 def test_repeats_in_another_order_than_the_means(published):
     path = published / "responses_raw/responses_200101.npy"
-    np.save(path, np.load(path)[::-1])
-    assert "their mean is not the published mean" in refused(published)
+    trials = np.load(path)
+    np.save(path, trials[::-1])
+    means = np.nanmean(trials, axis=2)
+    assert f"{np.abs(means - means[::-1]).max():.3g}" in refused(published)
 
 
 def test_nan_between_repeats(published):
@@ -300,7 +288,7 @@ def test_nan_between_repeats(published):
     trials = np.load(path)
     trials[:, 1, 0] = np.nan
     np.save(path, trials)
-    assert "NaN in other places than after the last repeat" in refused(published)
+    assert "repeats of session 200101: NaN" in refused(published)
 
 
 def test_nan_of_one_neuron_alone(published):
@@ -308,27 +296,27 @@ def test_nan_of_one_neuron_alone(published):
     trials = np.load(path)
     trials[0, 1, -1] = np.nan
     np.save(path, trials)
-    assert "for all neurons alike" in refused(published)
+    assert "repeats of session 200101: NaN" in refused(published)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_mean_that_is_no_number(published, value):
+def test_mean_that_is_not_finite(published, value):
     path = published / "responses_repeat_averaged/responses_200102.npy"
     mean = np.load(path)
     mean[0, 0] = value
     np.save(path, mean)
-    assert "mean responses of session 200102: 1 are not finite" in refused(published)
+    assert "session 200102: 1 " in refused(published)
 
 
 def test_array_of_objects_is_not_unpickled(published):
     path = published / "responses_repeat_averaged/responses_200102.npy"
     np.save(path, np.array([print] * 14, dtype=object).reshape(2, 7), allow_pickle=True)
-    assert "responses_200102.npy cannot be read" in refused(published)
+    assert "responses_200102.npy" in refused(published)
 
 
 def test_zip_that_is_none(published):
     (published / "images/images_200102.zip").write_bytes(b"PK, but no zip")
-    assert "images_200102.zip cannot be read" in refused(published)
+    assert "images_200102.zip" in refused(published)
 
 
 @pytest.mark.parametrize(
@@ -339,8 +327,8 @@ def test_zip_that_is_none(published):
         (jpeg(mode="I;16", format="PNG"), "PNG, color mode I;16"),
         (jpeg(format="PNG"), "PNG, color mode RGB"),
         (jpeg(size=(8, 9)), "JPEG, color mode RGB, 8 x 9"),
-        (jpeg()[:-40], "cannot be read (image file is truncated"),
-        (b"", "cannot be read (cannot identify image file"),
+        (jpeg()[:-40], "image file is truncated"),
+        (b"", "cannot identify image file"),
     ],
     ids=["gray", "CMYK", "16 bits", "PNG", "size", "truncated", "empty"],
 )
@@ -355,20 +343,19 @@ def test_image_of_another_kind(published, picture, told):
 
 def test_asked_for_before_it_is_here(published):
     data = declare(published)
-    for ask in (data.sessions, data.stimuli):
-        with pytest.raises(DataAbsentError, match="Small is not here") as error:
-            ask()
-        assert "run `brainbench data import Small --from DIR`" in str(error.value)
+    for read in (data.sessions, data.stimuli):
+        with pytest.raises(DataAbsentError, match="Small") as error:
+            read()
+        assert "`brainbench data import Small --from DIR`" in error.value.todo
 
 
 def test_recordings_of_all_sessions_at_once(published):
-    with pytest.raises(InputError, match="recordings of V4 in all of Small") as error:
+    with pytest.raises(InputError, match=r"V4 .*Small(.|\n)*200101, 200102"):
         declare(published).recordings("V4")
-    assert "200101, 200102" in str(error.value)
 
 
 def test_manifest_that_is_not_whole(published):
-    with pytest.raises(InputError, match=r"manifest of data set 'Small': parameters\.pixels"):
+    with pytest.raises(InputError, match=r"'Small': parameters\.pixels"):
         declare(published, pixels="many")
 
 
@@ -382,31 +369,9 @@ def test_data_folder_is_not_the_cache(monkeypatch, kept):
     assert "cache" not in str(data_folder()).lower()
 
 
-def test_interrupted_writing_leaves_what_was_there(kept):
-    target = kept / "set" / "version"
-    with writing(target) as made:
-        (made / "a").write_text("old")
-
-    def stopped():
-        with writing(target) as made:
-            (made / "a").write_text("new")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stopped()
-    assert (target / "a").read_text() == "old"
-    assert list(target.parent.iterdir()) == [target]
-
-
-def test_full_disk(kept):
-    with pytest.raises(CacheError, match="no space"), writing(kept / "set" / "version"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert not list((kept / "set").iterdir())
-
-
 def test_folder_that_is_a_file(kept):
     kept.write_text("a file")
-    with pytest.raises(CacheError, match="set BRAINBENCH_DATA to"), writing(kept / "set" / "v"):
+    with pytest.raises(CacheError, match="BRAINBENCH_DATA"), writing(kept / "set" / "v"):
         pass
 
 

@@ -2,17 +2,19 @@
 
 import hashlib
 import io
+import re
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+from manifests import manifest_of
 from PIL import Image
 
 from brainbench.core.dataset import Dataset, HasCategoryResponses, Importable
 from brainbench.core.errors import DataAbsentError, InputError, StimulusError
 from brainbench.data.importers.geirhos import digest_of, geirhos
-from brainbench.data.manifest import Manifest, manifest, open_dataset
+from brainbench.data.manifest import manifest, open_dataset
 
 PIXELS = 8
 IMAGES = ["bear1-clock2", "bear2-bear1", "clock1-bear3", "clock10-clock1"]
@@ -102,9 +104,7 @@ def declare(packed=None, **changes):
         or {"images.zip": "0", "all.csv": "0"},
         **changes,
     }
-    return geirhos(
-        Manifest(name="Small", title="", loader="", license="", citation="", parameters=parameters)
-    )
+    return geirhos(manifest_of(parameters))
 
 
 def test_published_files(published, kept):
@@ -135,7 +135,8 @@ def test_published_files(published, kept):
 def test_packed_files_are_another_version(published, packed):
     data = declare(packed)
     before = data.version
-    assert data.import_from(packed) != data._folder("published")
+    published_folder = data.folder
+    assert data.import_from(packed) != published_folder
     assert data.absent() is None
     jpeg = data.version
     assert jpeg != before
@@ -158,13 +159,13 @@ def test_packed_file_of_another_checksum(packed):
     data = declare(packed)
     with (packed / "all.csv").open("a") as stream:
         stream.write("\n")
-    assert "all.csv has the SHA-256" in refused(packed, data)
+    assert f"{packed / 'all.csv'} has the SHA-256" in refused(packed, data)
 
 
 def test_missing_subject(published):
     answers_file(published).unlink()
     message = refused(published, kind=DataAbsentError)
-    assert "1 files *subject-*.csv" in message
+    assert re.search(r"^1 .*cue-conflict/", message)
     assert "2 files of raw-data/cue-conflict of https://example.org/answers" in message
 
 
@@ -175,36 +176,33 @@ def answers_file(published):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (
-            lambda t: t.assign(object_response="clock"),
-            "8 answers of 2 subjects to 4 images, SHA-256",
-        ),
+        (lambda t: t.assign(object_response="clock"), "8 answers of 2 subjects to 4 images"),
         (lambda t: t.iloc[1:], "7 answers of 2 subjects"),
-        (lambda t: t.assign(category="oven"), "4 answers to images that are not of their category"),
-        (lambda t: t.drop(columns="imagename"), "cannot be read"),
-        (lambda t: t.iloc[:0, :0], "cannot be read"),
+        (lambda t: t.assign(category="oven"), "4 answers .*'bear1-clock2' of oven"),
+        (lambda t: t.drop(columns="imagename"), "subject-02_session-1.csv"),
+        (lambda t: t.iloc[:0, :0], "subject-02_session-1.csv"),
     ],
     ids=["another answer", "fewer", "category", "column", "empty"],
 )
 def test_answers_that_are_not_as_published(published, change, told):
     path = answers_file(published)
     change(pd.read_csv(path)).to_csv(path, index=False)
-    assert told in refused(published)
+    assert re.search(told, refused(published))
 
 
 def test_images_that_are_missing_or_too_many(published):
     folder = published / "texture-vs-shape/stimuli/style-transfer-preprocessed-512/bear"
     (folder / "bear1-clock2.png").rename(folder / "bear1-oven2.png")
     message = refused(published, kind=DataAbsentError)
-    assert "1 images missing, 1 too many, for example 'bear1-clock2'" in message
+    assert re.search("1 .* 1 .*'bear1-clock2'", message)
 
 
 @pytest.mark.parametrize(
     ("content", "kind", "told"),
     [
-        (picture(0, size=(9, 8)), InputError, "has 9 x 8 pixels"),
-        (picture(0)[:-30], StimulusError, "cannot be read"),
-        (picture(0, mode="I;16"), StimulusError, "color mode"),
+        (picture(0, size=(9, 8)), InputError, "9 x 8"),
+        (picture(0)[:-30], StimulusError, "truncated"),
+        (picture(0, mode="I;16"), StimulusError, "'I;16'"),
     ],
     ids=["size", "truncated", "16 bits"],
 )
@@ -218,15 +216,15 @@ def test_image_of_another_kind(published, content, kind, told):
 
 def test_asked_for_before_it_is_here():
     data = declare()
-    for ask in (data.stimuli, data.category_responses):
-        with pytest.raises(DataAbsentError, match="Small is not here"):
-            ask()
+    for read in (data.stimuli, data.category_responses):
+        with pytest.raises(DataAbsentError, match="Small"):
+            read()
     with pytest.raises(InputError, match="recordings of IT in Small"):
         data.recordings("IT")
 
 
 def test_manifest_that_is_not_whole():
-    with pytest.raises(InputError, match=r"manifest of data set 'Small': parameters\.pixels"):
+    with pytest.raises(InputError, match=r"'Small': parameters\.pixels"):
         declare(pixels="many")
 
 

@@ -5,12 +5,13 @@ import hashlib
 import numpy as np
 import pytest
 import scipy.io
+from manifests import manifest_of
 from scipy.spatial.distance import squareform
 
 from brainbench.core.dataset import Dataset, HasRDMs, Importable
 from brainbench.core.errors import DataAbsentError, InputError, UnknownNameError
 from brainbench.data.importers.kriegeskorte import FILES, REGIONS, kriegeskorte
-from brainbench.data.manifest import Manifest, manifest
+from brainbench.data.manifest import manifest
 
 N, PIXELS, SUBJECTS, SESSIONS, JUDGES = 5, 6, 3, 2, 4
 PAIRS = N * (N - 1) // 2
@@ -23,6 +24,10 @@ def objects(entries, shape):
     return made.reshape(shape)
 
 
+def flags_of(k):
+    return {"face": int(k < 2), "animal": int(k < 3), "natural": int(k % 2)}
+
+
 def contents():
     rng = np.random.default_rng(0)
 
@@ -31,8 +36,10 @@ def contents():
         return {"name": name, "RDM": squareform(values) if square else values, "color": [0, 0, 0]}
 
     pictures = rng.integers(0, 256, (N, PIXELS, PIXELS, 3), dtype=np.uint8)
-    flags = {"human": 0, "face": 1, "animal": 1, "natural": 0}
-    shown = [{"category": f"kind {k % 2}", "image": one, **flags} for k, one in enumerate(pictures)]
+    shown = [
+        {"category": f"kind {k % 2}", "image": image, "human": 0} | flags_of(k)
+        for k, image in enumerate(pictures)
+    ]
     fig1 = [rdm("mIT_674neurons", square=False), rdm("hITvisStim_316vx", square=False)]
     scans = [
         rdm(f"hIT | S{s} | Session: {k + 1}") for s in range(SUBJECTS) for k in range(SESSIONS)
@@ -81,10 +88,7 @@ def declare(folder, **changes):
         },
         **changes,
     }
-    made = Manifest(
-        name="Small", title="", loader="", license="", citation="", parameters=parameters
-    )
-    return kriegeskorte(made)
+    return kriegeskorte(manifest_of(parameters))
 
 
 def test_what_is_imported(published):
@@ -97,10 +101,9 @@ def test_what_is_imported(published):
     shown = data.stimuli()
     assert shown.ids == ("image01", "image02", "image03", "image04", "image05")
     assert shown.metadata["object_name"].tolist()[:2] == ["kind 0", "kind 1"]
-    assert shown.metadata["face"].all()
-    assert not shown.metadata["natural"].any()
-    for k, one in enumerate(files[FILES[0]]["stimuli_92objs"]):
-        np.testing.assert_array_equal(shown.picture(k), one["image"])
+    for k, stimulus in enumerate(files[FILES[0]]["stimuli_92objs"]):
+        np.testing.assert_array_equal(shown.picture(k), stimulus["image"])
+        assert shown.metadata[["face", "animal", "natural"]].iloc[k].to_dict() == flags_of(k)
 
     monkey, human, judged = (data.dissimilarities(region) for region in REGIONS)
     assert monkey.dims == ("subject", "pair")
@@ -120,23 +123,28 @@ def test_import_from_the_repository(published, tmp_path):
     inside = tmp_path / "repository" / "demos"
     inside.mkdir(parents=True)
     published.rename(inside / "92imageData")
-    declare(inside / "92imageData").import_from(tmp_path / "repository")
+    data = declare(inside / "92imageData")
+    assert data.absent()
+    data.import_from(tmp_path / "repository")
+    assert data.absent() is None
+    assert len(data.stimuli()) == N
 
 
 def test_responses_are_not_published(published):
     data = declare(published)
     data.import_from(published)
-    with pytest.raises(InputError, match="responses of the neurons are not published"):
+    with pytest.raises(InputError, match="recordings of IT in Small"):
         data.recordings("IT")
-    with pytest.raises(UnknownNameError, match="did you mean human IT"):
+    with pytest.raises(UnknownNameError, match="humanIT") as caught:
         data.dissimilarities("humanIT")
+    assert "human IT" in caught.value.allowed
 
 
 def test_not_imported(published):
     data = declare(published)
-    for ask in (data.stimuli, lambda: data.dissimilarities("IT")):
+    for read in (data.stimuli, lambda: data.dissimilarities("IT")):
         with pytest.raises(DataAbsentError, match=r"brainbench data import Small --from DIR"):
-            ask()
+            read()
 
 
 def test_another_version_is_another_folder(published):
@@ -168,9 +176,8 @@ def off_zero(rdm):
 @pytest.mark.parametrize("change", [asymmetric, off_zero])
 def test_rdm_that_is_none(tmp_path, change):
     data, folder = changed(tmp_path, FILES[2], "rdms_behav_92", wrong_rdm(change))
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=r"'simJudge \| subject3'"):
         data.import_from(folder)
-    assert "'simJudge | subject3' is not symmetric, or not 0 on its diagonal" in str(error.value)
     assert data.absent()
 
 
@@ -185,10 +192,10 @@ def test_rdm_with_a_hole(tmp_path):
 def test_other_numbers_than_declared(tmp_path):
     judged = contents()[FILES[2]]["rdms_behav_92"][:3]
     data, folder = changed(tmp_path, FILES[2], "rdms_behav_92", judged)
-    with pytest.raises(InputError, match=r"rdms_behav_92 is of shape \(3,\)"):
+    with pytest.raises(InputError, match=r"rdms_behav_92 .*\(3,\)"):
         data.import_from(folder)
     data, folder = changed(tmp_path, FILES[1], "RDMs", np.zeros(2))
-    with pytest.raises(InputError, match=r"92_brainRDMs.mat: RDMs is of shape \(2,\)"):
+    with pytest.raises(InputError, match=r"92_brainRDMs.mat: RDMs .*\(2,\)"):
         data.import_from(folder)
 
 
@@ -196,7 +203,7 @@ def test_an_entry_that_is_absent(tmp_path):
     files = contents()
     files[FILES[1]] = {"other": np.zeros(3)}
     folder = write(tmp_path / "wrong", files)
-    with pytest.raises(InputError, match="RDMs is absent"):
+    with pytest.raises(InputError, match=r"92_brainRDMs\.mat: RDMs"):
         declare(folder).import_from(folder)
 
 
@@ -204,19 +211,20 @@ def test_image_of_another_size(tmp_path):
     shown = contents()[FILES[0]]["stimuli_92objs"]
     shown[1]["image"] = shown[1]["image"][:4]
     data, folder = changed(tmp_path, FILES[0], "stimuli_92objs", shown)
-    with pytest.raises(InputError, match=r"image 2: uint8 of shape \(4, 6, 3\)"):
+    with pytest.raises(InputError, match=r"image 2: .*\(4, 6, 3\)"):
         data.import_from(folder)
 
 
 def test_damaged_and_missing_files(published):
     data = declare(published)
     (published / FILES[0]).write_bytes(b"other")
-    with pytest.raises(InputError, match=r"has the SHA-256 .*, not "):
+    found = hashlib.sha256(b"other").hexdigest()[:12]
+    with pytest.raises(InputError, match=f"{FILES[0]} .*{found}"):
         data.import_from(published)
-    with pytest.raises(InputError, match=r"supplementalData.mat cannot be read"):
+    with pytest.raises(InputError, match=FILES[0]):
         declare(published).import_from(published)
     (published / FILES[2]).unlink()
-    with pytest.raises(DataAbsentError, match="1 of 3 files of Small are missing"):
+    with pytest.raises(DataAbsentError, match=f"1 of 3 files of Small .*{FILES[2]}"):
         data.import_from(published)
 
 
@@ -226,5 +234,5 @@ def test_manifest_is_whole():
     assert "copyright of the images is not stated" in declared.license
     assert set(declared.parameters["sha256"]) == set(FILES)
     parameters = {k: v for k, v in declared.parameters.items() if k != "judges"}
-    with pytest.raises(InputError, match=r"parameters.judges: Field required"):
+    with pytest.raises(InputError, match=r"parameters\.judges"):
         kriegeskorte(declared.model_copy(update={"parameters": parameters}))

@@ -1,0 +1,339 @@
+"""Wrapped models: networks as BrainModels whose activations are cached on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from brainbench.core import progress
+from brainbench.core.assembly import Assembly, validate
+from brainbench.core.errors import ActivationError, unknown
+from brainbench.core.model import Probe
+from brainbench.core.model_info import NOTHING, About
+from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.provenance import sha256
+from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Timeline
+from brainbench.models.activation_files import LayerFile, open_layer
+from brainbench.models.batching import BatchSize, first_size, in_batches
+from brainbench.models.hooks import Calls
+from brainbench.models.network import (
+    PRECISIONS,
+    Forward,
+    Network,
+    Precision,
+    TorchNetwork,
+    computing,
+)
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.response_checks import CheckedResponse, check_response
+from brainbench.storage import cache as caches
+from brainbench.storage.cache import Cache
+
+_FORMAT = "activations-1"  # increased when the files change their layout
+_KIND = "activations"
+_SUFFIX = ".nc"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrappedModel:
+    """A network as a BrainModel; see `wrap` for the parameters.
+
+    Activations are cached, one file per layer and stimulus set, and read when indexed. `notes` are added
+    to the record of every score, such as why other weights were not available.
+    """
+
+    name: str
+    weights: str
+    network: Network = field(repr=False)
+    areas: Mapping[str, Sequence[str]]
+    clocks: Mapping[str, Timeline] = field(repr=False)
+    preprocess: Preprocess
+    calls: Calls | Mapping[str, Calls] = "steps"
+    fingerprint: str | None = None
+    device: str = "cpu"
+    batch_size: BatchSize = "auto"
+    cache: Cache | None = None
+    precision: Precision = "float32"
+    presentations: tuple[Kind, ...] = ("constant",)
+    notes: tuple[str, ...] = ()
+    about: About = field(default=NOTHING, repr=False)
+    pinned_digest: str | None = field(default=None, repr=False)
+
+    @property
+    def static(self) -> bool:
+        """Whether the network has one state per image."""
+        return self.clock.static
+
+    @property
+    def clock(self) -> Timeline:
+        """Default clock."""
+        return next(iter(self.clocks.values()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that responses depend on beside stimuli, in its present state.
+
+        Weights, code, structure, preprocessing, precision, and which calls of a module are steps.
+        """
+        if self.pinned_digest is not None:
+            return self.pinned_digest
+        calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
+        network = self.network.digest(self.name, self.fingerprint)
+        return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls))
+
+    def pinned(self) -> WrappedModel:
+        """Return the same model with its digest as it is now, for a run in which it does not change."""
+        return replace(self, pinned_digest=self.digest)
+
+    def on(
+        self,
+        *,
+        device: str = "auto",
+        batch_size: BatchSize = "auto",
+        precision: Precision | None = None,
+    ) -> WrappedModel:
+        """Return the same model on a device, with a batch size and a precision.
+
+        Another precision than float32 becomes part of the name, so that it is visible beside every score.
+        A model that is not a torch module ignores the precision and notes so.
+
+        Raises
+        ------
+        InputError
+            A device that does not exist on this machine, or an invalid batch size.
+        UnknownNameError
+            An unknown precision.
+        """
+        placed = self.network.place(device)
+        first_size(batch_size, placed)
+        return replace(
+            self._with(precision), device=placed, batch_size=batch_size, pinned_digest=None
+        )
+
+    def _with(self, precision: Precision | None) -> WrappedModel:
+        if precision in (None, self.precision):
+            return self
+        if precision not in PRECISIONS:
+            raise unknown(
+                "precision", str(precision), PRECISIONS, todo="choose --precision float32"
+            )
+        if not isinstance(self.network, TorchNetwork):
+            progress.current().note(f"{self.name}: computes as it does, not in {precision}")
+            return self
+        base = self.name.removesuffix(f"+{self.precision}")
+        name = base if precision == "float32" else f"{base}+{precision}"
+        return replace(self, name=name, precision=precision)
+
+    def activations(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> dict[str, Assembly]:
+        """Return the responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
+
+        Layers that are not cached are computed in one pass over the stimuli. `time` has one entry per
+        model step with its span in ms under the default clock. Values are float32, in arbitrary units,
+        and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first.
+
+        Parameters
+        ----------
+        stimuli : StimulusSet
+            Images; one batch of them is in memory at a time.
+        layers : sequence of str
+            Dotted names of any layers of the network.
+        presentation : Presentation
+            How the images are shown; always constant for a network without input over time.
+
+        Raises
+        ------
+        UnknownNameError
+            A layer that does not exist; the message names the closest.
+        ActivationError
+            NaN or inf (layer and stimulus named); a layer that is not called, or more often than the
+            clock declares; a single image that does not fit in memory.
+        StimulusError
+            An image that cannot be read.
+        CacheError
+            A cache folder that is full or cannot be written.
+        """
+        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        keys = self._keys(stimuli, layers, presentation)
+        self.showing(presentation)._fill(store, stimuli, keys)
+        return {
+            layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
+            for layer, key in keys.items()
+        }
+
+    def probe(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
+    ) -> Probe:
+        """Measure the cost of `activations`: sizes of the layers, and time per image of one batch.
+
+        Nothing is kept. Sizes of cached layers are read from the cache.
+
+        Parameters
+        ----------
+        stimuli, layers, presentation
+            As in `activations`, with the same errors.
+        """
+        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        keys = self._keys(stimuli, layers, presentation)
+        absent = _absent(store, keys)
+        sizes: dict[str, tuple[int, int]] = {}
+        for layer in keys.keys() - absent.keys():
+            with open_layer(store.path(_KIND, keys[layer], _SUFFIX)) as stored:
+                sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
+        seconds = 0.0
+        if absent:
+            seconds, batch = self.showing(presentation)._one_batch(stimuli, list(absent))
+            sizes |= {k: (r.steps[0].shape[1], len(r.steps)) for k, r in batch.items()}
+        return Probe(
+            features={layer: p for layer, (p, _) in sizes.items()},
+            steps={layer: k for layer, (_, k) in sizes.items()},
+            absent=tuple(absent),
+            seconds_per_image=seconds,
+        )
+
+    def _one_batch(
+        self, stimuli: StimulusSet, layers: Sequence[str]
+    ) -> tuple[float, dict[str, CheckedResponse]]:
+        """Return the seconds per image of a batch of the usual size, and its responses."""
+        calls = {layer: self._calls(layer) for layer in layers}
+        size = min(first_size(self.batch_size, self.device), len(stimuli))
+        with (
+            computing(self.network, self.precision, self.device),
+            self.network.running(layers, calls, self.device) as forward,
+        ):
+            work = partial(self._batch, forward, stimuli, calls)
+            work(0, 1)  # the first pass takes longer
+            start = time.perf_counter()
+            _, stop, batch = next(in_batches(size, size, work, nbytes=_nbytes))
+            return (time.perf_counter() - start) / stop, batch
+
+    def showing(self, presentation: Presentation) -> WrappedModel:
+        """Return the same model with a network that knows the presentation, if it takes one."""
+        if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
+            return self
+        return replace(self, network=replace(self.network, shown=presentation))
+
+    def _store(self) -> Cache:
+        return self.cache or caches.default()
+
+    def _keys(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation
+    ) -> dict[str, str]:
+        """Return the cache key of each layer; raise UnknownNameError for a layer that does not exist."""
+        unique = list(dict.fromkeys(layers))
+        for layer in unique:
+            self.network.check(layer)
+        digest = self.digest
+        shown = "constant" if len(self.presentations) == 1 else repr(presentation)
+        return {
+            layer: sha256(
+                _FORMAT,
+                digest,
+                stimuli.digest,
+                shown,
+                layer,
+                repr(self._calls(layer)),
+                self.precision,
+                "none",  # the reducer
+            )
+            for layer in unique
+        }
+
+    def _calls(self, layer: str) -> Calls:
+        return self.calls.get(layer, "steps") if isinstance(self.calls, Mapping) else self.calls
+
+    def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        absent = _absent(store, keys)
+        if not absent:
+            return
+        with contextlib.ExitStack() as locks:
+            for key in sorted(absent.values()):
+                locks.enter_context(store.lock(_KIND, key))
+            absent = _absent(store, absent)  # another process may have computed them meanwhile
+            if absent:
+                self._extract(store, stimuli, absent)
+
+    def _extract(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        layers = list(keys)
+        calls = {layer: self._calls(layer) for layer in layers}
+        label = f"{self.name} on {stimuli.identifier}"
+        with contextlib.ExitStack() as open_files:
+            paths = {
+                layer: open_files.enter_context(store.writing(_KIND, key, _SUFFIX))
+                for layer, key in keys.items()
+            }
+            open_files.enter_context(computing(self.network, self.precision, self.device))
+            forward = open_files.enter_context(self.network.running(layers, calls, self.device))
+            advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
+            files: dict[str, LayerFile] = {}
+            size = first_size(self.batch_size, self.device)
+            work = partial(self._batch, forward, stimuli, calls)
+            for start, stop, batch in in_batches(len(stimuli), size, work, nbytes=_nbytes):
+                for layer, checked in batch.items():
+                    if layer not in files:
+                        file = self._file(paths[layer], layer, checked, stimuli.ids)
+                        files[layer] = open_files.enter_context(file)
+                    files[layer].write(start, checked.steps)
+                advance(stop - start)
+
+    def _batch(
+        self,
+        forward: Forward,
+        stimuli: StimulusSet,
+        calls: Mapping[str, Calls],
+        start: int,
+        stop: int,
+    ) -> dict[str, CheckedResponse]:
+        images = self.preprocess([stimuli.picture(index) for index in range(start, stop)])
+        ids = stimuli.ids[start:stop]
+        try:
+            responses = forward(images)
+        except ActivationError as error:
+            raise error.naming(ids) from error.__cause__
+        return {
+            layer: check_response(layer, response, ids=ids, clock=self.clock, calls=calls[layer])
+            for layer, response in responses.items()
+        }
+
+    def _file(
+        self, path: Path, layer: str, checked: CheckedResponse, stimulus_ids: Sequence[str]
+    ) -> LayerFile:
+        return LayerFile(
+            path,
+            layer=layer,
+            stimulus_ids=stimulus_ids,
+            shape=checked.shape,
+            steps=len(checked.steps),
+            attrs={"model": self.name, "device": self.device, "precision": self.precision},
+        )
+
+    def _assembly(self, path: Path, layer: str, stimuli: StimulusSet) -> Assembly:
+        stored = open_layer(path)
+        spans = self.clock.spans(layer, calls=stored.sizes["time"])
+        coordinates = {
+            # Images may have an x and a y too; those of the neuroids take precedence.
+            key if key not in stored.coords else f"stimulus_{key}": ("stimulus", column)
+            for key, column in stimuli.coordinates().items()
+            if key != "stimulus_id"
+        }
+        coordinates["stimulus_id"] = ("stimulus", np.array(stimuli.ids))
+        coordinates["time_start"] = ("time", np.array([start for start, _ in spans]))
+        coordinates["time_end"] = ("time", np.array([end for _, end in spans]))
+        assembly = stored.assign_coords(coordinates)
+        return validate(assembly, name=f"layer {layer!r} of {self.name}", values=False)
+
+
+def _absent(store: Cache, keys: Mapping[str, str]) -> dict[str, str]:
+    return {layer: key for layer, key in keys.items() if store.find(_KIND, key, _SUFFIX) is None}
+
+
+def _nbytes(batch: Mapping[str, CheckedResponse]) -> int:
+    return sum(checked.nbytes for checked in batch.values())

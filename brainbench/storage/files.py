@@ -1,0 +1,185 @@
+"""Atomic writes: a file or a folder appears under its name when it is whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from brainbench.core.errors import BrainbenchError, CacheError
+
+
+@contextlib.contextmanager
+def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterator[Path]:
+    """Yield a temporary path to write to, which is renamed to `target` when the block ends.
+
+    Parameters
+    ----------
+    target : Path
+        The file; one that exists is replaced.
+    folder, choose
+        See `temporary`; the folder of the file by default.
+
+    Raises
+    ------
+    CacheError
+        The file cannot be written, was not written, or the disk is full.
+    """
+    with temporary(target, folder=folder or target.parent, choose=choose) as path:
+        yield path
+        _flush(path)
+        os.replace(path, target)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
+    """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
+
+    Parameters
+    ----------
+    target : Path
+        The folder; one that exists is replaced, and kept where the block fails.
+    choose : str
+        See `temporary`.
+
+    Raises
+    ------
+    CacheError
+        The folder cannot be written, or the disk is full.
+    """
+    with temporary(target, folder=target.parent, choose=choose) as path:
+        path.mkdir()
+        yield path
+        for file in path.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        _replace_folder(path, target)
+
+
+@contextlib.contextmanager
+def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; whatever is there when the block ends is removed.
+
+    Parameters
+    ----------
+    target : Path
+        Its folder is created.
+    folder : Path
+        The folder that errors name. An OSError about a file outside it passes unchanged.
+    choose : str
+        How the user names another folder; the words "a folder ..." follow it.
+
+    Raises
+    ------
+    CacheError
+        The folder cannot be written, or the disk is full.
+    """
+    path = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        if isinstance(error, BrainbenchError) or _is_elsewhere(error, folder):
+            raise
+        raise explain(error, folder, choose=choose) from error
+    finally:
+        _remove(path)
+
+
+def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
+    """Raise CacheError if a folder has fewer than `nbytes` bytes left.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that exists.
+    nbytes : int
+        Bytes that are about to be written.
+    what : str
+        How the error names them.
+    choose : str
+        See `temporary`.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < nbytes:
+        raise CacheError(
+            f"{what} of {nbytes / 1e9:.2f} GB, and {free / 1e9:.2f} GB free in {folder}",
+            allowed=f"room for the {what}",
+            todo=f"free some space, or {choose} a folder on a larger disk",
+        )
+
+
+def explain(error: OSError, folder: Path, *, choose: str) -> CacheError:
+    """Return the error that says why a folder could not be written and what to do about it.
+
+    Parameters
+    ----------
+    error : OSError
+        What failed.
+    folder, choose
+        See `temporary`.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CacheError(
+            f"no space or quota left in {folder} ({_free_space(folder)})",
+            allowed="room for everything that this run writes",
+            todo=f"free some space, or {choose} a folder on a larger disk; "
+            "finished results are kept",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return CacheError(
+            f"folder {folder} cannot be used ({error.strerror})",
+            allowed="a folder that you may write to",
+            todo=f"{choose} a folder of yours; finished results are kept",
+        )
+    return CacheError(
+        f"writing to {folder} failed ({error})",
+        allowed="a folder on a working disk",
+        todo=f"check the disk, or {choose} a folder on another one; finished results are kept",
+    )
+
+
+def _is_elsewhere(error: OSError, folder: Path) -> bool:
+    if not isinstance(error.filename, str):
+        return False
+    named, folder = Path(error.filename).absolute(), folder.absolute()
+    return not (named.is_relative_to(folder) or folder.is_relative_to(named))
+
+
+def _free_space(folder: Path) -> str:
+    try:
+        existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+        return f"{shutil.disk_usage(existing).free / 1e9:.2f} GB free"
+    except OSError:
+        return "free space unknown"
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _replace_folder(path: Path, target: Path) -> None:
+    """Rename a folder; the one that exists is moved away first, since only an empty one is replaced."""
+    former = path.with_suffix(".old.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(former)
+    try:
+        path.rename(target)
+    except OSError:
+        if former.exists():
+            former.rename(target)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
