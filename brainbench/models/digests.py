@@ -6,6 +6,7 @@ is an error, never a guess: a wrong hit in the cache would give plausible wrong 
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 import hashlib
@@ -277,6 +278,60 @@ def source(thing: Any) -> str:
         return ""
 
 
+def package_sources(*modules: types.ModuleType) -> dict[str, str]:
+    """Return the SHA-256 of each source file of a package that some of its modules depend on.
+
+    Import statements are followed through the package of each module, also those inside functions;
+    those for type checkers only are not.
+
+    Parameters
+    ----------
+    modules : module
+        Where to begin.
+
+    Returns
+    -------
+    dict of str to str
+        Name of each module -> SHA-256 of its file, sorted by name; the given modules are included.
+    """
+    digests: dict[str, str] = {}
+    waiting = [module.__name__ for module in modules]
+    while waiting:
+        name = waiting.pop()
+        path = None if name in digests else _module_file(name)
+        if path is not None:
+            modified = path.stat().st_mtime_ns
+            digests[name] = _file_digest(path, modified)
+            package = name.partition(".")[0]
+            waiting += [i for i in _imports(path, modified) if i.partition(".")[0] == package]
+    return dict(sorted(digests.items()))
+
+
+def _module_file(name: str) -> Path | None:
+    """Return the file of a module of an imported package; None where the name is not a module."""
+    package, *parts = name.split(".")
+    path = Path(inspect.getfile(sys.modules[package])).parent.joinpath(*parts)
+    return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)
+
+
 @functools.lru_cache(maxsize=1024)
 def _file_digest(path: Path, mtime_ns: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
+    """Return every name that a file imports, as absolute dotted names of modules or their members."""
+    names: list[str] = []
+    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        waiting += ast.iter_child_nodes(node)
+    return tuple(names)
