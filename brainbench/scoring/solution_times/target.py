@@ -21,7 +21,6 @@ from brainbench.scoring.solution_times.trial_halves import (
     TrialHalves,
     trial_halves,
 )
-from brainbench.stats.splits import paper
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,10 +107,13 @@ def brain_times(context: RunContext, *, bin_ms: float, n_splits: int, n_halves: 
     bins = _bins(context.benchmark, bin_ms)
     strata = strata_of(stimuli, partial=context.is_partial())
     decoding = HalvesDecoding(
+        ids=stimuli.ids,
         objects=objects,
+        strata=strata,
         thresholds=thresholds,
         bins=bins,
-        folds=paper(stimuli.ids, strata, n_splits=n_splits, seed=context.settings.seed),
+        n_splits=n_splits,
+        seed=context.settings.seed,
         n_halves=n_halves,
     )
     return BrainTimes(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from brainbench.scoring.recordings import recordings_of
 from brainbench.stats import ceiling
 from brainbench.stats.aggregate import nan_mean
 from brainbench.stats.ceiling import half_means, spearman_brown
-from brainbench.stats.splits import Split
+from brainbench.stats.splits import Split, paper
 from brainbench.storage import cache
 from brainbench.storage.cache import Cache
 
@@ -78,30 +79,42 @@ class HalvesDecoding:
 
     Parameters
     ----------
+    ids : sequence of str
+        Stimulus ids, in the order of the rows.
     objects : array of str, image
         What each image shows.
+    strata : array, image, or None
+        Objects by which folds are stratified.
     thresholds : array, image
         I1 that the decoder has to reach.
     bins : array, bin x 2
         Time bins in ms.
-    folds : sequence of Split
-        Disjoint folds of the decoders.
+    n_splits, seed : int
+        Disjoint folds of the decoders, and which.
     n_halves : int
         How often the trials are halved.
     """
 
+    ids: Sequence[str]
     objects: npt.NDArray[np.str_]
+    strata: npt.NDArray[Any] | None
     thresholds: FloatArray
     bins: FloatArray
-    folds: Sequence[Split]
+    n_splits: int
+    seed: int
     n_halves: int
+
+    @cached_property
+    def folds(self) -> list[Split]:
+        """Training and held-out rows."""
+        return paper(self.ids, self.strata, n_splits=self.n_splits, seed=self.seed)
 
     def key(self, context: RunContext) -> str:
         """Return the key of the times in the cache: data, options, and the code that computes them."""
         return sha256(
             context.data_version,
             context.benchmark.region,
-            *context.stimuli().ids,
+            *self.ids,
             self.bins.tobytes(),
             self.thresholds.tobytes(),
             *(fold.test.tobytes() for fold in self.folds),
@@ -168,7 +181,7 @@ def trial_halves(context: RunContext, decoding: HalvesDecoding) -> TrialHalves |
     context : RunContext
         Data and region.
     decoding : HalvesDecoding
-        Objects, thresholds, bins and folds.
+        Images, thresholds, bins and folds.
 
     Returns
     -------
@@ -178,7 +191,8 @@ def trial_halves(context: RunContext, decoding: HalvesDecoding) -> TrialHalves |
     Raises
     ------
     InputError
-        Recordings of other images, or without neuroids; bins that they do not cover.
+        Recordings of other images, or without neuroids; bins that they do not cover; fewer images (of some
+        object) than folds.
     """
     try:
         trials = recordings_of(context, context.data)
