@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,43 +44,35 @@ class SolutionTimesEvaluation(Evaluation):
         Formula of the value: a ceiling is drawn again only where it has one.
     conventional : bool
         Divide by Brain-Score's convention, whatever the trials say.
-    details, seeds : mapping
-        For the record.
-    notes : sequence of str
-        For the record.
+    basis : Report
+        What a score says of any model: choices, seeds and notes.
     """
 
     brain: BrainTimes
     formula: str
     conventional: bool
-    details: Mapping[str, Any]
-    seeds: Mapping[str, int]
-    notes: Sequence[str]
+    basis: Report
 
     @cached_property
     def split_half(self) -> float:
         """Reliability of the brain's order by halves of the trials; NaN where there are none."""
-        halves = self.brain.halves
-        return np.nan if halves is None else float(halves.reliability())
+        return float(self.brain.reliability())
 
     def ceiling(self, counts: FloatArray | None) -> FloatArray:
         """Return the ceiling that the formula takes, one number for each draw."""
-        halves = self.brain.halves
-        if self.conventional or halves is None:
+        if self.conventional or self.brain.halves is None:
             return np.full(1 if counts is None else len(counts), CONVENTION)
-        return np.array([self.split_half]) if counts is None else halves.reliability(counts)
+        return np.array([self.split_half]) if counts is None else self.brain.reliability(counts)
 
     @property
     def ceiling_source(self) -> str:
         """What the ceiling is."""
         halves = self.brain.halves
-        if halves is None:
-            return f"{CONVENTION:g}, {CONVENTION_NAME}: no trials"
-        if self.conventional:
-            return f"{CONVENTION:g}, {CONVENTION_NAME}"
-        if not halves.n_halvings:
+        if self.conventional or halves is None:
+            return f"{CONVENTION:g}, {CONVENTION_NAME}{': no trials' if halves is None else ''}"
+        if not halves.shape[1]:
             return "none: no halves of the trials have every image"
-        return f"{halves.n_halvings} halves of the trials, Spearman-Brown corrected"
+        return f"{halves.shape[1]} halves of the trials, Spearman-Brown corrected"
 
     @abstractmethod
     def raw(self, counts: FloatArray | None) -> FloatArray:
@@ -132,28 +123,24 @@ class SolutionTimesEvaluation(Evaluation):
         """Why there is no ceiling."""
         return self.brain.gaps or "halves of the trials order too few images"
 
-    def brain_figures(self, figure: Figure) -> dict[str, Any]:
+    def brain_report(self, figure: Figure) -> Report:
         """Return what does not depend on the model: shares, medians and both ceilings."""
-        solved = ~np.isnan(self.brain.times)
-        return {
-            "fraction_solved_brain": float(solved.mean()),
-            "median_time_ms_brain": float(np.median(self.brain.times[solved])),
-            "thresholds_missing": int(np.isnan(self.brain.thresholds).sum()),
-            "ceiling": {"value": _finite(figure.mean_ceiling()), "source": self.ceiling_source},
-            "ceiling_split_half": _finite(self.split_half),
-            "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
-            "bins_ms": self.brain.bins.tolist(),
-        }
-
-    @property
-    def brain_details(self) -> dict[str, Any]:
-        """Choices of the measure, for the record."""
-        return {**self.details, "ceiling": self.ceiling_source}
-
-    @property
-    def brain_notes(self) -> list[str]:
-        """Remarks, for the record."""
-        return [*([f"ceiling: {self.brain.gaps}"] if self.brain.gaps else []), *self.notes]
+        brain, source = self.brain, self.ceiling_source
+        solved = ~np.isnan(brain.times)
+        return replace(
+            self.basis,
+            figures={
+                "fraction_solved_brain": float(solved.mean()),
+                "median_time_ms_brain": float(np.median(brain.times[solved])),
+                "thresholds_missing": int(np.isnan(brain.thresholds).sum()),
+                "ceiling": {"value": _finite(figure.mean_ceiling()), "source": source},
+                "ceiling_split_half": _finite(self.split_half),
+                "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
+                "bins_ms": brain.bins.tolist(),
+            },
+            details={**self.basis.details, "ceiling": source},
+            notes=[*([f"ceiling: {brain.gaps}"] if brain.gaps else []), *self.basis.notes],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -188,18 +175,13 @@ class StaticEvaluation(SolutionTimesEvaluation):
 
     def report(self, figure: Figure) -> Report:
         """Return the brain's figures; no image counts."""
-        return Report(
-            n_units=0,
+        report = self.brain_report(figure)
+        own = {"reason": STATIC, "images_used": 0, "fraction_solved": None}
+        return replace(
+            report,
             excluded={STATIC: len(self.brain.times)},
-            figures={
-                **self.brain_figures(figure),
-                "reason": STATIC,
-                "images_used": 0,
-                "fraction_solved": None,
-            },
-            details={**self.brain_details, "initializer": "none needed", "features": None},
-            seeds=self.seeds,
-            notes=[f"{STATIC}: the score is 0, nothing was decoded", *self.brain_notes],
+            figures={**report.figures, **own},
+            notes=[f"{STATIC}: the score is 0, nothing was decoded", *report.notes],
         )
 
 
@@ -209,15 +191,12 @@ class DecodedEvaluation(SolutionTimesEvaluation):
 
     Parameters
     ----------
-    model_name : str
-        Name of the model, for error messages.
     model : ModelSensitivity
         Held-out sensitivities of the model.
     reports_error : bool
         The value has a standard error over splits.
     """
 
-    model_name: str
     model: ModelSensitivity
     reports_error: bool
 
@@ -294,20 +273,21 @@ class DecodedEvaluation(SolutionTimesEvaluation):
             "solved by neither": int((held_out & model & brain).sum()),
         }
 
-    def check_solved(self) -> None:
-        """Raise InputError where there is no order: none is solved, or too few images by both."""
+    def check_solved(self, name: str) -> None:
+        """Raise InputError where there is no order: the model solves no image, or too few with the brain."""
         unsolved, brain = np.isnan(self.times), self.brain
         if unsolved.all():
-            low, high = (float(edge(brain.thresholds)) for edge in (np.nanmin, np.nanmax))
+            low, high = np.nanmin(brain.thresholds), np.nanmax(brain.thresholds)
+            highest = max(np.nanmax(part.sensitivity) for part in self.model.decoded)
             raise InputError(
-                f"{self.model_name} solves none of {len(unsolved)} images: thresholds from d' {low:.2f} to "
-                f"{high:.2f}, its own sensitivity is at most {self.model.highest:.2f}",
+                f"{name} solves none of {len(unsolved)} images: thresholds from d' {low:.2f} to "
+                f"{high:.2f}, its own sensitivity is at most {highest:.2f}",
                 allowed="at least two images that both solve, at different times",
                 todo="choose another layer, or more images for the decoder (a larger --limit)",
             )
         if self.at_once is None and np.isnan(self.r_by_part).all():
             raise InputError(
-                f"no order to compare: {self.model_name} and the brain both solve {self.n_images} of "
+                f"no order to compare: {name} and the brain both solve {self.n_images} of "
                 f"{len(unsolved)} images",
                 allowed="at least two images that both solve, at different times",
                 todo="choose another layer, or more images (a larger --limit)",
@@ -328,18 +308,20 @@ class DecodedEvaluation(SolutionTimesEvaluation):
         return selection_of([self.model.selection])
 
     def report(self, figure: Figure) -> Report:
-        """Return times of each image, held-out times, and what was chosen."""
-        solved, reason, error = ~np.isnan(self.times), self.by_definition, None
+        """Return times of each image, held-out times, and what was selected."""
+        report, reason = self.brain_report(figure), self.by_definition
+        solved, error = ~np.isnan(self.times), None
         if self.reports_error and reason is None:
             by_part = ceiled(self.r_by_part, figure.mean_ceiling(), formula=self.formula)
             error = float(np.nanstd(by_part) / len(by_part) ** 0.5)
-        return Report(
+        return replace(
+            report,
             n_units=self.n_images,
             excluded=self._excluded(),
             per_unit=self._per_image() if reason is None else None,
             predictions=self._predictions() if reason is None else None,
             figures={
-                **self.brain_figures(figure),
+                **report.figures,
                 "images_used": self.n_images,
                 "fraction_solved": float(solved[self.held_out].mean()),
                 "median_time_ms": float(np.median(self.times[solved])),
@@ -347,9 +329,7 @@ class DecodedEvaluation(SolutionTimesEvaluation):
                 **self.model.figures(),
                 **({} if reason is None else {"reason": reason}),
             },
-            details={**self.brain_details, "features": self.model.n_features},
-            seeds=self.seeds,
-            notes=self.brain_notes,
+            details={**report.details, "features": self.model.n_features},
             error=error,
         )
 

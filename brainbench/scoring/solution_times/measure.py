@@ -7,19 +7,22 @@ docs/measures.md says where the two differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.solution_times.decoder import Decoder, DecoderName, Initializer
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_states import LayerStates, layer_states
-from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules, Report
 from brainbench.scoring.solution_times.evaluation import DecodedEvaluation, StaticEvaluation
 from brainbench.scoring.solution_times.model_times import decode_model, is_static
 from brainbench.scoring.solution_times.target import BrainTimes, brain_times
+from brainbench.scoring.solution_times.trial_halves import trial_halves
 from brainbench.stats.splits import Split, brainscore, paper
+
+NO_FLOOR = "floor not used: an image's solution time has no reliability of its own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +38,14 @@ class SolutionTimesRules(ProtocolRules):
     stratified : bool
         Splits are stratified by object.
     together : bool
-        Splits are disjoint, so that one correlation runs over the held-out images of all of them.
+        Splits are disjoint: one correlation runs over the held-out images of all of them. Otherwise the
+        value is a mean over splits, with a standard error.
     false_alarms : {"paper", "brainscore"}
         See `metrics.behavior.i2n.d_prime`.
     initializer : str
         Initial weights of the published decoder.
     conventional : bool
         Divide by Brain-Score's convention, whatever the trials say.
-    reports_error : bool
-        The value has a standard error over splits.
     details : mapping
         What this means, for the record.
     """
@@ -55,7 +57,6 @@ class SolutionTimesRules(ProtocolRules):
     false_alarms: FalseAlarms
     initializer: Initializer
     conventional: bool
-    reports_error: bool
     details: Mapping[str, str]
 
 
@@ -92,11 +93,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
             false_alarms="paper",
             initializer="glorot_uniform",
             conventional=False,
-            reports_error=False,
-            details={
-                "judged": "images of all folds together",
-                "false_alarms": "all other images",
-            },
+            details={"judged": "images of all folds together", "false_alarms": "all other images"},
         ),
         "brainscore": SolutionTimesRules(
             formula="r/c",
@@ -108,7 +105,6 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
             false_alarms="brainscore",
             initializer="truncated_normal",
             conventional=True,
-            reports_error=True,
             details={
                 "judged": "the images of each split",
                 "false_alarms": "images of the distractor",
@@ -119,10 +115,16 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
     """Protocol and formula of the worlds in perf/worlds."""
 
     def target(self, context: RunContext) -> BrainTimes:
-        """Return the brain's solution times; see `brain_times` for its errors."""
-        return brain_times(
-            context, bin_ms=self.bin_ms, n_splits=self.n_splits, n_halves=self.n_halves
-        )
+        """Return the brain's solution times, with those of halves of the trials where there are any.
+
+        Raises
+        ------
+        InputError
+            See `brain_times` and `trial_halves`.
+        """
+        brain = brain_times(context, bin_ms=self.bin_ms)
+        halves, gaps = trial_halves(context, brain, n_splits=self.n_splits, n_halves=self.n_halves)
+        return replace(brain, halves=halves, gaps=gaps)
 
     def candidates(self, context: RunContext, target: BrainTimes) -> list[LayerStates]:
         """Return layers over the time bins."""
@@ -141,57 +143,51 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
             solve.
         """
         rules: SolutionTimesRules = context.rules
-        common = self._common(context, target)
-        if context.model.static or all(is_static(layer) for layer in candidates):
-            return StaticEvaluation(**common, layer=candidates[0].layer)
-        folds = rules.split(
-            target.stimuli.ids,
-            target.strata if rules.stratified else None,
-            n_splits=self.n_splits,
-            seed=common["seeds"]["splits"],
+        seed = context.settings.seed
+        strata = target.strata if rules.stratified else None
+        split_seed = seed if rules.split_seed is None else rules.split_seed
+        static = context.model.static or all(is_static(layer) for layer in candidates)
+        random_weights = self.decoder == "published" and not static
+        basis = Report(
+            n_units=0,
+            details={
+                "decoder": self.decoder,
+                "initializer": rules.initializer if random_weights else "none needed",
+                "splits": self.n_splits,
+                "stratified": strata is not None,
+                **rules.details,
+                "features": None,
+                "bin_ms": self.bin_ms,
+            },
+            seeds={"splits": split_seed, "decoder": seed, "ceiling": 1, "bootstrap": seed},
+            notes=[] if context.settings.floor is None else [NO_FLOOR],
         )
-        sensitivity = decode_model(
+        if static:
+            return StaticEvaluation(
+                brain=target,
+                formula=context.formula,
+                conventional=rules.conventional,
+                basis=basis,
+                layer=candidates[0].layer,
+            )
+        model = decode_model(
             candidates,
             target,
-            folds,
-            Decoder(name=self.decoder, initializer=rules.initializer, seed=context.settings.seed),
+            rules.split(target.stimuli.ids, strata, n_splits=self.n_splits, seed=split_seed),
+            Decoder(name=self.decoder, initializer=rules.initializer, seed=seed),
             together=rules.together,
             false_alarms=rules.false_alarms,
         )
         evaluation = DecodedEvaluation(
-            **common,
-            model_name=context.model.name,
-            model=sensitivity,
-            reports_error=rules.reports_error,
+            brain=target,
+            formula=context.formula,
+            conventional=rules.conventional,
+            basis=basis,
+            model=model,
+            reports_error=not rules.together,
         )
-        evaluation.check_solved()
+        evaluation.check_solved(context.model.name)
         return evaluation
-
-    def _common(self, context: RunContext, target: BrainTimes) -> dict[str, Any]:
-        """Return the fields that the evaluations of any model share."""
-        rules: SolutionTimesRules = context.rules
-        seed = context.settings.seed
-        floor = "floor not used: an image's solution time has no reliability of its own"
-        return {
-            "brain": target,
-            "formula": context.formula,
-            "conventional": rules.conventional,
-            "details": {
-                "decoder": self.decoder,
-                "initializer": rules.initializer if self.decoder == "published" else "none needed",
-                "splits": self.n_splits,
-                "stratified": rules.stratified and target.strata is not None,
-                **rules.details,
-                "bin_ms": self.bin_ms,
-            },
-            "seeds": {
-                "splits": seed if rules.split_seed is None else rules.split_seed,
-                "decoder": seed,
-                "ceiling": 1,
-                "bootstrap": seed,
-            },
-            "notes": [] if context.settings.floor is None else [floor],
-        }
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         """Whether perf/coverage.py measured such intervals."""

@@ -58,11 +58,6 @@ class ModelSensitivity:
             for part in self.decoded
         ]
 
-    @property
-    def highest(self) -> float:
-        """Highest sensitivity of any image in any bin."""
-        return max(float(np.nanmax(part.sensitivity)) for part in self.decoded)
-
     def figures(self) -> dict[str, Any]:
         """Return accuracy and mean sensitivity in each bin, mean over the parts."""
         accuracy = np.mean([part.accuracy for part in self.decoded], axis=0)

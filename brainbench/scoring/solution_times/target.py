@@ -14,13 +14,11 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.ranks import rank_correlation
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import objects_of, strata_of
-from brainbench.scoring.solution_times.trial_halves import (
-    HalvesDecoding,
-    TrialHalves,
-    trial_halves,
-)
+from brainbench.stats.aggregate import nan_mean
+from brainbench.stats.ceiling import spearman_brown
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,10 +43,13 @@ class BrainTimes:
         I1 of the behaving subject.
     times : array, image
         Object solution time in ms; NaN where the brain never solves the image.
-    halves : TrialHalves or None
-        Solution times of halves of the trials; None without repeated trials over time.
     partial : bool
         A limit left some images out.
+    halves : array, 2 x halving x image, or None
+        Solution times from one half of the trials and from the other, of the halvings in which each half
+        has every image; None without repeated trials over time.
+    gaps : str
+        Why halvings were omitted; empty where none was.
     """
 
     stimuli: StimulusSet
@@ -57,35 +58,29 @@ class BrainTimes:
     bins: FloatArray
     thresholds: FloatArray
     times: FloatArray
-    halves: TrialHalves | None
     partial: bool
+    halves: FloatArray | None = None
+    gaps: str = ""
 
-    @property
-    def gaps(self) -> str:
-        """Why halvings of the trials were omitted; empty where none was."""
-        return "" if self.halves is None else self.halves.gaps
+    def reliability(self, counts: FloatArray | None = None) -> FloatArray:
+        """Return the Spearman-Brown corrected correlation of halves of the trials, mean over halvings.
+
+        Once, or for each row of `counts` (draw x image); NaN without a halving.
+        """
+        if self.halves is None or not self.halves.shape[1]:
+            return np.full(() if counts is None else len(counts), np.nan)
+        r = [rank_correlation(*pair, counts=counts) for pair in zip(*self.halves, strict=True)]
+        return nan_mean(spearman_brown(np.stack(r, axis=-1)), axis=-1)
 
 
-def brain_times(context: RunContext, *, bin_ms: float, n_splits: int, n_halves: int) -> BrainTimes:
-    """Return the solution times of the data, and those of halves of the trials where there are any.
-
-    Parameters
-    ----------
-    context : RunContext
-        Data, region, and the window that the bins fill.
-    bin_ms : float
-        Width of a bin in ms.
-    n_splits : int
-        Folds of the decoders of half the trials.
-    n_halves : int
-        How often the trials are halved.
+def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
+    """Return the solution times of the data in bins of `bin_ms`, without those of halves of the trials.
 
     Raises
     ------
     InputError
         Data without solution times, or with those of other images; no image with a time, or with a
-        threshold; stimuli without `object_name`; a window that is not a whole number of bins; recordings
-        that do not cover it.
+        threshold; stimuli without `object_name`; a window that is not a whole number of bins.
     """
     data, stimuli = context.data, context.stimuli()
     if not isinstance(data, HasSolutionTimes):
@@ -104,26 +99,13 @@ def brain_times(context: RunContext, *, bin_ms: float, n_splits: int, n_halves: 
     thresholds, times = _table(data, stimuli)
     _check_some(times, "solution time", context.benchmark.identifier)
     _check_some(thresholds, "threshold", context.benchmark.identifier)
-    bins = _bins(context.benchmark, bin_ms)
-    strata = strata_of(stimuli, partial=context.is_partial())
-    decoding = HalvesDecoding(
-        ids=stimuli.ids,
-        objects=objects,
-        strata=strata,
-        thresholds=thresholds,
-        bins=bins,
-        n_splits=n_splits,
-        seed=context.settings.seed,
-        n_halves=n_halves,
-    )
     return BrainTimes(
         stimuli=stimuli,
         objects=objects,
-        strata=strata,
-        bins=bins,
+        strata=strata_of(stimuli, partial=context.is_partial()),
+        bins=_bins(context.benchmark, bin_ms),
         thresholds=thresholds,
         times=times,
-        halves=trial_halves(context, decoding),
         partial=context.is_partial(),
     )
 

@@ -23,11 +23,11 @@ from brainbench.metrics.solution_times.solution_times import agreement, solution
 from brainbench.models.digests import package_sources
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.pipeline import score
-from brainbench.scoring.solution_times import evaluation, target
+from brainbench.scoring.solution_times import evaluation, measure, trial_halves
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
 from brainbench.scoring.solution_times.model_times import decode_model
-from brainbench.scoring.solution_times.trial_halves import HalvesDecoding, TrialHalves
+from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import half_means, spearman_brown
 from brainbench.stats.splits import brainscore, paper
 
@@ -184,7 +184,7 @@ def test_figure_and_ceiling_are_computed_once(scored, monkeypatch):
     """Beside the draws of the interval; of the raw figure these need no ceiling."""
     X, _, data, expected = scored
     calls = {"agreement": 0, "reliability": 0}
-    reliability = TrialHalves.reliability
+    reliability = BrainTimes.reliability
 
     def counted_agreement(parts, times, *, counts=None):
         calls["agreement"] += counts is None
@@ -195,7 +195,7 @@ def test_figure_and_ceiling_are_computed_once(scored, monkeypatch):
         return reliability(self, counts)
 
     monkeypatch.setattr(evaluation, "agreement", counted_agreement)
-    monkeypatch.setattr(TrialHalves, "reliability", counted_reliability)
+    monkeypatch.setattr(BrainTimes, "reliability", counted_reliability)
     result = score(benchmark(data), model_of(X), Settings(seed=3))
     assert (result.value, result.ceiling) == (expected.value, expected.ceiling)
     assert calls == {"agreement": 1, "reliability": 1}
@@ -222,7 +222,7 @@ def test_halves_are_decoded_once_for_all_models(cache_folder, monkeypatch):
         raise AssertionError("decoded again")
 
     other = data_of(table_of(onset, 0.9), trials=trials_of(X, n=2))
-    monkeypatch.setattr(HalvesDecoding, "solve", never)
+    monkeypatch.setattr(trial_halves, "held_out", never)
     assert score(benchmark(data), model_of(X[:, ::-1])).ceiling == first.ceiling
     with pytest.raises(AssertionError, match="decoded again"):
         score(benchmark(other), model_of(X))
@@ -694,8 +694,8 @@ def test_one_trial_has_no_halves():
 
 def test_halves_that_disagree_give_no_ceiled_value(monkeypatch):
     X, onset = world()
-    halves = TrialHalves(times=np.stack([onset, -onset])[:, None], gaps="")
-    monkeypatch.setattr(target, "trial_halves", lambda *_: halves)
+    reversed_order = np.stack([onset, -onset])[:, None]
+    monkeypatch.setattr(measure, "trial_halves", lambda *_, **__: (reversed_order, ""))
     data = data_of(table_of(onset))
     result = score(benchmark(data), model_of(X), Settings(formula="r/c"))
     assert (result.value, result.status, result.ceiling) == (None, "failed", None)
