@@ -11,6 +11,7 @@ from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import wrap
+from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.splits import paper
 from brainbench_benchmarks.simulated_ost import IT_ost
@@ -34,7 +35,7 @@ def table(brain):
 @pytest.fixture(scope="module")
 def readout(session_cache):
     settings = replace(R_SQRT, null="images", null_draws=50)
-    return IT_ost.score(simulated_readout(), settings)
+    return score(IT_ost, simulated_readout(), settings)
 
 
 def test_the_brain_solves_images_early_and_late(brain, table):
@@ -75,9 +76,9 @@ def test_the_true_readout_reaches_the_ceiling(readout):
 
 
 def test_the_population_comes_close(readout):
-    score = IT_ost.score(simulated_population(), R_SQRT)
-    assert 0.8 < score.value < 1.05
-    assert score.ceiling == readout.ceiling
+    result = score(IT_ost, simulated_population(), R_SQRT)
+    assert 0.8 < result.value < 1.05
+    assert result.ceiling == readout.ceiling
 
 
 def test_shuffled_images_score_nothing(readout):
@@ -101,12 +102,12 @@ def test_a_network_without_time_scores_zero(session_cache, protocol):
         preprocess=Preprocess(name="small", size=(8, 8)),
         fingerprint="static",
     )
-    score = IT_ost.score(model, Settings(protocol=protocol))
-    assert score.value == 0.0
-    assert score.figures["reason"] == "static model"
+    result = score(IT_ost, model, Settings(protocol=protocol))
+    assert result.value == 0.0
+    assert result.figures["reason"] == "static model"
 
 
 def test_both_protocols_find_the_truth(readout):
-    score = IT_ost.score(simulated_readout(), Settings(protocol="brainscore"))
-    assert score.raw == pytest.approx(readout.raw, abs=0.15)
-    assert score.formula == "r/c-v1"
+    result = score(IT_ost, simulated_readout(), Settings(protocol="brainscore"))
+    assert result.raw == pytest.approx(readout.raw, abs=0.15)
+    assert result.formula == "r/c-v1"

@@ -1,199 +1,340 @@
-"""A model's solution times beside a brain's: score, ceiling, interval, null, the figures of each image."""
+"""A model's solution times beside a brain's: figure, ceiling, null, and the figures of each image."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from brainbench.core.settings import Settings
-from brainbench.metrics.correlation import rank_correlation
+from brainbench.core.errors import InputError
+from brainbench.core.score import Selection
+from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
-from brainbench.scoring.solution_times.model_times import Solver
-from brainbench.scoring.solution_times.target import Brain
-from brainbench.stats import bootstrap as resample
-from brainbench.stats.ceiling import ceiled, spearman_brown
-from brainbench.stats.permutation import shuffles, summary
-from brainbench.stats.splits import Split
+from brainbench.scoring.layer_selection import selection_of
+from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
+from brainbench.scoring.solution_times.model_times import ModelSensitivity
+from brainbench.scoring.solution_times.target import BrainTimes
+from brainbench.stats.ceiling import ceiled
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
 
-N_DRAWS = 1000
 CONVENTION = 0.79
 """Ceiling that Brain-Score divides by, whatever the data."""
 CONVENTION_NAME = "Kar 2019 / Brain-Score convention"
+STATIC = "static model"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison:
-    """Solution times of a model and of a brain.
+class SolutionTimesEvaluation(Evaluation):
+    """The brain's side of an evaluation, the same for every model.
 
     Parameters
     ----------
-    brain : Brain
-        The brain's.
-    parts : sequence of (rows, solution times)
-        The model's: of all images, or of the held-out images of each split.
+    brain : BrainTimes
+        The brain's solution times.
     formula : str
-        How Spearman r and ceiling make the value.
+        Formula of the value: a ceiling is drawn again only where it has one.
     conventional : bool
         Divide by Brain-Score's convention, whatever the trials say.
+    basis : Report
+        What a score says of any model: choices, seeds and notes.
     """
 
-    brain: Brain
-    parts: Sequence[HeldOutTimes]
+    brain: BrainTimes
     formula: str
-    conventional: bool = False
+    conventional: bool
+    basis: Report
 
     @cached_property
-    def times(self) -> FloatArray:
-        """The model's time for each image, mean over the splits that solve it; NaN where none does."""
-        each = np.full((len(self.parts), len(self.brain.times)), np.nan)
-        for k, (rows, times) in enumerate(self.parts):
-            each[k, rows] = times
-        return nan_mean(each, axis=0)
+    def split_half(self) -> float:
+        """Reliability of the brain's order by halves of the trials; NaN where there are none."""
+        return float(self.brain.reliability())
 
-    @cached_property
-    def asked(self) -> npt.NDArray[np.bool_]:
-        """Which images were held out in any split."""
-        return np.isin(
-            np.arange(len(self.brain.times)), np.concatenate([rows for rows, _ in self.parts])
-        )
-
-    def raw(self, counts: FloatArray | None = None) -> FloatArray:
-        """Spearman correlation, mean over parts; with `counts` (draw x image) one for each draw."""
-        return nan_mean(agreement(self.parts, self.brain.times, counts=counts), axis=-1)
-
-    def ceiling(self, counts: FloatArray | None = None) -> FloatArray:
-        """What the formula takes: reliability of the brain's order by trials, or Brain-Score's convention."""
+    def ceiling(self, counts: FloatArray | None) -> FloatArray:
+        """Return the ceiling that the formula takes, one number for each draw."""
         if self.conventional or self.brain.halves is None:
-            return np.full(() if counts is None else len(counts), CONVENTION)
-        return self.split_half(counts)
-
-    def split_half(self, counts: FloatArray | None = None) -> FloatArray:
-        """Reliability of the brain's order: halves of the trials; NaN where there are none."""
-        if self.brain.halves is None or not self.brain.halves.shape[1]:
-            return np.full(() if counts is None else len(counts), np.nan)
-        pairs = zip(*self.brain.halves, strict=True)
-        each = [rank_correlation(one, other, counts=counts) for one, other in pairs]
-        return nan_mean(spearman_brown(np.stack(each, axis=-1)), axis=-1)
+            return np.full(1 if counts is None else len(counts), CONVENTION)
+        return np.array([self.split_half]) if counts is None else self.brain.reliability(counts)
 
     @property
     def ceiling_source(self) -> str:
         """What the ceiling is."""
-        if self.brain.halves is None:
-            return f"{CONVENTION:g}, {CONVENTION_NAME}: no trials"
-        if self.conventional:
-            return f"{CONVENTION:g}, {CONVENTION_NAME}"
-        if not self.brain.halves.shape[1]:
+        halves = self.brain.halves
+        if self.conventional or halves is None:
+            return f"{CONVENTION:g}, {CONVENTION_NAME}{': no trials' if halves is None else ''}"
+        if not halves.shape[1]:
             return "none: no halves of the trials have every image"
-        return f"{self.brain.halves.shape[1]} halves of the trials, Spearman-Brown corrected"
+        return f"{halves.shape[1]} halves of the trials, Spearman-Brown corrected"
 
-    def value(self, counts: FloatArray | None = None) -> FloatArray:
-        """The score, by the formula."""
-        return ceiled(self.raw(counts), self.ceiling(counts), formula=self.formula)
+    @abstractmethod
+    def raw(self, counts: FloatArray | None) -> FloatArray:
+        """Return the correlation of solution times, one number for each draw."""
 
-    def values_of_parts(self) -> FloatArray:
-        """The score in each part."""
-        r = agreement(self.parts, self.brain.times)
-        return ceiled(r, float(self.ceiling()), formula=self.formula)
+    def over_images(self, counts: FloatArray | None) -> Figure:
+        """Return correlation and ceiling; the ceiling is computed again in each draw."""
+        drawn_ceiling = counts is None or self.formula != "raw"
+        return Figure.of_one_part(self.raw(counts), self.ceiling(counts) if drawn_ceiling else None)
 
-    def interval(self, *, seed: int) -> resample.Interval:
-        """Interval of the value over images; the ceiling is computed again in each draw."""
-        counts = resample.image_counts(self.brain.stimuli.ids, n_draws=N_DRAWS, seed=seed)
-        return resample.interval(
-            self.value(counts),
-            what="images, decoders not refitted",
-            seed=seed,
-            value=float(self.value()),
+    def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
+        """Return the figure: there are no units."""
+        return results
+
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def stimulus_sets(self) -> list[StimulusSet]:
+        """All images."""
+        return [self.brain.stimuli]
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        """All images, with their objects."""
+        stimuli = self.brain.stimuli
+        return [ImageSet(ids=stimuli.ids, objects=self.brain.objects, name=stimuli.identifier)]
+
+    @property
+    def partial(self) -> bool:
+        """Whether a limit left some images out."""
+        return self.brain.partial
+
+    @property
+    def targets(self) -> list[FloatArray]:
+        """Thresholds and times of the brain."""
+        return [self.brain.thresholds, self.brain.times]
+
+    @property
+    def resampling(self) -> Resampling:
+        """Images alone."""
+        return Resampling(
+            no_units="no interval: solution times are one figure over images, without units",
+            remark="decoders not refitted",
         )
 
-    def null(self, solver: Solver, settings: Settings, *, value: float) -> dict[str, Any] | None:
-        """Scores against the brain's thresholds and times of other images; None where not asked for.
+    @property
+    def no_ceiling(self) -> str:
+        """Why there is no ceiling."""
+        return self.brain.gaps or "halves of the trials order too few images"
+
+    def brain_report(self, figure: Figure) -> Report:
+        """Return what does not depend on the model: shares, medians and both ceilings."""
+        brain, source = self.brain, self.ceiling_source
+        solved = ~np.isnan(brain.times)
+        return replace(
+            self.basis,
+            figures={
+                "fraction_solved_brain": float(solved.mean()),
+                "median_time_ms_brain": float(np.median(brain.times[solved])),
+                "thresholds_missing": int(np.isnan(brain.thresholds).sum()),
+                "ceiling": {"value": _finite(figure.mean_ceiling()), "source": source},
+                "ceiling_split_half": _finite(self.split_half),
+                "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
+                "bins_ms": brain.bins.tolist(),
+            },
+            details={**self.basis.details, "ceiling": source},
+            notes=[*([f"ceiling: {brain.gaps}"] if brain.gaps else []), *self.basis.notes],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StaticEvaluation(SolutionTimesEvaluation):
+    """A model without time, which solves no image earlier than another: 0, as in the paper.
+
+    Parameters
+    ----------
+    layer : str
+        Layer that stands for the region.
+    """
+
+    layer: str
+
+    @property
+    def by_definition(self) -> str:
+        """The model has no time."""
+        return STATIC
+
+    @property
+    def selection(self) -> Selection:
+        """The layer; nothing was selected."""
+        return Selection(layer=self.layer)
+
+    def raw(self, counts: FloatArray | None) -> FloatArray:
+        """Return 0."""
+        return np.zeros(1 if counts is None else len(counts))
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return 0 for each order."""
+        return Figure.of_one_part(np.zeros(len(orders[0])))
+
+    def report(self, figure: Figure) -> Report:
+        """Return the brain's figures; no image counts."""
+        report = self.brain_report(figure)
+        own = {"reason": STATIC, "images_used": 0, "fraction_solved": None}
+        return replace(
+            report,
+            excluded={STATIC: len(self.brain.times)},
+            figures={**report.figures, **own},
+            notes=[f"{STATIC}: the score is 0, nothing was decoded", *report.notes],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecodedEvaluation(SolutionTimesEvaluation):
+    """Solution times of a model that was decoded over time.
+
+    Parameters
+    ----------
+    model : ModelSensitivity
+        Held-out sensitivities of the model.
+    reports_error : bool
+        The value has a standard error over splits.
+    """
+
+    model: ModelSensitivity
+    reports_error: bool
+
+    # --- figures -----------------------------------------------------------------------------------
+
+    @cached_property
+    def parts(self) -> list[HeldOutTimes]:
+        """Rows and solution times: of all images, or of the held-out images of each split."""
+        return self.model.parts(self.brain.thresholds, self.brain.bins)
+
+    @cached_property
+    def r_by_part(self) -> FloatArray:
+        """Spearman correlation of each part."""
+        return agreement(self.parts, self.brain.times)
+
+    def raw(self, counts: FloatArray | None) -> FloatArray:
+        """Return the Spearman correlation, mean over parts; 0 where all images are solved at once."""
+        if self.at_once is not None:
+            return np.zeros(1 if counts is None else len(counts))
+        if counts is None:
+            return nan_mean(self.r_by_part[None], axis=-1)
+        return nan_mean(agreement(self.parts, self.brain.times, counts=counts), axis=-1)
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return correlations with the brain's thresholds and times of other images.
 
         A threshold moves with the time that belongs to it, and is crossed again by the model: what shared
         thresholds alone make of an order stays in the null.
         """
-        if settings.null is None:
-            return None
-        brain = self.brain
-        orders = shuffles(
-            len(brain.times),
-            kind=settings.null,
-            objects=brain.objects,
-            n_draws=settings.null_draws,
-            seed=settings.seed,
-            name=brain.stimuli.identifier,
-        )
-        c = float(self.ceiling())
-        draws = []
-        for order in orders:
-            parts = solver.parts(brain.thresholds[order], brain.bins)
-            r = nan_mean(agreement(parts, brain.times[order]), axis=-1)
-            draws.append(float(ceiled(r, c, formula=self.formula)))
-        return summary(value, np.array(draws), kind=settings.null)
+        brain, (image_orders,) = self.brain, orders
+        r = []
+        for order in image_orders:
+            parts = self.model.parts(brain.thresholds[order], brain.bins)
+            r.append(nan_mean(agreement(parts, brain.times[order]), axis=-1))
+        return Figure.of_one_part(r, np.repeat(self.ceiling(None), len(r)))
 
     # --- what belongs to each image ----------------------------------------------------------------
 
-    def excluded(self) -> dict[str, int]:
-        """Reason -> number of images that do not count."""
-        model, brain = np.isnan(self.times), np.isnan(self.brain.times)
-        asked = self.asked
-        counts = {
-            "never held out": int((~asked).sum()),
-            "not solved by the brain": int((asked & brain & ~model).sum()),
-            "not solved by the model": int((asked & model & ~brain).sum()),
-            "solved by neither": int((asked & model & brain).sum()),
-        }
-        return {reason: count for reason, count in counts.items() if count}
+    @cached_property
+    def times(self) -> FloatArray:
+        """The model's time for each image, mean over the splits that solve it; NaN where none does."""
+        by_part = np.full((len(self.parts), len(self.brain.times)), np.nan)
+        for k, (rows, times) in enumerate(self.parts):
+            by_part[k, rows] = times
+        return nan_mean(by_part, axis=0)
+
+    @cached_property
+    def held_out(self) -> BoolArray:
+        """Which images were held out in any split."""
+        n_images = len(self.brain.times)
+        return np.isin(np.arange(n_images), np.concatenate([rows for rows, _ in self.parts]))
 
     @property
-    def n_used(self) -> int:
+    def n_images(self) -> int:
         """Images that model and brain both solve."""
         return int((~np.isnan(self.times) & ~np.isnan(self.brain.times)).sum())
 
-    @property
+    @cached_property
     def at_once(self) -> float | None:
         """When the model solves all images that both solve, in ms; None where some are solved earlier."""
-        each = [
-            mine[~np.isnan(mine) & ~np.isnan(self.brain.times[rows])] for rows, mine in self.parts
+        times = [
+            times[~np.isnan(times) & ~np.isnan(self.brain.times[rows])]
+            for rows, times in self.parts
         ]
-        found = np.unique(np.concatenate(each))
-        return float(found[0]) if len(found) == 1 and self.n_used > 1 else None
+        distinct = np.unique(np.concatenate(times))
+        return float(distinct[0]) if len(distinct) == 1 and self.n_images > 1 else None
 
-    def figures(self) -> dict[str, Any]:
-        """Counts, shares of solved images, and both ceilings: of the trials, and Brain-Score's."""
-        model = ~np.isnan(self.times)
+    def _excluded(self) -> dict[str, int]:
+        model, brain, held_out = np.isnan(self.times), np.isnan(self.brain.times), self.held_out
         return {
-            **self.figures_of_brain(),
-            "images_used": self.n_used,
-            "fraction_solved": float(model[self.asked].mean()),
-            "median_time_ms": float(np.median(self.times[model])),
-            "raw_over_convention": float(self.raw()) / CONVENTION,
+            "never held out": int((~held_out).sum()),
+            "not solved by the brain": int((held_out & brain & ~model).sum()),
+            "not solved by the model": int((held_out & model & ~brain).sum()),
+            "solved by neither": int((held_out & model & brain).sum()),
         }
 
-    def figures_of_brain(self) -> dict[str, Any]:
-        """What does not depend on the model."""
-        solved = ~np.isnan(self.brain.times)
-        c, measured = float(self.ceiling()), float(self.split_half())
-        return {
-            "fraction_solved_brain": float(solved.mean()),
-            "median_time_ms_brain": float(np.median(self.brain.times[solved])),
-            "thresholds_missing": int(np.isnan(self.brain.thresholds).sum()),
-            "ceiling": {"value": c if np.isfinite(c) else None, "source": self.ceiling_source},
-            "ceiling_split_half": measured if np.isfinite(measured) else None,
-            "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
-            "bins_ms": self.brain.bins.tolist(),
-        }
+    def check_solved(self, name: str) -> None:
+        """Raise InputError where there is no order: the model solves no image, or too few with the brain."""
+        unsolved, brain = np.isnan(self.times), self.brain
+        if unsolved.all():
+            low, high = np.nanmin(brain.thresholds), np.nanmax(brain.thresholds)
+            highest = max(np.nanmax(part.sensitivity) for part in self.model.decoded)
+            raise InputError(
+                f"{name} solves none of {len(unsolved)} images: thresholds from d' {low:.2f} to "
+                f"{high:.2f}, its own sensitivity is at most {highest:.2f}",
+                allowed="at least two images that both solve, at different times",
+                todo="choose another layer, or more images for the decoder (a larger --limit)",
+            )
+        if self.at_once is None and np.isnan(self.r_by_part).all():
+            raise InputError(
+                f"no order to compare: {name} and the brain both solve {self.n_images} of "
+                f"{len(unsolved)} images",
+                allowed="at least two images that both solve, at different times",
+                todo="choose another layer, or more images (a larger --limit)",
+            )
 
-    def per_image(self) -> xr.DataArray:
-        """The model's time for each image, with the brain's and the threshold beside it."""
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def by_definition(self) -> str | None:
+        """All images are solved at once: no order."""
+        if self.at_once is None:
+            return None
+        return f"all {self.n_images} images that both solve are solved at {self.at_once:g} ms"
+
+    @property
+    def selection(self) -> Selection:
+        """Layer of most folds."""
+        return selection_of([self.model.selection])
+
+    def report(self, figure: Figure) -> Report:
+        """Return times of each image, held-out times, and what was selected."""
+        report, reason = self.brain_report(figure), self.by_definition
+        solved, error = ~np.isnan(self.times), None
+        if self.reports_error and reason is None:
+            by_part = ceiled(self.r_by_part, figure.mean_ceiling(), formula=self.formula)
+            error = float(np.nanstd(by_part) / len(by_part) ** 0.5)
+        return replace(
+            report,
+            n_units=self.n_images,
+            excluded=self._excluded(),
+            per_unit=self._per_image() if reason is None else None,
+            predictions=self._predictions() if reason is None else None,
+            figures={
+                **report.figures,
+                "images_used": self.n_images,
+                "fraction_solved": float(solved[self.held_out].mean()),
+                "median_time_ms": float(np.median(self.times[solved])),
+                "raw_over_convention": figure.mean_raw() / CONVENTION,
+                **self.model.figures(),
+                **({} if reason is None else {"reason": reason}),
+            },
+            details={**report.details, "features": self.model.n_features},
+            error=error,
+        )
+
+    def _per_image(self) -> xr.DataArray:
+        """Return the model's time for each image, with the brain's and the threshold beside it."""
         brain = self.brain
         return xr.DataArray(
             self.times,
@@ -207,22 +348,20 @@ class Comparison:
             attrs={"units": "object solution time, ms from stimulus onset"},
         )
 
-    def predictions(self, folds: Sequence[Split]) -> xr.Dataset:
-        """Times of model and brain, one sample for each held-out image; NaN where it is not solved."""
+    def _predictions(self) -> xr.Dataset:
+        """Return times of model and brain, one sample for each held-out image; NaN where unsolved."""
         rows = np.concatenate([rows for rows, _ in self.parts])
-        if len(self.parts) == 1:
-            fold = np.empty(len(rows), dtype=np.intp)
-            for k, (_, test) in enumerate(folds):
-                fold[test] = k
-        else:
-            fold = np.repeat(np.arange(len(self.parts)), [len(part) for part, _ in self.parts])
         return xr.Dataset(
             {
                 "predicted": (("sample",), np.concatenate([times for _, times in self.parts])),
                 "target": (("sample",), self.brain.times[rows]),
             },
             coords={
-                "fold": ("sample", fold),
+                "fold": ("sample", self.model.fold_of_samples()),
                 "stimulus_id": ("sample", np.asarray(self.brain.stimuli.ids)[rows]),
             },
         )
+
+
+def _finite(figure: float) -> float | None:
+    return figure if np.isfinite(figure) else None

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
+from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.features import Features
 from brainbench.metrics.solution_times.decoder import (
     Decoder,
@@ -21,130 +22,150 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
-from brainbench.scoring.layer_states import States
-from brainbench.scoring.solution_times.target import Brain
+from brainbench.scoring.layer_selection import FoldSelection
+from brainbench.scoring.layer_states import LayerStates
+from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.splits import Split, paper
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-INNER = 3
-"""Folds inside the training images, by which one of several layers is chosen."""
+N_INNER = 3
+"""Folds inside the training images, by which one of several layers is selected."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Solver:
-    """When a model has solved each image.
+class ModelSensitivity:
+    """Held-out sensitivity of a model in each time bin, which a threshold turns into solution times.
 
     Parameters
     ----------
-    layer : str
-        The layer that was decoded; of several, the one of most folds.
+    folds : sequence of Split
+        Training and held-out rows.
+    selection : FoldSelection
+        Layer of each fold.
     decoded : list of HeldOutSensitivity
-        Held-out sensitivities in each bin: of all images, or of each split's.
-    curve : list of dict
-        Every layer with what the choice was made by.
+        Sensitivities in each bin: of the images of all folds, or of each split.
     n_features, n_states : int
-        Features of the layer, and how many of its states differ.
+        Features of the layer of most folds, and how many of its states differ.
     """
 
-    layer: str
+    folds: Sequence[Split]
+    selection: FoldSelection
     decoded: list[HeldOutSensitivity]
-    curve: list[dict[str, Any]]
     n_features: int
     n_states: int
 
     def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[HeldOutTimes]:
-        """Rows and solution times of the images that are judged together."""
+        """Return rows and solution times of the images that were held out together."""
         return [
-            (one.rows, solution_times(one.sensitivity, thresholds[one.rows], bins))
-            for one in self.decoded
+            (part.rows, solution_times(part.sensitivity, thresholds[part.rows], bins))
+            for part in self.decoded
         ]
 
+    def figures(self) -> dict[str, Any]:
+        """Return accuracy and mean sensitivity in each bin, mean over the parts."""
+        accuracy = np.mean([part.accuracy for part in self.decoded], axis=0)
+        by_part = [np.nanmean(part.sensitivity, axis=1) for part in self.decoded]
+        return {
+            "accuracy_by_bin": accuracy.tolist(),
+            "sensitivity_by_bin": np.mean(by_part, axis=0).tolist(),
+            "states": self.n_states,
+        }
 
-def is_static(states: States) -> bool:
-    """Whether all time bins show the same: one state, or states that do not differ anywhere."""
-    if len(np.unique(states.shares, axis=0)) == 1:
+    def fold_of_samples(self) -> IntArray:
+        """Return the fold of each held-out image, in the order of the parts."""
+        if len(self.decoded) > 1:
+            sizes = [len(part.rows) for part in self.decoded]
+            return np.repeat(np.arange(len(sizes)), sizes)
+        rows = self.decoded[0].rows
+        fold = np.empty(rows.max() + 1, dtype=np.intp)
+        for k, (_, test) in enumerate(self.folds):
+            fold[test] = k
+        return fold[rows]
+
+
+def is_static(layer: LayerStates) -> bool:
+    """Return whether all time bins show the same: one state, or states that do not differ anywhere."""
+    if len(np.unique(layer.shares, axis=0)) == 1:
         return True
-    return all(bool((chunk == chunk[..., :1]).all()) for chunk in states.chunks())
+    return all(bool((chunk == chunk[..., :1]).all()) for chunk in layer.chunks())
 
 
-def solver_of(
-    offered: Sequence[States], brain: Brain, folds: Sequence[Split], *, protocol: str, how: Decoder
-) -> Solver:
+def decode_model(
+    candidates: Sequence[LayerStates],
+    brain: BrainTimes,
+    folds: Sequence[Split],
+    decoder: Decoder,
+    *,
+    together: bool,
+    false_alarms: FalseAlarms,
+) -> ModelSensitivity:
     """Decode a model over time; of several layers, the best inside the training images of each fold.
 
     Parameters
     ----------
-    offered : sequence of States
+    candidates : sequence of LayerStates
         Layers.
-    brain : Brain
+    brain : BrainTimes
         Images and what they show; its solution times are not looked at.
     folds : sequence of Split
         Training and held-out images.
-    protocol : {"paper", "brainscore"}
-        Whether images of all folds are judged together, and which false alarms count.
-    how : Decoder
-        Which decoder reads the layer that was chosen. The choice is made by the converged one.
+    decoder : Decoder
+        Decoder of the selected layer. The selection is made by the converged one.
+    together, false_alarms
+        See `metrics.solution_times.decoder.held_out_sensitivity`.
 
     Raises
     ------
     InputError
-        As `held_out`; several layers, and one training image of some object.
+        As `decode` and `held_out_sensitivity`; several layers, and one training image of some object.
 
     Notes
     -----
-    The choice takes `INNER` decoders for each layer, state and fold. A chosen layer is decoded in all folds,
-    so that no random weights depend on where it was chosen.
+    The selection takes `N_INNER` decoders for each layer, state and fold. A selected layer is decoded in all
+    folds, so that no random weights depend on where it was selected.
     """
-    best, curve = _choose(offered, brain, folds, seed=how.seed)
-    decoded: list[FloatArray] = [np.empty(0)] * len(folds)
-    for number in sorted(set(best)):
-        made = _decoded(offered[number], brain, folds, how)
-        decoded = [made[k] if one == number else decoded[k] for k, one in enumerate(best)]
-    ((most, _),) = Counter(best).most_common(1)
-    return Solver(
-        layer=offered[most].layer,
+    selection = _select(candidates, brain, folds, seed=decoder.seed)
+    numbers: list[int] = selection.best.tolist()
+    by_layer = {
+        number: _probabilities(candidates[number], brain, folds, decoder)
+        for number in sorted(set(numbers))
+    }
+    ((most, _),) = Counter(numbers).most_common(1)
+    return ModelSensitivity(
+        folds=folds,
+        selection=selection,
         decoded=held_out_sensitivity(
-            decoded,
+            [by_layer[number][k] for k, number in enumerate(numbers)],
             brain.objects,
             folds,
-            together=protocol == "paper",
-            false_alarms="paper" if protocol == "paper" else "brainscore",
+            together=together,
+            false_alarms=false_alarms,
         ),
-        curve=curve,
-        n_features=offered[most].n_features,
-        n_states=len(_distinct(offered[most])[0]),
+        n_features=candidates[most].n_features,
+        n_states=len(_distinct_bins(candidates[most])[0]),
     )
 
 
-def _choose(
-    offered: Sequence[States], brain: Brain, folds: Sequence[Split], *, seed: int
-) -> tuple[list[int], list[dict[str, Any]]]:
-    """Layer for each fold, and every layer with what it was chosen by."""
-    scores = np.full((len(folds), len(offered)), np.nan)
-    if len(offered) > 1:
-        label = f"choosing among {len(offered)} layers"
-        with progress.current().task(label, scores.size) as advance:
-            for k, fold in enumerate(folds):
-                for j, one in enumerate(offered):
-                    scores[k, j] = _accuracy_inside(one, brain, fold.train, seed=seed)
-                    advance(1)
-    best = np.nan_to_num(scores).argmax(axis=1).tolist()
-    curve = [
-        {
-            "layer": one.layer,
-            "inner_mean": float(scores[:, k].mean()) if len(offered) > 1 else None,
-            "inner_sd": float(scores[:, k].std()) if len(offered) > 1 else None,
-            "chosen_in_folds": best.count(k),
-        }
-        for k, one in enumerate(offered)
-    ]
-    return best, curve
+def _select(
+    candidates: Sequence[LayerStates], brain: BrainTimes, folds: Sequence[Split], *, seed: int
+) -> FoldSelection:
+    """Select a layer for each fold by its accuracy inside the training images."""
+    if len(candidates) == 1:
+        return FoldSelection.of_one(candidates[0], len(folds))
+    scores = np.full((len(folds), len(candidates)), np.nan)
+    label = f"selecting one of {len(candidates)} layers"
+    with progress.current().task(label, scores.size) as advance:
+        for k, fold in enumerate(folds):
+            for j, candidate in enumerate(candidates):
+                scores[k, j] = _accuracy_inside(candidate, brain, fold.train, seed=seed)
+                advance(1)
+    return FoldSelection.by_scores(candidates, scores)
 
 
-def _accuracy_inside(states: States, brain: Brain, rows: IntArray, *, seed: int) -> float:
-    """Share of training images that decoders of the other ones recognize in the best bin.
+def _accuracy_inside(layer: LayerStates, brain: BrainTimes, rows: IntArray, *, seed: int) -> float:
+    """Return the share of training images that decoders of the other ones recognize in the best bin.
 
     Nothing but these rows is read.
     """
@@ -152,47 +173,51 @@ def _accuracy_inside(states: States, brain: Brain, rows: IntArray, *, seed: int)
     names, codes, counts = np.unique(objects, return_inverse=True, return_counts=True)
     if counts.min() < 2:
         raise InputError(
-            f"{len(rows)} training images, {counts.min()} of {names[counts.argmin()]}, to choose a layer by",
+            f"{len(rows)} training images, {counts.min()} of {names[counts.argmin()]}, to select a layer by",
             allowed="two or more images of each object inside the training images",
             todo="use more images (a larger --limit), or one layer",
         )
-    inside = paper(
+    inner_folds = paper(
         np.asarray(brain.stimuli.ids)[rows],
         objects,
-        n_splits=min(INNER, int(counts.min())),
+        n_splits=min(N_INNER, int(counts.min())),
         seed=seed,
     )
-    bins: list[Features] = [partial(_features, states, one, rows) for one in _distinct(states)[0]]
-    right = [
+    distinct, _ = _distinct_bins(layer)
+    bins: list[Features] = [partial(_bin_features, layer, shares, rows) for shares in distinct]
+    accuracies = [
         np.concatenate(
-            [p.argmax(axis=1) == codes[test] for p, (_, test) in zip(made, inside, strict=True)]
+            [
+                p.argmax(axis=1) == codes[test]
+                for p, (_, test) in zip(probabilities, inner_folds, strict=True)
+            ]
         ).mean()
-        for made in decode(bins, objects, inside, decoder=Decoder(name="converged"))
+        for probabilities in decode(bins, objects, inner_folds, decoder=Decoder(name="converged"))
     ]
-    return float(max(right))
+    return float(max(accuracies))
 
 
-def _decoded(
-    states: States, brain: Brain, folds: Sequence[Split], how: Decoder
+def _probabilities(
+    layer: LayerStates, brain: BrainTimes, folds: Sequence[Split], decoder: Decoder
 ) -> list[FloatArray]:
-    """Probabilities bin x held-out image x class for each fold; each state is decoded once."""
-    distinct, of_bin = _distinct(states)
-    bins: list[Features] = [partial(_features, states, shares) for shares in distinct]
-    made = zip(*decode(bins, brain.objects, folds, decoder=how), strict=True)
-    return [np.stack(found)[of_bin] for found in made]
+    """Return probabilities bin x held-out image x class of each fold; each state is decoded once."""
+    distinct, of_bin = _distinct_bins(layer)
+    bins: list[Features] = [partial(_bin_features, layer, shares) for shares in distinct]
+    by_fold = zip(*decode(bins, brain.objects, folds, decoder=decoder), strict=True)
+    return [np.stack(probabilities)[of_bin] for probabilities in by_fold]
 
 
-def _distinct(states: States) -> tuple[FloatArray, IntArray]:
-    """States that differ, and which of them each bin shows."""
-    distinct, of_bin = np.unique(states.shares, axis=0, return_inverse=True)
+def _distinct_bins(layer: LayerStates) -> tuple[FloatArray, IntArray]:
+    """Return the shares of states that differ between bins, and which of them each bin has."""
+    distinct, of_bin = np.unique(layer.shares, axis=0, return_inverse=True)
     return distinct, of_bin.ravel()
 
 
-def _features(
-    states: States, shares: FloatArray, rows: IntArray | None = None
+def _bin_features(
+    layer: LayerStates, shares: FloatArray, rows: IntArray | None = None
 ) -> Iterator[npt.NDArray[Any]]:
-    """Features of one time bin in chunks of columns, of some images: a state, or states averaged."""
+    """Yield features of one time bin in chunks of columns, of some images: a state, or states averaged."""
     used = np.flatnonzero(shares)
-    for whole in states.chunks():
-        chunk = whole if rows is None else whole[rows]
+    for values in layer.chunks():
+        chunk = values if rows is None else values[rows]
         yield chunk[..., used[0]] if len(used) == 1 else chunk.astype(np.float64) @ shares

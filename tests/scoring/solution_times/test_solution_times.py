@@ -1,4 +1,4 @@
-"""The road from activations and solution times of a brain to a Score."""
+"""Object solution times: from activations and solution times of a brain to a Score."""
 
 from dataclasses import dataclass, field, replace
 
@@ -11,13 +11,13 @@ from scipy.stats import spearmanr
 from brainbench.core import assembly, stimuli
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import HasSolutionTimes
-from brainbench.core.effort import Foreseeing, Sizes
 from brainbench.core.errors import ActivationError, InputError
+from brainbench.core.model import check_model
 from brainbench.core.presentation import Presentation
-from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.data.arrays import ArrayData
+from brainbench.metrics.solution_times import decoder as decoder_module
 from brainbench.metrics.solution_times.decoder import (
     Decoder,
     decode,
@@ -25,11 +25,14 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import agreement, solution_times
-from brainbench.scoring.layer_states import states
-from brainbench.scoring.solution_times import model_times as solver
-from brainbench.scoring.solution_times import target as solving
+from brainbench.models.digests import package_sources
+from brainbench.scoring.context import ModelRun, Run, RunContext
+from brainbench.scoring.pipeline import score
+from brainbench.scoring.solution_times import evaluation, measure, trial_halves
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
+from brainbench.scoring.solution_times.model_times import decode_model
+from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import half_means, spearman_brown
 from brainbench.stats.splits import brainscore, paper
 
@@ -119,7 +122,7 @@ def scored():
     """A model that sees what the brain's times come from, and its score under `paper`."""
     X, onset = world()
     data = data_of(table_of(onset + 10), trials=trials_of(X))
-    return X, onset, data, benchmark(data).score(model_of(X), Settings(seed=3))
+    return X, onset, data, score(benchmark(data), model_of(X), Settings(seed=3))
 
 
 def by_hand(X, times, i1=1.0, *, seed=3):
@@ -133,15 +136,15 @@ def by_hand(X, times, i1=1.0, *, seed=3):
 
 
 def test_paper_is_one_spearman_over_the_images_of_all_folds(scored):
-    X, onset, data, score = scored
+    X, onset, data, result = scored
     assert isinstance(data, HasSolutionTimes)
     mine, r = by_hand(X, onset + 10)
-    assert score.value == score.raw == pytest.approx(r, abs=1e-12)
-    assert score.formula == "raw-v1"
+    assert result.value == result.raw == pytest.approx(r, abs=1e-12)
+    assert result.formula == "raw-v1"
     assert r == pytest.approx(spearmanr(mine, onset[SORTED], nan_policy="omit").statistic)
-    np.testing.assert_allclose(score.per_unit.values, mine)
-    assert score.per_unit.dims == ("stimulus",)
-    np.testing.assert_allclose(score.per_unit.coords["brain"].values, onset[SORTED] + 10)
+    np.testing.assert_allclose(result.per_unit.values, mine)
+    assert result.per_unit.dims == ("stimulus",)
+    np.testing.assert_allclose(result.per_unit.coords["brain"].values, onset[SORTED] + 10)
 
 
 def test_what_the_brain_knows_the_model_reaches(scored):
@@ -149,130 +152,159 @@ def test_what_the_brain_knows_the_model_reaches(scored):
 
 
 def test_figures_and_counts(scored):
-    _, _, _, score = scored
-    figures = score.figures
-    assert figures["images_used"] == score.n_units == N - score.n_excluded
-    assert score.n_excluded == sum(score.excluded.values())
+    _, _, _, result = scored
+    figures = result.figures
+    assert figures["images_used"] == result.n_units == N - result.n_excluded
+    assert result.n_excluded == sum(result.excluded.values())
     assert 0.5 < figures["fraction_solved"] <= 1
     assert figures["fraction_solved_brain"] == 1.0
-    assert figures["raw_over_convention"] == pytest.approx(score.raw / CONVENTION)
+    assert figures["raw_over_convention"] == pytest.approx(result.raw / CONVENTION)
     assert figures["ceiling_convention"]["name"] == "Kar 2019 / Brain-Score convention"
     assert len(figures["accuracy_by_bin"]) == len(figures["sensitivity_by_bin"]) == len(BINS)
     assert figures["accuracy_by_bin"][-1] > figures["accuracy_by_bin"][0] + 0.3
-    assert score.record.curve == [
-        {"layer": "IT", "inner_mean": None, "inner_sd": None, "chosen_in_folds": 10}
-    ]
+    assert result.selection.curve == (
+        {"layer": "IT", "inner_mean": None, "inner_sd": None, "chosen_in_folds": 10},
+    )
 
 
 def test_predictions_are_the_times_of_held_out_images(scored):
-    _, onset, _, score = scored
-    predictions = score.predictions
+    _, onset, _, result = scored
+    predictions = result.predictions
     assert predictions["predicted"].dims == ("sample",)
     assert sorted(predictions["stimulus_id"].values) == sorted(IDS)
     np.testing.assert_array_equal(np.bincount(predictions["fold"].values), [8] * 10)
     np.testing.assert_allclose(predictions["target"].values, onset[SORTED] + 10)
     again = spearmanr(predictions["predicted"], predictions["target"], nan_policy="omit")
-    assert again.statistic == pytest.approx(score.raw)
+    assert again.statistic == pytest.approx(result.raw)
 
 
-def test_the_interval_is_of_its_draws(scored):
-    score = scored[3]
-    assert score.draws.shape == (1000,)
-    assert score.ci == tuple(np.quantile(score.draws, [0.025, 0.975]))
-    assert score.ci[0] < score.value < score.ci[1] <= 1.05
-    assert "images" in score.ci_method
-    assert not score.ci_method.endswith("approximate")  # paper, raw: its coverage is measured
+def test_the_interval_holds_the_value(scored):
+    result = scored[3]
+    assert result.ci[0] < result.value < result.ci[1] <= 1.05
+    assert "images" in result.ci_method
+    assert not result.ci_approximate  # paper, raw: its coverage is measured
+
+
+def test_figure_and_ceiling_are_computed_once(scored, monkeypatch):
+    """Beside the draws of the interval; of the raw figure these need no ceiling."""
+    X, _, data, expected = scored
+    calls = {"agreement": 0, "reliability": 0}
+    reliability = BrainTimes.reliability
+
+    def counted_agreement(parts, times, *, counts=None):
+        calls["agreement"] += counts is None
+        return agreement(parts, times, counts=counts)
+
+    def counted_reliability(self, counts=None):
+        calls["reliability"] += 1
+        return reliability(self, counts)
+
+    monkeypatch.setattr(evaluation, "agreement", counted_agreement)
+    monkeypatch.setattr(BrainTimes, "reliability", counted_reliability)
+    result = score(benchmark(data), model_of(X), Settings(seed=3))
+    assert (result.value, result.ceiling) == (expected.value, expected.ceiling)
+    assert calls == {"agreement": 1, "reliability": 1}
 
 
 def test_ceiling_is_the_agreement_of_halves_of_the_trials(scored):
-    _, _, data, score = scored
+    _, _, data, result = scored
     trials = data.recordings("IT").values
     halves = half_means(trials, n_splits=HALVES)
     r = []
     for one, other in zip(*halves, strict=True):
         (a, _), (b, _) = by_hand(one, np.zeros(N)), by_hand(other, np.zeros(N))
         r.append(spearmanr(a, b, nan_policy="omit").statistic)
-    assert score.ceiling == pytest.approx(float(np.mean(spearman_brown(r))), abs=1e-9)
-    assert "halves of the trials" in score.record.choices["ceiling"]
+    assert result.ceiling == pytest.approx(float(np.mean(spearman_brown(r))), abs=1e-9)
+    assert "halves of the trials" in result.record.choices["ceiling"]
 
 
 def test_halves_are_decoded_once_for_all_models(cache_folder, monkeypatch):
     X, onset = world()
     data = data_of(table_of(onset), trials=trials_of(X, n=2))
-    first = benchmark(data).score(model_of(X), Settings())
+    first = score(benchmark(data), model_of(X))
 
     def never(*_args, **_options):
         raise AssertionError("decoded again")
 
     other = data_of(table_of(onset, 0.9), trials=trials_of(X, n=2))
-    monkeypatch.setattr(solving, "_halved", never)
-    assert benchmark(data).score(model_of(X[:, ::-1]), Settings()).ceiling == first.ceiling
+    monkeypatch.setattr(trial_halves, "decode_sensitivity", never)
+    assert score(benchmark(data), model_of(X[:, ::-1])).ceiling == first.ceiling
     with pytest.raises(AssertionError, match="decoded again"):
-        benchmark(other).score(model_of(X), Settings())
+        score(benchmark(other), model_of(X))
+
+
+def test_stored_halves_depend_on_all_code_that_decodes_them():
+    modules = package_sources(decoder_module)
+    for name in (
+        "behavior.i2n",
+        "classification.logistic_regression",
+        "solution_times.published_training",  # imported inside a function
+    ):
+        assert f"brainbench.metrics.{name}" in modules
 
 
 def test_a_formula_brings_the_ceiling_into_value_and_draws(scored):
     X, _, data, raw = scored
-    score = benchmark(data).score(model_of(X), Settings(seed=3, formula="r/sqrt(c)"))
-    assert score.value == pytest.approx(raw.raw / raw.ceiling**0.5)
-    assert score.draws.std() > 0
-    assert np.abs(score.draws - raw.draws / raw.ceiling**0.5).max() > 1e-3
+    result = score(benchmark(data), model_of(X), Settings(seed=3, formula="r/sqrt(c)"))
+    assert result.value == pytest.approx(raw.raw / raw.ceiling**0.5)
+    assert result.draws.std() > 0
+    assert np.abs(result.draws - raw.draws / raw.ceiling**0.5).max() > 1e-3
 
 
 def test_brainscore_is_the_mean_over_unstratified_splits(scored):
     X, onset, data, _ = scored
-    score = benchmark(data).score(model_of(X), Settings(protocol="brainscore"))
+    result = score(benchmark(data), model_of(X), Settings(protocol="brainscore"))
     splits = brainscore(np.array(IDS)[SORTED])
     bins = [X[SORTED][:, :, k] for k in range(18)]
     r = []
     labels, converged = LABELS[SORTED], Decoder(name="converged")
     by_split = zip(*decode(bins, labels, splits, decoder=converged), strict=True)
-    found = held_out_sensitivity(
+    decoded = held_out_sensitivity(
         [np.stack(p) for p in by_split], labels, splits, together=False, false_alarms="brainscore"
     )
-    for one, split in zip(found, splits, strict=True):
+    for one, split in zip(decoded, splits, strict=True):
         mine = solution_times(one.sensitivity, np.ones(len(one.rows)), np.array(BINS))
         r.append(spearmanr(mine, onset[SORTED][split.test], nan_policy="omit").statistic)
-    assert score.raw == pytest.approx(np.mean(r))
-    assert score.formula == "r/c-v1"
-    assert score.value == pytest.approx(score.raw / 0.79)
-    assert score.error == pytest.approx(np.std(r) / 10**0.5 / 0.79)
-    assert score.excluded["never held out"] == N - len(
+    assert result.raw == pytest.approx(np.mean(r))
+    assert result.formula == "r/c-v1"
+    assert result.value == pytest.approx(result.raw / 0.79)
+    assert result.error == pytest.approx(np.std(r) / 10**0.5 / 0.79)
+    assert result.excluded["never held out"] == N - len(
         set(np.concatenate([s.test for s in splits]))
     )
-    assert score.record.seeds["splits"] == 1
+    assert result.record.seeds["splits"] == 1
 
 
 def test_brainscore_divides_by_its_convention_whatever_the_trials_say(scored):
     X, _, data, paper_score = scored
-    score = benchmark(data).score(model_of(X), Settings(protocol="brainscore", seed=3))
-    assert score.ceiling == CONVENTION
-    assert score.record.choices["ceiling"] == "0.79, Kar 2019 / Brain-Score convention"
-    assert score.figures["ceiling"]["value"] == CONVENTION
-    assert score.figures["ceiling_split_half"] == paper_score.ceiling != CONVENTION
+    result = score(benchmark(data), model_of(X), Settings(protocol="brainscore", seed=3))
+    assert result.ceiling == CONVENTION
+    assert result.record.choices["ceiling"] == "0.79, Kar 2019 / Brain-Score convention"
+    assert result.figures["ceiling"]["value"] == CONVENTION
+    assert result.figures["ceiling_split_half"] == paper_score.ceiling != CONVENTION
     assert paper_score.figures["ceiling_split_half"] == paper_score.figures["ceiling"]["value"]
     settings = Settings(protocol="brainscore", seed=3, formula="raw")
-    raw = benchmark(data).score(model_of(X), settings)
-    np.testing.assert_allclose(score.draws, raw.draws / CONVENTION)
+    raw = score(benchmark(data), model_of(X), settings)
+    np.testing.assert_allclose(result.draws, raw.draws / CONVENTION)
 
 
 def test_without_trials_the_ceiling_is_the_convention():
     X, onset = world()
     data = data_of(table_of(onset))
-    paper_score = benchmark(data).score(model_of(X), Settings())
+    paper_score = score(benchmark(data), model_of(X))
     assert paper_score.value == paper_score.raw
     assert paper_score.ceiling == CONVENTION
     assert paper_score.figures["ceiling_split_half"] is None
     assert "convention" in paper_score.record.choices["ceiling"]
-    score = benchmark(data).score(model_of(X), Settings(protocol="brainscore"))
-    assert score.value == pytest.approx(score.raw / 0.79)
+    result = score(benchmark(data), model_of(X), Settings(protocol="brainscore"))
+    assert result.value == pytest.approx(result.raw / 0.79)
 
 
 def test_order_of_the_table_and_of_the_images_does_not_matter(scored):
-    X, onset, _, score = scored
+    X, onset, _, result = scored
     table = table_of(onset + 10).sample(frac=1, random_state=0)
-    again = benchmark(data_of(table)).score(model_of(X), Settings(seed=3))
-    assert again.value == score.value
+    again = score(benchmark(data_of(table)), model_of(X), Settings(seed=3))
+    assert again.value == result.value
 
 
 def test_images_that_a_side_does_not_solve_are_left_out_and_counted():
@@ -280,20 +312,20 @@ def test_images_that_a_side_does_not_solve_are_left_out_and_counted():
     ost, i1 = onset.copy(), np.ones(N)
     ost[:7] = np.nan
     i1[5:20] = 99.0
-    score = benchmark(data_of(table_of(ost, i1))).score(model_of(X), Settings())
-    assert score.excluded["not solved by the brain"] >= 1
-    assert score.excluded["not solved by the model"] >= 12
-    assert score.excluded["solved by neither"] == 2
-    assert score.n_units + score.n_excluded == N
+    result = score(benchmark(data_of(table_of(ost, i1))), model_of(X))
+    assert result.excluded["not solved by the brain"] >= 1
+    assert result.excluded["not solved by the model"] >= 12
+    assert result.excluded["solved by neither"] == 2
+    assert result.n_units + result.n_excluded == N
 
 
 def test_images_without_a_threshold_are_counted():
     X, onset = world()
     i1 = np.ones(N)
     i1[:4] = np.nan
-    score = benchmark(data_of(table_of(onset, i1))).score(model_of(X), Settings())
-    assert score.figures["thresholds_missing"] == 4
-    assert score.n_units <= N - 4
+    result = score(benchmark(data_of(table_of(onset, i1))), model_of(X))
+    assert result.figures["thresholds_missing"] == 4
+    assert result.n_units <= N - 4
 
 
 # ---- static models ---------------------------------------------------------------------------------
@@ -314,17 +346,17 @@ def test_a_static_model_scores_zero(kind, protocol):
             clock=Timeline(name="late", source="test", steps={"IT": [(0, 300), (300, 400)]}),
         ),
     }[kind]
-    score = benchmark(data).score(model, Settings(protocol=protocol, null="images", null_draws=9))
-    assert (score.value, score.raw, score.ci) == (0.0, 0.0, (0.0, 0.0))
-    assert score.reason is None
-    assert score.figures["reason"] == "static model"
-    assert score.figures["fraction_solved"] is None  # nothing was decoded
-    assert score.excluded == {"static model": N}
-    assert any("static model" in note for note in score.record.notes)
-    assert not score.draws.any()
-    assert (score.null["p"], score.null["n_draws"], score.null["n_undefined"]) == (1.0, 9, 0)
-    assert (score.null["mean"], score.null["sd"], score.null["resolution"]) == (0.0, 0.0, 0.1)
-    assert 0 < score.ceiling < 1
+    result = score(benchmark(data), model, Settings(protocol=protocol, null="images", null_draws=9))
+    assert (result.value, result.raw, result.ci) == (0.0, 0.0, (0.0, 0.0))
+    assert result.reason is None
+    assert result.figures["reason"] == "static model"
+    assert result.figures["fraction_solved"] is None  # nothing was decoded
+    assert result.excluded == {"static model": N}
+    assert any("static model" in note for note in result.record.notes)
+    assert not result.draws.any()
+    assert (result.null["p"], result.null["n_draws"], result.null["n_undefined"]) == (1.0, 9, 0)
+    assert (result.null["mean"], result.null["sd"], result.null["resolution"]) == (0.0, 0.0, 0.1)
+    assert 0 < result.ceiling < 1
 
 
 def test_a_square_wave_that_solves_every_image_at_once_scores_zero():
@@ -332,14 +364,14 @@ def test_a_square_wave_that_solves_every_image_at_once_scores_zero():
     X, onset = world()
     wave = np.concatenate([np.repeat(X[:, :, -1:], 6, axis=2), np.zeros_like(X[:, :, :12])], axis=2)
     settings = Settings(null="images", null_draws=9)
-    score = benchmark(data_of(table_of(onset))).score(model_of(wave), settings)
-    assert (score.value, score.ci, score.reason) == (0.0, (0.0, 0.0), None)
-    used = score.figures["images_used"]
+    result = score(benchmark(data_of(table_of(onset))), model_of(wave), settings)
+    assert (result.value, result.ci, result.reason) == (0.0, (0.0, 0.0), None)
+    used = result.figures["images_used"]
     assert used > N / 2
-    assert score.figures["reason"] == f"all {used} images that both solve are solved at 70 ms"
-    assert score.figures["fraction_solved"] == pytest.approx(used / N)
-    assert score.n_units == used
-    assert score.null["p"] == 1.0
+    assert result.figures["reason"] == f"all {used} images that both solve are solved at 70 ms"
+    assert result.figures["fraction_solved"] == pytest.approx(used / N)
+    assert result.n_units == used
+    assert result.null["p"] == 1.0
 
 
 def test_a_nominal_clock_is_expanded_by_its_spans():
@@ -349,17 +381,17 @@ def test_a_nominal_clock_is_expanded_by_its_spans():
     clock = Timeline(
         name="paper", source="test", steps={"IT": [(0, 150), (150, 300)]}, nominal=True
     )
-    score = benchmark(data_of(table_of(onset))).score(model_of(two, clock=clock), Settings())
-    times = score.per_unit.values
+    result = score(benchmark(data_of(table_of(onset))), model_of(two, clock=clock))
+    times = result.per_unit.values
     early = times == 70.0
     rest = times[~early & ~np.isnan(times)]
     assert early.any()
     assert len(rest)
     # The line starts at the first of the equal early bins.
     assert ((rest > 70) & (rest <= 150)).all()
-    assert score.figures["states"] == 2
-    assert len(set(score.figures["accuracy_by_bin"][:8])) == 1
-    assert score.value > 0.3
+    assert result.figures["states"] == 2
+    assert len(set(result.figures["accuracy_by_bin"][:8])) == 1
+    assert result.value > 0.3
 
 
 # ---- choices, nulls, settings ----------------------------------------------------------------------
@@ -379,39 +411,53 @@ def test_of_several_layers_the_one_that_recognizes_most_objects_is_taken():
     blurred = X + 3.0 * np.random.default_rng(0).standard_normal(X.shape)
     model = two_layers(blurred=blurred, IT=X)
     data = data_of(table_of(onset))
-    score = benchmark(data).score(model, Settings())
-    assert score.record.layer == "IT"
-    worse, better = score.record.curve
+    result = score(benchmark(data), model)
+    assert result.selection.layer == "IT"
+    worse, better = result.selection.curve
     assert (worse["chosen_in_folds"], better["chosen_in_folds"]) == (0, 10)
     assert better["inner_mean"] > worse["inner_mean"] + 0.2
-    assert score.value == benchmark(data).score(model_of(X), Settings()).value
+    assert result.value == score(benchmark(data), model_of(X)).value
     with pytest.raises(InputError, match="2 layers for IT"):
-        benchmark(data).score(model, Settings(protocol="brainscore"))
+        score(benchmark(data), model, Settings(protocol="brainscore"))
 
 
-def choices_of(layers, folds, brain):
-    offered = states(
-        benchmark(data_of(table_of(1.0))), two_layers(**layers), Settings(), brain.stimuli, BINS
+def brain_and_layers(layers, onset=1.0):
+    """The brain's side, and the layers of a model."""
+    context = RunContext(
+        benchmark=benchmark(data_of(table_of(onset))),
+        run=Run(Settings()),
+        model_run=ModelRun(check_model(two_layers(**layers), name="known")),
     )
-    return solver._choose(offered, brain, folds, seed=0)
+    brain = context.benchmark.measure.target(context)
+    return brain, context.benchmark.measure.candidates(context, brain)
 
 
-def test_the_choice_of_a_fold_does_not_see_its_test_images():
+def layers_of_folds(brain, candidates, folds):
+    decoded = decode_model(
+        candidates,
+        brain,
+        folds,
+        Decoder(name="converged"),
+        together=False,
+        false_alarms="paper",
+    )
+    return decoded.selection.best.tolist(), decoded.selection.curve()
+
+
+def test_the_layer_of_a_fold_does_not_depend_on_its_test_images():
     """Two layers as good as each other, so that any look at a test image would tip the choice somewhere."""
     rng = np.random.default_rng(0)
     X, _ = world(noise=2.0)
     layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
-    brain = solving.brain_of(
-        benchmark(data_of(table_of(1.0))), Settings(), bin_ms=10, n_splits=10, n_halves=3
-    )
-    folds = brain.folds("paper", n_splits=10, seed=0)
-    best, curve = choices_of(layers, folds, brain)
+    brain, candidates = brain_and_layers(layers)
+    folds = paper(brain.stimuli.ids, brain.strata)
+    best, curve = layers_of_folds(brain, candidates, folds)
     assert 0 < sum(best) < 10
     assert [row["chosen_in_folds"] for row in curve] == [10 - sum(best), sum(best)]
     for k, fold in enumerate(folds):
         changed = {key: values.copy() for key, values in layers.items()}
         changed["one"][SORTED[fold.test]] = 1e3 * rng.standard_normal((len(fold.test), P, 18))
-        again, _ = choices_of(changed, [fold], brain)
+        again, _ = layers_of_folds(brain, brain_and_layers(changed)[1], [fold])
         assert again == [best[k]]
 
 
@@ -419,20 +465,23 @@ def test_each_fold_is_decoded_from_its_own_layer():
     X, onset = world(noise=2.0)
     rng = np.random.default_rng(0)
     layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
-    data = data_of(table_of(onset))
-    brain = solving.brain_of(benchmark(data), Settings(), bin_ms=10, n_splits=10, n_halves=3)
-    folds = brain.folds("paper", n_splits=10, seed=0)
-    best, _ = choices_of(layers, folds, brain)
-    score = benchmark(data).score(two_layers(**layers), Settings())
-    how, labels = Decoder(name="converged"), LABELS[SORTED]
-    made = [
-        [np.stack(one) for one in zip(*decode(bins, labels, folds, decoder=how), strict=True)]
+    brain, candidates = brain_and_layers(layers, onset)
+    folds = paper(brain.stimuli.ids, brain.strata)
+    best, _ = layers_of_folds(brain, candidates, folds)
+    assert 0 < sum(best) < 10
+    result = score(benchmark(data_of(table_of(onset))), two_layers(**layers))
+    labels = LABELS[SORTED]
+    by_layer = [
+        zip(*decode(bins, labels, folds, decoder=Decoder(name="converged")), strict=True)
         for bins in ([values[SORTED][:, :, k] for k in range(18)] for values in layers.values())
     ]
-    (found,) = held_out_sensitivity([made[one][k] for k, one in enumerate(best)], labels, folds)
-    mine = solution_times(found.sensitivity, np.ones(N), np.array(BINS))
-    np.testing.assert_allclose(score.per_unit.values, mine, atol=1e-3)  # features in float32
-    assert best.count(list(layers).index(score.record.layer)) >= 5
+    probabilities = [[np.stack(fold) for fold in decoded] for decoded in by_layer]
+    (found,) = held_out_sensitivity(
+        [probabilities[one][k] for k, one in enumerate(best)], labels, folds
+    )
+    times = solution_times(found.sensitivity, np.ones(N), np.array(BINS))
+    np.testing.assert_allclose(result.per_unit.values, times, atol=1e-3)  # features in float32
+    assert best.count(list(layers).index(result.selection.layer)) >= 5
 
 
 def test_too_few_images_to_choose_a_layer_by():
@@ -441,18 +490,17 @@ def test_too_few_images_to_choose_a_layer_by():
     labels[:2] = "rare"
     data = data_of(table_of(onset), labels=labels)
     model = two_layers(one=X, other=X)
-    with pytest.raises(InputError, match="1 of rare, to choose a layer by"):
-        benchmark(data, n_splits=2).score(model, Settings())
+    with pytest.raises(InputError, match="1 of rare"):
+        score(benchmark(data, n_splits=2), model)
 
 
-@pytest.mark.parametrize("kind", ["images", "within-object"])
-def test_null_of_shuffled_images(scored, kind):
+def test_null_within_objects(scored):
     X, _, data, _ = scored
-    score = benchmark(data).score(model_of(X), Settings(seed=3, null=kind, null_draws=40))
-    assert score.null["kind"] == kind
-    assert abs(score.null["mean"]) < 0.1
-    assert 0.05 < score.null["sd"] < 0.25
-    assert score.null["p"] == score.null["resolution"] == pytest.approx(1 / 41)
+    settings = Settings(seed=3, null="within-object", null_draws=40)
+    result = score(benchmark(data), model_of(X), settings)
+    assert abs(result.null["mean"]) < 0.1
+    assert 0.05 < result.null["sd"] < 0.25
+    assert result.null["p"] == result.null["resolution"] == pytest.approx(1 / 41)
 
 
 def test_thresholds_alone_can_order_images_and_the_null_says_so():
@@ -462,25 +510,25 @@ def test_thresholds_alone_can_order_images_and_the_null_says_so():
     times, _ = by_hand(X, np.zeros(N), 1.0)
     ost = 100 + 40 * i1[SORTED] + 0 * np.nan_to_num(times)
     table = table_of(ost, i1[SORTED], ids=np.array(IDS)[SORTED])
-    score = benchmark(data_of(table)).score(model_of(X), Settings(null="images", null_draws=20))
-    assert score.null["mean"] > 0.15
+    result = score(benchmark(data_of(table)), model_of(X), Settings(null="images", null_draws=20))
+    assert result.null["mean"] > 0.15
 
 
-def test_settings_that_have_nothing_to_act_on_are_said(scored):
+def test_settings_without_an_effect_are_noted(scored):
     X, _, data, _ = scored
-    score = benchmark(data).score(model_of(X), Settings(seed=3, resample="units", floor=0.3))
-    assert score.ci is None
-    assert score.draws is None
-    assert score.value == scored[3].value
-    assert sum("no interval" in note or "floor" in note for note in score.record.notes) == 2
+    result = score(benchmark(data), model_of(X), Settings(seed=3, resample="units", floor=0.3))
+    assert result.ci is None
+    assert result.draws is None
+    assert result.value == scored[3].value
+    assert sum("no interval" in note or "floor" in note for note in result.record.notes) == 2
 
 
 def test_a_limit_marks_the_score_partial(scored):
     X, _, data, _ = scored
-    score = benchmark(data).score(model_of(X), Settings(limit=32))
-    assert score.partial
-    assert score.n_stimuli == 32
-    assert score.record.choices["stratified"] is False
+    result = score(benchmark(data), model_of(X), Settings(limit=32))
+    assert result.partial
+    assert result.n_stimuli == 32
+    assert result.record.choices["stratified"] is False
 
 
 def test_the_published_decoder_names_its_initializer():
@@ -488,35 +536,11 @@ def test_the_published_decoder_names_its_initializer():
     data = data_of(table_of(onset, 0.01))
     found = {}
     for protocol in ("paper", "brainscore"):
-        score = benchmark(data, decoder="published").score(model_of(X), Settings(protocol=protocol))
-        found[protocol] = score.record.choices["initializer"]
+        result = score(
+            benchmark(data, decoder="published"), model_of(X), Settings(protocol=protocol)
+        )
+        found[protocol] = result.record.choices["initializer"]
     assert found == {"paper": "glorot_uniform", "brainscore": "truncated_normal"}
-
-
-def test_it_says_what_it_will_take():
-    """A wide layer of two states, and ten times two halves of the trials in each bin."""
-    sizes = Sizes(
-        stimuli=320,
-        units=96,
-        repetitions=20,
-        bins=18,
-        features=(25_088,),
-        steps=(2,),
-        nominal=True,
-    )
-    procedure = SolutionTimes(decoder="converged")
-    assert isinstance(procedure, Foreseeing)
-    work = procedure.work(sizes, Settings())
-    without = procedure.work(replace(sizes, repetitions=1), Settings())
-    assert 2 * 10 * 320**2 * 25_088 < without.flops < work.flops < 1e12
-    assert work.memory_bytes < 1e9
-
-
-def test_a_score_survives_json(scored):
-    stored = Score.from_json(scored[3].to_json())
-    assert stored.value == scored[3].value
-    assert stored.figures["images_used"] == scored[3].figures["images_used"]
-    np.testing.assert_array_equal(stored.per_unit.values, scored[3].per_unit.values)
 
 
 # ---- bad input -------------------------------------------------------------------------------------
@@ -525,17 +549,15 @@ def test_a_score_survives_json(scored):
 def test_data_without_solution_times():
     X, _ = world()
     plain = ArrayData(name="Plain", pictures=data_of(table_of(0)).pictures, regions={})
-    with pytest.raises(InputError, match="'Plain' has no object solution times"):
-        benchmark(plain).score(model_of(X), Settings())
+    with pytest.raises(InputError, match="'Plain'"):
+        score(benchmark(plain), model_of(X))
 
 
 def test_thresholds_above_every_sensitivity():
     X, onset = world()
     data = data_of(table_of(onset, 9.0))
-    with pytest.raises(
-        InputError, match=r"known solves none of 80 images: thresholds from d' 9\.00"
-    ):
-        benchmark(data).score(model_of(X), Settings())
+    with pytest.raises(InputError, match=r"known .* 80 images: thresholds from d' 9\.00"):
+        score(benchmark(data), model_of(X))
 
 
 @pytest.mark.parametrize(
@@ -543,54 +565,53 @@ def test_thresholds_above_every_sensitivity():
 )
 def test_a_brain_that_solves_nothing(ost, i1, what):
     X, _ = world()
-    with pytest.raises(InputError, match=f"no {what} for any of 80 images"):
-        benchmark(data_of(table_of(ost, i1))).score(model_of(X), Settings())
+    with pytest.raises(InputError, match=f"Known.IT-ost: no {what} .* 80 images"):
+        score(benchmark(data_of(table_of(ost, i1))), model_of(X))
 
 
 def test_times_that_are_all_equal_have_no_order():
     X, _ = world()
-    with pytest.raises(InputError, match="no order to compare"):
-        benchmark(data_of(table_of(100.0))).score(model_of(X), Settings())
+    with pytest.raises(InputError, match=r"known and the brain both solve \d+ of 80"):
+        score(benchmark(data_of(table_of(100.0))), model_of(X))
 
 
 def test_a_table_of_other_images():
     X, onset = world()
-    with pytest.raises(InputError, match="no solution time for 1 of 80 images"):
-        benchmark(data_of(table_of(onset).iloc[1:])).score(model_of(X), Settings())
+    with pytest.raises(InputError, match="1 of 80 images"):
+        score(benchmark(data_of(table_of(onset).iloc[1:])), model_of(X))
     twice = pd.concat([table_of(onset), table_of(onset).iloc[:1]])
     with pytest.raises(InputError, match=IDS[0]):
-        benchmark(data_of(twice)).score(model_of(X), Settings())
-    with pytest.raises(InputError, match="without the column 'i1'"):
-        benchmark(data_of(table_of(onset).drop(columns="i1"))).score(model_of(X), Settings())
+        score(benchmark(data_of(twice)), model_of(X))
+    with pytest.raises(InputError, match="'i1'"):
+        score(benchmark(data_of(table_of(onset).drop(columns="i1"))), model_of(X))
 
 
 @pytest.mark.parametrize("column", ["ost", "i1"])
-def test_times_that_are_no_numbers(column):
+def test_times_that_are_not_numbers(column):
     X, onset = world()
     table = table_of(onset).astype({column: object})
     table.loc[[3, 4], column] = ["late", None]
-    told = f"1 of 80 values of {column} are no numbers, first 'late' of '{IDS[3]}'"
-    with pytest.raises(InputError, match=told):
-        benchmark(data_of(table)).score(model_of(X), Settings())
+    with pytest.raises(InputError, match=f"1 of 80 values of {column} .* 'late' of '{IDS[3]}'"):
+        score(benchmark(data_of(table)), model_of(X))
 
 
 def test_numbers_as_text_are_numbers(scored):
-    X, onset, _, score = scored
+    X, onset, _, result = scored
     table = table_of([repr(float(one)) for one in onset + 10])
-    assert benchmark(data_of(table)).score(model_of(X), Settings(seed=3)).raw == score.raw
+    assert score(benchmark(data_of(table)), model_of(X), Settings(seed=3)).raw == result.raw
 
 
 def test_stimuli_without_objects():
     X, onset = world()
-    with pytest.raises(InputError, match="without object_name"):
-        benchmark(data_of(table_of(onset), columns=())).score(model_of(X), Settings())
+    with pytest.raises(InputError, match="object_name"):
+        score(benchmark(data_of(table_of(onset), columns=())), model_of(X))
 
 
 def test_one_object():
     X, onset = world()
     data = data_of(table_of(onset), labels=np.full(N, "cat"))
     with pytest.raises(InputError, match="one class, cat"):
-        benchmark(data).score(model_of(X), Settings())
+        score(benchmark(data), model_of(X))
 
 
 def test_an_object_that_a_random_split_trains_without():
@@ -598,25 +619,27 @@ def test_an_object_that_a_random_split_trains_without():
     ids = np.array(IDS)[SORTED]
     rare = ids[brainscore(ids)[0].test[0]]
     labels = np.where(np.array(IDS) == rare, "rare", LABELS)
-    with pytest.raises(InputError, match="without images of class rare"):
-        benchmark(data_of(table_of(onset), labels=labels)).score(
-            model_of(X), Settings(protocol="brainscore")
+    with pytest.raises(InputError, match="class rare"):
+        score(
+            benchmark(data_of(table_of(onset), labels=labels)),
+            model_of(X),
+            Settings(protocol="brainscore"),
         )
 
 
 def test_bins_that_do_not_fill_the_window():
     X, onset = world()
-    with pytest.raises(InputError, match="in bins of 50 ms"):
-        benchmark(data_of(table_of(onset)), bin_ms=50).score(model_of(X), Settings())
+    with pytest.raises(InputError, match=r"70-250 ms of Known\.IT-ost .* 50 ms"):
+        score(benchmark(data_of(table_of(onset)), bin_ms=50), model_of(X))
 
 
 def test_bins_that_the_clock_does_not_cover():
     X, onset = world()
-    with pytest.raises(InputError, match="250-260 ms is not covered"):
-        benchmark(data_of(table_of(onset)), window=(70, 260)).score(model_of(X), Settings())
+    with pytest.raises(InputError, match="250-260 ms"):
+        score(benchmark(data_of(table_of(onset)), window=(70, 260)), model_of(X))
     short = Timeline(name="short", source="test", steps={"IT": BINS[:5]})
     with pytest.raises(ActivationError, match="18 steps"):
-        benchmark(data_of(table_of(onset))).score(model_of(X, clock=short), Settings())
+        score(benchmark(data_of(table_of(onset))), model_of(X, clock=short))
 
 
 def gapped(onset, trials):
@@ -632,19 +655,19 @@ def test_an_image_that_was_shown_once_costs_the_ceiling_not_the_score(scored, pr
     trials = trials_of(X)
     trials[1:, 0] = np.nan
     data, settings = gapped(onset + 10, trials), Settings(seed=3, protocol=protocol)
-    score = benchmark(data).score(model_of(X), settings)
-    assert score.value == benchmark(whole).score(model_of(X), settings).value
-    assert score.ceiling == (None if protocol == "paper" else CONVENTION)
-    assert score.figures["ceiling_split_half"] is None
+    result = score(benchmark(data), model_of(X), settings)
+    assert result.value == score(benchmark(whole), model_of(X), settings).value
+    assert result.ceiling == (None if protocol == "paper" else CONVENTION)
+    assert result.figures["ceiling_split_half"] is None
     told = (
         f"1 of {N} images without a trial of each site and bin in one half of the repetitions: "
-        f"{HALVES} of {HALVES} halvings left out"
+        f"{HALVES} of {HALVES} halvings omitted"
     )
-    assert f"ceiling: {told}" in score.record.notes
+    assert f"ceiling: {told}" in result.record.notes
     if protocol == "paper":
-        assert score.record.choices["ceiling"].startswith("none: no halves of the trials")
-        ceiled = benchmark(data).score(model_of(X), replace(settings, formula="r/sqrt(c)"))
-        assert (ceiled.value, ceiled.raw) == (None, score.raw)
+        assert result.record.choices["ceiling"].startswith("none: no halves of the trials")
+        ceiled = score(benchmark(data), model_of(X), replace(settings, formula="r/sqrt(c)"))
+        assert (ceiled.value, ceiled.raw) == (None, result.raw)
         assert ceiled.reason == f"no ceiling, so no r/sqrt(c): {told}"
 
 
@@ -652,9 +675,9 @@ def test_a_bin_of_a_site_that_was_not_recorded_costs_the_ceiling(scored):
     X, onset, _, whole = scored
     trials = trials_of(X)
     trials[:, :, 2, 4] = np.nan
-    score = benchmark(gapped(onset + 10, trials)).score(model_of(X), Settings(seed=3))
-    assert (score.value, score.ceiling) == (whole.value, None)
-    assert f"{N} of {N} images without a trial of each site and bin" in "".join(score.record.notes)
+    result = score(benchmark(gapped(onset + 10, trials)), model_of(X), Settings(seed=3))
+    assert (result.value, result.ceiling) == (whole.value, None)
+    assert f"{N} of {N} images without a trial of each site and bin" in "".join(result.record.notes)
 
 
 def test_halvings_without_a_gap_make_the_ceiling():
@@ -664,26 +687,34 @@ def test_halvings_without_a_gap_make_the_ceiling():
     halves = half_means(np.where(np.arange(6)[:, None] < 2, 0.0, np.nan), n_splits=6)
     kept = ~np.isnan(halves).any(axis=(0, 2))
     assert 0 < kept.sum() < 6
-    score = benchmark(gapped(onset, trials), n_halves=6).score(model_of(X), Settings())
-    assert score.record.choices["ceiling"].startswith(f"{kept.sum()} halves of the trials")
-    assert f"{(~kept).sum()} of 6 halvings left out" in "".join(score.record.notes)
-    assert score.ceiling > 0.5
+    result = score(benchmark(gapped(onset, trials), n_halves=6), model_of(X))
+    assert result.record.choices["ceiling"].startswith(f"{kept.sum()} halves of the trials")
+    assert f"{(~kept).sum()} of 6 halvings omitted" in "".join(result.record.notes)
+    assert result.ceiling > 0.5
 
 
 def test_one_trial_has_no_halves():
     X, onset = world()
     data = data_of(table_of(onset), trials=trials_of(X, n=1))
-    score = benchmark(data).score(model_of(X), Settings())
-    assert score.figures["ceiling"]["source"].endswith("no trials")
+    result = score(benchmark(data), model_of(X))
+    assert result.figures["ceiling"]["source"].endswith("no trials")
 
 
 def test_halves_that_disagree_give_no_ceiled_value(monkeypatch):
     X, onset = world()
     reversed_order = np.stack([onset, -onset])[:, None]
-    monkeypatch.setattr(solving, "_halves", lambda *_, **__: (reversed_order, ""))
+    monkeypatch.setattr(measure, "trial_halves", lambda *_, **__: (reversed_order, ""))
     data = data_of(table_of(onset))
-    score = benchmark(data).score(model_of(X), Settings(formula="r/c"))
-    assert score.value is None
-    assert "no r/c" in score.reason
-    assert score.raw > 0.8
-    assert benchmark(data).score(model_of(X), Settings()).value == score.raw
+    result = score(benchmark(data), model_of(X), Settings(formula="r/c"))
+    assert (result.value, result.status, result.ceiling) == (None, "failed", None)
+    assert "r/c" in result.reason
+    assert result.raw > 0.8
+    assert score(benchmark(data), model_of(X)).value == result.raw
+
+
+def test_images_of_a_single_random_split():
+    X, onset = world()
+    data = data_of(table_of(onset))
+    result = score(benchmark(data, n_splits=1), model_of(X), Settings(protocol="brainscore"))
+    assert len(result.predictions["fold"]) == N // 10
+    assert not result.predictions["fold"].values.any()
