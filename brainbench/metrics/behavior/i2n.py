@@ -259,11 +259,12 @@ def consistency(
     halves: Sequence[tuple[NDArray[Any], NDArray[Any]]],
     truth: NDArray[Any],
     *,
-    protocol: FalseAlarms = "paper",
+    false_alarms: FalseAlarms = "paper",
+    against_halves: bool = False,
     pooled: bool = False,
     weights: NDArray[Any] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Correlation of a model with a subject, and of the subject with itself.
+    """Correlate a model with a subject, and the subject with itself.
 
     Parameters
     ----------
@@ -275,9 +276,10 @@ def consistency(
         Fractions of halves of the trials; none where there is no ceiling to compute.
     truth : array of int, image
         Column of the object that each image shows.
-    protocol : {"paper", "brainscore"}
-        "paper": against all trials. "brainscore": against the first half of each pair. The false alarms are
-        those of the same name.
+    false_alarms : {"paper", "brainscore"}
+        See `d_prime`.
+    against_halves : bool
+        The model is compared with the first half of each pair, not with all trials.
     pooled : bool
         I1, not I2n.
     weights : array, draw x image, optional
@@ -285,7 +287,7 @@ def consistency(
 
     Returns
     -------
-    r : array, draw x 1 ("paper") or draw x pair of halves ("brainscore")
+    r : array, draw x 1, or draw x pair of halves
         Of the model.
     c : array, draw x pair of halves
         Of the two halves, not corrected for their length. One draw where there are no weights.
@@ -299,16 +301,16 @@ def consistency(
     each = _weights(weights, len(np.asarray(model)))
 
     def matrix(fraction: NDArray[Any]) -> FloatArray:
-        sensitivity = d_prime(fraction, truth, false_alarms=protocol, weights=each)
+        sensitivity = d_prime(fraction, truth, false_alarms=false_alarms, weights=each)
         return i1(sensitivity) if pooled else normalized(sensitivity, truth, weights=each)
 
     mine = matrix(model)
-    against = [matrix(subject)] if protocol == "paper" else []
+    against = [] if against_halves else [matrix(subject)]
     reliability = np.empty((len(each), len(halves)))
     for place, pair in enumerate(halves):
         one, other = (matrix(half) for half in pair)
         reliability[:, place] = correlation(one, other, weights=each)
-        if protocol == "brainscore":
+        if against_halves:
             against.append(one)
     r = [correlation(mine, other, weights=each) for other in against]
     return np.stack(r, axis=1) if r else np.empty((len(each), 0)), reliability

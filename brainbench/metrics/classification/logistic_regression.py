@@ -20,14 +20,14 @@ from sklearn.linear_model import LogisticRegression
 from brainbench.core.errors import InputError
 from brainbench.metrics.classification.standardize import Features, Rows, standardized
 
-__all__ = ["Decoded", "Readout", "check_classes", "cross_decode"]
+__all__ = ["Decoded", "ReadoutOptions", "check_classes", "cross_decode"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readout:
+class ReadoutOptions:
     """Options of the logistic regression, as published.
 
     Parameters
@@ -69,7 +69,7 @@ def cross_decode(
     labels: ArrayLike,
     splits: Sequence[Rows],
     *,
-    how: Readout | None = None,
+    how: ReadoutOptions | None = None,
     form: str = "auto",
 ) -> Decoded:
     """Fit a read-out to the training images of each split and decode the others.
@@ -82,7 +82,7 @@ def cross_decode(
         What each image shows.
     splits : sequence of (train, test)
         Rows; no image may be in both.
-    how : Readout, optional
+    how : ReadoutOptions, optional
         Penalty and iteration; as published when not given.
     form : {"auto", "primal", "dual"}
         "primal": features. "dual": inner products of the images, whose rotation the fit does not see.
@@ -111,11 +111,11 @@ def cross_decode(
     >>> labels = np.repeat(["cat", "dog"], 20)
     >>> features = rng.standard_normal((40, 3)) + (labels == "dog")[:, None]
     >>> split = (np.arange(0, 40, 2), np.arange(1, 40, 2))
-    >>> decoded = cross_decode(features, labels, [split], how=Readout(C=1.0))
+    >>> decoded = cross_decode(features, labels, [split], how=ReadoutOptions(C=1.0))
     >>> bool((decoded.classes[decoded.probabilities[0].argmax(axis=1)] == labels[1::2]).mean() > 0.7)
     True
     """
-    how = how or Readout()
+    how = how or ReadoutOptions()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     if form not in ("auto", "primal", "dual"):
         raise InputError(
@@ -140,7 +140,7 @@ def cross_decode(
 
 
 def _fit(
-    features: FloatArray, codes: AnyArray, asked: FloatArray, how: Readout
+    features: FloatArray, codes: AnyArray, asked: FloatArray, how: ReadoutOptions
 ) -> tuple[FloatArray, bool]:
     """Probabilities of the classes for other images, and whether the iteration came to its end."""
     if features.shape[1] == 0:
