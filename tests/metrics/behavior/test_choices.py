@@ -12,7 +12,6 @@ from brainbench.metrics.behavior.choices import error_consistency, image_level, 
 SEED = st.integers(0, 2**32 - 1)
 
 
-
 def draw(seed, n=30, k=4):
     rng = np.random.default_rng(seed)
     truth = np.arange(n) % k
