@@ -78,7 +78,14 @@ def ours(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
         for one, other in halves(len(trials))
     ]
     subject = fraction_correct(trials)
-    r, c = consistency(two_way(p, truth), subject, pairs, trials.truth, protocol="brainscore")
+    r, c = consistency(
+        two_way(p, truth),
+        subject,
+        pairs,
+        trials.truth,
+        false_alarms="brainscore",
+        against_halves=True,
+    )
     value = ceiled(r, c, formula="r/sqrt(c)").mean()
     return {"raw": float(r.mean()), "ceiling": float(c.mean()), "value": float(value)}
 

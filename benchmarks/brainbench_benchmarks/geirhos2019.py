@@ -11,7 +11,7 @@ models with steps in time alone.
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.presentation import Presentation
-from brainbench.scoring.behavior.choices import Choices
+from brainbench.scoring.behavior.choices import CategoryChoices
 
 cueconflict_choices = Benchmark(
     identifier="Geirhos2019.cueconflict-choices",
@@ -20,7 +20,7 @@ cueconflict_choices = Benchmark(
     region=BEHAVIOR,
     window=(70, 270),
     presentation=Presentation(kind="pulse", on_ms=200, total_ms=300),
-    measure=Choices(group="exemplar", n_splits=10),
+    measure=CategoryChoices(group="exemplar", n_splits=10),
     metric="Pearson r over image x category of answers less the mean of each category, held-out read-out",
     ceiling="split-half over subjects, Spearman-Brown corrected",
     citation="Geirhos, Rubisch, Michaelis, Bethge, Wichmann & Brendel, 2019, ICLR",

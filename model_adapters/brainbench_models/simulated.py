@@ -152,7 +152,7 @@ class SimulatedModel:
         return network.build_network(seed=self.brain.seed)
 
     @cached_property
-    def _readouts(self) -> dict[str, sites.Readout]:
+    def _readouts(self) -> dict[str, sites.ReadoutOptions]:
         return {region: self.brain.readout(region) for region in network.REGIONS}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.metrics.behavior.i2n import consistency, two_way
-from brainbench.metrics.classification.logistic_regression import Readout, cross_decode
+from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
 from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.ceiling import ceiled, spearman_brown
 from brainbench.stats.splits import SPLITS
@@ -48,7 +48,7 @@ def read_out(rng: np.random.Generator, random: str) -> Chosen:
     distance = np.square(seen[:, None] - means).sum(axis=2)
     evidence = 0.15 * (distance - distance[np.arange(N_IMAGES), truth][:, None])
     folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=5)
-    decoded = cross_decode(features, truth, folds, readout=Readout())
+    decoded = cross_decode(features, truth, folds, how=ReadoutOptions())
     p = np.empty((N_IMAGES, N_OBJECTS))
     for fold, found in zip(folds, decoded.probabilities, strict=True):
         p[fold.test] = found
@@ -71,7 +71,7 @@ def _of(
 
 
 def i2n(protocol: Any, formula: str, *, fitted: bool = False) -> World:
-    """I2n as `procedures.behavior` scores it, for a read-out that is given or fitted."""
+    """I2n as `scoring.behavior.i2n` scores it, for a read-out that is given or fitted."""
 
     def values(sample: Chosen, counts: FloatArray | None) -> FloatArray:
         needed = sample.halves if protocol == "paper" else sample.halves[:2]
@@ -82,7 +82,8 @@ def i2n(protocol: Any, formula: str, *, fitted: bool = False) -> World:
             sample.subject,
             needed,
             sample.truth,
-            protocol=protocol,
+            false_alarms=protocol,
+            against_halves=protocol == "brainscore",
             weights=counts,
         )
         if formula == "raw":

@@ -10,6 +10,7 @@ from brainbench import load_benchmark, load_model
 from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
+from brainbench.scoring.pipeline import score
 from brainbench_models.pixels import pixels
 
 DATA_SET, MATERIAL = "Geirhos2019", "data/cue_conflict_behaviour"
@@ -57,22 +58,23 @@ def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):
         "-o", tmp_path / "results", "--format", "json", "-q",
     )  # fmt: skip
     assert status == 0
-    (score,) = json.loads(out)
-    assert (score["n_stimuli"], score["partial"]) == (320, True)
-    assert abs(score["value"]) < 0.12
-    assert score["ci"][0] < score["value"] < score["ci"][1]
-    assert score["ceiling"] == pytest.approx(0.64, abs=0.06)
-    figures = json.loads(Path(score["file"]).read_text())["figures"]
+    (scored,) = json.loads(out)
+    assert (scored["n_stimuli"], scored["partial"]) == (320, True)
+    assert abs(scored["value"]) < 0.12
+    assert scored["ci"][0] < scored["value"] < scored["ci"][1]
+    assert scored["ceiling"] == pytest.approx(0.64, abs=0.06)
+    figures = json.loads(Path(scored["file"]).read_text())["figures"]
     lost = figures["answers_without_choice"] + figures["answers_of_categories_not_in_use"]
     assert figures["n_answers"] + lost == 3200
     assert figures["error_consistency_among_subjects"] == pytest.approx(0.33, abs=0.03)
     assert abs(figures["error_consistency"]) < 0.15
-    assert score["record"]["choices"]["held_out"].endswith("its exemplar left out too")
+    assert scored["record"]["choices"]["held_out"].endswith("its exemplar left out too")
 
 
 def test_no_photograph_lends_its_shape_to_both_sides(here, cache_folder):
     shown = open_dataset("Geirhos2019").stimuli()
-    table = load_benchmark(BENCHMARK).score(load_model("pixels"), Settings(limit=320)).predictions
+    scored = score(load_benchmark(BENCHMARK), load_model("pixels"), Settings(limit=320))
+    table = scored.predictions
     exemplar = dict(zip(shown.ids, shown.metadata["exemplar"], strict=True))
     folds = {}
     for image, fold in zip(table.stimulus_id.values, table.fold.values, strict=True):
@@ -102,8 +104,8 @@ def test_i2n_has_no_figure_here(here):
 def test_network_trained_on_photographs_beats_pixels(here, cache_folder):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
     benchmark, part = load_benchmark(BENCHMARK), Settings(limit=640, null="images")
-    network = benchmark.score(load_model("efficientnet_lite0"), part)
-    blind = benchmark.score(pixels(size=32), part)
+    network = score(benchmark, load_model("efficientnet_lite0"), part)
+    blind = score(benchmark, pixels(size=32), part)
     assert network.value > blind.value + 0.03
     assert network.ci[0] > 0
     assert network.value > network.null["mean"] + 4 * network.null["sd"]

@@ -11,7 +11,7 @@ from convrnns import small
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench_models import models
 from brainbench_models.convrnn.cells import Around, make_cell
-from brainbench_models.convrnn.graph import Cell, Graph, Layer, Readout
+from brainbench_models.convrnn.graph import Cell, Graph, Layer, ReadoutOptions
 from brainbench_models.convrnn.networks import NAMES, graph
 from brainbench_models.convrnn.same import same_padding
 from brainbench_models.convrnn.unroll import ConvRNN
@@ -206,7 +206,11 @@ def test_feedforward_that_is_none(forward: tuple[tuple[str, str], ...]) -> None:
 @pytest.mark.parametrize("names", [(), ("conv1", "conv1"), ("image",), ("imnetds",)])
 def test_layers_without_names_of_their_own(names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="graph 'g' with the layers"):
-        Graph(name="g", layers=tuple(Layer(name=n, channels=2) for n in names), readout=Readout())
+        Graph(
+            name="g",
+            layers=tuple(Layer(name=n, channels=2) for n in names),
+            readout=ReadoutOptions(),
+        )
 
 
 @pytest.mark.parametrize("kind", ["rgc", "intersection"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, Readout
+from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, ReadoutOptions
 from brainbench_models.convrnn.initial import seeded
 from brainbench_models.convrnn.unroll import ConvRNN
 
@@ -26,7 +26,7 @@ def small(kind: str | None, *, feedback: bool = False, block: bool = False) -> G
     return Graph(
         name=f"small_{kind}",
         layers=layers,
-        readout=Readout(classes=5),
+        readout=ReadoutOptions(classes=5),
         feedback=(("conv4", "conv2"), ("conv3", "conv2")) if feedback else (),
         steps=8,
         size=SIDE,

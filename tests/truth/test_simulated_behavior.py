@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from brainbench import load_benchmark
+from brainbench.core import registry
 from brainbench.core.settings import Settings
 from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way, undefined
 from brainbench.metrics.behavior.trials import encode, fraction_correct, halves_of_cells
+from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.ceiling import spearman_brown
 from brainbench_models.pixels import pixels
@@ -23,13 +24,13 @@ def brain(session_cache):
 @pytest.fixture(scope="module")
 def scores(brain):
     """Scores as r/sqrt(c), with 100 shuffles over images."""
-    benchmark = load_benchmark("Simulated.behavior-i2n")
+    benchmark = registry.load("benchmarks", "Simulated.behavior-i2n")
     models = {
         level: SimulatedModel(level=level, brain=brain) for level in ("readout", "population")
     }
     settings = Settings(formula="r/sqrt(c)", null="images")
     return {
-        name: benchmark.score(model, settings)
+        name: score(benchmark, model, settings)
         for name, model in {**models, "pixels": pixels()}.items()
     }
 
@@ -59,18 +60,18 @@ def test_ceiling_is_what_the_true_rule_reaches(known):
 
 
 def test_true_readout_reaches_its_ceiling_within_its_interval(scores):
-    score = scores["readout"]
-    assert score.ci[0] < 1.0 < score.ci[1]
-    assert score.value == pytest.approx(1.0, abs=0.05)
+    readout = scores["readout"]
+    assert readout.ci[0] < 1.0 < readout.ci[1]
+    assert readout.value == pytest.approx(1.0, abs=0.05)
 
 
 def test_true_readout_is_as_good_as_its_rule_can_be(scores, known):
     """What is lacking to 1 is the read-out's own folds and softer choices: known without any trial."""
     trials, _, expected = known
-    score = scores["readout"]
-    best = correlation(i2n(score.predictions.predicted.values, trials), i2n(expected, trials))
+    readout = scores["readout"]
+    best = correlation(i2n(readout.predictions.predicted.values, trials), i2n(expected, trials))
     assert 0.95 < best < 1.0
-    assert score.ci[0] < best < score.ci[1]
+    assert readout.ci[0] < best < readout.ci[1]
 
 
 def test_order_of_depths(scores):
@@ -89,10 +90,10 @@ def test_shuffled_images_score_nothing(scores):
 
 
 def test_brainscores_protocol_finds_the_same_order(brain, scores):
-    benchmark = load_benchmark("Simulated.behavior-i2n")
+    benchmark = registry.load("benchmarks", "Simulated.behavior-i2n")
     settings = Settings(protocol="brainscore")
     readout, blind = (
-        benchmark.score(model, settings)
+        score(benchmark, model, settings)
         for model in (SimulatedModel(level="readout", brain=brain), pixels())
     )
     assert readout.formula == "r/sqrt(c)-v1"

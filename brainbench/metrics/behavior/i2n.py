@@ -250,7 +250,8 @@ def consistency(
     halves: Sequence[tuple[NDArray[Any], NDArray[Any]]],
     truth: NDArray[Any],
     *,
-    protocol: FalseAlarms = "paper",
+    false_alarms: FalseAlarms = "paper",
+    against_halves: bool = False,
     pooled: bool = False,
     weights: NDArray[Any] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
@@ -266,9 +267,10 @@ def consistency(
         Fractions of halves of the trials; empty where no ceiling is computed.
     truth : array of int, image
         Column of the object that each image shows.
-    protocol : {"paper", "brainscore"}
-        "paper": against all trials. "brainscore": against the first half of each pair. False alarms are
-        those of the same name, see `d_prime`.
+    false_alarms : {"paper", "brainscore"}
+        See `d_prime`.
+    against_halves : bool
+        The model is compared with the first half of each pair, not with all trials.
     pooled : bool
         I1, not I2n.
     weights : array, draw x image, optional
@@ -276,8 +278,8 @@ def consistency(
 
     Returns
     -------
-    r : array, draw x 1 ("paper") or draw x pair of halves ("brainscore")
-        Of the model; one draw without weights.
+    r : array, draw x 1, or draw x pair of halves
+        Of the model.
     c : array, draw x pair of halves
         Of the two halves, not corrected for their length.
 
@@ -288,14 +290,16 @@ def consistency(
     (array([[1.]]), array([[1.]]))
     """
     weights = _checked_weights(weights, len(np.asarray(model)))
-    matrix = partial(_matrix, truth=truth, protocol=protocol, pooled=pooled, weights=weights)
+    matrix = partial(
+        _matrix, truth=truth, false_alarms=false_alarms, pooled=pooled, weights=weights
+    )
     of_model = matrix(model)
-    targets = [matrix(subject)] if protocol == "paper" else []
+    targets = [] if against_halves else [matrix(subject)]
     c = np.empty((len(weights), len(halves)))
     for k, (first, second) in enumerate(halves):
         of_first = matrix(first)
         c[:, k] = correlation(of_first, matrix(second), weights=weights)
-        if protocol == "brainscore":
+        if against_halves:
             targets.append(of_first)
     r = [correlation(of_model, target, weights=weights) for target in targets]
     return np.stack(r, axis=1) if r else np.empty((len(weights), 0)), c
@@ -305,12 +309,12 @@ def _matrix(
     fraction: NDArray[Any],
     *,
     truth: NDArray[Any],
-    protocol: FalseAlarms,
+    false_alarms: FalseAlarms,
     pooled: bool,
     weights: FloatArray,
 ) -> FloatArray:
     """Return I1 or I2n of fractions for each draw."""
-    sensitivity = d_prime(fraction, truth, false_alarms=protocol, weights=weights)
+    sensitivity = d_prime(fraction, truth, false_alarms=false_alarms, weights=weights)
     return i1(sensitivity) if pooled else normalized(sensitivity, truth, weights=weights)
 
 

@@ -21,14 +21,14 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.classification.standardize import standardized
 from brainbench.metrics.features import Features, Split
 
-__all__ = ["HeldOutProbabilities", "Readout", "check_classes", "cross_decode"]
+__all__ = ["HeldOutProbabilities", "ReadoutOptions", "check_classes", "cross_decode"]
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readout:
+class ReadoutOptions:
     """Options of the logistic regression, as published.
 
     Parameters
@@ -70,7 +70,7 @@ def cross_decode(
     labels: ArrayLike,
     splits: Sequence[Split],
     *,
-    readout: Readout | None = None,
+    readout: ReadoutOptions | None = None,
 ) -> HeldOutProbabilities:
     """Fit a read-out to the training images of each split and decode the held-out ones.
 
@@ -82,7 +82,7 @@ def cross_decode(
         Object that each image shows.
     splits : sequence of (train, test)
         Row numbers; no image may be in both.
-    readout : Readout, optional
+    readout : ReadoutOptions, optional
         Penalty and iteration; as published when not given.
 
     Raises
@@ -104,11 +104,11 @@ def cross_decode(
     >>> labels = np.repeat(["cat", "dog"], 20)
     >>> features = rng.standard_normal((40, 3)) + (labels == "dog")[:, None]
     >>> split = (np.arange(0, 40, 2), np.arange(1, 40, 2))
-    >>> decoded = cross_decode(features, labels, [split], readout=Readout(C=1.0))
+    >>> decoded = cross_decode(features, labels, [split], readout=ReadoutOptions(C=1.0))
     >>> bool((decoded.classes[decoded.probabilities[0].argmax(axis=1)] == labels[1::2]).mean() > 0.7)
     True
     """
-    readout = readout or Readout()
+    readout = readout or ReadoutOptions()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     check_classes(classes, codes, splits)
     prepared = standardized(features, splits, n_images=len(codes))
@@ -127,7 +127,7 @@ def cross_decode(
 
 
 def _fit(
-    features: FloatArray, codes: AnyArray, held_out: FloatArray, readout: Readout
+    features: FloatArray, codes: AnyArray, held_out: FloatArray, readout: ReadoutOptions
 ) -> tuple[FloatArray, bool]:
     """Return class probabilities of the held-out images, and whether the iteration converged."""
     if features.shape[1] == 0:

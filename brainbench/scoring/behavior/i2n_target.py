@@ -1,97 +1,103 @@
-"""The subject's side of a comparison of choices: who chose what between two objects, image by image."""
+"""The subjects' side of I2n: who chose what between two objects, image by image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import HasTrials
 from brainbench.core.errors import InputError
-from brainbench.core.settings import ProtocolName, Settings
-from brainbench.data.manifest import open_dataset
-from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way
-from brainbench.metrics.behavior.trials import (
-    Trials,
-    check_no_gaps,
-    encode,
-    fraction_correct,
-    halves,
-    halves_of_cells,
-)
-from brainbench.scoring.behavior.readout import Task
+from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
+from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
+from brainbench.scoring.behavior.readout import LabeledImages
+from brainbench.scoring.context import RunContext
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+Halves: TypeAlias = list[tuple[IntArray, IntArray]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Subject:
+class I2nTarget:
     """Choices of the subjects as matrices.
 
     Parameters
     ----------
+    images : LabeledImages
+        All images in use.
     trials : Trials
-        All trials of the images in use.
-    rows : array of int, image
-        Row of each of `trials.images` among the stimuli; others have no trial and serve the read-out alone.
-    cut : list of (trials, trials)
+        All trials of these images.
+    rows : array of int, image with trials
+        Row of each of `trials.images` among the images; the others serve the read-out alone.
+    halves : list of (trials, trials)
         Halves of the trials; empty where there is a single one.
-    protocol : {"paper", "brainscore"}
-        Which false alarms.
+    false_alarms : {"paper", "brainscore"}
+        See `d_prime`.
     """
 
+    images: LabeledImages
     trials: Trials
     rows: IntArray
-    cut: list[tuple[IntArray, IntArray]]
-    protocol: ProtocolName
+    halves: Halves
+    false_alarms: FalseAlarms
+
+    @property
+    def truth(self) -> IntArray:
+        """Object that each image with trials shows."""
+        return self.trials.truth
 
     @cached_property
     def fraction(self) -> FloatArray:
-        """Fraction correct in all trials, image x object."""
+        """Fraction correct in all trials, image with trials x object."""
         return fraction_correct(self.trials)
 
     @cached_property
-    def halves(self) -> list[tuple[FloatArray, FloatArray]]:
-        """The same in halves of the trials."""
+    def half_fractions(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Fractions correct in halves of the trials."""
         return [
-            (fraction_correct(self.trials, one), fraction_correct(self.trials, other))
-            for one, other in self.cut
+            (fraction_correct(self.trials, first), fraction_correct(self.trials, second))
+            for first, second in self.halves
         ]
 
-    def judge(self, probabilities: FloatArray, rows: IntArray) -> float:
-        """I2n of some images, raw, for the choice among layers."""
+    def agreement(self, probabilities: FloatArray, rows: IntArray) -> float:
+        """Return the raw I2n of some images, by which a layer is selected."""
         place = {row: k for k, row in enumerate(self.rows.tolist())}
-        known = [k for k, row in enumerate(rows.tolist()) if row in place]
-        here = [place[row] for row in rows[known].tolist()]
-        truth = self.trials.truth[here]
-        model = two_way(probabilities[known], truth)
-        matrices = [
-            normalized(d_prime(one, truth, false_alarms=self.protocol), truth)
-            for one in (model, self.fraction[here])
-        ]
-        return float(correlation(*matrices))
+        with_trials = [k for k, row in enumerate(rows.tolist()) if row in place]
+        places = [place[row] for row in rows[with_trials].tolist()]
+        truth = self.truth[places]
+        fractions = two_way(probabilities[with_trials], truth), self.fraction[places]
+        model, observed = (
+            normalized(d_prime(fraction, truth, false_alarms=self.false_alarms), truth)
+            for fraction in fractions
+        )
+        return float(correlation(model, observed))
 
 
-def subject_of(
-    benchmark: Benchmark, task: Task, settings: Settings, *, partial: bool, n_halves: int
-) -> Subject:
-    """Choices that the benchmark's data holds, in the order of the task's images.
+def i2n_target(
+    context: RunContext,
+    images: LabeledImages,
+    *,
+    halve: Callable[[Trials], Halves],
+    false_alarms: FalseAlarms,
+) -> I2nTarget:
+    """Return the choices that the benchmark's data holds, in the order of the images.
 
     Parameters
     ----------
-    benchmark, settings
-        What is scored, and how.
-    task : Task
+    context : RunContext
+        Whose data.
+    images : LabeledImages
         Images, and the objects that they show.
-    partial : bool
-        Only some of the data's images are in use: trials of the others are left out.
-    n_halves : int
-        Halves of the trials under `paper`.
+    halve : function
+        Cuts the trials into halves, once or several times.
+    false_alarms : {"paper", "brainscore"}
+        See `d_prime`.
 
     Raises
     ------
@@ -99,52 +105,52 @@ def subject_of(
         Data without trials; trials of other images, with a name missing, or that say otherwise what an
         image shows.
     """
-    data = open_dataset(benchmark.data)
+    data = context.data
     if not isinstance(data, HasTrials):
         raise InputError(
-            f"data set {data.name!r} for {benchmark.identifier} has no trials()",
+            f"data set {data.name!r} for {context.benchmark.identifier} has no trials()",
             allowed="a data set with choices between two objects",
             todo="give it trials(): stimulus_id, truth, distractor, choice, subject",
         )
-    trials = _trials(data.trials(), task, partial=partial)
-    row = {stimulus: k for k, stimulus in enumerate(task.ids)}
-    rows = np.array([row[stimulus] for stimulus in trials.images])
-    named = task.classes[trials.truth]
-    wrong = np.flatnonzero(named != task.labels[rows])
+    trials = _trials(data.trials(), images)
+    row = {stimulus_id: k for k, stimulus_id in enumerate(images.ids)}
+    rows = np.array([row[stimulus_id] for stimulus_id in trials.images])
+    shown = images.classes[trials.truth]
+    wrong = np.flatnonzero(shown != images.labels[rows])
     if len(wrong):
         first = wrong[0]
         raise InputError(
-            f"trials say that {trials.images[first]!r} shows {named[first]}, the stimuli say "
-            f"{task.labels[rows[first]]}",
+            f"trials say that {trials.images[first]!r} shows {shown[first]}, the stimuli say "
+            f"{images.labels[rows[first]]}",
             allowed="one object for every image",
             todo="correct `truth` of the trials, or object_name of the stimuli",
         )
-    if len(trials) < 2:
-        cut = []
-    elif settings.protocol == "paper":
-        cut = halves_of_cells(trials, n_splits=n_halves, seed=settings.seed)
-    else:
-        cut = halves(len(trials))
-    return Subject(trials=trials, rows=rows, cut=cut, protocol=settings.protocol)
+    return I2nTarget(
+        images=images,
+        trials=trials,
+        rows=rows,
+        halves=halve(trials) if len(trials) > 1 else [],
+        false_alarms=false_alarms,
+    )
 
 
-def _trials(table: pd.DataFrame, task: Task, *, partial: bool) -> Trials:
-    """Trials of the images in use; objects are those that the read-out names."""
-    named = ["stimulus_id", "truth", "distractor", "choice"]
-    absent = set(named) - set(table.columns)
+def _trials(table: pd.DataFrame, images: LabeledImages) -> Trials:
+    """Return the trials of the images in use; objects are those that the read-out names."""
+    columns = ["stimulus_id", "truth", "distractor", "choice"]
+    absent = set(columns) - set(table.columns)
     if absent:
         raise InputError(
             f"trials without the columns {', '.join(sorted(absent))}",
             allowed="stimulus_id, truth, distractor, choice, subject",
-            todo="name the columns so",
+            todo="rename the columns",
         )
-    if partial:
-        check_no_gaps({name: table[name] for name in named})  # `encode` sees only what is kept
-        kept = table["stimulus_id"].isin(task.ids) & table["distractor"].isin(task.classes)
+    if images.partial:
+        check_no_gaps({name: table[name] for name in columns})  # `encode` sees only what is kept
+        kept = table["stimulus_id"].isin(images.ids) & table["distractor"].isin(images.classes)
         table = table[kept]
     ids = sorted(map(str, table["stimulus_id"].unique()))
     return encode(
-        *(table[name] for name in named),
-        images=ids if set(ids) <= set(task.ids) else task.ids,
-        objects=task.classes.tolist(),
+        *(table[name] for name in columns),
+        images=ids if set(ids) <= set(images.ids) else images.ids,
+        objects=images.classes.tolist(),
     )

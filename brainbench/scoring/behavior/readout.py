@@ -1,9 +1,10 @@
-"""What a model says that each image shows, by a read-out that was never fitted on that image."""
+"""The read-out of what each image shows, never fitted on the image that it is asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,28 +13,33 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
-from brainbench.core.effort import Sizes, Work
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.classification.logistic_regression import Readout, cross_decode
+from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
+from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
-from brainbench.scoring.layer_selection import Choice
+from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.stats.splits import Split, paper
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-Judge = Callable[[FloatArray, IntArray], float]
-"""(probabilities of some images, their rows) -> how much they are like the subject's choices."""
+Agreement = Callable[[FloatArray, IntArray], float]
+"""(probabilities of some images, their rows) -> how well they agree with the subjects' choices."""
+
+LABEL = "object_name"
+"""Column of the stimuli that says what each image shows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
-    """Which images, and what a subject says that they show.
+class LabeledImages:
+    """Images, what each shows, and the folds in which a read-out holds them out.
 
     Parameters
     ----------
-    ids : tuple of str
-        Images.
+    stimuli : StimulusSet
+        Images in the order of the rows.
+    partial : bool
+        A limit left some images of the data out.
     labels : array of str, image
         What each shows.
     groups : array, image, or None
@@ -44,219 +50,218 @@ class Task:
         Which assignment of images to folds.
     """
 
-    ids: tuple[str, ...]
+    stimuli: StimulusSet
+    partial: bool
     labels: npt.NDArray[Any]
-    groups: npt.NDArray[Any] | None = None
-    n_splits: int = 10
-    n_inner: int = 5
-    seed: int = 0
+    groups: npt.NDArray[Any] | None
+    n_splits: int
+    n_inner: int
+    seed: int
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Id of each image."""
+        return tuple(self.stimuli.ids)
+
+    @cached_property
     def classes(self) -> npt.NDArray[Any]:
         """Names of the objects, sorted."""
         return np.unique(self.labels)
 
-    @property
+    @cached_property
     def truth(self) -> IntArray:
         """Row of `classes` that each image shows."""
         return np.searchsorted(self.classes, self.labels)
 
     def check(self) -> None:
-        """Find out whether a read-out can be fitted.
+        """Raise InputError where there is one object, or one image (or group) of some object."""
+        self._n_folds(np.arange(len(self.stimuli)), self.n_splits)
+
+    def folds(self) -> list[Split]:
+        """Return folds of all images, stratified by object."""
+        return self._folds(np.arange(len(self.stimuli)), self.n_splits)
+
+    def inner_folds(self, rows: IntArray) -> list[Split]:
+        """Return folds within some of the images, stratified by object.
 
         Raises
         ------
         InputError
-            One object; one image, or one group of images, of some object.
+            As `check`, of these images.
         """
-        self._fewest(np.arange(len(self.ids)), self.n_splits)
+        return self._folds(rows, self.n_inner)
 
-    def folds(self, rows: IntArray | None = None) -> list[Split]:
-        """Folds of all images, or folds within some of them, stratified by object.
-
-        Raises
-        ------
-        InputError
-            As `check`, of the images in question.
-        """
-        inside = rows is not None
-        rows = np.arange(len(self.ids)) if rows is None else rows
-        n_splits = self._fewest(rows, self.n_inner if inside else self.n_splits)
+    def _folds(self, rows: IntArray, n_splits: int) -> list[Split]:
+        n_splits = self._n_folds(rows, n_splits)
         ids, labels = np.asarray(self.ids)[rows], self.labels[rows]
         if self.groups is None:
-            made = paper(ids, labels, n_splits=n_splits, seed=self.seed)
+            folds = paper(ids, labels, n_splits=n_splits, seed=self.seed)
         else:
             order = np.argsort(ids, kind="stable")
-            cut = StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
-            parts = cut.split(order, labels[order], self.groups[rows][order])
-            made = [Split(np.sort(order[train]), np.sort(order[test])) for train, test in parts]
-        return [Split(rows[one.train], rows[one.test]) for one in made]
+            splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
+            parts = splitter.split(order, labels[order], self.groups[rows][order])
+            folds = [Split(np.sort(order[train]), np.sort(order[test])) for train, test in parts]
+        return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
 
-    def _fewest(self, rows: IntArray, wanted: int) -> int:
+    def _n_folds(self, rows: IntArray, n_splits: int) -> int:
         labels = self.labels[rows]
         units = np.asarray(self.ids if self.groups is None else self.groups)[rows]
         names = np.unique(labels).tolist()
         counts = [len(np.unique(units[labels == name])) for name in names]
         if len(names) < 2 or min(counts) < 2:
-            rare = names[int(np.argmin(counts))] if names else "anything"
+            rarest = names[int(np.argmin(counts))] if names else "any object"
             what = "images" if self.groups is None else "groups of images"
             raise InputError(
-                f"{len(names)} objects, and {min(counts, default=0)} {what} of {rare}, for a read-out",
-                allowed=f"at least two objects, and two {what} of each: it is asked about others "
-                "than it learned on",
+                f"a read-out of {len(names)} objects, with {min(counts, default=0)} {what} of {rarest}",
+                allowed=f"at least two objects and two {what} of each: a read-out is tested on images "
+                "that it was not fitted to",
                 todo="use more images (a larger --limit)",
             )
-        return min(wanted, *counts)
+        return min(n_splits, *counts)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Decoding:
-    """Probabilities of each object for each image, from a read-out fitted to other images.
-
-    Parameters
-    ----------
-    probabilities : array, image x object
-        Objects sorted by name.
-    fold : array of int, image
-        The fold that held the image out.
-    chosen : list of Candidate
-        Layer and step for each fold.
-    curve : list of dict
-        Every candidate, with the inner score that the choice was made by.
-    n_unfinished : int
-        Folds in which the iteration of the read-out ended before it had converged.
-    """
-
-    probabilities: FloatArray
-    fold: IntArray
-    chosen: list[Candidate]
-    curve: list[dict[str, Any]]
-    n_unfinished: int
-
-
-def task_of(
-    stimuli: StimulusSet, column: str, *, name: str, group: str | None = None, **options: Any
-) -> Task:
-    """Task of naming what a column of the stimuli says.
+def labeled_images(
+    context: RunContext, *, n_splits: int, n_inner: int, group: str | None = None
+) -> LabeledImages:
+    """Return the images in use with what they show.
 
     Parameters
     ----------
-    stimuli : StimulusSet
-        Images.
-    column, group : str
-        Columns with what each image shows, and with the group it is held out with.
-    name : str
-        What is scored, for the error message.
-    **options
-        See `Task`.
+    context : RunContext
+        Stimuli and seed.
+    n_splits, n_inner : int
+        Folds, and folds inside their training images.
+    group : str, optional
+        Column of the stimuli whose images are held out together.
 
     Raises
     ------
     InputError
-        Stimuli without such a column, or too few of them: see `Task.check`.
+        Stimuli without such a column; too few of them, see `LabeledImages.check`.
     """
-    for key in filter(None, (column, group)):
-        if key not in stimuli.metadata.columns:
+    stimuli = context.stimuli()
+    for column in filter(None, (LABEL, group)):
+        if column not in stimuli.metadata.columns:
             raise InputError(
-                f"stimuli of {name} with the columns {', '.join(stimuli.metadata.columns)}",
-                allowed=f"a column {key}, which says what the read-out has to name",
-                todo=f"give the stimulus set metadata={{{key!r}: [...]}}",
+                f"stimuli of {context.benchmark.identifier} with the columns "
+                f"{', '.join(stimuli.metadata.columns)}",
+                allowed=f"a column {column}, which the read-out needs",
+                todo=f"give the stimulus set metadata={{{column!r}: [...]}}",
             )
-    task = Task(
-        ids=tuple(stimuli.ids),
-        labels=stimuli.metadata[column].to_numpy(str),
+    images = LabeledImages(
+        stimuli=stimuli,
+        partial=context.is_partial(),
+        labels=stimuli.metadata[LABEL].to_numpy(str),
         groups=None if group is None else stimuli.metadata[group].to_numpy(str),
-        **options,
+        n_splits=n_splits,
+        n_inner=n_inner,
+        seed=context.settings.seed,
     )
-    task.check()
-    return task
+    images.check()
+    return images
 
 
-def decode(offered: Sequence[Candidate], task: Task, *, how: Readout, judge: Judge) -> Decoding:
-    """Read out every image by folds; of several candidates, the one most like the subject in training.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOutReadout:
+    """What a read-out says that each image shows, fitted to other images.
 
     Parameters
     ----------
-    offered : sequence of Candidate
-        Layers and steps that may stand for behavior.
-    task : Task
-        Images, labels and folds.
-    how : Readout
+    images : LabeledImages
+        The images.
+    options : ReadoutOptions
         Options of the read-out.
-    judge : function
-        Says how much probabilities of training images are like the subject's choices.
+    probabilities : array, image x object
+        Objects sorted by name.
+    fold : array of int, image
+        The fold that held the image out.
+    selection : FoldSelection
+        Layer and step of each fold.
+    n_features : int
+        Neuroids of the layer that was selected for the first fold.
+    n_unfinished : int
+        Folds in which the iteration of the read-out ended before it had converged.
+    """
+
+    images: LabeledImages
+    options: ReadoutOptions
+    probabilities: FloatArray
+    fold: IntArray
+    selection: FoldSelection
+    n_features: int
+    n_unfinished: int
+
+
+def read_out(
+    images: LabeledImages,
+    candidates: Sequence[Candidate],
+    options: ReadoutOptions,
+    agreement: Agreement,
+) -> HeldOutReadout:
+    """Read out every image by folds, each from the layer that agrees best with the subjects in training.
+
+    Parameters
+    ----------
+    images : LabeledImages
+        Images, labels and folds.
+    candidates : sequence of Candidate
+        Layers and steps that may stand for behavior.
+    options : ReadoutOptions
+        Options of the read-out.
+    agreement : function
+        By which a layer and step is selected, among probabilities of training images alone.
 
     Raises
     ------
     InputError
         Too few images; a layer that does not vary with the image.
     """
-    folds = task.folds()
+    folds = images.folds()
+    probabilities = np.empty((len(images.ids), len(images.classes)))
+    fold_of_image = np.empty(len(images.ids), dtype=np.intp)
+    n_unfinished = 0
     with threadpool_limits(limits=1, user_api="blas"):
-        choice = _choose(offered, task, folds, how, judge)
-        probabilities = np.empty((len(task.ids), len(task.classes)))
-        number = np.empty(len(task.ids), dtype=np.intp)
-        unfinished = 0
-        for chosen in sorted(set(choice.best.tolist())):
-            mine = [k for k in range(len(folds)) if choice.best[k] == chosen]
-            made = cross_decode(
-                offered[chosen].chunks, task.labels, [folds[k] for k in mine], readout=how
+        selection = _select(images, candidates, folds, options, agreement)
+        for number in np.unique(selection.best).tolist():
+            its_folds = np.flatnonzero(selection.best == number).tolist()
+            splits = [folds[k] for k in its_folds]
+            decoded = cross_decode(
+                candidates[number].chunks, images.labels, splits, readout=options
             )
-            for k, held_out in zip(mine, made.probabilities, strict=True):
-                probabilities[folds[k].test], number[folds[k].test] = held_out, k
-            unfinished += made.n_unfinished
-    return Decoding(
+            for k, held_out in zip(its_folds, decoded.probabilities, strict=True):
+                probabilities[folds[k].test], fold_of_image[folds[k].test] = held_out, k
+            n_unfinished += decoded.n_unfinished
+    return HeldOutReadout(
+        images=images,
+        options=options,
         probabilities=probabilities,
-        fold=number,
-        chosen=[offered[int(k)] for k in choice.best],
-        curve=choice.curve(offered),
-        n_unfinished=unfinished,
+        fold=fold_of_image,
+        selection=selection,
+        n_features=candidates[int(selection.best[0])].n_features,
+        n_unfinished=n_unfinished,
     )
 
 
-def _choose(
-    offered: Sequence[Candidate], task: Task, folds: Sequence[Split], how: Readout, judge: Judge
-) -> Choice:
-    if len(offered) == 1:
-        return Choice.of_one(len(folds))
-    nested = [task.folds(fold.train) for fold in folds]
-    scores = np.full((len(folds), len(offered)), np.nan)
-    label = f"choosing among {len(offered)} layers and steps"
-    with progress.current().task(label, len(offered)) as advance:
-        for j, one in enumerate(offered):
-            flat = [split for inner in nested for split in inner]
-            made = iter(cross_decode(one.chunks, task.labels, flat, readout=how).probabilities)
-            for k, inner in enumerate(nested):
+def _select(
+    images: LabeledImages,
+    candidates: Sequence[Candidate],
+    folds: Sequence[Split],
+    options: ReadoutOptions,
+    agreement: Agreement,
+) -> FoldSelection:
+    """Select a candidate for each fold, by read-outs of folds inside its training images."""
+    if len(candidates) == 1:
+        return FoldSelection.of_one(candidates[0], len(folds))
+    inner_folds = [images.inner_folds(fold.train) for fold in folds]
+    splits = [split for inner in inner_folds for split in inner]
+    scores = np.full((len(folds), len(candidates)), np.nan)
+    label = f"choosing among {len(candidates)} layers and steps"
+    with progress.current().task(label, len(candidates)) as advance:
+        for j, candidate in enumerate(candidates):
+            decoded = cross_decode(candidate.chunks, images.labels, splits, readout=options)
+            held_out = iter(decoded.probabilities)
+            for k, inner in enumerate(inner_folds):
                 rows = np.concatenate([split.test for split in inner])
-                scores[k, j] = judge(np.concatenate([next(made) for _ in inner]), rows)
+                scores[k, j] = agreement(np.concatenate([next(held_out) for _ in inner]), rows)
             advance(1)
-    best = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
-    return Choice(best=best, scores=scores)
-
-
-def work_of(sizes: Sizes, *, n_splits: int, n_inner: int, seconds: float) -> Work:
-    """Work of the read-outs of all folds, and of those inside them where there are several candidates.
-
-    Parameters
-    ----------
-    sizes : Sizes
-        Images, and features of each candidate.
-    n_splits, n_inner : int
-        Folds, and folds inside their training images.
-    seconds : float
-        What is done with the answers.
-    """
-    n = sizes.stimuli
-    fits = n_splits * (1 + n_inner * (len(sizes.candidates) > 1))
-    flops = 0.0
-    for p in sizes.candidates:
-        # Inner products and their rotation where features are many; some 200 passes of the iteration.
-        wide = n**2 * p + 25.0 * n**3 if p > n else 0.0
-        flops += fits * (wide + 200 * 4 * n * min(n, p) * 16)
-    passes = 1 + fits * 8.0 * n**2 // 1e9
-    return Work(
-        flops=flops,
-        read_bytes=passes * sizes.activation_bytes,
-        memory_bytes=min(fits * 8.0 * n**2, 1e9) + 8.0 * n * min(n, max(sizes.candidates)),
-        seconds=seconds,
-    )
+    return FoldSelection.by_scores(candidates, scores)

@@ -122,7 +122,7 @@ class Layer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readout:
+class ReadoutOptions:
     """The category layer: `fc` averages over places first, `conv` is a 2 x 2 convolution averaged after."""
 
     name: str = "imnetds"
@@ -140,7 +140,7 @@ class Graph:
         Of the network.
     layers : tuple of Layer
         In feed-forward order.
-    readout : Readout
+    readout : ReadoutOptions
         The category layer, which reads the last one.
     feedforward : tuple of (from, to)
         One arrow into each layer, from an earlier one or from "image"; a chain where not given.
@@ -161,7 +161,7 @@ class Graph:
 
     name: str
     layers: tuple[Layer, ...]
-    readout: Readout = Readout()
+    readout: ReadoutOptions = ReadoutOptions()
     feedforward: tuple[Edge, ...] = ()
     feedback: tuple[Edge, ...] = ()
     steps: int = 17

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from brainbench.core.errors import unknown
-from brainbench_models.convrnn.graph import Cell, Edge, Graph, Layer, Readout
+from brainbench_models.convrnn.graph import Cell, Edge, Graph, Layer, ReadoutOptions
 
 _POOLED: Final = (1, 4, 6, 7, 10)
 """Layers of the deep backbones that end in pooling."""
@@ -61,7 +61,7 @@ def _shallow(kind: str, name: str) -> Graph:
         )
         for n, channels in enumerate((64, 128, 256, 256, 512), 1)
     ]
-    return Graph(name=name, layers=tuple(layers), readout=Readout(kind="conv"), steps=16)
+    return Graph(name=name, layers=tuple(layers), readout=ReadoutOptions(kind="conv"), steps=16)
 
 
 def _intermediate_cell(kind: str) -> Cell:
@@ -116,7 +116,7 @@ def _six(name: str, widths: tuple[int, ...]) -> Graph:
         )
         for n, channels in enumerate(widths, 1)
     )
-    return Graph(name=name, layers=layers, readout=Readout(kind="conv"), steps=16)
+    return Graph(name=name, layers=layers, readout=ReadoutOptions(kind="conv"), steps=16)
 
 
 def _ff6(name: str) -> Graph:

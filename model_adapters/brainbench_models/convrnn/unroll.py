@@ -27,7 +27,7 @@ from brainbench.core.presentation import Presentation
 from brainbench_models._options import positive, whole
 from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
-from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
+from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, ReadoutOptions, Unroll
 from brainbench_models.convrnn.same import SameConv2d, pooled
 from brainbench_models.convrnn.showing import STEP_MS, Schedule
 
@@ -136,7 +136,7 @@ class LayerModule(nn.Module):
         return pooled(y) if self.layer.pool else y
 
 
-def features_of(readout: Readout, source: Tensor) -> Tensor:
+def features_of(readout: ReadoutOptions, source: Tensor) -> Tensor:
     """What is read, flat: averages over places ("fc"), or all places ("conv")."""
     return source.mean((2, 3)) if readout.kind == "fc" else source.flatten(1)
 
@@ -146,13 +146,13 @@ class ReadoutModule(nn.Module):
 
     Parameters
     ----------
-    readout : Readout
+    readout : ReadoutOptions
         Its declaration.
     source : int
         Channels of the last layer.
     """
 
-    def __init__(self, readout: Readout, source: int) -> None:
+    def __init__(self, readout: ReadoutOptions, source: int) -> None:
         super().__init__()
         self.readout = readout
         if readout.kind == "fc":

@@ -11,11 +11,11 @@ from sklearn.preprocessing import StandardScaler
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.classification import standardize as standardize
-from brainbench.metrics.classification.logistic_regression import Readout, cross_decode
+from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
 from brainbench.stats.splits import paper
 
 N = 60
-CONVERGED = Readout(C=1e-2, tol=1e-7)
+CONVERGED = ReadoutOptions(C=1e-2, tol=1e-7)
 
 
 def draw(seed=0, p=10, n_classes=3):
@@ -138,7 +138,7 @@ def test_shuffled_labels_decode_nothing():
     X, labels, folds = draw()
     right = {}
     for name, shown in (("true", labels), ("shuffled", rng.permutation(labels))):
-        found = cross_decode(X, shown, folds, readout=Readout(C=1.0))
+        found = cross_decode(X, shown, folds, readout=ReadoutOptions(C=1.0))
         right[name] = np.mean(
             [
                 (found.classes[p.argmax(axis=1)] == shown[test]).mean()
@@ -152,9 +152,9 @@ def test_shuffled_labels_decode_nothing():
 def test_iteration_that_is_cut_off_is_counted():
     X, labels, folds = draw()
     assert cross_decode(X, labels, folds).n_unfinished == 0
-    assert cross_decode(X, labels, folds, readout=Readout(C=1.0, max_iter=1)).n_unfinished == len(
-        folds
-    )
+    assert cross_decode(
+        X, labels, folds, readout=ReadoutOptions(C=1.0, max_iter=1)
+    ).n_unfinished == len(folds)
 
 
 # --- bad input ------------------------------------------------------------------------------------

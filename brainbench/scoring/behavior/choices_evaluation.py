@@ -1,0 +1,211 @@
+"""Choices of a read-out among all categories: figure, ceiling, interval and null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
+from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.behavior.choices_target import ChoicesTarget
+from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
+from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling, Units
+from brainbench.stats.ceiling import spearman_brown
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChoicesEvaluation(BehaviorEvaluation):
+    """Held-out answers of a read-out beside those of subjects who chose among all categories.
+
+    Parameters
+    ----------
+    target : ChoicesTarget
+        Answers of the subjects.
+    group : str or None
+        Name of what images are held out and drawn together by.
+    """
+
+    target: ChoicesTarget
+    group: str | None
+
+    without_reliability: ClassVar[str] = "an image"
+
+    # --- figures -----------------------------------------------------------------------------------
+
+    @property
+    def truth(self) -> IntArray:
+        """Category that each image shows."""
+        return self.target.images.truth
+
+    def _ceiling(
+        self, image_counts: FloatArray | None, subject_counts: FloatArray | None
+    ) -> FloatArray:
+        """Return the reliability of the subjects together, one for each draw.
+
+        Subjects that are drawn again stay in their half: in both, they would agree with themselves.
+        """
+        if subject_counts is None:
+            subject_counts = np.ones((1, self.target.n_subjects))
+        n_draws = max(len(subject_counts), 1 if image_counts is None else len(image_counts))
+        r = np.full((n_draws, len(self.target.halves)), np.nan)
+        for column, pair in enumerate(self.target.halves):
+            first, second = (
+                shares(self.target.counts[half], subject_counts[:, half]) for half in pair
+            )
+            r[:, column] = image_level(first, second, self.truth, weights=image_counts)
+        return nan_mean(spearman_brown(r), axis=1)
+
+    @cached_property
+    def ceiling(self) -> float:
+        """Reliability of all subjects together, over all images."""
+        return float(self._ceiling(None, None)[0])
+
+    def over_images(self, counts: FloatArray | None) -> FloatArray | None:
+        """Return the counts: the subjects are pooled before their images are weighted."""
+        return counts
+
+    def figure_of(self, results: FloatArray | None, unit_counts: FloatArray | None) -> Figure:
+        """Return the correlation of answers, with the reliability of the subjects as ceiling."""
+        target = self.target
+        observed = target.share if unit_counts is None else shares(target.counts, unit_counts)
+        r = image_level(self.readout.probabilities, observed, self.truth, weights=results)
+        if results is None and unit_counts is None:
+            return Figure.of_one_part(r, self.ceiling)
+        return Figure.of_one_part(
+            r, None if self.formula == "raw" else self._ceiling(results, unit_counts)
+        )
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return the figure of a model that answers each image as it answered another."""
+        answers = (self.readout.probabilities[order] for order in orders[0])
+        r = [image_level(shuffled, self.target.share, self.truth)[0] for shuffled in answers]
+        return Figure.of_one_part(r, np.full(len(r), self.ceiling))
+
+    def missing_value(self, figure: Figure) -> str | None:
+        """Return why there is no correlation."""
+        if np.isfinite(figure.mean_raw()):
+            return None
+        return "no correlation: within each category, subjects or model answer every image alike"
+
+    @property
+    def no_ceiling(self) -> str:
+        """Why there is no ceiling."""
+        if not self.target.halves:
+            return "one subject has no other half"
+        return "within each category, a half of the subjects answers every image alike"
+
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        """All images, drawn and exchanged in their groups."""
+        images = self.target.images
+        return [ImageSet(ids=images.ids, objects=images.truth, groups=images.groups)]
+
+    @property
+    def targets(self) -> list[FloatArray]:
+        """Shares of the answers of all subjects."""
+        return [self.target.share]
+
+    @property
+    def resampling(self) -> Resampling:
+        """Images in their groups, and subjects."""
+        images = "images" if self.group is None else f"images by {self.group}"
+        return Resampling(
+            units=Units(n=self.target.n_subjects, population="subjects", crossed=False),
+            words={"images": images, "units": "subjects", "both": f"{images} and subjects"},
+            remark="read-out not refitted",
+            at_once=20,
+        )
+
+    def report(self, figure: Figure) -> Report:
+        """Return right answers to each image, accuracies, and the consistency of errors."""
+        images, n_halves = self.target.images, len(self.target.halves)
+        n_unanswered = int(np.isnan(self.target.share).any(axis=1).sum())
+        held_out = "each image by a read-out of the others"
+        return Report(
+            n_units=len(images.ids) - n_unanswered,
+            excluded={"no answer": n_unanswered},
+            per_unit=self._per_image(),
+            predictions=self._predictions(),
+            figures=self._figures(),
+            details={
+                **self.readout_details,
+                "held_out": held_out + (f", its {self.group} left out too" if self.group else ""),
+                "ceiling": f"{n_halves} halves of the subjects, Spearman-Brown corrected",
+            },
+            seeds=dict.fromkeys(("splits", "halves", "bootstrap", "null"), self.seed),
+            notes=self.notes,
+        )
+
+    def _figures(self) -> dict[str, Any]:
+        target = self.target
+        correct = self.readout.probabilities.argmax(axis=1) == self.truth
+        pairs = combinations(target.correct, 2)
+        among_subjects = [error_consistency(first, second) for first, second in pairs]
+        return {
+            "n_answers": int(target.counts.sum()),
+            "answers_without_choice": target.n_without,
+            "answers_of_categories_not_in_use": target.n_outside,
+            "n_subjects": target.n_subjects,
+            "error_consistency": _mean(error_consistency(correct, target.correct)),
+            "error_consistency_among_subjects": _mean(among_subjects),
+            "accuracy": float(correct.mean()),
+            "accuracy_of_subjects": float(target.correct.mean()),
+        }
+
+    def _per_image(self) -> xr.DataArray:
+        """Return the share of right answers to each image less the mean of its category."""
+        images, truth = self.target.images, self.truth
+        model, observed = (
+            _less_category_mean(np.take_along_axis(answers, truth[:, None], axis=1)[:, 0], truth)
+            for answers in (self.readout.probabilities, self.target.share)
+        )
+        return xr.DataArray(
+            model,
+            dims=("stimulus",),
+            coords={
+                "stimulus_id": ("stimulus", np.asarray(images.ids)),
+                "object_name": ("stimulus", images.labels),
+                "observed": ("stimulus", observed),
+            },
+            attrs={"units": "probability of the right answer, less the mean of the category"},
+        )
+
+    def _predictions(self) -> xr.Dataset:
+        """Return shares of answers, dims (sample, choice)."""
+        images = self.target.images
+        return xr.Dataset(
+            {
+                "predicted": (("sample", "choice"), self.readout.probabilities),
+                "target": (("sample", "choice"), self.target.share),
+            },
+            coords={
+                "fold": ("sample", self.readout.fold),
+                "stimulus_id": ("sample", np.asarray(images.ids)),
+                "truth": ("sample", images.labels),
+                "choice": ("choice", images.classes),
+            },
+        )
+
+
+def _less_category_mean(values: FloatArray, truth: IntArray) -> FloatArray:
+    means = [nan_mean(values[truth == category], axis=0) for category in range(truth.max() + 1)]
+    return values - np.array(means)[truth]
+
+
+def _mean(figures: Any) -> float | None:
+    """Return the mean of what is finite; None where nothing is."""
+    values = np.asarray(figures, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None

@@ -1,0 +1,249 @@
+"""I2n of a read-out: figure, ceiling, interval and null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
+from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
+from brainbench.scoring.behavior.i2n_target import I2nTarget
+from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling
+from brainbench.stats.ceiling import ceiled, spearman_brown
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+
+class Consistency(NamedTuple):
+    """Correlations r of model and subject, draw x 1 or pair of halves, and c of halves, draw x pair."""
+
+    r: FloatArray
+    c: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class I2nEvaluation(BehaviorEvaluation):
+    """Held-out answers of a read-out beside choices between two objects.
+
+    Parameters
+    ----------
+    target : I2nTarget
+        Choices of the subjects.
+    against_halves, reports_error : bool
+        See `I2nRules`.
+    halves_seed : int
+        Seed of the halves of the trials.
+    described : mapping
+        What was compared, for the record.
+    """
+
+    target: I2nTarget
+    against_halves: bool
+    reports_error: bool
+    halves_seed: int
+    described: Mapping[str, str]
+
+    without_reliability: ClassVar[str] = "a cell"
+
+    # --- figures -----------------------------------------------------------------------------------
+
+    @cached_property
+    def answers(self) -> FloatArray:
+        """Probabilities of the objects, image with trials x object."""
+        return self.readout.probabilities[self.target.rows]
+
+    @cached_property
+    def fraction(self) -> FloatArray:
+        """How often the model chooses right, image with trials x object."""
+        return two_way(self.answers, self.target.truth)
+
+    def _consistency(
+        self,
+        fraction: FloatArray,
+        *,
+        counts: FloatArray | None = None,
+        with_ceiling: bool = True,
+        pooled: bool = False,
+    ) -> Consistency:
+        """Correlate fractions of a model with the subject's, and the subject's halves."""
+        needs_halves = self.against_halves or with_ceiling
+        r, c = consistency(
+            fraction,
+            self.target.fraction,
+            self.target.half_fractions if needs_halves else [],
+            self.target.truth,
+            false_alarms=self.target.false_alarms,
+            against_halves=self.against_halves,
+            pooled=pooled,
+            weights=counts,
+        )
+        return Consistency(r, c)
+
+    def over_images(self, counts: FloatArray | None) -> Consistency:
+        """Return correlations; false alarms and means are those of the images as often as they count."""
+        with_ceiling = counts is None or self.formula != "raw"
+        return self._consistency(self.fraction, counts=counts, with_ceiling=with_ceiling)
+
+    def figure_of(self, results: Consistency, unit_counts: FloatArray | None) -> Figure:
+        """Return a part for each half, or one part with the mean reliability of all trials as ceiling."""
+        if self.against_halves:
+            return Figure(raw=results.r, ceiling=results.c)
+        return Figure.of_one_part(results.r, nan_mean(spearman_brown(results.c), axis=1))
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return the figure of a model that answers each image as it answered another."""
+        fractions = [two_way(self.answers[order], self.target.truth) for order in orders[0]]
+        r = np.concatenate([self._consistency(one, with_ceiling=False).r for one in fractions])
+        ceiling = np.asarray(self.figure().ceiling)
+        return Figure(raw=r, ceiling=np.repeat(ceiling, len(r), axis=0))
+
+    def missing_value(self, figure: Figure) -> str | None:
+        """Return why there is no value: too few trials, cells or halves."""
+        cells, raw = self.cells, figure.mean_raw()
+        used = f"{cells['cells_used']} of {cells['n_cells']} cells, {cells['n_trials']} trials"
+        if not self.target.halves and (self.against_halves or np.isfinite(raw)):
+            return (
+                f"no halves of {cells['n_trials']} trial: {self.formula} needs at least two trials"
+            )
+        if not np.isfinite(raw):
+            over = f"over {used}"
+            if self.against_halves and cells["cells_used"] > 1:
+                over = f"with random halves of the trials, of {used}: in a half"
+            return (
+                f"no correlation {over}: fewer than two cells have a d' on both sides, or one side "
+                "is the same for all images of each pair of objects"
+            )
+        if not np.isfinite(figure.mean_ceiling()):
+            return f"no ceiling over {used}: halves of the trials share too few cells, so no {self.formula}"
+        return (
+            f"the ceiling {figure.mean_ceiling():.3f} is not positive in each split: nothing reliable "
+            f"was measured, no {self.formula}"
+        )
+
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        """Images that have trials."""
+        return [ImageSet(ids=self.target.trials.images, objects=self.target.truth)]
+
+    @property
+    def targets(self) -> list[FloatArray]:
+        """Fractions correct of the subjects."""
+        return [self.target.fraction]
+
+    @property
+    def resampling(self) -> Resampling:
+        """Images alone."""
+        return Resampling(
+            no_units="no interval: I2n is one figure over all cells, it has no units to draw again",
+            remark="read-out not refitted",
+            at_once=50,
+        )
+
+    @cached_property
+    def sensitivities(self) -> tuple[FloatArray, FloatArray]:
+        """Sensitivity d' of model and subject, image with trials x object."""
+        model, observed = (
+            d_prime(fraction, self.target.truth, false_alarms=self.target.false_alarms)
+            for fraction in (self.fraction, self.target.fraction)
+        )
+        return model, observed
+
+    @cached_property
+    def cells(self) -> dict[str, int]:
+        """How many cells there are, and why some do not count."""
+        trials, truth = self.target.trials, self.target.truth
+        model, observed = self.sensitivities
+        model_undefined = undefined(self.fraction, model, truth)
+        subject_undefined = undefined(self.target.fraction, observed, truth)
+        return {
+            "n_trials": len(trials),
+            "n_images": len(truth),
+            "n_cells": len(truth) * (len(trials.objects) - 1),
+            "cells_used": int((np.isfinite(model) & np.isfinite(observed)).sum()),
+            "cells_without_trials": subject_undefined.get("no hit rate", 0),
+            "cells_without_d_prime_of_the_subject": subject_undefined.get("no d'", 0),
+            "cells_without_d_prime_of_the_model": sum(model_undefined.values()),
+        }
+
+    def _excluded(self) -> dict[str, int]:
+        """Return reason -> number of cells; a cell with two reasons is counted under the first."""
+        why = "hit and false-alarm rates both 0 or both 1, or one of them unknown"
+        unseen = self.cells["cells_without_trials"]
+        unclear = self.cells["cells_without_d_prime_of_the_subject"]
+        rest = self.cells["n_cells"] - self.cells["cells_used"] - unseen - unclear
+        return {
+            "no trials": unseen,
+            f"no d' of the subject: {why}": unclear,
+            f"no d' of the model: {why}": rest,
+        }
+
+    def report(self, figure: Figure) -> Report:
+        """Return normalized d' of each image, fractions correct, I1, and what was compared."""
+        i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
+        parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
+        seeds = dict.fromkeys(("splits", "halves", "bootstrap", "null"), self.seed)
+        return Report(
+            n_units=self.cells["cells_used"],
+            excluded=self._excluded(),
+            per_unit=self._per_image(),
+            predictions=self._predictions(),
+            figures={
+                **self.cells,
+                "i1": _finite(i1.mean_raw()),
+                "i1_ceiling": _finite(i1.mean_ceiling()),
+                "fraction_correct": _finite(float(np.nanmean(self.fraction))),
+                "fraction_correct_subject": float(np.nanmean(self.target.fraction)),
+            },
+            details={
+                **self.readout_details,
+                "held_out": "each image by a read-out of the others, stratified by object",
+                **self.described,
+            },
+            seeds=seeds | {"halves": self.halves_seed},
+            notes=self.notes,
+            error=_finite(float(parts.std())) if self.reports_error and parts.size else None,
+        )
+
+    def _per_image(self) -> xr.DataArray:
+        trials, truth = self.target.trials, self.target.truth
+        model, observed = (nan_mean(normalized(d, truth), axis=1) for d in self.sensitivities)
+        return xr.DataArray(
+            model,
+            dims=("stimulus",),
+            coords={
+                "stimulus_id": ("stimulus", np.asarray(trials.images)),
+                "object_name": ("stimulus", np.asarray(trials.objects)[truth]),
+                "observed": ("stimulus", observed),
+            },
+            attrs={"units": "mean normalized d' over distractors"},
+        )
+
+    def _predictions(self) -> xr.Dataset:
+        """Return fractions correct, dims (sample, choice); NaN where choice is the truth."""
+        trials = self.target.trials
+        return xr.Dataset(
+            {
+                "predicted": (("sample", "choice"), self.fraction),
+                "target": (("sample", "choice"), self.target.fraction),
+            },
+            coords={
+                "fold": ("sample", self.readout.fold[self.target.rows]),
+                "stimulus_id": ("sample", np.asarray(trials.images)),
+                "truth": ("sample", np.asarray(trials.objects)[trials.truth]),
+                "choice": ("choice", np.asarray(trials.objects)),
+            },
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
