@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
 from brainbench.metrics.reductions import nan_mean
@@ -132,12 +131,20 @@ class ChoicesEvaluation(BehaviorEvaluation):
         """Return right answers to each image, accuracies, and the consistency of errors."""
         images, n_halves = self.target.images, len(self.target.halves)
         n_unanswered = int(np.isnan(self.target.share).any(axis=1).sum())
+        model, observed = (
+            _less_category_mean(answers, self.truth)
+            for answers in (self.readout.probabilities, self.target.share)
+        )
         held_out = "each image by a read-out of the others"
         return Report(
             n_units=len(images.ids) - n_unanswered,
             excluded={"no answer": n_unanswered},
-            per_unit=self._per_image(),
-            predictions=self._predictions(),
+            per_unit=self.image_table(
+                model,
+                observed,
+                units="probability of the right answer, less the mean of the category",
+            ),
+            predictions=self.choice_table(self.readout.probabilities, self.target.share),
             figures=self._figures(),
             details={
                 **self.readout_details,
@@ -164,42 +171,10 @@ class ChoicesEvaluation(BehaviorEvaluation):
             "accuracy_of_subjects": float(target.correct.mean()),
         }
 
-    def _per_image(self) -> xr.DataArray:
-        """Return the share of right answers to each image less the mean of its category."""
-        images, truth = self.target.images, self.truth
-        model, observed = (
-            _less_category_mean(np.take_along_axis(answers, truth[:, None], axis=1)[:, 0], truth)
-            for answers in (self.readout.probabilities, self.target.share)
-        )
-        return xr.DataArray(
-            model,
-            dims=("stimulus",),
-            coords={
-                "stimulus_id": ("stimulus", np.asarray(images.ids)),
-                "object_name": ("stimulus", images.labels),
-                "observed": ("stimulus", observed),
-            },
-            attrs={"units": "probability of the right answer, less the mean of the category"},
-        )
 
-    def _predictions(self) -> xr.Dataset:
-        """Return shares of answers, dims (sample, choice)."""
-        images = self.target.images
-        return xr.Dataset(
-            {
-                "predicted": (("sample", "choice"), self.readout.probabilities),
-                "target": (("sample", "choice"), self.target.share),
-            },
-            coords={
-                "fold": ("sample", self.readout.fold),
-                "stimulus_id": ("sample", np.asarray(images.ids)),
-                "truth": ("sample", images.labels),
-                "choice": ("choice", images.classes),
-            },
-        )
-
-
-def _less_category_mean(values: FloatArray, truth: IntArray) -> FloatArray:
+def _less_category_mean(answers: FloatArray, truth: IntArray) -> FloatArray:
+    """Return the share of right answers to each image less the mean over its category."""
+    values = np.take_along_axis(answers, truth[:, None], axis=1)[:, 0]
     means = [nan_mean(values[truth == category], axis=0) for category in range(truth.max() + 1)]
     return values - np.array(means)[truth]
 

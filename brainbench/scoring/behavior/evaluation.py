@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
 from brainbench.core.score import Selection
 from brainbench.core.stimuli import StimulusSet
 from brainbench.scoring.behavior.readout import HeldOutReadout
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +64,41 @@ class BehaviorEvaluation(Evaluation):
         groups = self.readout.images.groups
         together = "" if groups is None else ", groups of as many images exchanged whole"
         return f"answers of the model{together}, read-out not fitted again"
+
+    @property
+    def compared_rows(self) -> IntArray:
+        """Rows of the images that model and subjects are compared on; by default all."""
+        return np.arange(len(self.readout.images.ids))
+
+    def image_table(self, model: FloatArray, observed: FloatArray, *, units: str) -> xr.DataArray:
+        """Return a figure of the model for each compared image, with the subjects' beside it."""
+        images, rows = self.readout.images, self.compared_rows
+        return xr.DataArray(
+            model,
+            dims=("stimulus",),
+            coords={
+                "stimulus_id": ("stimulus", np.asarray(images.ids)[rows]),
+                "object_name": ("stimulus", images.labels[rows]),
+                "observed": ("stimulus", observed),
+            },
+            attrs={"units": units},
+        )
+
+    def choice_table(self, predicted: FloatArray, target: FloatArray) -> xr.Dataset:
+        """Return what model and subjects choose on the compared images, dims (sample, choice)."""
+        images, rows = self.readout.images, self.compared_rows
+        return xr.Dataset(
+            {
+                "predicted": (("sample", "choice"), predicted),
+                "target": (("sample", "choice"), target),
+            },
+            coords={
+                "fold": ("sample", self.readout.fold[rows]),
+                "stimulus_id": ("sample", np.asarray(images.ids)[rows]),
+                "truth": ("sample", images.labels[rows]),
+                "choice": ("choice", images.classes),
+            },
+        )
 
     @property
     def readout_details(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
 from brainbench.metrics.reductions import nan_mean
@@ -54,6 +53,11 @@ class I2nEvaluation(BehaviorEvaluation):
     without_reliability: ClassVar[str] = "a cell"
 
     # --- figures -----------------------------------------------------------------------------------
+
+    @property
+    def compared_rows(self) -> IntArray:
+        """Rows of the images that have trials."""
+        return self.target.rows
 
     @cached_property
     def answers(self) -> FloatArray:
@@ -100,8 +104,10 @@ class I2nEvaluation(BehaviorEvaluation):
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure of a model that answers each image as it answered another."""
-        fractions = [two_way(self.answers[order], self.target.truth) for order in orders[0]]
-        r = np.concatenate([self._consistency(one, with_ceiling=False).r for one in fractions])
+        shuffled = [two_way(self.answers[order], self.target.truth) for order in orders[0]]
+        r = np.concatenate(
+            [self._consistency(fraction, with_ceiling=False).r for fraction in shuffled]
+        )
         ceiling = np.asarray(self.figure().ceiling)
         return Figure(raw=r, ceiling=np.repeat(ceiling, len(r), axis=0))
 
@@ -191,12 +197,16 @@ class I2nEvaluation(BehaviorEvaluation):
         """Return normalized d' of each image, fractions correct, I1, and what was compared."""
         i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
         parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
+        model, observed = (
+            nan_mean(normalized(sensitivity, self.target.truth), axis=1)
+            for sensitivity in self.sensitivities
+        )
         seeds = dict.fromkeys(("splits", "halves", "bootstrap", "null"), self.seed)
         return Report(
             n_units=self.cells["cells_used"],
             excluded=self._excluded(),
-            per_unit=self._per_image(),
-            predictions=self._predictions(),
+            per_unit=self.image_table(model, observed, units="mean normalized d' over distractors"),
+            predictions=self.choice_table(self.fraction, self.target.fraction),
             figures={
                 **self.cells,
                 "i1": _finite(i1.mean_raw()),
@@ -212,36 +222,6 @@ class I2nEvaluation(BehaviorEvaluation):
             seeds=seeds | {"halves": self.halves_seed},
             notes=self.notes,
             error=_finite(float(parts.std())) if self.reports_error and parts.size else None,
-        )
-
-    def _per_image(self) -> xr.DataArray:
-        trials, truth = self.target.trials, self.target.truth
-        model, observed = (nan_mean(normalized(d, truth), axis=1) for d in self.sensitivities)
-        return xr.DataArray(
-            model,
-            dims=("stimulus",),
-            coords={
-                "stimulus_id": ("stimulus", np.asarray(trials.images)),
-                "object_name": ("stimulus", np.asarray(trials.objects)[truth]),
-                "observed": ("stimulus", observed),
-            },
-            attrs={"units": "mean normalized d' over distractors"},
-        )
-
-    def _predictions(self) -> xr.Dataset:
-        """Return fractions correct, dims (sample, choice); NaN where choice is the truth."""
-        trials = self.target.trials
-        return xr.Dataset(
-            {
-                "predicted": (("sample", "choice"), self.fraction),
-                "target": (("sample", "choice"), self.target.fraction),
-            },
-            coords={
-                "fold": ("sample", self.readout.fold[self.target.rows]),
-                "stimulus_id": ("sample", np.asarray(trials.images)),
-                "truth": ("sample", np.asarray(trials.objects)[trials.truth]),
-                "choice": ("choice", np.asarray(trials.objects)),
-            },
         )
 
 
