@@ -5,7 +5,7 @@ from brainbench.core.presentation import Presentation
 from brainbench.scoring.similarity.measure import Similarity
 
 
-def _similarity(name: str, procedure: Similarity, metric: str, citation: str) -> Benchmark:
+def _similarity(name: str, measure: Similarity, metric: str, citation: str) -> Benchmark:
     return Benchmark(
         identifier=f"Simulated.IT-{name}",
         version=1,
@@ -13,7 +13,7 @@ def _similarity(name: str, procedure: Similarity, metric: str, citation: str) ->
         region="IT",
         window=(70, 170),
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        measure=procedure,
+        measure=measure,
         metric=metric,
         ceiling="split-half over trials of the same figure, Spearman-Brown corrected",
         citation=f"Procedure: {citation}; data: simulated by brainbench",

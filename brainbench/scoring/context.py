@@ -63,6 +63,7 @@ class Run:
     _stimuli: dict[int, tuple[Dataset, StimulusSet, StimulusSet]] = field(
         default_factory=dict, repr=False
     )
+    _given_ids: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _versions: dict[int, str] = field(default_factory=dict, repr=False)
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
@@ -104,6 +105,11 @@ class Run:
         """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
         return self._both(data)[1]
 
+    def given_ids(self, data: Dataset) -> tuple[str, ...]:
+        """Return all stimulus ids in the order of the data set, which published dissimilarities have."""
+        self._both(data)
+        return self._given_ids[id(data)]
+
     def _both(self, data: Dataset) -> tuple[StimulusSet, StimulusSet]:
         if id(data) not in self._stimuli:
             given = data.stimuli()
@@ -112,6 +118,7 @@ class Run:
             limit = self.settings.limit
             used = whole if limit is None else whole.limit(limit)
             self._stimuli[id(data)] = data, whole, used
+            self._given_ids[id(data)] = tuple(given.ids)
         return self._stimuli[id(data)][1:]
 
 

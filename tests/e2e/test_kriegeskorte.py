@@ -11,6 +11,7 @@ from brainbench import load_benchmark, load_model
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.similarity.rsa import compare, noise_ceiling
+from brainbench.scoring.pipeline import score as score_model
 
 DATA_SET, MATERIAL = "Kriegeskorte2008", "data/kriegeskorte92"
 IDENTIFIER = "Kriegeskorte2008.IT-rsa"
@@ -94,10 +95,9 @@ def test_score_of_pixels(call, here, tmp_path, cache_folder):
 def test_network_trained_on_photographs_beats_pixels(here, cache_folder):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
     benchmark = load_benchmark(IDENTIFIER)
-    network = benchmark.score(
-        load_model("efficientnet_lite0"), Settings(layers={"IT": "_blocks.13"})
-    )
-    pixels = benchmark.score(load_model("pixels"))
+    settings = Settings(layers={"IT": "_blocks.13"})
+    network = score_model(benchmark, load_model("efficientnet_lite0"), settings)
+    pixels = score_model(benchmark, load_model("pixels"))
     assert network.value > pixels.value + 0.2
     assert network.ci[0] > pixels.ci[1]
     for region in ("human IT", "judgements"):

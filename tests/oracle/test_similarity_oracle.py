@@ -11,9 +11,8 @@ from brainbench.metrics.gram import gram
 from brainbench.metrics.similarity.cka import cka
 from brainbench.metrics.similarity.rdm import DISTANCES, rdm, subset
 from brainbench.metrics.similarity.rsa import compare
-from brainbench.scoring.layer_selection import Choice
-from brainbench.scoring.similarity.evaluation import Compared, values_of
-from brainbench.scoring.similarity.representations import Likeness
+from brainbench.scoring.similarity.evaluation import similarity_by_set
+from brainbench.scoring.similarity.representations import SimilarityMetric
 from brainbench.stats.splits import nine_tenths
 
 DATA = Path(__file__).parent / "data"
@@ -36,15 +35,15 @@ def test_rdm(o):
     assert value == pytest.approx(float(o["rdm"]), abs=1e-10)
 
 
-def cross_validated(o, likeness):
-    """Figure within each set, as `procedures.similarity` computes it."""
-    parts = list(o["test_idx"])
-    compared = Compared(models=[likeness.of(o["X"])], parts=parts, choice=Choice.of_one(len(parts)))
-    return values_of(likeness, compared, [likeness.of(o["Y"])])
+def cross_validated(o, metric):
+    """Figure within each set, as `scoring.similarity` computes it."""
+    sets = list(o["test_idx"])
+    model, brain = metric.of_responses(o["X"]), metric.of_responses(o["Y"])
+    return similarity_by_set(metric, [model] * len(sets), [brain], sets)[:, 0]
 
 
 def test_rdm_cross_validated(o):
-    values = cross_validated(o, Likeness(metric="rsa"))
+    values = cross_validated(o, SimilarityMetric(name="rsa"))
     np.testing.assert_allclose(values, o["rdm_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["rdm_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["rdm_cv_error"]), abs=1e-10)
@@ -58,7 +57,7 @@ def test_cka(o, prepare):
 
 
 def test_cka_cross_validated(o):
-    values = cross_validated(o, Likeness(metric="cka"))
+    values = cross_validated(o, SimilarityMetric(name="cka"))
     np.testing.assert_allclose(values, o["cka_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["cka_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["cka_cv_error"]), abs=1e-10)

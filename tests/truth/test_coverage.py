@@ -10,7 +10,7 @@ import pytest
 from brainbench.scoring.behavior import i2n as behavior
 from brainbench.scoring.dynamics import measure as dynamics
 from brainbench.scoring.regression import predictivity
-from brainbench.scoring.similarity import measure as similarity
+from brainbench.scoring.similarity.measure import Similarity
 
 PERF = Path(__file__).parents[2] / "perf"
 REPLICATES, TRUTHS = 60, 300
@@ -62,11 +62,11 @@ def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
 
     assert joined(predictivity.COVERED) == named("predictivity")
     assert joined(behavior.COVERED) == named("I2n")
-    rsa = {how for measure, how in similarity.COVERED if measure == "rsa"}
-    assert (rsa, {how for m, how in similarity.COVERED if m == "cka"}) == (
-        named("RSA"),
-        named("CKA"),
-    )
+    for similarity in ("rsa", "cka"):
+        measured_similarity = {
+            estimate for name, estimate in Similarity.measured_coverage if name == similarity
+        }
+        assert measured_similarity == named(similarity.upper())
     held_out = {1: "one quarter held out", 4: "4 quarters in turn"}
     measured = {
         (name.removeprefix("dynamics, "), random)

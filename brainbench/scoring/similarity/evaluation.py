@@ -1,181 +1,279 @@
-"""Similarity of a model's layers and a brain over sets of images: figure, ceiling and draws."""
+"""Similarity of a model's layers and a brain over sets of images: figure, ceiling, draws and null."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.core import progress
+from brainbench.core.score import Selection
+from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.layer_selection import Choice
-from brainbench.scoring.similarity.representations import Likeness, Representation
-from brainbench.scoring.similarity.target import Represented
-from brainbench.stats.bootstrap import Interval, interval
-from brainbench.stats.ceiling import ceiled, spearman_brown
+from brainbench.metrics.similarity.rsa import NoiseCeiling
+from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
+from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
+from brainbench.scoring.recordings import objects_of
+from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
+from brainbench.scoring.similarity.target import BrainRepresentation
+from brainbench.stats.ceiling import spearman_brown
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Compared:
-    """The model's side, and on which images it is compared.
+def similarity_by_set(
+    metric: SimilarityMetric,
+    models: Sequence[Representation],
+    subjects: Sequence[Representation],
+    sets: Sequence[IntArray],
+    counts: FloatArray | None = None,
+) -> FloatArray:
+    """Return the similarity within each set of images, mean over subjects.
 
     Parameters
     ----------
-    models : list of Representation
-        One for each candidate.
-    parts : list of array of int
-        Images whose pairs are compared: all, those held out of each fold, or random sets.
-    choice : Choice
-        The candidate of each part.
+    metric : SimilarityMetric
+        Which similarity.
+    models : sequence of Representation
+        The model's, one for each set.
+    subjects : sequence of Representation
+        The brain's, one for each subject.
+    sets : sequence of array of int
+        Rows of the images whose pairs are compared.
+    counts : array, draw x image, optional
+        How often each image is drawn; None is a single draw of each image once.
+
+    Returns
+    -------
+    array, set x draw
+        NaN where the model or a subject does not vary.
     """
-
-    models: list[Representation]
-    parts: list[IntArray]
-    choice: Choice
-
-    def chosen(self) -> list[tuple[IntArray, Representation]]:
-        """Each part with the representation that was chosen for it."""
-        return [
-            (rows, self.models[k])
-            for rows, k in zip(self.parts, self.choice.best.tolist(), strict=True)
+    similarities = []
+    for rows, model in zip(sets, models, strict=True):
+        model_part, drawn = metric.part(model, rows), None if counts is None else counts[:, rows]
+        by_subject = [
+            metric.compare(model_part, metric.part(subject, rows), drawn) for subject in subjects
         ]
+        similarities.append(np.mean(by_subject, axis=0))
+    return np.array(similarities)
 
 
-def choose(
-    likeness: Likeness,
+def select_layers(
+    metric: SimilarityMetric,
+    candidates: Sequence[LayerCandidate],
     models: Sequence[Representation],
     subjects: Sequence[Representation],
     training: Sequence[IntArray],
-) -> Choice:
-    """For each fold the candidate most alike over the pairs of its training images."""
-    scores = np.array(
-        [[_mean(likeness, rows, model, subjects) for model in models] for rows in training]
-    )
-    best = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1)
-    return Choice(best=best, scores=scores)
+) -> FoldSelection:
+    """Select for each fold the candidate that is most similar over the pairs of its training images."""
+    scores = [
+        similarity_by_set(metric, [model] * len(training), subjects, training)[:, 0]
+        for model in models
+    ]
+    return FoldSelection.by_scores(candidates, np.column_stack(scores))
 
 
-def _mean(
-    likeness: Likeness, rows: IntArray, model: Representation, subjects: Sequence[Representation]
-) -> float:
-    """Mean over subjects of the similarity within some images."""
-    mine = likeness.part(model, rows)
-    return float(np.mean([likeness.value(mine, likeness.part(one, rows)) for one in subjects]))
-
-
-# --- figures ---------------------------------------------------------------------------------------
-
-
-def values_of(
-    likeness: Likeness, compared: Compared, subjects: Sequence[Representation]
-) -> FloatArray:
-    """Mean over subjects, one for each part."""
-    return np.array([_mean(likeness, rows, one, subjects) for rows, one in compared.chosen()])
-
-
-def draws_of(
-    likeness: Likeness,
-    compared: Compared,
-    subjects: Sequence[Representation],
-    counts: FloatArray,
-) -> FloatArray:
-    """The same over drawn images: mean over parts and subjects, one for each draw."""
-    drawn = []
-    for rows, model in compared.chosen():
-        mine, some = likeness.part(model, rows), counts[:, rows]
-        each = [likeness.draws(mine, likeness.part(one, rows), some) for one in subjects]
-        drawn.append(np.mean(each, axis=0))
-    return nan_mean(np.array(drawn), axis=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ceiling:
-    """What the similarity is related to.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimilarityEvaluation(Evaluation):
+    """Representations of a model and a brain, compared over sets of images.
 
     Parameters
     ----------
-    value : float
-        Split-half reliability of the brain's representation, Spearman-Brown corrected, or the lower bound
-        of the noise ceiling over subjects.
-    draws : array or None
-        The same in each draw, where they were asked for.
+    metric : SimilarityMetric
+        Which similarity.
+    brain : BrainRepresentation
+        The brain's side.
+    region : str
+        Region of the brain.
+    models : sequence of Representation
+        One for each candidate layer and step.
+    sets : sequence of array of int
+        Images whose pairs are compared: all, those held out of each fold, or random sets.
+    training : sequence of array of int
+        Images by which a layer is selected for each set; empty where nothing is selected.
+    fold_selection : FoldSelection
+        The candidate of each set.
+    formula : str
+        Formula of the value: a ceiling is drawn again only where it has one.
+    reports_error : bool
+        The value has a standard error over sets.
+    seeds : mapping
+        For the record.
+    notes : sequence of str
+        For the record.
     """
 
-    value: float
-    draws: FloatArray | None
+    metric: SimilarityMetric
+    brain: BrainRepresentation
+    region: str
+    models: Sequence[Representation]
+    sets: Sequence[IntArray]
+    training: Sequence[IntArray]
+    fold_selection: FoldSelection
+    formula: str
+    reports_error: bool
+    seeds: Mapping[str, int]
+    notes: Sequence[str]
 
+    # --- figures -----------------------------------------------------------------------------------
 
-def ceiling_of(
-    likeness: Likeness, compared: Compared, brain: Represented, counts: FloatArray | None
-) -> Ceiling | None:
-    """Ceiling over the same images; None where the brain has neither trials nor several subjects.
+    def _by_set(
+        self,
+        subjects: Sequence[Representation],
+        counts: FloatArray | None = None,
+        selection: FoldSelection | None = None,
+    ) -> FloatArray:
+        """Return the similarity of subjects to the layer of each set, set x draw."""
+        numbers = (selection or self.fold_selection).best.tolist()
+        models = [self.models[number] for number in numbers]
+        return similarity_by_set(self.metric, models, subjects, self.sets, counts)
 
-    Parameters
-    ----------
-    likeness, compared, brain
-        What was compared, and by what.
-    counts : array, draw x image, or None
-        How often each image is drawn, where the ceiling of each draw is asked for.
-    """
-    if brain.halves:
-        one, other = zip(*brain.halves, strict=True)
-        return _between(likeness, compared.parts, one, other, counts, correct=spearman_brown)
-    if brain.others:
-        return _between(likeness, compared.parts, brain.subjects, brain.others, counts)
-    return None
+    @cached_property
+    def values(self) -> FloatArray:
+        """Similarity of each set, mean over subjects."""
+        return self._by_set(self.brain.subjects)[:, 0]
 
+    @cached_property
+    def ceiling(self) -> FloatArray | None:
+        """Ceiling of all images, as an array of one draw; None where there is none."""
+        return self._ceiling(None)
 
-def _between(
-    likeness: Likeness,
-    parts: Sequence[IntArray],
-    ones: Sequence[Representation],
-    others: Sequence[Representation],
-    counts: FloatArray | None,
-    *,
-    correct: Callable[[FloatArray], FloatArray] = np.asarray,
-) -> Ceiling:
-    """Mean similarity of pairs of representations over the same images as the score."""
+    def _ceiling(self, counts: FloatArray | None) -> FloatArray | None:
+        """Return the ceiling over the same sets of images, one for each draw."""
+        if not self.brain.ceiling_pairs:
+            return None
+        compare = partial(_mean_over_sets, self.metric, self.sets, counts)
+        first, second = zip(*self.brain.ceiling_pairs, strict=True)
+        # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            similarities = np.array(list(pool.map(compare, first, second)))
+        by_pair = spearman_brown(similarities) if self.brain.of_halves else similarities
+        return np.asarray(by_pair.mean(axis=0))
 
-    def compare(one: Representation, other: Representation) -> tuple[float, FloatArray | None]:
-        pairs = [(likeness.part(one, rows), likeness.part(other, rows)) for rows in parts]
-        value = float(np.mean([likeness.value(a, b) for a, b in pairs]))
+    def over_images(self, counts: FloatArray | None) -> Figure:
+        """Return the mean over sets, with the ceiling over the same sets."""
         if counts is None:
-            return value, None
-        each = [
-            likeness.draws(a, b, counts[:, rows]) for (a, b), rows in zip(pairs, parts, strict=True)
-        ]
-        return value, nan_mean(np.array(each), axis=0)
+            return Figure.of_one_part(self.values.mean(), self.ceiling)
+        raw = nan_mean(self._by_set(self.brain.subjects, counts), axis=0)
+        return Figure.of_one_part(raw, None if self.formula == "raw" else self._ceiling(counts))
 
-    # Draws of ranks are the cost, and numpy lets other threads work meanwhile.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(compare, ones, others))
-    values = [value for value, _ in found]
-    drawn = [each for _, each in found if each is not None]
-    return Ceiling(
-        value=float(np.mean(correct(np.array(values)))),
-        draws=np.mean(correct(np.array(drawn)), axis=0) if drawn else None,
-    )
+    def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
+        """Return the figure itself: no unit is drawn alone."""
+        return results
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return the figure where images of the brain are shuffled; layers are selected again."""
+        (image_orders,) = orders
+        raw = np.empty(len(image_orders))
+        with progress.current().task("shuffling images", len(raw)) as advance:
+            for k, order in enumerate(image_orders):
+                subjects = [self.metric.part(subject, order) for subject in self.brain.subjects]
+                raw[k] = self._by_set(subjects, selection=self._select_again(subjects)).mean()
+                advance(1)
+        ceiling = None if self.ceiling is None else np.repeat(self.ceiling, len(raw))
+        return Figure.of_one_part(raw, ceiling)
+
+    def _select_again(self, subjects: Sequence[Representation]) -> FoldSelection:
+        if not self.training:
+            return self.fold_selection
+        candidates = self.fold_selection.candidates
+        return select_layers(self.metric, candidates, self.models, subjects, self.training)
+
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def stimulus_sets(self) -> list[StimulusSet]:
+        """The benchmark's stimuli."""
+        return [self.brain.stimuli]
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        """The benchmark's images."""
+        return [ImageSet(ids=self.brain.stimuli.ids, objects=objects_of(self.brain.stimuli))]
+
+    @property
+    def partial(self) -> bool:
+        """Whether a limit left some stimuli out."""
+        return self.brain.partial
+
+    @property
+    def targets(self) -> list[FloatArray]:
+        """Mean responses, or published dissimilarities."""
+        return self.brain.measured
+
+    @property
+    def selection(self) -> Selection:
+        """Layer and step."""
+        return selection_of([self.fold_selection])
+
+    @property
+    def resampling(self) -> Resampling:
+        """Images alone, all draws at once: pairs are sorted once for all of them."""
+        return Resampling(
+            no_units="no interval: sites go into a representation together, none is drawn again alone",
+            words={"images": self.metric.drawn},
+            at_once=1000,
+        )
+
+    @property
+    def no_ceiling(self) -> str:
+        """Why there is no ceiling."""
+        return self.brain.ceiling.removeprefix("none: ")
+
+    def report(self, figure: Figure) -> Report:
+        """Return what was compared, with the noise ceiling over subjects and further regions."""
+        return Report(
+            n_units=self.brain.n_units,
+            excluded=self.brain.excluded,
+            figures=self._further_figures(),
+            details={
+                **self.metric.describe(),
+                "sets_of_images": len(self.sets),
+                "images_in_a_set": [len(rows) for rows in self.sets],
+                "ceiling": self.brain.ceiling,
+            },
+            seeds=self.seeds,
+            notes=self.notes,
+            error=float(self.values.std() / np.sqrt(len(self.sets)))
+            if self.reports_error
+            else None,
+        )
+
+    def _further_figures(self) -> dict[str, Any]:
+        """Return the noise ceiling; of each region beside, the model's similarity and the brain's."""
+        figures: dict[str, Any] = _bounds(self.brain.bounds)
+        for region, beside in self.brain.beside.items():
+            mean_rdm = np.mean(beside.measured[0], axis=0)
+            to_brain = [self.metric.compare(mean_rdm, subject) for subject in self.brain.subjects]
+            figures[region] = {
+                "model": float(self._by_set(beside.subjects).mean()),
+                "subjects": beside.n_units,
+                f"mean_to_{self.region}": float(np.mean(to_brain)),
+                **_bounds(beside.bounds),
+            }
+        return figures
 
 
-def interval_of(
-    likeness: Likeness,
-    compared: Compared,
-    brain: Represented,
-    counts: FloatArray,
-    ceiling: Ceiling | None,
-    *,
-    formula: str,
-    seed: int,
-    value: float,
-) -> Interval:
-    """Interval over images, related to the ceiling of each draw, and centered on the value."""
-    raw = draws_of(likeness, compared, brain.subjects, counts)
-    c = np.nan if ceiling is None or ceiling.draws is None else ceiling.draws
-    what = "images, identical pairs dropped" if likeness.metric != "cka-biased" else "images"
-    return interval(ceiled(raw, c, formula=formula), what=what, seed=seed, value=value)
+def _mean_over_sets(
+    metric: SimilarityMetric,
+    sets: Sequence[IntArray],
+    counts: FloatArray | None,
+    first: Representation,
+    second: Representation,
+) -> FloatArray:
+    """Return the mean similarity over sets of images, one for each draw."""
+    by_set = similarity_by_set(metric, [first] * len(sets), [second], sets, counts)
+    return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
+
+
+def _bounds(bounds: NoiseCeiling | None) -> dict[str, dict[str, float]]:
+    if bounds is None:
+        return {}
+    return {"noise_ceiling": {"lower": bounds.lower, "upper": bounds.upper}}

@@ -1,67 +1,67 @@
-"""Similarity without a map: RDMs or inner products of a model's features against a brain's.
+"""Similarity without a map: RDMs or Gram matrices of a model's features against a brain's.
 
-The brain is given as recordings, from which it gets a representation of its own and a split-half ceiling, or
-as published dissimilarities of one or several subjects, with the noise ceiling of Nili et al. 2014.
-`paper` takes all pairs of images (Kriegeskorte et al. 2008); where several layers or steps are offered, each
-fold chooses among the pairs of its training images and is judged on the pairs of its held-out ones.
-`brainscore` averages over ten random sets of 90 % of the images (Brain-Score 2.4.2).
+The brain is given as recordings, from which a representation and a split-half ceiling are made, or as
+published dissimilarities of one or several subjects, with the noise ceiling of Nili et al. 2014. `paper`
+takes all pairs of images (Kriegeskorte et al. 2008); where several layers or steps are offered, each fold
+selects by the pairs of its training images and is scored on the pairs of its held-out ones. `brainscore`
+averages over ten random sets of 90 % of the images (Brain-Score 2.4.2).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from brainbench.core import progress
-from brainbench.core.benchmark import Benchmark, Needs
-from brainbench.core.effort import Sizes, Work
 from brainbench.core.errors import InputError, NotApplicableError
-from brainbench.core.model import BrainModel, layers_of
-from brainbench.core.score import Score
-from brainbench.core.settings import Settings
-from brainbench.data.manifest import open_dataset
+from brainbench.core.settings import ProtocolName
+from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.similarity.rdm import Distance
 from brainbench.metrics.similarity.rsa import Comparison
-from brainbench.scoring.layer_candidates import CHUNK_BYTES, Candidate, candidates
-from brainbench.scoring.layer_selection import Choice
-from brainbench.scoring.recordings import shown
-from brainbench.scoring.records import record_of
-from brainbench.scoring.similarity.evaluation import (
-    Compared,
-    ceiling_of,
-    choose,
-    interval_of,
-    values_of,
-)
-from brainbench.scoring.similarity.representations import Likeness, Representation, SimilarityName
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.layer_candidates import Candidate, candidates_of
+from brainbench.scoring.layer_selection import FoldSelection
+from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.similarity.evaluation import SimilarityEvaluation, select_layers
+from brainbench.scoring.similarity.representations import SimilarityMetric, SimilarityName
 from brainbench.scoring.similarity.target import (
-    Represented,
-    beside,
+    BrainRepresentation,
+    brain_representation,
     is_published,
-    n_subjects,
-    represented,
+    published_rdms,
+    recorded_session,
 )
-from brainbench.stats.bootstrap import image_counts
-from brainbench.stats.ceiling import FORMULAS, ceiled
-from brainbench.stats.permutation import shuffles, summary
 from brainbench.stats.splits import nine_tenths, paper
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-
-COVERED = frozenset(
-    {("rsa", "spearman"), ("rsa", "pearson"), ("cka", "unbiased"), ("cka", "biased")}
-)
-"""Measures with measured coverage of the interval, raw, one set of images: those of perf/worlds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Similarity:
+class SimilarityRules(ProtocolRules):
+    """Which images a protocol compares.
+
+    Parameters
+    ----------
+    random_sets : function or None
+        (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all images,
+        or those held out of each fold where a layer or step is selected.
+    split_seed : int or None
+        Seed of folds and sets; None for that of the run.
+    reports_error : bool
+        The value has a standard error over sets.
+    """
+
+    random_sets: Callable[..., list[IntArray]] | None = None
+    split_seed: int | None = None
+    reports_error: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similarity(Measure[BrainRepresentation, list[Candidate]]):
     """Similarity of representations, RSA or CKA.
 
     Parameters
@@ -70,13 +70,13 @@ class Similarity:
         "rsa" (RDMs), "cka" (unbiased) or "cka-biased".
     distance : str
         Of RSA: "correlation" (1 - Pearson over units), "cosine", "euclidean" or "sqeuclidean". The model's,
-        and the brain's where its responses are there.
+        and the brain's where its responses are available.
     comparison : str
         Of RSA: "spearman", "pearson" or "kendall" (tau-a).
     beside : tuple of str
         Further regions of published dissimilarities, whose figures are given beside the score.
     n_splits : int
-        Folds under `paper` where there is a layer or step to choose.
+        Folds under `paper` where there is a layer or step to select.
     formula : str or None
         "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for raw.
 
@@ -84,6 +84,8 @@ class Similarity:
     ------
     UnknownNameError
         No such similarity, distance or comparison.
+    InputError
+        Further regions beside CKA.
     """
 
     metric: SimilarityName = "rsa"
@@ -91,310 +93,169 @@ class Similarity:
     comparison: Comparison = "spearman"
     beside: tuple[str, ...] = ()
     n_splits: int = 5
-    formula: str | None = None
+
+    rules: ClassVar[Mapping[ProtocolName, SimilarityRules]] = {
+        "paper": SimilarityRules(formula="raw"),
+        "brainscore": SimilarityRules(
+            formula="raw",
+            one_layer=True,
+            random_sets=nine_tenths,
+            split_seed=1,
+            reports_error=True,
+        ),
+    }
+    measured_coverage: ClassVar[frozenset[tuple[str, str]]] = frozenset(
+        {("rsa", "spearman"), ("rsa", "pearson"), ("cka", "unbiased"), ("cka", "biased")}
+    )
+    """Similarity, and comparison or estimate of HSIC, of the worlds in perf/worlds: raw, a single set of
+    images, without a floor."""
 
     def __post_init__(self) -> None:
-        self.likeness  # noqa: B018 -- checks the names
+        metric = self.similarity_metric
+        if self.beside and not metric.takes_rdms:
+            raise InputError(
+                f"{self.metric} with the regions {', '.join(self.beside)} beside",
+                allowed="metric='rsa': only dissimilarities of them are published",
+                todo="omit beside=, or choose metric='rsa'",
+            )
 
     @property
-    def likeness(self) -> Likeness:
-        """The similarity."""
-        return Likeness(metric=self.metric, distance=self.distance, comparison=self.comparison)
-
-    def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
-        """Stimuli and layers that `score` will ask for.
-
-        Raises
-        ------
-        NotApplicableError
-            A formula that published dissimilarities have no ceiling for.
-        """
-        _check_formula(self, benchmark, settings)
-        return Needs(
-            stimuli=shown(benchmark, settings),
-            layers=layers_of(model, benchmark.region, settings),
-            presentation=benchmark.presentation.accepted_by(model.presentations),
+    def similarity_metric(self) -> SimilarityMetric:
+        """The similarity with its options."""
+        return SimilarityMetric(
+            name=self.metric, distance=self.distance, comparison=self.comparison
         )
 
-    def work(self, sizes: Sizes, settings: Settings) -> Work:
-        """Inner products of each layer, and pairs that are compared in each draw."""
-        n = sizes.stimuli
-        sets = 10 if settings.protocol == "brainscore" else 1
-        halves = 10 if _formula(self, settings) != "raw" else 0
-        return Work(
-            flops=n**2 * sum(sizes.candidates) + 40e3 * n**2 * sets * (1 + halves),
-            read_bytes=sizes.activation_bytes,
-            memory_bytes=8.0 * n**2 * (4 + len(sizes.candidates)) + 3 * CHUNK_BYTES,
+    def check(self, context: RunContext) -> None:
+        """Raise NotApplicableError for a formula that published dissimilarities have no ceiling for."""
+        formula = context.formula
+        if formula == "raw" or not is_published(context):
+            return
+        several = len(published_rdms(context, context.benchmark.region)) > 1
+        if several and formula == "r/c":
+            return
+        raise NotApplicableError(
+            f"formula {formula!r} for {context.benchmark.identifier}, of published dissimilarities",
+            allowed="raw or r/c: the noise ceiling over subjects bounds r itself, it is no reliability"
+            if several
+            else "raw: one RDM, without trials or further subjects, has no ceiling",
+            todo="choose --formula from these, or omit it",
         )
 
-    def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
-        """Score a model's representation of the benchmark's images.
+    def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
+        """Return the stimuli of the only recording session."""
+        return [context.stimuli(recorded_session(context))]
+
+    def target(self, context: RunContext) -> BrainRepresentation:
+        """Return the brain's representation of the images.
 
         Raises
         ------
         InputError
-            Several recording sessions; too few images; a model or brain whose representation does not vary;
-            further regions beside CKA.
-        NotApplicableError
-            See `needs`.
+            Too few images; see `brain_representation`.
         """
-        _check_beside(self)
-        _check_formula(self, benchmark, settings)
-        brain = represented(self.likeness, benchmark, settings)
-        _check_enough(self.likeness, len(brain.stimuli), benchmark.identifier)
-        offered = candidates(benchmark, model, settings, brain.stimuli)
-        compared = _compare(self, offered, brain, settings)
-        return _score(self, benchmark, model, settings, brain, offered, compared)
+        brain = brain_representation(context, self.similarity_metric, self.beside)
+        self._check_enough(len(brain.stimuli), context.benchmark.identifier)
+        return brain
 
+    def candidates(self, context: RunContext, target: BrainRepresentation) -> list[Candidate]:
+        """Return layers and steps."""
+        return candidates_of(context, target.stimuli)
 
-# --- which images, which layer ---------------------------------------------------------------------
+    def evaluate(
+        self, context: RunContext, target: BrainRepresentation, candidates: list[Candidate]
+    ) -> Evaluation:
+        """Compare the layers of the model with the brain.
 
-
-def _compare(
-    how: Similarity, offered: Sequence[Candidate], brain: Represented, settings: Settings
-) -> Compared:
-    with progress.current().task(f"representations of {len(offered)} layers", len(offered)) as step:
+        Raises
+        ------
+        InputError
+            Too few images for folds; several steps to select from under a protocol with random sets; a
+            representation that does not vary.
+        """
+        metric, rules = self.similarity_metric, context.rules
+        seed = context.settings.seed if rules.split_seed is None else rules.split_seed
+        sets, training = self._sets(target, candidates, rules, seed)
         models = []
-        for one in offered:
-            models.append(_of_model(how.likeness, one))
-            step(1)
-    ids, strata = brain.stimuli.ids, brain.strata
-    if settings.protocol == "brainscore":
-        parts = nine_tenths(ids, strata)
-        return Compared(models=models, parts=parts, choice=Choice.of_one(len(parts)))
-    if len(offered) == 1:
-        return Compared(models=models, parts=[np.arange(len(ids))], choice=Choice.of_one(1))
-    folds = paper(ids, strata, n_splits=how.n_splits, seed=settings.seed)
-    least = min(len(fold.test) for fold in folds)
-    _check_enough(how.likeness, least, f"the smallest of {how.n_splits} folds")
-    choice = choose(how.likeness, models, brain.subjects, [fold.train for fold in folds])
-    return Compared(models=models, parts=[fold.test for fold in folds], choice=choice)
-
-
-def _of_model(likeness: Likeness, one: Candidate) -> Representation:
-    try:
-        return likeness.of(one.chunks())
-    except InputError as error:
-        raise InputError(
-            f"layer {one.layer!r}: {error.got}", allowed=error.allowed, todo=error.todo
-        ) from error
-
-
-def _null(
-    how: Similarity, compared: Compared, brain: Represented, settings: Settings
-) -> FloatArray | None:
-    """Raw figures where images of the brain are shuffled; a layer is chosen again."""
-    if settings.null is None:
-        return None
-    orders = shuffles(
-        len(brain.stimuli),
-        kind=settings.null,
-        objects=brain.strata,
-        n_draws=settings.null_draws,
-        seed=settings.seed,
-    )
-    likeness, every = how.likeness, np.arange(len(brain.stimuli))
-    training = [np.setdiff1d(every, rows) for rows in compared.parts]
-    drawn = np.empty(len(orders))
-    with progress.current().task("shuffling images", len(orders)) as step:
-        for k, order in enumerate(orders):
-            subjects = [likeness.part(one, order) for one in brain.subjects]
-            again = compared
-            if len(compared.models) > 1:
-                choice = choose(likeness, compared.models, subjects, training)
-                again = Compared(models=compared.models, parts=compared.parts, choice=choice)
-            drawn[k] = float(np.mean(values_of(likeness, again, subjects)))
-            step(1)
-    return drawn
-
-
-# --- score -----------------------------------------------------------------------------------------
-
-
-def _score(
-    how: Similarity,
-    benchmark: Benchmark,
-    model: BrainModel,
-    settings: Settings,
-    brain: Represented,
-    offered: Sequence[Candidate],
-    compared: Compared,
-) -> Score:
-    formula = _formula(how, settings)
-    values = values_of(how.likeness, compared, brain.subjects)
-    if not np.isfinite(values).all():
-        raise InputError(
-            f"{benchmark.identifier}: a representation that does not vary over "
-            f"{int((~np.isfinite(values)).sum())} of {len(values)} sets of images",
-            allowed="a model and a brain for which some pairs of images are more alike than others",
-            todo="check the layer's name, and use more images",
+        label, n = f"representations of {len(candidates)} layers", len(candidates)
+        with progress.current().task(label, n) as advance:
+            for candidate in candidates:
+                models.append(metric.of_layer(candidate))
+                advance(1)
+        evaluation = SimilarityEvaluation(
+            metric=metric,
+            brain=target,
+            region=context.benchmark.region,
+            models=models,
+            sets=sets,
+            training=training,
+            fold_selection=select_layers(metric, candidates, models, target.subjects, training)
+            if training
+            else FoldSelection.of_one(candidates[0], len(sets)),
+            formula=context.formula,
+            reports_error=rules.reports_error,
+            seeds={"splits": seed, "bootstrap": context.settings.seed},
+            notes=_notes(context),
         )
-    raw = float(values.mean())
-    counts = image_counts(brain.stimuli.ids, seed=settings.seed)
-    ceiling = ceiling_of(how.likeness, compared, brain, None if formula == "raw" else counts)
-    c = None if ceiling is None else ceiling.value
-    value = float(ceiled(raw, np.nan if c is None else c, formula=formula))
-    reason = None if np.isfinite(value) else _no_ceiling(formula, c)
-    ci = null = None
-    if reason is None and settings.resample != "units":
-        ci = interval_of(
-            how.likeness,
-            compared,
-            brain,
-            counts,
-            ceiling,
-            formula=formula,
-            seed=settings.seed,
-            value=value,
-        )
-    if reason is None:
-        drawn = _null(how, compared, brain, settings)
-        if drawn is not None and settings.null is not None:
-            related = ceiled(drawn, np.nan if c is None else c, formula=formula)
-            null = summary(value, related, kind=settings.null)
-    chosen = Counter((offered[k].layer, offered[k].step) for k in compared.choice.best.tolist())
-    (layer, step), _ = chosen.most_common(1)[0]
-    brainscore = settings.protocol == "brainscore"
-    return Score(
-        model=model.name,
-        weights=model.weights,
-        benchmark=benchmark.identifier,
-        version=benchmark.version,
-        protocol=settings.protocol,
-        value=value if reason is None else None,
-        reason=reason,
-        raw=raw,
-        ceiling=c,
-        error=float(values.std() / np.sqrt(len(values))) if brainscore else None,
-        ci=None if ci is None else (ci.lo, ci.hi),
-        ci_method=None
-        if ci is None
-        else ci.said(
-            coverage_measured=settings.protocol == "paper"
-            and formula == "raw"
-            and (settings.floor is None or is_published(benchmark))
-            and len(brain.subjects) == len(compared.parts) == 1
-            and _is_covered(how.likeness),
-            n_images=len(brain.stimuli),
-        ),
-        draws=None if ci is None else ci.draws,
-        formula=f"{formula}-v{FORMULAS[formula].version}",
-        figures=_figures(how, benchmark, brain, compared),
-        null=null,
-        n_units=brain.n_units,
-        n_excluded=sum(brain.excluded.values()),
-        excluded=brain.excluded,
-        n_stimuli=len(brain.stimuli),
-        partial=brain.partial,
-        simulated=open_dataset(benchmark.data).simulated,
-        record=record_of(
-            benchmark,
-            model,
-            settings,
-            stimuli=[brain.stimuli],
-            target=brain.given,
-            seeds={"splits": 1 if brainscore else settings.seed, "bootstrap": settings.seed},
-            layer=layer,
-            step=step,
-            curve=compared.choice.curve(offered),
-            choices={
-                **how.likeness.describe(),
-                "sets_of_images": len(compared.parts),
-                "images_in_a_set": [len(rows) for rows in compared.parts],
-                "window_ms": list(benchmark.window),
-                "ceiling": brain.ceiling,
-            },
-            notes=_notes(benchmark, settings),
-        ),
-    )
+        undefined = ~np.isfinite(evaluation.values)
+        if undefined.any():
+            raise InputError(
+                f"{context.benchmark.identifier}: a representation that does not vary over "
+                f"{int(undefined.sum())} of {len(undefined)} sets of images",
+                allowed="a model and a brain for which some pairs of images are more alike than others",
+                todo="check the layer's name, and use more images",
+            )
+        return evaluation
 
+    def _sets(
+        self,
+        brain: BrainRepresentation,
+        candidates: Sequence[Candidate],
+        rules: SimilarityRules,
+        seed: int,
+    ) -> tuple[list[IntArray], list[IntArray]]:
+        """Return sets of images to compare, and for each the images by which a layer is selected."""
+        ids, strata = brain.stimuli.ids, brain.strata
+        if rules.random_sets is not None and len(candidates) > 1:
+            raise InputError(
+                f"{len(candidates)} steps of {candidates[0].layer!r} to select from, and no images to "
+                "select by: random sets overlap",
+                allowed="one layer at one time under this protocol",
+                todo="choose --protocol paper",
+            )
+        if rules.random_sets is not None:
+            return rules.random_sets(ids, strata, seed=seed), []
+        if len(candidates) == 1:
+            return [np.arange(len(ids))], []
+        folds = paper(ids, strata, n_splits=self.n_splits, seed=seed)
+        least = min(len(fold.test) for fold in folds)
+        self._check_enough(least, f"the smallest of {self.n_splits} folds")
+        return [fold.test for fold in folds], [fold.train for fold in folds]
 
-def _notes(benchmark: Benchmark, settings: Settings) -> list[str]:
-    """What was asked for and does not apply."""
-    notes = []
-    if settings.resample == "units":
-        notes.append(
-            "no interval: sites go into a representation together, none is drawn again alone"
-        )
-    if settings.floor is not None and is_published(benchmark):
-        notes.append("floor not used: of published dissimilarities no site has a reliability")
-    return notes
+    def _check_enough(self, n_images: int, where: str) -> None:
+        least = self.similarity_metric.least_images
+        if n_images < least:
+            raise InputError(
+                f"{where}: {n_images} images",
+                allowed=f"at least {least} for {self.metric}",
+                todo="use more images (a larger --limit)",
+            )
 
-
-def _is_covered(likeness: Likeness) -> bool:
-    """Whether the coverage of the interval of this similarity was measured."""
-    if likeness.metric == "rsa":
-        return likeness.distance == "correlation" and ("rsa", likeness.comparison) in COVERED
-    return ("cka", "unbiased" if likeness.metric == "cka" else "biased") in COVERED
-
-
-def _figures(
-    how: Similarity, benchmark: Benchmark, brain: Represented, compared: Compared
-) -> dict[str, Any]:
-    """Noise ceiling over subjects, and the same model against further regions and them against the brain."""
-    figures: dict[str, Any] = {}
-    if brain.bounds is not None:
-        figures["noise_ceiling"] = {"lower": brain.bounds.lower, "upper": brain.bounds.upper}
-    for region in how.beside:
-        other = beside(how.likeness, benchmark, region, brain.stimuli)
-        model = float(np.mean(values_of(how.likeness, compared, other.subjects)))
-        mean = how.likeness.given(np.mean(other.given[0], axis=0), name=region)
-        to_brain = [how.likeness.value(mean, subject) for subject in brain.subjects]
-        figures[region] = {
-            "model": model,
-            "subjects": other.n_units,
-            "mean_to_" + benchmark.region: float(np.mean(to_brain)),
-        }
-        if other.bounds is not None:
-            figures[region]["noise_ceiling"] = {
-                "lower": other.bounds.lower,
-                "upper": other.bounds.upper,
-            }
-    return figures
-
-
-# --- checks ----------------------------------------------------------------------------------------
-
-
-def _formula(how: Similarity, settings: Settings) -> str:
-    return settings.formula or how.formula or "raw"
-
-
-def _no_ceiling(formula: str, c: float | None) -> str:
-    if c is None:
-        return f"no ceiling: {formula} needs repeated trials or several subjects"
-    return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
-
-
-def _check_beside(how: Similarity) -> None:
-    if how.beside and how.metric != "rsa":
-        raise InputError(
-            f"{how.metric} with the regions {', '.join(how.beside)} beside",
-            allowed="metric='rsa': dissimilarities alone are published of them",
-            todo="leave out beside=, or choose metric='rsa'",
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        """Whether perf/coverage.py measured such intervals."""
+        metric = self.similarity_metric
+        return (
+            isinstance(evaluation, SimilarityEvaluation)
+            and context.formula == "raw"
+            and (context.settings.floor is None or is_published(context))
+            and len(evaluation.brain.subjects) == len(evaluation.sets) == 1
+            and (not metric.takes_rdms or metric.distance == "correlation")
+            and (metric.describe()["similarity"], metric.estimate) in self.measured_coverage
         )
 
 
-def _check_enough(likeness: Likeness, n: int, what: str) -> None:
-    if n < likeness.least:
-        raise InputError(
-            f"{what}: {n} images",
-            allowed=f"at least {likeness.least} for {likeness.metric}",
-            todo="use more images (a larger --limit)",
-        )
-
-
-def _check_formula(how: Similarity, benchmark: Benchmark, settings: Settings) -> None:
-    formula = _formula(how, settings)
-    if formula == "raw" or not is_published(benchmark):
-        return
-    several = n_subjects(benchmark) > 1
-    if several and formula == "r/c":
-        return
-    raise NotApplicableError(
-        f"formula {formula!r} for {benchmark.identifier}, of published dissimilarities",
-        allowed="raw or r/c: the noise ceiling over subjects bounds r itself, it is no reliability"
-        if several
-        else "raw: one RDM, without trials or further subjects, has no ceiling",
-        todo="choose --formula from these, or leave it out",
-    )
+def _notes(context: RunContext) -> list[str]:
+    """Say what was asked for and does not apply."""
+    if context.settings.floor is None or not is_published(context):
+        return []
+    return ["floor not used: of published dissimilarities no site has a reliability"]

@@ -1,8 +1,7 @@
-"""How alike a model and a brain are without a map between them: RSA and CKA behind one set of verbs."""
+"""Representations of images by the distances or inner products of responses to them, and their similarity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,23 +12,24 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.similarity import cka, rsa
 from brainbench.metrics.similarity.rdm import DISTANCES, Distance, n_stimuli, rdm, subset
+from brainbench.scoring.layer_candidates import Candidate
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 Representation: TypeAlias = FloatArray | Gram
-"""An RDM (its pairs), or inner products of stimuli."""
+"""An RDM, as the vector of its pairs, or a Gram matrix of stimuli."""
 SimilarityName: TypeAlias = Literal["rsa", "cka", "cka-biased"]
 SIMILARITIES: tuple[SimilarityName, ...] = ("rsa", "cka", "cka-biased")
-"""Similarities by name; docs/measures.md says what each does."""
+"""Similarities by name; docs/measures.md says what each computes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class SimilarityMetric:
     """A similarity of two representations of the same images.
 
     Parameters
     ----------
-    metric : str
+    name : str
         One of `SIMILARITIES`.
     distance : str
         Of RSA: one of `DISTANCES`.
@@ -42,13 +42,13 @@ class Likeness:
         No such similarity, distance or comparison.
     """
 
-    metric: SimilarityName = "rsa"
+    name: SimilarityName = "rsa"
     distance: Distance = "correlation"
     comparison: rsa.Comparison = "spearman"
 
     def __post_init__(self) -> None:
         for what, given, allowed in (
-            ("similarity", self.metric, SIMILARITIES),
+            ("similarity", self.name, SIMILARITIES),
             ("distance", self.distance, tuple(DISTANCES)),
             ("comparison", self.comparison, rsa.COMPARISONS),
         ):
@@ -56,71 +56,98 @@ class Likeness:
                 raise unknown(what, given, list(allowed), todo="choose one of these")
 
     @property
-    def least(self) -> int:
+    def takes_rdms(self) -> bool:
+        """Whether dissimilarities are compared, not inner products."""
+        return self.name == "rsa"
+
+    @property
+    def least_images(self) -> int:
         """Images that it needs."""
-        return 3 if self.metric == "rsa" else 4
+        return 3 if self.takes_rdms else 4
+
+    @property
+    def estimate(self) -> str:
+        """How two RDMs are compared, or which estimate of HSIC CKA takes."""
+        if self.takes_rdms:
+            return self.comparison
+        return "unbiased" if self.name == "cka" else "biased"
+
+    @property
+    def drawn(self) -> str:
+        """What bootstrap draws of the similarity are made of."""
+        return "images" if self.name == "cka-biased" else "images, identical pairs dropped"
 
     def describe(self) -> dict[str, Any]:
-        """Name and options, for the record."""
-        if self.metric == "rsa":
-            distance = "1 - Pearson" if self.distance == "correlation" else self.distance
-            return {"similarity": "rsa", "distance": distance, "comparison": self.comparison}
-        return {"similarity": "cka", "hsic": "unbiased" if self.metric == "cka" else "biased"}
+        """Return name and options, for the record."""
+        if not self.takes_rdms:
+            return {"similarity": "cka", "hsic": self.estimate}
+        distance = "1 - Pearson" if self.distance == "correlation" else self.distance
+        return {"similarity": "rsa", "distance": distance, "comparison": self.comparison}
 
-    def of(self, features: FloatArray | Iterable[FloatArray]) -> Representation:
-        """Representation by responses, stimulus x unit, or by chunks of such columns.
+    def of_responses(self, responses: FloatArray) -> Representation:
+        """Return the representation by responses, stimulus x unit.
 
         Raises
         ------
         InputError
             A stimulus to which all units respond the same, which has no correlation distance.
         """
-        return rdm(features, distance=self.distance) if self.metric == "rsa" else gram(features)
+        return rdm(responses, distance=self.distance) if self.takes_rdms else gram(responses)
 
-    def given(self, dissimilarities: FloatArray, *, name: str) -> Representation:
-        """Representation by published dissimilarities.
+    def of_layer(self, candidate: Candidate) -> Representation:
+        """Return the representation by a layer; its Gram matrix is shared by all benchmarks of a run.
 
         Raises
         ------
         InputError
-            CKA, which needs responses.
+            A layer that does not vary, or an image to which all its units respond the same.
         """
-        if self.metric != "rsa":
+        if not self.takes_rdms:
+            return candidate.gram()
+        try:
+            return rdm(candidate.chunks(), distance=self.distance)
+        except InputError as error:
             raise InputError(
-                f"{self.metric} with {name}, of which dissimilarities alone are published",
-                allowed="metric='rsa'; CKA needs the responses",
-                todo="choose metric='rsa'",
+                f"layer {candidate.layer!r}: {error.got}", allowed=error.allowed, todo=error.todo
+            ) from error
+
+    def part(self, representation: Representation, rows: IntArray) -> Representation:
+        """Return the representation of some of the stimuli, in the order of `rows`."""
+        if isinstance(representation, Gram):
+            return Gram(representation.K[np.ix_(rows, rows)], representation.n_features)
+        n = n_stimuli(len(representation))
+        if len(rows) == n and (rows == np.arange(n)).all():
+            return representation
+        return subset(representation, rows)
+
+    def compare(
+        self, a: Representation, b: Representation, counts: FloatArray | None = None
+    ) -> FloatArray:
+        """Return the similarity over all stimuli, or over drawn ones, one entry for each draw.
+
+        Parameters
+        ----------
+        a, b : Representation
+            Of the same stimuli.
+        counts : array, draw x stimulus, optional
+            How often each stimulus is drawn; None is a single draw of each stimulus once.
+
+        Returns
+        -------
+        array, draw
+            NaN where one side does not vary.
+        """
+        if isinstance(a, Gram) and isinstance(b, Gram):
+            unbiased = self.name == "cka"
+            if counts is None:
+                return np.array([cka.cka(a, b, unbiased=unbiased)])
+            return cka.cka_draws(a, b, counts, unbiased=unbiased)
+        if isinstance(a, Gram) or isinstance(b, Gram):
+            raise InputError(
+                "a Gram matrix compared with dissimilarities",
+                allowed="two RDMs, or two Gram matrices",
+                todo="make both with the same SimilarityMetric",
             )
-        return dissimilarities
-
-    def part(self, one: Representation, rows: IntArray) -> Representation:
-        """Representation of some of the stimuli, in the order of `rows`."""
-        if isinstance(one, Gram):
-            return Gram(one.K[np.ix_(rows, rows)], one.n_features)
-        return one if _is_all(rows, n_stimuli(len(one))) else subset(one, rows)
-
-    def value(self, a: Representation, b: Representation) -> float:
-        """Similarity; NaN where one side does not vary."""
-        if isinstance(a, Gram) and isinstance(b, Gram):
-            return cka.cka(a, b, unbiased=self.metric == "cka")
-        return rsa.compare(_pairs(a), _pairs(b), comparison=self.comparison)
-
-    def draws(self, a: Representation, b: Representation, counts: FloatArray) -> FloatArray:
-        """Similarity over stimuli that were drawn with replacement, one for each draw."""
-        if isinstance(a, Gram) and isinstance(b, Gram):
-            return cka.cka_draws(a, b, counts, unbiased=self.metric == "cka")
-        return rsa.compare_draws(_pairs(a), _pairs(b), counts, comparison=self.comparison)
-
-
-def _is_all(rows: IntArray, n: int) -> bool:
-    return len(rows) == n and bool((rows == np.arange(n)).all())
-
-
-def _pairs(one: Representation) -> FloatArray:
-    if isinstance(one, Gram):
-        raise InputError(
-            "inner products compared with dissimilarities",
-            allowed="two RDMs, or two Gram matrices",
-            todo="make both with the same Likeness",
-        )
-    return one
+        if counts is None:
+            return np.array([rsa.compare(a, b, comparison=self.comparison)])
+        return rsa.compare_draws(a, b, counts, comparison=self.comparison)

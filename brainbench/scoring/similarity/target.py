@@ -1,34 +1,39 @@
-"""The brain's side of a similarity: a representation of the images, and what a ceiling is made of."""
+"""The brain's side of a similarity: a representation of the images, and what its ceiling is made of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.core.benchmark import Benchmark
-from brainbench.core.dataset import HasRDMs
+from brainbench.core.dataset import Dataset, HasRDMs
 from brainbench.core.errors import InputError
-from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
-from brainbench.data.manifest import open_dataset
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
-from brainbench.scoring.recordings import Target, sessions, shown, strata_of, target
-from brainbench.scoring.similarity.representations import Likeness, Representation
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.recordings import (
+    Recordings,
+    reliable_sites,
+    strata_of,
+    windowed_recordings,
+)
+from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.stats.ceiling import half_means, split_half
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 SPLIT_HALF = "split-half over trials, Spearman-Brown corrected, of the representation"
 SUBJECTS = "lower bound of the noise ceiling over subjects (Nili et al. 2014)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Represented:
+class BrainRepresentation:
     """A brain's representation of the benchmark's images.
 
     Parameters
@@ -41,147 +46,147 @@ class Represented:
         A limit left some stimuli out.
     subjects : list of Representation
         One for each subject; recordings are one.
-    given : list of array
+    measured : list of array
         What was recorded or published, for its hash.
     n_units : int
         Sites, or subjects of published dissimilarities.
     excluded : dict
         Reason -> how many sites.
-    halves : list of pairs of Representation
-        Of the means over two halves of the trials, several times; empty where there are none.
-    others : list of Representation
-        For each subject the sum of the others, on the scale of the comparison; empty for one subject.
+    ceiling_pairs : list of pairs of Representation
+        Their mean similarity is the ceiling: means over two halves of the trials, several times; or each
+        subject with the sum of the others, on the scale of the comparison. Empty where there are none.
+    of_halves : bool
+        The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
     bounds : NoiseCeiling or None
         Over subjects.
     ceiling : str
-        What the ceiling is, or why there is none.
+        What the ceiling is, or "none: " and why.
+    beside : mapping of str to BrainRepresentation
+        Further regions with dissimilarities of the same images.
     """
 
     stimuli: StimulusSet
     strata: npt.NDArray[Any] | None
     partial: bool
     subjects: list[Representation]
-    given: list[FloatArray]
+    measured: list[FloatArray]
     n_units: int
     excluded: dict[str, int] = field(default_factory=dict)
-    halves: list[tuple[Representation, Representation]] = field(default_factory=list)
-    others: list[Representation] = field(default_factory=list)
+    ceiling_pairs: list[tuple[Representation, Representation]] = field(default_factory=list)
+    of_halves: bool = False
     bounds: NoiseCeiling | None = None
     ceiling: str
+    beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
 
-def represented(likeness: Likeness, benchmark: Benchmark, settings: Settings) -> Represented:
-    """Representation of the benchmark's region: from recordings, or from published dissimilarities.
+def brain_representation(
+    context: RunContext, metric: SimilarityMetric, beside: tuple[str, ...]
+) -> BrainRepresentation:
+    """Return the representation of the benchmark's region, from recordings or published dissimilarities.
+
+    Parameters
+    ----------
+    context : RunContext
+        Data, stimuli, window and floor.
+    metric : SimilarityMetric
+        Which kind of representation.
+    beside : tuple of str
+        Further regions, of published dissimilarities.
 
     Raises
     ------
     InputError
-        Several recording sessions, which have no images in common; CKA with dissimilarities alone; a floor
-        of recordings without repeated trials, or that no site reaches; an image to which all sites respond
-        the same.
+        Several recording sessions, which have no images in common; CKA of published dissimilarities, or
+        further regions of recordings; a floor of recordings without repeated trials, or that no site
+        reaches; an image to which all sites respond the same.
     """
-    if is_published(benchmark):
-        return _published(likeness, benchmark, benchmark.region, shown(benchmark, settings))
-    several = sessions(benchmark)
-    if len(several) > 1:
+    region = context.benchmark.region
+    if is_published(context):
+        brain = _published(context, metric, region)
+        return replace(brain, beside={name: _published(context, metric, name) for name in beside})
+    if beside:
         raise InputError(
-            f"{len(several)} recording sessions of {benchmark.identifier}: {', '.join(several)}",
+            f"{', '.join(beside)} beside {region} in {context.benchmark.identifier}",
+            allowed="data with published dissimilarities",
+            todo="omit beside=",
+        )
+    return _recorded(context, metric)
+
+
+def is_published(context: RunContext) -> bool:
+    """Return whether the brain is given as published dissimilarities, not as recordings."""
+    return isinstance(context.data, HasRDMs)
+
+
+def recorded_session(context: RunContext) -> Dataset:
+    """Return the only recording session of the data; raise InputError where it has several."""
+    sessions = context.sessions
+    if len(sessions) > 1:
+        names = ", ".join(session.name for session in sessions)
+        raise InputError(
+            f"{len(sessions)} recording sessions of {context.benchmark.identifier}: {names}",
             allowed="one session: sessions have no images in common",
             todo="take one of them: benchmark.on(data.sessions()[NAME])",
         )
-    return _recorded(likeness, target(benchmark, settings), benchmark.identifier, settings.floor)
-
-
-def is_published(benchmark: Benchmark) -> bool:
-    """Whether the brain is given as published dissimilarities, not as recordings."""
-    return isinstance(open_dataset(benchmark.data), HasRDMs)
-
-
-def n_subjects(benchmark: Benchmark) -> int:
-    """Subjects of whom dissimilarities of the benchmark's region are published."""
-    data = open_dataset(benchmark.data)
-    name = f"{data.name} {benchmark.region}"
-    return len(_rdms(data, benchmark.region, len(data.stimuli()), name))
-
-
-def beside(
-    likeness: Likeness, benchmark: Benchmark, region: str, stimuli: StimulusSet
-) -> Represented:
-    """Published dissimilarities of a further region, of the same images.
-
-    Raises
-    ------
-    InputError
-        Data without published dissimilarities.
-    """
-    if not is_published(benchmark):
-        raise InputError(
-            f"{region} beside {benchmark.region} in {benchmark.identifier}",
-            allowed="data with published dissimilarities",
-            todo="leave out beside=",
-        )
-    return _published(likeness, benchmark, region, stimuli)
+    return sessions[0].data
 
 
 # --- recordings ------------------------------------------------------------------------------------
 
 
-def _recorded(likeness: Likeness, brain: Target, name: str, floor: float | None) -> Represented:
-    kept = _reliable(brain, name, floor)
-    values = brain.values[:, kept]
-    halves, ceiling = _halves(likeness, brain, kept)
-    low = int((~kept).sum())
-    return Represented(
-        stimuli=brain.stimuli,
-        strata=brain.strata,
-        partial=brain.partial,
-        subjects=[_of(likeness, values, f"recordings of {name}")],
-        given=[values],
-        n_units=int(kept.sum()),
-        excluded={f"reliability below {floor}": low} if low else {},
-        halves=halves,
+def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentation:
+    recordings = windowed_recordings(context, recorded_session(context))
+    identifier, floor = context.benchmark.identifier, context.settings.floor
+    sites = _reliable(recordings, identifier, floor)
+    values = recordings.values[:, sites]
+    try:
+        representation = metric.of_responses(values)
+    except InputError as error:
+        raise InputError(
+            f"recordings of {identifier}: {error.got}", allowed=error.allowed, todo=error.todo
+        ) from error
+    halves, ceiling = _halves(metric, recordings, sites)
+    return BrainRepresentation(
+        stimuli=recordings.stimuli,
+        strata=recordings.strata,
+        partial=recordings.partial,
+        subjects=[representation],
+        measured=[values],
+        n_units=int(sites.sum()),
+        excluded={f"reliability below {floor}": int((~sites).sum())},
+        ceiling_pairs=halves,
+        of_halves=True,
         ceiling=ceiling,
     )
 
 
-def _of(likeness: Likeness, values: FloatArray, what: str) -> Representation:
-    try:
-        return likeness.of(values)
-    except InputError as error:
-        raise InputError(f"{what}: {error.got}", allowed=error.allowed, todo=error.todo) from error
-
-
-def _reliable(brain: Target, name: str, floor: float | None) -> npt.NDArray[np.bool_]:
+def _reliable(recordings: Recordings, identifier: str, floor: float | None) -> BoolArray:
+    trials = recordings.trials
     if floor is None:
-        return np.full(brain.values.shape[1], True)
-    if brain.trials is None or len(brain.trials) < 2:
+        return np.full(recordings.values.shape[1], True)
+    if trials is None or len(trials) < 2:
         raise InputError(
-            f"a floor of {floor} for {name}, which has no repeated trials",
+            f"a floor of {floor} for {identifier}, which has no repeated trials",
             allowed="a floor where sites have a reliability",
-            todo="leave out --floor",
+            todo="omit --floor",
         )
-    reliability = split_half(brain.trials, correlate=pearson).per_neuroid
-    kept = reliability >= floor  # NaN is not
-    if not kept.any():
-        raise InputError(
-            f"a floor of {floor}: none of {len(kept)} sites of {name} is that reliable",
-            allowed=f"at most {np.nanmax(reliability, initial=-1.0):.3f}, the most reliable site",
-            todo="give a lower --floor",
-        )
-    return np.asarray(kept, dtype=np.bool_)
+    reliability = split_half(trials, correlate=pearson).per_neuroid
+    return reliable_sites(reliability, floor, label=identifier)
 
 
 def _halves(
-    likeness: Likeness, brain: Target, kept: npt.NDArray[np.bool_]
+    metric: SimilarityMetric, recordings: Recordings, sites: BoolArray
 ) -> tuple[list[tuple[Representation, Representation]], str]:
-    if brain.trials is None or len(brain.trials) < 2:
+    """Return representations of halves of the trials, and what the ceiling is or why there is none."""
+    if recordings.trials is None or len(recordings.trials) < 2:
         return [], "none: no repeated trials"
-    ones, others = half_means(brain.trials[:, :, kept])
-    if not (np.isfinite(ones).all() and np.isfinite(others).all()):
+    first, second = half_means(recordings.trials[:, :, sites])
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return [], "none: some image was not shown in a half of the trials"
     try:
         return [
-            (likeness.of(one), likeness.of(other)) for one, other in zip(ones, others, strict=True)
+            (metric.of_responses(half), metric.of_responses(other_half))
+            for half, other_half in zip(first, second, strict=True)
         ], SPLIT_HALF
     except InputError as error:
         return [], f"none: in a half of the trials, {error.got}"
@@ -190,49 +195,57 @@ def _halves(
 # --- published dissimilarities ----------------------------------------------------------------------
 
 
-def _published(
-    likeness: Likeness, benchmark: Benchmark, region: str, stimuli: StimulusSet
-) -> Represented:
-    data = open_dataset(benchmark.data)
-    name = f"{data.name} {region}"
-    whole = data.stimuli()
-    rdms = _rdms(data, region, len(whole), name)
-    place = {stimulus: k for k, stimulus in enumerate(whole.ids)}
+def _published(context: RunContext, metric: SimilarityMetric, region: str) -> BrainRepresentation:
+    if not metric.takes_rdms:
+        raise InputError(
+            f"{metric.name} with {context.data.name} {region}, of which dissimilarities alone are published",
+            allowed="metric='rsa'; CKA needs the responses",
+            todo="choose metric='rsa'",
+        )
+    stimuli, partial = context.stimuli(), context.is_partial()
+    place = {stimulus: row for row, stimulus in enumerate(context.run.given_ids(context.data))}
     rows = np.array([place[stimulus] for stimulus in stimuli.ids], dtype=np.intp)
-    values = np.stack([subset(one, rows) for one in rdms])
-    several = len(values) > 1
-    partial = len(stimuli) < len(whole)
-    return Represented(
+    rdms = np.stack([subset(rdm, rows) for rdm in published_rdms(context, region)])
+    several = len(rdms) > 1
+    sums_of_others = [
+        summed(np.delete(rdms, k, axis=0), comparison=metric.comparison)
+        for k in range(len(rdms) if several else 0)
+    ]
+    return BrainRepresentation(
         stimuli=stimuli,
         strata=strata_of(stimuli, partial=partial),
         partial=partial,
-        subjects=[likeness.given(one, name=name) for one in values],
-        given=[values],
-        n_units=len(values),
-        others=[
-            summed(np.delete(values, k, axis=0), comparison=likeness.comparison)
-            for k in range(len(values))
-        ]
-        if several
-        else [],
-        bounds=noise_ceiling(values, comparison=likeness.comparison) if several else None,
+        subjects=list(rdms),
+        measured=[rdms],
+        n_units=len(rdms),
+        ceiling_pairs=list(zip(rdms, sums_of_others, strict=True)) if several else [],
+        bounds=noise_ceiling(rdms, comparison=metric.comparison) if several else None,
         ceiling=SUBJECTS if several else "none: one RDM, without trials or further subjects",
     )
 
 
-def _rdms(data: Any, region: str, n: int, name: str) -> FloatArray:
-    found = data.dissimilarities(region)
-    values = np.asarray(found.values, dtype=np.float64)
-    if found.dims != ("subject", "pair") or n_stimuli(values.shape[1]) != n or not len(values):
+def published_rdms(context: RunContext, region: str) -> FloatArray:
+    """Return the published dissimilarities of a region, subject x pair, in the order of the data set.
+
+    Raises
+    ------
+    InputError
+        Another number of pairs than the stimuli have, or dissimilarities that are not finite.
+    """
+    data: Any = context.data
+    name, n = f"{data.name} {region}", len(context.run.given_ids(data))
+    dissimilarities = data.dissimilarities(region)
+    dims, rdms = dissimilarities.dims, np.asarray(dissimilarities.values, dtype=np.float64)
+    if dims != ("subject", "pair") or n_stimuli(rdms.shape[1]) != n or not len(rdms):
         raise InputError(
-            f"dissimilarities of {name}: dims {found.dims} of shape {values.shape} for {n} stimuli",
+            f"dissimilarities of {name}: dims {dims} of shape {rdms.shape} for {n} stimuli",
             allowed=f"(subject, pair) with {n * (n - 1) // 2} pairs",
             todo="check what its dissimilarities() returns",
         )
-    if not np.isfinite(values).all():
+    if not np.isfinite(rdms).all():
         raise InputError(
-            f"dissimilarities of {name}: {int((~np.isfinite(values)).sum())} are not finite",
+            f"dissimilarities of {name}: {int((~np.isfinite(rdms)).sum())} are not finite",
             allowed="finite dissimilarities of all pairs",
             todo="leave out the subjects or stimuli without them",
         )
-    return values
+    return rdms

@@ -8,7 +8,7 @@ import pytest
 from brainbench.core.errors import InputError
 from brainbench.metrics.gram import gram
 from brainbench.metrics.similarity.cka import cka, cka_draws
-from brainbench.scoring.similarity.representations import Likeness
+from brainbench.scoring.similarity.representations import SimilarityMetric
 from brainbench.stats.bootstrap import image_counts
 
 BOTH = pytest.mark.parametrize("unbiased", [True, False])
@@ -64,11 +64,11 @@ def test_draws_lie_around_the_figure(unbiased):
 @BOTH
 def test_subsets_are_as_alone(unbiased):
     X, Y = data()
-    likeness = Likeness(metric="cka" if unbiased else "cka-biased")
+    metric = SimilarityMetric(name="cka" if unbiased else "cka-biased")
     for rows in (np.arange(20), np.arange(5, 30)):
-        parts = [likeness.part(gram(side), rows) for side in (X, Y)]
+        parts = [metric.part(gram(side), rows) for side in (X, Y)]
         alone = cka(X[rows], Y[rows], unbiased=unbiased)
-        assert likeness.value(*parts) == pytest.approx(alone, abs=1e-12)
+        assert metric.compare(*parts)[0] == pytest.approx(alone, abs=1e-12)
 
 
 @BOTH
