@@ -65,7 +65,7 @@ def score_context(context: RunContext) -> Score:
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure, formula)
     bootstrap = null = None
     if reason is None:
-        bootstrap = _interval(evaluation, settings, formula, value)
+        bootstrap = value_interval(evaluation, settings, formula, value)
         null = _null(evaluation, settings, formula, value)
     report = evaluation.report(figure)
     excluded = {why: count for why, count in report.excluded.items() if count}
@@ -169,7 +169,7 @@ def _missing_value(evaluation: Evaluation, figure: Figure, formula: str) -> str:
 # --- interval --------------------------------------------------------------------------------------
 
 
-def _interval(
+def value_interval(
     evaluation: Evaluation, settings: Settings, formula: str, value: float
 ) -> Interval | None:
     """Return the 95 % interval of a value; None where the user asks for units and there are none."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -122,6 +123,12 @@ class Prepared:
     weights : array, bin x state, or None
     parts : list of array of int
         Training images in the parts that are left out in turn, or in one part.
+    reference : array, feature
+        Taken off features before products are summed.
+    sides, whole : Side
+        Sums over the images of each part, and over all training images.
+    spectrum : _Spectrum
+        Eigenvectors of the whole.
     """
 
     X: NDArray[Any]
@@ -131,7 +138,11 @@ class Prepared:
     sides: list[Side]
     whole: Side
     spectrum: _Spectrum
-    inner: list[_Spectrum]
+
+    @cached_property
+    def inner(self) -> list[_Spectrum]:
+        """Eigenvectors without each part, by which penalties are compared; none without folds."""
+        return [_Spectrum.of(self.whole - side) for side in self.sides if len(self.sides) > 1]
 
     def checked(self, Y: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Responses that go with these features, and each neuroid's mean over training samples."""
@@ -242,7 +253,6 @@ def prepare(
         sides=sides,
         whole=whole,
         spectrum=_Spectrum.of(whole),
-        inner=[_Spectrum.of(whole - side) for side in sides] if folds else [],
     )
 
 
