@@ -30,7 +30,7 @@ class OverTime:
 
 
 def bins(rng: np.random.Generator, random: str) -> OverTime:
-    """Draw six trials of 8 sites in three bins; features and what the model lacks rise with their own delay."""
+    """Draw six trials of 8 sites in three bins; features and what the model lacks rise with a delay."""
     shown = images(fixed() if random == "units" else rng)
     seen, unseen, noise = sites(fixed() if random == "images" else rng)
     rise = 1 / (1 + np.exp(-(np.arange(N_BINS)[:, None] - fixed().uniform(-1, 2, 26))))
