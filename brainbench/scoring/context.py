@@ -293,6 +293,15 @@ class RunContext:
             )
         return layers
 
+    def check_layers(self) -> None:
+        """Raise what `layers` raises: no layer stands for the region, or several do."""
+        if not self.layers:
+            raise NotApplicableError(
+                f"no layer of {self.model.name} for {self.benchmark.region}",
+                allowed="at least one layer",
+                todo=f"name a layer for it: --layers {self.benchmark.region}=LAYER",
+            )
+
     @property
     def presentation(self) -> Presentation:
         """How the images are shown to the model: as the benchmark asks, or as the model accepts."""

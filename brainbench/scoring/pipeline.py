@@ -58,6 +58,7 @@ def score_context(context: RunContext) -> Score:
     measure: Measure[Any, Any] = context.benchmark.measure  # type: ignore[assignment]
     formula, settings = context.formula, context.settings
     measure.check(context)
+    context.check_layers()  # before anything is loaded
     target = measure.target(context)
     evaluation = measure.evaluate(context, target, measure.candidates(context, target))
     figure = evaluation.figure()

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.settings import Settings
-from brainbench.metrics.temporal.shared_map import ridge as shared_ridge
-from brainbench.scoring.dynamics import evaluation as over_time
-from brainbench.scoring.dynamics.target import Responses
+from brainbench.metrics.temporal.shared_map import ridge
+from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
+from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
+from brainbench.scoring.dynamics.target import BinnedRecordings
+from brainbench.scoring.pipeline import value_interval
 from brainbench.stats.bootstrap import Interval
-from brainbench.stats.splits import SPLITS, inner
+from brainbench.stats.splits import Split, inner, paper
 from worlds.sites import NEUROIDS, PICTURES, images, sites
 from worlds.world import IDS, OBJECTS, FloatArray, World, fixed
 
@@ -28,7 +30,7 @@ class OverTime:
 
 
 def bins(rng: np.random.Generator, random: str) -> OverTime:
-    """Six trials of 8 sites in three bins; features and what the model lacks rise with their own delay."""
+    """Draw six trials of 8 sites in three bins; features and what the model lacks rise with a delay."""
     shown = images(fixed() if random == "units" else rng)
     seen, unseen, noise = sites(fixed() if random == "images" else rng)
     rise = 1 / (1 + np.exp(-(np.arange(N_BINS)[:, None] - fixed().uniform(-1, 2, 26))))
@@ -39,45 +41,70 @@ def bins(rng: np.random.Generator, random: str) -> OverTime:
     return OverTime(features, trials[:, :, :N_SITES])
 
 
-def dynamics(n_splits: int, formula: str) -> World:
-    """Neural dynamics as `procedures.dynamics` scores it: one ridge map for all bins."""
-    folds = SPLITS["paper"](IDS, OBJECTS, n_splits=4)[:n_splits]
-    within = [inner(fold.train, IDS, OBJECTS, n_splits=3) for fold in folds]
-    everyone = np.full(N_SITES, True)
-    rule = over_time.Rule(formula=formula, every_bin=False)
+@dataclass(frozen=True)
+class QuartersHeldOut:
+    """Neural dynamics by ridge maps, with some quarters of the images held out in turn."""
 
-    def held(sample: OverTime) -> over_time.Held:
-        Y = sample.trials.mean(axis=0)
-        pairs = zip(folds, within, strict=True)
-        maps = [shared_ridge(sample.features, Y, fold.train, folds=some) for fold, some in pairs]
-        brain = Responses(
+    folds: list[Split]
+    inner: list[list[Split]]
+    formula: str
+
+    def evaluation(self, sample: OverTime) -> DynamicsEvaluation:
+        """Fit the maps, as `Dynamics` does under the protocol `paper`."""
+        recordings = BinnedRecordings(
             stimuli=PICTURES,
             bins=tuple((10.0 * k, 10.0 * (k + 1)) for k in range(N_BINS)),
-            values=Y,
+            values=sample.trials.mean(axis=0),
             trials=sample.trials,
             strata=np.array(OBJECTS),
             neuroids=NEUROIDS[:N_SITES],
             partial=False,
-            normalized="nothing",
+            normalized_by="nothing",
         )
-        predicted = [
-            one.predict(sample.features[fold.test]) for one, fold in zip(maps, folds, strict=True)
-        ]
-        return over_time.Held(brain=brain, varying=everyone, folds=folds, predicted=predicted)
+        fits = []
+        for fold, within in zip(self.folds, self.inner, strict=True):
+            fitted = ridge(sample.features, recordings.responses, fold.train, folds=within)
+            predicted = fitted.predict(sample.features[fold.test])
+            penalty = np.asarray(fitted.penalty)
+            fits.append(
+                FoldFit(fold=fold, votes={}, predicted=predicted, penalty=penalty, features=[])
+            )
+        return DynamicsEvaluation(
+            recordings=recordings,
+            fits=fits,
+            every_bin=False,
+            reports_error=False,
+            formula=self.formula,
+            floor=None,
+            population="sites",
+            details={},
+            seeds={},
+            fitter=RidgeFitter(),
+        )
 
-    def score(sample: OverTime) -> float:
-        one = held(sample)
-        return float(rule.value(one.r.mean(axis=0), one.c))
+    def score(self, sample: OverTime) -> float:
+        """Return the value."""
+        return float(self.evaluation(sample).figure().value(self.formula)[0])
 
-    def of(sample: OverTime, random: Any) -> Interval:
-        settings = Settings(resample=random)
-        return over_time.value_interval(held(sample), everyone, rule, settings, population="sites")
+    def interval(self, sample: OverTime, random: Any) -> Interval:
+        """Return the interval of the value."""
+        evaluation, settings = self.evaluation(sample), Settings(resample=random)
+        value = float(evaluation.figure().value(self.formula)[0])
+        made = value_interval(evaluation, settings, self.formula, value)
+        assert made is not None
+        return made
 
+
+def dynamics(n_splits: int, formula: str) -> World:
+    """Build the world of one quarter held out, or of several in turn."""
+    folds = paper(IDS, OBJECTS, n_splits=4)[:n_splits]
+    within = [inner(fold.train, IDS, OBJECTS, n_splits=3) for fold in folds]
+    held_out = QuartersHeldOut(folds, within, formula)
     what = "one quarter held out" if n_splits == 1 else f"{n_splits} quarters in turn"
     return World(
         name=f"dynamics, {what}, {formula}",
         random=("images", "both") if n_splits == 1 else ("both",),
         draw=bins,
-        score=score,
-        interval=of,
+        score=held_out.score,
+        interval=held_out.interval,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brainbench.scoring.behavior import i2n as behavior
-from brainbench.scoring.dynamics import measure as dynamics
+from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.regression import predictivity
 from brainbench.scoring.similarity.measure import Similarity
 
@@ -74,4 +74,6 @@ def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
         if name.startswith("dynamics")
         for random in world.random
     }
-    assert {(f"{held_out[n]}, {formula}", of) for n, formula, of in dynamics.COVERED} == measured
+    covered = Dynamics.measured_coverage
+    assert {case[:2] for case in covered} == {("paper", "ridge")}
+    assert {(f"{held_out[n]}, {formula}", random) for *_, n, formula, random in covered} == measured

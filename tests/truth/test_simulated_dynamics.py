@@ -10,6 +10,7 @@ from brainbench.core.settings import Settings
 from brainbench.core.timeline import STATIC
 from brainbench.data.arrays import ArrayData
 from brainbench.scoring.dynamics.evaluation import LEAST_RELIABILITY
+from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench_benchmarks.simulated_dynamics import IT_dynamics, V4_dynamics
 from brainbench_models.simulated import simulated_population, simulated_readout
@@ -39,12 +40,12 @@ class Still:
         return {"static": STATIC}
 
     def activations(self, stimuli, layers, presentation):
-        found = self.moving.activations(stimuli, layers, presentation)
-        return {layer: self._mean(one) for layer, one in found.items()}
+        activations = self.moving.activations(stimuli, layers, presentation)
+        return {layer: self._mean(states) for layer, states in activations.items()}
 
-    def _mean(self, one):
-        first = one.isel(time=[0])
-        return first.copy(data=one.values[:, :, 7:].mean(axis=2, keepdims=True))
+    def _mean(self, states):
+        first = states.isel(time=[0])
+        return first.copy(data=states.values[:, :, 7:].mean(axis=2, keepdims=True))
 
 
 @pytest.fixture(scope="module")
@@ -60,34 +61,35 @@ def scores(brain):
         "population": simulated_population(),
         "still": Still(simulated_population()),
     }
-    found = {
-        (region, name): case.on(brain).score(model)
+    by_model = {
+        (region, name): score(case.on(brain), model)
         for region, case in CASES.items()
         for name, model in models.items()
     }
     for region, case in CASES.items():
-        held = replace(case.measure, static_latency=None)
-        found[region, "held"] = replace(case.on(brain), measure=held).score(models["still"])
-    return found
+        without_wave = replace(case.measure, static_latency=None)
+        benchmark = replace(case.on(brain), measure=without_wave)
+        by_model[region, "held"] = score(benchmark, models["still"])
+    return by_model
 
 
 @pytest.mark.parametrize("region", CASES)
 def test_the_true_readout_reaches_the_ceiling(scores, region):
-    found = scores[region, "readout"]
-    low, high = found.ci
+    readout = scores[region, "readout"]
+    low, high = readout.ci
     assert low <= 1.0 <= high
-    assert found.value == pytest.approx(1.0, abs=0.03)
+    assert readout.value == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize("region", CASES)
 def test_every_bin_that_counts_reaches_its_own_known_ceiling(scores, brain, region):
     """Against the truth, not against the split-half: sqrt(signal / (signal + Poisson noise / trials))."""
-    found = scores[region, "readout"]
-    truth, used = brain.truth(region).values, np.array(found.figures["bins_used"])
+    figures = scores[region, "readout"].figures
+    truth, used = brain.truth(region).values, np.array(figures["bins_used"])
     signal, noise = truth.var(axis=0), truth.mean(axis=0) / brain.n_trials
     known = np.median(np.sqrt(signal / (signal + noise)), axis=0)[used]
     assert used.sum() >= 5
-    np.testing.assert_allclose(np.array(found.figures["r"])[used] / known, 1.0, atol=0.06)
+    np.testing.assert_allclose(np.array(figures["r"])[used] / known, 1.0, atol=0.06)
 
 
 @pytest.mark.parametrize("region", CASES)
@@ -95,10 +97,10 @@ def test_the_split_half_of_each_bin_finds_the_reliability(scores, brain, region)
     truth = brain.truth(region).values
     signal, noise = truth.var(axis=0), truth.mean(axis=0) / brain.n_trials
     known = np.median(signal / (signal + noise), axis=0)
-    found = np.array(scores[region, "readout"].figures["c"])
+    c = np.array(scores[region, "readout"].figures["c"])
     # Ranks of few spikes are not quite what their numbers are: up to .05 lower.
-    np.testing.assert_allclose(found, known, atol=0.08)
-    assert (found[known < 0.01] < LEAST_RELIABILITY).all()
+    np.testing.assert_allclose(c, known, atol=0.08)
+    assert (c[known < 0.01] < LEAST_RELIABILITY).all()
 
 
 @pytest.mark.parametrize("region", CASES)
@@ -142,10 +144,11 @@ def test_shuffled_images_score_nothing(brain):
     ids = ("stimulus", recorded.coords["stimulus_id"].values)
     mixed = recorded.isel(stimulus=order).assign_coords(stimulus_id=ids)
     data = ArrayData(name="Mixed", pictures=brain.stimuli(), regions={"IT": mixed})
-    one = replace(IT_dynamics, data=data)
-    found = one.score(simulated_population(), Settings(null="images", null_draws=19))
+    settings = Settings(null="images", null_draws=19)
+    shuffled = score(IT_dynamics.on(data), simulated_population(), settings)
     # What is left is the spread of one shuffle, which the null shows.
-    assert abs(found.value) < 4 * found.null["sd"]
-    assert found.null["mean"] == pytest.approx(0.0, abs=3 * found.null["sd"])
-    assert found.null["sd"] < 0.1
-    assert found.null["p"] > 0.05
+    null = shuffled.null
+    assert abs(shuffled.value) < 4 * null["sd"]
+    assert null["mean"] == pytest.approx(0.0, abs=3 * null["sd"])
+    assert null["sd"] < 0.1
+    assert null["p"] > 0.05

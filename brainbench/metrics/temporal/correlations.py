@@ -1,4 +1,4 @@
-"""Correlations of responses over time: in each time bin, over time within an image, and one scalar.
+"""Figures of responses over time: per time bin, and over time within an image.
 
 Arrays are stimulus x neuroid x bin. A prediction that is the same for all images of a bin, as that of a
 static network after image offset, explains nothing there: r is 0 and is counted, never skipped as NaN. For
@@ -32,7 +32,6 @@ __all__ = [
     "loss_per_bin",
     "over_images",
     "over_time",
-    "scalar",
     "usable",
 ]
 
@@ -117,7 +116,7 @@ def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
 
 
 def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
-    """Return which time bins count towards the scalar.
+    """Return which time bins count towards the value.
 
     Parameters
     ----------
@@ -132,43 +131,6 @@ def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
     array([False,  True, False,  True])
     """
     return np.asarray(c, dtype=np.float64) >= least
-
-
-def scalar(related: ArrayLike, bins: ArrayLike) -> FloatArray:
-    """Return the mean over the bins that count.
-
-    Parameters
-    ----------
-    related : array, (...,) bin
-        For each bin the median r over sites, related to its ceiling, r / sqrt(c).
-    bins : array of bool, (...,) bin
-        See `usable`.
-
-    Returns
-    -------
-    array
-        NaN where no bin counts, or the figure of a bin that counts is NaN.
-
-    Raises
-    ------
-    InputError
-        Another number of bins.
-
-    Examples
-    --------
-    >>> float(scalar([0.1, 0.8, 0.6], [False, True, True])), float(scalar([0.1], [False]))
-    (0.7, nan)
-    """
-    figures, counted = np.asarray(related, dtype=np.float64), np.asarray(bins, dtype=bool)
-    if not figures.ndim or figures.shape[-1:] != counted.shape[-1:]:
-        raise InputError(
-            f"figures of shape {figures.shape} for bins of shape {counted.shape}",
-            allowed="one figure for each bin, and for each bin whether it counts, bins last",
-            todo="take both from the same time bins",
-        )
-    total = np.where(counted, figures, 0.0).sum(axis=-1)
-    count = counted.sum(axis=-1)
-    return cast(FloatArray, total / np.where(count > 0, count, np.nan))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -122,8 +123,8 @@ class PreparedFeatures:
         Subtracted from the features before products are summed.
     sides, whole : FeatureSums
         Of each part, and of all training images.
-    spectrum, inner : _Spectrum
-        Of all training images, and with each part left out.
+    spectrum : _Spectrum
+        Eigenvectors of the whole.
     """
 
     X: NDArray[Any]
@@ -133,7 +134,11 @@ class PreparedFeatures:
     sides: list[FeatureSums]
     whole: FeatureSums
     spectrum: _Spectrum
-    inner: list[_Spectrum]
+
+    @cached_property
+    def inner(self) -> list[_Spectrum]:
+        """Eigenvectors without each part, by which penalties are compared; none without folds."""
+        return [_Spectrum.of(self.whole - side) for side in self.sides if len(self.sides) > 1]
 
     def checked(self, Y: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Check responses, and return them with each neuroid's mean over training samples."""
@@ -233,7 +238,6 @@ def prepare(
         sides=sides,
         whole=whole,
         spectrum=_Spectrum.of(whole),
-        inner=[_Spectrum.of(whole - side) for side in sides] if folds else [],
     )
 
 

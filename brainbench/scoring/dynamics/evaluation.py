@@ -1,31 +1,33 @@
-"""Held-out predictions over time, and the figures, interval and null that come of them."""
+"""Held-out predictions over time: figures of each time bin, what is drawn again, and the null."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.stats import rankdata
 
-from brainbench.core.settings import Resample, Settings
+from brainbench.core import progress
+from brainbench.core.score import Selection
+from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.metrics.temporal.correlations import (
-    OverImages,
-    over_images,
-    over_time,
-    scalar,
-    usable,
+from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time, usable
+from brainbench.scoring.dynamics.maps import (
+    FoldFit,
+    LayerInFold,
+    MapFitter,
+    shuffled_correlations,
 )
-from brainbench.scoring.dynamics.target import Responses
-from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, taken, unit_draws
-from brainbench.stats.ceiling import ceiled, half_means, spearman_brown
-from brainbench.stats.splits import Split
+from brainbench.scoring.dynamics.target import BinnedRecordings
+from brainbench.scoring.layer_candidates import CHUNK_BYTES
+from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.recordings import reliable_sites
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -35,257 +37,379 @@ LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
 TEMPORAL = (50.0, 250.0)
 """Bins over which the responses to single images are correlated (figure S1b)."""
-N_DRAWS = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """How figures of sites and bins make one value.
+class BinCorrelations(NamedTuple):
+    """Correlations r and reliabilities c of the sites that count, draw x site x bin."""
 
-    Parameters
-    ----------
-    formula : str
-        Of `stats.ceiling.FORMULAS`, taken in each bin of the median r and the median c over sites.
-    every_bin : bool
-        All bins count, as in Brain-Score; else those whose median reliability is `LEAST_RELIABILITY` at
-        least, or all where there is no reliability.
-    """
-
-    formula: str
-    every_bin: bool
-
-    def bins(self, c: FloatArray | None, n_bins: int) -> BoolArray:
-        """Bins that count, (...,) bin, for reliabilities (...,) neuroid x bin."""
-        if self.every_bin or c is None:
-            return np.full(n_bins, True)
-        return usable(_median(c), least=LEAST_RELIABILITY)
-
-    def value(self, r: FloatArray, c: FloatArray | None) -> FloatArray:
-        """Value of figures (...,) neuroid x bin; NaN where no bin counts or one has no figure."""
-        bins = self.bins(c, r.shape[-1])
-        ceiling = np.nan if c is None else _median(c)
-        return scalar(ceiled(_median(r), ceiling, formula=self.formula), bins)
+    r: FloatArray
+    c: FloatArray | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Held:
-    """What was held out, and how it was predicted.
+class DynamicsEvaluation(Evaluation):
+    """Held-out predictions of the sites over time.
 
     Parameters
     ----------
-    brain : Responses
+    recordings : BinnedRecordings
         What was recorded.
-    varying : array of bool, neuroid
-        Neuroids whose response varies: the others have no prediction.
-    folds : list of Split
-        Training and held-out rows.
-    predicted : list of array, held-out stimulus x varying neuroid x bin
-        One for each fold.
+    fits : sequence of FoldFit
+        Predictions of each fold.
+    every_bin : bool
+        All bins count, as in Brain-Score; else those whose median reliability is `LEAST_RELIABILITY` at
+        least, or all where there is no reliability.
+    reports_error : bool
+        The value has a standard error over splits.
+    formula : str
+        Formula, applied in each bin to the median r and the median c over sites.
+    floor : float or None
+        Least reliability of the sites that count.
+    population : str
+        Name of the recorded sites.
+    details, seeds : mapping
+        For the record.
+    fitter : MapFitter
+        How maps are fitted to shuffled images.
+    layers : sequence of sequence of LayerInFold
+        Layers that the maps of each fold are fitted to; empty where no null was asked for.
     """
 
-    brain: Responses
-    varying: BoolArray
-    folds: Sequence[Split]
-    predicted: Sequence[FloatArray]
+    recordings: BinnedRecordings
+    fits: Sequence[FoldFit]
+    every_bin: bool
+    reports_error: bool
+    formula: str
+    floor: float | None
+    population: str
+    details: Mapping[str, Any]
+    seeds: Mapping[str, int]
+    fitter: MapFitter
+    layers: Sequence[Sequence[LayerInFold]] = ()
+
+    # --- correlations and reliabilities ------------------------------------------------------------
 
     @cached_property
     def observed(self) -> list[FloatArray]:
-        """Responses that go with the predictions."""
-        return [self.brain.values[fold.test][:, self.varying] for fold in self.folds]
+        """Responses that go with the predictions, held-out image x site x bin."""
+        return [self.recordings.responses[fit.fold.test] for fit in self.fits]
 
     @cached_property
-    def rows(self) -> IntArray:
-        """Stimuli that some fold holds out."""
-        return np.unique(np.concatenate([fold.test for fold in self.folds]))
+    def held_out(self) -> IntArray:
+        """Images that some fold holds out."""
+        return np.unique(np.concatenate([fit.fold.test for fit in self.fits]))
 
     @cached_property
     def by_fold(self) -> list[OverImages]:
         """Correlations over images in each fold."""
-        pairs = zip(self.predicted, self.observed, strict=True)
-        return [over_images(x, y) for x, y in pairs]
+        pairs = zip(self.fits, self.observed, strict=True)
+        return [over_images(fit.predicted, observed) for fit, observed in pairs]
+
+    @cached_property
+    def r_by_fold(self) -> FloatArray:
+        """Correlation, fold x site x bin."""
+        return np.stack([correlations.r for correlations in self.by_fold])
 
     @cached_property
     def r(self) -> FloatArray:
-        """Correlation, fold x varying neuroid x bin."""
-        return np.stack([one.r for one in self.by_fold])
+        """Mean correlation over folds, site x bin."""
+        return nan_mean(self.r_by_fold, axis=0)
 
     @cached_property
     def c(self) -> FloatArray | None:
-        """Reliability of the held-out responses, varying neuroid x bin; None with `no_c` where there is none.
+        """Reliability of the held-out responses, site x bin; None where no site has one in any bin."""
+        if self.recordings.trials is None:
+            return None
+        once = np.ones((1, len(self.held_out)))
+        c = self.recordings.reliability(np.arange(len(self.r)), self.held_out, once)[0]
+        return None if np.isnan(c).all() else c
 
-        Spearman correlation of half means, Spearman-Brown corrected, mean over ten splits of the trials.
+    @cached_property
+    def no_ceiling(self) -> str:
+        """Why no site has a reliability in any bin; empty where one has."""
+        return "" if self.c is not None else self.recordings.why_unreliable(self.held_out)
+
+    @cached_property
+    def counted(self) -> BoolArray:
+        """Sites that count: those whose mean c over the reliable bins reaches the floor.
+
+        Raises
+        ------
+        InputError
+            A floor that no site reaches, or without a reliability.
         """
-        if self.brain.trials is None:
-            return None
-        once = np.ones((1, len(self.rows)))
-        found = np.stack([self._c(int(k), once)[0] for k in np.flatnonzero(self.varying)])
-        return None if np.isnan(found).all() else found
-
-    @cached_property
-    def no_c(self) -> str:
-        """Why no neuroid has a reliability in any bin; empty where one has."""
+        if self.floor is None:
+            return np.full(len(self.r), True)
+        reliability = np.full(len(self.r), np.nan)
+        unknown = self.no_ceiling or f"no time bin has a median c of {LEAST_RELIABILITY:g}"
         if self.c is not None:
-            return ""
-        if self.brain.trials is None:
-            return "only the mean of the trials is there"
-        lost = np.zeros(len(self.rows), dtype=bool)
-        for k in np.flatnonzero(self.varying):
-            for half in half_means(self._trials(int(k))):
-                lost |= np.isnan(half).any(axis=(0, 2))
-        if lost.any():
-            return (
-                f"{int(lost.sum())} of {len(lost)} held-out images without a trial in one half of the "
-                "repetitions"
-            )
-        return "half means of the repetitions do not vary with the image, or are opposites"
+            # Whatever bins the value is made of, a site is judged by the reliable ones.
+            bins = usable(nan_median(self.c.T), least=LEAST_RELIABILITY)
+            reliability = nan_mean(self.c[:, bins], axis=1)
+        return reliable_sites(reliability, self.floor, label=self.population, unknown=unknown)
 
-    def _trials(self, neuroid: int) -> npt.NDArray[Any]:
-        """Trials of the held-out stimuli, repetition x stimulus x bin."""
-        trials = np.asarray(self.brain.trials)
-        return np.asarray(trials[:, self.rows, neuroid], dtype=np.float64)
+    # --- figures -----------------------------------------------------------------------------------
 
-    @cached_property
-    def temporal(self) -> FloatArray | None:
-        """For each neuroid the median over held-out images of r across time bins; None of too few bins."""
-        inside = [
-            k for k, (a, b) in enumerate(self.brain.bins) if a >= TEMPORAL[0] and b <= TEMPORAL[1]
-        ]
-        if len(inside) < 3:
+    def over_images(self, counts: FloatArray | None) -> BinCorrelations:
+        """Return r and c of the sites that count; c is drawn where formula or choice of bins needs it."""
+        if counts is None:
+            c = None if self.c is None else self.c[None, self.counted]
+            return BinCorrelations(self.r[None, self.counted], c)
+        sites = np.flatnonzero(self.counted)
+        drawn_r = self._drawn_r(sites, counts)
+        if self.c is None or (self.every_bin and self.formula == "raw"):
+            return BinCorrelations(drawn_r, None)
+        drawn_c = self.recordings.reliability(sites, self.held_out, counts[:, self.held_out])
+        return BinCorrelations(drawn_r, drawn_c)
+
+    def _drawn_r(self, sites: IntArray, counts: FloatArray) -> FloatArray:
+        """Return the correlation of sites where images count so often, mean over folds, draw x site x bin."""
+        n_draws, n_bins = len(counts), self.r.shape[1]
+        width = max(1, int(CHUNK_BYTES / (8 * n_draws * 5 * n_bins)))
+        drawn = np.empty((n_draws, len(sites), n_bins))
+        for first in range(0, len(sites), width):
+            block = slice(first, first + width)
+            by_fold = [
+                self._drawn_r_of_fold(k, sites[block], counts) for k in range(len(self.fits))
+            ]
+            drawn[:, block] = nan_mean(np.stack(by_fold), axis=0)
+        return drawn
+
+    def _drawn_r_of_fold(self, k: int, sites: IntArray, counts: FloatArray) -> FloatArray:
+        pair = (values[k][:, sites] for values in (self._predicted, self.observed))
+        x, y = (values.reshape(len(values), -1) for values in pair)
+        r = weighted_pearson(counts[:, self.fits[k].fold.test], weighted_moments(x, y))
+        constant = self.by_fold[k].constant_prediction[sites]
+        silent = self.by_fold[k].constant_response[sites]
+        return np.where(silent, np.nan, np.where(constant, 0.0, r.reshape(-1, *constant.shape)))
+
+    @property
+    def _predicted(self) -> list[FloatArray]:
+        return [fit.predicted for fit in self.fits]
+
+    def figure_of(self, results: BinCorrelations, unit_counts: FloatArray | None) -> Figure:
+        """Return the medians over sites in each bin; which bins count is decided anew in each draw."""
+        r = _median_over_sites(results.r, unit_counts)
+        if results.c is None:
+            return Figure(raw=r)
+        c = np.broadcast_to(_median_over_sites(results.c, unit_counts), r.shape)
+        weights = None if self.every_bin else usable(c, least=LEAST_RELIABILITY).astype(np.float64)
+        return Figure(raw=r, ceiling=c, weights=weights)
+
+    def shuffled(self, orders: Sequence[IntArray]) -> Figure:
+        """Return the figure of maps fitted to shuffled images; the ceiling does not depend on their order."""
+        (images,) = orders
+        by_fold = []
+        with progress.current().task("maps to shuffled images", len(self.fits)) as advance:
+            for fit, layers in zip(self.fits, self.layers, strict=True):
+                by_fold.append(
+                    shuffled_correlations(layers, self.fitter, self.recordings, fit.penalty, images)
+                )
+                advance(1)
+        r = nan_mean(np.stack(by_fold), axis=0)[:, self.counted]
+        return self.figure_of(BinCorrelations(r, self.over_images(None).c), None)
+
+    def missing_value(self, figure: Figure) -> str | None:
+        """Return which bins lack reliability or a figure, where sites have a reliability."""
+        if figure.ceiling is None:
             return None
-        pairs = zip(self.predicted, self.observed, strict=True)
-        each = [over_time(x[:, :, inside], y[:, :, inside]) for x, y in pairs]
-        return nan_median(np.concatenate(each).T)
+        if not _bins_used(figure).any():
+            best = np.nanmax(figure.ceiling[0], initial=-np.inf)
+            return (
+                f"no time bin with a median reliability of {LEAST_RELIABILITY:g}; the highest is "
+                f"{best:.3f}"
+            )
+        return "no figure in a time bin that counts: nothing varies there, or nothing is reliable"
 
-    def predictions(self) -> xr.Dataset:
-        """Held-out predictions and targets, dims (sample, neuroid, time)."""
-        ids = np.asarray(self.brain.stimuli.ids)
-        tests = [fold.test for fold in self.folds]
-        names = self.brain.neuroids.coords["neuroid_id"].values[self.varying]
-        start, end = np.array(self.brain.bins).T
+    # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def stimulus_sets(self) -> list[StimulusSet]:
+        """All stimuli."""
+        return [self.recordings.stimuli]
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        """All images."""
+        return [ImageSet(ids=self.recordings.stimuli.ids, objects=self.recordings.objects)]
+
+    @property
+    def partial(self) -> bool:
+        """Whether a limit left some stimuli out."""
+        return self.recordings.partial
+
+    @property
+    def targets(self) -> list[FloatArray]:
+        """Mean responses."""
+        return [self.recordings.values]
+
+    @property
+    def selection(self) -> Selection:
+        """Layer that most arrays of electrodes were assigned to over all folds."""
+        layers = Counter(votes.layer for fit in self.fits for votes in fit.votes.values())
+        return Selection(layer=layers.most_common(1)[0][0])
+
+    @property
+    def resampling(self) -> Resampling:
+        """Images, and sites that count."""
+        ids = self.recordings.site_ids[self.counted]
+        return Resampling(
+            units=Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population),
+            words={
+                "images": "images",
+                "units": "units",
+                "both": "images and units, noise counted once",
+            },
+            remark="maps not refitted",
+            at_once=1000,  # half means of the trials are ranked once for all draws
+        )
+
+    def report(self, figure: Figure) -> Report:
+        """Return the curves over time, per-site correlations, held-out predictions, and what was chosen."""
+        varying = self.recordings.varying
+        return Report(
+            n_units=int(self.counted.sum()),
+            excluded={
+                "constant response": int((~varying).sum()),
+                f"reliability below {self.floor}": int((~self.counted).sum()),
+            },
+            per_unit=self._per_unit(figure),
+            predictions=self._predictions(),
+            figures=self._figures(figure),
+            details=self._details(),
+            seeds=self.seeds,
+            notes=[f"no ceiling: {self.no_ceiling}"] if self.no_ceiling else [],
+            error=self._error() if self.reports_error else None,
+        )
+
+    def _details(self) -> dict[str, Any]:
+        penalty = np.stack([fit.penalty for fit in self.fits])
+        features = [description for fit in self.fits for description in fit.features]
+        return {
+            **self.details,
+            "penalty": _penalty(penalty),
+            "features": [one for k, one in enumerate(features) if one not in features[:k]],
+            "stratified": self.recordings.strata is not None,
+            "held_out_images": len(self.held_out),
+            "ceiling": "Spearman split-half over trials of the held-out images, Spearman-Brown corrected",
+            "layers": [
+                {name: votes.layer for name, votes in fit.votes.items()} for fit in self.fits
+            ],
+            "normalized_by": self.recordings.normalized_by,
+            "scalar": "mean over all bins"
+            if self.every_bin
+            else f"mean over bins with a median c of {LEAST_RELIABILITY:g} at least",
+        }
+
+    def _error(self) -> float | None:
+        """Return the standard error over splits of the mean over bins; Brain-Score gives one for each bin."""
+        per_split = nan_median(np.swapaxes(self.r_by_fold[:, self.counted], 1, 2)).mean(axis=1)
+        error = float(per_split.std() / np.sqrt(len(per_split)))
+        return error if np.isfinite(error) else None
+
+    def _per_unit(self, figure: Figure) -> xr.DataArray:
+        """Return each site's mean r over the bins that count, over all if none does, with its mean c."""
+        used, varying = _bins_used(figure), self.recordings.varying
+        bins = used if used.any() else np.full(len(used), True)
+        table = self.recordings.neuroids.copy(data=np.full(len(varying), np.nan))
+        table.values[varying] = nan_mean(self.r[:, bins], axis=1)
+        if self.c is not None:
+            ceiling = np.full(len(varying), np.nan)
+            ceiling[varying] = nan_mean(self.c[:, bins], axis=1)
+            table = table.assign_coords(ceiling=("neuroid", ceiling))
+        table.attrs["units"] = "Pearson r"
+        return table
+
+    def _predictions(self) -> xr.Dataset:
+        """Return held-out predictions and targets, dims (sample, neuroid, time)."""
+        ids = np.asarray(self.recordings.stimuli.ids)
+        tests = [fit.fold.test for fit in self.fits]
+        start, end = np.array(self.recordings.bins).T
         dims = ("sample", "neuroid", "time")
         return xr.Dataset(
             {
-                "predicted": (dims, np.concatenate(self.predicted)),
+                "predicted": (dims, np.concatenate(self._predicted)),
                 "target": (dims, np.concatenate(self.observed)),
             },
             coords={
                 "fold": ("sample", np.repeat(np.arange(len(tests)), [len(t) for t in tests])),
                 "stimulus_id": ("sample", ids[np.concatenate(tests)]),
-                "neuroid_id": ("neuroid", names),
+                "neuroid_id": ("neuroid", self.recordings.site_ids),
                 "time_start": ("time", start),
                 "time_end": ("time", end),
             },
         )
 
-    # --- draws -------------------------------------------------------------------------------------
+    def _figures(self, figure: Figure) -> dict[str, Any]:
+        start, end = np.array(self.recordings.bins).T
+        c = None if self.c is None else _listed(nan_median(self.c[self.counted].T))
+        predictions = [correlations.constant_prediction for correlations in self.by_fold]
+        responses = [correlations.constant_response for correlations in self.by_fold]
+        return {
+            "time_start": start.tolist(),
+            "time_end": end.tolist(),
+            "r": _listed(figure.raw[0]),
+            "c": c,
+            "bins_used": _bins_used(figure).tolist(),
+            "temporal_correlation": self._temporal_correlation(),
+            # Sites in each bin; a fraction where folds differ.
+            "constant_predictions": np.mean(predictions, axis=0)[self.counted].sum(axis=0).tolist(),
+            "constant_responses": np.mean(responses, axis=0)[self.counted].sum(axis=0).tolist(),
+            "layer_units": self._layer_units(),
+        }
 
-    def drawn(
-        self, counted: BoolArray, counts: FloatArray, *, ceilings: bool
-    ) -> tuple[FloatArray, FloatArray | None]:
-        """Figures where stimuli count so often: r and c, draw x counted neuroid x bin; c None if not asked.
+    def _temporal_correlation(self) -> dict[str, float | None] | None:
+        """Return the median r across time bins of single images, median over the sites of each array.
 
-        Ranks are those among all held-out images; in each draw they are correlated with its weights.
+        None of too few bins.
         """
-        columns = np.flatnonzero(counted)
-        r = np.stack([self._r(int(k), counts) for k in columns], axis=1)
-        if not ceilings or self.c is None:
-            return r, None
-        mine, sites = counts[:, self.rows], np.flatnonzero(self.varying)[columns]
-        return r, np.stack([self._c(int(k), mine) for k in sites], axis=1)
+        first, last = TEMPORAL
+        inside = [k for k, (a, b) in enumerate(self.recordings.bins) if a >= first and b <= last]
+        if len(inside) < 3:
+            return None
+        pairs = zip(self._predicted, self.observed, strict=True)
+        by_image = [over_time(x[:, :, inside], y[:, :, inside]) for x, y in pairs]
+        per_site = nan_median(np.concatenate(by_image).T)
+        medians = {}
+        for name, sites in self.recordings.arrays.items():
+            counted = per_site[sites[self.counted[sites]]]
+            medians[name] = _listed(nan_median(counted[None]))[0] if len(counted) else None
+        return medians
 
-    def _r(self, column: int, counts: FloatArray) -> FloatArray:
-        """Correlation of a varying neuroid, mean over folds, draw x bin."""
-        found = []
-        for k, (one, fold) in enumerate(zip(self.by_fold, self.folds, strict=True)):
-            sums = weighted_moments(self.predicted[k][:, column], self.observed[k][:, column])
-            r = weighted_pearson(counts[:, fold.test], sums)
-            still, flat = (a[column] for a in (one.constant_prediction, one.constant_response))
-            found.append(np.where(flat, np.nan, np.where(still, 0.0, r)))
-        return nan_mean(np.stack(found), axis=0)
-
-    def _c(self, neuroid: int, counts: FloatArray) -> FloatArray:
-        """Reliability of a neuroid, mean over splits of its trials, draw x bin."""
-        one, other = (_ranks(half) for half in half_means(self._trials(neuroid)))
-        c = spearman_brown(weighted_pearson(counts, weighted_moments(one, other)))
-        return nan_mean(c.reshape(len(c), -1, len(self.brain.bins)), axis=1)
+    def _layer_units(self) -> dict[str, dict[str, float]]:
+        """Return how many sites of each array each layer serves best, mean over folds (figure 5b)."""
+        return {
+            name: {
+                layer: float(np.mean([fit.votes[name].units[layer] for fit in self.fits]))
+                for layer in self.fits[0].votes[name].units
+            }
+            for name in self.recordings.arrays
+        }
 
 
-def value_interval(
-    held: Held, counted: BoolArray, rule: Rule, settings: Settings, *, population: str
-) -> Interval:
-    """95 % interval of the value, from the held-out predictions; the ceilings of all bins are drawn too.
+def _median_over_sites(figures: FloatArray, counts: FloatArray | None) -> FloatArray:
+    """Return the median over sites of draw x site x bin; bin by bin, which bounds the memory."""
+    bins = range(figures.shape[2])
+    return np.stack([nan_median(figures[:, :, k], counts) for k in bins], axis=1)
 
-    Parameters
-    ----------
-    held : Held
-        Predictions.
-    counted : array of bool, varying neuroid
-        Neuroids that the value speaks of.
-    rule : Rule
-        How figures make a value; bins that count are chosen anew in each draw.
-    settings : Settings
-        Seed, and what is random.
-    population : str
-        Of the neuroids: measures on the same neuroids draw them together.
 
-    Raises
-    ------
-    InputError
-        No draw has a value.
-    """
-    ceilings = not rule.every_bin or rule.formula != "raw"
-    n_units = int(counted.sum())
-    everyone = np.arange(n_units)[None]
-    c = held.c if ceilings else None
-    whole = nan_mean(held.r, axis=0)[None, counted], None if c is None else c[None, counted]
-    counts = image_counts(held.brain.stimuli.ids, n_draws=N_DRAWS, seed=settings.seed)
-    names = held.brain.neuroids.coords["neuroid_id"].values[held.varying][counted]
-    units = unit_draws(
-        n_units,
-        n_draws=N_DRAWS,
-        seed=settings.seed,
-        name=population,
-        ids=names.astype(str).tolist(),
-    )
-    here = whole
-    if settings.resample != "units":
-        here = held.drawn(counted, counts, ceilings=ceilings)
-    pairs = {"both": (here, units), "images": (here, everyone), "units": (whole, units)}
-    draws = {
-        of: rule.value(*(_of(one, who) for one in figures))
-        for of, (figures, who) in pairs.items()
-        if settings.resample in ("both", of)
+def _bins_used(figure: Figure) -> BoolArray:
+    if figure.weights is None:
+        return np.full(figure.raw.shape[1], True)
+    return np.asarray(figure.weights[0] > 0)
+
+
+def _penalty(penalty: FloatArray) -> dict[str, Any] | None:
+    """Describe each site's own penalty, chosen by leaving out training images; None for maps without one."""
+    if np.isnan(penalty).any():
+        return None
+    return {
+        "chosen": "per site, by leaving out training images",
+        "median": float(np.median(penalty)),
+        "lowest": float(penalty.min()),
+        "highest": float(penalty.max()),
     }
-    value = float(rule.value(*whole)[0])
-    return interval(
-        _together(draws, settings.resample),
-        what=_what(settings.resample),
-        seed=settings.seed,
-        value=value if np.isfinite(value) else None,
-    )
 
 
-def _together(draws: dict[str, FloatArray], resample: Resample) -> FloatArray:
-    if resample != "both":
-        return draws[resample]
-    return crossed(draws["both"], images=draws["images"], units=draws["units"])
-
-
-def _what(resample: Resample) -> str:
-    return "images and units, noise counted once" if resample == "both" else resample
-
-
-def _of(figures: FloatArray | None, units: IntArray) -> Any:
-    """Figures of the drawn units, draw x unit x bin."""
-    return None if figures is None else taken(figures, units, axis=1)
-
-
-def _ranks(halves: FloatArray) -> FloatArray:
-    """Ranks over the stimuli, stimulus x (split and bin), of halves split x stimulus x bin; NaN stays."""
-    columns = halves.transpose(1, 0, 2).reshape(halves.shape[1], -1)
-    return np.asarray(rankdata(columns, axis=0, nan_policy="propagate"))
-
-
-def _median(figures: FloatArray) -> FloatArray:
-    """Median over neuroids of (...,) neuroid x bin."""
-    return nan_median(np.swapaxes(figures, -1, -2))
+def _listed(figures: FloatArray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in figures]

@@ -6,54 +6,87 @@ docs/measures.md says what each does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from brainbench.core import progress
-from brainbench.core.benchmark import Benchmark, Needs
 from brainbench.core.dataset import HasSessions
-from brainbench.core.effort import Sizes, Work
 from brainbench.core.errors import InputError
-from brainbench.core.model import BrainModel, clock_of, layers_of
-from brainbench.core.score import Score
-from brainbench.core.settings import Settings
+from brainbench.core.settings import ProtocolName
 from brainbench.core.timeline import Timeline
-from brainbench.data.manifest import open_dataset
-from brainbench.metrics.temporal.components import MOST_ROWS
-from brainbench.metrics.temporal.correlations import Votes, best_layer, loss_per_bin, over_images
-from brainbench.metrics.temporal.shared_map import SharedMap, fit, pls, prepare
-from brainbench.scoring.dynamics.evaluation import Held
-from brainbench.scoring.dynamics.target import Responses, responses
-from brainbench.scoring.dynamics.time_score import Fitted, score_of
-from brainbench.scoring.layer_candidates import CHUNK_BYTES
-from brainbench.scoring.layer_states import WIDE, States, states
-from brainbench.scoring.recordings import shown
-from brainbench.stats.permutation import shuffles
-from brainbench.stats.splits import SPLITS, Split, inner, paper
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
+from brainbench.scoring.dynamics.maps import (
+    DescentFitter,
+    MapFitter,
+    PlsFitter,
+    RidgeFitter,
+    fit_fold,
+    layers_in_fold,
+    vote,
+)
+from brainbench.scoring.dynamics.target import BinnedRecordings, binned_recordings
+from brainbench.scoring.layer_states import WIDE, LayerStates, layer_states
+from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.recordings import check_varies
+from brainbench.stats.splits import Split, brainscore, inner, paper
 
 QUARTERS = 4
-ARRAY = "array"
-"""Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
-COVERED = frozenset(
-    {
-        (1, "r/sqrt(c)", "images"),
-        (1, "r/sqrt(c)", "both"),
-        (4, "r/sqrt(c)", "both"),
-    }
-)
-"""Quarters held out, formula and what is random for which the coverage of the interval was measured, with
-ridge maps under `paper`: those of perf/worlds."""
+
+
+def _some_quarters(
+    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+) -> list[Split]:
+    """Return the first of four disjoint quarters of the images, each held out once."""
+    return paper(ids, strata, n_splits=QUARTERS, seed=seed)[:n_splits]
+
+
+def _ten_splits(
+    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+) -> list[Split]:
+    """Return Brain-Score's ten splits, whatever `n_splits`."""
+    return brainscore(ids, strata, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dynamics:
+class DynamicsRules(ProtocolRules):
+    """What a protocol does with responses over time.
+
+    Parameters
+    ----------
+    split : function
+        (ids, strata, n_splits=, seed=) -> list of Split.
+    splits : str
+        What it splits, for the record; may name `{n_splits}`.
+    split_seed : int or None
+        Seed of the splits; None for that of the run.
+    joint : bool
+        The map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`.
+    reduces : bool
+        Wide layers are reduced to principal components.
+    every_bin : bool
+        All time bins count, not only the reliable ones.
+    square_wave : bool
+        A static network may be a square wave, from `Dynamics.static_latency` on.
+    reports_error : bool
+        The value has a standard error over splits.
+    """
+
+    split: Callable[..., list[Split]]
+    splits: str
+    split_seed: int | None = None
+    joint: bool
+    reduces: bool
+    every_bin: bool
+    square_wave: bool
+    reports_error: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
     """Prediction of responses over time by one map for all time bins.
 
     Parameters
@@ -65,9 +98,9 @@ class Dynamics:
     n_inner : int
         Folds inside the training images that choose penalty and layer.
     solver : {"ridge", "sgd"}
-        Of `paper`: ridge in closed form, or stochastic gradient descent as published.
+        Map of `paper`: ridge in closed form, or stochastic gradient descent as published.
     descent : mapping
-        Options of `metrics.shared_sgd.Descent`.
+        Options of `metrics.temporal.gradient_descent.Descent`.
     n_components : int
         Latent dimensions of the PLS map of `brainscore`.
     pls_solver : {"exact", "nipals"}
@@ -78,9 +111,15 @@ class Dynamics:
     static_latency : float or None
         When the response of a static network begins, in ms: shown a pulse, its one state is a square wave as
         long as the picture, and the network says nothing before and after. None: the state holds at all
-        times. Only of `paper`, and only for models whose clock says nothing itself (`timeline.square_wave`).
+        times. Only under `paper`, and only for models whose clock says nothing itself
+        (`timeline.square_wave`).
     formula : str or None
-        Taken in each time bin; None for the protocol's own: "r/sqrt(c)", and "raw" under `brainscore`.
+        Applied in each time bin; None for the protocol's own: "r/sqrt(c)", and "raw" under `brainscore`.
+
+    Raises
+    ------
+    InputError
+        An option that is not allowed.
     """
 
     n_splits: int = 1
@@ -91,11 +130,44 @@ class Dynamics:
     pls_solver: Literal["exact", "nipals"] = "exact"
     blank: bool = True
     static_latency: float | None = None
-    formula: str | None = None
+
+    rules: ClassVar[Mapping[ProtocolName, DynamicsRules]] = {
+        "paper": DynamicsRules(
+            formula="r/sqrt(c)",
+            split=_some_quarters,
+            splits=f"{{n_splits}} of {QUARTERS} disjoint quarters held out",
+            joint=False,
+            reduces=True,
+            every_bin=False,
+            square_wave=True,
+            reports_error=False,
+        ),
+        "brainscore": DynamicsRules(
+            formula="raw",
+            one_layer=True,
+            split=_ten_splits,
+            splits="Brain-Score's ten, 90 % for training",
+            split_seed=1,
+            joint=True,
+            reduces=False,
+            every_bin=True,
+            square_wave=False,
+            reports_error=True,
+        ),
+    }
+    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str]]] = frozenset(
+        {
+            ("paper", "ridge", 1, "r/sqrt(c)", "images"),
+            ("paper", "ridge", 1, "r/sqrt(c)", "both"),
+            ("paper", "ridge", 4, "r/sqrt(c)", "both"),
+        }
+    )
+    """Protocol, map, quarters held out, formula and what is random of the worlds in perf/worlds, without a
+    floor."""
 
     def __post_init__(self) -> None:
-        good = self.solver in ("ridge", "sgd") and self.pls_solver in ("exact", "nipals")
-        if not (good and 1 <= self.n_splits <= QUARTERS and self.n_inner >= 2):
+        known = self.solver in ("ridge", "sgd") and self.pls_solver in ("exact", "nipals")
+        if not (known and 1 <= self.n_splits <= QUARTERS and self.n_inner >= 2):
             raise InputError(
                 f"n_splits={self.n_splits}, n_inner={self.n_inner}, solver={self.solver!r}, "
                 f"pls_solver={self.pls_solver!r} for neural dynamics",
@@ -104,291 +176,129 @@ class Dynamics:
                 todo="correct the option",
             )
 
-    def needs(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Needs:
-        """Stimuli and layers that `score` will ask for."""
-        return Needs(
-            stimuli=shown(benchmark, settings),
-            layers=layers_of(model, benchmark.region, settings),
-            presentation=benchmark.presentation.accepted_by(model.presentations),
-        )
-
-    def work(self, sizes: Sizes, settings: Settings) -> Work:
-        """What `score` will take: inner products, a decomposition for each fold, draws."""
-        paper_like = settings.protocol == "paper"
-        splits = self.n_splits if paper_like else 10
-        # Draws of r, and of c of ten halves of the trials.
-        flops = (splits + 10) * 1000.0 * 10 * sizes.units * sizes.bins * sizes.stimuli
-        widest = 0.0
-        for p, steps in zip(sizes.features, sizes.steps, strict=True):
-            rows = sizes.stimuli * steps
-            k = min(p, rows, WIDE) if paper_like else min(p, rows, MOST_ROWS)
-            flops += 2.0 * rows * min(rows, MOST_ROWS) * p * (p > WIDE)
-            inner_folds = self.n_inner + 1 if paper_like else 1
-            decompositions = inner_folds * (sizes.bins if len(sizes.features) > 1 else 1)
-            flops += splits * decompositions * 12.0 * k**3 + 2.0 * splits * rows * k**2
-            widest = max(widest, 8.0 * (rows * min(rows, MOST_ROWS) + 12 * k**2))
-        draws = 8.0 * 1000 * sizes.units * sizes.bins * 6
-        return Work(
-            flops=flops,
-            read_bytes=sizes.activation_bytes,
-            memory_bytes=widest + draws + 3 * CHUNK_BYTES,
-            seconds=1.0,
-        )
-
-    def score(self, benchmark: Benchmark, model: BrainModel, settings: Settings) -> Score:
-        """Score a model on the responses of a region over time.
+    def target(self, context: RunContext) -> BinnedRecordings:
+        """Return the recordings in the time bins of the benchmark's window.
 
         Raises
         ------
         InputError
-            Data of several sessions; recordings without time bins, or with bins that overlap; a bin that the
-            model's clock does not cover; too few images of an object; no site that varies; layers that do
-            not vary.
+            Data of several sessions; recordings without time bins, with bins that overlap or of other
+            stimuli; no site that varies.
         """
-        if isinstance(open_dataset(benchmark.data), HasSessions):
+        identifier = context.benchmark.identifier
+        if isinstance(context.data, HasSessions):
             raise InputError(
-                f"{benchmark.identifier}: data of several recording sessions",
+                f"{identifier}: data of several recording sessions",
                 allowed="one session for a benchmark of neural dynamics",
                 todo="declare a benchmark on each session's data",
             )
-        brain = responses(benchmark, settings, blank=self.blank)
-        varying = (np.ptp(brain.values, axis=0) > 0).any(axis=1)
-        if not varying.any():
-            raise InputError(
-                f"all {len(varying)} sites of {benchmark.identifier} respond the same to every image",
-                allowed="sites whose response varies with the image",
-                todo="check the time window and the recordings",
-            )
-        wave = self._square_wave(benchmark, model, settings)
-        offered = states(benchmark, model, settings, brain.stimuli, brain.bins, static=wave)
-        fitted = _fitted(self, offered, brain, varying, settings)
-        brainscore = settings.protocol == "brainscore"
-        formula = settings.formula or self.formula or ("raw" if brainscore else "r/sqrt(c)")
-        return score_of(
-            benchmark,
-            model,
-            settings,
-            fitted,
-            formula=formula,
-            choices={
-                **_choices(self, brainscore=brainscore),
-                "static_model": _of_static(model, settings, wave),
+        recordings = binned_recordings(context, blank=self.blank)
+        check_varies(recordings.varying, identifier)
+        return recordings
+
+    def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
+        """Return the layers, each over all its steps.
+
+        Raises
+        ------
+        InputError
+            A bin that the model's clock does not cover; activations of other stimuli.
+        """
+        wave = self._square_wave(context)
+        return layer_states(context, target.stimuli, target.bins, static=wave)
+
+    def evaluate(
+        self, context: RunContext, target: BinnedRecordings, candidates: list[LayerStates]
+    ) -> Evaluation:
+        """Fit one map for all time bins in each fold.
+
+        Raises
+        ------
+        InputError
+            Too few images of an object; layers that do not vary; a floor that no site reaches.
+        """
+        rules: DynamicsRules = context.rules
+        settings, ids = context.settings, target.stimuli.ids
+        seed = settings.seed if rules.split_seed is None else rules.split_seed
+        fitter = self.fitter(joint=rules.joint, seed=settings.seed)
+        chooses = fitter.chooses_penalty or len(candidates) > 1
+        fits, layers = [], []
+        folds = rules.split(ids, target.strata, n_splits=self.n_splits, seed=seed)
+        with progress.current().task("maps over time", len(folds)) as advance:
+            for fold in folds:
+                within: list[Split] = []
+                if chooses:
+                    options = {"n_splits": self.n_inner, "seed": settings.seed}
+                    within = inner(fold.train, ids, target.strata, **options)
+                votes = vote(candidates, target, fold, within)
+                chosen = layers_in_fold(
+                    candidates,
+                    target,
+                    votes,
+                    fold,
+                    within,
+                    n_components=WIDE if rules.reduces else None,
+                )
+                fits.append(fit_fold(chosen, fitter, target, votes, fold))
+                layers.append(chosen)
+                advance(1)
+        return DynamicsEvaluation(
+            recordings=target,
+            fits=fits,
+            every_bin=rules.every_bin,
+            reports_error=rules.reports_error,
+            formula=context.formula,
+            floor=settings.floor,
+            population=context.population,
+            details={
+                **fitter.describe(),
+                "splits": rules.splits.format(n_splits=self.n_splits),
+                **({"inner_folds": self.n_inner} if not rules.one_layer else {}),
+                "static_model": self._static_model(context),
             },
-            coverage_measured=not brainscore
-            and self.solver == "ridge"
-            and settings.floor is None
-            and (self.n_splits, formula, settings.resample) in COVERED,
+            seeds={
+                "splits": seed,
+                "ceiling": 1,
+                "bootstrap": settings.seed,
+                "null": settings.seed,
+            },
+            fitter=fitter,
+            layers=layers if settings.null is not None else (),
         )
 
-    def _square_wave(
-        self, benchmark: Benchmark, model: BrainModel, settings: Settings
-    ) -> Timeline | None:
-        """Clock of a static network that is shown a pulse."""
+    def fitter(self, *, joint: bool, seed: int) -> MapFitter:
+        """Return how maps are fitted: to all sites jointly, or to each site on its own."""
+        if joint:
+            return PlsFitter(n_components=self.n_components, solver=self.pls_solver)
+        if self.solver == "sgd":
+            return DescentFitter(options=self.descent, seed=seed)
+        return RidgeFitter()
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        """Whether perf/coverage.py measured such intervals."""
+        settings = context.settings
+        case = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
+        return settings.floor is None and case in self.measured_coverage
+
+    def _square_wave(self, context: RunContext) -> Timeline | None:
+        """Return the clock of a static network that is shown a pulse; None where its state holds."""
+        benchmark, latency = context.benchmark, self.static_latency
         on_ms = benchmark.presentation.on_ms
-        if self.static_latency is None or on_ms is None or settings.protocol == "brainscore":
+        if latency is None or on_ms is None or not context.rules.square_wave:
             return None
-        wave = (self.static_latency, self.static_latency + on_ms)
         return Timeline(
             name="square-wave",
             source=f"latency that {benchmark.identifier} declares",
-            steps={layer: [wave] for layer in layers_of(model, benchmark.region, settings)},
+            steps={layer: [(latency, latency + on_ms)] for layer in context.layers},
             outside="blank",
         )
 
-
-def _of_static(model: BrainModel, settings: Settings, wave: Timeline | None) -> str | None:
-    if not clock_of(model, settings.protocol).static:
-        return None
-    if wave is None:
-        return "its one state holds at all times, also when the picture is gone"
-    ((start, end),) = next(iter(wave.steps.values()))
-    return f"a square wave from {start:g} to {end:g} ms, no response outside"
-
-
-def _choices(how: Dynamics, *, brainscore: bool) -> dict[str, Any]:
-    if brainscore:
-        return {
-            "map": f"PLS2, one for all time bins, {how.pls_solver}",
-            "components": how.n_components,
-            "splits": "Brain-Score's ten, 90 % for training",
-        }
-    return {
-        "map": f"{how.solver}, one for all time bins",
-        "descent": dict(how.descent) if how.solver == "sgd" else None,
-        "splits": f"{how.n_splits} of {QUARTERS} disjoint quarters held out",
-        "inner_folds": how.n_inner,
-    }
-
-
-# --- fitting -------------------------------------------------------------------------------------
-
-
-def _fitted(
-    how: Dynamics,
-    offered: Sequence[States],
-    brain: Responses,
-    varying: npt.NDArray[np.bool_],
-    settings: Settings,
-) -> Fitted:
-    folds = _folds(how, brain, settings)
-    Y = brain.values[:, varying]
-    arrays = _arrays(brain, varying)
-    votes = [_votes(how, offered, brain, Y, arrays, fold, settings) for fold in folds]
-    orders = None
-    if settings.null is not None:
-        orders = shuffles(
-            len(Y),
-            kind=settings.null,
-            objects=_objects(brain),
-            n_draws=settings.null_draws,
-            seed=settings.seed,
-        )
-    predicted = [np.empty((len(fold.test), *Y.shape[1:])) for fold in folds]
-    null = None if orders is None else np.empty((len(folds), len(orders), *Y.shape[1:]))
-    penalties = np.full((len(folds), Y.shape[1]), np.nan)
-    kept: list[dict[str, Any]] = []
-    with progress.current().task("maps over time", len(folds)) as advance:
-        for k, fold in enumerate(folds):
-            for layer in offered:
-                # One map for all arrays that this layer serves.
-                names = [name for name in arrays if votes[k][name].layer == layer.layer]
-                mine = np.concatenate([arrays[name] for name in names] or [np.arange(0)])
-                if not len(mine):
-                    continue
-                one = _fit(how, layer, brain, Y[:, mine], fold, settings, orders)
-                predicted[k][:, mine] = one.predicted
-                penalties[k, mine] = np.nan if one.map.penalty is None else one.map.penalty
-                kept.append(one.features)
-                if null is not None:
-                    null[k][:, mine] = one.null
-            advance(1)
-    return Fitted(
-        held=Held(brain=brain, varying=varying, folds=folds, predicted=predicted),
-        arrays=arrays,
-        votes=votes,
-        null=null,
-        penalties=penalties,
-        features=kept,
-    )
-
-
-def _folds(how: Dynamics, brain: Responses, settings: Settings) -> list[Split]:
-    ids = brain.stimuli.ids
-    if settings.protocol == "brainscore":
-        return SPLITS["brainscore"](ids, brain.strata)
-    quarters = paper(ids, brain.strata, n_splits=QUARTERS, seed=settings.seed)
-    return quarters[: how.n_splits]
-
-
-def _arrays(brain: Responses, varying: npt.NDArray[np.bool_]) -> dict[str, IntArray]:
-    """Columns of the varying neuroids of each array of electrodes."""
-    if ARRAY not in brain.neuroids.coords:
-        return {"all": np.arange(varying.sum())}
-    names = brain.neuroids.coords[ARRAY].values[varying].astype(str)
-    return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
-
-
-def _inner(how: Dynamics, brain: Responses, fold: Split, settings: Settings) -> list[Split]:
-    return inner(
-        fold.train, brain.stimuli.ids, brain.strata, n_splits=how.n_inner, seed=settings.seed
-    )
-
-
-def _votes(
-    how: Dynamics,
-    offered: Sequence[States],
-    brain: Responses,
-    Y: FloatArray,
-    arrays: Mapping[str, IntArray],
-    fold: Split,
-    settings: Settings,
-) -> dict[str, Votes]:
-    """Layer of each array: least loss of maps fitted to single bins, for most units."""
-    if len(offered) == 1:
-        only = offered[0].layer
-        return {name: Votes(only, {only: len(mine)}) for name, mine in arrays.items()}
-    folds = _inner(how, brain, fold, settings)
-    losses = {}
-    with progress.current().task(f"choosing among {len(offered)} layers", len(offered)) as advance:
-        for one in offered:
-            X = one.features(fold.train).scores
-            losses[one.layer] = loss_per_bin(X, Y, fold.train, folds=folds, weights=one.shares)
-            advance(1)
-    return {
-        name: best_layer({layer: loss[mine] for layer, loss in losses.items()})
-        for name, mine in arrays.items()
-    }
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Fit:
-    """One layer's map in one fold."""
-
-    map: SharedMap
-    predicted: FloatArray
-    null: FloatArray | None
-    features: dict[str, Any]
-
-
-def _fit(
-    how: Dynamics,
-    layer: States,
-    brain: Responses,
-    Y: FloatArray,
-    fold: Split,
-    settings: Settings,
-    orders: IntArray | None,
-) -> _Fit:
-    lossless = settings.protocol == "brainscore"
-    reduced = layer.features(fold.train, most=None if lossless else WIDE)
-    X, shares, train = reduced.scores, layer.shares, fold.train
-
-    def by_ridge(answers: FloatArray) -> SharedMap:
-        # Shuffled responses get the penalties of the real ones: any would predict nothing.
-        return fit(prepared, answers, penalty=None if found is None else found.penalty)
-
-    def by_descent(answers: FloatArray) -> SharedMap:
-        # Torch takes a second to load: only where it is asked for.
-        from brainbench.metrics.temporal.gradient_descent import Descent, sgd
-
-        descent = Descent(**{"seed": settings.seed, **how.descent})
-        return sgd(X, answers, train, weights=shares, descent=descent)
-
-    def by_pls(answers: FloatArray) -> SharedMap:
-        options: dict[str, Any] = {"n_components": how.n_components, "solver": how.pls_solver}
-        return pls(X, answers, train, weights=shares, **options)
-
-    found: SharedMap | None = None
-    fit_to = by_pls if lossless else by_descent if how.solver == "sgd" else by_ridge
-    if fit_to is by_ridge:
-        folds = _inner(how, brain, fold, settings)
-        prepared = prepare(X, train, folds=folds, weights=shares)
-    found = fit_to(Y)
-    null = None
-    if orders is not None:
-        null = np.stack(
-            [
-                over_images(
-                    fit_to(Y[order]).predict(X[fold.test], weights=shares), Y[order][fold.test]
-                ).r
-                for order in orders
-            ]
-        )
-    return _Fit(
-        map=found,
-        predicted=found.predict(X[fold.test], weights=shares),
-        null=null,
-        features={
-            "layer": layer.layer,
-            "features": layer.n_features,
-            "states": shares.shape[1],
-            "used": X.shape[1],
-            "variance_kept": reduced.kept,
-            "images": reduced.n_images,
-        },
-    )
-
-
-def _objects(brain: Responses) -> npt.NDArray[Any] | None:
-    metadata = brain.stimuli.metadata
-    return metadata["object_name"].to_numpy(str) if "object_name" in metadata else None
+    def _static_model(self, context: RunContext) -> str | None:
+        """Describe when the one state of a static network holds; None for a network with time."""
+        if not context.clock.static:
+            return None
+        wave = self._square_wave(context)
+        if wave is None:
+            return "its one state holds at all times, also when the picture is gone"
+        ((start, end),) = next(iter(wave.steps.values()))
+        return f"a square wave from {start:g} to {end:g} ms, no response outside"

@@ -1,71 +1,124 @@
-"""The brain's side of a comparison over time: responses in time bins, rows in one order."""
+"""The brain's side of a comparison over time: responses in time bins, and how reliable they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.stats import rankdata
 
 from brainbench.core.assembly import Assembly, average
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
-from brainbench.core.settings import Settings
-from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span
-from brainbench.scoring.recordings import per_neuroid, recorded, strata_of
+from brainbench.metrics.correlation import weighted_moments, weighted_pearson
+from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
+from brainbench.stats.ceiling import half_means, spearman_brown
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
 
 BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""
+ARRAY = "array"
+"""Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Responses:
-    """What a brain did in each time bin, rows sorted by stimulus_id.
+class BinnedRecordings(Recordings):
+    """Responses of a region in each time bin: `values` and `trials` have bins as their last axis.
 
     Parameters
     ----------
-    stimuli : StimulusSet
-        Stimuli in the order of the rows.
     bins : tuple of (start, end)
         Time bins in ms from stimulus onset.
-    values : array, stimulus x neuroid x bin
-        Mean over repetitions.
-    trials : array, repetition x stimulus x neuroid x bin, or None
-        Every trial; None where only the mean was published.
-    strata : array of str, or None
-        Object shown in each stimulus.
-    neuroids : DataArray
-        One entry per neuroid, with its coordinates.
-    partial : bool
-        A limit left some stimuli out.
-    normalized : str
-        By what responses were divided.
+    normalized_by : str
+        What responses were divided by.
     """
 
-    stimuli: StimulusSet
     bins: tuple[Span, ...]
-    values: FloatArray
-    trials: npt.NDArray[Any] | None
-    strata: npt.NDArray[Any] | None
-    neuroids: xr.DataArray
-    partial: bool
-    normalized: str
+    normalized_by: str
+
+    @cached_property
+    def varying(self) -> BoolArray:
+        """Neuroids whose response varies with the image in some bin: the sites that are predicted."""
+        return np.asarray((np.ptp(self.values, axis=0) > 0).any(axis=1))
+
+    @cached_property
+    def responses(self) -> FloatArray:
+        """Responses that maps are fitted to, stimulus x site x bin."""
+        return np.asarray(self.values[:, self.varying])
+
+    @cached_property
+    def site_ids(self) -> npt.NDArray[np.str_]:
+        """Id of each site."""
+        return np.asarray(self.neuroid_ids[self.varying])
+
+    @cached_property
+    def arrays(self) -> dict[str, IntArray]:
+        """Numbers of the sites of each array of electrodes."""
+        if ARRAY not in self.neuroids.coords:
+            return {"all": np.arange(self.varying.sum())}
+        names = self.neuroids.coords[ARRAY].values[self.varying].astype(str)
+        return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
+
+    def reliability(self, sites: IntArray, images: IntArray, counts: FloatArray) -> FloatArray:
+        """Return the split-half reliability of sites in each bin where images count so often.
+
+        Spearman correlation of half means, Spearman-Brown corrected, mean over ten splits of the trials.
+
+        Parameters
+        ----------
+        sites, images : array of int
+            Which of them. Ranks are those among these images; each draw correlates them with its weights.
+        counts : array, draw x image
+
+        Returns
+        -------
+        array, draw x site x bin
+        """
+        neuroids = np.flatnonzero(self.varying)[sites]
+        return np.stack([self._reliability(k, images, counts) for k in neuroids.tolist()], axis=1)
+
+    def _reliability(self, neuroid: int, images: IntArray, counts: FloatArray) -> FloatArray:
+        first, second = (_ranks(half) for half in self._half_means(neuroid, images))
+        c = spearman_brown(weighted_pearson(counts, weighted_moments(first, second)))
+        return nan_mean(c.reshape(len(c), -1, len(self.bins)), axis=1)
+
+    def _half_means(self, neuroid: int, images: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return both half means of a neuroid, split x image x bin."""
+        trials = np.asarray(self.trials)[:, images, neuroid]
+        return half_means(np.asarray(trials, dtype=np.float64))
+
+    def why_unreliable(self, images: IntArray) -> str:
+        """Return why no site has a reliability in any bin."""
+        if self.trials is None:
+            return "only the mean of the trials is there"
+        missing = np.zeros(len(images), dtype=bool)
+        for neuroid in np.flatnonzero(self.varying).tolist():
+            for half in self._half_means(neuroid, images):
+                missing |= np.isnan(half).any(axis=(0, 2))
+        if missing.any():
+            return (
+                f"{int(missing.sum())} of {len(missing)} held-out images without a trial in one half of "
+                "the repetitions"
+            )
+        return "half means of the repetitions do not vary with the image, or are opposites"
 
 
-def responses(benchmark: Benchmark, settings: Settings, *, blank: bool = True) -> Responses:
-    """Responses of the benchmark's region in the time bins of its window, aligned with its stimuli.
+def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
+    """Return the responses of the benchmark's region in the time bins that lie in its window.
 
     Parameters
     ----------
-    benchmark : Benchmark
-        Data, region, and window: bins that lie in it wholly are used.
-    settings : Settings
-        The limit.
+    context : RunContext
+        Data, stimuli and window.
     blank : bool
         Divide each neuroid by its average response to a blank, where the data has one. It is one number per
         neuroid, so no correlation changes.
@@ -76,34 +129,34 @@ def responses(benchmark: Benchmark, settings: Settings, *, blank: bool = True) -
         Recordings without time; fewer than two bins in the window; bins that overlap; a response that no
         repetition recorded; recordings of other stimuli.
     """
-    aligned, stimuli, partial = recorded(benchmark, settings)
-    aligned = _in_window(aligned, benchmark)
-    scale, how = _blank(aligned) if blank else (None, "nothing")
+    stimuli, partial = context.stimuli(), context.is_partial()
+    binned = _in_window(recordings_of(context, context.data), context.benchmark)
+    scale, normalized_by = _blank_response(binned) if blank else (None, "nothing")
     if scale is not None:
-        aligned = (aligned / scale).transpose(*aligned.dims).assign_attrs(aligned.attrs)
-    repeated = aligned.sizes.get("repetition", 1) > 1
-    edges = (aligned.coords[key].values.tolist() for key in ("time_start", "time_end"))
-    return Responses(
+        binned = (binned / scale).transpose(*binned.dims).assign_attrs(binned.attrs)
+    repeated = binned.sizes.get("repetition", 1) > 1
+    edges = (binned.coords[key].values.tolist() for key in ("time_start", "time_end"))
+    return BinnedRecordings(
         stimuli=stimuli,
         bins=tuple(zip(*edges, strict=True)),
-        values=np.asarray(average(aligned).values, dtype=np.float64),
-        trials=aligned.values if repeated else None,
+        values=np.asarray(average(binned).values, dtype=np.float64),
+        trials=binned.values if repeated else None,
         strata=strata_of(stimuli, partial=partial),
-        neuroids=per_neuroid(aligned),
+        neuroids=per_neuroid(binned),
         partial=partial,
-        normalized=how,
+        normalized_by=normalized_by,
     )
 
 
-def _in_window(aligned: Assembly, benchmark: Benchmark) -> Assembly:
+def _in_window(recordings: Assembly, benchmark: Benchmark) -> Assembly:
     name, (first, last) = benchmark.identifier, benchmark.window
-    if "time" not in aligned.dims:
+    if "time" not in recordings.dims:
         raise InputError(
             f"{name}: recordings without time bins",
             allowed="recordings with the dim time",
             todo="give the responses in bins, for example of 10 ms from stimulus onset",
         )
-    start, end = (aligned.coords[key].values.astype(float) for key in ("time_start", "time_end"))
+    start, end = (recordings.coords[key].values.astype(float) for key in ("time_start", "time_end"))
     inside = np.flatnonzero((start >= first) & (end <= last))
     if len(inside) < 2:
         raise InputError(
@@ -120,15 +173,22 @@ def _in_window(aligned: Assembly, benchmark: Benchmark) -> Assembly:
             allowed="bins that follow one another",
             todo="take every second bin, or count the spikes again in bins that do not overlap",
         )
-    return aligned.isel(time=inside)
+    return recordings.isel(time=inside)
 
 
-def _blank(aligned: Assembly) -> tuple[xr.DataArray | None, str]:
-    if BLANK not in aligned.coords or aligned.coords[BLANK].dims != ("neuroid",):
+def _blank_response(recordings: Assembly) -> tuple[xr.DataArray | None, str]:
+    """Return the response to a blank that each neuroid is divided by, 1 where it has none, in words too."""
+    if BLANK not in recordings.coords or recordings.coords[BLANK].dims != ("neuroid",):
         return None, "nothing: the data has no response to a blank"
-    given = aligned.coords[BLANK].astype(float)
-    good = np.isfinite(given.values) & (given.values > 0)
-    silent = int((~good).sum())
-    left = f"; {silent} neuroids without one are as they were" if silent else ""
-    scale = xr.DataArray(np.where(good, given.values, 1.0), dims="neuroid")
-    return scale, "the average response to a blank" + left
+    response = recordings.coords[BLANK].values.astype(float)
+    positive = np.isfinite(response) & (response > 0)
+    n_without = int((~positive).sum())
+    unchanged = f"; {n_without} neuroids without one are as they were" if n_without else ""
+    scale = xr.DataArray(np.where(positive, response, 1.0), dims="neuroid")
+    return scale, "the average response to a blank" + unchanged
+
+
+def _ranks(half: FloatArray) -> FloatArray:
+    """Return ranks over the stimuli, stimulus x (split and bin), of split x stimulus x bin; NaN stays."""
+    columns = half.transpose(1, 0, 2).reshape(half.shape[1], -1)
+    return np.asarray(rankdata(columns, axis=0, nan_policy="propagate"))

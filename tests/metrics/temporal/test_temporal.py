@@ -1,7 +1,5 @@
 """Maps shared by all time bins, and the figures made of their predictions: edges and bad input."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,6 @@ from brainbench.metrics.temporal.correlations import (
     best_layer,
     over_images,
     over_time,
-    scalar,
     usable,
 )
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
@@ -173,23 +170,10 @@ def test_spearman_with_ties_and_without_variation():
     assert np.isnan(spearman(x, y)[:2]).all()
 
 
-def test_scalar_by_hand():
+def test_bins_of_unknown_reliability_do_not_count():
     c = np.array([0.1, 0.3, 0.64, np.nan])
-    related = np.array([9.0, 0.5, 0.75, np.nan])
     assert usable(c).tolist() == [False, True, True, False]
-    assert float(scalar(related, usable(c))) == pytest.approx(0.625)
-    assert np.isnan(scalar(related, usable(c, least=0.7)))
-    drawn = scalar(np.stack([related, related]), np.stack([usable(c), usable(c, least=0.5)]))
-    np.testing.assert_allclose(drawn, [0.625, 0.75])
-
-
-@pytest.mark.parametrize(
-    ("related", "bins"), [([0.1, 0.2], [True]), ([0.1], [True, False]), (0.1, True)]
-)
-def test_scalar_of_other_bins(related, bins):
-    shapes = re.escape(f"{np.shape(related)}") + ".*" + re.escape(f"{np.shape(bins)}")
-    with pytest.raises(InputError, match=shapes):
-        scalar(related, bins)
+    assert usable(np.stack([c, c]), least=0.5).tolist() == [[False, False, True, False]] * 2
 
 
 def test_equal_layers_give_the_first():
