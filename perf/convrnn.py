@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.initializers import seeded
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.same import SameConv2d
-from brainbench_models.convrnn.showing import BLANK, NEURAL
+from brainbench_models.convrnn.same_padding import SameConv2d
+from brainbench_models.convrnn.schedule import BLANK, NEURAL
 from brainbench_models.convrnn.unroll import ConvRNN
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from brainbench.core.errors import InputError
 from brainbench.data.fetch import digest_of_file
 from brainbench.models import checkpoints as checkpoint
-from brainbench_models._released import Released
+from brainbench_models._released_weights import Released
 
 Net = TypeVar("Net", bound=nn.Module)
 

@@ -21,7 +21,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.timeline import Timeline
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
-from brainbench_models._released import Released
+from brainbench_models._released_weights import Released
 from brainbench_models._weights import weighted
 from brainbench_models.cornet_z import WIDTHS, about, channels_last, decoder, shown_at
 

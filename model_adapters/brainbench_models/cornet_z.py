@@ -17,7 +17,7 @@ from brainbench.core.model_info import About
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess, imagenet
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import whole
-from brainbench_models._released import Released
+from brainbench_models._released_weights import Released
 from brainbench_models._weights import weighted
 
 WIDTHS: Final = {"V1": 64, "V2": 128, "V4": 256, "IT": 512}

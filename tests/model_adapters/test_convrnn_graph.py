@@ -13,7 +13,7 @@ from brainbench_models import models
 from brainbench_models.convrnn.cells import Around, make_cell
 from brainbench_models.convrnn.graph import Cell, Graph, Layer, Readout
 from brainbench_models.convrnn.networks import NAMES, graph
-from brainbench_models.convrnn.same import same_padding
+from brainbench_models.convrnn.same_padding import same_padding
 from brainbench_models.convrnn.unroll import ConvRNN
 
 PARAMETERS = {
@@ -215,7 +215,7 @@ def test_a_cell_that_cannot_change_the_width(kind: str) -> None:
         make_cell(Cell(kind=kind, channels=8), Around(channels=4, source=4, side=8))
 
 
-@pytest.mark.parametrize("module", ["decoders", "networks", "same"])
+@pytest.mark.parametrize("module", ["decoders", "networks", "same_padding"])
 def test_examples_in_docstrings(module: str) -> None:
     found = importlib.import_module(f"brainbench_models.convrnn.{module}")
     result = doctest.testmod(found)

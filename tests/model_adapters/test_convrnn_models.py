@@ -26,7 +26,7 @@ from brainbench.models.wrap import WrappedModel, wrap
 from brainbench.run import loading
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer
-from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.initializers import seeded
 from brainbench_models.convrnn.models import CELL_WORDS, clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.tensorflow import convert, softmax_beta, variables

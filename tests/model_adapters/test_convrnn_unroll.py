@@ -18,8 +18,8 @@ from brainbench_models.convrnn.cells import GATE
 from brainbench_models.convrnn.decoders import decoded_step
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.same import SameConv2d, pooled, resized
-from brainbench_models.convrnn.showing import BLANK, NEURAL, T22, T30, Schedule
+from brainbench_models.convrnn.same_padding import SameConv2d, pooled, resized
+from brainbench_models.convrnn.schedule import BLANK, NEURAL, T22, T30, Schedule
 from brainbench_models.convrnn.unroll import ConvRNN, UnrollingWarning
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "imnetds")

@@ -30,7 +30,7 @@ from brainbench.models import checkpoints as checkpoint
 from brainbench.models.network import TorchNetwork
 from brainbench.run.resolve import Job
 from brainbench.storage import cache
-from brainbench_models import _released as released
+from brainbench_models import _released_weights as released_weights
 from brainbench_models import cornet
 from brainbench_models.cornet import CORnetS, cornet_s, untrained
 
@@ -69,14 +69,14 @@ def _small_and_online(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """A narrow network in an own cache; the only place on the network is a closed port."""
     monkeypatch.delenv(fetch.OFFLINE)
     monkeypatch.setattr(cornet, "CORnetS", partial(CORnetS, channels=NARROW))
-    monkeypatch.setattr(released, "_asked", {})
-    monkeypatch.setenv(released.MIRROR, refusing())
+    monkeypatch.setattr(released_weights, "_asked", {})
+    monkeypatch.setenv(released_weights.MIRROR, refusing())
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     with serving() as served:
-        monkeypatch.setenv(released.MIRROR, f"{served.url}/")
+        monkeypatch.setenv(released_weights.MIRROR, f"{served.url}/")
         yield served
 
 
@@ -124,9 +124,9 @@ def test_the_authors_file() -> None:
 
 
 def test_a_mirror_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(released.MIRROR)
+    monkeypatch.delenv(released_weights.MIRROR)
     assert AUTHORS.url == "https://s3.amazonaws.com/cornet-models/cornet_s-1d3f7974.pth"
-    monkeypatch.setenv(released.MIRROR, "https://mirror.example/weights/")
+    monkeypatch.setenv(released_weights.MIRROR, "https://mirror.example/weights/")
     assert AUTHORS.url == "https://mirror.example/weights/cornet_s-1d3f7974.pth"
 
 
@@ -149,7 +149,7 @@ def test_later_runs_need_neither_network_nor_pickle(
         raise AssertionError
 
     monkeypatch.setattr(torch, "load", never)
-    monkeypatch.setattr(released, "download", never)
+    monkeypatch.setattr(released_weights, "download", never)
     monkeypatch.setenv(fetch.OFFLINE, "1")
     for weights in ("imagenet", "auto"):
         again = cornet_s(weights=weights)
@@ -242,9 +242,9 @@ def test_a_pickle_that_would_run_code(
 
 def test_a_server_that_never_answers(notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     quick = partial(fetch.download, silence_seconds=0.2)
-    monkeypatch.setattr(released, "download", quick)
+    monkeypatch.setattr(released_weights, "download", quick)
     with silent() as nobody:
-        monkeypatch.setenv(released.MIRROR, nobody.url)
+        monkeypatch.setenv(released_weights.MIRROR, nobody.url)
         assert cornet_s().name == "cornet_s@untrained-0"
         with pytest.raises(DownloadError, match=r"no answer within 0\.2 s"):
             cornet_s(weights="imagenet")

@@ -19,7 +19,7 @@ import torch
 
 from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.showing import Schedule
+from brainbench_models.convrnn.schedule import Schedule
 from brainbench_models.convrnn.tensorflow import convert, variables
 from brainbench_models.convrnn.unroll import ConvRNN
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
-from brainbench_models.convrnn.same import SameConv2d, same_padding
-from brainbench_models.convrnn.showing import Schedule
+from brainbench_models.convrnn.same_padding import SameConv2d, same_padding
+from brainbench_models.convrnn.schedule import Schedule
 from brainbench_models.convrnn.unroll import UnrollingWarning
 
 kinds = st.sampled_from([*KINDS, None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, Readout
-from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.initializers import seeded
 from brainbench_models.convrnn.unroll import ConvRNN
 
 SIDE = 16

@@ -20,7 +20,7 @@ from torch.nn.functional import conv2d, elu
 
 from brainbench.core.errors import InputError
 from brainbench_models.convrnn.graph import Cell, Kernel
-from brainbench_models.convrnn.same import SameConv2d, SeparableConv2d, resized
+from brainbench_models.convrnn.same_padding import SameConv2d, SeparableConv2d, resized
 
 Drive = tuple[Tensor, ...]
 State = tuple[Tensor, ...]

@@ -22,9 +22,9 @@ from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._weights import filled_from, seed_of
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import IMAGE, Graph, Unroll
-from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.initializers import seeded
 from brainbench_models.convrnn.networks import NAMES, RELEASED, graph
-from brainbench_models.convrnn.showing import NEURAL, STEP_MS
+from brainbench_models.convrnn.schedule import NEURAL, STEP_MS
 from brainbench_models.convrnn.unroll import ConvRNN, too_short
 
 Areas = Literal["supplement", "readme"]

@@ -28,8 +28,8 @@ from brainbench_models._options import positive, whole
 from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
 from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
-from brainbench_models.convrnn.same import SameConv2d, pooled
-from brainbench_models.convrnn.showing import STEP_MS, Schedule
+from brainbench_models.convrnn.same_padding import SameConv2d, pooled
+from brainbench_models.convrnn.schedule import STEP_MS, Schedule
 
 
 class UnrollingWarning(UserWarning):

@@ -23,7 +23,7 @@ from brainbench_models.convrnn.cells import (
     MedianReciprocalGated,
     ReciprocalGated,
 )
-from brainbench_models.convrnn.same import SameConv2d
+from brainbench_models.convrnn.same_padding import SameConv2d
 from brainbench_models.convrnn.unroll import ReadoutModule
 
 Net = TypeVar("Net", bound=nn.Module)
