@@ -201,7 +201,7 @@ def hub_file(repository: str) -> Path:
         return Path(cached)
     if offline():
         raise _download_error(repository, f"{OFFLINE} is set")
-    endpoint: str = hub.constants.ENDPOINT  # of the environment variable HF_ENDPOINT, if set
+    endpoint = hub_endpoint()
     check_reachable(endpoint)  # the hub's own client tries six times
     try:
         return Path(
@@ -209,6 +209,12 @@ def hub_file(repository: str) -> Path:
         )
     except Exception as error:  # errors of the hub, of its HTTP library, of sockets and files
         raise _download_error(repository, type(error).__name__) from error
+
+
+def hub_endpoint() -> str:
+    """Return the URL of the hub; the environment variable HF_ENDPOINT names another."""
+    url: str = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    return url
 
 
 def _download_error(repository: str, reason: str) -> DownloadError:
@@ -281,9 +287,14 @@ def _layer_before_classifier(
     finally:
         for hook in hooks:
             hook.remove()
-    memory = [(read.shape, read.data_ptr()) for read in inputs[-1:]]
-    same = (name for name, out in reversed(outputs) if (out.shape, out.data_ptr()) in memory)
-    return next(same, None)
+    for name, output in reversed(outputs):
+        if (
+            inputs
+            and output.shape == inputs[-1].shape
+            and output.data_ptr() == inputs[-1].data_ptr()
+        ):
+            return name
+    return None
 
 
 def _citation(config: Mapping[str, Any]) -> str:
