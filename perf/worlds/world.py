@@ -1,4 +1,4 @@
-"""What a world is: it draws a sample, makes its score, and the interval that a Score would carry.
+"""A world: it draws a sample, scores it, and gives the interval that a Score would have.
 
 What is not random is drawn once, from a seed of its own, and stays.
 """
@@ -25,7 +25,7 @@ OBJECTS = [f"object{k % 8}" for k in range(N_IMAGES)]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A measure in a world of its own.
+    """A measure in a simulated world.
 
     Parameters
     ----------
@@ -49,5 +49,5 @@ class World:
 
 
 def fixed() -> np.random.Generator:
-    """Of what is not random."""
+    """Return the generator of what is not random."""
     return np.random.default_rng(20190)

@@ -1,4 +1,4 @@
-"""Responses over time: neural dynamics under one map for all bins."""
+"""World of neural dynamics: responses over time under one map for all bins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from brainbench.scoring.dynamics import evaluation as over_time
 from brainbench.scoring.dynamics.target import Responses
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import SPLITS, inner
-from worlds.sites import NEUROIDS, PICTURES, images, sites
+from worlds.regression import NEUROIDS, PICTURES, images, sites
 from worlds.world import IDS, OBJECTS, FloatArray, World, fixed
 
 N_BINS, N_SITES = 3, 8
@@ -28,7 +28,7 @@ class OverTime:
 
 
 def bins(rng: np.random.Generator, random: str) -> OverTime:
-    """Six trials of 8 sites in three bins; features and what the model lacks rise with their own delay."""
+    """Draw six trials of 8 sites in three bins; the causes of responses rise with different delays."""
     shown = images(fixed() if random == "units" else rng)
     seen, unseen, noise = sites(fixed() if random == "images" else rng)
     rise = 1 / (1 + np.exp(-(np.arange(N_BINS)[:, None] - fixed().uniform(-1, 2, 26))))
@@ -40,7 +40,7 @@ def bins(rng: np.random.Generator, random: str) -> OverTime:
 
 
 def dynamics(n_splits: int, formula: str) -> World:
-    """Neural dynamics as `procedures.dynamics` scores it: one ridge map for all bins."""
+    """Build the world of neural dynamics: one ridge map for all bins."""
     folds = SPLITS["paper"](IDS, OBJECTS, n_splits=4)[:n_splits]
     within = [inner(fold.train, IDS, OBJECTS, n_splits=3) for fold in folds]
     everyone = np.full(N_SITES, True)
