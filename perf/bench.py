@@ -1,4 +1,4 @@
-"""What the scripts of speed share: rows of figures, equal threads for both, a table, and the file of figures.
+"""Shared code of the speed scripts: rows of figures, equal threads, the table and the JSON file.
 
 Run a script on an idle machine; the load at the start is printed. It ends with 1 where a row does not pass.
 """
@@ -29,7 +29,7 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Ours against a reference: seconds, and by how much the results differ."""
+    """Seconds of brainbench and of a reference, and the difference of their results."""
 
     name: str
     what: str
@@ -42,22 +42,22 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Return how many times faster than the reference brainbench is."""
         return self.reference_s / self.ours_s
 
     @property
     def passed(self) -> bool:
-        """Whether it is fast enough, and gives the same."""
+        """Return whether it is fast enough and the results agree."""
         return self.ratio >= self.ratio_at_least and self.difference <= self.difference_at_most
 
     def report(self) -> Report:
-        """All figures, the derived ones too."""
+        """Return all figures, including derived ones."""
         return asdict(self) | {"ratio": self.ratio, "passed": self.passed}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """One script of speed.
+    """A script that measures speed.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Bench:
     set_threads: Callable[[int], None] | None = None
 
     def main(self) -> int:
-        """Measure what the command line asks for; print it, write it, and say whether all passed."""
+        """Measure what the command line asks for, print and write it; return 0 if all passed."""
         options = self._options()
         console = Console() if sys.stdout.isatty() else Console(width=160)
         load = os.getloadavg()[0]
@@ -144,7 +144,7 @@ class Bench:
 
 
 def timed(function: Callable[[], T]) -> tuple[T, float]:
-    """What a function gives, and the seconds it took."""
+    """Call a function, and return its result and the seconds it took."""
     start = time.perf_counter()
     result = function()
     return result, time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What a brain shows without any model: when an object can be read from IT, and how reliably units respond.
+"""Decoding of objects from IT over time, and reliability of units, without a model.
 
     python perf/brain_alone.py [--shuffles 10] [--json FILE] [--figure FILE.png]
 
@@ -48,7 +48,7 @@ def recorded() -> Path:
 
 
 def split_half(trials: Array) -> tuple[Array, Array]:
-    """Correlation over pictures of two half means, mean over neurons, and with Spearman-Brown; by bin.
+    """Return the split-half correlation of each bin, mean over neurons, raw and Spearman-Brown corrected.
 
     Single neurons are silent in many bins: those that are have no r there and are skipped. A neuron's own r
     is too noisy to be corrected on its own: the mean is.
@@ -59,7 +59,7 @@ def split_half(trials: Array) -> tuple[Array, Array]:
 
 
 def pseudo_trials(trials: Array, rng: np.random.Generator) -> Array:
-    """Trials of the whole population, repetition x picture x neuron x bin, each neuron's own at random.
+    """Return trials of the population, repetition x picture x neuron x bin, shuffled for each neuron.
 
     As many repetitions as every neuron has of every picture.
     """
@@ -71,7 +71,7 @@ def pseudo_trials(trials: Array, rng: np.random.Generator) -> Array:
 
 
 def accuracy(population: Array, objects: Array) -> Array:
-    """Share of held-out pseudo-trials whose object is named, by bin; repetitions are held out together."""
+    """Return the share of held-out pseudo-trials classified correctly, by bin; folds hold out repetitions."""
     repetitions, pictures, _, bins = population.shape
     fold = np.arange(repetitions) % FOLDS
     right = np.zeros((repetitions, pictures, bins))
@@ -91,7 +91,7 @@ def accuracy(population: Array, objects: Array) -> Array:
 
 
 def rise(shares: Array, chance: float) -> float | None:
-    """Time in ms at which accuracy is halfway from chance to its peak, between centers of bins."""
+    """Return the time in ms at which accuracy is halfway from chance to its peak, interpolated."""
     centers = np.array([(a + b) / 2 for a, b in BINS])
     half = (chance + shares.max()) / 2
     first = int(np.argmax(shares >= half))
@@ -102,7 +102,7 @@ def rise(shares: Array, chance: float) -> float | None:
 
 
 def measure(assembly: Assembly, *, shuffles: int, seed: int = 0) -> dict[str, Any]:
-    """Figures of every bin."""
+    """Return the figures of every bin."""
     trials = np.asarray(assembly.values)
     objects = assembly.coords["object_name"].values
     chance = 1 / len(np.unique(objects))
@@ -130,22 +130,22 @@ def measure(assembly: Assembly, *, shuffles: int, seed: int = 0) -> dict[str, An
     }
 
 
-def draw(path: Path, found: dict[str, Any]) -> None:
+def draw(path: Path, figures: dict[str, Any]) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    centers = [(a + b) / 2 for a, b in found["bins"]]
+    centers = [(a + b) / 2 for a, b in figures["bins"]]
     figure, panel = plt.subplots(figsize=(5, 3.4), layout="tight")
-    panel.fill_between(centers, found["accuracy_low"], found["accuracy_high"], alpha=0.25, lw=0)
-    panel.plot(centers, found["accuracy"], marker="o", markersize=4, label="object named")
+    panel.fill_between(centers, figures["accuracy_low"], figures["accuracy_high"], alpha=0.25, lw=0)
+    panel.plot(centers, figures["accuracy"], marker="o", markersize=4, label="object named")
     panel.plot(
         centers,
-        found["split_half"],
+        figures["split_half"],
         marker="s",
         markersize=3,
         label="split-half r, mean of neurons",
     )
-    panel.axhline(found["chance"], color="gray", linewidth=0.8, linestyle="--")
+    panel.axhline(figures["chance"], color="gray", linewidth=0.8, linestyle="--")
     panel.axvline(0, color="gray", linewidth=0.8)
     panel.set(xlabel="ms from stimulus onset", ylabel="accuracy, r", title="Macaque IT, no model")
     panel.spines[["top", "right"]].set_visible(False)
@@ -153,16 +153,16 @@ def draw(path: Path, found: dict[str, Any]) -> None:
     figure.savefig(path, dpi=120)
 
 
-def table(found: dict[str, Any]) -> Table:
+def table(figures: dict[str, Any]) -> Table:
     shown = Table("bin, ms", "object named", "95 %", "split-half r", "Spearman-Brown", title=WHAT)
-    for k, (start, end) in enumerate(found["bins"]):
-        low, high = found["accuracy_low"][k], found["accuracy_high"][k]
+    for k, (start, end) in enumerate(figures["bins"]):
+        low, high = figures["accuracy_low"][k], figures["accuracy_high"][k]
         shown.add_row(
             f"{start} to {end}",
-            f"{found['accuracy'][k]:.3f}",
+            f"{figures['accuracy'][k]:.3f}",
             f"{low:.3f} to {high:.3f}",
-            f"{found['split_half'][k]:.2f}",
-            f"{found['reliability'][k]:.2f}",
+            f"{figures['split_half'][k]:.2f}",
+            f"{figures['reliability'][k]:.2f}",
         )
     return shown
 
@@ -174,17 +174,17 @@ def main() -> int:
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = measure(read(recorded(), BINS), shuffles=options.shuffles, seed=options.seed)
+    figures = measure(read(recorded(), BINS), shuffles=options.shuffles, seed=options.seed)
     console = Console()
-    console.print(table(found))
+    console.print(table(figures))
     console.print(
-        f"halfway from chance ({found['chance']:.3f}) to the peak ({max(found['accuracy']):.3f}) "
-        f"at {found['rise_ms']:.0f} ms"
+        f"halfway from chance ({figures['chance']:.3f}) to the peak ({max(figures['accuracy']):.3f}) "
+        f"at {figures['rise_ms']:.0f} ms"
     )
     if options.figure:
-        draw(options.figure, found)
+        draw(options.figure, figures)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How fast explainable variance is: beside a loop over neurons of the published formulas, in one run.
+"""Speed of explainable variance beside a loop over neurons of the published formulas, in one run.
 
     python perf/ccnorm.py [--json FILE]
 
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 
 def one_neuron(R: Array, p: Array) -> tuple[float, float]:
-    """CC_norm and CC_max of one neuron; R is repetition x stimulus."""
+    """Return CC_norm and CC_max of one neuron; R is repetition x stimulus."""
     n = len(R)
     y = R.mean(axis=0)
     power = (R.sum(axis=0).var(ddof=1) - R.var(axis=1, ddof=1).sum()) / (n * (n - 1))
@@ -58,12 +58,12 @@ def looped_jackknife(trials: Array, predicted: Array) -> Array:
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
     began = time.perf_counter()
-    made = function()
-    return made, time.perf_counter() - began
+    result = function()
+    return result, time.perf_counter() - began
 
 
 def measure() -> dict[str, float]:
-    """Seconds of both, their ratios, and the largest difference of the figures."""
+    """Return the seconds of both, their ratios, and the largest difference of the figures."""
     rng = np.random.default_rng(0)
     signal = rng.standard_normal((IMAGES, SITES))
     trials = signal + 2 * rng.standard_normal((REPEATS, IMAGES, SITES))
@@ -109,11 +109,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     schoppe(np.random.default_rng(0).standard_normal((3, 9, 2)), np.eye(9, 2))
-    found = measure()
-    for name, value in found.items():
+    figures = measure()
+    for name, value in figures.items():
         print(f"{name}: {value:.5g}")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Split-half ceilings: those of a published recording, and how fast they are, beside xarray and scipy.
+"""Split-half ceilings of a published recording, and their speed beside xarray and scipy.
 
     python perf/ceilings.py [--file FILE] [--json FILE]
 
@@ -38,12 +38,12 @@ Array = NDArray[Any]
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
     began = time.perf_counter()
-    made = function()
-    return made, time.perf_counter() - began
+    result = function()
+    return result, time.perf_counter() - began
 
 
 def presentations(trials: Array) -> xr.DataArray:
-    """Trials as one row per presentation, as such recordings are stored."""
+    """Return trials as one row per presentation, as Brain-Score stores recordings."""
     n_repeats, n_images, n_sites = trials.shape
     return xr.DataArray(
         trials.reshape(n_repeats * n_images, n_sites),
@@ -72,21 +72,21 @@ def looped(recorded: xr.DataArray) -> float:
 
 
 def published(path: Path) -> dict[str, Any]:
-    """Ceilings of each region of a recording, ours and by the loop."""
+    """Return the ceiling of each region of a recording, and its difference from the loop."""
     if not path.is_file():
         return {"published recording": f"not here: {path}"}
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for region, recorded in by_region(read(path)).items():
         trials = time_average(recorded, WINDOW).values.astype(np.float64)
-        found[f"{region}, sites"] = trials.shape[2]
+        figures[f"{region}, sites"] = trials.shape[2]
         ours = split_half(trials, correlate=pearson).value
-        found[f"{region}, split-half ceiling"] = ours
-        found[f"{region}, difference from the loop"] = abs(ours - looped(presentations(trials)))
-    return found
+        figures[f"{region}, split-half ceiling"] = ours
+        figures[f"{region}, difference from the loop"] = abs(ours - looped(presentations(trials)))
+    return figures
 
 
 def speed() -> dict[str, Any]:
-    """Seconds of the ceiling at the size of a real benchmark."""
+    """Measure the seconds of the ceiling at the size of a real benchmark."""
     rng = np.random.default_rng(0)
     signal = rng.standard_normal((IMAGES, SITES))
     trials = signal + 3 * rng.standard_normal((REPEATS, IMAGES, SITES))
@@ -110,11 +110,11 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=shared / PUBLISHED, help="a recording")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
-    found = published(options.file) | speed()
-    for name, value in found.items():
+    figures = published(options.file) | speed()
+    for name, value in figures.items():
         print(f"{name}: {value:.5g}" if isinstance(value, float) else f"{name}: {value}")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

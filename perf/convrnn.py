@@ -1,14 +1,14 @@
-"""What one image costs a ConvRNN, and how far that is above its bare convolutions.
+"""Cost of one image in a ConvRNN, and its ratio to the bare convolutions.
 
     python perf/convrnn.py [--model convrnn_rgc_intermediate] [--images 4] [--threads 2] [--json]
 
-Three ways are timed on the same images and weights, in turns; the least of the repeats counts, in seconds of
-processor time per image, so that a busy machine tells the same:
+Three ways are timed in turns on the same images and weights. The minimum of the repeats counts, in seconds of
+processor time per image, so that other load on the machine matters little:
 
-- ours: an image for 10 steps, then blank, 26 steps;
-- without sharing: a movie of different tensors, so that every layer is computed for every image and step;
-- bare convolutions: the very convolutions that ours makes, on its own inputs, one after the other, no more.
-  No unrolling that shares no more can be below that.
+- ours: an image for 10 steps, then the blank, 26 steps;
+- without sharing: a movie of the same frames, so that every layer is computed for every image and step;
+- bare convolutions: only the convolutions of the first way, one after the other, on their recorded inputs. No
+  unrolling with the same sharing can be faster.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brainbench_models.convrnn.initial import seeded
+from brainbench_models.convrnn.initializers import draw_weights
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.same import SameConv2d
-from brainbench_models.convrnn.showing import BLANK, NEURAL
+from brainbench_models.convrnn.same_padding import SameConv2d
+from brainbench_models.convrnn.schedule import BLANK, NEURAL
 from brainbench_models.convrnn.unroll import ConvRNN
 
 
 def recorded(net: ConvRNN, images: Tensor) -> list[tuple[SameConv2d, Tensor]]:
-    """Every convolution of one forward pass with its input."""
+    """Record every convolution of one forward pass with its input."""
     calls: list[tuple[SameConv2d, Tensor]] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -57,31 +57,32 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def measure(name: str, n: int, threads: int, repeats: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
-    net = seeded(ConvRNN(graph(name)), seed=0).eval()
+    net = draw_weights(ConvRNN(graph(name)), seed=0).eval()
     images = torch.randn(n, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        blanks = [torch.full_like(images, BLANK) for _ in range(NEURAL.steps - (NEURAL.on or 0))]
-        frames = [images.clone() for _ in range(NEURAL.on or 0)] + blanks
+        on = NEURAL.on or 0
+        frames = [images] * on + [torch.full_like(images, BLANK)] * (NEURAL.steps - on)
+        movie = torch.stack(frames, 1)
         calls = recorded(net, images)
         ways = {
             "ours": lambda: net(images, NEURAL),
-            "without_sharing": lambda: net._run(frames),
+            "without_sharing": lambda: net(movie),
             "bare_convolutions": lambda: bare(calls),
         }
-        took: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(repeats + 1):  # the first is for warming up
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(repeats + 1):  # the first is a warm-up
             for way, work in ways.items():
-                took[way].append(seconds(work) / n)
-    least = {way: min(times[1:]) for way, times in took.items()}
+                times[way].append(seconds(work) / n)
+    fastest = {way: min(repeated[1:]) for way, repeated in times.items()}
     return {
         "model": name,
         "images": n,
         "threads": threads,
         "steps": NEURAL.steps,
-        "cpu_seconds_per_image": {way: round(value, 4) for way, value in least.items()},
-        "above_bare_convolutions": round(least["ours"] / least["bare_convolutions"], 3),
-        "sharing_saves": round(least["without_sharing"] / least["ours"], 3),
+        "cpu_seconds_per_image": {way: round(value, 4) for way, value in fastest.items()},
+        "above_bare_convolutions": round(fastest["ours"] / fastest["bare_convolutions"], 3),
+        "sharing_saves": round(fastest["without_sharing"] / fastest["ours"], 3),
     }
 
 
@@ -92,15 +93,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    found = measure(chosen.model, chosen.images, chosen.threads, chosen.repeats)
-    if chosen.json:
-        print(json.dumps(found, indent=1))
+    options = parser.parse_args()
+    figures = measure(options.model, options.images, options.threads, options.repeats)
+    if options.json:
+        print(json.dumps(figures, indent=1))
         return
-    for way, value in found["cpu_seconds_per_image"].items():
+    for way, value in figures["cpu_seconds_per_image"].items():
         print(f"{way.replace('_', ' '):20} {value:8.3f} s of processor time per image")
-    print(f"{found['above_bare_convolutions']} times its bare convolutions")
-    print(f"{found['sharing_saves']} times faster than without sharing")
+    print(f"{figures['above_bare_convolutions']} times its bare convolutions")
+    print(f"{figures['sharing_saves']} times faster than without sharing")
 
 
 if __name__ == "__main__":

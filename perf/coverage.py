@@ -1,4 +1,4 @@
-"""Whether intervals hold the truth: coverage of the 95 % interval of every measure, in small worlds.
+"""Coverage of the 95 % interval of every measure, in small simulated worlds.
 
     python perf/coverage.py [--only NAME ...] [--replicates 400] [--truths 2000] [--json FILE]
 
@@ -32,7 +32,7 @@ AIM = (0.90, 0.98)
 
 
 def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[str, Any]:
-    """Truth and coverage of one measure."""
+    """Measure truth and coverage of one measure."""
     one = WORLDS[world]
     began = time.perf_counter()
     rng = np.random.default_rng([world, len(random)])
@@ -43,14 +43,16 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
         samples = (one.draw(rng, random) for _ in range(2 * replicates))
         if len(scores) < truths:  # a score without a value has no interval
             samples = (sample for sample in samples if np.isfinite(one.score(sample)))
-        found = [one.interval(sample, random) for sample in itertools.islice(samples, replicates)]
+        intervals = [
+            one.interval(sample, random) for sample in itertools.islice(samples, replicates)
+        ]
     truth = float(scores.mean())
-    held = sum(each.lo < truth < each.hi for each in found)
+    held = sum(each.lo < truth < each.hi for each in intervals)
     reflected = 0
-    for each in found:
+    for each in intervals:
         center = np.nanmean(each.draws)
         reflected += 2 * center - each.hi < truth < 2 * center - each.lo
-    share = binomtest(held, len(found)).proportion_ci(method="wilson")
+    share = binomtest(held, len(intervals)).proportion_ci(method="wilson")
     return {
         "measure": one.name,
         "random": random,
@@ -58,13 +60,13 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
         "truth_se": float(scores.std() / np.sqrt(len(scores))),
         "without_value": 1 - len(scores) / truths,
         "sd": float(scores.std()),
-        "sd_of_draws": float(np.mean([np.nanstd(each.draws) for each in found])),
-        "width": float(np.mean([each.hi - each.lo for each in found])),
-        "coverage": held / len(found),
+        "sd_of_draws": float(np.mean([np.nanstd(each.draws) for each in intervals])),
+        "width": float(np.mean([each.hi - each.lo for each in intervals])),
+        "coverage": held / len(intervals),
         "coverage_low": float(share.low),
         "coverage_high": float(share.high),
-        "coverage_reflected": reflected / len(found),
-        "within": AIM[0] <= held / len(found) <= AIM[1],
+        "coverage_reflected": reflected / len(intervals),
+        "within": AIM[0] <= held / len(intervals) <= AIM[1],
         "seconds": time.perf_counter() - began,
     }
 

@@ -1,4 +1,4 @@
-"""How many images a score needs: share of the known ceiling against the number of images.
+"""Number of images that a score needs: share of the known ceiling against the number of images.
 
     python perf/curve.py [--images 104 200 320 504 1000 2000] [--figure FILE.png] [--json FILE]
 
@@ -37,7 +37,7 @@ PIXELS = 56  # pixels are averaged over 4 x 4 squares: 9,408 features
 
 
 def responses(n_images: int, seed: int) -> dict[str, Any]:
-    """Features of every model and expected counts of every site, scene by scene in batches."""
+    """Return the features of every model and the population of every region, in batches."""
     names = scenes.OBJECT_NAMES
     drawn = [
         scenes.draw_scene(seed=seed, object_name=name, image_number=number)
@@ -46,24 +46,24 @@ def responses(n_images: int, seed: int) -> dict[str, Any]:
     ]
     hidden = network.build_network(seed=seed)
     window = slice(7, 17)
-    found: dict[str, list[np.ndarray]] = {"pixels": []}
+    batches: dict[str, list[np.ndarray]] = {"pixels": []}
     for first in range(0, len(drawn), BATCH):
         pictures = scenes.render(drawn[first : first + BATCH])
         side = pictures.shape[1] // PIXELS
         blocks = pictures.reshape(len(pictures), PIXELS, side, PIXELS, side, 3)
-        found["pixels"].append(blocks.mean(axis=(2, 4)).reshape(len(pictures), -1))
+        batches["pixels"].append(blocks.mean(axis=(2, 4)).reshape(len(pictures), -1))
         maps = network.respond(hidden, pictures)
         for region in REGIONS:
             population = network.pool(hidden, region, maps[region])
             flat = maps[region].reshape(len(pictures), -1, maps[region].shape[-1])
-            found.setdefault(f"{region} maps", []).append(flat[:, :, window].mean(axis=2))
-            found.setdefault(f"{region} population", []).append(population)
+            batches.setdefault(f"{region} maps", []).append(flat[:, :, window].mean(axis=2))
+            batches.setdefault(f"{region} population", []).append(population)
     objects = np.array([names[k % len(names)] for k in range(len(drawn))])
-    return {"objects": objects, **{key: np.concatenate(parts) for key, parts in found.items()}}
+    return {"objects": objects, **{key: np.concatenate(parts) for key, parts in batches.items()}}
 
 
 def measured(region: str, population: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Trial averages (stimulus, site) and known ceilings (site,) in 70-170 ms."""
+    """Return trial averages, (stimulus, site), and known ceilings, (site,), in 70-170 ms."""
     readout = sites.calibrate(sites.draw_sites(region, seed=seed), population)
     expected = sites.expected_counts(readout, population)
     signal = expected[:, :, 7:17].mean(axis=2)
@@ -73,7 +73,7 @@ def measured(region: str, population: np.ndarray, seed: int) -> tuple[np.ndarray
 
 
 def share(features: np.ndarray, Y: np.ndarray, ceilings: np.ndarray, objects: np.ndarray) -> float:
-    """Median over sites of the mean held-out r, divided by the site's known ceiling."""
+    """Return the median over sites of the mean held-out r, divided by the site's known ceiling."""
     folds = paper([f"s{k:05d}" for k in range(len(Y))], objects)
     predicted = cross_predict(pca(features, 1000), Y, folds)
     r = [pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)]
@@ -81,16 +81,16 @@ def share(features: np.ndarray, Y: np.ndarray, ceilings: np.ndarray, objects: np
 
 
 def curves(numbers: list[int], seed: int) -> list[dict[str, Any]]:
-    """One row per region and model, one share per number of images."""
-    found = responses(max(numbers), seed)
+    """Return one row per region and model, with one share per number of images."""
+    by_name = responses(max(numbers), seed)
     rows = []
     for region in REGIONS:
-        population = found[f"{region} population"]
+        population = by_name[f"{region} population"]
         Y, ceilings = measured(region, population, seed)
         models = {
             "population": population[:, :, 7:17].mean(axis=2),
-            "maps": found[f"{region} maps"],
-            "pixels": found["pixels"],
+            "maps": by_name[f"{region} maps"],
+            "pixels": by_name["pixels"],
         }
         models["shuffled"] = models["population"]
         for name, features in models.items():
@@ -99,7 +99,7 @@ def curves(numbers: list[int], seed: int) -> list[dict[str, Any]]:
                 rows_of = np.arange(n)
                 if name == "shuffled":
                     rows_of = np.random.default_rng([seed, n]).permutation(n)
-                values.append(share(features[rows_of], Y[:n], ceilings, found["objects"][:n]))
+                values.append(share(features[rows_of], Y[:n], ceilings, by_name["objects"][:n]))
             rows.append({"region": region, "model": name, "share": values})
     return rows
 
@@ -129,17 +129,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
-    rows = curves(chosen.images, chosen.seed)
-    shown = Table("region", "model", *(str(n) for n in chosen.images), title=WHAT)
+    options = parser.parse_args()
+    rows = curves(options.images, options.seed)
+    shown = Table("region", "model", *(str(n) for n in options.images), title=WHAT)
     for row in rows:
         shown.add_row(row["region"], row["model"], *(f"{v:.3f}" for v in row["share"]))
     Console().print(shown)
-    if chosen.figure:
-        draw(chosen.figure, chosen.images, rows)
-    if chosen.json:
-        found = {"what": WHAT, "images": chosen.images, "seed": chosen.seed, "rows": rows}
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.figure:
+        draw(options.figure, options.images, rows)
+    if options.json:
+        report = {"what": WHAT, "images": options.images, "seed": options.seed, "rows": rows}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 

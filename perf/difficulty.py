@@ -1,4 +1,4 @@
-"""How hard recognition is on the simulated brain: accuracy of linear read-outs, chance 1/8.
+"""Difficulty of recognition on the simulated brain: accuracy of linear read-outs, chance 1/8.
 
 Usage: python perf/difficulty.py [--seed N] [--images-per-object N] [--json FILE]
 
@@ -27,9 +27,9 @@ WINDOWS = {WINDOW: slice(7, 17), "90-110 ms": slice(9, 11), "160-200 ms": slice(
 
 
 def features(pictures: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Pixels at 32 x 32, and per area maps and population, each averaged over a window."""
+    """Return pixels at 32 x 32, and maps and population of each area, averaged over a window."""
     blocks = pictures.reshape(len(pictures), 32, 7, 32, 7, 3) / 255.0
-    found = {"pixels, 32 x 32 x 3": [blocks.mean(axis=(2, 4)).reshape(len(pictures), -1)]}
+    batches = {"pixels, 32 x 32 x 3": [blocks.mean(axis=(2, 4)).reshape(len(pictures), -1)]}
     hidden = network.build_network(seed=seed)
     for first in range(0, len(pictures), BATCH):
         for region, maps in network.respond(hidden, pictures[first : first + BATCH]).items():
@@ -39,12 +39,12 @@ def features(pictures: np.ndarray, seed: int) -> dict[str, np.ndarray]:
                     continue  # early and late are of interest in IT alone
                 for level, values in both.items():
                     mean = values[..., bins].mean(axis=-1).reshape(len(maps), -1)
-                    found.setdefault(f"{region} {level}, {window}", []).append(mean)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+                    batches.setdefault(f"{region} {level}, {window}", []).append(mean)
+    return {name: np.concatenate(parts) for name, parts in batches.items()}
 
 
 def accuracy(X: np.ndarray, objects: np.ndarray) -> tuple[float, float]:
-    """Mean over folds, and its standard error from the binomial of all held-out images."""
+    """Return the mean accuracy over folds, and its binomial standard error over all held-out images."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, objects)
     value = float(np.mean([_one_fold(X, objects, train, test) for train, test in folds]))
     return value, float(np.sqrt(value * (1.0 - value) / len(X)))

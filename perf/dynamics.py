@@ -41,7 +41,7 @@ Array = NDArray[Any]
 
 
 def inputs(path: Path, n: int, p: int, q: int) -> tuple[Array, Array]:
-    """Features in a file, and responses that share their causes, which move over time."""
+    """Write features to a file, and return them and responses with the same latent causes over time."""
     rng = np.random.default_rng(0)
     to_features = rng.standard_normal((LATENT, p)).astype(np.float32)
     to_sites = rng.standard_normal((LATENT, q))
@@ -74,7 +74,7 @@ def stacked(A: Array) -> Array:
 
 
 def beside_sklearn(X: Array, Y: Array) -> dict[str, Any]:
-    """Both on the same images; scikit-learn's seconds are those of three fits, scaled."""
+    """Measure both on the same images; scikit-learn's seconds are those of three fits, scaled."""
     n = len(X)
     folds = folds_of(n)
     _, ours = timed(lambda: ridge(X, Y, np.arange(n), folds=folds))
@@ -104,7 +104,7 @@ def measure(n: int, p: int, q: int) -> dict[str, Any]:
         folds = folds_of(n)
         before = peak_memory_mb()
         processor = time.process_time()
-        found, seconds = timed(lambda: ridge(X, Y, np.arange(n), folds=folds))
+        fit_all, seconds = timed(lambda: ridge(X, Y, np.arange(n), folds=folds))
         processor = time.process_time() - processor
         peak = peak_memory_mb()
         subset = beside_sklearn(np.array(X[: n // 10]), Y[: n // 10])
@@ -118,7 +118,7 @@ def measure(n: int, p: int, q: int) -> dict[str, Any]:
         "peak_mb": peak,
         "peak_before_mb": before,
         "stacked_mb": n * BINS * p * 8 / 1e6,
-        "median_loss": float(np.median(np.asarray(found.loss))),
+        "median_loss": float(np.median(np.asarray(fit_all.loss))),
         "subset": subset,
         "passed": seconds < LIMIT_S
         and peak < LIMIT_MB
@@ -127,17 +127,18 @@ def measure(n: int, p: int, q: int) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> Table:
+def table(figures: dict[str, Any]) -> Table:
     shown = Table("", "images", "ours", "stacked Ridge", "ratio", "peak memory", "stacked samples")
-    subset = found["subset"]
+    subset = figures["subset"]
     shown.add_row(
         "all",
-        f"{found['images']:,}",
-        f"{found['seconds']:.1f} s (limit {LIMIT_S:.0f} s), {found['processor_seconds']:.1f} s of processor",
+        f"{figures['images']:,}",
+        f"{figures['seconds']:.1f} s (limit {LIMIT_S:.0f} s), "
+        f"{figures['processor_seconds']:.1f} s of processor time",
         "",
         "",
-        f"{found['peak_mb']:,.0f} MB (limit {LIMIT_MB:,.0f} MB)",
-        f"{found['stacked_mb']:,.0f} MB",
+        f"{figures['peak_mb']:,.0f} MB (limit {LIMIT_MB:,.0f} MB)",
+        f"{figures['stacked_mb']:,.0f} MB",
     )
     shown.add_row(
         "a tenth",
@@ -161,18 +162,18 @@ def main() -> int:
     options = parser.parse_args()
     load = os.getloadavg()[0]
     with threadpool_limits(options.threads):
-        found = measure(options.images, options.features, options.sites)
-    found |= {"threads": options.threads, "load_at_start": load}
+        figures = measure(options.images, options.features, options.sites)
+    figures |= {"threads": options.threads, "load_at_start": load}
     console = Console() if sys.stdout.isatty() else Console(width=160)
     console.print(f"{options.threads} threads, load at the start {load:.2f}")
-    console.print(table(found))
+    console.print(table(figures))
     console.print(
-        f"largest difference of coefficients at the same penalty: {found['subset']['difference']:.1e}"
+        f"largest difference of coefficients at the same penalty: {figures['subset']['difference']:.1e}"
     )
-    console.print("pass" if found["passed"] else "FAIL")
+    console.print("pass" if figures["passed"] else "FAIL")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
-    return 0 if found["passed"] else 1
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0 if figures["passed"] else 1
 
 
 if __name__ == "__main__":

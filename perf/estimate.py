@@ -1,4 +1,4 @@
-"""What `--dry-run` foresees beside what the run then takes.
+"""Cost forecast of `--dry-run` beside the cost of the run.
 
     python perf/estimate.py [--json FILE]
 
@@ -70,14 +70,14 @@ def measure(command: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     rows = [measure(command) for command in COMMANDS]
     for row in rows:
         print(row["command"])
         for key, ratio in row["ratio"].items():
             print(f"  {key:<10} {row['expected'][key]:8.2f} {row['actual'][key]:8.2f} {ratio:6.2f}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"aim": AIM, "rows": rows}, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps({"aim": AIM, "rows": rows}, indent=1))
     ratios = [ratio for row in rows for ratio in row["ratio"].values()]
     return 0 if all(1 / AIM <= ratio <= AIM for ratio in ratios) else 1
 

@@ -1,4 +1,4 @@
-"""What reading every area and step of CORnet-S costs beside its bare forward passes.
+"""Cost of extracting every area and step of CORnet-S beside its bare forward passes.
 
     python perf/extract.py [--images 128] [--batch-size auto] [--json FILE]
 
@@ -20,28 +20,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from brainbench.core import progress, stimuli
 from brainbench.core.provenance import peak_memory_mb
 from brainbench.models.batching import BatchSize, first_size
 from brainbench.storage.cache import Cache
-from brainbench_models.cornet import CORnetS, cornet_s, untrained
+from brainbench_models.cornet import cornet_s
 
 AIM = 1.1
 LAYERS = ("V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool")
 
 
 class Bare(progress.Silent):
-    """Runs the same batch again without hooks whenever the extraction reports one, and times it."""
+    """A reporter that runs each batch of the extraction again without hooks, and times it."""
 
-    def __init__(self, net: CORnetS, images: torch.Tensor) -> None:
+    def __init__(self, net: nn.Module, images: torch.Tensor) -> None:
         self.net, self.images = net, images
         self.done = 0
         self.seconds = 0.0
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[progress.Advance]:
-        """Be told of each batch of the extraction."""
+        """Follow the batches of the extraction."""
         yield self.advance
 
     def advance(self, n: int) -> None:
@@ -59,7 +60,8 @@ def measure(n_images: int, batch_size: BatchSize) -> dict[str, float]:
     shown = stimuli.from_arrays("noise", pictures, ids=[str(i) for i in range(n_images)])
     size = first_size(batch_size, "cpu")
     model = cornet_s(weights="untrained-0").on(device="cpu", batch_size=size)
-    bare = Bare(untrained(seed=0).eval(), torch.from_numpy(model.preprocess(list(pictures))))
+    net = cornet_s(weights="untrained-0").network.net.eval()  # type: ignore[attr-defined]
+    bare = Bare(net, torch.from_numpy(model.preprocess(list(pictures))))
     bare.advance(size)  # warm up
     bare.done, bare.seconds = 0, 0.0
     with tempfile.TemporaryDirectory() as folder, progress.use(bare):
@@ -83,13 +85,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--batch-size", default="auto", type=lambda t: t if t == "auto" else int(t))
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    chosen = parser.parse_args()
-    found = measure(chosen.images, chosen.batch_size)
-    for name, value in found.items():
+    options = parser.parse_args()
+    figures = measure(options.images, options.batch_size)
+    for name, value in figures.items():
         print(f"  {name.replace('_', ' '):<20} {value:.4g}")
-    print(f"extraction / bare forward passes = {found['ratio']:.3f} (aim: at most {AIM})")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
+    print(f"extraction / bare forward passes = {figures['ratio']:.3f} (aim: at most {AIM})")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast I2n is: 300,000 trials with their ceiling, against a plain pandas program, in one run.
+"""Speed of I2n with its ceiling, 300,000 trials, beside a plain pandas program, in one run.
 
     python perf/i2n.py [--threads N] [--json FILE] [--only NAME ...]
 
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class I2nRow(Row):
-    """Passes only within a time, too."""
+    """A row that passes only within a number of seconds."""
 
     seconds_at_most: float
     difference_of: str
@@ -47,7 +47,7 @@ class I2nRow(Row):
 
 
 def inputs() -> tuple[pd.DataFrame, Array, Array]:
-    """Trials by name, probabilities of a model (rows of sorted ids), and truth."""
+    """Return trials by name, probabilities of a model (rows of sorted ids), and truth."""
     rng = np.random.default_rng(0)
     n = N_OBJECTS * PER_OBJECT
     truth = np.arange(n) // PER_OBJECT
@@ -91,7 +91,7 @@ def ours(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
 
 
 def by_pandas(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
-    """The same, with what a user would use instead."""
+    """Compute the same with pandas, as a user would."""
     objects = sorted(table["truth"].unique())
     shown = table.groupby("stimulus_id")["truth"].first()
     ids = sorted(shown.index)
@@ -136,7 +136,7 @@ def by_pandas(table: pd.DataFrame, p: Array, truth: Array) -> dict[str, float]:
 
 @threadpool_limits.wrap(limits=1)  # as brainbench.scoring.behavior.readout does
 def seconds_of_the_rest() -> dict[str, float]:
-    """The interval, and a read-out of a wide layer, cross-validated in ten folds, on one thread."""
+    """Measure the interval, and a read-out of a wide layer cross-validated in ten folds, on one thread."""
     table, p, truth = inputs()
     trials = encode(*(table[key] for key in ("stimulus_id", "truth", "distractor", "choice")))
     subject, model = fraction_correct(trials), two_way(p, truth)

@@ -34,7 +34,7 @@ SIDE = 32
 
 
 def network(n_features: int) -> torch.nn.Module:
-    """One convolution whose output has about `n_features` values for a 224 x 224 picture."""
+    """Build one convolution whose output has about `n_features` values for a 224 x 224 picture."""
     places = (224 // SIDE * 8) ** 2  # stride 4: 56 x 56
     torch.manual_seed(0)
     return torch.nn.Sequential(
@@ -43,7 +43,7 @@ def network(n_features: int) -> torch.nn.Module:
 
 
 def shown(n_images: int) -> stimuli.StimulusSet:
-    """Noise pictures, each made when it is asked for."""
+    """Return noise pictures, each made when it is read."""
 
     class Noise:
         def __len__(self) -> int:
@@ -57,35 +57,35 @@ def shown(n_images: int) -> stimuli.StimulusSet:
 
 
 def measure(n_images: int, n_features: int, n_sites: int) -> dict[str, Any]:
-    """Seconds and peak memory after each stage; peaks only ever grow."""
-    found: dict[str, Any] = {"images": n_images, "sites": n_sites}
-    found["peak_mb_at_start"] = peak_memory_mb()
+    """Measure seconds and peak memory after each stage; peaks never fall."""
+    figures: dict[str, Any] = {"images": n_images, "sites": n_sites}
+    figures["peak_mb_at_start"] = peak_memory_mb()
     with tempfile.TemporaryDirectory() as folder:
         model = wrap(
             network(n_features), layers={"IT": "1"}, name="large", cache=Cache(Path(folder))
         )
         began = time.perf_counter()
         layer = model.activations(shown(n_images), ["1"])["1"]
-        found["features"] = layer.sizes["neuroid"]
-        found["file_gb"] = layer.size * 4 / 1e9
-        found["extraction_seconds"] = time.perf_counter() - began
-        found["peak_mb_after_extraction"] = peak_memory_mb()
+        figures["features"] = layer.sizes["neuroid"]
+        figures["file_gb"] = layer.size * 4 / 1e9
+        figures["extraction_seconds"] = time.perf_counter() - began
+        figures["peak_mb_after_extraction"] = peak_memory_mb()
         began = time.perf_counter()
         one = Candidate(layer="1", step=0, span=(0, 1), activations=layer, weights=np.ones(1))
         products = one.gram()
-        found["gram_seconds"] = time.perf_counter() - began
-        found["peak_mb_after_gram"] = peak_memory_mb()
+        figures["gram_seconds"] = time.perf_counter() - began
+        figures["peak_mb_after_gram"] = peak_memory_mb()
         layer.close()
     began = time.perf_counter()
     Y = np.random.default_rng(0).standard_normal((n_images, n_sites))
     folds = brainscore([f"n{k:05d}" for k in range(n_images)])
     for kind in ("pls2", "pls1"):
         cross_predict(products, Y, folds, kind=kind)
-        found[f"{kind}_seconds"] = time.perf_counter() - began
-        found[f"peak_mb_after_{kind}"] = peak_memory_mb()
+        figures[f"{kind}_seconds"] = time.perf_counter() - began
+        figures[f"peak_mb_after_{kind}"] = peak_memory_mb()
         began = time.perf_counter()
-    found["limit_mb"] = LIMIT_MB
-    return found
+    figures["limit_mb"] = LIMIT_MB
+    return figures
 
 
 def main() -> int:
@@ -94,12 +94,12 @@ def main() -> int:
     parser.add_argument("--features", type=int, default=400_000)
     parser.add_argument("--sites", type=int, default=168)
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
-    found = measure(chosen.images, chosen.features, chosen.sites)
-    for name, value in found.items():
+    options = parser.parse_args()
+    figures = measure(options.images, options.features, options.sites)
+    for name, value in figures.items():
         print(f"  {name.replace('_', ' '):<26} {value:.4g}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0 if peak_memory_mb() <= LIMIT_MB else 1
 
 

@@ -1,4 +1,4 @@
-"""How fast object solution times are decoded: all bins and splits together, against a loop over them.
+"""Speed of the decoders of object solution times, beside a loop over bins and splits.
 
     python perf/ost.py [--threads N] [--json FILE] [--only NAME ...]
 
@@ -34,7 +34,7 @@ Array = NDArray[Any]
 def inputs(
     n: int, n_features: int, n_classes: int, n_bins: int
 ) -> tuple[list[Array], Array, list[Split]]:
-    """Features of each bin, whose classes come apart over time; labels; ten folds."""
+    """Return features of each bin, whose classes separate over time, labels, and ten folds."""
     rng = np.random.default_rng(0)
     labels = np.arange(n) % n_classes
     centers = rng.standard_normal((n_classes, n_features), dtype=np.float32)
@@ -48,7 +48,7 @@ def inputs(
 def plain_training(
     X: Array, labels: Array, split: Split, how: Decoder, *, bin_number: int, split_number: int
 ) -> Array:
-    """The published training of one decoder, with torch's own layer and optimizer."""
+    """Train one decoder as published, with torch's own layer and optimizer."""
     train, test = split
     scaler = StandardScaler().fit(X[train])
     z = torch.tensor(scaler.transform(X[train]), dtype=torch.float32)
@@ -79,7 +79,7 @@ def plain_training(
 
 
 def by_sklearn(X: Array, labels: Array, split: Split) -> Array:
-    """The minimum of the loss."""
+    """Minimize the loss with scikit-learn."""
     train, test = split
     scaler = StandardScaler().fit(X[train].astype(np.float64))
     fit = LogisticRegression(C=1 / (PENALTY * len(train)), tol=1e-8, max_iter=10_000)

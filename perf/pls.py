@@ -1,4 +1,4 @@
-"""How fast neural predictivity is: ratios to scikit-learn in one run, equal threads for both.
+"""Speed of PLS beside scikit-learn, in one run with equal threads.
 
     python perf/pls.py [--threads N] [--json FILE] [--only NAME ...]
 
@@ -40,13 +40,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class PlsRow(Row):
-    """Beside the bare Gram product, too."""
+    """A row with the seconds of the bare Gram product."""
 
     gram_s: float
     difference_of: str
 
     def report(self) -> Report:
-        """All figures, the derived ones too."""
+        """Return all figures, including derived ones."""
         return super().report() | {"ours_over_gram": self.ours_s / self.gram_s}
 
 
@@ -56,7 +56,7 @@ def inputs(n_features: int) -> tuple[Array, Array, list[Split]]:
 
 
 def bare_gram(X: Array) -> float:
-    """Seconds of X'X or XX', whichever is smaller, alone and from float64 features."""
+    """Measure the seconds of X'X or XX', whichever is smaller, from float64 features."""
     X = X.astype(np.float64)
     X = X.T if X.shape[1] < X.shape[0] else X
     return timed(lambda: X @ X.T)[1]
@@ -125,7 +125,7 @@ MEASUREMENTS: dict[str, Callable[[], Row]] = {
 
 
 def seconds_of_the_rest() -> dict[str, float]:
-    """Ceiling and interval at the size of a real benchmark: 2,560 images, 168 sites."""
+    """Measure ceiling and interval at the size of a real benchmark: 2,560 images, 168 sites."""
     rng = np.random.default_rng(0)
     trials = rng.standard_normal((28, 2560, N_NEUROIDS))
     y = trials[0].reshape(10, 256, N_NEUROIDS)

@@ -1,4 +1,4 @@
-"""What computing in bfloat16 does to each simulated score, and how much faster it is.
+"""Change of each simulated score in bfloat16, and the gain in speed.
 
     python perf/precision.py [--model cornet_s@untrained-0] [--benchmark 'Simulated.*'] [--json FILE]
 
@@ -22,10 +22,10 @@ from brainbench.core.score import ScoreSet
 
 def scored(model: str, benchmark: str, precision: str) -> tuple[ScoreSet, dict[str, float]]:
     with provenance.counting() as costs:
-        found = score([model], benchmark, precision=precision)
-    assert isinstance(found, ScoreSet)
+        scores = score([model], benchmark, precision=precision)
+    assert isinstance(scores, ScoreSet)
     seconds, images = costs.forward_seconds, costs.images
-    return found, {"forward_seconds": seconds, "images_per_second": images / seconds}
+    return scores, {"forward_seconds": seconds, "images_per_second": images / seconds}
 
 
 def measure(model: str, benchmark: str) -> dict[str, Any]:
@@ -52,16 +52,16 @@ def main() -> None:
     parser.add_argument("--model", default="cornet_s@untrained-0")
     parser.add_argument("--benchmark", default="Simulated.*")
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:  # nothing cached: the forward passes are timed
         os.environ["BRAINBENCH_CACHE"] = folder
-        found = measure(chosen.model, chosen.benchmark)
-    for row in found["rows"]:
+        figures = measure(options.model, options.benchmark)
+    for row in figures["rows"]:
         change = "" if row["change"] is None else f"{row['change']:+.1e}"
         print(f"{row['benchmark']:<28} {row['float32']!s:<22} {change:>9}  {row['ci']}")
-    print(f"float32 takes {found['ratio']:.2f} times as long in the network as bf16")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
+    print(f"float32 takes {figures['ratio']:.2f} times as long in the network as bf16")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Networks on macaque V4 (Cowley2023): scores by session, layer curves, and what shuffled images give.
+"""Networks on macaque V4 (Cowley2023): scores by session, layer curves, and shuffled images.
 
     python perf/real_v4.py [--json FILE] [--figure FILE] [--limit N]
 
@@ -64,8 +64,8 @@ def row(
 
 def sessions_of(score: Score) -> list[dict[str, Any]]:
     assert score.record is not None
-    found: list[dict[str, Any]] = score.record.choices.get("sessions", [])
-    return found
+    sessions: list[dict[str, Any]] = score.record.choices.get("sessions", [])
+    return sessions
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def draw(curve: list[dict[str, Any]], path: Path) -> None:
-    """Score inside the training images of each block, one line per session, with its spread over splits."""
+    """Draw the score of each block within the training images, with its SD over splits, by session."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -124,17 +124,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--limit", type=int, help="at most N images of each session, for a try")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     if not shared().is_dir():
         sys.exit(f"{shared()} is absent; BRAINBENCH_SHARED names the folder with the recordings")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BRAINBENCH_DATA"] = folder
         open_dataset("Cowley2023").import_from(shared())  # type: ignore[attr-defined]
-        found = measure(Settings(limit=chosen.limit))
-    if chosen.figure:
-        draw(found["rows"][2]["curve"], chosen.figure)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
+        figures = measure(Settings(limit=options.limit))
+    if options.figure:
+        draw(figures["rows"][2]["curve"], options.figure)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from page import commands, measures, real, simulated, speed
+from page import commands, measures, recordings, simulated, speed
 from page.tables import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
@@ -28,9 +28,9 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "selftest": measures.selftest,
     "simulated": simulated.simulated,
     "models": simulated.models,
-    "real_v4": real.real_v4,
-    "real_measures": real.real_measures,
-    "brain_alone": real.brain_alone,
+    "real_v4": recordings.real_v4,
+    "real_measures": recordings.real_measures,
+    "brain_alone": recordings.brain_alone,
     "coverage": measures.coverage,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
@@ -47,7 +47,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
 
 
 def head() -> list[str]:
-    """On what, with which versions."""
+    """Return the head of the page: machine and versions."""
     versions = ", ".join(
         f"{name} {metadata.version(name)}"
         for name in ("brainbench", "torch", "numpy", "scipy", "scikit-learn")
@@ -64,7 +64,7 @@ def head() -> list[str]:
 
 
 def measured_now(name: str) -> list[str]:
-    """One section, between comments that name it."""
+    """Measure one section, and return its lines with a comment that names it."""
     with tempfile.TemporaryDirectory() as folder:
         lines = SECTIONS[name](Path(folder))
         lines = [re.sub(re.escape(folder), "FOLDER", line) for line in lines]
@@ -74,13 +74,13 @@ def measured_now(name: str) -> list[str]:
 
 
 def kept(name: str, page: str) -> list[str]:
-    """Section as it stands on the page; nothing where it is not there."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)(?=\n<!-- |\Z)", page, re.DOTALL)
-    return [f"<!-- {name} -->", *found[1].rstrip().split("\n"), ""] if found else []
+    """Return a section as it is on the page; empty if it is not there."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)(?=\n<!-- |\Z)", page, re.DOTALL)
+    return [f"<!-- {name} -->", *match[1].rstrip().split("\n"), ""] if match else []
 
 
 def main() -> None:
-    """Measure section by section, and write the page after each: what was measured is not lost."""
+    """Measure section by section, and write the page after each so that nothing measured is lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     wanted = parser.parse_args().sections or list(SECTIONS)

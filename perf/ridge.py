@@ -1,4 +1,4 @@
-"""How fast ridge regression with a chosen penalty is: ratios to scikit-learn in one run, equal threads.
+"""Speed of ridge regression with a chosen penalty beside scikit-learn, in one run with equal threads.
 
     python perf/ridge.py [--threads N] [--json FILE] [--only NAME ...]
 
@@ -33,13 +33,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RidgeRow(Row):
-    """Passes only where the same penalties are chosen."""
+    """A row that passes only if the same penalties are chosen."""
 
     same_penalties: bool
 
     @property
     def passed(self) -> bool:
-        """Whether it is fast enough, and gives the same."""
+        """Return whether it is fast enough and the results agree."""
         return super().passed and self.same_penalties
 
 

@@ -1,4 +1,4 @@
-"""How fast RDMs, CKA and their bootstrap are: ratios to plain scipy and numpy in one run, equal threads.
+"""Speed of RDMs, CKA and their bootstrap beside scipy and numpy, in one run with equal threads.
 
     python perf/rsa.py [--threads N] [--json FILE] [--only NAME ...]
 
@@ -55,7 +55,7 @@ def dissimilarities() -> Row:
 
 
 def one_by_one(a: Array, b: Array, counts: Array) -> Array:
-    """Spearman of rows repeated as often as they were drawn, pairs of an image with itself dropped."""
+    """Return Spearman's r of repeated rows for each draw, without pairs of an image with itself."""
     squares = squareform(a), squareform(b)
     values = []
     for row in counts.astype(int):

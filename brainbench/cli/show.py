@@ -162,7 +162,7 @@ def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
 
 def _draw(model: BrainModel, name: str, path: Path) -> str:
     from brainbench.core.model_info import NOTHING
-    from brainbench.plot.model_graph import draw_graph
+    from brainbench.plot import draw_graph
 
     graph = getattr(model, "about", NOTHING).graph
     if graph is None:

@@ -1,4 +1,4 @@
-"""Figures. Matplotlib is asked for when one is drawn: the extra `plot`."""
+"""Figure of a network: its layers, the arrows between them, its recurrent cells."""
 
 from __future__ import annotations
 
@@ -9,49 +9,54 @@ from brainbench.core.errors import InputError
 from brainbench.core.model_info import Diagram
 
 FORMATS = (".png", ".pdf", ".svg")
-_INK, _BACK, _CELL = "#222222", "#c0392b", "#2e6f9e"
-_WIDTH, _HEIGHT = 0.72, 0.5  # of a node, where neighbors are 1 apart
-_UNIT = (1.02, 0.91)  # inches of a unit, across and up
-_TITLE = 0.35  # inches
+_INK, _FEEDBACK, _CELL = "#222222", "#c0392b", "#2e6f9e"
+_WIDTH, _HEIGHT = 0.72, 0.5  # of a node, in units; neighbors are 1 unit apart
+_UNIT_INCHES = (1.02, 0.91)  # width and height of a unit
+_TITLE_INCHES = 0.35
 
 
 def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
-    """Draw a network: feed-forward in a row, feedback in arcs above, a loop under each recurrent cell.
+    """Draw a network: nodes in a row, feedback in arcs above, a loop under each recurrent cell.
 
     Parameters
     ----------
     diagram : Diagram
         Nodes and arrows.
     path : Path
-        Where to; its end says the format.
+        File to write; its suffix, one of `FORMATS`, is the format.
     title : str
-        Above the figure.
+        Title of the figure.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     InputError
-        Matplotlib is not installed; an end that is no format; a path that cannot be written.
+        Matplotlib is not installed; the suffix is not one of `FORMATS`; the path cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(
-            f"a figure called {path.name!r}",
+            f"a figure with the file name {path.name!r}",
             allowed="a file that ends in " + ", ".join(FORMATS),
-            todo="call it for example graph.png",
+            todo="choose for example graph.png",
         )
-    place = {name: float(index) for index, name in enumerate(diagram.nodes)}
-    arms = max((abs(place[b] - place[a]) for a, b in diagram.feedforward), default=1.0)
-    below = max(1.15 if diagram.recurrent else 0.75, 0.7 + 0.2 * arms if arms > 1 else 0.0)
-    peaks = [_peak(abs(place[a] - place[b])) for a, b in diagram.feedback]
+    places = {name: float(index) for index, name in enumerate(diagram.nodes)}
+    span = max((abs(places[b] - places[a]) for a, b in diagram.feedforward), default=1.0)
+    below = max(1.15 if diagram.recurrent else 0.75, 0.7 + 0.2 * span if span > 1 else 0.0)
+    peaks = [_arc_peak(abs(places[a] - places[b])) for a, b in diagram.feedback]
     above = max(peaks, default=_HEIGHT / 2) + 0.2
-    figure, axes = _canvas(width=len(place) + 0.4, below=below, above=above)
-    for name, x in place.items():
-        _node(axes, name, x, diagram)
+    figure, axes = _canvas(width=len(places) + 0.4, below=below, above=above)
+    for name, x in places.items():
+        _draw_node(axes, name, x, diagram)
     for source, target in diagram.feedforward:
-        _forward(axes, place[source], place[target])
+        _draw_feedforward(axes, places[source], places[target])
     for source, target in diagram.feedback:
-        _arc(axes, place[source], place[target])
+        _draw_feedback(axes, places[source], places[target])
     axes.set_title(title, fontsize=11, color=_INK)
-    _legend(axes, diagram)
+    _draw_legend(axes, diagram)
     try:
         figure.savefig(path, dpi=200)
     except OSError as error:
@@ -64,26 +69,27 @@ def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
 
 
 def _canvas(*, width: float, below: float, above: float) -> tuple[Any, Any]:
-    """Figure and axes of a size that draws a unit alike in every network; the row of nodes is at 0."""
+    """Make figure and axes in which a unit has the same size for every network; nodes are at y = 0."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError(
             f"a figure without matplotlib ({error})",
-            allowed="matplotlib, which comes with the extra plot",
+            allowed="matplotlib, from the extra plot",
             todo="pip install 'brainbench[plot]'",
         ) from error
-    size = (max(_UNIT[0] * width, 5.0), _UNIT[1] * (below + above) + _TITLE)
+    unit_width, unit_height = _UNIT_INCHES
+    size = (max(unit_width * width, 5.0), unit_height * (below + above) + _TITLE_INCHES)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
-    side = (size[0] / _UNIT[0] - width) / 2  # a row too short for the legend stands in the middle
-    axes.set_xlim(-0.7 - side, width - 0.7 + side)
+    margin = (size[0] / unit_width - width) / 2  # a row narrower than the legend is centered
+    axes.set_xlim(-0.7 - margin, width - 0.7 + margin)
     axes.set_ylim(-below, above)
     return figure, axes
 
 
-def _node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
+def _draw_node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     kind = (diagram.recurrent or {}).get(name)
@@ -102,7 +108,7 @@ def _node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
     axes.text(x, 0.07 if name in (diagram.captions or {}) else 0.0, name, **_text(9, _INK))
     axes.text(x, -0.12, (diagram.captions or {}).get(name, ""), **_text(6.5, "#555555"))
     if kind:
-        _loop(axes, x)
+        _draw_loop(axes, x)
 
 
 def _text(size: float, color: str) -> dict[str, Any]:
@@ -115,70 +121,56 @@ def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], **st
     axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, **style))
 
 
-def _forward(axes: Any, source: float, target: float) -> None:
+def _draw_feedforward(axes: Any, source: float, target: float) -> None:
     if target - source == 1:
         ends = ((source + _WIDTH / 2, 0.0), (target - _WIDTH / 2, 0.0))
         _arrow(axes, *ends, color=_INK, linewidth=1.2, shrinkA=0, shrinkB=0)
         return
-    below = -_HEIGHT / 2  # an arm that passes over nodes goes below them
+    below = -_HEIGHT / 2  # an arrow past other nodes goes below them
     curve = f"arc3,rad={0.35 if target > source else -0.35}"
     _arrow(axes, (source, below), (target, below), color=_INK, linewidth=1.2, connectionstyle=curve)
 
 
-def _peak(span: float) -> float:
-    """How high an arc over so many nodes goes."""
-    return _HEIGHT / 2 + 0.75 * _handle(span)  # where a cubic with such handles is highest
+def _arc_peak(span: float) -> float:
+    """Return the highest point of an arc over `span` nodes, a cubic curve."""
+    return _HEIGHT / 2 + 0.75 * _arc_handle(span)
 
 
-def _handle(span: float) -> float:
+def _arc_handle(span: float) -> float:
     return 0.5 + 0.64 * span
 
 
-def _arc(axes: Any, source: float, target: float) -> None:
-    """Feedback, above the row."""
-    from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path as Outline
-
+def _draw_feedback(axes: Any, source: float, target: float) -> None:
+    """Draw an arc above the row."""
     base = _HEIGHT / 2
-    high = base + _handle(abs(source - target))
-    start, end = (source - 0.12, base), (target + 0.12, base)
-    outline = Outline(
-        [start, (start[0], high), (end[0], high), end],
-        [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4],
-    )
-    axes.add_patch(
-        FancyArrowPatch(
-            path=outline, arrowstyle="-|>", mutation_scale=9, color=_BACK, linewidth=1.2
-        )
-    )
+    high = base + _arc_handle(abs(source - target))
+    left, right = source - 0.12, target + 0.12
+    points = [(left, base), (left, high), (right, high), (right, base)]
+    _draw_curve(axes, points, color=_FEEDBACK, mutation_scale=9, linewidth=1.2)
 
 
-def _loop(axes: Any, x: float) -> None:
-    """Draw the cell's own past, under its node."""
+def _draw_loop(axes: Any, x: float) -> None:
+    """Draw a loop under the node of a recurrent cell."""
+    base, low = -_HEIGHT / 2, -_HEIGHT / 2 - 0.6
+    points = [(x + 0.1, base), (x + 0.2, low), (x - 0.2, low), (x - 0.1, base)]
+    _draw_curve(axes, points, color=_CELL, mutation_scale=8, linewidth=1.1)
+
+
+def _draw_curve(axes: Any, points: list[tuple[float, float]], **style: Any) -> None:
+    """Draw an arrow along a cubic curve: its start, two handles, its end."""
     from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path as Outline
+    from matplotlib.path import Path as Curve
 
-    base, depth, reach = -_HEIGHT / 2, 0.6, 0.2
-    points = [
-        (x + 0.1, base),
-        (x + reach, base - depth),
-        (x - reach, base - depth),
-        (x - 0.1, base),
-    ]
-    outline = Outline(points, [Outline.MOVETO, *[Outline.CURVE4] * 3])
-    axes.add_patch(
-        FancyArrowPatch(
-            path=outline, arrowstyle="-|>", mutation_scale=8, color=_CELL, linewidth=1.1
-        )
-    )
+    curve = Curve(points, [Curve.MOVETO, *[Curve.CURVE4] * 3])
+    axes.add_patch(FancyArrowPatch(path=curve, arrowstyle="-|>", **style))
 
 
-def _legend(axes: Any, diagram: Diagram) -> None:
+def _draw_legend(axes: Any, diagram: Diagram) -> None:
     from matplotlib.lines import Line2D
 
     kinds = sorted(set((diagram.recurrent or {}).values()))
     entries = [("feed-forward", _INK)]
-    entries += [("feedback", _BACK)] if diagram.feedback else []
+    entries += [("feedback", _FEEDBACK)] if diagram.feedback else []
     entries += [(f"recurrent cell: {', '.join(kinds)}", _CELL)] if kinds else []
     lines = [Line2D([], [], color=color, label=label) for label, color in entries]
     axes.legend(handles=lines, loc="lower center", ncols=3, frameon=False, fontsize=8)

@@ -136,7 +136,7 @@ class SimulatedBrain:
 
         Time bins are 10 ms long. Coordinates of `neuroid` beside id, region and animal: `reliability`
         (c of the trial average in 70-170 ms), `known_ceiling` (sqrt(c)), `gain` and `spontaneous` (see
-        `sites.ReadoutOptions`).
+        `sites.Readout`).
         """
         return self._load(region, "trials")
 
@@ -211,10 +211,10 @@ class SimulatedBrain:
         ost = solution_times.times(np.asarray(averages, dtype=np.float64), i1, objects, ids)
         return pd.DataFrame({"stimulus_id": ids, "i1": i1, "ost": ost})
 
-    def readout(self, region: str) -> sites.ReadoutOptions:
+    def readout(self, region: str) -> sites.Readout:
         """Return what the sites of a region compute from the population of their area."""
         coordinates = self.truth(region).coords
-        return sites.ReadoutOptions(
+        return sites.Readout(
             sites=self._sites(region),
             gain=coordinates["gain"].values,
             spontaneous=coordinates["spontaneous"].values,
@@ -330,7 +330,7 @@ class SimulatedBrain:
             with store.writing(_KIND, key, f".{region}.{what}.nc") as path:
                 assembly.save(recording, path)
 
-    def _neuroids(self, region: str, readout: sites.ReadoutOptions) -> dict[str, npt.ArrayLike]:
+    def _neuroids(self, region: str, readout: sites.Readout) -> dict[str, npt.ArrayLike]:
         n = len(readout.gain)
         return {
             "neuroid_id": [f"sim{self.seed}-{region}-{index:03d}" for index in range(n)],

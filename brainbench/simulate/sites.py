@@ -67,7 +67,7 @@ class Sites:
 
 
 @dataclass(frozen=True, eq=False)
-class ReadoutOptions:
+class Readout:
     """Sites with the gain that gives them their reliability.
 
     Attributes
@@ -133,7 +133,7 @@ def draw_sites(
     return Sites(region=region, weights=weights, reliability=rng.uniform(low, high, size=n))
 
 
-def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> ReadoutOptions:
+def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Readout:
     """Return the gain of each site that gives it the chosen reliability.
 
     Parameters
@@ -147,7 +147,7 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
 
     Returns
     -------
-    ReadoutOptions
+    Readout
         Exact for these stimuli: signal variance is variance over them, with ddof 1.
 
     Raises
@@ -173,10 +173,10 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
         )
     odds = sites.reliability / (1.0 - sites.reliability)
     gain = odds * average / (n_bins * n_trials * variance)
-    return ReadoutOptions(sites=sites, gain=gain, spontaneous=spontaneous)
+    return Readout(sites=sites, gain=gain, spontaneous=spontaneous)
 
 
-def expected_counts(readout: ReadoutOptions, population: Array) -> Array:
+def expected_counts(readout: Readout, population: Array) -> Array:
     """Return the expected spikes per bin: the truth behind the trials.
 
     Parameters

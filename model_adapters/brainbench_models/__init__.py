@@ -1,4 +1,4 @@
-"""Every named network: a `wrap` call with its clock, one file per family."""
+"""The bundled models: one file or folder for each family of networks."""
 
 _CELLS = {
     "timedecay": "time-decay cells",
@@ -31,28 +31,31 @@ _NAMED = {
     "efficientnet_lite1": ("efficientnet_lite", "21 blocks, static; ImageNet"),
     "efficientnet_lite2": ("efficientnet_lite", "21 blocks, static; ImageNet"),
     "gabor": ("gabor", "V1-like energy model; nothing learned"),
-    "pixels": ("pixels", "the picture itself: what to beat"),
+    "pixels": ("pixels", "the picture itself, a baseline"),
     "simulated_maps": ("simulated", "all units of the simulated brain"),
-    "simulated_population": ("simulated", "what sites of the simulated brain read"),
-    "simulated_readout": ("simulated", "its sites without noise: the upper bound"),
+    "simulated_population": ("simulated", "units that sites of the simulated brain read"),
+    "simulated_readout": (
+        "simulated",
+        "its sites without noise: the upper bound",
+    ),
 }
 
 
 def models() -> dict[str, tuple[str, str]]:
-    """Name of every model -> the function that makes it, and what it is; its weights by default."""
+    """Return name -> (function that makes the model, description with its default weights)."""
     convrnns = {
-        name: (f"brainbench_models.convrnn.models:{name}", words)
-        for name, words in (_CONVRNNS | _CONTROLS).items()
+        name: (f"brainbench_models.convrnn.models:{name}", description)
+        for name, description in (_CONVRNNS | _CONTROLS).items()
     }
     others = {
-        name: (f"brainbench_models.{module}:{name}", words)
-        for name, (module, words) in _NAMED.items()
+        name: (f"brainbench_models.{module}:{name}", description)
+        for name, (module, description) in _NAMED.items()
     }
     return convrnns | others
 
 
 def families() -> dict[str, tuple[str, str]]:
-    """Beginning of a name, or end of a file's, -> the function that makes any such model, and what it is."""
+    """Return prefix of names, or suffix of files -> (function that makes such a model, description)."""
     return {
         "timm:": (
             "brainbench_models.timm_networks:timm_network",

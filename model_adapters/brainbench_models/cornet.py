@@ -1,9 +1,9 @@
 """CORnet-S: four areas named after the ventral stream, recurrent within V2, V4 and IT.
 
-Written from the paper (Kubilius et al. 2019, section 2 and figure 1) and from the shapes and names
-of the released weights. Where the two disagree the network follows the released weights, so that
-they load. Forward never changes a module: the stride that differs between steps is an argument of
-the call, so one network may serve several threads.
+Written from the paper (Kubilius et al. 2019, section 2 and figure 1) and from the shapes and names of the
+released weights. Where the two disagree the network follows the released weights, so that they load.
+`forward` changes no module, so several threads may share a network: the stride, which differs between steps,
+is an argument of the call.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from brainbench.core.errors import InputError, unknown
-from brainbench.core.model_info import About
+from brainbench.core.errors import unknown
 from brainbench.core.timeline import Timeline
-from brainbench.models.wrap import WrappedModel, wrap
-from brainbench_models._options import whole
-from brainbench_models._released import Released
-from brainbench_models._weights import seeded, weighted
-from brainbench_models.cornet_z import channels_last, decoder, shown_at
+from brainbench.models.wrap import WrappedModel
+from brainbench_models import _cornet_family as cornets
+from brainbench_models._options import check_option, is_whole_number
+from brainbench_models._weights import build_weighted
 
 STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 """How often each area runs in one forward pass."""
@@ -33,14 +31,13 @@ _BOTTLENECK: Final = 4  # each recurrent area widens its channels fourfold insid
 
 
 class InPlaceNorm(nn.BatchNorm2d):
-    """Batch normalization that, while evaluating, overwrites its input.
+    """Batch normalization that overwrites its input in evaluation, to avoid a copy of the largest maps.
 
-    The same affine map as `torch.nn.BatchNorm2d`, without a second copy of the largest maps. It is
-    only placed behind a convolution, whose output nothing else reads.
+    It may only follow a convolution, whose output nothing else reads.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize `x` (batch, channel, x, y); without gradients, in place."""
+        """Normalize `x`, (batch, channel, y, x); in place if no gradients are recorded."""
         mean, var = self.running_mean, self.running_var
         if self.training or torch.is_grad_enabled() or mean is None or var is None:
             return super().forward(x)
@@ -51,13 +48,7 @@ class InPlaceNorm(nn.BatchNorm2d):
 
 
 class FeedforwardArea(nn.Module):
-    """V1: two convolutions and a pooling, once.
-
-    Parameters
-    ----------
-    channels_in, channels : int
-        Width of the image and of the area.
-    """
+    """V1: two convolutions and pooling, without recurrence."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
@@ -78,10 +69,10 @@ class FeedforwardArea(nn.Module):
 
 
 class StridedConv2d(nn.Conv2d):
-    """A convolution whose stride is an argument of the call, not a state of the module."""
+    """A convolution that takes its stride as an argument of the call."""
 
     def forward(self, x: Tensor, stride: int = 1) -> Tensor:
-        """Convolve `x` with the stride of this call."""
+        """Convolve `x` with a stride."""
         return conv2d(x, self.weight, self.bias, stride, self.padding, self.dilation, self.groups)
 
 
@@ -90,13 +81,6 @@ class RecurrentArea(nn.Module):
 
     The first step halves the map; each step has its own normalization. Step t > 0 adds its result
     to the output of step t - 1.
-
-    Parameters
-    ----------
-    channels_in, channels : int
-        Width of the area before and of this one.
-    steps : int
-        How often the area runs.
     """
 
     def __init__(self, channels_in: int, channels: int, steps: int) -> None:
@@ -119,7 +103,7 @@ class RecurrentArea(nn.Module):
             self.add_module(f"norm3_{t}", InPlaceNorm(channels))
 
     def forward(self, feedforward: Tensor) -> Tensor:
-        """Run every step and return the last output, (batch, channels, x / 2, y / 2)."""
+        """Run every step and return the last output, (batch, channels, y / 2, x / 2)."""
         x: Tensor = self.conv_input(feedforward)
         for t in range(self.steps):
             x = self._step(x, t)
@@ -145,21 +129,21 @@ class CORnetS(nn.Module):
     Parameters
     ----------
     channels : sequence of int
-        Widths of V1, V2, V4 and IT; the paper's where not given.
+        Widths of V1, V2, V4 and IT; the paper's by default.
     """
 
-    def __init__(self, channels: Sequence[int] = (64, 128, 256, 512)) -> None:
+    def __init__(self, channels: Sequence[int] = tuple(cornets.WIDTHS.values())) -> None:
         super().__init__()
         v1, v2, v4, it = channels
         self.V1 = FeedforwardArea(3, v1)
         self.V2 = RecurrentArea(v1, v2, STEPS["V2"])
         self.V4 = RecurrentArea(v2, v4, STEPS["V4"])
         self.IT = RecurrentArea(v4, it, STEPS["IT"])
-        self.decoder = decoder(it)
-        channels_last(self)
+        self.decoder = cornets.decoder(it)
+        cornets.order_channels_last(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, 3, 224, 224), ImageNet-normalized, to logits (batch, 1000)."""
+        """Map images, (batch, 3, 224, 224), ImageNet-normalized, to logits, (batch, 1000)."""
         x = image.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
         return logits
@@ -192,29 +176,13 @@ CLOCKS: Final = (
 )
 """When each step happens, in ms; the first clock is the default."""
 
-
-def untrained(*, seed: int) -> CORnetS:
-    """Build CORnet-S with weights drawn from a seed; see `seeded`."""
-    return seeded(CORnetS(), seed=seed)
-
-
-RELEASED: Final = Released(
-    model="cornet_s",
-    folder="https://s3.amazonaws.com/cornet-models",
-    file="cornet_s-1d3f7974.pth",
-    sha256="1d3f7974",
-)
-"""What the authors trained on ImageNet."""
-
-
-ABOUT: Final = About(
+RELEASED: Final = cornets.released_weights("cornet_s", "1d3f7974")
+ABOUT: Final = cornets.about(
+    RELEASED,
     citation="Kubilius et al. 2019, Brain-like object recognition with high-performing shallow recurrent "
     "ANNs, NeurIPS 32",
-    license="code here: MIT; the authors' code and weights: GPL-3.0",
-    source=RELEASED.page,
-    depth=15,
+    depth=15,  # as in the paper, section 2 and figure 3
 )
-"""Depth as the paper gives it (section 2 defines it, figure 3 shows it): each area once."""
 
 
 def cornet_s(
@@ -223,76 +191,70 @@ def cornet_s(
     steps: Mapping[str, int] | None = None,
     image_size: int = 224,
 ) -> WrappedModel:
-    """CORnet-S, its areas and both of its clocks.
+    """Make CORnet-S with both of its clocks.
 
     Parameters
     ----------
     weights : str
-        "imagenet": the authors', from the cache or the network. "untrained" or "untrained-N": random,
-        where N seeds the draw; "untrained" is "untrained-0". "auto": "imagenet" if it is in the cache or
-        the network gives it, which is asked once, else "untrained-0", and the user is told. Or the path
-        of a .safetensors or .pth file. Which of them it is stands in the name: cornet_s@imagenet,
-        cornet_s@untrained-0, cornet_s@file-DIGITS with the first twelve of the file's SHA-256.
+        "imagenet": the authors', from the cache or downloaded. "untrained-N": random, drawn from seed N;
+        "untrained" is "untrained-0". "auto": "imagenet" if available (the download is tried once in a
+        process), else "untrained-0", and the user is told. Or the path of a .safetensors or .pth file.
+        The choice is part of the name: cornet_s@imagenet, cornet_s@untrained-0, cornet_s@file-DIGITS with
+        the first twelve digits of the file's SHA-256.
     steps : mapping of str to int, optional
-        Fewer steps than `STEPS` for an area, as {"V4": 2}; each step has weights of its own, so there are
-        no more. Another number than the network's own is part of the name.
+        Fewer steps than `STEPS` for an area, as in {"V4": 2}; more do not exist, since each step has
+        weights of its own. A number other than the default is part of the name.
     image_size : int
-        Side in pixels that pictures are resized to; another than 224 is part of the name.
+        Side in pixels that pictures are resized to; other than 224 it is part of the name.
 
     Raises
     ------
     DownloadError
-        "imagenet", which is not in the cache and does not come, or is not the file it should be.
+        "imagenet" is not in the cache and the download failed or gave another file.
     InputError
-        Weights of another name, or a file that is absent, damaged, not safe to read, or of another
-        network; steps or an image size that there are not.
+        Unknown weights; a file that is absent, damaged, not safe to read, or of another network; steps or
+        an image size that are not allowed.
+    UnknownNameError
+        An area that does not exist.
     CacheError
-        A cache folder that cannot be written.
+        The cache folder cannot be written.
     """
-    chosen = _steps({} if steps is None else steps)
-    preprocess, size = shown_at(image_size, model="cornet_s")
-    made = weighted(weights, build=CORnetS, released=RELEASED)
+    steps_of = _check_steps({} if steps is None else steps)
+    preprocess = cornets.preprocessing(image_size, model="cornet_s")
+    weighted = build_weighted(weights, build=CORnetS, released=RELEASED)
     for area in ("V2", "V4", "IT"):
-        getattr(made.net, area).steps = chosen[area]
-    fewer = "".join(f"-{area}x{k}" for area, k in chosen.items() if k != STEPS[area])
-    model = wrap(
-        made.net,
-        layers={area: f"{area}.output" for area in STEPS},
+        getattr(weighted.net, area).steps = steps_of[area]
+    fewer = "".join(f"-{area}x{k}" for area, k in steps_of.items() if k != STEPS[area])
+    return cornets.cornet_model(
+        f"cornet_s{fewer}",
+        weighted,
         preprocess=preprocess,
-        timeline=[_shortened(clock, chosen) for clock in CLOCKS],
-        name=f"cornet_s{fewer}{size}@{made.which}",
-        weights=made.which,
-        behavior="decoder.avgpool",
+        timeline=[_shortened(clock, steps_of) for clock in CLOCKS],
         about=ABOUT,
     )
-    return replace(model, notes=made.notes)
 
 
-def _steps(given: Mapping[str, int]) -> dict[str, int]:
-    if not isinstance(given, Mapping):
-        raise InputError(
-            f"steps={given!r} for cornet_s",
-            allowed="a mapping of areas to steps",
-            todo="give for example steps={'V4': 2}, or leave it away",
-        )
-    for area, k in given.items():
+def _check_steps(steps: Any) -> dict[str, int]:
+    """Return the steps of every area."""
+    if not isinstance(steps, Mapping):
+        allowed = "a mapping from areas to numbers of steps, as in steps={'V4': 2}"
+        check_option("steps", steps, "cornet_s", valid=False, allowed=allowed)
+    for area, k in steps.items():
         if area not in STEPS:
-            raise unknown(
-                "area of cornet_s:", str(area), list(STEPS), todo="name one of its areas in steps="
-            )
-        if not whole(k) or k > STEPS[area]:
-            raise InputError(
-                f"{k!r} steps of {area} in cornet_s",
-                allowed=f"a whole number from 1 to {STEPS[area]}: each step has weights of its own",
-                todo=f"give steps={{'{area}': {STEPS[area]}}} or fewer",
-            )
-    return {**STEPS, **given}
+            todo = "name one of its areas in steps="
+            raise unknown("area of cornet_s:", str(area), list(STEPS), todo=todo)
+        allowed = f"a whole number from 1 to {STEPS[area]}: each step has weights of its own"
+        valid = is_whole_number(k) and k <= STEPS[area]
+        check_option(f"steps[{area!r}]", k, "cornet_s", valid=valid, allowed=allowed)
+    return {**STEPS, **steps}
 
 
 def _shortened(clock: Timeline, steps: Mapping[str, int]) -> Timeline:
-    """Clock of an area that runs fewer steps; under a nominal clock the last one lasts to the end."""
-    spans = {}
-    for area, every in clock.steps.items():
-        kept = list(every[: steps[area]])
-        spans[area] = [*kept[:-1], (kept[-1][0], math.inf)] if clock.nominal else kept
-    return clock if steps == STEPS else replace(clock, steps=spans)
+    """Return a clock for fewer steps; under a nominal clock the last one has no end."""
+    if steps == STEPS:
+        return clock
+    spans = {area: list(every[: steps[area]]) for area, every in clock.steps.items()}
+    if clock.nominal:
+        for kept in spans.values():
+            kept[-1] = (kept[-1][0], math.inf)
+    return replace(clock, steps=spans)

@@ -1,15 +1,14 @@
 """CORnet-R and CORnet-RT: the four areas with recurrence within each, unrolled over steps.
 
 Written from the shapes and names of the released weights (Kubilius et al. 2018, bioRxiv 408385). Both have
-the same weights by name and differ in what an area reads: in R the area before at the same step, in RT
-("biological time") at the step before, so that the image travels one area a step.
+weights of the same names and differ in what an area reads: in R the area before it at the same step, in RT
+("biological time") at the previous step, so that the image travels one area per step.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
@@ -17,13 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.core import progress
-from brainbench.core.errors import InputError
 from brainbench.core.timeline import Timeline
-from brainbench.models.wrap import WrappedModel, wrap
-from brainbench_models._options import whole
-from brainbench_models._released import Released
-from brainbench_models._weights import weighted
-from brainbench_models.cornet_z import WIDTHS, about, channels_last, decoder, shown_at
+from brainbench.models.wrap import WrappedModel
+from brainbench_models import _cornet_family as cornets
+from brainbench_models._options import check_option, is_whole_number
+from brainbench_models._weights import build_weighted
 
 STEPS: Final = 5
 """Steps of the released networks; the weights do not depend on it."""
@@ -31,15 +28,7 @@ _GROUPS: Final = 32
 
 
 class Area(nn.Module):
-    """An input convolution, and one that the state passes through at every step.
-
-    Parameters
-    ----------
-    channels_in, channels : int
-        Width of the area before and of this one.
-    kernel, stride : int
-        Of the input convolution.
-    """
+    """An input convolution, and a second one that the state passes through at every step."""
 
     def __init__(
         self, channels_in: int, channels: int, *, kernel: int = 3, stride: int = 2
@@ -57,51 +46,52 @@ class Area(nn.Module):
         self.output = nn.Identity()
 
     def drive(self, below: Tensor) -> Tensor:
-        """What reaches the area from the one before, (batch, channels, y / stride, x / stride)."""
+        """Return the input from the area before, (batch, channels, y / stride, x / stride)."""
         driven: Tensor = self.nonlin_input(self.norm_input(self.conv_input(below)))
         return driven
 
     def silence(self, below: Tensor) -> Tensor:
-        """Nothing, in the shape of `drive`."""
+        """Return zeros of the shape of `drive`."""
         y, x = (-(-side // self.stride) for side in below.shape[2:])
         return below.new_zeros(len(below), self.conv1.in_channels, y, x)
 
     def forward(self, driven: Tensor, state: Tensor | None) -> Tensor:
-        """Next state from the drive and the state before (None at the first step): also the output."""
+        """Return the next state, which is also the output; `state` is None at the first step."""
         x = driven if state is None else driven + state
         out: Tensor = self.output(self.nonlin1(self.norm1(self.conv1(x))))
         return out
 
 
 class CORnetR(nn.Module):
-    """CORnet-R or -RT, 5,208,936 parameters; images of any size, (batch, 3, y, x), ImageNet-normalized.
+    """CORnet-R or -RT, 5,208,936 parameters, for images of any size, (batch, 3, y, x), ImageNet-normalized.
 
-    At the first step only V1 sees the image and the others get silence, as in the released code: their
-    normalizations have shifts, so their answer is not 0.
+    At the first step only V1 sees the image and the other areas get silence, as in the released code. Their
+    normalizations have shifts, so their response is not 0.
 
     Parameters
     ----------
     steps : int
         How often each area runs, at least once.
     delayed : bool
-        Each area reads the one before as it was a step ago (RT), not as it is (R).
+        Whether each area reads the one before at the previous step (RT) or at the same step (R).
     """
 
     def __init__(self, *, steps: int = STEPS, delayed: bool = False) -> None:
         super().__init__()
-        v1, v2, v4, it = WIDTHS.values()
+        v1, v2, v4, it = cornets.WIDTHS.values()
         self.steps, self.delayed = steps, delayed
         self.V1 = Area(3, v1, kernel=7, stride=4)
         self.V2 = Area(v1, v2)
         self.V4 = Area(v2, v4)
         self.IT = Area(v4, it)
-        self.decoder = decoder(it)
-        channels_last(self)
+        self.decoder = cornets.decoder(it)
+        cornets.order_channels_last(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits after the last step, (batch, 1000)."""
-        drive = self.V1.drive(image.contiguous(memory_format=torch.channels_last))  # never changes
-        states = self._first(drive)
+        """Return the logits after the last step, (batch, 1000)."""
+        # The image stays, so the drive of V1 is computed once.
+        drive = self.V1.drive(image.contiguous(memory_format=torch.channels_last))
+        states = self._first_step(drive)
         for _ in range(1, self.steps):
             before = list(states)
             states[0] = self.V1(drive, before[0])
@@ -111,39 +101,32 @@ class CORnetR(nn.Module):
         logits: Tensor = self.decoder(states[-1])
         return logits
 
-    def _first(self, drive: Tensor) -> list[Tensor]:
+    def _first_step(self, drive: Tensor) -> list[Tensor]:
         states = [self.V1(drive, None)]
         for area in (self.V2, self.V4, self.IT):
             states.append(area(area.silence(states[-1]), None))
         return states
 
 
-FOLDER: Final = "https://s3.amazonaws.com/cornet-models"
 RELEASED: Final = {
-    "cornet_r": Released(
-        model="cornet_r", folder=FOLDER, file="cornet_r-5930a990.pth", sha256="5930a990"
-    ),
-    "cornet_rt": Released(
-        model="cornet_rt", folder=FOLDER, file="cornet_rt-933c001c.pth", sha256="933c001c"
-    ),
+    "cornet_r": cornets.released_weights("cornet_r", "5930a990"),
+    "cornet_rt": cornets.released_weights("cornet_rt", "933c001c"),
 }
-"""What the authors trained on ImageNet."""
-
 FIRST_IMAGE_MS: Final = {
     "cornet_r": {"V1": (0, 50), "V2": (1, 70), "V4": (1, 90), "IT": (1, 100)},
     "cornet_rt": {"V1": (0, 50), "V2": (1, 70), "V4": (2, 90), "IT": (3, 100)},
 }
-"""For each area the first step that has seen the image, and the ms at which that step begins."""
+"""For each area the first step that has seen the image, and the time in ms at which that step begins."""
 _LATER_MS: Final = 50.0
 
 
 def clock(model: str, *, steps: int) -> Timeline:
-    """When each step happens (ours: neither paper nor code gives times).
+    """Return the time of each step (ours: neither paper nor code gives times).
 
     The first step that has seen the image begins where Brain-Score lets CORnet-S's area begin, each later
-    one 50 ms after, the last lasts to the end; steps before the image share the time before.
+    one 50 ms after, and the last has no end. Steps before the image share the time before.
     """
-    spans = {area: _spans(*FIRST_IMAGE_MS[model][area], steps) for area in WIDTHS}
+    spans = {area: _spans(*FIRST_IMAGE_MS[model][area], steps) for area in cornets.WIDTHS}
     source = "ours: first image-driven step as the area's start in Brain-Score, 50 ms a step"
     return Timeline(name="paper", source=source, steps=spans, nominal=True)
 
@@ -156,68 +139,52 @@ def _spans(first: int, onset: float, steps: int) -> list[tuple[float, float]]:
     return list(zip(starts, [*starts[1:], math.inf], strict=True))
 
 
-def _unseen(model: str, times: int) -> Iterator[str]:
-    """Say which areas the image does not reach in so few steps, if there are any."""
-    late = {area: first + 1 for area, (first, _) in FIRST_IMAGE_MS[model].items() if first >= times}
-    if late:
-        reason = (
-            f"{model} runs {times} step(s), the image does not reach {', '.join(late)}: the same answer to "
-            f"every image; all areas see it from {max(late.values())} steps on"
+def _note_unreached_areas(model: str, times: int) -> Iterator[str]:
+    """Tell the user which areas the image does not reach in `times` steps; yield the same note."""
+    unreached = {
+        area: first + 1 for area, (first, _) in FIRST_IMAGE_MS[model].items() if first >= times
+    }
+    if unreached:
+        note = (
+            f"{model} runs {times} step(s), so the image does not reach {', '.join(unreached)}: the same "
+            f"response to every image; at least {max(unreached.values())} steps are needed"
         )
-        progress.current().note(reason)
-        yield reason
+        progress.current().note(note)
+        yield note
 
 
-def _cornet(
-    model: str, weights: str, times: int, image_size: int, *, delayed: bool
-) -> WrappedModel:
-    if not whole(times):
-        raise InputError(
-            f"times={times!r} for {model}",
-            allowed="a whole number of steps from 1; the released networks have 5",
-            todo="give times=5, or leave it away",
-        )
-    preprocess, size = shown_at(image_size, model=model)
+def _model(name: str, weights: str, times: int, image_size: int, *, delayed: bool) -> WrappedModel:
+    allowed = "a whole number of steps, at least 1; the released networks have 5"
+    check_option("times", times, name, valid=is_whole_number(times), allowed=allowed)
+    preprocess = cornets.preprocessing(image_size, model=name)
     build = partial(CORnetR, steps=times, delayed=delayed)
-    made = weighted(weights, build=build, released=RELEASED[model])
-    several = "" if times == STEPS else f"-{times}steps"
-    layers: Mapping[str, str] = {area: f"{area}.output" for area in WIDTHS}
-    wrapped = wrap(
-        made.net,
-        layers=layers,
+    return cornets.cornet_model(
+        name if times == STEPS else f"{name}-{times}steps",
+        build_weighted(weights, build=build, released=RELEASED[name]),
         preprocess=preprocess,
-        timeline=clock(model, steps=times),
-        name=f"{model}{several}{size}@{made.which}",
-        weights=made.which,
-        behavior="decoder.avgpool",
-        about=about(RELEASED[model], depth=9),
+        timeline=clock(name, steps=times),
+        about=cornets.about(RELEASED[name], citation=cornets.PAPER_2018, depth=9),
+        notes=tuple(_note_unreached_areas(name, times)),
     )
-    return replace(wrapped, notes=(*made.notes, *_unseen(model, times)))
 
 
 def cornet_r(*, weights: str = "auto", times: int = STEPS, image_size: int = 224) -> WrappedModel:
-    """CORnet-R: each area reads the one before at the same step.
+    """Make CORnet-R: each area reads the one before at the same step.
 
     Parameters
     ----------
     weights, image_size
         As in `cornet.cornet_s`, with the same errors.
     times : int
-        Steps; another number than 5 is part of the name. One alone does not bring the image beyond V1,
-        which a note says.
+        Number of steps; other than 5 it is part of the name. With one step the image does not get beyond
+        V1, which a note says.
     """
-    return _cornet("cornet_r", weights, times, image_size, delayed=False)
+    return _model("cornet_r", weights, times, image_size, delayed=False)
 
 
 def cornet_rt(*, weights: str = "auto", times: int = STEPS, image_size: int = 224) -> WrappedModel:
-    """CORnet-RT: each area reads the one before as it was a step ago.
+    """Make CORnet-RT: as `cornet_r`, but each area reads the one before at the previous step.
 
-    Parameters
-    ----------
-    weights, image_size
-        As in `cornet.cornet_s`, with the same errors.
-    times : int
-        Steps; another number than 5 is part of the name. Fewer than 4 do not bring the image to IT, which a
-        note says.
+    With fewer than 4 steps the image does not reach IT, which a note says.
     """
-    return _cornet("cornet_rt", weights, times, image_size, delayed=True)
+    return _model("cornet_rt", weights, times, image_size, delayed=True)

@@ -2,7 +2,7 @@
 
 Quadrature pairs of Gabor filters at several orientations and scales (Jones & Palmer 1987), their energy
 (Adelson & Bergen 1985), and normalization by the energy nearby over all orientations and scales (Heeger
-1992). What any trained network has to beat beside the pixels.
+1992). Together with the pixels it is what a trained network has to beat.
 """
 
 from __future__ import annotations
@@ -15,35 +15,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
-from brainbench.core.errors import InputError
 from brainbench.core.model_info import About
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel, wrap
+from brainbench_models._options import check_option
 
 SIZE: Final = 224
 LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue (ITU-R BT.709)."""
 WAVELENGTHS: Final = (4.0, 8.0, 16.0, 32.0)
-"""In pixels of a 224 x 224 picture: octaves apart."""
-_SIGMA = 0.56  # of a wavelength: a bandwidth of one octave
+"""In pixels of a 224 x 224 picture, one octave apart."""
+_SIGMA = 0.56  # in wavelengths: a bandwidth of one octave
 _PLACES = 28
 _SEMISATURATION = 0.05
 
 
 class GaborEnergy(nn.Module):
-    """Complex cells on a grid of 28 x 28 places.
-
-    Parameters
-    ----------
-    orientations : int
-        Evenly spaced over 180 degrees.
-    """
+    """Complex cells at several orientations, evenly spaced over 180 degrees, on 28 x 28 places."""
 
     def __init__(self, orientations: int) -> None:
         super().__init__()
         self.orientations = orientations
         for k, wavelength in enumerate(WAVELENGTHS):
-            self.register_buffer(f"filters_{k}", gabors(wavelength, orientations))
+            self.register_buffer(f"filters_{k}", gabor_filters(wavelength, orientations))
         self.register_buffer("luminance", torch.tensor(LUMINANCE)[None, :, None, None])
         self.output = nn.Identity()
 
@@ -53,68 +47,56 @@ class GaborEnergy(nn.Module):
         energies = [self._energy(gray, k) for k in range(len(WAVELENGTHS))]
         energy = torch.cat(energies, dim=1)
         nearby = avg_pool2d(pad(energy, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
-        around = (nearby**2).mean(dim=1, keepdim=True).sqrt()
-        normalized: Tensor = self.output(energy / (_SEMISATURATION + around))
+        pool = (nearby**2).mean(dim=1, keepdim=True).sqrt()
+        normalized: Tensor = self.output(energy / (_SEMISATURATION + pool))
         return normalized
 
     def _energy(self, gray: Tensor, k: int) -> Tensor:
         filters = self.get_buffer(f"filters_{k}")
         margin = filters.shape[-1] // 2
-        parts = conv2d(pad(gray, (margin,) * 4, mode="reflect"), filters, stride=2)
-        even, odd = parts[:, : self.orientations], parts[:, self.orientations :]
+        both = conv2d(pad(gray, (margin,) * 4, mode="reflect"), filters, stride=2)
+        even, odd = both[:, : self.orientations], both[:, self.orientations :]
         energy = torch.sqrt(even**2 + odd**2 + 1e-12)
         return avg_pool2d(energy, energy.shape[-1] // _PLACES)
 
 
-def gabors(wavelength: float, orientations: int) -> Tensor:
-    """Gabor filters that do not answer to gray, of unit norm.
+def gabor_filters(wavelength: float, orientations: int) -> Tensor:
+    """Build Gabor filters of unit norm and zero response to gray, (2 orientations, 1, side, side).
 
-    Parameters
-    ----------
-    wavelength : float
-        In pixels.
-    orientations : int
-        Evenly spaced over 180 degrees, from gratings that vary along x.
-
-    Returns
-    -------
-    Tensor, (2 orientations, 1, side, side)
-        Even (cosine) ones first, then odd ones.
+    Even (cosine) filters come first, then odd ones. The wavelength is in pixels; orientations are evenly
+    spaced over 180 degrees, from gratings that vary along x.
     """
     sigma = _SIGMA * wavelength
     reach = math.ceil(2.5 * sigma)
     places = np.arange(-reach, reach + 1.0)
     y, x = np.meshgrid(places, places, indexing="ij")
     envelope = np.exp(-(x**2 + y**2) / (2 * sigma**2))
-    made = []
+    filters = []
     for phase in (0.0, -np.pi / 2):
         for angle in np.pi * np.arange(orientations) / orientations:
             along = x * np.cos(angle) + y * np.sin(angle)
             wave = envelope * np.cos(2 * np.pi * along / wavelength + phase)
             wave -= envelope * wave.sum() / envelope.sum()
-            made.append(wave / np.linalg.norm(wave))
-    return torch.from_numpy(np.stack(made)[:, None].astype(np.float32))
+            filters.append(wave / np.linalg.norm(wave))
+    return torch.from_numpy(np.stack(filters)[:, None].astype(np.float32))
 
 
 def gabor(*, orientations: int = 8) -> WrappedModel:
-    """V1-like energy model, static, the same 25,088 units for every region.
+    """Make a V1-like energy model, static, the same 25,088 units for every region.
 
     Parameters
     ----------
     orientations : int
-        Evenly spaced over 180 degrees; another number than 8 is part of the name.
+        Number of orientations, evenly spaced over 180 degrees; other than 8 it is part of the name.
 
     Raises
     ------
     InputError
         Fewer than two orientations.
     """
-    if not isinstance(orientations, int) or orientations < 2:
-        raise InputError(
-            f"orientations={orientations!r} for gabor",
-            allowed="a whole number from 2",
-            todo="leave it at 8",
-        )
+    valid = isinstance(orientations, int) and orientations >= 2
+    allowed = "a whole number, at least 2"
+    check_option("orientations", orientations, "gabor", valid=valid, allowed=allowed)
     return wrap(
         GaborEnergy(orientations).eval(),
         layers=dict.fromkeys(REGIONS, "output"),

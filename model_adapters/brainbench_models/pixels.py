@@ -8,20 +8,19 @@ from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel, wrap
 
 SIZE = 64
-"""64 x 64 x 3 = 12,288 values: detail finer than this adds noise, not predictions, to a linear map."""
+"""64 x 64 x 3 = 12,288 values: to a linear map, finer detail is noise."""
 
 
 def pixels(*, size: int = SIZE) -> WrappedModel:
-    """Pictures scaled to `size` x `size` pixels, values 0 to 1, static, the same for every region.
+    """Make a model of pictures scaled to `size` x `size` pixels, values 0 to 1, static, for every region.
 
     Parameters
     ----------
     size : int
-        Side in pixels. Brain-Score's model of this name takes 256; another size than the default is part
-        of the name.
+        Side in pixels; other than 64 it is part of the name. Brain-Score's model of this name takes 256.
     """
     return wrap(
-        _same,
+        _identity,
         layers=dict.fromkeys(REGIONS, "pixels"),
         preprocess=Preprocess(name=f"pixels-{size}", size=(size, size)),
         name="pixels" if size == SIZE else f"pixels-{size}",
@@ -31,5 +30,5 @@ def pixels(*, size: int = SIZE) -> WrappedModel:
     )
 
 
-def _same(images: Images) -> Images:
+def _identity(images: Images) -> Images:
     return images

@@ -1,1 +1,1 @@
-"""Sections of the results page: each runs commands that anybody can run and tabulates what they wrote."""
+"""Sections of the results page: each runs commands that anybody can run, and tabulates their output."""

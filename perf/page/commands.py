@@ -1,4 +1,4 @@
-"""What the program itself takes: the main command, dry runs, precision."""
+"""Sections on the program itself: the main command, dry runs, precision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from page.tables import figure, measured, run, table
 
 
 def main_command(folder: Path) -> list[str]:
-    """The command of `make score`, first with an empty cache, then with a full one."""
+    """Run the command of `make score`, first with an empty cache, then with a full one."""
     command = "brainbench score --model cornet_s --benchmark all --weights untrained"
     results = ("-o", str(folder / "results"))
     _, first = run(folder, *command.split(), *results)
@@ -28,13 +28,13 @@ def main_command(folder: Path) -> list[str]:
 
 
 def cost(stderr: str) -> str:
-    """Last line of a run: time inside the network, everything else, memory."""
+    """Return the last line of a run: time in the network, everything else, memory."""
     return [line for line in stderr.splitlines() if "peak memory" in line][-1]
 
 
 def foreseen(folder: Path) -> list[str]:
-    """What a dry run foresees beside what a run takes."""
-    found = measured(folder, "estimate")
+    """Compare the forecast of a dry run with the cost of the run."""
+    report = measured(folder, "estimate")
     rows = [
         (
             f"`{r['command']}`",
@@ -43,21 +43,21 @@ def foreseen(folder: Path) -> list[str]:
                 for key in ("seconds", "memory_gb", "disk_gb")
             ),
         )
-        for r in found["rows"]
+        for r in report["rows"]
     ]
     return [
         "## What `--dry-run` foresees",
         "",
         f"`python perf/estimate.py`: foreseen / taken, for time, memory and disk; the aim is a factor of "
-        f"{found['aim']:g} either way.",
+        f"{report['aim']:g} either way.",
         "",
         *table(("`brainbench score ...`", "seconds", "GB of memory", "GB in the cache"), rows),
     ]
 
 
 def precision(folder: Path) -> list[str]:
-    """What bfloat16 changes, and why float32 stays the default."""
-    found = measured(folder, "precision")
+    """Tabulate what bfloat16 changes, and say why float32 is the default."""
+    report = measured(folder, "precision")
     rows = [
         (
             r["benchmark"],
@@ -66,19 +66,19 @@ def precision(folder: Path) -> list[str]:
             "" if r["change"] is None else f"{r['change']:+.4f}",
             "" if r["ci"] is None else f"{r['ci'][0]:.3f} to {r['ci'][1]:.3f}",
         )
-        for r in found["rows"]
+        for r in report["rows"]
     ]
-    largest = max(abs(r["change"]) for r in found["rows"] if r["change"] is not None)
-    speed = found["forward"]
+    largest = max(abs(r["change"]) for r in report["rows"] if r["change"] is not None)
+    speed = report["forward"]
     return [
         "## Precision",
         "",
-        f"`python perf/precision.py`: `{found['model']}` (seeded random weights) on the simulated brain with "
-        "`--precision float32` and `bf16`.",
+        f"`python perf/precision.py`: `{report['model']}` (seeded random weights) on the simulated brain "
+        "with `--precision float32` and `bf16`.",
         "",
         *table(("benchmark", "float32", "bf16", "change", "95 % interval, float32"), rows),
         f"Here the network answers {speed['float32']['images_per_second']:.1f} images/s in float32 and "
-        f"{speed['bf16']['images_per_second']:.1f} in bf16, {found['ratio']:.2f} times as many. The "
+        f"{speed['bf16']['images_per_second']:.1f} in bf16, {report['ratio']:.2f} times as many. The "
         f"largest change of a score is {largest:.4f}. float32 is the default: figures are compared across "
         "machines to more digits than bfloat16 keeps, not every processor has bfloat16, and the passes "
         "are made once and cached. A model in bf16 has `+bf16` in its name.",

@@ -1,4 +1,4 @@
-"""Every measure: the self-test, coverage of the intervals, and speed beside what a user would use instead."""
+"""Sections on all measures: self-test, coverage of the intervals, speed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SPEEDS = ("i2n", "ost", "ridge", "rsa")
 
 
 def speeds(folder: Path) -> list[str]:
-    """Each measure beside a plain program."""
+    """Tabulate the speed of each measure beside a plain program."""
     rows = []
     for script in SPEEDS:
-        found = measured(folder, script)
-        rows += [(*_speed(r), f"`perf/{script}.py`") for r in found["rows"]]
+        report = measured(folder, script)
+        rows += [(*_speed(r), f"`perf/{script}.py`") for r in report["rows"]]
     columns = ("what", "brainbench", "instead", "ratio", "difference", "script")
     return [
         "## Speed of the other measures",
@@ -40,10 +40,10 @@ def _speed(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def dynamics(folder: Path) -> list[str]:
-    """One map for all time bins: time and memory."""
-    found = measured(folder, "dynamics")
-    flat = {k: v for k, v in found.items() if not isinstance(v, dict)}
-    for group, inner in found.items():
+    """Tabulate time and memory of one map for all time bins."""
+    report = measured(folder, "dynamics")
+    flat = {k: v for k, v in report.items() if not isinstance(v, dict)}
+    for group, inner in report.items():
         if isinstance(inner, dict):
             flat |= {f"{group}: {k}": v for k, v in inner.items()}
     rows = [(k.replace("_", " "), text(v)) for k, v in flat.items()]
@@ -58,20 +58,20 @@ def dynamics(folder: Path) -> list[str]:
 
 
 def explained(folder: Path) -> list[str]:
-    """CC_norm^2 beside a loop over neurons."""
+    """Tabulate the speed of CC_norm^2 beside a loop over neurons."""
     what = "beside a loop over neurons of the published formulas."
     return figures(folder, "ccnorm", "## Speed of explainable variance", what)
 
 
 def ceilings(folder: Path) -> list[str]:
-    """Split-half ceilings, published and timed."""
+    """Tabulate split-half ceilings of a published recording, and their speed."""
     what = "V4 and IT of a recording in Brain-Score's layout, and speed beside xarray and scipy."
     return figures(folder, "ceilings", "## Split-half ceilings", what)
 
 
 def coverage(folder: Path) -> list[str]:
-    """How often the intervals hold the truth."""
-    found = measured(folder, "coverage")
+    """Tabulate how often the intervals contain the truth."""
+    report = measured(folder, "coverage")
     rows = [
         (
             r["measure"],
@@ -83,29 +83,29 @@ def coverage(folder: Path) -> list[str]:
             f"{100 * r['coverage_reflected']:.1f} %",
             "" if r["within"] else "outside 90 to 98 %",
         )
-        for r in found["rows"]
+        for r in report["rows"]
     ]
     columns = ("measure", "random", "truth", "width", "coverage", "binomial 95 %", "reflected", "")
     return [
         "## Coverage of the intervals",
         "",
-        f"`python perf/coverage.py`, {found['seconds']:.0f} s: {found['replicates']} intervals of each kind, "
-        f"nominally 95 %; the truth is the mean of the same score over {found['truths']:,} fresh draws of "
-        "what is called random, at the same size. `reflected` is what intervals turned around their center "
-        "would have covered.",
+        f"`python perf/coverage.py`, {report['seconds']:.0f} s: {report['replicates']} intervals of each "
+        f"kind, nominally 95 %; the truth is the mean of the same score over {report['truths']:,} fresh "
+        "draws of what is called random, at the same size. `reflected` is the coverage of the intervals "
+        "reflected around their center.",
         "",
         *table(columns, rows),
     ]
 
 
 def through_of(check: dict[str, Any]) -> dict[str, Any]:
-    """What is not as in the benchmark: options of its procedure, and the other protocol."""
+    """Return the options of a check that differ from the benchmark's."""
     other = {} if check["protocol"] == "paper" else {"protocol": check["protocol"]}
     return check["through"] | other
 
 
 def selftest(folder: Path) -> list[str]:
-    """Every measure on known truth."""
+    """Run every measure on known truth."""
     began = time.perf_counter()
     written, _ = run(folder, "brainbench", "selftest", "--format", "json", may_miss=True)
     seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Scores on the simulated brain, and how hard it is."""
+"""Sections on the simulated brain: scores, difficulty, number of images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from page.commands import cost
-from page.curves import side_by_side
+from page.dynamics_table import side_by_side
 from page.tables import ROOT, figure, measured, reasons, run, scores_by_benchmark, table
 
 MODELS = "cornet_s@untrained-0,pixels,simulated_population,simulated_readout"
@@ -16,7 +16,7 @@ NETWORKS = "cornet_*@untrained-0,convrnn_rgc_*@untrained-0,ff6@untrained-0,pixel
 
 
 def simulated(folder: Path) -> list[str]:
-    """Every measure on the simulated brain, both protocols."""
+    """Score every measure on the simulated brain under both protocols."""
     lines = [
         "## Scores on the simulated brain",
         "",
@@ -32,7 +32,7 @@ def simulated(folder: Path) -> list[str]:
 
 
 def models(folder: Path) -> list[str]:
-    """Recurrent and static networks side by side."""
+    """Score recurrent and static networks side by side."""
     lines, scores = scored(folder, NETWORKS, "Simulated.*", "paper")
     picture = ROOT / "docs" / "dynamics.png"
     return [
@@ -58,7 +58,7 @@ def models(folder: Path) -> list[str]:
 def scored(
     folder: Path, models: str, benchmarks: str, protocol: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The command, its table and its cost; and the scores."""
+    """Return the command with its table and cost, and the scores."""
     command = f"brainbench score -m {models} -b {benchmarks} --protocol {protocol} --format json"
     text, said = run(folder, *command.split(), "-o", str(folder / "results"), may_miss=True)
     scores = json.loads(text)
@@ -67,9 +67,9 @@ def scored(
 
 
 def difficulty(folder: Path) -> list[str]:
-    """How hard the simulated objects are to recognize."""
-    found = measured(folder, "difficulty")
-    rows = [(name, figure(value)) for name, value in found.items()]
+    """Tabulate how hard the simulated objects are to recognize."""
+    report = measured(folder, "difficulty")
+    rows = [(name, figure(value)) for name, value in report.items()]
     return [
         "## How hard recognition is on the simulated scenes",
         "",
@@ -83,14 +83,14 @@ def difficulty(folder: Path) -> list[str]:
 
 
 def curve(folder: Path) -> list[str]:
-    """Score against number of images."""
-    found = measured(folder, "curve", "--figure", str(ROOT / "docs" / "curve.png"))
-    columns = ("region", "model", *(f"{n} images" for n in found["images"]))
-    rows = [(r["region"], r["model"], *(figure(v) for v in r["share"])) for r in found["rows"]]
+    """Tabulate score against number of images."""
+    report = measured(folder, "curve", "--figure", str(ROOT / "docs" / "curve.png"))
+    columns = ("region", "model", *(f"{n} images" for n in report["images"]))
+    rows = [(r["region"], r["model"], *(figure(v) for v in r["share"])) for r in report["rows"]]
     return [
         "## How many images a score needs",
         "",
-        f"`python perf/curve.py`: {found['what']}",
+        f"`python perf/curve.py`: {report['what']}",
         "",
         *table(columns, rows),
         "![Score against number of images](curve.png)",

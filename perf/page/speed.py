@@ -1,4 +1,4 @@
-"""Speed and memory beside what a user would use instead."""
+"""Sections on speed and memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from page.tables import figures, measured, table
 
 
 def pls(folder: Path) -> list[str]:
-    """Speed of PLS."""
-    found = measured(folder, "pls")
+    """Tabulate the speed of PLS beside scikit-learn."""
+    report = measured(folder, "pls")
     rows = [
         (
             r["what"],
@@ -21,7 +21,7 @@ def pls(folder: Path) -> list[str]:
             f"{r['ours_over_gram']:.1f}",
             f"{r['difference']:.1e}",
         )
-        for r in found["rows"]
+        for r in report["rows"]
     ]
     columns = (
         "PLS, 10 splits, 25 components",
@@ -36,17 +36,17 @@ def pls(folder: Path) -> list[str]:
     return [
         "## Speed of PLS",
         "",
-        f"`python perf/pls.py`, {found['threads']} threads for both, load at the start "
-        f"{found['load_at_start']:.2f}; 2,560 images, 168 sites.",
+        f"`python perf/pls.py`, {report['threads']} threads for both, load at the start "
+        f"{report['load_at_start']:.2f}; 2,560 images, 168 sites.",
         "",
         *table(columns, rows),
-        *(f"- {name}: {seconds:.2f} s" for name, seconds in found["seconds"].items()),
+        *(f"- {name}: {seconds:.2f} s" for name, seconds in report["seconds"].items()),
         "",
     ]
 
 
 def extraction(folder: Path) -> list[str]:
-    """Cost of reading all areas and steps."""
+    """Tabulate the cost of extracting all areas and steps."""
     return figures(
         folder,
         "extract",
@@ -57,7 +57,7 @@ def extraction(folder: Path) -> list[str]:
 
 
 def memory(folder: Path) -> list[str]:
-    """Peak memory with a layer of 400,000 features."""
+    """Tabulate the peak memory with a layer of 400,000 features."""
     return figures(
         folder,
         "memory",

@@ -1,4 +1,4 @@
-"""Running commands, and tables of what they wrote."""
+"""Commands of the results page, and tables of their output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
-    """Run a command of the environment with a cache of its own; stdout and stderr.
+    """Run a command of the environment with a cache of its own; return stdout and stderr.
 
     With `may_miss` it may end with 1, as perf scripts do when an aim is missed: the page shows it.
     """
@@ -31,26 +31,26 @@ def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
 
 
 def measured(folder: Path, script: str, *options: str) -> dict[str, Any]:
-    """Figures that a perf script writes with --json."""
+    """Run a perf script, and return the figures that it writes with --json."""
     path = folder / f"{script}.json"
     run(folder, "python", f"perf/{script}.py", *options, "--json", str(path), may_miss=True)
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    report: dict[str, Any] = json.loads(path.read_text())
+    return report
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """A markdown table."""
+    """Return a markdown table."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     return [*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """Number with so many decimals; empty for none."""
+    """Format a number with `digits` decimals; empty for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
 def cell(score: dict[str, Any]) -> str:
-    """Value and interval; why there is none."""
+    """Format value and interval of a score, or why it has none."""
     if score["value"] is None:
         if score.get("inapplicable"):
             return "none"
@@ -63,35 +63,35 @@ def cell(score: dict[str, Any]) -> str:
 
 
 def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
-    """A table with a row for each benchmark and a column for each model."""
+    """Return a table with a row for each benchmark and a column for each model."""
     cells = {(s["benchmark"], s["model"]): s for s in scores}
     benchmarks = list(dict.fromkeys(s["benchmark"] for s in scores))
     models = list(dict.fromkeys(s["model"] for s in scores))
     rows = []
     for benchmark in benchmarks:
-        mine = [cells[benchmark, model] for model in models]
-        known = next((one for one in mine if one["value"] is not None), mine[0])
+        row = [cells[benchmark, model] for model in models]
+        known = next((score for score in row if score["value"] is not None), row[0])
         about = (known["formula"].rpartition("-v")[0], figure(known["ceiling"]), known["n_units"])
         mark = " ~" if known["simulated"] else ""
-        rows.append((benchmark + mark, *about, *(cell(one) for one in mine)))
+        rows.append((benchmark + mark, *about, *(cell(score) for score in row)))
     untrained = {s["model"] for s in scores if s["untrained"]}
     marked = [f"{model} °" if model in untrained else model for model in models]
     return table(("benchmark", "score", "c", "units", *marked), rows)
 
 
 def reasons(scores: Sequence[dict[str, Any]]) -> list[str]:
-    """Why a benchmark does not apply, each reason once."""
+    """Return why benchmarks do not apply, each reason once."""
     said = [s["reason"].splitlines()[0] for s in scores if s.get("inapplicable")]
     return [f"None: {'; '.join(dict.fromkeys(said))}.", ""] if said else []
 
 
 def text(value: Any) -> str:
-    """A figure with five digits; anything else as it is."""
+    """Format a number with five digits, anything else as it is."""
     return f"{value:.5g}" if isinstance(value, int | float) else str(value)
 
 
 def figures(folder: Path, script: str, title: str, what: str, *options: str) -> list[str]:
-    """A section with one row per figure of a perf script."""
-    found = measured(folder, script, *options)
-    rows = [(name.replace("_", " "), text(value)) for name, value in found.items()]
+    """Return a section with one row per figure of a perf script."""
+    report = measured(folder, script, *options)
+    rows = [(name.replace("_", " "), text(value)) for name, value in report.items()]
     return [title, "", f"`python perf/{script}.py`: {what}", "", *table(("", ""), rows)]

@@ -1,12 +1,12 @@
-"""Small worlds in which every measure is scored thousands of times: images, units, trials drawn afresh."""
+"""Small simulated worlds in which every measure is scored on thousands of fresh samples."""
 
 from __future__ import annotations
 
-from worlds.choices import i2n
-from worlds.likeness import alignment, rsa
-from worlds.over_time import dynamics
-from worlds.sites import composite, explained_variance, predictivity
-from worlds.solving import solution_times
+from worlds.behavior import i2n
+from worlds.dynamics import dynamics
+from worlds.regression import composite, explained_variance, predictivity
+from worlds.similarity import alignment, rsa
+from worlds.solution_times import solution_times
 from worlds.world import World
 
 WORLDS: tuple[World, ...] = (

@@ -29,7 +29,7 @@ OBJECTS = [f"object{k % 8}" for k in range(N_IMAGES)]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A measure in a world of its own.
+    """A measure in a simulated world.
 
     Parameters
     ----------
@@ -87,5 +87,5 @@ def _interval(
 
 
 def fixed() -> np.random.Generator:
-    """Of what is not random."""
+    """Return the generator of what is not random."""
     return np.random.default_rng(20190)

@@ -1,16 +1,18 @@
-"""Models that a trained network has to beat: an energy model of V1, and small untrained networks."""
+"""Models that a trained network has to beat: pixels, an energy model of V1, untrained BaseNets."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
 import torch
+from pictures import noise_pictures
 
 from brainbench import load_model
-from brainbench.core import stimuli
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench_models.basenets import basenet
-from brainbench_models.gabor import WAVELENGTHS, GaborEnergy, gabor, gabors
+from brainbench_models.gabor import WAVELENGTHS, GaborEnergy, gabor, gabor_filters
 
 
 def grating(angle: float, wavelength: float, phase: float = 0.0) -> torch.Tensor:
@@ -31,28 +33,29 @@ def energy():
 @pytest.mark.parametrize("scale", range(len(WAVELENGTHS)))
 @pytest.mark.parametrize("orientation", [0, 3, 6])
 def test_a_unit_prefers_its_own_grating(energy, scale, orientation):
-    answer = energy(grating(np.pi * orientation / 8, WAVELENGTHS[scale]))
-    assert np.unravel_index(answer.argmax(), answer.shape) == (scale, orientation)
+    responses = energy(grating(np.pi * orientation / 8, WAVELENGTHS[scale]))
+    assert np.unravel_index(responses.argmax(), responses.shape) == (scale, orientation)
 
 
 def test_complex_cells_hardly_see_the_phase(energy):
-    answers = np.array([energy(grating(0.0, 8.0, phase))[1, 0] for phase in np.arange(0, 6, 0.5)])
-    assert np.ptp(answers) < 0.05 * answers.mean()
+    phases = np.arange(0, 6, 0.5)
+    responses = np.array([energy(grating(0.0, 8.0, phase))[1, 0] for phase in phases])
+    assert np.ptp(responses) < 0.05 * responses.mean()
 
 
-def test_gray_of_any_luminance_is_silence(energy):
+def test_gray_of_any_luminance_gives_no_response(energy):
     for level in (0.0, 0.3, 1.0):
         assert np.abs(energy(torch.full((1, 3, 224, 224), level))).max() < 1e-3
 
 
-def test_normalization_makes_the_answer_grow_less_than_the_contrast(energy):
+def test_normalization_makes_the_response_grow_less_than_the_contrast(energy):
     picture = grating(0.0, 8.0)
     weak = 0.5 + 0.5 * (picture - 0.5)
     assert 0.7 < energy(weak)[1, 0] / energy(picture)[1, 0] < 1.0
 
 
 def test_filters_have_unit_norm_and_no_mean():
-    filters = gabors(8.0, 4).double()
+    filters = gabor_filters(8.0, 4).double()
     assert filters.shape[:2] == (8, 1)
     assert torch.allclose(filters.flatten(1).norm(dim=1), torch.ones(8).double(), atol=1e-6)
     assert filters.sum(dim=(1, 2, 3)).abs().max() < 1e-5
@@ -62,9 +65,8 @@ def test_gabor_is_a_static_model_without_weights():
     model = gabor()
     assert (model.name, model.weights, model.static) == ("gabor", "none", True)
     assert gabor(orientations=4).name == "gabor-4"
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    shown = stimuli.from_arrays("noise", pictures, ids=["a", "b"])
-    assert model.activations(shown, ["output"])["output"].shape == (2, 4 * 8 * 28 * 28, 1)
+    activations = model.activations(noise_pictures(2, 32), ["output"])["output"]
+    assert activations.shape == (2, 4 * 8 * 28 * 28, 1)
     with pytest.raises(InputError, match="orientations=1"):
         gabor(orientations=1)
 
@@ -93,21 +95,22 @@ def test_every_layer_of_basenet_is_offered_to_every_region():
         ({"nonlinearity": "tanh", "weights": "untrained-2"}, "basenet-tanh@untrained-2"),
     ],
 )
-def test_choices_are_in_the_name(options, name):
+def test_options_are_in_the_name_and_the_digest(options, name):
     model = load_model("basenet", **options)
     assert model.name == name
-    assert basenet().digest == basenet().digest
     assert (model.digest == basenet().digest) == (options == {})
 
 
-def test_choices_that_there_are_not():
+def test_wrong_options():
     kernels = (4, [3, 3], 3.0, "abcdef", True, [3, 3, 3, 3, 3, 5.0], None)
     for wrong in (*({"kernels": k} for k in kernels), {"weights": "imagenet"}):
-        with pytest.raises(InputError, match="basenet"):
+        ((option, value),) = wrong.items()
+        with pytest.raises(InputError, match=re.escape(f"{option}={value!r}")):
             basenet(**wrong)
     for name in ("gelu", ["relu"]):
-        with pytest.raises(UnknownNameError, match="nonlinearity"):
+        with pytest.raises(UnknownNameError, match="nonlinearity") as caught:
             basenet(nonlinearity=name)
+        assert "relu" in caught.value.allowed
     for size in ("x", 0, 2.5, True):
-        with pytest.raises(InputError, match="whole numbers from 1"):
+        with pytest.raises(InputError, match=f"size=.*{size}"):
             load_model("pixels", size=size)

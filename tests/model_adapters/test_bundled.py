@@ -1,4 +1,4 @@
-"""The bundled models that extraction is about: cornet_s and pixels."""
+"""Identity, clocks, weights and responses of cornet_s and pixels."""
 
 from __future__ import annotations
 
@@ -10,26 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pictures import noise_pictures
+from steps import same_weights
+from torch import nn
 
-from brainbench.core import stimuli
 from brainbench.core.errors import InputError
 from brainbench.core.model import BrainModel, clock_of
-from brainbench.core.stimuli import StimulusSet
 from brainbench.models.wrap import WrappedModel
 from brainbench.storage.cache import Cache
-from brainbench_models.cornet import CLOCKS, STEPS, CORnetS, cornet_s, untrained
+from brainbench_models.cornet import CLOCKS, STEPS, cornet_s
 from brainbench_models.pixels import pixels
 
 
 @pytest.fixture(scope="module")
 def model() -> WrappedModel:
     return cornet_s()
-
-
-def _pictures(n: int = 2, size: int = 224) -> StimulusSet:
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (n, size, size, 3), dtype=np.uint8)
-    return stimuli.from_arrays("noise", pictures, ids=[f"n{i}" for i in range(n)])
 
 
 def test_identity_areas_and_clocks(model: WrappedModel) -> None:
@@ -45,8 +40,9 @@ def test_identity_areas_and_clocks(model: WrappedModel) -> None:
 
 def test_every_area_and_step_of_two_pictures(model: WrappedModel, tmp_path: Path) -> None:
     layers = [f"{area}.output" for area in STEPS] + ["decoder.avgpool", "decoder.linear"]
-    got = replace(model, cache=Cache(tmp_path)).activations(_pictures(), layers)
-    sizes = {layer: got[layer].shape[1:] for layer in layers}
+    shown = noise_pictures(2, 224)
+    activations = replace(model, cache=Cache(tmp_path)).activations(shown, layers)
+    sizes = {layer: activations[layer].shape[1:] for layer in layers}
     assert sizes == {
         "V1.output": (64 * 56 * 56, 1),
         "V2.output": (128 * 28 * 28, 2),
@@ -55,10 +51,12 @@ def test_every_area_and_step_of_two_pictures(model: WrappedModel, tmp_path: Path
         "decoder.avgpool": (512, 1),
         "decoder.linear": (1000, 1),
     }
-    last = got["IT.output"].isel(time=-1).values.reshape(2, 512, 49).mean(-1)
-    np.testing.assert_allclose(got["decoder.avgpool"].values[..., 0], last, rtol=1e-4, atol=1e-6)
-    assert got["V4.output"].time_start.values.tolist() == [0, 140, 190, 240]
-    assert all(np.ptp(one.values[..., t]) > 0 for one in got.values() for t in range(one.shape[2]))
+    pooled = activations["decoder.avgpool"].values[..., 0]
+    last = activations["IT.output"].isel(time=-1).values.reshape(2, 512, 49).mean(-1)
+    np.testing.assert_allclose(pooled, last, rtol=1e-4, atol=1e-6)
+    assert activations["V4.output"].time_start.values.tolist() == [0, 140, 190, 240]
+    for layer in layers:
+        assert (np.ptp(activations[layer].values, axis=(0, 1)) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -93,19 +91,21 @@ def test_paper_clock_changes_in_it_at_150_ms_and_covers_all_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def nets() -> dict[str, CORnetS]:
-    return {"0": untrained(seed=0), "0 again": untrained(seed=0), "1": untrained(seed=1)}
+def nets() -> dict[str, nn.Module]:
+    seeds = {"0": 0, "0 again": 0, "1": 1}
+    models = {name: cornet_s(weights=f"untrained-{seed}") for name, seed in seeds.items()}
+    return {name: model.network.net for name, model in models.items()}  # type: ignore[attr-defined]
 
 
-def test_untrained_weights_come_from_the_seed_alone(nets: dict[str, CORnetS]) -> None:
-    zero, again, one = (net.state_dict() for net in nets.values())
-    assert all(torch.equal(zero[key], again[key]) for key in zero)
+def test_untrained_weights_come_from_the_seed_alone(nets: dict[str, nn.Module]) -> None:
+    assert same_weights(nets["0"], nets["0 again"])
+    zero, one = nets["0"].state_dict(), nets["1"].state_dict()
     differ = [key for key in zero if not torch.equal(zero[key], one[key])]
     drawn = ("conv", ".skip.", "linear")
     assert differ == [key for key in zero if any(part in key for part in drawn)]
 
 
-def test_untrained_weights_follow_the_recipe(nets: dict[str, CORnetS]) -> None:
+def test_untrained_weights_follow_the_recipe(nets: dict[str, nn.Module]) -> None:
     for key, value in nets["1"].state_dict().items():
         if value.ndim == 4:
             out, _, k, _ = value.shape
@@ -114,15 +114,14 @@ def test_untrained_weights_follow_the_recipe(nets: dict[str, CORnetS]) -> None:
             expected = 1.0 if key.endswith(("norm_skip.weight", "running_var", "weight")) else 0.0
             assert (value == expected).all()
     bound = 1 / np.sqrt(512)
-    linear = nets["1"].decoder.linear
-    assert isinstance(linear, torch.nn.Linear)
+    linear = nets["1"].get_submodule("decoder.linear")
     for tensor in (linear.weight, linear.bias):
         assert 0.9 * bound < float(tensor.detach().abs().max()) <= bound
 
 
 @pytest.mark.parametrize("weights", ["untrained-x", "untrained--1", "trained", ""])
 def test_other_weights_are_an_error(weights: str) -> None:
-    with pytest.raises(InputError, match=f"cornet_s with weights '{weights}'") as caught:
+    with pytest.raises(InputError, match=f"cornet_s .*'{weights}'") as caught:
         cornet_s(weights=weights)
     assert "untrained-N" in caught.value.allowed
     assert "--weights" in caught.value.todo
@@ -133,24 +132,22 @@ def test_the_seed_is_part_of_name_and_weights() -> None:
     assert (model.name, model.weights) == ("cornet_s@untrained-12", "untrained-12")
 
 
-def test_pixels_are_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("cache_folder")
+def test_pixels_are_the_picture() -> None:
     model = pixels()
     assert (model.name, model.weights, model.static) == ("pixels", "none", True)
     assert model.areas == dict.fromkeys(("V1", "V2", "V4", "IT", "behavior"), ("pixels",))
-    shown = _pictures(3, size=64)
-    got = model.activations(shown, ["pixels"])["pixels"]
-    assert got.shape == (3, 64 * 64 * 3, 1)
+    shown = noise_pictures(3)
+    activations = model.activations(shown, ["pixels"])["pixels"]
+    assert activations.shape == (3, 64 * 64 * 3, 1)
     for index in range(3):
         expected = shown.picture(index).transpose(2, 0, 1).ravel() / 255
-        np.testing.assert_allclose(got.values[index, :, 0], expected, atol=1e-6)
+        np.testing.assert_allclose(activations.values[index, :, 0], expected, atol=1e-6)
 
 
-def test_pixels_of_another_size_have_another_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("cache_folder")
+def test_pixels_of_another_size_have_another_name() -> None:
     model = pixels(size=16)
     assert model.name == "pixels-16"
-    assert model.activations(_pictures(1, 64), ["pixels"])["pixels"].shape == (1, 768, 1)
+    assert model.activations(noise_pictures(1), ["pixels"])["pixels"].shape == (1, 768, 1)
     assert model.digest != pixels().digest

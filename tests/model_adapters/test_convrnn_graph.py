@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 
 import pytest
 from convrnns import small
 
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench_models import models
-from brainbench_models.convrnn.cells import Around, make_cell
-from brainbench_models.convrnn.graph import Cell, Graph, Layer, ReadoutOptions
+from brainbench_models.convrnn.cells import CellSizes, make_cell
+from brainbench_models.convrnn.graph import Cell, Graph, Layer, Readout
 from brainbench_models.convrnn.networks import NAMES, graph
-from brainbench_models.convrnn.same import same_padding
-from brainbench_models.convrnn.unroll import ConvRNN
+from brainbench_models.convrnn.same_padding import same_padding
+from brainbench_models.convrnn.unroll import ConvRNN, too_short
 
 PARAMETERS = {
     "convrnn_timedecay_shallow": 4_197_739,
@@ -81,21 +82,24 @@ def test_parameters_of_controls_are_those_of_the_supplement(name: str) -> None:
 def test_minimal_unrolling_and_depth(name: str, least: int, depth: int) -> None:
     declared = graph(name)
     assert declared.minimal_steps() == least  # 7 and 12: the paper's controls
-    assert declared.never_reached(least) == []
-    assert declared.never_reached(least - 1) != []
+    assert too_short(declared, least, "layered") is None
+    assert too_short(declared, least - 1, "layered") is not None
     assert declared.depth == depth
 
 
-def test_full_passes_need_one_step_more_than_none() -> None:
+def test_cells_need_one_step_more_in_full_passes() -> None:
     assert graph("convrnn_rgc_intermediate").minimal_steps("full") == 2
     assert graph("ff6").minimal_steps("full") == 1
 
 
-def test_what_is_never_reached() -> None:
+def test_what_too_few_steps_leave_unused() -> None:
     median = graph("convrnn_rgc_intermediate")
-    assert median.never_reached(11) == [f"conv{n}" for n in range(4, 11)]
-    assert median.never_reached(10)[-1] == "imnetds"
-    shortcut = Graph(
+    cells = ", ".join(f"conv{n}" for n in range(4, 11))
+    eleven, ten = (too_short(median, steps, "layered") or "" for steps in (11, 10))
+    assert cells in eleven
+    assert "read-out" not in eleven
+    assert "read-out" in ten
+    two_arms = Graph(
         name="two arms",
         layers=(
             Layer(name="conv1", channels=2),
@@ -104,9 +108,9 @@ def test_what_is_never_reached() -> None:
         ),
         feedforward=(("image", "conv1"), ("conv1", "conv2"), ("conv1", "conv3")),
     )
-    # conv2 leads nowhere: its weights never count, however long the network runs.
-    assert shortcut.never_reached(1000) == ["conv2"]
-    assert shortcut.minimal_steps() == 4
+    # conv2 leads nowhere: no number of steps is enough for its weights.
+    assert two_arms.needed() == {"conv3": 4}
+    assert two_arms.minimal_steps() == 4
 
 
 def test_feedback_may_be_the_shortest_way_to_the_readout() -> None:
@@ -114,7 +118,7 @@ def test_feedback_may_be_the_shortest_way_to_the_readout() -> None:
     layers += [Layer(name=f"conv{n}", channels=2, cell=Cell(kind="gru")) for n in (2, 3, 4)]
     arms = (("image", "conv1"), ("conv1", "conv2"), ("conv2", "conv3"), ("conv1", "conv4"))
     without = Graph(name="arms", layers=tuple(layers), feedforward=arms)
-    assert "conv3" in without.never_reached(50)
+    assert "conv3" not in without.needed()
     fed = Graph(name="arms", layers=tuple(layers), feedforward=arms, feedback=(("conv3", "conv1"),))
     # The image is in conv3 at step 2, its past counts at 3, conv1 has it at 4, conv4 at 5, the read-out at 6.
     assert fed.needed()["conv3"] == 7
@@ -151,41 +155,41 @@ def test_padding(side: int, kernel: int, stride: int, expected: tuple[int, int])
 
 
 def test_an_unknown_cell() -> None:
-    with pytest.raises(UnknownNameError, match="unknown cell 'lstn'") as error:
+    with pytest.raises(UnknownNameError, match="lstn") as caught:
         Cell(kind="lstn")
-    assert "did you mean lstm" in error.value.allowed
+    assert "lstm" in caught.value.allowed
 
 
 def test_an_unknown_network() -> None:
-    with pytest.raises(UnknownNameError, match="convrnn_rgc_shalow") as error:
+    with pytest.raises(UnknownNameError, match="convrnn_rgc_shalow") as caught:
         graph("convrnn_rgc_shalow")
-    assert "convrnn_rgc_shallow" in error.value.allowed
+    assert "convrnn_rgc_shallow" in caught.value.allowed
 
 
 def test_feedback_to_a_layer_that_does_not_exist() -> None:
     layers = small("rgc_median").layers
-    with pytest.raises(UnknownNameError, match="feedback arrow conv4 -> conv22: 'conv22'"):
+    with pytest.raises(UnknownNameError, match="conv4 -> conv22"):
         Graph(name="g", layers=layers, feedback=(("conv4", "conv22"),))
     with pytest.raises(UnknownNameError, match="'conv9'"):
         Graph(name="g", layers=layers, feedback=(("conv9", "conv2"),))
 
 
 @pytest.mark.parametrize(
-    ("edge", "got"),
+    ("edge", "named"),
     [
-        (("conv2", "conv4"), "feedback from 'conv2' to 'conv4'"),
-        (("conv2", "conv2"), "feedback from 'conv2' to 'conv2'"),
-        (("image", "conv2"), "feedback from 'image'"),
-        (("conv3", "conv1"), "feedback to 'conv1', whose cell is none"),
+        (("conv2", "conv4"), "'conv2' to 'conv4'"),
+        (("conv2", "conv2"), "'conv2' to 'conv2'"),
+        (("image", "conv2"), "'image' to 'conv2'"),
+        (("conv3", "conv1"), "'conv1'.* none"),
     ],
 )
-def test_feedback_that_cannot_be(edge: tuple[str, str], got: str) -> None:
-    with pytest.raises(InputError, match=got):
+def test_feedback_that_cannot_be(edge: tuple[str, str], named: str) -> None:
+    with pytest.raises(InputError, match=named):
         Graph(name="g", layers=small("rgc_median").layers, feedback=(edge,))
 
 
 def test_feedback_to_a_cell_that_takes_none() -> None:
-    with pytest.raises(InputError, match="feedback to 'conv2', whose cell is gru"):
+    with pytest.raises(InputError, match=r"'conv2'.* gru"):
         small("gru", feedback=True)
 
 
@@ -197,29 +201,25 @@ def test_feedback_to_a_cell_that_takes_none() -> None:
         (("image", "conv1"), ("conv2", "conv2")),
     ],
 )
-def test_feedforward_that_is_none(forward: tuple[tuple[str, str], ...]) -> None:
+def test_feedforward_that_cannot_be(forward: tuple[tuple[str, str], ...]) -> None:
     layers = (Layer(name="conv1", channels=2), Layer(name="conv2", channels=2))
-    with pytest.raises(InputError, match="feed-forward arrows"):
+    with pytest.raises(InputError, match=re.escape(str(list(forward)))):
         Graph(name="g", layers=layers, feedforward=forward)
 
 
 @pytest.mark.parametrize("names", [(), ("conv1", "conv1"), ("image",), ("imnetds",)])
 def test_layers_without_names_of_their_own(names: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="graph 'g' with the layers"):
-        Graph(
-            name="g",
-            layers=tuple(Layer(name=n, channels=2) for n in names),
-            readout=ReadoutOptions(),
-        )
+    with pytest.raises(InputError, match=re.escape(str(list(names)))):
+        Graph(name="g", layers=tuple(Layer(name=n, channels=2) for n in names), readout=Readout())
 
 
 @pytest.mark.parametrize("kind", ["rgc", "intersection"])
 def test_a_cell_that_cannot_change_the_width(kind: str) -> None:
-    with pytest.raises(InputError, match="with 8 channels behind 4"):
-        make_cell(Cell(kind=kind, channels=8), Around(channels=4, source=4, side=8))
+    with pytest.raises(InputError, match=r"8 channels .* 4"):
+        make_cell(Cell(kind=kind, channels=8), CellSizes(channels=4, source=4, side=8))
 
 
-@pytest.mark.parametrize("module", ["decoders", "networks", "same"])
+@pytest.mark.parametrize("module", ["decoders", "networks", "same_padding"])
 def test_examples_in_docstrings(module: str) -> None:
     found = importlib.import_module(f"brainbench_models.convrnn.{module}")
     result = doctest.testmod(found)

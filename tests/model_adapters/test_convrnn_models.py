@@ -1,4 +1,4 @@
-"""ConvRNNs as BrainModels: weights, clocks, presentations, and what goes wrong."""
+"""ConvRNNs as BrainModels: weights, clocks, presentations, errors."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from convrnns import SIDE, small, small_net
-from told import Told
+from convrnns import SIDE, normal_images, small, small_net
+from pictures import noise_pictures
+from recorded_notes import RecordedNotes
+from steps import same_weights
 
-from brainbench.core import progress, stimuli
+from brainbench.core import progress
 from brainbench.core.errors import ActivationError, InputError, UnknownNameError
 from brainbench.core.model import BEHAVIOR, BrainModel
 from brainbench.core.presentation import Presentation
 from brainbench.core.stimuli import StimulusSet
-from brainbench.models import checkpoints as checkpoint
+from brainbench.models import checkpoints
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench.run import loading
 from brainbench_models.convrnn.decoders import Decoder
-from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer
-from brainbench_models.convrnn.initial import seeded
-from brainbench_models.convrnn.models import CELL_WORDS, clock, convrnn, diagram
+from brainbench_models.convrnn.graph import Cell, Graph, Layer
+from brainbench_models.convrnn.initializers import draw_weights
+from brainbench_models.convrnn.models import clock, convrnn, diagram
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.tensorflow import convert, softmax_beta, variables
 from brainbench_models.convrnn.unroll import ConvRNN, check_finite, too_short
@@ -49,9 +51,7 @@ def _model(net: ConvRNN) -> WrappedModel:
 
 
 def _pictures() -> StimulusSet:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (4, SIDE, SIDE, 3), dtype=np.uint8)
-    return stimuli.from_arrays("four", pixels, ids=list("abcd"))
+    return noise_pictures(4, SIDE)
 
 
 def test_a_pulse_and_a_constant_image_are_different_activations() -> None:
@@ -95,18 +95,19 @@ def test_the_behavior_after_a_pulse_is_about_the_picture_not_the_blank(decoder: 
 
 def test_a_longer_presentation_takes_further_steps_with_times_of_their_own() -> None:
     """As of Geirhos2019, 300 ms, for networks of 26 steps; here 101 ms for one of 8."""
-    model, other = _model(small_net("gru")), _model(small_net("gru", steps=11))
+    model, eleven_steps = _model(small_net("gru")), _model(small_net("gru", steps=11))
     longer = Presentation(kind="pulse", on_ms=30, total_ms=101)
     (layer,) = model.areas[BEHAVIOR]
-    found = model.activations(_pictures(), ["conv2", layer], longer)
-    short = model.activations(_pictures(), ["conv2"], PULSE)["conv2"].to_numpy()
-    assert found["conv2"].coords["time_end"].to_numpy().tolist() == [10.0 * t for t in range(1, 12)]
-    np.testing.assert_array_equal(found["conv2"].to_numpy()[:, :, :8], short)
+    of_longer = model.activations(_pictures(), ["conv2", layer], longer)
+    of_pulse = model.activations(_pictures(), ["conv2"], PULSE)["conv2"].to_numpy()
+    ends = of_longer["conv2"].coords["time_end"].to_numpy().tolist()
+    assert ends == [10.0 * t for t in range(1, 12)]
+    np.testing.assert_array_equal(of_longer["conv2"].to_numpy()[:, :, :8], of_pulse)
     assert model.probe(_pictures(), ["conv1"], longer).steps == {"conv1": 11}
-    same = other.activations(_pictures(), ["conv2", layer], longer)
-    for one in same:
-        np.testing.assert_array_equal(found[one].to_numpy(), same[one].to_numpy())
-    assert found[layer].sizes["time"] == 1
+    of_eleven = eleven_steps.activations(_pictures(), ["conv2", layer], longer)
+    for name, activations in of_eleven.items():
+        np.testing.assert_array_equal(of_longer[name].to_numpy(), activations.to_numpy())
+    assert of_longer[layer].sizes["time"] == 1
     weights = model.clock.weights("conv2", [(95, 105)], calls=11)
     assert weights.tolist() == [[0.0] * 9 + [0.5, 0.5]]
 
@@ -116,25 +117,20 @@ def test_exploding_activations_name_layer_step_and_stimulus() -> None:
     with torch.no_grad():
         net.conv3.cell.decay.fill_(1e30)  # type: ignore[union-attr, operator]
     for layers in (["conv3"], ["conv4"], ["conv4", "behavior"]):  # conv3 is to blame, always
-        with pytest.raises(ActivationError) as error:
+        with pytest.raises(ActivationError, match=r"'conv3'.* inf .* 4 \(40-50 ms\).* 'p0'"):
             _model(net).activations(_pictures(), layers)
-        assert error.value.got == "layer 'conv3' gives inf at step 4 (40-50 ms) for stimulus 'a'"
 
 
-def test_an_image_that_is_none_is_named_where_it_comes_in() -> None:
-    """With one image in a batch that explodes it is the one that is named."""
-    net = small_net("gru")
+def test_the_image_with_nan_is_named_in_a_batch() -> None:
     images = torch.zeros(3, 3, SIDE, SIDE)
     images[1, 0, 2, 2] = torch.nan
-    with pytest.raises(
-        ActivationError, match=r"layer 'conv1' gives NaN at step 0 \(0-10 ms\)"
-    ) as e:
-        net(images)
-    assert e.value.row == 1
-    assert e.value.naming(["a", "b", "c"]).got.endswith("for stimulus 'b'")
+    with pytest.raises(ActivationError, match=r"'conv1'.* NaN .* 0 \(0-10 ms\)") as caught:
+        small_net("gru")(images)
+    assert caught.value.row == 1
+    assert "'b'" in caught.value.naming(["a", "b", "c"]).got
 
 
-def test_a_sum_that_overflows_is_no_explosion() -> None:
+def test_a_sum_that_overflows_is_not_an_error() -> None:
     check_finite({"conv1": torch.full((1, 4), 3e38)}, 0)
 
 
@@ -155,7 +151,7 @@ def test_a_model_that_takes_no_constant_image(kinds: tuple[str, ...]) -> None:
 
 
 def test_a_function_that_would_take_a_presentation() -> None:
-    with pytest.raises(InputError, match="torch module"):
+    with pytest.raises(InputError, match="pulse"):
         wrap(lambda images: images, presentations=("constant", "pulse"))
 
 
@@ -180,7 +176,7 @@ def test_areas_of_deep_networks() -> None:
     readme = convrnn("ff6_deeper", weights="untrained", areas="readme")
     assert readme.areas["V4"] == ("conv5", "conv6")
     assert readme.areas["pIT"] == ("conv7", "conv8")
-    with pytest.raises(UnknownNameError, match="areas 'paper'"):
+    with pytest.raises(UnknownNameError, match="'paper'"):
         convrnn("ff6", areas="paper")  # type: ignore[arg-type]
 
 
@@ -193,7 +189,7 @@ def test_options_are_part_of_the_name() -> None:
     ("options", "name"),
     [
         ({"areas": "readme"}, "ff6_deeper-readme"),
-        ({"threshold": 0.5}, "ff6_deeper"),  # the last step needs none
+        ({"threshold": 0.5}, "ff6_deeper"),  # no effect on the last step
         ({"beta": 3}, "ff6_deeper"),
         ({"decoder": "max_conf", "threshold": 0.5, "beta": 3.0}, "ff6_deeper-max_conf-b3"),
         ({"decoder": "threshold", "threshold": 0.5}, "ff6_deeper-threshold-p0.5"),
@@ -210,7 +206,7 @@ def test_options_are_part_of_the_name_where_they_have_an_effect(
     assert convrnn("ff6_deeper", weights="untrained", **options).name == f"{name}@untrained-0"
 
 
-def test_areas_of_shallow_networks_are_the_readmes_anyway() -> None:
+def test_areas_of_shallow_networks_are_those_of_the_readme_anyway() -> None:
     assert convrnn("ff6", weights="untrained", areas="readme").name == "ff6@untrained-0"
 
 
@@ -222,52 +218,48 @@ def test_areas_of_shallow_networks_are_the_readmes_anyway() -> None:
         *({"beta": value} for value in (0, -1, "x", True, float("inf"))),
     ],
 )
-def test_numbers_that_are_none(wrong: dict[str, Any]) -> None:
+def test_numbers_out_of_range(wrong: dict[str, Any]) -> None:
     ((option, value),) = wrong.items()
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=re.escape(f"{option}={value!r}")) as caught:
         convrnn("ff6", weights="untrained", **wrong)
-    assert error.value.got == f"{option}={value!r} for ff6"
-    assert f"{option}=" in error.value.todo
+    assert "ff6" in caught.value.got
+    assert f"{option}=" in caught.value.todo
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "words"),
+    ("name", "steps", "named"),
     [
-        ("ff6", 3, "ff6 runs 3 steps, the image does not reach conv4, conv5, the read-out; "
-                   "all of it counts from 6 steps on"),
-        ("convrnn_timedecay_shallow", 6, "the recurrent weights of conv3, conv4, conv5 never act"),
+        ("ff6", 3, r"ff6 .*3 steps.* conv4, conv5, the read-out.* 6 steps"),
+        ("convrnn_timedecay_shallow", 6, r"6 steps.* conv3, conv4, conv5 .* 7 steps"),
     ],
-)  # fmt: skip
+)
 def test_a_model_of_too_few_steps_says_so_once_and_in_every_record(
-    name: str, steps: int, words: str
+    name: str, steps: int, named: str
 ) -> None:
-    told = Told()
-    with progress.use(told), warnings.catch_warnings():
+    reporter = RecordedNotes()
+    with progress.use(reporter), warnings.catch_warnings():
         warnings.simplefilter("error")
         model = convrnn(name, weights="untrained", steps=steps)
         model.activations(_pictures(), ["conv1"])
     (note,) = model.notes
-    assert words in note
-    assert told.notes == [note]
+    assert re.search(named, note)
+    assert reporter.notes == [note]
     assert convrnn(name, weights="untrained").notes == ()
 
 
-def test_a_graph_of_ones_own() -> None:
+def test_a_graph_of_your_own() -> None:
     declared = small("rgc_median", feedback=True)
-    told = Told()
-    with progress.use(told):
+    reporter = RecordedNotes()
+    with progress.use(reporter):
         model = convrnn(declared, steps=9)
     assert model.name == "small_rgc_median-t9@untrained-0"
-    assert model.notes == ("no weights were released",)
-    assert told.notes == [
-        "small_rgc_median: no weights were released; going on with untrained ones"
-    ]
+    assert len(model.notes) == len(reporter.notes) == 1
+    assert "small_rgc_median" in reporter.notes[0]
     assert model.areas["IT"] == model.areas["V1"] == ("conv1", "conv2", "conv3", "conv4")
     assert model.preprocess.size == (SIDE, SIDE)
     assert model.activations(_pictures(), ["conv4"], PULSE)["conv4"].shape == (4, 6 * 16, 9)
-    with pytest.raises(InputError, match="small_rgc_median with weights 'imagenet'") as error:
+    with pytest.raises(InputError, match=r"small_rgc_median .*'imagenet'"):
         convrnn(declared, weights="imagenet")
-    assert "no weights were released" in error.value.todo
 
 
 def test_the_graph_in_the_documentation() -> None:
@@ -275,28 +267,28 @@ def test_the_graph_in_the_documentation() -> None:
     (block,) = (
         part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Graph(" in part
     )
-    made: dict[str, Any] = {}
-    exec(block, made)  # noqa: S102  # the documentation's own
-    model = made["model"]
+    namespace: dict[str, Any] = {}
+    exec(block, namespace)  # noqa: S102  # the documentation's own
+    model = namespace["model"]
     assert model.name == "mine-t10@untrained-0"
     assert model.activations(_pictures(), ["conv3"])["conv3"].shape == (4, 64 * 14**2, 10)
 
 
 def test_the_name_of_a_network_belongs_to_it() -> None:
-    with pytest.raises(InputError, match="a graph called 'ff6' that is not that network"):
+    with pytest.raises(InputError, match="'ff6'"):
         convrnn(replace(small(None), name="ff6"))
     same = convrnn(graph("ff6"), weights="untrained")
     assert same.areas == convrnn("ff6", weights="untrained").areas
-    with pytest.raises(InputError, match="a network of type int"):
+    with pytest.raises(UnknownNameError, match="'6'"):
         convrnn(6)  # type: ignore[arg-type]
 
 
-def test_a_cell_that_leads_nowhere_is_no_lack_of_steps() -> None:
+def test_a_cell_that_leads_nowhere_needs_no_steps() -> None:
     layers = tuple(Layer(name=f"conv{n}", channels=2, cell=Cell(kind="gru")) for n in (1, 2, 3))
     arms = (("image", "conv1"), ("conv1", "conv2"), ("conv1", "conv3"))
     declared = Graph(name="arms", layers=layers, feedforward=arms)
     assert too_short(declared, 4, "layered") is None
-    assert "recurrent weights of conv1, conv3" in (too_short(declared, 3, "layered") or "")
+    assert "conv1, conv3" in (too_short(declared, 3, "layered") or "")
 
 
 def test_weights_that_cannot_be_had_are_told() -> None:
@@ -304,62 +296,54 @@ def test_weights_that_cannot_be_had_are_told() -> None:
     model = convrnn(name)
     assert model.weights == "untrained-0"
     assert "TensorFlow" in model.notes[0]
-    with pytest.raises(InputError, match=f"{name} with weights 'imagenet'") as error:
+    with pytest.raises(InputError, match=f"{name} .*'imagenet'") as caught:
         convrnn(name, weights="imagenet")
-    assert "convert" in error.value.todo
-    assert convrnn("ff6").notes == ("no weights were released",)
-    with pytest.raises(InputError, match="ff6 with weights 'imagenet'") as error:
-        convrnn("ff6", weights="imagenet")
-    assert error.value.todo.startswith("no weights were released")
-    with pytest.raises(InputError, match="ff6 with weights 'trained'"):
-        convrnn("ff6", weights="trained")
+    assert "TensorFlow" in caught.value.todo
+    (note,) = convrnn("ff6").notes
+    assert "TensorFlow" not in note
+    for wrong in ("imagenet", "trained"):
+        with pytest.raises(InputError, match=f"ff6 .*'{wrong}'") as caught:
+            convrnn("ff6", weights=wrong)
+        assert "TensorFlow" not in caught.value.todo
 
 
 def test_seeded_weights_are_the_same_again_and_differ_between_seeds() -> None:
-    one, again, other = (small_net("lstm", seed=s).state_dict() for s in (0, 0, 1))
-    assert all(torch.equal(one[key], again[key]) for key in one)
-    assert not torch.equal(
-        one["conv2.cell.gates.input.weight"], other["conv2.cell.gates.input.weight"]
-    )
+    assert same_weights(small_net("lstm", seed=0), small_net("lstm", seed=0))
+    weights = [small_net("lstm", seed=s).state_dict() for s in (0, 1)]
+    drawn = "conv2.cell.gates.input.weight"
+    assert not torch.equal(weights[0][drawn], weights[1][drawn])
 
 
-def test_seeded_weights_have_the_widths_they_were_drawn_with() -> None:
-    net = seeded(ConvRNN(graph("convrnn_gru_shallow")), seed=0)
+def test_seeded_weights_have_the_declared_standard_deviations() -> None:
+    net = draw_weights(ConvRNN(graph("convrnn_gru_shallow")), seed=0)
     state = net.state_dict()
     assert float(state["conv3.conv.weight"].std()) == pytest.approx((128 * 9) ** -0.5, rel=0.01)
     for part in ("input", "state"):  # one kernel over both
-        width = float(state[f"conv4.cell.candidates.{part}.weight"].std())
-        assert width == pytest.approx((512 * 9) ** -0.5, rel=0.01)
+        sd = float(state[f"conv4.cell.candidates.{part}.weight"].std())
+        assert sd == pytest.approx((512 * 9) ** -0.5, rel=0.01)
     assert bool((state["conv4.cell.gates.input.bias"] == 1).all())
     assert float(state["imnetds.weight"].std()) == pytest.approx(0.01, rel=0.01)
-    assert float(state["conv3.conv.weight"].abs().max()) < 2.28 * (128 * 9) ** -0.5  # cut
-
-
-def _state(name: str = "ff6") -> tuple[ConvRNN, dict[str, torch.Tensor]]:
-    net = ConvRNN(graph(name))
-    return net, dict(net.state_dict())
+    assert float(state["conv3.conv.weight"].abs().max()) < 2.28 * (128 * 9) ** -0.5  # truncated
 
 
 def test_weights_from_a_file(tmp_path: Path) -> None:
-    _, state = _state()
+    state = dict(ConvRNN(graph("ff6")).state_dict())
     path = tmp_path / "ff6.safetensors"
-    checkpoint.write(state, path, about={})
+    checkpoints.write(state, path, about={})
     model = convrnn("ff6", weights=str(path))
     assert model.weights.startswith("file-")
 
 
 def test_a_wrong_checkpoint_lists_what_is_missing_and_what_is_not_known(tmp_path: Path) -> None:
-    _, state = _state()
+    state = dict(ConvRNN(graph("ff6")).state_dict())
     state["conv9.conv.weight"] = state.pop("conv5.conv.weight")
     state["conv2.conv.bias"] = torch.zeros(3)
     path = tmp_path / "wrong.safetensors"
-    checkpoint.write(state, path, about={})
-    with pytest.raises(InputError) as error:
+    checkpoints.write(state, path, about={})
+    with pytest.raises(InputError, match=re.escape(str(path))) as caught:
         convrnn("ff6", weights=str(path))
-    assert error.value.got.startswith(f"weights {path} for ff6: ")
-    assert "1 missing (conv5.conv.weight)" in error.value.got
-    assert "1 not of this network (conv9.conv.weight)" in error.value.got
-    assert "1 of another shape (conv2.conv.bias)" in error.value.got
+    for name in ("ff6", "conv5.conv.weight", "conv9.conv.weight", "conv2.conv.bias"):
+        assert name in caught.value.got
 
 
 def _arrays() -> dict[str, np.ndarray]:
@@ -372,13 +356,13 @@ def _arrays() -> dict[str, np.ndarray]:
 def test_a_released_checkpoint_lists_what_is_missing_and_what_is_not_known() -> None:
     declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
     arrays["tnn_model/conv7/pre_0/bias"] = arrays.pop("tnn_model/conv5/pre_0/bias")
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=declared.name) as caught:
         convert(arrays, declared)
-    assert "1 missing (tnn_model/conv5/pre_0/bias)" in error.value.got
-    assert "1 not of this network (tnn_model/conv7/pre_0/bias)" in error.value.got
+    for layer in ("conv5", "conv7"):
+        assert f"tnn_model/{layer}/pre_0/bias" in caught.value.got
 
 
-def test_what_training_and_decoders_leave_in_a_checkpoint_is_passed_over() -> None:
+def test_variables_of_optimizers_and_decoders_in_a_checkpoint_are_ignored() -> None:
     declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
     arrays["global_step"] = np.zeros(())
     arrays["tnn_model/conv1/pre_0/bias/Momentum"] = np.zeros(64)
@@ -386,28 +370,27 @@ def test_what_training_and_decoders_leave_in_a_checkpoint_is_passed_over() -> No
     assert convert(arrays, declared).keys() == ConvRNN(declared).state_dict().keys()
 
 
-def test_the_beta_of_a_checkpoint_is_told() -> None:
+def test_the_beta_of_a_checkpoint() -> None:
     arrays = {"x/weights": np.zeros(2), "x/softmax_beta/Momentum": np.ones(1)}
     assert softmax_beta(arrays) is None
     arrays["x/softmax_beta"] = np.array([2.5], np.float32)
     assert softmax_beta(arrays) == 2.5
     arrays["y/softmax_beta"] = np.array(1.0)
-    with pytest.raises(InputError, match="2 values of softmax_beta") as error:
+    with pytest.raises(InputError, match=r"2 .*x/softmax_beta, y/softmax_beta"):
         softmax_beta(arrays)
-    assert "x/softmax_beta, y/softmax_beta" in error.value.got
 
 
-def test_a_memory_where_there_is_none_is_refused() -> None:
+def test_a_memory_of_a_layer_without_a_cell_is_refused() -> None:
     declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
     arrays["tnn_model/conv1/memory_decay"] += 0.25
-    with pytest.raises(InputError, match=r"conv1/memory_decay is 0\.25"):
+    with pytest.raises(InputError, match=r"conv1/memory_decay .*0\.25"):
         convert(arrays, declared)
 
 
 def test_a_variable_with_other_axes_is_refused() -> None:
     declared, arrays = graph("convrnn_timedecay_shallow"), _arrays()
     arrays["tnn_model/conv1/pre_0/weights_basenet"] = np.zeros((7, 7, 3))
-    with pytest.raises(InputError, match=r"weights_basenet of shape \(7, 7, 3\)"):
+    with pytest.raises(InputError, match=r"weights_basenet .*\(7, 7, 3\)"):
         convert(arrays, declared)
 
 
@@ -457,12 +440,11 @@ def test_forward_leaves_nothing_in_the_network() -> None:
 
     before, state = attributes(), {k: v.clone() for k, v in net.state_dict().items()}
     with torch.inference_mode():
-        net(torch.randn(2, 3, SIDE, SIDE))
+        net(normal_images(2))
     assert attributes() == before
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
 
 
 def test_a_figure_calls_cells_by_their_names() -> None:
-    assert set(CELL_WORDS) == set(CELLS)
     for name in ("convrnn_rgc_shallow", "convrnn_rgc_intermediate"):
         assert set((diagram(graph(name)).recurrent or {}).values()) == {"reciprocal gated"}

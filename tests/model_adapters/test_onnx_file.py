@@ -1,6 +1,7 @@
-"""An ONNX file as a model: the figures of torch, every output a layer, clear errors."""
+"""An ONNX file as a model: responses equal to torch, every output a layer, errors."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -8,10 +9,10 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from pictures import noise_pictures
 
 from brainbench.api import score
 from brainbench.cli.main import run
-from brainbench.core import stimuli
 from brainbench.core.errors import ActivationError, InputError, UnknownNameError
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.structure import depth_of
@@ -41,16 +42,14 @@ def weight(name, tensor):
 
 
 def graph_of(net, *, shape=("n", 3, SIZE, SIZE), kind=TensorProto.FLOAT, inputs=("image",)):
-    """The same network as nodes of ONNX, with names of our own."""
-    entry = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
-    first, image = [], "image"
+    """The same network as nodes of ONNX, with other names."""
+    given = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
+    transposed, image = [], "image"
     if shape[-1] == 3:
-        first, image = (
-            [helper.make_node("Transpose", ["image"], ["first"], perm=[0, 3, 1, 2])],
-            "first",
-        )
+        transposed = [helper.make_node("Transpose", ["image"], ["first"], perm=[0, 3, 1, 2])]
+        image = "first"
     nodes = [
-        *first,
+        *transposed,
         helper.make_node("Conv", [image, "w1", "b1"], ["conv1"], strides=[2, 2], pads=[1] * 4),
         helper.make_node("Relu", ["conv1"], ["relu1"]),
         helper.make_node("Conv", ["relu1", "w2", "b2"], ["conv2"]),
@@ -65,7 +64,7 @@ def graph_of(net, *, shape=("n", 3, SIZE, SIZE), kind=TensorProto.FLOAT, inputs=
         for letter, word in (("w", "weight"), ("b", "bias"))
     ]
     out = [helper.make_tensor_value_info("logits", kind, (shape[0], 7))]
-    graph = helper.make_graph(nodes, "tiny", entry, out, weights)
+    graph = helper.make_graph(nodes, "tiny", given, out, weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -77,8 +76,7 @@ def path(net, tmp_path):
 
 @pytest.fixture
 def pictures():
-    values = np.random.default_rng(0).integers(0, 256, (5, 20, 20, 3), dtype=np.uint8)
-    return stimuli.from_arrays("noise", values, ids=[f"p{k}" for k in range(5)])
+    return noise_pictures(5, 20)
 
 
 SAME = {"conv1": "0", "relu1": "1", "conv2": "2", "relu2": "3", "flat": "4", "logits": "5"}
@@ -87,11 +85,11 @@ SAME = {"conv1": "0", "relu1": "1", "conv2": "2", "relu2": "3", "flat": "4", "lo
 def test_every_layer_is_that_of_torch(net, path, pictures, session_cache):
     model = onnx_network(path, preprocess=PLAIN)
     twin = wrap(net, layers=list(SAME.values()), preprocess=PLAIN, name="twin")
-    found = model.activations(pictures, list(SAME))
+    activations = model.activations(pictures, list(SAME))
     expected = twin.activations(pictures, list(SAME.values()))
     for name, layer in SAME.items():
-        np.testing.assert_allclose(found[name], expected[layer], rtol=1e-5, atol=1e-6)
-    assert dict(found["conv2"].coords)["channel"].values.max() == 4  # 5 channels with places
+        np.testing.assert_allclose(activations[name], expected[layer], rtol=1e-5, atol=1e-6)
+    assert dict(activations["conv2"].coords)["channel"].values.max() == 4  # 5 channels with places
 
 
 @pytest.mark.parametrize(
@@ -108,10 +106,10 @@ def test_fixed_batches_and_channels_last(
 ):
     other = tmp_path / "other.onnx"
     onnx.save(graph_of(net, shape=shape), other)
-    wanted = onnx_network(path).activations(pictures, ["relu2"])["relu2"].values
+    expected = onnx_network(path).activations(pictures, ["relu2"])["relu2"].values
     model = onnx_network(other).on(batch_size=batch_size)
-    found = model.activations(pictures, ["relu2"])["relu2"].values
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    values = model.activations(pictures, ["relu2"])["relu2"].values
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_parameters_and_depth_are_those_of_torch(net, path):
@@ -160,29 +158,25 @@ def test_show_says_both(path, capsys, monkeypatch):
     facts = json.loads(capsys.readouterr().out)
     assert (facts["parameters"], facts["depth"]) == (864, 3)
     assert facts["source"] == f"file {path}"
-    assert {
-        "name": "relu1",
-        "shape": [4, 6, 6],
-        "steps": 1,
-        "regions": ["V1", "V2", "V4", "IT"],
-    } in (facts["layers"])
+    regions = ["V1", "V2", "V4", "IT"]
+    assert {"name": "relu1", "shape": [4, 6, 6], "steps": 1, "regions": regions} in facts["layers"]
 
 
 def identity(kind=TensorProto.FLOAT, shape=("n", 3, 4, 4), inputs=("image",), outputs=("twice",)):
-    entry = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
+    given = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
     nodes = [helper.make_node("Add", [inputs[0], inputs[-1]], ["twice"])]
     nodes += [helper.make_node("ReduceMax", ["twice"], ["peak"], keepdims=0)]
     out = [helper.make_tensor_value_info(name, kind, shape) for name in outputs]
-    graph = helper.make_graph(nodes, "identity", entry, out)
+    graph = helper.make_graph(nodes, "identity", given, out)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 def test_half_precision(tmp_path, pictures, session_cache):
     onnx.save(identity(TensorProto.FLOAT16), tmp_path / "half.onnx")
     model = onnx_network(tmp_path / "half.onnx", preprocess="plain")
-    found = model.activations(pictures, ["twice"])["twice"].values[:, :, 0]
-    shown = model.preprocess([pictures.picture(k) for k in range(5)])
-    np.testing.assert_array_equal(found, 2 * shown.astype(np.float16).reshape(5, -1))
+    values = model.activations(pictures, ["twice"])["twice"].values[:, :, 0]
+    images = model.preprocess([pictures.picture(k) for k in range(5)])
+    np.testing.assert_array_equal(values, 2 * images.astype(np.float16).reshape(5, -1))
 
 
 def test_areas_name_and_preprocessing(path):
@@ -223,9 +217,9 @@ def test_weights_beside_the_file_are_read_and_digested(
     onnx.save(graph_of(net), beside, save_as_external_data=True, location="w.bin", size_threshold=0)
     network = OnnxNetwork(beside)
     assert [file.name for file in network.files] == ["beside.onnx", "w.bin"]
-    found = onnx_network(beside).activations(pictures, ["logits"])["logits"].values
-    wanted = onnx_network(path).activations(pictures, ["logits"])["logits"].values
-    np.testing.assert_array_equal(found, wanted)
+    values = onnx_network(beside).activations(pictures, ["logits"])["logits"].values
+    expected = onnx_network(path).activations(pictures, ["logits"])["logits"].values
+    np.testing.assert_array_equal(values, expected)
     before = network.digest("x", None)
     data = bytearray((tmp_path / "w.bin").read_bytes())
     data[0] ^= 1
@@ -239,52 +233,52 @@ def test_it_is_found_by_its_path_and_scored(path, tmp_path, plugin, session_cach
     at.mkdir()
     (at / "tiny.onnx").write_bytes(path.read_bytes())
     assert load_model(str(at / "tiny.onnx")).name == load_model(str(path)).name
-    found = score(f"{path},pixels", "Fake.IT-pls", layers={"IT": "relu2"}, results=tmp_path / "r")
-    assert [one.model.partition("@")[0] for one in found] == ["tiny", "pixels"]
-    assert next(iter(found)).record.layer == "relu2"
+    scores = score(f"{path},pixels", "Fake.IT-pls", layers={"IT": "relu2"}, results=tmp_path / "r")
+    assert [each.model.partition("@")[0] for each in scores] == ["tiny", "pixels"]
+    assert next(iter(scores)).record.layer == "relu2"
 
 
-def test_a_layer_that_is_not_there(path):
+def test_a_layer_that_does_not_exist(path):
     model = onnx_network(path)
-    with pytest.raises(UnknownNameError, match="unknown layer 'relu3'") as caught:
+    with pytest.raises(UnknownNameError, match="'relu3'") as caught:
         model.network.check("relu3")
-    assert caught.value.allowed == "did you mean relu2, relu1"
+    assert "relu2, relu1" in caught.value.allowed
     assert "tiny.onnx" in caught.value.todo
-    with pytest.raises(UnknownNameError, match="unknown layer 'fc'") as caught:
+    with pytest.raises(UnknownNameError, match="'fc'") as caught:
         onnx_network(path, layers=["fc"])
     assert caught.value.allowed == "conv1, conv2, flat, logits, mean, relu1, relu2"
 
 
 def test_an_output_without_rows_per_picture(path, tmp_path, pictures, session_cache):
     onnx.save(identity(), tmp_path / "plain.onnx")
-    with pytest.raises(ActivationError, match="'peak' gives one number for a whole batch"):
+    with pytest.raises(ActivationError, match="'peak'"):
         onnx_network(tmp_path / "plain.onnx").activations(pictures, ["peak"])
 
 
 def test_other_preprocessing(path):
-    with pytest.raises(UnknownNameError, match="unknown preprocessing 'imagenett'") as caught:
+    with pytest.raises(UnknownNameError, match="'imagenett'") as caught:
         onnx_network(path, preprocess="imagenett")
-    assert caught.value.allowed == "did you mean imagenet"
+    assert "imagenet" in caught.value.allowed
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no protobuf at all", b"\x08\x09"])
-def test_a_file_that_is_none(content, tmp_path):
+def test_a_file_that_is_absent_or_not_onnx(content, tmp_path):
     broken = tmp_path / "net.onnx"
     if content is not None:
         broken.write_bytes(content)
-    what = "there is no such file" if content is None else "is no ONNX file"
-    with pytest.raises(InputError, match=what):
+    with pytest.raises(InputError, match=re.escape(str(broken))) as caught:
         load_model(str(broken))
+    assert ("ONNX" in caught.value.got) == (content is not None)
 
 
-def test_a_file_cut_short(path):
+def test_a_truncated_file(path):
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match="is no ONNX file"):
+    with pytest.raises(InputError, match=re.escape(str(path))):
         onnx_network(path)
 
 
 @pytest.mark.parametrize(
-    ("options", "got"),
+    ("options", "named"),
     [
         ({"shape": ("n", 3, 4)}, "image tensor(float) ['n', 3, 4]"),
         ({"shape": ("n", 1, 4, 4)}, "image tensor(float) ['n', 1, 4, 4]"),
@@ -292,11 +286,10 @@ def test_a_file_cut_short(path):
         ({"inputs": ("a", "b")}, "a tensor(float) ['n', 3, 4, 4], b tensor(float) ['n', 3, 4, 4]"),
     ],
 )
-def test_an_input_that_is_no_batch_of_pictures(options, got, tmp_path):
+def test_an_input_that_is_not_a_batch_of_pictures(options, named, tmp_path):
     onnx.save(identity(**options), tmp_path / "odd.onnx")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=re.escape(named)):
         onnx_network(tmp_path / "odd.onnx")
-    assert caught.value.got.endswith(f"with the input {got}")
 
 
 def test_operators_that_do_not_run(tmp_path):
@@ -304,13 +297,13 @@ def test_operators_that_do_not_run(tmp_path):
     model.graph.node[0].domain = "somebody.else"
     model.opset_import.append(helper.make_opsetid("somebody.else", 1))
     onnx.save(model, tmp_path / "odd.onnx")
-    with pytest.raises(InputError, match=r"odd\.onnx does not run"):
+    with pytest.raises(InputError, match=r"odd\.onnx"):
         onnx_network(tmp_path / "odd.onnx")
 
 
 @pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
 def test_without_the_extra_the_error_names_it(absent, path, monkeypatch):
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(InputError, match=f"without the package {absent}") as caught:
+    with pytest.raises(InputError, match=absent) as caught:
         onnx_network(path)
     assert caught.value.todo == "pip install 'brainbench[onnx]'"

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch.nn.functional import elu
 
-from brainbench_models.convrnn.cells import Around, RecurrentCell, make_cell
+from brainbench_models.convrnn.cells import CellSizes, RecurrentCell, make_cell
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 from brainbench_models.convrnn.tensorflow import variables
 
@@ -39,7 +39,7 @@ CELLS = {
 def _filled(spec: Cell, stored: dict[str, npt.NDArray[Any]]) -> RecurrentCell:
     """Cell with the oracle's weights, by the table that released checkpoints are read with."""
     median = spec.kind == "rgc_median"
-    cell = make_cell(spec, Around(channels=6, source=5, side=8, feedback=7 if median else 0))
+    cell = make_cell(spec, CellSizes(channels=6, source=5, side=8, feedback=7 if median else 0))
     first = Layer(name="conv1", channels=5)
     layer = Layer(name="conv2", channels=6, cell=spec)
     later = Layer(name="conv3", channels=7)

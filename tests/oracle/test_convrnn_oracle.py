@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from steps import steps_of
 
-from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.convrnn.networks import graph
-from brainbench_models.convrnn.showing import Schedule
+from brainbench_models.convrnn.schedule import Schedule
 from brainbench_models.convrnn.tensorflow import convert, variables
 from brainbench_models.convrnn.unroll import ConvRNN
 
@@ -106,13 +106,12 @@ def test_features_of_every_layer_and_step_and_logits_equal_the_oracle(name: str)
     declared = net.graph
     layers = [*(layer.name for layer in declared.layers), declared.readout.name]
     shown = Schedule.trained(declared)
-    with evaluating(net), capturing(net, layers, dict.fromkeys(layers, "steps")) as capture:
-        logits = net(_images(), shown).numpy()
+    logits, steps = steps_of(net, layers, _images(), shown)
     with np.load(HERE / f"tf_{name}.npz") as stored:
-        assert _error(logits, stored["logits"]) < TOLERANCE
+        assert _error(logits.numpy(), stored["logits"]) < TOLERANCE
         for layer in layers:
-            assert len(capture.kept[layer]) == declared.steps
-            for t, tensor in enumerate(capture.kept[layer]):
+            assert len(steps[layer]) == declared.steps
+            for t, tensor in enumerate(steps[layer]):
                 step = tensor.numpy()
                 if step.ndim == 4:
                     mean, spread = (stored[f"{layer}/t{t}/{k}"] for k in ("chmean", "chstd"))

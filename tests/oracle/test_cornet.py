@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import released
 import torch
-from released import error, weigh
+from cornet_oracle import fill_with_oracle_weights, oracle_images, relative_error
+from steps import steps_of
 
-from brainbench.models.hooks import capturing, evaluating
 from brainbench_models.cornet import STEPS, CORnetS
 
 HERE = Path(__file__).parent / "data"
@@ -29,24 +28,22 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def net() -> CORnetS:
-    made = CORnetS()
-    weigh(made)
-    return made
+    net = CORnetS()
+    fill_with_oracle_weights(net)
+    return net
 
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    return released.images()
+    return oracle_images()
 
 
 @pytest.fixture(scope="module")
 def answers(
     net: CORnetS, images: torch.Tensor
 ) -> tuple[npt.NDArray[Any], dict[str, list[npt.NDArray[Any]]]]:
-    layers = list(LAYERS.values())
-    with evaluating(net), capturing(net, layers, dict.fromkeys(layers, "steps")) as capture:
-        logits = net(images).numpy()
-        return logits, {k: [step.numpy() for step in v] for k, v in capture.kept.items()}
+    logits, steps = steps_of(net, list(LAYERS.values()), images)
+    return logits.numpy(), {k: [step.numpy() for step in v] for k, v in steps.items()}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +61,7 @@ def test_parameters_names_and_shapes_are_those_of_the_released_weights(net: CORn
 
 
 def test_logits_equal_the_oracle(answers: Any, oracle: dict[str, npt.NDArray[Any]]) -> None:
-    assert error(answers[0], oracle["logits"]) < TOLERANCE
+    assert relative_error(answers[0], oracle["logits"]) < TOLERANCE
 
 
 @pytest.mark.parametrize("area", list(LAYERS))
@@ -76,10 +73,10 @@ def test_features_of_every_step_equal_the_oracle(
     for t, step in enumerate(steps):
         expected = {k: oracle[f"{area}/t{t}/{k}"] for k in ("mean", "std", "sample", "flatidx")}
         flat = step.reshape(len(step), -1)
-        assert error(flat[:, expected["flatidx"]], expected["sample"]) < TOLERANCE
-        assert error(step.mean((2, 3)), expected["mean"]) < TOLERANCE
+        assert relative_error(flat[:, expected["flatidx"]], expected["sample"]) < TOLERANCE
+        assert relative_error(step.mean((2, 3)), expected["mean"]) < TOLERANCE
         if area != "avgpool":  # one value per channel has no spread
-            assert error(step.std((2, 3)), expected["std"]) < TOLERANCE
+            assert relative_error(step.std((2, 3)), expected["std"]) < TOLERANCE
 
 
 def test_logits_are_the_same_with_gradients(
@@ -87,7 +84,7 @@ def test_logits_are_the_same_with_gradients(
 ) -> None:
     # With gradients, normalization must not write over its input.
     logits = net(images[:1]).detach().numpy()
-    assert error(logits, oracle["logits"][:1]) < TOLERANCE
+    assert relative_error(logits, oracle["logits"][:1]) < TOLERANCE
 
 
 def _settings(net: CORnetS) -> list[tuple[str, dict[str, Any]]]:
@@ -109,7 +106,7 @@ def test_forward_changes_no_attribute_so_that_threads_may_share_the_network(
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         logits = np.concatenate(list(pool.map(run, range(2))))
-    assert error(logits, oracle["logits"]) < TOLERANCE
+    assert relative_error(logits, oracle["logits"]) < TOLERANCE
     assert _settings(net) == before
     for key, value in net.state_dict().items():
         assert torch.equal(value, state[key]), key

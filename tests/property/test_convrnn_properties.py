@@ -1,34 +1,38 @@
-"""Properties of the engine that hold for any small network: batches, movies, time, steps needed."""
+"""Properties of ConvRNNs that hold for any small network: batches, movies, time, steps needed."""
 
 from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import torch
-from convrnns import KINDS, SIDE, small_net
+from convrnns import KINDS, normal_images, small_net
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steps import steps_of
 
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
-from brainbench_models.convrnn.same import SameConv2d, same_padding
-from brainbench_models.convrnn.showing import Schedule
-from brainbench_models.convrnn.unroll import UnrollingWarning
+from brainbench_models.convrnn.same_padding import SameConv2d, same_padding
+from brainbench_models.convrnn.schedule import Schedule
+from brainbench_models.convrnn.unroll import ConvRNN, UnrollingWarning, too_short
 
 kinds = st.sampled_from([*KINDS, None])
 few = settings(max_examples=25)
 
 
-def _images(n: int, seed: int) -> torch.Tensor:
-    drawn = np.random.default_rng(seed).standard_normal((n, 3, SIDE, SIDE))
-    return torch.from_numpy(drawn.astype(np.float32))
-
-
 def _logits(net: torch.nn.Module, *given: object) -> torch.Tensor:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UnrollingWarning)
-        out: torch.Tensor = net(*given)
-        return out
+        logits: torch.Tensor = net(*given)
+        return logits
+
+
+def _logits_of_steps(net: ConvRNN, frames: list[torch.Tensor]) -> torch.Tensor:
+    """Logits of every step of a movie, (step, batch, class)."""
+    readout = net.graph.readout.name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnrollingWarning)
+        _, steps = steps_of(net, [readout], torch.stack(frames, 1))
+    return torch.stack(steps[readout])
 
 
 @few
@@ -36,7 +40,7 @@ def _logits(net: torch.nn.Module, *given: object) -> torch.Tensor:
 def test_an_image_gives_the_same_alone_and_in_any_order(
     kind: str | None, seed: int, on: int
 ) -> None:
-    net, images, shown = small_net(kind), _images(3, seed), Schedule(steps=8, on=on)
+    net, images, shown = small_net(kind), normal_images(3, seed), Schedule(steps=8, on=on)
     together = _logits(net, images, shown)
     order = [2, 0, 1]
     assert torch.allclose(_logits(net, images[order], shown), together[order], atol=1e-5)
@@ -48,11 +52,10 @@ def test_an_image_gives_the_same_alone_and_in_any_order(
 def test_the_future_does_not_change_the_past(
     kind: str | None, seed: int, steps: int, after: int
 ) -> None:
-    net, first = small_net(kind), [_images(2, seed + t) for t in range(steps)]
-    movie = torch.stack(first, 1)
-    longer = torch.stack([*first, *(_images(2, seed + 1000 + t) for t in range(after))], 1)
-    short = torch.stack(net._run(list(movie.unbind(1)))[1].unbind(1))
-    long = torch.stack(net._run(list(longer.unbind(1)))[1].unbind(1))
+    net, frames = small_net(kind), [normal_images(2, seed + t) for t in range(steps)]
+    more_frames = [normal_images(2, seed + 1000 + t) for t in range(after)]
+    short = _logits_of_steps(net, frames)
+    long = _logits_of_steps(net, [*frames, *more_frames])
     assert torch.allclose(short, long[:steps], atol=1e-5)
 
 
@@ -63,11 +66,13 @@ def test_a_network_without_cells_forgets_all_but_its_delay(
 ) -> None:
     """What came before does not matter without cells; with them it does."""
     net = small_net(kind)
-    tail = [_images(2, seed + 7 + t) for t in range(5)]
-    one = [_images(2, seed + 100 + t) for t in range(delay)] + tail
-    other = [_images(2, seed + 200 + t) for t in range(delay)] + tail
-    same = torch.allclose(net._run(one)[1][:, -1], net._run(other)[1][:, -1], atol=1e-7, rtol=1e-5)
-    assert same == (kind in (None, "timedecay"))  # whose decay starts at 0
+    tail = [normal_images(2, seed + 7 + t) for t in range(5)]
+    last = [
+        _logits_of_steps(net, [normal_images(2, seed + first + t) for t in range(delay)] + tail)[-1]
+        for first in (100, 200)
+    ]
+    same = torch.allclose(*last, atol=1e-7, rtol=1e-5)
+    assert same == (kind in (None, "timedecay"))  # the decay starts at 0
 
 
 @given(side=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 3))
@@ -97,5 +102,6 @@ def test_steps_needed_by_a_chain_are_its_layers_and_one(
     feedback = tuple((f"c{a}", f"c{b}") for a, b in sorted(back) if cells[b])
     graph = Graph(name="chain", layers=layers, feedback=feedback)
     assert graph.minimal_steps() == n + 1 + any(cells)
-    assert set(graph.needed().values()) <= {n + 2}
-    assert graph.never_reached(n + 2) == []
+    assert graph.needed() == {f"c{k}": n + 2 for k, cell in enumerate(cells) if cell}
+    assert too_short(graph, graph.minimal_steps(), "layered") is None
+    assert too_short(graph, graph.minimal_steps() - 1, "layered") is not None

@@ -11,7 +11,7 @@ from brainbench.core.presentation import CONSTANT, Presentation
 from brainbench.simulate import network
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.storage.cache import Cache
-from brainbench_models.simulated import SimulatedModel, simulated_readout
+from brainbench_models.simulated import simulated_model, simulated_readout
 
 PULSE = Presentation(kind="pulse", on_ms=100, total_ms=250)
 
@@ -24,7 +24,7 @@ def brain(tmp_path_factory):
 
 
 def model(brain, level):
-    return SimulatedModel(level=level, brain=brain, cache=brain.cache)
+    return simulated_model(level, brain, cache=brain.cache)
 
 
 @pytest.mark.parametrize("name", ["simulated_readout", "simulated_population", "simulated_maps"])

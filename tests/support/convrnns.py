@@ -1,16 +1,21 @@
-"""Small networks with the structure of the large ones, for tests."""
+"""Small ConvRNNs with the structure of the large ones."""
 
 from __future__ import annotations
 
-from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, ReadoutOptions
-from brainbench_models.convrnn.initial import seeded
+import numpy as np
+import torch
+from torch import Tensor
+
+from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, Readout
+from brainbench_models.convrnn.initializers import draw_weights
 from brainbench_models.convrnn.unroll import ConvRNN
 
 SIDE = 16
+KINDS = tuple(CELLS)
 
 
-def small(kind: str | None, *, feedback: bool = False, block: bool = False) -> Graph:
-    """Four layers, cells in the last three, as "conv1" to "conv4"; the maps are 8, 8, 4 and 4 high."""
+def small(kind: str | None, *, feedback: bool = False) -> Graph:
+    """Declare four layers, "conv1" to "conv4", with cells in the last three; sides of 8, 8, 4 and 4."""
     cell = None if kind is None else Cell(kind=kind)
     layers = tuple(
         Layer(
@@ -18,7 +23,6 @@ def small(kind: str | None, *, feedback: bool = False, block: bool = False) -> G
             channels=channels,
             stride=2 if n == 1 else 1,
             cell=cell if n > 1 else None,
-            block=block and n > 1,
             pool=n == 3,
         )
         for n, channels in enumerate((4, 4, 6, 6), 1)
@@ -26,7 +30,7 @@ def small(kind: str | None, *, feedback: bool = False, block: bool = False) -> G
     return Graph(
         name=f"small_{kind}",
         layers=layers,
-        readout=ReadoutOptions(classes=5),
+        readout=Readout(classes=5),
         feedback=(("conv4", "conv2"), ("conv3", "conv2")) if feedback else (),
         steps=8,
         size=SIDE,
@@ -34,9 +38,12 @@ def small(kind: str | None, *, feedback: bool = False, block: bool = False) -> G
 
 
 def small_net(kind: str | None, *, seed: int = 0, **options: object) -> ConvRNN:
-    """Such a network with seeded weights; the median cell with feedback."""
-    graph = small(kind, feedback=kind == "rgc_median")
-    return seeded(ConvRNN(graph, **{"steps": 8, **options}), seed=seed).eval()  # type: ignore[arg-type]
+    """Build such a network with seeded weights; the median cell with feedback."""
+    net = ConvRNN(small(kind, feedback=kind == "rgc_median"), **{"steps": 8, **options})  # type: ignore[arg-type]
+    return draw_weights(net, seed=seed).eval()
 
 
-KINDS = tuple(CELLS)
+def normal_images(n: int = 3, seed: int = 1) -> Tensor:
+    """Draw images of standard normal values for such a network."""
+    values = np.random.default_rng(seed).standard_normal((n, 3, SIDE, SIDE))
+    return torch.from_numpy(values.astype(np.float32))

@@ -11,7 +11,7 @@ from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.ceiling import spearman_brown
 from brainbench_models.pixels import pixels
-from brainbench_models.simulated import SimulatedModel
+from brainbench_models.simulated import simulated_model
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +25,7 @@ def brain(session_cache):
 def scores(brain):
     """Scores as r/sqrt(c), with 100 shuffles over images."""
     benchmark = registry.load("benchmarks", "Simulated.behavior-i2n")
-    models = {
-        level: SimulatedModel(level=level, brain=brain) for level in ("readout", "population")
-    }
+    models = {level: simulated_model(level, brain) for level in ("readout", "population")}
     settings = Settings(formula="r/sqrt(c)", null="images")
     return {
         name: score(benchmark, model, settings)
@@ -93,8 +91,7 @@ def test_brainscores_protocol_finds_the_same_order(brain, scores):
     benchmark = registry.load("benchmarks", "Simulated.behavior-i2n")
     settings = Settings(protocol="brainscore")
     readout, blind = (
-        score(benchmark, model, settings)
-        for model in (SimulatedModel(level="readout", brain=brain), pixels())
+        score(benchmark, model, settings) for model in (simulated_model("readout", brain), pixels())
     )
     assert readout.formula == "r/sqrt(c)-v1"
     assert readout.value == pytest.approx(scores["readout"].value, abs=0.04)

@@ -10,7 +10,7 @@ from brainbench.run.selftest import Shuffled
 from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench_models.pixels import pixels
-from brainbench_models.simulated import SimulatedModel
+from brainbench_models.simulated import simulated_model
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def scores(session_cache):
     """Raw scores of both measures, which have their ceiling beside them."""
     brain = SimulatedBrain()
     levels = ("readout", "population", "maps")
-    models = {level: SimulatedModel(level=level, brain=brain) for level in levels}
+    models = {level: simulated_model(level, brain) for level in levels}
     models |= {"shuffled": Shuffled(model=models["readout"]), "pixels": pixels()}
     benchmarks = {measure: load_benchmark(f"Simulated.IT-{measure}") for measure in MEASURES}
     return {

@@ -1,12 +1,13 @@
 """Recurrent cells: what a layer does with its input and with its own past.
 
-Each cell is split in two. `drive` is what depends on the input alone; it is computed once as long as the
-input stays the same. `forward` is one step: from drive, state and feedback to output and new state. Batches
-of one broadcast: what no image has reached yet is computed once for all.
+Each cell has two parts. `drive` depends on the input alone; it is computed once for as long as the input
+stays the same. `forward` is one step: from drive, state and feedback to output and new state. Batches of one
+broadcast: what no image has reached yet is computed once for all images.
 
 The equations are those of the released networks (docs/models.md says where the paper differs): s() is the
 logistic sigmoid, c and h are the state, a prime marks the new one.
 """
+# ruff: noqa: D102  # `RecurrentCell` says what `drive` and `forward` do
 
 from __future__ import annotations
 
@@ -20,76 +21,57 @@ from torch.nn.functional import conv2d, elu
 
 from brainbench.core.errors import InputError
 from brainbench_models.convrnn.graph import Cell, Kernel
-from brainbench_models.convrnn.same import SameConv2d, SeparableConv2d, resized
+from brainbench_models.convrnn.same_padding import SameConv2d, SeparableConv2d, resize
 
 Drive = tuple[Tensor, ...]
 State = tuple[Tensor, ...]
+Feedback = Sequence[Tensor]
+Step = tuple[Tensor, State]
+"""Output and new state."""
 
-FORGET: Final = 1.0
-"""Added to the gates that keep the past: open at first."""
+FORGET_BIAS: Final = 1.0
+"""Bias of the gates that keep the past: open at first."""
 TAU: Final = 0.9219348064291611
 GATE: Final = 0.7006566684988862
 """Largest share of the past and of the input in the median cell, as the search found them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Around:
-    """What surrounds a cell.
+class CellSizes:
+    """Sizes of the maps around a cell."""
 
-    Parameters
-    ----------
-    channels, source, feedback : int
-        Channels of the convolution before it, of the layer's input, and of all feedback side by side.
-    side : int
-        Height and width of the maps; only peepholes depend on it.
-    """
-
-    channels: int
-    source: int
-    side: int
-    feedback: int = 0
+    channels: int  # of the convolution before the cell
+    source: int  # channels of the layer's input
+    side: int  # height and width; only peepholes depend on it
+    feedback: int = 0  # channels of all feedback together
 
 
 class RecurrentCell(nn.Module):
-    """What all cells share.
-
-    Parameters
-    ----------
-    channels : int
-        Width of the output.
-    state : tuple of int
-        Channels of each map of the state.
-    """
+    """A cell with an output of `channels`, and a state of maps with as many channels as `state` says."""
 
     def __init__(self, channels: int, state: tuple[int, ...]) -> None:
         super().__init__()
         self.channels, self.state = channels, state
 
     def zeros(self, x: Tensor) -> State:
-        """State before the first step, as high and wide as `x`, for a batch of one."""
+        """Return the state before the first step, of the height and width of `x`, for a batch of one."""
         return tuple(x.new_zeros((1, channels, *x.shape[2:])) for channels in self.state)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """What depends on the input alone.
+        """Compute what depends on the input alone.
 
-        Parameters
-        ----------
-        x : Tensor, shape (batch, channel, height, width)
-            Output of the layer's convolution.
-        source : Tensor
-            Input of the layer, of the same height and width.
+        `x` is the output of the layer's convolution, (batch, channel, height, width), `source` the input of
+        the layer, of the same height and width.
         """
         raise NotImplementedError
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step: the output, and the new state. Feedback may have any height and width."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
+        """Take one step; maps of feedback may have any height and width."""
         raise NotImplementedError
 
 
 class InputAndState(nn.Module):
-    """One convolution over input and state side by side, kept as two: the input's part may be shared."""
+    """One convolution over input and state together, kept as two so that the input's part can be shared."""
 
     def __init__(self, channels_in: int, state: int, channels: int, kernel: Kernel) -> None:
         super().__init__()
@@ -109,7 +91,7 @@ class ChannelNorm(nn.Module):
         """Normalize (batch, channel, height, width)."""
         variance, mean = torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True)
         column = (-1, 1, 1)
-        # 1e-12: where all values are alike, the released networks divide by 1e-6.
+        # 1e-12: where all values are the same, the released networks divide by 1e-6.
         scale = torch.rsqrt(variance + 1e-12) * self.weight.view(column)
         return (x - mean) * scale + self.bias.view(column)
 
@@ -117,40 +99,34 @@ class ChannelNorm(nn.Module):
 class TimeDecay(RecurrentCell):
     """s' = m s + x, with one trained number m."""
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        super().__init__(around.channels, (around.channels,))
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        super().__init__(sizes.channels, (sizes.channels,))
         self.decay = nn.Parameter(torch.zeros(1))
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Nothing is done to the input."""
+        """Return the input unchanged."""
         return (x,)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Add the input to what is left of the past."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         s = self.decay * state[0] + drive[0]
         return s, (s,)
 
 
 class Basic(RecurrentCell):
-    """h' = elu(N(W x + b + U h + d)); N normalizes or does nothing."""
+    """h' = elu(N(W x + b + U h + d)); N is a layer normalization or the identity."""
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        width = spec.channels or around.channels
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        width = spec.channels or sizes.channels
         super().__init__(width, (width,))
-        self.input_conv = SameConv2d(around.channels, width, spec.kernel)
+        self.input_conv = SameConv2d(sizes.channels, width, spec.kernel)
         self.state_conv = SameConv2d(width, width, spec.kernel)
         self.norm = ChannelNorm(width) if spec.layer_norm else nn.Identity()
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """W x + b."""
+        """Compute W x + b."""
         return (self.input_conv(x),)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         h = elu(self.norm(drive[0] + self.state_conv(state[0])), inplace=True)
         return h, (h,)
 
@@ -158,31 +134,26 @@ class Basic(RecurrentCell):
 class LSTM(RecurrentCell):
     """i, j, f, o = W [x, h] + b; c' = s(f + 1 + p_f c) c + s(i + p_i c) tanh(j); h' = tanh(c') s(o + p_o c).
 
-    With `layer_norm` each of the four is normalized, and c'. The peephole of the output gate sees the
-    old c. The 1 is `Cell.forget_bias`.
+    With `layer_norm` each of the four and c' are normalized. The peephole of the output gate sees the old c.
+    The 1 is `Cell.forget_bias`.
     """
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        width = spec.channels or around.channels
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        width = spec.channels or sizes.channels
         super().__init__(width, (width, width))
         self.forget_bias = spec.forget_bias
-        self.gates = InputAndState(around.channels, width, 4 * width, spec.kernel)
+        self.gates = InputAndState(sizes.channels, width, 4 * width, spec.kernel)
         norms = ("input", "transform", "forget", "output", "state") if spec.layer_norm else ()
         self.norms = nn.ModuleDict({name: ChannelNorm(width) for name in norms})
-        self.peepholes = nn.ParameterDict(
-            {k: torch.zeros(width, around.side, around.side) for k in "fio"}
-            if spec.peepholes
-            else {}
-        )
+        maps = (width, sizes.side, sizes.side)
+        gates = "fio" if spec.peepholes else ""
+        self.peepholes = nn.ParameterDict({gate: torch.zeros(maps) for gate in gates})
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Part of all four that comes from the input."""
+        """Compute the part of all four that comes from the input."""
         return (self.gates.input(x),)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         c, h = state
         four = (drive[0] + self.gates.state(h)).chunk(4, 1)
         if self.norms:
@@ -201,24 +172,21 @@ class LSTM(RecurrentCell):
 class GRU(RecurrentCell):
     """r, u = s(W [x, h] + b + (1, 0)); h' = u h + (1 - u) tanh(V [x, r h] + d)."""
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        width = spec.channels or around.channels
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        width = spec.channels or sizes.channels
         super().__init__(width, (width,))
-        self.gates = InputAndState(around.channels, width, 2 * width, spec.kernel)
-        self.candidates = InputAndState(around.channels, width, width, spec.kernel)
+        self.gates = InputAndState(sizes.channels, width, 2 * width, spec.kernel)
+        self.candidates = InputAndState(sizes.channels, width, width, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Parts of gates and candidates that come from the input."""
+        """Compute the parts of gates and candidates that come from the input."""
         return self.gates.input(x), self.candidates.input(x)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         gates, candidates = drive
         (h,) = state
         r, u = (gates + self.gates.state(h)).chunk(2, 1)
-        kept = torch.sigmoid(r + FORGET) * h
+        kept = torch.sigmoid(r + FORGET_BIAS) * h
         h = torch.lerp(torch.tanh(candidates + self.candidates.state(kept)), h, torch.sigmoid(u))
         return h, (h,)
 
@@ -226,21 +194,18 @@ class GRU(RecurrentCell):
 class UGRNN(RecurrentCell):
     """g, c = W [x, h] + b; h' = s(g + 1) h + (1 - s(g + 1)) tanh(c)."""
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        width = spec.channels or around.channels
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        width = spec.channels or sizes.channels
         super().__init__(width, (width,))
-        self.gates = InputAndState(around.channels, width, 2 * width, spec.kernel)
+        self.gates = InputAndState(sizes.channels, width, 2 * width, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Parts of both that come from the input."""
+        """Compute the parts of both that come from the input."""
         return (self.gates.input(x),)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         g, c = (drive[0] + self.gates.state(state[0])).chunk(2, 1)
-        h = torch.lerp(torch.tanh(c), state[0], torch.sigmoid(g + FORGET))
+        h = torch.lerp(torch.tanh(c), state[0], torch.sigmoid(g + FORGET_BIAS))
         return h, (h,)
 
 
@@ -250,34 +215,31 @@ class Intersection(RecurrentCell):
     g = s(a + 1) and q = s(d + 1). The output is y; it keeps the width of the input.
     """
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        channels = _kept_width(spec, around)
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        channels = _kept_width(spec, sizes)
         super().__init__(channels, (channels,))
         self.gates = InputAndState(channels, channels, 4 * channels, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """The input, and parts of all four that come from it."""
+        """Return the input, and the parts of all four that come from it."""
         return x, self.gates.input(x)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
         x, gates = drive
         a, b, d, e = (gates + self.gates.state(state[0])).chunk(4, 1)
-        h = torch.lerp(torch.tanh(b), state[0], torch.sigmoid(a + FORGET))
-        y = torch.lerp(torch.relu(e), x, torch.sigmoid(d + FORGET))
+        h = torch.lerp(torch.tanh(b), state[0], torch.sigmoid(a + FORGET_BIAS))
+        y = torch.lerp(torch.relu(e), x, torch.sigmoid(d + FORGET_BIAS))
         return y, (h,)
 
 
 class ReciprocalGated(RecurrentCell):
     """c' = elu((1 - s(A c)) c + (1 - s(B h)) W x); h' = elu((1 - s(D h)) h + (1 - s(E c + R y)) x).
 
-    y is the layer's input. There are no biases. It keeps the width of its input.
+    y is the layer's input. There are no biases. The cell keeps the width of its input.
     """
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        channels = _kept_width(spec, around)
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        channels = _kept_width(spec, sizes)
         memory, k = spec.memory or channels, spec.kernel
         super().__init__(channels, (memory, channels))
         self.input_to_cell = SameConv2d(channels, memory, k, bias=False)
@@ -285,16 +247,14 @@ class ReciprocalGated(RecurrentCell):
         self.cell_gate = SameConv2d(channels, memory, k, bias=False)
         self.out_tau = SameConv2d(channels, channels, k, bias=False)
         self.out_gate = SameConv2d(memory, channels, k, bias=False)
-        self.source_gate = SameConv2d(around.source, channels, k, bias=False)
+        self.source_gate = SameConv2d(sizes.source, channels, k, bias=False)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """x, W x and R y."""
+        """Compute x, W x and R y."""
         return x, self.input_to_cell(x), self.source_gate(source)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step; both maps are made from the old ones."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
+        # Both maps are computed from the old ones.
         x, to_cell, from_source = drive
         c, h = state
         # 1 - s(z) = s(-z)
@@ -311,35 +271,34 @@ class MedianReciprocalGated(RecurrentCell):
     c' = elu((a - a s(A c)) c + (b - b tanh(B h)) (W x)),
     h' = elu((a - a s(D h)) h + (b - b tanh(E c)) (V x + y + F z)).
 
-    A, B, D, E are separable and `Cell.kernel` wide, W is 2 x 2, V 3 x 3; y is the layer's input, through a
-    1 x 1 convolution where the widths differ; z is the feedback, F is 1 x 1. All but y's have biases.
+    A, B, D, E are separable with kernels of `Cell.kernel`, W is 2 x 2, V 3 x 3; y is the layer's input,
+    through a 1 x 1 convolution if the widths differ; z is the feedback, F is 1 x 1. All but that of y have
+    biases.
     """
 
-    def __init__(self, spec: Cell, around: Around) -> None:
-        width = spec.channels or around.channels
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        width = spec.channels or sizes.channels
         memory = spec.memory or width
         super().__init__(width, (memory, width))
-        self.input_to_cell = SameConv2d(around.channels, memory, 2)
+        self.input_to_cell = SameConv2d(sizes.channels, memory, 2)
         self.cell_tau = SeparableConv2d(memory, memory, spec.kernel)
         self.cell_gate = SeparableConv2d(width, memory, spec.kernel)
-        self.input_to_out = SameConv2d(around.channels, width, 3)
+        self.input_to_out = SameConv2d(sizes.channels, width, 3)
         self.out_tau = SeparableConv2d(width, width, spec.kernel)
         self.out_gate = SeparableConv2d(memory, width, spec.kernel)
-        widens = around.source != width
+        widens = sizes.source != width
         self.source_to_out = (
-            SameConv2d(around.source, width, 1, bias=False) if widens else nn.Identity()
+            SameConv2d(sizes.source, width, 1, bias=False) if widens else nn.Identity()
         )
-        self.feedback_to_out = SameConv2d(around.feedback, width, 1) if around.feedback else None
+        self.feedback_to_out = SameConv2d(sizes.feedback, width, 1) if sizes.feedback else None
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Parts of both maps that come from the input: b W x, and b (V x + y)."""
+        """Compute the parts of both maps that come from the input: b W x, and b (V x + y)."""
         to_out = self.input_to_out(x) + self.source_to_out(source)
         return self.input_to_cell(x).mul_(GATE), to_out.mul_(GATE)
 
-    def forward(
-        self, drive: Drive, state: State, feedback: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, State]:
-        """Take one step; both maps are made from the old ones."""
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
+        # Both maps are computed from the old ones.
         to_cell, to_out = drive
         c, h = state
         to_out = self._with_feedback(to_out, feedback)
@@ -348,27 +307,27 @@ class MedianReciprocalGated(RecurrentCell):
         h = elu(new_h, inplace=True)
         return h, (elu(new_c, inplace=True), h)
 
-    def _with_feedback(self, to_out: Tensor, feedback: Sequence[Tensor]) -> Tensor:
-        """Add b F z. F is 1 x 1 and resizing mixes no channels, so F goes first, on the smaller maps."""
+    def _with_feedback(self, to_out: Tensor, feedback: Feedback) -> Tensor:
+        """Add b F z; F is 1 x 1 and resizing mixes no channels, so F goes first, on the smaller maps."""
         if self.feedback_to_out is None or not feedback:
             return to_out
         bias = self.feedback_to_out.bias
         weights = torch.split(self.feedback_to_out.weight, [z.shape[1] for z in feedback], 1)
         size = (to_out.shape[2], to_out.shape[3])
         for z, weight in zip(feedback, weights, strict=True):
-            to_out = torch.add(to_out, resized(conv2d(z, weight, bias), size), alpha=GATE)
-            bias = None  # once
+            to_out = torch.add(to_out, resize(conv2d(z, weight, bias), size), alpha=GATE)
+            bias = None  # added once
         return to_out
 
 
 def _gated(tau: Tensor, past: Tensor, gate: Tensor, present: Tensor) -> Tensor:
-    """(a - a s(tau)) past + (1 - tanh(gate)) present, in few passes over memory."""
+    """Compute (a - a s(tau)) past + (1 - tanh(gate)) present in few passes over memory."""
     kept = torch.addcmul(past, tau.sigmoid_(), past, value=-1)
-    let_in = torch.addcmul(present, gate.tanh_(), present, value=-1)
-    return torch.add(let_in, kept, alpha=TAU)
+    admitted = torch.addcmul(present, gate.tanh_(), present, value=-1)
+    return torch.add(admitted, kept, alpha=TAU)
 
 
-_CLASSES: Final[Mapping[str, Callable[[Cell, Around], RecurrentCell]]] = {
+_CLASSES: Final[Mapping[str, Callable[[Cell, CellSizes], RecurrentCell]]] = {
     "timedecay": TimeDecay,
     "basic": Basic,
     "lstm": LSTM,
@@ -380,16 +339,16 @@ _CLASSES: Final[Mapping[str, Callable[[Cell, Around], RecurrentCell]]] = {
 }
 
 
-def make_cell(spec: Cell, around: Around) -> RecurrentCell:
-    """Make the module of a declared cell, in its place."""
-    return _CLASSES[spec.kind](spec, around)
+def make_cell(spec: Cell, sizes: CellSizes) -> RecurrentCell:
+    """Build the module of a declared cell."""
+    return _CLASSES[spec.kind](spec, sizes)
 
 
-def _kept_width(spec: Cell, around: Around) -> int:
-    if spec.channels not in (None, around.channels):
+def _kept_width(spec: Cell, sizes: CellSizes) -> int:
+    if spec.channels not in (None, sizes.channels):
         raise InputError(
-            f"a cell {spec.kind!r} with {spec.channels} channels behind {around.channels}",
-            allowed="as many channels as the convolution before it: the cell passes them on",
-            todo="leave Cell(channels=) away",
+            f"a cell {spec.kind!r} with {spec.channels} channels behind {sizes.channels}",
+            allowed="as many channels as the convolution before it",
+            todo="omit Cell(channels=)",
         )
-    return around.channels
+    return sizes.channels

@@ -1,4 +1,4 @@
-"""From the logits of every step to one answer: which step counts, for each image."""
+"""Decoders: which step's logits are a network's answer, for each image."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def decoded_step(
     beta: float = 1.0,
     threshold: float = 0.9,
 ) -> Tensor:
-    """Step whose logits are the answer, for each image.
+    """Return the step whose logits are the answer, for each image.
 
     Parameters
     ----------
     logits : Tensor, shape (batch, step, class)
-        Of every step.
+        Logits of every step.
     decoder : {"last", "max_conf", "threshold"}
-        The last step; the step at which the largest probability is largest; the first step at which it
-        reaches `threshold`, or the former where it never does.
+        The last step; the step at which the most probable class is most probable; or the first step at
+        which a class reaches `threshold`, and that of "max_conf" if none does.
     start : int
-        First step that counts, for the last two; the last step alone where there is none.
+        First step that "max_conf" and "threshold" consider; if it is beyond the last step, the last step.
     beta : float
         Probabilities are softmax(beta * logits). Trained for "max_conf" in the released networks.
     threshold : float
-        For "threshold".
+        Probability for "threshold".
 
     Returns
     -------
@@ -44,7 +44,7 @@ def decoded_step(
     Raises
     ------
     UnknownNameError
-        A decoder that there is not.
+        A decoder that does not exist.
 
     Examples
     --------
@@ -54,13 +54,13 @@ def decoded_step(
     """
     if decoder not in DECODERS:
         raise unknown("decoder", str(decoder), DECODERS, todo="choose decoder= from these")
-    steps = logits.shape[1]
-    start = min(start, steps - 1)
+    last = logits.shape[1] - 1
     if decoder == "last":
-        return torch.full((len(logits),), steps - 1, device=logits.device)
+        return torch.full((len(logits),), last, device=logits.device)
+    start = min(start, last)
     confidence = torch.softmax(beta * logits[:, start:], dim=2).amax(2)
-    best = confidence.argmax(1)
+    step = confidence.argmax(1)
     if decoder == "threshold":
-        sure = confidence >= threshold
-        best = torch.where(sure.any(1), sure.int().argmax(1), best)
-    return best + start
+        reached = confidence >= threshold
+        step = torch.where(reached.any(1), reached.int().argmax(1), step)
+    return step + start

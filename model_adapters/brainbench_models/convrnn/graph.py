@@ -1,7 +1,7 @@
 """A network as a declaration: its layers, the arrows between them, its recurrent cells.
 
-A graph holds no weights and computes nothing but what follows from the declaration itself: shapes, the step
-at which the image reaches each layer, the least number of steps, the depth. `unroll.ConvRNN` runs it.
+A graph has no weights. It computes only what follows from the declaration: shapes, the step at which the
+image reaches each layer, the minimal number of steps, the depth. `unroll.ConvRNN` runs it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ Kernel = int | tuple[int, int]
 """Height and width of a kernel, or one number for both."""
 Unroll = Literal["layered", "full"]
 UNROLLS: tuple[Unroll, ...] = ("layered", "full")
-"""One layer per step, everything read one step old; or a whole feed-forward pass in each step."""
+"""In a step, one layer is passed and all inputs are one step old; or the whole feed-forward pass is run."""
 IMAGE: Final = "image"
-"""What the first layer reads."""
+"""Name of the first layer's input."""
 
-CELLS: Final[Mapping[str, int]] = {
-    "timedecay": 0,
-    "basic": 1,
-    "lstm": 1,
-    "gru": 1,
-    "ugrnn": 1,
-    "intersection": 1,
-    "rgc": 0,
-    "rgc_median": 1,
+CELLS: Final[Mapping[str, tuple[str, int]]] = {
+    "timedecay": ("time decay", 0),
+    "basic": ("simple recurrent", 1),
+    "lstm": ("LSTM", 1),
+    "gru": ("GRU", 1),
+    "ugrnn": ("UGRNN", 1),
+    "intersection": ("intersection RNN", 1),
+    "rgc": ("reciprocal gated", 0),
+    "rgc_median": ("reciprocal gated", 1),
 }
-"""Every kind of cell, and the convolutions that its input passes on the way to its output."""
+"""Kind of cell -> its name in a figure, and the number of convolutions between its input and output."""
 TAKE_FEEDBACK: Final = ("rgc_median",)
 
 
@@ -47,23 +47,23 @@ class Cell:
     kind : str
         One of `CELLS`.
     channels : int or None
-        Width of the output; as wide as the input where not given. "timedecay", "rgc" and "intersection" keep
-        the width.
+        Width of the output; that of the input by default. "timedecay", "rgc" and "intersection" keep the
+        width.
     kernel : int or (height, width)
-        Of the kernels; for "rgc_median" of the separable ones, the others are 1, 2 and 3 wide.
+        Size of the kernels; for "rgc_median" of the separable ones, the others have sizes 1, 2 and 3.
     layer_norm : bool
-        "basic" and "lstm": normalize what goes into the nonlinearities.
+        "basic" and "lstm": normalize the inputs of the nonlinearities.
     peepholes : bool
         "lstm": gates see the memory, with one weight per place and channel.
     memory : int or None
-        "rgc" and "rgc_median": channels of the memory c; as many as the output where not given.
+        "rgc" and "rgc_median": channels of the memory c; those of the output by default.
     forget_bias : float
         "lstm": added to the forget gate. The other gated cells add 1.
 
     Raises
     ------
     UnknownNameError
-        A kind that there is not; the message names the closest.
+        A kind that does not exist; the message names the closest.
     """
 
     kind: str
@@ -81,23 +81,23 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A node of the graph: convolution, Elu, cell, a second convolution, the layer's input added, pooling.
+    """A node of the graph: convolution, ELU, cell, second convolution and shortcut, pooling.
 
     Parameters
     ----------
     name : str
         "conv1", "conv2", ...
     channels, kernel, stride : int
-        Of the first convolution, with a bias, padded as "SAME".
+        Of the first convolution, which has a bias and is padded as "SAME".
     elu : bool
-        Whether an Elu follows it.
+        Whether an ELU follows it.
     cell : Cell or None
-        The recurrent cell, if there is one.
+        The recurrent cell, if any.
     block : bool
-        After the cell a second 3 x 3 convolution, then the layer's input is added (through a 1 x 1
-        convolution without bias where the widths differ), then an Elu.
+        Whether, after the cell, a second 3 x 3 convolution follows, to which the layer's input is added
+        (through a 1 x 1 convolution without bias if the widths differ), then an ELU.
     pool : bool
-        Largest value in 2 x 2 places, at last.
+        Whether the output is the largest of 2 x 2 places.
     """
 
     name: str
@@ -112,18 +112,19 @@ class Layer:
     @property
     def width(self) -> int:
         """Channels of the output."""
-        inside = self.cell.channels if self.cell else None
-        return inside or self.channels
+        cell_channels = self.cell.channels if self.cell else None
+        return cell_channels or self.channels
 
     @property
     def convolutions(self) -> int:
-        """Convolutions between the layer's input and its output."""
-        return 1 + (CELLS[self.cell.kind] if self.cell else 0) + self.block
+        """Number of convolutions between the layer's input and its output."""
+        in_cell = CELLS[self.cell.kind][1] if self.cell else 0
+        return 1 + in_cell + self.block
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadoutOptions:
-    """The category layer: `fc` averages over places first, `conv` is a 2 x 2 convolution averaged after."""
+class Readout:
+    """The category layer: "fc" averages over places first, "conv" is a 2 x 2 convolution, then averaged."""
 
     name: str = "imnetds"
     kind: Literal["fc", "conv"] = "fc"
@@ -137,31 +138,31 @@ class Graph:
     Parameters
     ----------
     name : str
-        Of the network.
+        Name of the network.
     layers : tuple of Layer
         In feed-forward order.
-    readout : ReadoutOptions
-        The category layer, which reads the last one.
+    readout : Readout
+        The category layer, which reads the last layer.
     feedforward : tuple of (from, to)
-        One arrow into each layer, from an earlier one or from "image"; a chain where not given.
+        One arrow into each layer, from an earlier one or from "image"; a chain by default.
     feedback : tuple of (from, to)
-        Arrows back, or from a layer to itself through the layers' outputs.
+        Arrows from a later layer to an earlier one.
     steps : int
-        How many steps the network was trained with.
+        Number of steps that the network was trained with.
     size : int
         Height and width of the image, in pixels.
 
     Raises
     ------
     InputError
-        No layers; two of one name; an arrow that does not go the way it should.
+        No layers; two layers of one name; an arrow in the wrong direction.
     UnknownNameError
         An arrow from or to a layer that does not exist; the message names the closest.
     """
 
     name: str
     layers: tuple[Layer, ...]
-    readout: ReadoutOptions = ReadoutOptions()
+    readout: Readout = Readout()
     feedforward: tuple[Edge, ...] = ()
     feedback: tuple[Edge, ...] = ()
     steps: int = 17
@@ -179,44 +180,41 @@ class Graph:
             object.__setattr__(self, "feedforward", tuple(itertools.pairwise((IMAGE, *names))))
         for kind, edges in (("feed-forward", self.feedforward), ("feedback", self.feedback)):
             _check_names(kind, edges, names)
-        self._check_forward(names)
-        self._check_back(names)
+        self._check_feedforward(names)
+        self._check_feedback(names)
 
-    def _check_forward(self, names: list[str]) -> None:
+    def _check_feedforward(self, names: list[str]) -> None:
         order = {name: index for index, name in enumerate((IMAGE, *names))}
         targets = sorted((to for _, to in self.feedforward), key=order.__getitem__)
-        wrong = [edge for edge in self.feedforward if order[edge[0]] >= order[edge[1]]]
-        if targets != names or wrong:
+        backward = any(order[source] >= order[to] for source, to in self.feedforward)
+        if targets != names or backward:
             raise InputError(
                 f"graph {self.name!r} with the feed-forward arrows {list(self.feedforward)}",
                 allowed="one arrow into each layer, from an earlier layer or from 'image'",
-                todo="what goes back, or joins a layer that has its input, is feedback=",
+                todo="declare arrows to earlier layers as feedback=",
             )
 
-    def _check_back(self, names: list[str]) -> None:
+    def _check_feedback(self, names: list[str]) -> None:
+        cells = {layer.name: layer.cell for layer in self.layers}
         for source, target in self.feedback:
-            layer = self.layer(target)
             if source == IMAGE or names.index(source) <= names.index(target):
                 raise InputError(
                     f"feedback from {source!r} to {target!r} in graph {self.name!r}",
                     allowed="an arrow from a later layer to an earlier one",
-                    todo="a layer's own past is its cell; what goes forward is feedforward=",
+                    todo="use a cell for a layer's own past, and feedforward= for forward arrows",
                 )
-            if layer.cell is None or layer.cell.kind not in TAKE_FEEDBACK:
-                kind = layer.cell.kind if layer.cell else "none"
+            cell = cells[target]
+            if cell is None or cell.kind not in TAKE_FEEDBACK:
                 raise InputError(
-                    f"feedback to {target!r}, whose cell is {kind}, in graph {self.name!r}",
+                    f"feedback to {target!r}, whose cell is {cell.kind if cell else 'none'}, in graph "
+                    f"{self.name!r}",
                     allowed="a layer with a cell that takes feedback: " + ", ".join(TAKE_FEEDBACK),
-                    todo="give that layer such a cell, or leave the feedback away",
+                    todo="give that layer such a cell, or omit the feedback",
                 )
-
-    def layer(self, name: str) -> Layer:
-        """Layer of that name."""
-        return next(layer for layer in self.layers if layer.name == name)
 
     @cached_property
     def sources(self) -> Mapping[str, str]:
-        """What each layer and the read-out read by feed-forward arrows."""
+        """Layer or read-out -> the layer that it reads by its feed-forward arrow."""
         return {**{to: source for source, to in self.feedforward}, self.readout.name: self.last}
 
     @property
@@ -226,47 +224,48 @@ class Graph:
 
     @property
     def nodes(self) -> int:
-        """Number of layers, the read-out included: so many steps the image takes to be read."""
+        """Number of layers, the read-out included."""
         return len(self.layers) + 1
 
     def feedback_of(self, name: str) -> tuple[str, ...]:
-        """Layers that feed back to one, in the order of their names as text: conv10 before conv7."""
+        """Return the layers that feed back to a layer, sorted as text: conv10 before conv7."""
         return tuple(sorted(source for source, target in self.feedback if target == name))
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, int, int]]:
-        """Output of each layer: channels, height, width; that of "image" too."""
+        """Layer -> channels, height and width of its output; "image" too."""
         shapes = {IMAGE: (3, self.size, self.size)}
         for layer in self.layers:
-            side = _halved(shapes[self.sources[layer.name]][1], layer.stride)
-            side = _halved(side, 2 if layer.pool else 1)
+            side = _strided(shapes[self.sources[layer.name]][1], layer.stride)
+            side = _strided(side, 2 if layer.pool else 1)
             shapes[layer.name] = (layer.width, side, side)
         return shapes
 
     @property
     def depth(self) -> int:
-        """Convolutional and fully connected layers on the longest feed-forward path."""
-        longest = {IMAGE: 0}
+        """Number of convolutional and fully connected layers on the longest feed-forward path."""
+        depths = {IMAGE: 0}
         for layer in self.layers:
-            longest[layer.name] = longest[self.sources[layer.name]] + layer.convolutions
-        return longest[self.last] + 1
+            depths[layer.name] = depths[self.sources[layer.name]] + layer.convolutions
+        return depths[self.last] + 1
 
-    def driven(self, unroll: Unroll = "layered") -> dict[str, int]:
-        """First step, from 0, at which the image acts on each layer and on the read-out."""
-        forward = 1 if unroll == "layered" else 0
-        first = {IMAGE: -forward}
+    def first_driven(self, unroll: Unroll = "layered") -> dict[str, int]:
+        """Return the first step, from 0, at which the image acts on each layer and on the read-out."""
+        delay = 1 if unroll == "layered" else 0
+        first = {IMAGE: -delay}
         for name in (*(layer.name for layer in self.layers), self.readout.name):
-            first[name] = first[self.sources[name]] + forward
+            first[name] = first[self.sources[name]] + delay
         return {name: step for name, step in first.items() if name != IMAGE}
 
     def needed(self, unroll: Unroll = "layered") -> dict[str, int]:
-        """Least number of steps for each recurrent cell to count; cells that lead nowhere are left out.
+        """Return the minimal number of steps for each recurrent cell to act on the logits.
 
         The image reaches the cell; one step later its recurrent weights act on what the image left there;
-        then the cell's output travels to the read-out, by the shortest way. What a cell hands on in the
-        step after (the memory c of the reciprocal gated ones) is not waited for, as in the paper.
+        then the cell's output travels to the read-out, by the shortest path. The step after, at which a
+        reciprocal gated cell passes on its memory c, is not waited for, as in the paper. Cells from which no
+        path leads to the read-out are omitted.
         """
-        first, travel = self.driven(unroll), self._travel(unroll)
+        first, travel = self.first_driven(unroll), self._travel(unroll)
         return {
             layer.name: first[layer.name] + 1 + travel[layer.name] + 1
             for layer in self.layers
@@ -274,38 +273,29 @@ class Graph:
         }
 
     def minimal_steps(self, unroll: Unroll = "layered") -> int:
-        """Smallest number of steps in which every local recurrent weight counts (Nayebi 2018, section 2).
+        """Return the smallest number of steps in which all recurrent weights count (Nayebi 2018, section 2).
 
-        Without any cell, the steps in which the image reaches the read-out.
+        Without cells, the number of steps in which the image reaches the read-out.
         """
         needed = self.needed(unroll)
-        return max(needed.values(), default=self.driven(unroll)[self.readout.name] + 1)
-
-    def never_reached(self, steps: int, unroll: Unroll = "layered") -> list[str]:
-        """What so few steps leave unused: cells by layer, and the read-out if the image never gets there."""
-        needed = self.needed(unroll)
-        cells = [layer.name for layer in self.layers if layer.cell is not None]
-        unused = [name for name in cells if needed.get(name, steps + 1) > steps]
-        if self.driven(unroll)[self.readout.name] >= steps:
-            unused.append(self.readout.name)
-        return unused
+        return max(needed.values(), default=self.first_driven(unroll)[self.readout.name] + 1)
 
     def _travel(self, unroll: Unroll) -> dict[str, int]:
-        """Steps from each layer to the read-out, by the shortest way; without layers that lead nowhere."""
-        forward = 1 if unroll == "layered" else 0
+        """Return the steps from each layer to the read-out by the shortest path, if there is one."""
+        delay = 1 if unroll == "layered" else 0
         edges = [
-            *((source, to, forward) for to, source in self.sources.items() if source != IMAGE),
+            *((source, to, delay) for to, source in self.sources.items() if source != IMAGE),
             *((source, to, 1) for source, to in self.feedback),
         ]
         steps = {self.readout.name: 0}
-        for _ in edges:  # Bellman and Ford: so many rounds find any shortest way
+        for _ in edges:  # Bellman-Ford: as many rounds as edges find every shortest path
             for source, to, cost in edges:
                 if to in steps:
                     steps[source] = min(steps.get(source, steps[to] + cost), steps[to] + cost)
         return steps
 
 
-def _halved(side: int, stride: int) -> int:
+def _strided(side: int, stride: int) -> int:
     return -(-side // stride)
 
 
@@ -317,5 +307,5 @@ def _check_names(kind: str, edges: Iterable[Edge], names: list[str]) -> None:
                     f"layer in the {kind} arrow {source} -> {target}:",
                     name,
                     known,
-                    todo="an arrow joins layers that exist",
+                    todo="name layers of the graph",
                 )

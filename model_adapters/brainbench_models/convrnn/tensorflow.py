@@ -1,20 +1,19 @@
-"""The released TensorFlow variables and ours: a table of names, and the change of order.
+"""Conversion of the released TensorFlow variables: a table of names, and the order of axes.
 
-TensorFlow keeps a kernel as (height, width, in, out), torch as (out, in, height, width). A kernel over
-input and state side by side becomes two. `convert` takes arrays by TensorFlow's names; reading a checkpoint
-needs TensorFlow:
+TensorFlow keeps a kernel as (height, width, in, out), torch as (out, in, height, width). A kernel over input
+and state together becomes two. `convert` takes arrays by TensorFlow's names, read with TensorFlow:
 
     reader = tf.train.load_checkpoint("model.ckpt")
     arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     safetensors.torch.save_file(convert(arrays, graph("convrnn_rgc_intermediate")), "rgc.safetensors")
-    beta = softmax_beta(arrays)  # of a network trained for its largest confidence, else None
+    beta = softmax_beta(arrays)  # of a network trained with "max_conf", else None
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -26,9 +25,8 @@ from brainbench.core.errors import InputError
 from brainbench_models.convrnn.graph import Cell, Graph, Layer
 
 Layout = Literal["vector", "kernel", "depthwise", "matrix", "map"]
-Shape = tuple[int, ...]
 
-_ORDER: Final[Mapping[Layout, tuple[int, ...]]] = {
+_AXES: Final[Mapping[Layout, tuple[int, ...]]] = {
     "vector": (0,),
     "kernel": (3, 2, 0, 1),  # HWIO -> OIHW
     "depthwise": (2, 3, 0, 1),  # HWC1 -> C1HW
@@ -39,7 +37,7 @@ _SCOPE: Final = "tnn_model"
 _NOT_WEIGHTS: Final = re.compile(
     r"(^|/)(global_step|beta[12]_power|.*Momentum.*|.*softmax_beta|decoder_.*)$"
 )
-"""What training leaves beside the weights, and what decoders add."""
+"""Variables of optimizers and decoders."""
 _BETA: Final = re.compile(r"(^|/)softmax_beta$")
 
 
@@ -47,29 +45,20 @@ _BETA: Final = re.compile(r"(^|/)softmax_beta$")
 class Variable:
     """One variable of a released checkpoint.
 
-    Attributes
-    ----------
-    name : str
-        TensorFlow's.
-    keys : tuple of str
-        Ours; two where the kernel is split into that of the input and that of the state; none where the
-        network has no such weight, and the value must be 0.
-    layout : str
-        How its axes are ordered.
-    split : int or None
-        Channels of the input in a kernel that is split.
+    It becomes two weights if it is a kernel over input and state. If it becomes none, the network has no such
+    weight and the value must be 0.
     """
 
-    name: str
-    keys: tuple[str, ...]
+    name: str  # in TensorFlow
+    keys: tuple[str, ...]  # names of the weights here
     layout: Layout = "kernel"
-    split: int | None = None
+    split: int | None = None  # channels of the input in a kernel that is split
 
     def parts(self, value: npt.NDArray[Any]) -> dict[str, Tensor]:
-        """Our weights from its value."""
+        """Convert its value to weights here."""
         if not self.keys:
             return {}
-        moved = np.ascontiguousarray(value.transpose(_ORDER[self.layout]), dtype=np.float32)
+        moved = np.ascontiguousarray(value.transpose(_AXES[self.layout]), dtype=np.float32)
         pieces = [moved] if self.split is None else np.split(moved, [self.split], axis=1)
         return {
             key: torch.from_numpy(np.ascontiguousarray(piece))
@@ -78,82 +67,80 @@ class Variable:
 
 
 def variables(graph: Graph) -> tuple[Variable, ...]:
-    """Table of all variables of a network, in the order of its layers."""
+    """Return all variables of a network, in the order of its layers."""
     listed: list[Variable] = []
     for layer in graph.layers:
         source = graph.shapes[graph.sources[layer.name]][0]
         feedback = bool(graph.feedback_of(layer.name))
-        for variable in _of_layer(layer, source, feedback):
-            listed.append(_within(variable, layer.name))
+        listed += (_in_layer(v, layer.name) for v in _of_layer(layer, source, feedback))
     fc = graph.readout.kind == "fc"
-    place = "pre_3" if fc else "pre_1"
+    scope = "pre_3" if fc else "pre_1"
     of_readout = (
-        Variable(f"{place}/weights", ("weight",), "matrix" if fc else "kernel"),
-        Variable(f"{place}/bias", ("bias",), "vector"),
+        Variable(f"{scope}/weights", ("weight",), "matrix" if fc else "kernel"),
+        Variable(f"{scope}/bias", ("bias",), "vector"),
         Variable("memory_decay", (), "vector"),
     )
-    return (*listed, *(_within(variable, graph.readout.name) for variable in of_readout))
+    return (*listed, *(_in_layer(variable, graph.readout.name) for variable in of_readout))
 
 
 def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, Tensor]:
-    """State of a `ConvRNN` from the variables of a checkpoint.
+    """Convert the variables of a checkpoint to the state of a `ConvRNN`.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        By TensorFlow's names. What optimizers and decoders keep is passed over: the beta that was trained
-        for "max_conf" is no weight but an option, see `softmax_beta`.
+        By TensorFlow's names. Variables of optimizers and decoders are ignored: the beta that was trained for
+        "max_conf" is an option, not a weight; see `softmax_beta`.
     graph : Graph
         The network.
 
     Raises
     ------
     InputError
-        Variables that are missing or not of this network, all listed; one of another shape is refused when
-        the network is filled; a decay that is not trained and is not 0.
+        Variables are missing or not of this network (all are listed), or have another number of axes; a decay
+        that is not trained is not 0. Other shapes are refused when the network is filled.
     """
     table = {variable.name: variable for variable in variables(graph)}
-    given = {name for name in arrays if not _NOT_WEIGHTS.search(name)}
-    problems = {"missing": table.keys() - given, "not of this network": given - table.keys()}
-    found = [
-        f"{len(names)} {what} ({', '.join(sorted(names))})"
-        for what, names in problems.items()
-        if names
+    names = {name for name in arrays if not _NOT_WEIGHTS.search(name)}
+    problems = {"missing": table.keys() - names, "not of this network": names - table.keys()}
+    listed = [
+        f"{len(wrong)} {problem} ({', '.join(sorted(wrong))})"
+        for problem, wrong in problems.items()
+        if wrong
     ]
-    if found:
-        raise InputError(
-            f"a checkpoint for {graph.name}: {'; '.join(found)}",
-            allowed=f"its {len(table)} variables",
-            todo="give the checkpoint of this very network",
-        )
+    if listed:
+        raise _wrong_checkpoint("; ".join(listed), graph, allowed=f"its {len(table)} variables")
     state: dict[str, Tensor] = {}
     for variable in table.values():
         value = np.asarray(arrays[variable.name])
         if not variable.keys and value.any():
-            raise InputError(
-                f"{variable.name} is {value.ravel()[0]:g} in a checkpoint for {graph.name}",
+            raise _wrong_checkpoint(
+                f"{variable.name} is {value.ravel()[0]:g}",
+                graph,
                 allowed="0: a layer without a cell has no memory",
-                todo="give the checkpoint of this very network",
             )
-        if value.ndim != len(_ORDER[variable.layout]):
-            raise InputError(
-                f"{variable.name} of shape {value.shape} in a checkpoint for {graph.name}",
-                allowed=f"{len(_ORDER[variable.layout])} axes",
-                todo="give the checkpoint of this very network",
-            )
+        axes = len(_AXES[variable.layout])
+        if value.ndim != axes:
+            problem = f"{variable.name} of shape {value.shape}"
+            raise _wrong_checkpoint(problem, graph, allowed=f"{axes} axes")
         state |= variable.parts(value)
     return state
 
 
-def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
-    """Beta that a checkpoint was trained with: give it as `convrnn(..., decoder="max_conf", beta=...)`.
+def _wrong_checkpoint(problem: str, graph: Graph, *, allowed: str) -> InputError:
+    todo = "give the checkpoint of this very network"
+    return InputError(f"a checkpoint for {graph.name}: {problem}", allowed=allowed, todo=todo)
 
-    None for a network that was not trained for its largest confidence.
+
+def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
+    """Return the beta in a checkpoint, for `convrnn(..., decoder="max_conf", beta=...)`.
+
+    None for a network that was not trained with "max_conf".
 
     Raises
     ------
     InputError
-        Several, or one that is not a single number.
+        Several values.
     """
     found = {name: np.asarray(value) for name, value in arrays.items() if _BETA.search(name)}
     if not found:
@@ -168,9 +155,9 @@ def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
     return float(values[0])
 
 
-def _within(variable: Variable, layer: str) -> Variable:
+def _in_layer(variable: Variable, layer: str) -> Variable:
     keys = tuple(f"{layer}.{key}" for key in variable.keys)
-    return Variable(f"{_SCOPE}/{layer}/{variable.name}", keys, variable.layout, variable.split)
+    return replace(variable, name=f"{_SCOPE}/{layer}/{variable.name}", keys=keys)
 
 
 def _of_layer(layer: Layer, source: int, feedback: bool) -> Iterator[Variable]:
@@ -180,8 +167,7 @@ def _of_layer(layer: Layer, source: int, feedback: bool) -> Iterator[Variable]:
         yield Variable("memory_decay", (), "vector")
     else:
         for variable in _of_cell(layer.cell, layer, source, feedback):
-            keys = tuple(f"cell.{key}" for key in variable.keys)
-            yield Variable(variable.name, keys, variable.layout, variable.split)
+            yield replace(variable, keys=tuple(f"cell.{key}" for key in variable.keys))
     if layer.block:
         yield Variable("post_0/weights", ("second.weight",))
         yield Variable("post_0/bias", ("second.bias",), "vector")
@@ -196,20 +182,20 @@ def _of_cell(cell: Cell, layer: Layer, source: int, feedback: bool) -> Iterator[
     elif cell.kind == "basic":
         yield from _basic(cell)
     elif cell.kind == "gru":
-        yield from _split("ConvGRUCell/gates", "gates", channels)
-        yield from _split("ConvGRUCell/candidates", "candidates", channels)
+        yield from _input_and_state("ConvGRUCell/gates", "gates", channels)
+        yield from _input_and_state("ConvGRUCell/candidates", "candidates", channels)
     elif cell.kind == "rgc":
         yield from _reciprocal()
     elif cell.kind == "rgc_median":
         yield from _median(source != layer.width, feedback)
     else:
         scope = {"lstm": "LSTM", "ugrnn": "UGRNN", "intersection": "IntersectionRNN"}[cell.kind]
-        yield from _split(f"Conv{scope}Cell", "gates", channels)
+        yield from _input_and_state(f"Conv{scope}Cell", "gates", channels)
         if cell.kind == "lstm":
             yield from _lstm(cell)
 
 
-def _split(scope: str, key: str, channels: int) -> Iterator[Variable]:
+def _input_and_state(scope: str, key: str, channels: int) -> Iterator[Variable]:
     keys = (f"{key}.input.weight", f"{key}.state.weight")
     yield Variable(f"{scope}/weights", keys, "kernel", channels)
     yield Variable(f"{scope}/bias", (f"{key}.input.bias",), "vector")
@@ -237,21 +223,17 @@ def _lstm(cell: Cell) -> Iterator[Variable]:
             yield Variable(f"ConvLSTMCell/peepholes/w_{gate}_diag", (f"peepholes.{gate}",), "map")
 
 
-_GATES: Final = {
-    "cell/tau": "cell_tau",
-    "out/tau": "out_tau",
-    "out/gate": "out_gate",
-}
+_GATES: Final = {"cell/tau": "cell_tau", "out/tau": "out_tau", "out/gate": "out_gate"}
 
 
 def _reciprocal() -> Iterator[Variable]:
-    names = {
+    keys = {
         **_GATES,
         "cell/gate": "cell_gate",
         "cell/input_to_cell": "input_to_cell",
         "out/residual_to_out_gate": "source_gate",
     }
-    for name, key in names.items():
+    for name, key in keys.items():
         yield Variable(f"ReciprocalGateCell/{name}/weights", (f"{key}.weight",))
 
 

@@ -1,14 +1,14 @@
 """Running a declared graph over time.
 
-`ConvRNN` is the torch module of a `Graph`. Each layer is called once per step, so that a forward hook sees
-every step. In "layered" unrolling, a step of 10 ms, each layer reads what others gave one step before; in
-"full" unrolling a whole feed-forward pass happens in each step and only feedback is one step old.
+`ConvRNN` is the torch module of a `Graph`. Each layer is called once per step of 10 ms, so that a forward
+hook sees every step. In "layered" unrolling each layer reads the outputs of the previous step; in "full"
+unrolling a whole feed-forward pass is run in each step and only feedback is one step old.
 
-Nothing is computed twice. A layer whose input is the very tensor of the step before keeps what it made of
-it, all of it where it has no cell; and what no image has reached yet, or a blank, is computed for a batch
-of one.
+Nothing is computed twice: a layer whose input is the same tensor as in the previous step keeps what it
+computed from it, and what no image has reached yet, or a blank, is computed for a batch of one.
 
-Every new output is checked as it comes: the layer that explodes first is named, whichever was asked for.
+Every new output is checked, so that an error names the layer that gives NaN or inf first, whichever layers
+were asked for.
 """
 
 from __future__ import annotations
@@ -20,68 +20,46 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, elu
+from torch.nn.functional import conv2d, elu, linear
 
 from brainbench.core.errors import ActivationError, InputError, unknown
 from brainbench.core.presentation import Presentation
-from brainbench_models._options import positive, whole
-from brainbench_models.convrnn.cells import Around, Drive, State, make_cell
+from brainbench_models._options import check_option, is_positive, is_whole_number
+from brainbench_models.convrnn.cells import CellSizes, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
-from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, ReadoutOptions, Unroll
-from brainbench_models.convrnn.same import SameConv2d, pooled
-from brainbench_models.convrnn.showing import STEP_MS, Schedule
+from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
+from brainbench_models.convrnn.same_padding import SameConv2d, max_pool
+from brainbench_models.convrnn.schedule import STEP_MS, Schedule
 
 
 class UnrollingWarning(UserWarning):
-    """A network that runs for fewer steps than all of it needs."""
+    """A network runs for fewer steps than all of its weights need."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a layer keeps from one step to the next.
+    """What a layer keeps from one step to the next."""
 
-    Attributes
-    ----------
-    source : Tensor
-        Its input.
-    drive : tuple of Tensor
-        What the cell gets from the input; without a cell, nothing.
-    skip : Tensor or None
-        What is added to the second convolution.
-    state : tuple of Tensor
-        Of the cell.
-    output : Tensor
-        Of the layer; a batch of one where it is the same for all images.
-    """
-
-    source: Tensor
-    drive: Drive
-    skip: Tensor | None
-    state: State
-    output: Tensor
+    source: Tensor  # input of the layer
+    drive: Drive  # what the cell gets from the input; empty without a cell
+    skip: Tensor | None  # what is added to the second convolution
+    state: State  # of the cell
+    output: Tensor  # of the layer; a batch of one if it is the same for all images
 
 
 class LayerModule(nn.Module):
     """One layer of the graph.
 
-    Parameters
-    ----------
-    layer : Layer
-        Its declaration.
-    source : int
-        Channels of its input.
-    feedback : int
-        Channels of all feedback to it.
-    side : int
-        Height and width behind its first convolution.
+    `source` and `feedback` are the channels of its input and of all feedback to it, `side` is the height and
+    width behind its first convolution.
     """
 
     def __init__(self, layer: Layer, *, source: int, feedback: int, side: int) -> None:
         super().__init__()
         self.layer = layer
         self.conv = SameConv2d(source, layer.channels, layer.kernel, stride=layer.stride)
-        around = Around(channels=layer.channels, source=source, side=side, feedback=feedback)
-        self.cell = None if layer.cell is None else make_cell(layer.cell, around)
+        sizes = CellSizes(channels=layer.channels, source=source, side=side, feedback=feedback)
+        self.cell = None if layer.cell is None else make_cell(layer.cell, sizes)
         width = layer.width
         self.second = SameConv2d(width, width, 3) if layer.block else None
         widens = layer.block and source != width
@@ -90,37 +68,22 @@ class LayerModule(nn.Module):
     def forward(
         self, source: Tensor, feedback: Sequence[Tensor], memory: Memory | None, batch: int
     ) -> tuple[Tensor, Memory]:
-        """Take one step.
+        """Take one step: return the output, (batch, channel, height, width), and the memory.
 
-        Parameters
-        ----------
-        source : Tensor, shape (batch or 1, channel, height, width)
-            What the feed-forward arrow brings.
-        feedback : sequence of Tensor
-            What feedback brings, each (batch or 1, channel, any height, any width).
-        memory : Memory or None
-            From the step before; None at first.
-        batch : int
-            Number of images.
-
-        Returns
-        -------
-        Tensor, shape (batch, channel, height, width)
-            The output.
-        Memory
-            For the next step.
+        Input, feedback and memory of the previous step have `batch` images, or one if they are the same for
+        all; maps of feedback may have any height and width.
         """
-        same = memory is not None and memory.source is source
-        memory = memory if memory is not None and same else self._read(source, memory)
+        same_input = memory is not None and memory.source is source
+        memory = memory if memory is not None and same_input else self._read(source, memory)
         if self.cell is not None:
             y, state = self.cell(memory.drive, memory.state, feedback)
-            memory = replace(memory, state=state, output=self._after(y, memory.skip))
-        elif not same:
-            memory = replace(memory, output=self._after(memory.output, memory.skip))
+            memory = replace(memory, state=state, output=self._after_cell(y, memory.skip))
+        elif not same_input:
+            memory = replace(memory, output=self._after_cell(memory.output, memory.skip))
         return memory.output.expand(batch, -1, -1, -1), memory
 
     def _read(self, source: Tensor, memory: Memory | None) -> Memory:
-        """Do all that depends on the input alone."""
+        """Compute all that depends on the input alone."""
         x = self.conv(source)
         if self.layer.elu:
             x = elu(x, inplace=True)
@@ -130,77 +93,66 @@ class LayerModule(nn.Module):
         state = memory.state if memory is not None else self.cell.zeros(x)
         return Memory(source, self.cell.drive(x, source), skip, state, x)
 
-    def _after(self, y: Tensor, skip: Tensor | None) -> Tensor:
+    def _after_cell(self, y: Tensor, skip: Tensor | None) -> Tensor:
         if self.second is not None and skip is not None:
             y = elu(self.second(y) + skip, inplace=True)
-        return pooled(y) if self.layer.pool else y
-
-
-def features_of(readout: ReadoutOptions, source: Tensor) -> Tensor:
-    """What is read, flat: averages over places ("fc"), or all places ("conv")."""
-    return source.mean((2, 3)) if readout.kind == "fc" else source.flatten(1)
+        return max_pool(y) if self.layer.pool else y
 
 
 class ReadoutModule(nn.Module):
-    """The category layer: from the last layer's maps to logits.
+    """The category layer: from the maps of the last layer, with `source` channels, to logits."""
 
-    Parameters
-    ----------
-    readout : ReadoutOptions
-        Its declaration.
-    source : int
-        Channels of the last layer.
-    """
-
-    def __init__(self, readout: ReadoutOptions, source: int) -> None:
+    def __init__(self, readout: Readout, source: int) -> None:
         super().__init__()
         self.readout = readout
-        if readout.kind == "fc":
-            self.weight = nn.Parameter(torch.zeros(readout.classes, source))
-        else:
-            self.weight = nn.Parameter(torch.zeros(readout.classes, source, 2, 2))
+        kernel = () if readout.kind == "fc" else (2, 2)
+        self.weight = nn.Parameter(torch.zeros(readout.classes, source, *kernel))
         self.bias = nn.Parameter(torch.zeros(readout.classes))
 
     def forward(
         self, source: Tensor, before: tuple[Tensor, Tensor] | None, batch: int
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Logits (batch, class) of one step, and (input, logits) for the next."""
+        """Return the logits of one step, (batch, class), and (input, logits) for the next step."""
         if before is None or before[0] is not source:
             if self.readout.kind == "fc":
-                logits = nn.functional.linear(source.mean((2, 3)), self.weight, self.bias)
+                logits = linear(self.features(source), self.weight, self.bias)
             else:
                 logits = conv2d(source, self.weight, self.bias).mean((2, 3))
             before = (source, logits)
         return before[1].expand(batch, -1), before
 
+    def features(self, source: Tensor) -> Tensor:
+        """Return what is read, flat: averages over places ("fc"), or all places ("conv")."""
+        return source.mean((2, 3)) if self.readout.kind == "fc" else source.flatten(1)
+
 
 class ConvRNN(nn.Module):
-    """A declared graph that runs.
+    """A declared graph as a torch module.
 
-    Submodules carry the names of the layers: `conv1`, ..., and the read-out. Each is called once per step;
-    `behavior` is called once, with what the read-out reads at the step that the decoder chose.
+    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per step;
+    `behavior` is called once, with what the read-out reads at the decoded step.
 
     Parameters
     ----------
     graph : Graph
         The network.
     steps : int
-        How many steps of 10 ms a presentation takes that does not last longer.
+        Number of steps of 10 ms; more if a presentation lasts longer.
     unroll : {"layered", "full"}
-        Everything one step old, or a whole feed-forward pass in each step.
+        Whether all inputs are one step old, or a whole feed-forward pass is run in each step.
     decoder : {"last", "max_conf", "threshold"}
-        Which step is the answer; the last two look from the step after the image first reaches the
-        read-out, as the released networks do. After a pulse the answer is one to the picture, not to the
-        blank: of a Presentation the steps count until the blank reaches the read-out, in a Schedule all.
+        Which step is the answer. The last two start at the step after the image first reaches the read-out,
+        as in the released networks. Of a Presentation, steps count until the blank after a pulse reaches the
+        read-out, so that the answer is about the picture; of a Schedule, all steps count.
     beta, threshold : float
         Of the decoder: above 0, the threshold at most 1.
 
     Raises
     ------
     InputError
-        Steps, beta or threshold that are none.
+        `steps`, `beta` or `threshold` out of range.
     UnknownNameError
-        An unrolling or a decoder that there is not.
+        An unrolling or a decoder that does not exist.
     """
 
     def __init__(
@@ -214,9 +166,9 @@ class ConvRNN(nn.Module):
         threshold: float = 0.9,
     ) -> None:
         super().__init__()
-        for what, given, known in (("unrolling", unroll, UNROLLS), ("decoder", decoder, DECODERS)):
-            if given not in known:
-                raise unknown(what, str(given), known, todo="choose one of these")
+        for kind, name, known in (("unrolling", unroll, UNROLLS), ("decoder", decoder, DECODERS)):
+            if name not in known:
+                raise unknown(kind, str(name), known, todo="choose one of these")
         _check_numbers(graph.name, steps, beta, threshold)
         self.graph, self.steps, self.unroll = graph, steps, unroll
         self.decoder, self.beta, self.threshold = decoder, beta, threshold
@@ -224,54 +176,52 @@ class ConvRNN(nn.Module):
             source, height, _ = graph.shapes[graph.sources[layer.name]]
             feedback = sum(graph.shapes[name][0] for name in graph.feedback_of(layer.name))
             side = -(-height // layer.stride)
-            made = LayerModule(layer, source=source, feedback=feedback, side=side)
-            self.add_module(layer.name, made)
-        self.add_module(
-            graph.readout.name, ReadoutModule(graph.readout, graph.shapes[graph.last][0])
-        )
+            module = LayerModule(layer, source=source, feedback=feedback, side=side)
+            self.add_module(layer.name, module)
+        readout = ReadoutModule(graph.readout, graph.shapes[graph.last][0])
+        self.add_module(graph.readout.name, readout)
         self.behavior = nn.Identity()
 
     def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
-        """Logits at the decoded step, (batch, class).
+        """Return the logits at the decoded step, (batch, class).
 
         Parameters
         ----------
         images : Tensor, shape (batch, 3, height, width) or (batch, time, 3, height, width)
             Normalized images, or a movie with one frame per step.
         shown : Presentation or Schedule, optional
-            How an image is shown; where not given, all the time. A movie says it itself.
+            How images are shown; constant by default. Not allowed for a movie.
 
         Raises
         ------
         InputError
-            Another shape, nothing to show, or a movie with a presentation.
+            Another shape, no image or frame, or a movie with a presentation.
         ActivationError
-            NaN or inf: names the layer where it came first, and the step, from 0.
+            NaN or inf; the message names the layer and the step, from 0, where it came first.
 
         Warns
         -----
         UnrollingWarning
-            Fewer steps than the graph needs; names what never counts. Under a Presentation nothing is said:
-            whoever makes a model of the network says it once (`models.convrnn`).
+            Fewer steps than the graph needs. Not under a Presentation: `models.convrnn` says so, once.
         """
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
             _warn(too_short(self.graph, len(frames), self.unroll))
         sources, logits = self._run(frames)
-        batch = torch.arange(logits.shape[0], device=logits.device)
-        first = self.graph.driven(self.unroll)[self.graph.readout.name]
+        first = self.graph.first_driven(self.unroll)[self.graph.readout.name]
         step = decoded_step(
-            logits[:, : self._in_sight(shown, first)],
+            logits[:, : self._steps_in_sight(shown, first)],
             self.decoder,
             start=first + 1,
             beta=self.beta,
             threshold=self.threshold,
         )
         self.behavior(self._read_at(sources, step))
+        batch = torch.arange(logits.shape[0], device=logits.device)
         return logits[batch, step]
 
-    def _in_sight(self, shown: Presentation | Schedule | None, first: int) -> int | None:
-        """Steps until the blank after a pulse reaches the read-out; None where nothing is cut."""
+    def _steps_in_sight(self, shown: Presentation | Schedule | None, first: int) -> int | None:
+        """Return the steps until the blank after a pulse reaches the read-out; None if all steps count."""
         if not isinstance(shown, Presentation):
             return None
         on = Schedule.of(shown, steps=self.steps).on
@@ -280,19 +230,14 @@ class ConvRNN(nn.Module):
     def _frames(self, images: Tensor, shown: Presentation | Schedule | None) -> list[Tensor]:
         side = (3, self.graph.size, self.graph.size)
         movie = images.ndim == 5
-        if images.ndim not in (4, 5) or images.shape[-3:] != side or (movie and shown is not None):
+        wrong_shape = images.ndim not in (4, 5) or images.shape[-3:] != side or 0 in images.shape
+        if wrong_shape or (movie and shown is not None):
             raise InputError(
                 f"images of shape {tuple(images.shape)} for {self.graph.name}"
                 + (", with a presentation" if movie and shown is not None else ""),
                 allowed="(batch, 3, {1}, {2}), or a movie (batch, time, 3, {1}, {2}) without a "
-                "presentation".format(*side),
+                "presentation, each size at least 1".format(*side),
                 todo="resize the images, with the channels first",
-            )
-        if 0 in images.shape:
-            raise InputError(
-                f"images of shape {tuple(images.shape)} for {self.graph.name}",
-                allowed="at least one image, and at least one frame of a movie",
-                todo="leave empty batches away",
             )
         if movie:
             return [_channels_last(frame) for frame in images.unbind(1)]
@@ -301,42 +246,42 @@ class ConvRNN(nn.Module):
         return shown.frames(_channels_last(images))
 
     def _run(self, frames: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """What the read-out reads, and logits (batch, step, class)."""
-        graph, readout = self.graph, self.graph.readout.name
+        """Return the input of the read-out at each step, and logits, (batch, step, class)."""
+        graph = self.graph
+        readout: ReadoutModule = self.get_submodule(graph.readout.name)  # type: ignore[assignment]
         batch = max(len(frame) for frame in frames)
         now = {
             layer.name: frames[0].new_zeros((1, *graph.shapes[layer.name]))
             for layer in graph.layers
         }
         memories: dict[str, Memory] = {}
-        read: list[Tensor] = []
+        sources: list[Tensor] = []
         logits: list[Tensor] = []
         before = None
         for step, frame in enumerate(frames):
             past, now = now, dict(now)
-            seen = past if self.unroll == "layered" else now
+            inputs = past if self.unroll == "layered" else now
             for layer in graph.layers:
                 source = graph.sources[layer.name]
-                feedback = [past[name] for name in graph.feedback_of(layer.name)]
                 _, memories[layer.name] = self.get_submodule(layer.name)(
-                    frame if source == IMAGE else seen[source],
-                    feedback,
+                    frame if source == IMAGE else inputs[source],
+                    [past[name] for name in graph.feedback_of(layer.name)],
                     memories.get(layer.name),
                     batch,
                 )
                 now[layer.name] = memories[layer.name].output
-            read.append(seen[graph.last])
-            answer, before = self.get_submodule(readout)(read[-1], before, batch)
-            logits.append(answer)
-            made = {k: output for k, output in now.items() if output is not past[k]}
-            check_finite(made | {readout: before[1]}, step)
-        return read, torch.stack(logits, 1)
+            sources.append(inputs[graph.last])
+            step_logits, before = readout(sources[-1], before, batch)
+            logits.append(step_logits)
+            new = {name: output for name, output in now.items() if output is not past[name]}
+            check_finite(new | {graph.readout.name: before[1]}, step)
+        return sources, torch.stack(logits, 1)
 
     def _read_at(self, sources: Sequence[Tensor], step: Tensor) -> Tensor:
-        """Features that the read-out reads at each image's step."""
-        readout = self.graph.readout
+        """Return the features that the read-out reads at each image's step."""
+        readout: ReadoutModule = self.get_submodule(self.graph.readout.name)  # type: ignore[assignment]
         rows = [
-            features_of(readout, sources[t] if len(sources[t]) == 1 else sources[t][k : k + 1])
+            readout.features(sources[t] if len(sources[t]) == 1 else sources[t][k : k + 1])
             for k, t in enumerate(step.tolist())
         ]
         return torch.cat(rows)
@@ -346,59 +291,46 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def check_finite(made: Mapping[str, Tensor], step: int) -> None:
-    """Look at what a step made, in the order of the layers.
-
-    Parameters
-    ----------
-    made : mapping of str to Tensor
-        Layer to output, (batch or 1, ...).
-    step : int
-        From 0.
-
-    Raises
-    ------
-    ActivationError
-        NaN or inf; the first such layer, the step and its time are named.
-    """
-    # The sum is finite whenever every value is, short of an overflow; one look is enough for all layers.
-    sums = torch.stack([output.detach().sum(dtype=torch.float32) for output in made.values()])
+def check_finite(outputs: Mapping[str, Tensor], step: int) -> None:
+    """Raise ActivationError for the first layer of `outputs`, (batch or 1, ...), with NaN or inf."""
+    # The sum is finite whenever every value is, short of an overflow: one check for all layers is enough.
+    sums = torch.stack([output.detach().sum(dtype=torch.float32) for output in outputs.values()])
     if bool(sums.isfinite().all()):
         return
-    for name, output in made.items():
-        wrong = output[~output.isfinite()]
-        if wrong.numel():
-            kind = "NaN" if bool(wrong.isnan().any()) else "inf"
+    for name, output in outputs.items():
+        wrong = ~output.isfinite()
+        if bool(wrong.any()):
+            kind = "NaN" if bool(output.isnan().any()) else "inf"
             error = ActivationError(
                 f"layer {name!r} gives {kind} at step {step} "
                 f"({STEP_MS * step:g}-{STEP_MS * (step + 1):g} ms)",
                 allowed="finite responses at every step",
                 todo="check that layer's weights, the preprocessing and the picture",
             )
-            error.row = int((~output.isfinite()).flatten(1).any(1).nonzero()[0])
+            error.row = int(wrong.flatten(1).any(1).nonzero()[0])
             raise error
 
 
 def too_short(graph: Graph, steps: int, unroll: Unroll) -> str | None:
-    """What so few steps leave unused, in words; None where they are enough.
+    """Return a sentence that says what `steps` steps leave unused; None if they are enough.
 
-    A cell that leads to no read-out is not counted: no number of steps is enough for it.
+    Cells from which no path leads to the read-out do not count: no number of steps is enough for them.
     """
-    dark = [name for name, first in graph.driven(unroll).items() if first >= steps]
-    idle = [name for name, least in graph.needed(unroll).items() if least > steps]
-    if not dark and not idle:
+    unreached = [name for name, first in graph.first_driven(unroll).items() if first >= steps]
+    idle = [name for name, minimum in graph.needed(unroll).items() if minimum > steps]
+    if not unreached and not idle:
         return None
-    shown = ["the read-out" if name == graph.readout.name else name for name in dark]
-    what = [f"the image does not reach {', '.join(shown)}"] if dark else []
-    what += [f"the recurrent weights of {', '.join(idle)} never act on it"] if idle else []
+    names = ["the read-out" if name == graph.readout.name else name for name in unreached]
+    unused = [f"the image does not reach {', '.join(names)}"] if names else []
+    unused += [f"the recurrent weights of {', '.join(idle)} never act on it"] if idle else []
     return (
-        f"{graph.name} runs {steps} steps, {' and '.join(what)}; "
-        f"all of it counts from {graph.minimal_steps(unroll)} steps on"
+        f"{graph.name} runs {steps} steps, so {' and '.join(unused)}; "
+        f"at least {graph.minimal_steps(unroll)} steps are needed"
     )
 
 
 def _warn(text: str | None) -> None:
-    """Warn where the network is called: above `forward` and the frames of torch that call it."""
+    """Warn at the line that calls the network, above `forward` and the frames of torch that call it."""
     if text is None:
         return
     callers = [str(info.frame.f_globals.get("__name__")) for info in inspect.stack(0)[2:]]
@@ -407,15 +339,8 @@ def _warn(text: str | None) -> None:
 
 
 def _check_numbers(name: str, steps: object, beta: object, threshold: object) -> None:
-    checks = (
-        ("steps", steps, whole(steps), "a whole number from 1", 26),
-        ("beta", beta, positive(beta), "a finite number above 0", 1.0),
-        ("threshold", threshold, positive(threshold, most=1.0), "above 0 and at most 1", 0.9),
-    )
-    for option, value, good, allowed, usual in checks:
-        if not good:
-            raise InputError(
-                f"{option}={value!r} for {name}",
-                allowed=allowed,
-                todo=f"give for example {option}={usual}, or leave it away",
-            )
+    whole, positive = is_whole_number(steps), is_positive(beta)
+    check_option("steps", steps, name, valid=whole, allowed="a whole number, at least 1")
+    check_option("beta", beta, name, valid=positive, allowed="a finite number above 0")
+    valid = is_positive(threshold, maximum=1.0)
+    check_option("threshold", threshold, name, valid=valid, allowed="above 0 and at most 1")

@@ -1,4 +1,4 @@
-"""Choices between two objects: I2n, for a read-out that is given, and for one that is fitted."""
+"""World of I2n: choices between two objects, for a given or a fitted read-out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chosen:
 
 
 def chosen(rng: np.random.Generator, random: str) -> Chosen:
-    """Model and subject share what makes an image hard against an object, in part."""
+    """Draw a model and a subject that share part of what makes an image hard against an object."""
     truth = np.arange(N_IMAGES) % N_OBJECTS
     shape = (N_IMAGES, N_OBJECTS)
     pairs = fixed().standard_normal((N_OBJECTS, N_OBJECTS))[truth]
@@ -40,7 +40,7 @@ def chosen(rng: np.random.Generator, random: str) -> Chosen:
 
 
 def read_out(rng: np.random.Generator, random: str) -> Chosen:
-    """The subject sees features and noise of its own; a read-out of the same features is fitted in folds."""
+    """Draw a subject that sees noisy features, and a read-out of the same features fitted in folds."""
     truth = np.arange(N_IMAGES) % N_OBJECTS
     means = fixed().standard_normal((N_OBJECTS, 12))
     features = means[truth] + rng.standard_normal((N_IMAGES, 12))
@@ -48,7 +48,7 @@ def read_out(rng: np.random.Generator, random: str) -> Chosen:
     distance = np.square(seen[:, None] - means).sum(axis=2)
     evidence = 0.15 * (distance - distance[np.arange(N_IMAGES), truth][:, None])
     folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=5)
-    decoded = cross_decode(features, truth, folds, how=ReadoutOptions())
+    decoded = cross_decode(features, truth, folds, readout=ReadoutOptions())
     p = np.empty((N_IMAGES, N_OBJECTS))
     for fold, found in zip(folds, decoded.probabilities, strict=True):
         p[fold.test] = found
@@ -58,7 +58,7 @@ def read_out(rng: np.random.Generator, random: str) -> Chosen:
 def _of(
     truth: npt.NDArray[np.intp], model: FloatArray, subject: FloatArray, rng: np.random.Generator
 ) -> Chosen:
-    """Twenty trials of each cell by the subject's probabilities, and halves of them."""
+    """Draw twenty trials of each cell by the subject's probabilities, and halves of them."""
     shape, p = subject.shape, np.stack([model, subject])
     outside = truth[:, None] == np.arange(N_OBJECTS)
     p[:, outside] = np.nan

@@ -1,4 +1,4 @@
-"""How the oracle of the CORnet family was made: seeded weights and images, and how far an answer is off."""
+"""Weights, images and the error measure of the CORnet oracles."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 
-def weigh(net: nn.Module) -> nn.Module:
-    """Give a network the oracle's weights: its state in order, from one PCG64(1234)."""
+def fill_with_oracle_weights(net: nn.Module) -> nn.Module:
+    """Fill a network with the oracle's weights: its state in order, from one PCG64(1234)."""
     rng = np.random.Generator(np.random.PCG64(1234))
     state = {
         key: torch.ones_like(value)
@@ -33,12 +33,12 @@ def _values(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.N
     return rng.uniform(0.5, 1.5, shape)
 
 
-def images(size: int = 224) -> torch.Tensor:
-    """Two images, from PCG64(7)."""
+def oracle_images(size: int = 224) -> torch.Tensor:
+    """Draw the two images of the oracle, from PCG64(7)."""
     rng = np.random.Generator(np.random.PCG64(7))
     return torch.from_numpy(rng.standard_normal((2, 3, size, size)).astype(np.float32))
 
 
-def error(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
-    """Largest difference, as a share of the largest value."""
-    return float(np.abs(got - expected).max() / np.abs(expected).max())
+def relative_error(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """Return the largest difference, relative to the largest value."""
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())

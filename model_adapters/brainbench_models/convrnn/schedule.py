@@ -1,4 +1,4 @@
-"""What a ConvRNN is shown, step by step."""
+"""Which steps of a ConvRNN show the image and which the blank."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from brainbench.core.presentation import Presentation
 from brainbench_models.convrnn.graph import Graph
 
 STEP_MS: Final = 10.0
-"""One step: the time from one cortical layer to the next (Nayebi 2018, section 2)."""
+"""Duration of a step: the time from one cortical layer to the next (Nayebi 2018, section 2)."""
 _TRAINED_ON: Final = 12
 BLANK: Final = 0.5
-"""The blank, in the space of normalized pixels: what the released networks were shown, not mean gray."""
+"""Value of the blank in normalized pixels, as shown to the released networks; it is not mean gray."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The image for `on` steps, then blank, `steps` in all.
+    """The image for `on` steps, then the blank, `steps` in all.
 
     Parameters
     ----------
     steps : int
-        How many steps the network runs.
+        Number of steps that the network runs.
     on : int or None
-        How many of them show the image; all of them where not given.
+        Number of steps that show the image; all of them by default.
 
     Raises
     ------
@@ -48,49 +48,46 @@ class Schedule:
             )
 
     @classmethod
-    def of(cls, shown: Presentation, *, steps: int) -> Schedule:
-        """Schedule of a presentation in ms: `steps` long, or as long as the presentation if that is longer.
+    def of(cls, presentation: Presentation, *, steps: int) -> Schedule:
+        """Return the schedule of a presentation: `steps` long, or longer if the presentation is.
 
         A step shows the image if the image is on for at least half of it.
 
         Raises
         ------
         InputError
-            An image that is on for less than half a step, or a movie, which is an input of its own.
+            An image that is on for less than half a step, or a movie, which has frames of its own.
         """
-        if shown.kind == "movie":
+        if presentation.kind == "movie":
             raise InputError(
-                f"{shown.describe()} as the presentation of images",
+                f"{presentation.describe()} as the presentation of images",
                 allowed="a constant image or a pulse",
                 todo="call the network with the movie itself, (batch, time, 3, height, width)",
             )
-        steps = max(steps, math.ceil((shown.total_ms or 0) / STEP_MS))
-        if shown.kind == "constant" or shown.on_ms is None:
+        steps = max(steps, math.ceil((presentation.total_ms or 0) / STEP_MS))
+        if presentation.kind == "constant" or presentation.on_ms is None:
             return cls(steps=steps)
-        on = math.floor(shown.on_ms / STEP_MS + 0.5)
+        on = math.floor(presentation.on_ms / STEP_MS + 0.5)
         if on < 1:
             raise InputError(
-                f"{shown.describe()} for a network with steps of {STEP_MS:g} ms",
-                allowed=f"an image that stays for at least {STEP_MS / 2:g} ms",
+                f"{presentation.describe()} for a network with steps of {STEP_MS:g} ms",
+                allowed=f"an image that is on for at least {STEP_MS / 2:g} ms",
                 todo="give a longer on_ms",
             )
         return cls(steps=steps, on=on)
 
     @classmethod
     def trained(cls, graph: Graph) -> Schedule:
-        """Schedule that a released network was trained with: the image for 120 ms, then blank.
+        """Return the schedule a released network was trained with: the image for 120 ms, then the blank.
 
-        17 steps for deep networks, 16 for those of 6 layers; `T22` and `T30` are of other trainings.
+        17 steps for deep networks, 16 for those of 6 layers.
         """
         return cls(steps=graph.steps, on=_TRAINED_ON)
 
     def frames(self, images: Tensor) -> list[Tensor]:
-        """One tensor per step; a step that shows the same as the last has the same tensor.
+        """Return one tensor per step, the same object for steps that show the same.
 
-        Parameters
-        ----------
-        images : Tensor, shape (batch, 3, height, width)
-            Normalized.
+        `images` are normalized, (batch, 3, height, width); the blank is a batch of one.
         """
         on = self.steps if self.on is None else min(self.on, self.steps)
         blank = images.new_full((1, *images.shape[1:]), BLANK)
@@ -99,6 +96,6 @@ class Schedule:
 
 T22: Final = Schedule(steps=22)
 T30: Final = Schedule(steps=30)
-"""The image all the time: what the released networks were trained with whose names end so."""
+"""The constant image, as in the training of the released networks whose names end so."""
 NEURAL: Final = Schedule(steps=26, on=10)
-"""100 ms of image, then blank: what the recorded monkeys saw."""
+"""The image for 100 ms, then the blank, as shown to the recorded monkeys."""

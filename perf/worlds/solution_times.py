@@ -1,4 +1,4 @@
-"""Object solution times: pairs of times that are given, and times that are decoded on both sides."""
+"""World of object solution times, given or decoded on both sides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BINS = np.array([(start, start + 10.0) for start in range(70, 150, 10)])
 
 
 def solved(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArray]:
-    """Solution times of a model and of a brain for 120 images; either leaves some unsolved."""
+    """Draw solution times of a model and of a brain for 120 images, some of them unsolved."""
     common = rng.gamma(4.0, 10.0, N_IMAGES)
     model, brain = 80 + common + rng.gamma(2.0, 10.0, (2, N_IMAGES))
     model[rng.random(N_IMAGES) < 0.2] = np.nan
@@ -25,7 +25,7 @@ def solved(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArra
 
 
 def decoded(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArray]:
-    """Times from responses of model and brain in eight bins, which name the object from some moment on.
+    """Decode times from responses of model and brain in eight bins, which carry the object from some time on.
 
     That moment is the image's own, in part for both. The subject's threshold is the brain's sensitivity in
     some bin, as if it had answered by then.
@@ -49,7 +49,7 @@ def decoded(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArr
 
 
 def solution_times(*, by_decoders: bool = False) -> World:
-    """Spearman correlation of object solution times, as `metrics.ost` draws it."""
+    """Build the world of the Spearman correlation of object solution times."""
     rows = np.arange(N_IMAGES)
 
     def score(sample: tuple[FloatArray, FloatArray]) -> float:

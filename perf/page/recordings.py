@@ -1,4 +1,4 @@
-"""Real recordings and behavior."""
+"""Sections on real recordings and behavior."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, 
 
 
 def real_v4(folder: Path) -> list[str]:
-    """Networks on macaque V4, session by session, with layer curves."""
+    """Score networks on macaque V4, session by session, with layer curves."""
     figure_file = ROOT / "docs" / "layers_v4.png"
-    found = measured(folder, "real_v4", "--figure", str(figure_file))
-    sessions = [one["session"] for one in found["rows"][0]["sessions"]]
+    report = measured(folder, "real_v4", "--figure", str(figure_file))
+    sessions = [one["session"] for one in report["rows"][0]["sessions"]]
     rows = [
         (r["label"], *(figure(one["raw"]) for one in r["sessions"]), cell(r), str(r["n_units"]))
-        for r in found["rows"]
+        for r in report["rows"]
     ]
     rows += [
         (f"*{name}, simpler*", *(figure(values[one], 2) for one in sessions), "", "")
-        for name, values in found["simpler"].items()
+        for name, values in report["simpler"].items()
     ]
-    c = [figure(one["ceiling"]) for one in found["rows"][0]["sessions"]]
+    c = [figure(one["ceiling"]) for one in report["rows"][0]["sessions"]]
     rows.append(("*c*", *(text or "no single trials" for text in c), "", ""))
-    alone = [(r["label"], cell(r), str(r["n_stimuli"])) for r in found["one"]]
-    null = found["null"]
-    ceiled = ", ".join(f"{name} {cell(r)}" for name, r in found["brainscore"].items())
+    alone = [(r["label"], cell(r), str(r["n_stimuli"])) for r in report["one"]]
+    null = report["null"]
+    ceiled = ", ".join(f"{name} {cell(r)}" for name, r in report["brainscore"].items())
     return [
         "## Macaque V4: Cowley2023",
         "",
@@ -53,7 +53,7 @@ def real_v4(folder: Path) -> list[str]:
 
 
 def real_measures(folder: Path) -> list[str]:
-    """The other measures on published recordings and trials."""
+    """Score the other measures on published recordings and trials."""
     root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
     names = {
         "Cowley2023": "cowley_v4",
@@ -63,40 +63,40 @@ def real_measures(folder: Path) -> list[str]:
     for name, place in names.items():
         run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
     on = "Cowley2023.V4-ridge,Cowley2023.V4-ccnorm2,Kriegeskorte2008.*,Geirhos2019.*"
-    found, commands = [], []
+    scores, commands = [], []
     for model, layer in (("efficientnet_lite0", ("--layers", "V4=_blocks.10")), ("pixels", ())):
         command = ("brainbench", "score", "-m", model, "-b", on, *layer, "--format", "json")
         text, _ = run(folder, *command, "-o", str(folder / "results"), may_miss=True)
-        found += json.loads(text)
+        scores += json.loads(text)
         commands.append(" ".join(command))
     return [
         "## Other measures on published data",
         "",
         *(f"- `{command}`" for command in commands),
         "",
-        *scores_by_benchmark(found),
+        *scores_by_benchmark(scores),
     ]
 
 
 def brain_alone(folder: Path) -> list[str]:
-    """Object decoded from IT over time, without a model."""
+    """Tabulate the decoding of objects from IT over time, without a model."""
     picture = ROOT / "docs" / "brain_alone.png"
-    found = measured(folder, "brain_alone", "--figure", str(picture))
+    report = measured(folder, "brain_alone", "--figure", str(picture))
     rows = [
         (
             f"{start} to {end}",
-            f"{figure(found['accuracy'][k])} [{figure(found['accuracy_low'][k])}, "
-            f"{figure(found['accuracy_high'][k])}]",
-            figure(found["split_half"][k], 2),
-            figure(found["reliability"][k], 2),
+            f"{figure(report['accuracy'][k])} [{figure(report['accuracy_low'][k])}, "
+            f"{figure(report['accuracy_high'][k])}]",
+            figure(report["split_half"][k], 2),
+            figure(report["reliability"][k], 2),
         )
-        for k, (start, end) in enumerate(found["bins"])
+        for k, (start, end) in enumerate(report["bins"])
     ]
     return [
         "## IT alone: when the object can be read",
         "",
-        f"`python perf/brain_alone.py`: {found['what']}. The pictures were not published, so no model can be "
-        f"scored. Chance {figure(found['chance'])}; halfway to the peak at {found['rise_ms']:.0f} ms.",
+        f"`python perf/brain_alone.py`: {report['what']}. The pictures were not published, so no model can "
+        f"be scored. Chance {figure(report['chance'])}; halfway to the peak at {report['rise_ms']:.0f} ms.",
         "",
         *table(("ms", "object named, 95 %", "split-half r", "Spearman-Brown"), rows),
         "![Decoding over time](brain_alone.png)",

@@ -1,4 +1,4 @@
-"""Sites that a linear map of a model predicts in part: predictivity, composites, explained variance."""
+"""Worlds of sites that a linear map predicts in part: predictivity, composites, explained variance."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ class Recorded:
 
 
 def sites(rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Weights on 20 features of falling variance and on 6 that the model lacks, and noise of each site."""
+    """Draw weights on 20 features of falling variance and 6 that the model lacks, and noise of each site."""
     seen = rng.standard_normal((20, N_UNITS)) / np.sqrt(np.arange(1, 21))[:, None]
     unseen = 0.6 * rng.standard_normal((6, N_UNITS))
     return seen, unseen, np.exp(rng.normal(np.log(3.0), 0.4, N_UNITS))
 
 
 def images(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Features of the images: 20 that the model has and 6 that it lacks."""
+    """Draw features of the images: 20 that the model has and 6 that it lacks."""
     seen = 1.5 * rng.standard_normal((N_IMAGES, 20)) / np.sqrt(np.arange(1, 21))
     return seen, rng.standard_normal((N_IMAGES, 6))
 
 
 def recorded(rng: np.random.Generator, random: str, *, noisier: float = 1.0) -> Recorded:
-    """Eight trials of 16 sites to 120 images; their noise can be so many times what is usual."""
+    """Draw eight trials of 16 sites to 120 images, with `noisier` times the usual noise."""
     shown = images(fixed() if random == "units" else rng)
     seen, unseen, noise = sites(fixed() if random == "images" else rng)
     signal = shown[0] @ seen + shown[1] @ unseen
@@ -144,7 +144,7 @@ def predictivity(
 
 
 def composite() -> World:
-    """Mean of two regions on the same images, drawn together, as `stats.composite` takes it."""
+    """Build the world of a composite: the mean of two regions on the same images, drawn together."""
     of_region = predictivity("paper", "pls", "raw")
 
     def draw(rng: np.random.Generator, random: str) -> tuple[Recorded, Recorded]:

@@ -1,4 +1,4 @@
-"""Responses over time: neural dynamics under one map for all bins."""
+"""World of neural dynamics: responses over time under one map for all bins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.pipeline import value_interval
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import Split, inner, paper
-from worlds.sites import NEUROIDS, PICTURES, images, sites
+from worlds.regression import NEUROIDS, PICTURES, images, sites
 from worlds.world import IDS, OBJECTS, FloatArray, World, fixed
 
 N_BINS, N_SITES = 3, 8

@@ -1,7 +1,6 @@
-"""Convolution and pooling padded as TensorFlow's "SAME", and its resizing.
+"""Convolution, pooling and resizing with the padding of TensorFlow, "SAME".
 
-"SAME" gives as many outputs as the stride leaves places, and pads as evenly as it can; where the padding is
-odd, the surplus is below and to the right.
+"SAME" gives ceil(side / stride) outputs. Padding is split evenly; an odd place goes below and to the right.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d, pad
 
 
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Places added before and after a side.
+    """Return the places added before and after a side.
 
     Examples
     --------
@@ -24,7 +23,7 @@ def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as "SAME"; `groups` as many as channels makes it depthwise."""
+    """A convolution padded as "SAME"; depthwise if `groups` is the number of channels."""
 
     def __init__(
         self,
@@ -37,16 +36,15 @@ class SameConv2d(nn.Conv2d):
         bias: bool = True,
     ) -> None:
         super().__init__(channels_in, channels, kernel, stride, groups=groups, bias=bias)
-        # On a CPU another order in memory would be made anew in each call.
+        # In another order of memory a CPU would reorder the weights in each call.
         self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, channel, height, width)."""
-        sides = [
+        (top, bottom), (left, right) = (
             same_padding(side, kernel, stride)
             for side, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
-        ]
-        (top, bottom), (left, right) = sides
+        )
         if (top, left) != (bottom, right):
             x, top, left = pad(x, (left, right, top, bottom)), 0, 0
         return conv2d(x, self.weight, self.bias, self.stride, (top, left), groups=self.groups)
@@ -68,13 +66,13 @@ class SeparableConv2d(nn.Module):
         return out
 
 
-def pooled(x: Tensor) -> Tensor:
-    """Largest value in 2 x 2 places; an odd side ends in half a window, as "SAME" does."""
+def max_pool(x: Tensor) -> Tensor:
+    """Return the largest of 2 x 2 places; an odd side ends in half a window, as with "SAME"."""
     return max_pool2d(x, 2, ceil_mode=True)
 
 
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, corners on corners, as `tf.image.resize_bilinear(align_corners=True)`."""
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps bilinearly, corner to corner, as `tf.image.resize_bilinear(align_corners=True)`."""
     if x.shape[2:] == size:
         return x
     return interpolate(x, size, mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""Dynamics of several models side by side, bin by bin."""
+"""Table and figure of the dynamics of several models, bin by bin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REGIONS = ("V4", "IT")
 
 
 def dynamics_of(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """(region, model) -> score of those that have a figure in each time bin, in the order of the scores."""
+    """Return (region, model) -> score of the dynamics benchmarks that have a value."""
     return {
         (region, one["model"]): one
         for region in REGIONS
@@ -22,13 +22,13 @@ def dynamics_of(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Ma
 
 
 def side_by_side(scores: Sequence[Mapping[str, Any]], picture: Path) -> list[str]:
-    """What each model's states are, what the scalar makes of them, and a figure of every bin."""
-    found = dynamics_of(scores)
-    draw(found, picture)
+    """Return a table of the models' states and scores, and draw every bin."""
+    by_model = dynamics_of(scores)
+    draw(by_model, picture)
     rows = []
-    for model in dict.fromkeys(model for _, model in found):
-        cells = [_cells(found.get((region, model))) for region in REGIONS]
-        first = next(found[region, model] for region in REGIONS if (region, model) in found)
+    for model in dict.fromkeys(model for _, model in by_model):
+        cells = [_cells(by_model.get((region, model))) for region in REGIONS]
+        first = next(by_model[region, model] for region in REGIONS if (region, model) in by_model)
         rows.append((model, states(first), *(cell for pair in cells for cell in pair)))
     columns = [f"{region}, {what}" for region in REGIONS for what in ("score", "temporal r")]
     return table(("model", "states", *columns), rows)
@@ -43,7 +43,7 @@ def _cells(score: Mapping[str, Any] | None) -> tuple[str, str]:
 
 
 def states(score: Mapping[str, Any]) -> str:
-    """What the model gives over time."""
+    """Describe the model's states over time."""
     choices = score["record"]["choices"]
     if choices["static_model"]:
         return f"static: {choices['static_model']}"
@@ -51,18 +51,18 @@ def states(score: Mapping[str, Any]) -> str:
     return f"{', '.join(map(str, numbers))} over time, {score['record']['presentation']}"
 
 
-def draw(found: Mapping[tuple[str, str], Mapping[str, Any]], picture: Path) -> None:
-    """R in each time bin, models with states over time in full lines, static ones dashed."""
+def draw(by_model: Mapping[tuple[str, str], Mapping[str, Any]], picture: Path) -> None:
+    """Draw r in each time bin; lines of static models are dashed."""
     from matplotlib.figure import Figure
 
     canvas = Figure(figsize=(9, 4), layout="constrained")
     panels = canvas.subplots(1, len(REGIONS), sharey=True)
-    models = list(dict.fromkeys(model for _, model in found))
+    models = list(dict.fromkeys(model for _, model in by_model))
     for panel, region in zip(panels, REGIONS, strict=True):
         for number, model in enumerate(models):
-            if (region, model) not in found:
+            if (region, model) not in by_model:
                 continue
-            score = found[region, model]
+            score = by_model[region, model]
             at = score["figures"]
             middle = [(a + b) / 2 for a, b in zip(at["time_start"], at["time_end"], strict=True)]
             static = score["record"]["choices"]["static_model"]

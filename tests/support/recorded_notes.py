@@ -1,16 +1,16 @@
-"""A reporter that keeps what it is told."""
+"""A reporter that records the notes that users would see."""
 
 from __future__ import annotations
 
 from brainbench.core.progress import Silent
 
 
-class Told(Silent):
-    """Keeps notes."""
+class RecordedNotes(Silent):
+    """Reporter whose notes are kept in `notes`."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        """Keep one line."""
+        """Keep a note."""
         self.notes.append(text)

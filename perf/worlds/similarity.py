@@ -1,4 +1,4 @@
-"""Representational similarity and CKA of 40 images."""
+"""Worlds of representational similarity and CKA of 40 images."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from brainbench.metrics.similarity.cka import cka, cka_draws
 from brainbench.metrics.similarity.rdm import rdm
 from brainbench.metrics.similarity.rsa import compare, compare_draws
 from brainbench.stats.bootstrap import Interval, image_counts, interval
-from worlds.sites import recorded
+from worlds.regression import recorded
 from worlds.world import IDS, N_DRAWS, FloatArray, World
 
 N_RDM = 40
 
 
 def few(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArray]:
-    """Features and mean responses to 40 images."""
+    """Draw features and mean responses to 40 images."""
     sample = recorded(rng, random)
     return sample.features[:N_RDM], sample.trials.mean(axis=0)[:N_RDM]
 
 
 def rsa(how: Any) -> World:
-    """Likeness of two RDMs, as `metrics.rsa` draws it."""
+    """Build the world of RSA, the correlation of two RDMs."""
 
     def pair(sample: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
         return rdm(sample[0]), rdm(sample[1])
@@ -43,7 +43,7 @@ def rsa(how: Any) -> World:
 
 
 def alignment(*, unbiased: bool) -> World:
-    """Linear CKA, as `metrics.cka` draws it."""
+    """Build the world of linear CKA."""
 
     def of(sample: tuple[FloatArray, FloatArray], random: str) -> Interval:
         counts = image_counts(IDS[:N_RDM], n_draws=N_DRAWS)
