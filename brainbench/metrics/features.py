@@ -119,6 +119,12 @@ def center_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
     ------
     InputError
         A value is NaN or infinite.
+
+    Examples
+    --------
+    >>> X = np.array([[1, 5], [3, 5]])
+    >>> center_columns(X).tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
     """
     with np.errstate(invalid="ignore", over="ignore"):
         mean = features.mean(axis=0, dtype=np.float64)

@@ -156,7 +156,14 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
 
 
 def mean_response(trials: NDArray[Any]) -> FloatArray:
-    """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0."""
+    """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0.
+
+    Examples
+    --------
+    >>> trials = np.array([[[1.0], [np.nan]], [[2.0], [3.0]], [[4.0], [5.0]]])
+    >>> mean_response(trials).tolist()
+    [[1.5], [4.0]]
+    """
     return nan_mean(first_trials(trials)[0], axis=0)
 
 

@@ -101,6 +101,12 @@ def check_split(split: Split, n: int, *, least: int = 0) -> Split:
     InputError
         A row that does not exist, is repeated or is in both; no held-out row; fewer training rows than
         `least`.
+
+    Examples
+    --------
+    >>> train, test = check_split(([0, 2], [1]), 3)
+    >>> train.tolist(), test.tolist()
+    ([0, 2], [1])
     """
     train, test = (np.asarray(rows, dtype=np.intp).ravel() for rows in split)
     rows = np.concatenate([train, test])

@@ -131,7 +131,7 @@ def _upper(square: FloatArray) -> FloatArray:
 def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
     if bad.any():
         raise InputError(
-            f"{what} to {int(bad.sum())} of {len(bad)} stimuli, first in row {int(bad.argmax())}",
+            f"{what} to the stimulus in row {int(bad.argmax())} ({int(bad.sum())} of {len(bad)} stimuli)",
             allowed=f"responses that vary over features: {distance} does not exist otherwise",
             todo="choose the distance 'euclidean', or omit those stimuli",
         )

@@ -144,13 +144,13 @@ def test_sizes():
 def test_a_stimulus_without_a_pattern(distance, value):
     X = np.random.default_rng(0).standard_normal((5, 8))
     X[3] = value
-    with pytest.raises(InputError, match=r"\b1 of 5\b.*row 3\b"):
+    with pytest.raises(InputError, match=r"row 3\b.*\b1 of 5\b"):
         rdm(X, distance=distance)
     assert np.isfinite(rdm(X, distance="euclidean")).all()
 
 
 def test_one_feature_has_no_correlation_over_features():
-    with pytest.raises(InputError, match=r"\b5 of 5\b.*row 0\b"):
+    with pytest.raises(InputError, match=r"row 0\b.*\b5 of 5\b"):
         rdm(np.arange(5.0)[:, None])
 
 
