@@ -39,7 +39,7 @@ MEASURES = {
     "ccnorm2": ExplainableVariance(),
     "rsa": Similarity(metric="rsa"),
     "cka": Similarity(metric="cka"),
-    "dynamics": Dynamics(n_splits=4),
+    "dynamics": Dynamics(n_splits=4, n_components=5),
     "ost": SolutionTimes(decoder="converged", bin_ms=50.0),
     "i2n": I2n(n_splits=5),
     "choices": CategoryChoices(n_splits=5),
