@@ -250,12 +250,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             formula=context.formula,
             floor=settings.floor,
             population=context.population,
-            details={
-                **fitter.describe(),
-                "splits": rules.splits.format(n_splits=self.n_splits),
-                **({"inner_folds": self.n_inner} if not rules.one_layer else {}),
-                "static_model": self._static_model(context),
-            },
+            details=self._details(context, fitter),
             seeds={
                 "splits": seed,
                 "ceiling": 1,
@@ -265,6 +260,16 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             fitter=fitter,
             layers=layers if settings.null is not None else (),
         )
+
+    def _details(self, context: RunContext, fitter: MapFitter) -> dict[str, Any]:
+        """Return the choices of the protocol and of the map, for the record."""
+        rules: DynamicsRules = context.rules
+        details = {
+            **fitter.describe(),
+            "splits": rules.splits.format(n_splits=self.n_splits),
+            "static_model": self._static_model(context),
+        }
+        return details if rules.one_layer else {**details, "inner_folds": self.n_inner}
 
     def fitter(self, *, joint: bool, seed: int) -> MapFitter:
         """Return how maps are fitted: to all sites jointly, or to each site on its own."""

@@ -1,0 +1,107 @@
+"""Draws of images and sites, and maps to shuffled images."""
+
+import numpy as np
+import pytest
+from known import brain
+from over_time import BINS, SITES, TIME, N, benchmark, evaluation_of, model_of
+from scipy.stats import rankdata
+from sklearn.model_selection import ShuffleSplit
+
+from brainbench.core.settings import Settings
+from brainbench.scoring.pipeline import score
+
+
+def test_draws_equal_figures_of_repeated_rows(data, model):
+    """Each draw against loops over repeated rows; the ranks are those among all held-out images."""
+    evaluation = evaluation_of(benchmark(data, n_splits=2), model, Settings())
+    counts = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=3).astype(float)
+    drawn = evaluation.over_images(counts)
+    trials = evaluation.recordings.trials
+    held_out = evaluation.held_out
+    halves = list(ShuffleSplit(10, train_size=0.5, random_state=1).split(trials))
+    for draw, of_images in enumerate(counts.astype(int)):
+        r = np.empty((2, SITES, BINS))
+        for k, fit in enumerate(evaluation.fits):
+            rows = np.repeat(np.arange(len(fit.fold.test)), of_images[fit.fold.test])
+            x, y = fit.predicted[rows], evaluation.recordings.responses[fit.fold.test][rows]
+            for site, t in np.ndindex(SITES, BINS):
+                r[k, site, t] = np.corrcoef(x[:, site, t], y[:, site, t])[0, 1]
+        np.testing.assert_allclose(drawn.r[draw], r.mean(axis=0), atol=1e-10)
+        rows = np.repeat(np.arange(len(held_out)), of_images[held_out])
+        c = np.empty((10, BINS))
+        for k, (first, second) in enumerate(halves):
+            pair = (
+                rankdata(trials[h][:, held_out, 0].mean(axis=0), axis=0) for h in (first, second)
+            )
+            x, y = (ranks[rows] for ranks in pair)
+            for t in range(BINS):
+                half = np.corrcoef(x[:, t], y[:, t])[0, 1]
+                c[k, t] = 2 * half / (1 + half)
+        np.testing.assert_allclose(drawn.c[draw, 0], c.mean(axis=0), atol=1e-10)
+
+
+@pytest.mark.parametrize(("protocol", "anew"), [("paper", True), ("brainscore", False)])
+def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, anew):
+    signal = moving[1] - moving[1].mean(axis=0)
+    noise = np.random.default_rng(4).standard_normal((4, *signal.shape))
+    data = brain(None, trials=signal / signal.std(axis=0) + 4.5 * noise, time=TIME)
+    settings = Settings(protocol=protocol, formula="r/c")
+    case = benchmark(data, n_components=3)
+    evaluation = evaluation_of(case, model_of(data, moving[0]), settings)
+    counts = np.random.default_rng(0).multinomial(N, np.full(N, 1 / N), size=20).astype(float)
+    figure = evaluation.figure(counts)
+    if anew:
+        np.testing.assert_array_equal(figure.weights, figure.ceiling >= 0.3)
+        assert len(np.unique(figure.weights, axis=0)) > 1
+    else:
+        assert figure.weights is None
+
+
+@pytest.mark.parametrize(
+    ("options", "protocol"),
+    [
+        ({}, "paper"),
+        ({"solver": "sgd", "descent": {"epochs": 3}}, "paper"),
+        ({"n_components": 3}, "brainscore"),
+    ],
+)
+def test_images_in_their_own_order_give_the_figure_itself(data, model, options, protocol):
+    """Maps to shuffled images keep the penalties of the real ones, in any order of the calls."""
+    settings = Settings(null="images", protocol=protocol, formula="raw")
+    evaluation = evaluation_of(benchmark(data, **options), model, settings)
+    own = np.arange(N)
+    shuffled = evaluation.shuffled([np.stack([own, own[::-1], own])])
+    figure = evaluation.figure()
+    for draw in (0, 2):
+        np.testing.assert_allclose(shuffled.raw[draw], figure.raw[0], atol=1e-12)
+    assert (np.abs(shuffled.raw[1]) < 0.5).all()
+    assert shuffled.value("raw")[0] == pytest.approx(figure.value("raw")[0], abs=1e-12)
+
+
+def test_features_are_kept_for_a_null_only(data, model):
+    assert not evaluation_of(benchmark(data), model, Settings()).layers
+    assert len(evaluation_of(benchmark(data), model, Settings(null="images")).layers) == 4
+
+
+@pytest.mark.parametrize("kind", ["images", "within-object"])
+def test_null_on_request(data, model, four_quarters, kind):
+    shuffled = score(benchmark(data), model, Settings(null=kind, null_draws=9))
+    assert shuffled.value == four_quarters.value
+    assert shuffled.null["kind"] == kind
+    assert abs(shuffled.null["mean"]) < 0.2
+    assert shuffled.null["p"] == shuffled.null["resolution"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ({}, {"floor": 0.1}),
+        ({}, {"formula": "raw"}),
+        ({}, {"resample": "units"}),
+        ({"n_components": 8}, {"protocol": "brainscore"}),
+        ({"n_splits": 2}, {}),
+        ({"solver": "sgd", "descent": {"epochs": 2}}, {}),
+    ],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(data, model, options, settings):
+    assert score(benchmark(data, **options), model, Settings(**settings)).ci_approximate

@@ -1,0 +1,58 @@
+"""Responses over time whose truth is known, for tests of neural dynamics."""
+
+from dataclasses import replace
+
+from known import Known
+
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.model import check_model
+from brainbench.core.presentation import Presentation
+from brainbench.core.timeline import Timeline
+from brainbench.scoring.context import ModelRun, Run, RunContext
+from brainbench.scoring.dynamics.measure import Dynamics
+
+N, SITES, P, BINS = 80, 6, 8, 6
+TIME = [(10.0 * k, 10.0 * (k + 1)) for k in range(BINS)]
+CLOCK = Timeline(name="steps", source="test", steps={"IT": TIME, "other": TIME})
+
+
+def benchmark(data, *, window=(0, 60), **options):
+    return Benchmark(
+        identifier="Known.IT-dynamics",
+        version=1,
+        data=data,
+        region="IT",
+        window=window,
+        presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
+        measure=Dynamics(**{"n_splits": 4, **options}),
+        metric="r",
+        ceiling="split-half",
+        citation="nobody",
+    )
+
+
+def model_of(data, X, *, clock=CLOCK, others=None, **options):
+    return Known(
+        responses={"IT": X, **(others or {})},
+        ids=data.pictures.ids,
+        clocks={clock.name: clock},
+        **{"areas": {"IT": ["IT"]}, "static": X.shape[2] == 1, **options},
+    )
+
+
+def evaluation_of(case, model, settings):
+    """Return the evaluation that a score is made from."""
+    model_run = ModelRun(check_model(model, name="known"))
+    context = RunContext(benchmark=case, run=Run(settings), model_run=model_run)
+    measure = case.measure
+    target = measure.target(context)
+    return measure.evaluate(context, target, measure.candidates(context, target))
+
+
+def with_coordinates(data, values=None, **coordinates):
+    """Return the same data with other responses, where given, and coordinates of the neuroids."""
+    recorded = data.regions["IT"]
+    if values is not None:
+        recorded = recorded.copy(data=values).assign_attrs(missing="nan")
+    recorded = recorded.assign_coords({key: ("neuroid", c) for key, c in coordinates.items()})
+    return replace(data, regions={"IT": recorded})
