@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from brainbench import renamed
+
 if TYPE_CHECKING:
     from brainbench.api import (
         extract_activations,
@@ -79,11 +81,17 @@ __all__ = [
 ]
 
 
+renamed.install()
+
+
 def __getattr__(name: str) -> Any:
     # Names are imported when they are used: `brainbench --help` must not wait for torch.
     if name in _HOME:
         return getattr(importlib.import_module(f"brainbench.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'brainbench' has no attribute {name!r}")
+    where = renamed.explain(name)
+    raise AttributeError(
+        f"module 'brainbench' has no attribute {name!r}" + (f": {where}" if where else "")
+    )
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import unknown
 from brainbench.core.score import Score, ScoreSet
-from brainbench.core.settings import PROTOCOLS, Settings
+from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, takes
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
@@ -25,14 +25,7 @@ from brainbench.run.loading import (
     load_composites,
     load_model,
 )
-from brainbench.run.resolve import (
-    BenchmarkLike,
-    Job,
-    ModelLike,
-    check_precision,
-    one_model,
-    options_of,
-)
+from brainbench.run.resolve import BenchmarkLike, Job, ModelLike, maker_options, one_model
 from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
@@ -50,26 +43,16 @@ __all__ = [
 ]
 
 
+@takes(Settings, Placement)
 def score(
     model: ModelLike | Sequence[ModelLike],
     benchmark: BenchmarkLike | Sequence[BenchmarkLike],
     *,
-    protocol: str = "paper",
-    seed: int = 0,
-    layers: Mapping[str, str] | None = None,
-    limit: int | None = None,
-    formula: str | None = None,
-    floor: float | None = None,
-    resample: str = "both",
-    null: str | None = None,
-    null_draws: int = 100,
-    device: str = "auto",
-    batch_size: int | str = "auto",
-    precision: str = "float32",
     weights: str | None = None,
     model_args: Mapping[str, Any] | None = None,
     results: str | Path | None = None,
     overwrite: str = "only-missing",
+    **options: Any,
 ) -> Score | ScoreSet:
     """Score models on benchmarks.
 
@@ -79,25 +62,18 @@ def score(
         A name, a wildcard or "all"; a wrapped model; or a bare module together with `layers`.
     benchmark : str, Benchmark, or a sequence of these
         An identifier, a wildcard or "all"; or a benchmark.
-    protocol : {"paper", "brainscore"}
-        Which published procedure.
-    seed : int
-        Seed of splits and resampling under "paper".
-    layers : mapping of region to layer, optional
-        Layer to use for a region, such as {"IT": "layer4"}.
-    limit : int, optional
-        Use at most so many stimuli; the score is marked partial.
-    formula, floor, resample, null, null_draws
-        How value, interval and permutation null are made; see `Settings`.
-    device, batch_size, precision, model_args
-        See `load_model`.
     weights : str, optional
         For every named model that has a choice, such as "auto", "imagenet", "untrained" or a file; a name
         with @WEIGHTS keeps its own.
+    model_args : mapping, optional
+        Options of the function that makes a named model.
     results : path, optional
-        Folder to keep each finished score in, and to find earlier ones; nothing is kept without.
+        Folder to store each finished score in, and to find earlier ones; nothing is stored without.
     overwrite : {"never", "only-missing", "always"}
         What to do with scores found there.
+    **options
+        How scores are made and models are run, with the names of the command line: layers={"IT": "layer4"},
+        protocol="brainscore", seed=1, limit=64, device="cuda", ... docs/scores.md lists them.
 
     Returns
     -------
@@ -107,7 +83,7 @@ def score(
     Raises
     ------
     UnknownNameError
-        A name that does not exist.
+        A name that does not exist, also of an option.
     InputError
         Options that contradict each other, or something that is neither model nor benchmark.
     CacheError
@@ -116,28 +92,17 @@ def score(
     Examples
     --------
     >>> import brainbench
-    >>> one = brainbench.score("pixels", "Simulated.IT-pls")  # doctest: +SKIP
+    >>> score = brainbench.score("pixels", "Simulated.IT-pls")  # doctest: +SKIP
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
+    settings, placement = chosen(options, (Settings, Placement), score)
     job = Job.of(
         model,
         benchmark,
-        Settings(
-            protocol=protocol,  # type: ignore[arg-type]  # Settings checks the names
-            seed=seed,
-            layers=dict(layers or {}),
-            limit=limit,
-            formula=formula,
-            floor=floor,
-            resample=resample,  # type: ignore[arg-type]
-            null=null,  # type: ignore[arg-type]
-            null_draws=null_draws,
-        ),
-        device=device,
-        batch_size=batch_size,
-        precision=precision,
+        settings,
+        placement,
         weights=weights,
-        model_args=dict(model_args or {}),
+        model_args=model_args,
         results=results,
         overwrite=overwrite,
     )
@@ -148,22 +113,22 @@ def score(
 def leaderboard(
     results: str | Path = "results", *, composite: str = "all", protocol: str = "paper"
 ) -> pd.DataFrame:
-    """Models of a results folder, ranked by a composite of their scores.
+    """Rank the models of a results folder by a composite of their scores.
 
     Parameters
     ----------
     results : path
         Folder that `score` or the command line has written to.
     composite : str
-        Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that fit a wildcard or "all", the
+        Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that match a wildcard or "all", the
         one that ranks a model, and in which most scores count.
     protocol : {"paper", "brainscore"}
-        Scores of the other protocol are left out.
+        Scores of the other protocol are omitted.
 
     Returns
     -------
     DataFrame
-        One row per model, with its weights, those with a rank first; the columns are those of
+        One row per model with its weights, those with a rank first; the columns are those of
         `brainbench leaderboard --csv`. A model without one of the members has no composite, but "k" of "n".
         Files that cannot be read are logged.
 
@@ -181,12 +146,13 @@ def leaderboard(
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
-    made = board(Results(Path(results)), load_composites(composite), protocol=protocol)
-    for problem in made.unreadable:
-        log.warning("left out: %s", problem)
-    return made.to_frame()
+    ranked = board(Results(Path(results)), load_composites(composite), protocol=protocol)
+    for problem in ranked.unreadable:
+        log.warning("omitted: %s", problem)
+    return ranked.to_frame()
 
 
+@takes(Placement)
 def extract_activations(
     model: ModelLike,
     stimuli: StimulusSet | str | Path,
@@ -194,16 +160,11 @@ def extract_activations(
     layers: str | Sequence[str] = (),
     output: str | Path | None = None,
     reducer: str = "none",
-    device: str = "auto",
-    batch_size: int | str = "auto",
-    precision: str = "float32",
     weights: str | None = None,
     model_args: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> dict[str, Assembly]:
-    """Activations of any images over time.
-
-    It is not called `extract`: that name is the package `brainbench.models`, which would replace the
-    function as soon as anything imports it.
+    """Extract activations of any images over time.
 
     Parameters
     ----------
@@ -212,13 +173,15 @@ def extract_activations(
     stimuli : StimulusSet or path
         What to show; a folder of image files, whose names without suffix become stimulus_id.
     layers : str or sequence of str
-        Any layers of the network; all that stand for a region where not given.
+        Any layers of the network; by default all that stand for a region.
     output : path, optional
         Write a netCDF4 file with a group per layer too; `load_activations` reads it.
     reducer : {"none", "mean-space"}
         "mean-space" gives each channel's mean over its places or tokens.
-    device, batch_size, precision, weights, model_args
+    weights, model_args
         See `score`.
+    **options
+        How the model is run: device, batch_size, precision; see `score`.
 
     Returns
     -------
@@ -230,7 +193,7 @@ def extract_activations(
     Raises
     ------
     UnknownNameError
-        A model, layer or reducer that does not exist.
+        A model, layer, reducer or option that does not exist.
     StimulusError
         Something in the folder that is no image, or an image that cannot be read.
     InputError
@@ -241,17 +204,15 @@ def extract_activations(
     >>> import brainbench
     >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
     """
+    [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")
     shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
     named = [layers] if isinstance(layers, str) else list(layers)
-    check_precision(precision)
-    placed = {"device": device, "batch_size": batch_size, "precision": precision}
-    options = options_of(model_args or {}, placed, weights)
-    made = one_model(model, named, placed, options)
-    committed = [layer for listed in made.areas.values() for layer in listed]
-    answers = made.activations(shown, list(dict.fromkeys(named or committed)))
+    network = one_model(model, named, placement, maker_options(model_args or {}, weights))
+    committed = [layer for listed in network.areas.values() for layer in listed]
+    activations = network.activations(shown, list(dict.fromkeys(named or committed)))
     if output is None:
-        return {layer: export.reduce(answer, reducer) for layer, answer in answers.items()}
-    export.write(Path(output), answers, reducer=reducer)
+        return {layer: export.reduce(values, reducer) for layer, values in activations.items()}
+    export.write(Path(output), activations, reducer=reducer)
     return export.load_activations(Path(output))

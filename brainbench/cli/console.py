@@ -1,4 +1,4 @@
-"""What the terminal shows: tables on stdout, bars and notes on stderr."""
+"""Output of the program: tables on stdout, progress bars and notes on stderr."""
 
 from __future__ import annotations
 
@@ -21,19 +21,33 @@ from rich.text import Text
 
 from brainbench.cli.text import fitted, wrapped
 from brainbench.core.progress import Advance, Reporter, Silent
-from brainbench.core.score import Score
+from brainbench.core.score import Score, Status
 from brainbench.core.settings import Settings
 from brainbench.run.estimate import Estimate
-from brainbench.run.plan import Item
+from brainbench.run.plan import Item, Plan, State
 from brainbench.storage.results import summary
 
 UNBOUNDED = 10_000
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
+SHORT: Mapping[Status, str] = {
+    "failed": "failed",
+    "not_applicable": "none",
+    "data_absent": "not here",
+}
+"""What a table shows in place of a value."""
+STATES: Mapping[State, str] = {
+    "to_do": "to do",
+    "stored": "stored",
+    "failed": "cannot run",
+    "not_applicable": "does not apply",
+    "data_absent": "data not here",
+}
+"""What the table of --dry-run shows."""
 
 
 @functools.cache
 def stderr() -> Console:
-    """The one console for bars, notes and the log, so that none of them writes over another."""
+    """Return the one console for bars, notes and the log, so that none of them writes over another."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -45,7 +59,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        """Show a bar while the block runs; a bar that is opened within another stands below it."""
+        """Show a bar while the block runs, below the bars that are open already."""
         with contextlib.ExitStack() as stack:
             if self._bars is None:
                 self._bars = stack.enter_context(_progress())
@@ -71,12 +85,12 @@ def _progress() -> Progress:
 
 
 def reporter(*, quiet: bool) -> Reporter:
-    """Reporter for a terminal, or a silent one."""
+    """Return a reporter for a terminal, or a silent one."""
     return Silent() if quiet else Terminal()
 
 
 def start_logging(*, verbose: bool) -> None:
-    """Log to stderr: warnings, or everything of brainbench."""
+    """Log to stderr: warnings, or with `verbose` everything of brainbench."""
     layout = "%(levelname)s %(name)s: %(message)s"
     handler: logging.Handler = logging.StreamHandler()
     if stderr().is_terminal:  # a log line must not run into a bar
@@ -86,13 +100,13 @@ def start_logging(*, verbose: bool) -> None:
 
 
 def stdout() -> Console:
-    """Console for results: as wide as the terminal, and without end where there is none."""
+    """Return the console for results: as wide as the terminal, unbounded in a pipe."""
     width = None if sys.stdout.isatty() else UNBOUNDED
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
-    """Table of scores, and below it what the marks mean and why some have no value; or JSON alone."""
+    """Print a table of scores, with what its marks mean and why some have no value; or JSON alone."""
     if as_json:
         print(json.dumps([summary(one) for one in scores], indent=1, allow_nan=False))
         return
@@ -116,40 +130,41 @@ def _table(*titles: str) -> Table:
 
 def _flat(scores: Sequence[Score]) -> Table:
     table = _table("model", "benchmark")
-    for one in scores:
-        table.add_row(_model(one), _benchmark(one), *_figures(one))
+    for score in scores:
+        table.add_row(_model(score), _benchmark(score), *_figures(score))
     return table
 
 
 def _grouped(scores: Sequence[Score]) -> Table:
-    """Narrower: each model on a line of its own, its benchmarks below it."""
+    """Return a narrower table: each model on its own line, its benchmarks below it."""
     table = _table("model, benchmark")
     for model, group in itertools.groupby(scores, key=_model):
         table.add_row(model)
-        for one in group:
-            table.add_row(f"  {_benchmark(one)}", *_figures(one))
+        for score in group:
+            table.add_row(f"  {_benchmark(score)}", *_figures(score))
     return table
 
 
-def _model(one: Score) -> str:
-    return f"{one.model} °" if one.untrained else one.model
+def _model(score: Score) -> str:
+    return f"{score.model} °" if score.untrained else score.model
 
 
-def _benchmark(one: Score) -> str:
-    return f"{one.benchmark} ~" if one.simulated else one.benchmark
+def _benchmark(score: Score) -> str:
+    return f"{score.benchmark} ~" if score.simulated else score.benchmark
 
 
-def _figures(one: Score) -> tuple[str, ...]:
-    if one.value is None:
-        return ("not here" if one.absent else "none" if one.inapplicable else "failed",)
-    interval = between(one.ci, approximate=one.ci_approximate)
-    excluded = f" (-{one.n_excluded})" if one.n_excluded else ""
-    mark = " *" if one.partial else ""
-    return decimal(one.value) + mark, interval, decimal(one.ceiling), f"{one.n_units}{excluded}"
+def _figures(score: Score) -> tuple[str, ...]:
+    if score.value is None:
+        return (SHORT[score.status],)
+    interval = between(score.ci, approximate=score.ci_approximate)
+    excluded = f" (-{score.n_excluded})" if score.n_excluded else ""
+    mark = " *" if score.partial else ""
+    units = f"{score.n_units}{excluded}"
+    return decimal(score.value) + mark, interval, decimal(score.ceiling), units
 
 
 def decimal(value: float | None) -> str:
-    """Three decimals, without the zero before the point: .523, -.004, 1.020; empty for None."""
+    """Return three decimals, without the zero before the point: .523, -.004, 1.020; empty for None."""
     if value is None:
         return ""
     text = f"{value:.3f}"
@@ -160,15 +175,15 @@ def decimal(value: float | None) -> str:
 
 
 def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
-    """An interval, marked where it is approximate; empty for None."""
+    """Return an interval, marked where it is approximate; empty for None."""
     if ci is None:
         return ""
-    mark = "≈ " if approximate else ""  # in front: figures stay one below the other
+    mark = "≈ " if approximate else ""  # in front, so that figures stay aligned
     return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
 
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
-    """What the marks in a table mean, how scores were made, and why some have no value."""
+    """Return what the marks in a table mean, how scores were made, and why some have no value."""
     lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
     lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
     marks = (
@@ -176,33 +191,33 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
         (APPROXIMATE, [s.ci_approximate for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
-        ("(-n) n units left out", [s.n_excluded > 0 for s in scores]),
+        ("(-n) n units omitted", [s.n_excluded > 0 for s in scores]),
     )
     lines += [text for text, present in marks if any(present)]
     lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
     lines += [_null(one) for one in scores if one.null]
     reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
-    lines += _by_benchmark("left out", reasons)
+    lines += _by_benchmark("omitted", reasons)
     return lines + _reasons(scores)
 
 
-def _null(one: Score) -> str:
-    """What shuffled images give, in a sentence."""
-    null = one.null or {}
+def _null(score: Score) -> str:
+    """Return what shuffled images give, in a sentence."""
+    null = score.null or {}
     mean, sd = decimal(null["mean"]), decimal(null["sd"])
     chance = f"mean {mean}, SD {sd}, p = {null['p']:.2g}" if mean else "none has a score"
     kind = "over the whole set" if null["kind"] == "images" else "within objects"
     return (
-        f"null, {one.model} on {one.benchmark}: images shuffled {kind} {null['n_draws']} times: {chance}, "
-        f"in steps of {null['resolution']:.2g}"
+        f"null, {score.model} on {score.benchmark}: images shuffled {kind} {null['n_draws']} times: "
+        f"{chance}, in steps of {null['resolution']:.2g}"
     )
 
 
-def _by_benchmark(title: str, said: Sequence[tuple[Score, str | None]]) -> list[str]:
-    """What is said of benchmarks, each text once, with their names where not all share it."""
+def _by_benchmark(title: str, remarks: Sequence[tuple[Score, str | None]]) -> list[str]:
+    """Return each remark once, with the benchmarks that it is about unless it is about all."""
     groups: dict[str, list[str]] = {}
-    for one, text in said:
-        groups.setdefault(str(text), []).append(one.benchmark)
+    for score, text in remarks:
+        groups.setdefault(str(text), []).append(score.benchmark)
     if len(groups) == 1:
         return [f"{title}: {text}" for text in groups]
     return [
@@ -211,53 +226,55 @@ def _by_benchmark(title: str, said: Sequence[tuple[Score, str | None]]) -> list[
 
 
 def _reasons(scores: Sequence[Score]) -> list[str]:
-    """Why some have no value, each reason once."""
+    """Return why some have no value or are not stored, each reason once."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for one in scores:
-        if one.reason:
-            # Data is not here for any model.
-            who = "" if one.absent else f"{one.model} on "
-            word = "failed: " if one.failed else ""
-            groups.setdefault((who, word + one.reason), []).append(one.benchmark)
-    unstored = [one for one in scores if one.value is not None and one.file is None]
-    for one in unstored:
-        groups.setdefault((f"{one.model} on ", "computed, but not stored"), []).append(
-            one.benchmark
-        )
+    for score in scores:
+        who = f"{score.model} on "
+        if score.reason and score.status == "data_absent":
+            groups.setdefault(("", score.reason), []).append(score.benchmark)  # for any model
+        elif score.reason:
+            word = "failed: " if score.failed else ""
+            groups.setdefault((who, word + score.reason), []).append(score.benchmark)
+        elif score.file is None:
+            groups.setdefault((who, "computed, but not stored"), []).append(score.benchmark)
     return [
         f"{who}{', '.join(dict.fromkeys(names))}: {reason}"
         for (who, reason), names in groups.items()
     ]
 
 
-def print_plan(plans: Sequence[tuple[Sequence[Item], Estimate]], *, as_json: bool) -> None:
-    """What a run would do and cost, as a table or as JSON."""
-    rows = [_plan_row(one.model, item) for items, one in plans for item in items]
-    estimates = [one for _, one in plans]
+def print_plan(plans: Sequence[tuple[Plan, Estimate]], *, as_json: bool) -> None:
+    """Print what a run would do and cost, as a table or as JSON."""
+    rows = [_plan_row(planned.name, item) for planned, _ in plans for item in planned.items]
+    estimates = [cost for _, cost in plans]
     if as_json:
-        costs = [dataclasses.asdict(one) for one in estimates]
+        costs = [dataclasses.asdict(cost) for cost in estimates]
         print(json.dumps({"items": rows, "estimates": costs}, indent=1))
         return
-    print_rows([{key: row[key] for key in row if key != "reason"} for row in rows])
+    shown = [{**row, "state": STATES[row["state"]]} for row in rows]
+    print_rows([{key: row[key] for key in row if key != "reason"} for row in shown])
     reasons = [
         f"{row['model']} on {row['benchmark']}: {row['reason']}" for row in rows if row["reason"]
     ]
-    lines = [*reasons, *(line for one in estimates for line in _cost_lines(one))]
+    lines = [*reasons, *(line for cost in estimates for line in _cost_lines(cost))]
     if lines:
         print(fitted("\n".join(lines), sys.stdout))
 
 
-def _cost_lines(one: Estimate) -> list[str]:
-    """What a model would cost, in a sentence, and what is not known of it."""
-    if not (one.images or one.other_seconds or one.unknown):
+def _cost_lines(cost: Estimate) -> list[str]:
+    """Return what a model would cost, in a sentence, and what is not known of it."""
+    if not cost.memory_gb:
         return []
-    shown = f"{_duration(one.forward_seconds)} in the network over {one.images} images and "
-    total = f"{shown if one.images else ''}{_duration(one.other_seconds)}"
-    total += " for everything else" if one.images else ", no forward pass"
-    parts = [total, f"{one.memory_gb:.1f} GB of memory", f"{one.disk_gb:.2f} GB more in the cache"]
+    parts = [
+        f"about {_duration(cost.forward_seconds)} in the network over {cost.images} images"
+        if cost.images
+        else "no forward pass",
+        f"about {cost.memory_gb:.1f} GB of memory",
+        f"{cost.disk_gb:.2f} GB more in the cache",
+    ]
     return [
-        f"{one.model}: about " + ", ".join(parts),
-        *(f"{one.model}: not in the estimate: {reason}" for reason in one.unknown),
+        f"{cost.model}: " + ", ".join(parts),
+        *(f"{cost.model}: not in the estimate: {reason}" for reason in cost.unknown),
     ]
 
 
@@ -267,19 +284,20 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _plan_row(name: str, item: Item) -> dict[str, Any]:
+def _plan_row(model: str, item: Item) -> dict[str, Any]:
+    task = item.task
     return {
-        "model": name,
+        "model": model,
         "benchmark": item.benchmark.identifier,
         "state": item.state,
-        "images": len(item.needs.stimuli) if item.needs else None,
-        "layers": list(item.needs.layers) if item.needs else [],
-        "reason": item.reason,
+        "images": sum(len(stimuli) for stimuli in task.stimulus_sets) if task else None,
+        "layers": list(task.context.layers) if task else [],
+        "reason": item.score.reason if item.score else None,
     }
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Table of dicts with equal keys; a column without any entry is left out."""
+    """Print a table of dicts with equal keys; a column without any entry is omitted."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [key for key in rows[0] if any(row[key] for row in rows)] if rows else []
     for key in shown:
@@ -296,7 +314,7 @@ def _cell(value: Any) -> str:
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Names and what is known about them, one below the other, wrapped with hanging indents."""
+    """Print names and facts, one below the other, wrapped with hanging indents."""
     console, label = stdout(), max(map(len, facts), default=0)
     for key, value in facts.items():
         text = "\n".join(value) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""`brainbench data`: getting data sets onto this machine."""
+"""`brainbench data`: imports data sets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from brainbench.cli import options
 
 app = typer.Typer(no_args_is_help=True, help="Get data sets onto this machine.")
 
@@ -21,9 +23,9 @@ def import_(
     folder: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="Folder with the published files.")
     ],
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bar.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Check published files by their checksums, convert them and keep them in the data folder.
+    """Check published files by their checksums, convert them and store them in the data folder.
 
     The data folder is BRAINBENCH_DATA, or the user's own data folder.
     """
@@ -42,10 +44,10 @@ def import_(
         )
     if not folder.is_dir():
         raise InputError(
-            f"--from {folder}: there is no such folder",
+            f"--from {folder}: no such folder",
             allowed="a folder with the published files",
             todo=f"see `brainbench show {name}` for where they are published",
         )
     with progress.use(console.reporter(quiet=quiet)):
-        made = data.import_from(folder)
-    print(f"{name} is here: {made}")
+        place = data.import_from(folder)
+    print(f"{name} is here: {place}")

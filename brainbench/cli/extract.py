@@ -7,61 +7,54 @@ from typing import Annotated, Any
 
 import typer
 
-NONE: list[str] = []
+from brainbench.cli import options
+from brainbench.core.settings import Placement
 
 
-def _text(*names: str, metavar: str, help: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
-
-
+@options.takes(Placement)
 def extract(
     model: Annotated[
-        str, _text("-m", "--model", metavar="MODEL", help="Model, or FILE.py:make_model.")
+        str,
+        options.text_option("-m", "--model", metavar="MODEL", help="Model, or FILE.py:make_model."),
     ] = "",
     stimuli: Annotated[
-        Path | None, _text("--stimuli", metavar="DIR", help="Folder of images, nothing else in it.")
+        Path | None,
+        options.text_option(
+            "--stimuli", metavar="DIR", help="Folder of images, nothing else in it."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, _text("-o", "--output", metavar="FILE", help="netCDF4 file to write.")
+        Path | None,
+        options.text_option("-o", "--output", metavar="FILE", help="netCDF4 file to write."),
     ] = None,
     layers: Annotated[
         list[str],
-        _text("--layers", metavar="LAYER", help="Layers, comma list; all of its areas without."),
-    ] = NONE,
+        options.text_option(
+            "--layers", metavar="LAYER", help="Layers, comma list; by default all of its areas."
+        ),
+    ] = options.NONE,
     reducer: Annotated[
         str,
         typer.Option(metavar="NAME", help="none, or mean-space: each channel's mean over places."),
     ] = "none",
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="float32, or bf16 (marked in the model's name).")
-    ] = "float32",
-    weights: Annotated[
-        str | None,
-        _text("--weights", metavar="WEIGHTS", help="For a model that has a choice: imagenet, ..."),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, ...")] = "auto",
-    batch_size: Annotated[
-        str, typer.Option(metavar="N", help="Images per forward pass, or auto.")
-    ] = "auto",
-    model_args: Annotated[
-        list[str],
-        _text("--model-args", metavar="NAME=VALUE", help="Option for the model, as size=64."),
-    ] = NONE,
-    as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
+    *,
+    weights: options.Weights = None,
+    model_args: options.ModelArgs = options.NONE,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+    **given: Any,
 ) -> None:
     """Write the activations of images, step by step, to one netCDF4 file.
 
     Each layer is a group of the file, with the dims stimulus, neuroid and time.
     In Python, brainbench.load_activations(FILE) reads it.
     """
-    from brainbench.cli import options
-
     options.needed([model] if model else [], "--model", "brainbench list models")
     folder = _given(stimuli, "--stimuli", "photos/")
     path = _given(output, "--output", "acts.nc")
     options.writable_file(path, "--output")
+    placement = options.read_options(Placement, given)
     arguments = options.model_args(model_args)
 
     from brainbench.api import extract_activations
@@ -70,19 +63,17 @@ def extract(
 
     console.start_logging(verbose=verbose)
     with progress.use(console.reporter(quiet=quiet)):
-        written = extract_activations(
+        activations = extract_activations(
             model,
             folder,
             layers=[name.strip() for text in layers for name in text.split(",") if name.strip()],
             output=path,
             reducer=reducer,
-            device=device,
-            batch_size=options.batch_size_of(batch_size),
-            precision=precision,
             weights=weights,
             model_args=arguments,
+            **vars(placement),
         )
-    _say(path, written, as_json=as_json)
+    _print(path, activations, as_json=as_json)
 
 
 def _given(path: Path | None, option: str, example: str) -> Path:
@@ -95,7 +86,7 @@ def _given(path: Path | None, option: str, example: str) -> Path:
     return path
 
 
-def _say(path: Path, written: Any, *, as_json: bool) -> None:
+def _print(path: Path, activations: Any, *, as_json: bool) -> None:
     import json
 
     from brainbench.cli import console
@@ -103,11 +94,11 @@ def _say(path: Path, written: Any, *, as_json: bool) -> None:
     rows = [
         {
             "layer": layer,
-            "images": one.sizes["stimulus"],
-            "neuroids": one.sizes["neuroid"],
-            "steps": one.sizes["time"],
+            "images": values.sizes["stimulus"],
+            "neuroids": values.sizes["neuroid"],
+            "steps": values.sizes["time"],
         }
-        for layer, one in written.items()
+        for layer, values in activations.items()
     ]
     if as_json:
         print(json.dumps({"file": str(path), "layers": rows}, indent=1))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from brainbench.cli import options
 from brainbench.core.registry import Group
 
 KINDS: tuple[Group, ...] = ("models", "benchmarks", "data", "composites")
@@ -19,7 +20,7 @@ def list_(
         str, typer.Argument(help="models, benchmarks, data or composites.", metavar="KIND")
     ],
     pattern: Annotated[str, typer.Argument(help="A name or a wildcard.")] = "all",
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List models, benchmarks, data sets or composites."""
     from brainbench.core.errors import unknown
@@ -37,34 +38,34 @@ def list_(
 
 
 def _models(pattern: str) -> list[dict[str, Any]]:
-    """Models, and families as "timm:NAME", that fit a pattern; nothing of them is imported."""
+    """Return models, and families as "timm:NAME", that match a pattern; none is imported."""
     from brainbench.core import registry
 
-    words = registry.summaries("models") | registry.summaries("families")
-    found: dict[str, str] = {}
+    summaries = registry.summaries("models") | registry.summaries("families")
+    entries: dict[str, str] = {}
     for part in pattern.split(","):
-        found |= _models_like(part.strip())
-    return [{"model": name, "what it is": words[key]} for name, key in found.items()]
+        entries |= _models_like(part.strip())
+    return [{"model": name, "what it is": summaries[key]} for name, key in entries.items()]
 
 
 def _models_like(pattern: str) -> dict[str, str]:
-    """Names that fit, each with the name or the family by which it is registered."""
+    """Return names that match, each with the name or family by which it is registered."""
     from brainbench.core import registry
 
     models = {name: name for name in registry.entries("models")}
     families = {_member(key): key for key in registry.entries("families")}
     named = {**models, **families}
-    fits = {n: named[n] for n in named if pattern == "all" or fnmatch.fnmatchcase(n, pattern)}
-    return fits or {name: _registered(name) for name in registry.match("models", pattern)}
+    matches = {n: named[n] for n in named if pattern == "all" or fnmatch.fnmatchcase(n, pattern)}
+    return matches or {name: _registered(name) for name in registry.match("models", pattern)}
 
 
 def _member(family: str) -> str:
-    """How a member of a family is written."""
+    """Return how a member of a family is written."""
     return f"FILE{family}" if family.startswith(".") else f"{family}NAME"
 
 
 def _registered(name: str) -> str:
-    """Name or family by which a model is registered: without weights."""
+    """Return the name or family by which a model is registered: without weights."""
     from brainbench.core import registry
 
     base = name.partition("@")[0]
@@ -108,9 +109,9 @@ def _benchmark(name: str) -> tuple[Any, ...]:
     from brainbench.data.manifest import open_dataset
     from brainbench.run.loading import load_benchmark
 
-    one = load_benchmark(name)
-    state = "data not here" if open_dataset(one.data).absent() else "here"
-    return one.version, one.region, "{:g}-{:g} ms".format(*one.window), state
+    benchmark = load_benchmark(name)
+    state = "data not here" if open_dataset(benchmark.data).absent() else "here"
+    return benchmark.version, benchmark.region, "{:g}-{:g} ms".format(*benchmark.window), state
 
 
 def _composite(name: str) -> tuple[Any, ...]:
@@ -122,7 +123,5 @@ def _composite(name: str) -> tuple[Any, ...]:
 def _data_set(name: str) -> tuple[Any, ...]:
     from brainbench.data.manifest import manifest, open_dataset
 
-    declared, found = manifest(name), open_dataset(name)
-    if found.absent():
-        return "data not here", declared.title, found.command
-    return "here", declared.title, ""
+    title, data = manifest(name).title, open_dataset(name)
+    return ("data not here", title, data.command) if data.absent() else ("here", title, "")

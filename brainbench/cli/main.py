@@ -1,4 +1,4 @@
-"""The program `brainbench`: which verbs there are, and what happens to errors."""
+"""The program `brainbench`: its verbs, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import brainbench
 from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show
 
 USAGE, STOPPED = 2, 130
-GOES_ON = "stopped; what was finished is kept, the same command goes on from there"
+INTERRUPTED = "stopped; finished scores are kept, the same command goes on from there"
 
 app = typer.Typer(
     name="brainbench",
@@ -48,7 +48,7 @@ def _main(
 
 
 def run() -> None:
-    """Run the program; errors of brainbench are printed as they are and end it with a status."""
+    """Run the program; an error of brainbench is printed without a traceback and ends it with status 2."""
     from brainbench.cli.text import fitted
     from brainbench.core.errors import BrainbenchError
 
@@ -59,5 +59,5 @@ def run() -> None:
         sys.exit(USAGE)
     except SystemExit as end:
         if end.code == STOPPED:  # what typer makes of Ctrl-C
-            print(fitted(f"brainbench: {GOES_ON}", sys.stderr), file=sys.stderr)
+            print(fitted(f"brainbench: {INTERRUPTED}", sys.stderr), file=sys.stderr)
         raise

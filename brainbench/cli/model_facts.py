@@ -1,12 +1,12 @@
-"""What `brainbench show` says of a model: facts for JSON, and the same facts as lines to read."""
+"""Facts about a model for `brainbench show`: for JSON, and the same as lines to read."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from brainbench.core.model import BEHAVIOR
+from brainbench.core.model import BEHAVIOR, CompletedModel
 
 if TYPE_CHECKING:
     from brainbench.core.model import BrainModel
@@ -17,20 +17,29 @@ Facts = dict[str, Any]
 Spans = Sequence[Sequence[float | None]]
 
 
+@runtime_checkable
+class HasWrapped(Protocol):
+    """A model that computes with a wrapped network, whose layers can be looked into."""
+
+    @property
+    def wrapped(self) -> WrappedModel:
+        """The wrapped network."""
+        ...
+
+
 def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
-    """All that is known about a model, as numbers, texts, lists and dicts; what is not known is left away.
+    """Return what is known about a model, as numbers, texts, lists and dicts.
 
     Parameters
     ----------
     model : BrainModel
         The model.
     file : str, optional
-        What was given as its weights, which is where they are from if the model names them after a file.
+        File that was given as its weights; named where the model's weights are those of a file.
     """
-    from brainbench.core.model_info import NOTHING
     from brainbench.core.score import are_untrained
 
-    about = getattr(model, "about", NOTHING)
+    about = model.about
     source = _source(model.weights, about.source, file)
     facts = {
         "model": model.name,
@@ -38,7 +47,7 @@ def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
         "untrained": are_untrained(model.weights),
         "source": source,
         "released": None if source == about.source else about.source,
-        "notes": list(getattr(model, "notes", ())),
+        "notes": list(model.notes),
         "parameters": about.parameters,
         "depth": about.depth,
         "areas": {region: list(layers) for region, layers in model.areas.items()},
@@ -55,7 +64,7 @@ def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
 
 
 def _source(weights: str, declared: str | None, file: str | None) -> str | None:
-    """Where the weights that a model has come from; what it declares may be those that it has not."""
+    """Return where the weights of a model come from; it may declare a source of others."""
     kind, _, rest = weights.partition("-")
     if kind == "untrained":
         return f"drawn at random, seed {rest}" if rest else "drawn at random"
@@ -75,27 +84,28 @@ def _layer(
 
 
 def _inside(model: BrainModel, *, depth: int | None, parameters: int | None) -> Facts:
-    """Parameters, depth, the shapes of all layers that it names, where the model can be looked into."""
+    """Return parameters, depth and shapes of named layers, where the network can be looked into."""
     from brainbench.models.structure import depth_of, parameters_of, sizes_of
     from brainbench.models.wrap import WrappedModel
 
-    inner = getattr(model, "wrapped", model)
-    if not isinstance(inner, WrappedModel):
+    given = model.model if isinstance(model, CompletedModel) else model
+    network = given.wrapped if isinstance(given, HasWrapped) else given
+    if not isinstance(network, WrappedModel):
         return {}
     named = _named(model)
     clocked = [layer for clock in model.clocks.values() for layer in clock.steps]
     # A clock's name may be the beginning of a layer's, or of several: "IT" of "IT.output".
     whole = [name for name in clocked if not any(layer.startswith(f"{name}.") for layer in named)]
-    sizes = sizes_of(inner, [name for name in (*whole, *named) if _has(inner, name)])
+    sizes = sizes_of(network, [name for name in (*whole, *named) if _has(network, name)])
     return {
-        "parameters": parameters_of(inner) if parameters is None else parameters,
-        "depth": depth_of(inner) if depth is None else depth,
+        "parameters": parameters_of(network) if parameters is None else parameters,
+        "depth": depth_of(network) if depth is None else depth,
         "layers": [_layer(model, name, size.shape, size.steps) for name, size in sizes.items()],
     }
 
 
 def _has(model: WrappedModel, layer: str) -> bool:
-    """Whether there is such a layer; a clock may name others."""
+    """Return whether there is such a layer; a clock may name others."""
     from brainbench.core.errors import UnknownNameError
 
     try:
@@ -106,7 +116,7 @@ def _has(model: WrappedModel, layer: str) -> bool:
 
 
 def _clock(clock: Timeline) -> Facts:
-    """A step without an end ends at None."""
+    """Return a clock as plain values; a step without an end ends at None."""
     steps = {
         layer: [[start, None if math.isinf(end) else end] for start, end in spans]
         for layer, spans in clock.steps.items()
@@ -116,7 +126,7 @@ def _clock(clock: Timeline) -> Facts:
 
 
 def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    """Facts of a model as they are read: a label, and a text or several lines."""
+    """Return facts of a model to be read: a label, and a text or several lines."""
     lines: dict[str, str | list[str]] = {
         "model": facts["model"],
         "weights": facts["weights"]
@@ -139,7 +149,7 @@ def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
 
 
 def _layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line for each layer; what is true of all is said once, above them."""
+    """Return a line for each layer; what they have in common is said once, above them."""
     steps = _shared([layer["steps"] for layer in layers if layer.get("steps", 1) > 1])
     regions = _shared([regions for layer in layers if (regions := _brain_regions(layer))])
     above = [f"{steps} steps each"] if steps else []
@@ -154,7 +164,7 @@ def _layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _shared(values: Sequence[Any]) -> Any:
-    """What several have in common, else None."""
+    """Return the value that several have in common, else None."""
     alike = len(values) > 1 and all(value == values[0] for value in values)
     return values[0] if alike else None
 
@@ -164,16 +174,16 @@ def _brain_regions(layer: Mapping[str, Any]) -> list[str]:
 
 
 def _remark(layer: Mapping[str, Any], steps: int | None, regions: list[str] | None) -> str:
-    own, several = _brain_regions(layer), layer.get("steps", 1)
-    parts = [", ".join(own)] if own and own != regions else []
+    own_regions, n_steps = _brain_regions(layer), layer.get("steps", 1)
+    parts = [", ".join(own_regions)] if own_regions and own_regions != regions else []
     parts += ["choices are read here"] if BEHAVIOR in layer["regions"] else []
-    if several != (steps or 1):
-        parts.append(f"{several} steps" if several > 1 else "1 step")
+    if n_steps != (steps or 1):
+        parts.append(f"{n_steps} steps" if n_steps > 1 else "1 step")
     return "; ".join(parts)
 
 
 def _clock_lines(clock: Mapping[str, Any]) -> Iterator[str]:
-    """One line for all layers with the same steps, and few words for many steps of one length."""
+    """Yield a line for all layers with the same steps; many steps of one length are said briefly."""
     yield f"{clock['name']}: {clock['source']}"
     alike: dict[tuple[tuple[float | None, ...], ...], list[str]] = {}
     for layer, spans in clock["steps"].items():
@@ -182,10 +192,10 @@ def _clock_lines(clock: Mapping[str, Any]) -> Iterator[str]:
     more = "" if further is None else f", then {further:g} ms each where it is shown for longer"
     for spans, layers in alike.items():
         who = "every layer" if len(alike) == 1 and len(layers) > 1 else ", ".join(layers)
-        yield f"  {who}: {_said(spans)}{more}"
+        yield f"  {who}: {_described(spans)}{more}"
 
 
-def _said(spans: Spans) -> str:
+def _described(spans: Spans) -> str:
     starts = [start for start, _ in spans if start is not None]
     ends = [end for _, end in spans if end is not None]
     lengths = {end - start for start, end in zip(starts, ends, strict=False)}

@@ -1,21 +1,112 @@
-"""Option values of the command line as Python values; a wrong one is an error that says what is right."""
+"""Options of the command line: made from the declarations in `core.settings`, and read as Python values."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.core.settings import flag_of, options_of, parameters_of, with_parameters
 
 _CLOSED_BY = {"[": "]", "{": "}", "(": ")", '"': '"', "'": "'"}
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+OptionsT = TypeVar("OptionsT")
+
+
+def text_option(*names: str, metavar: str, help: str) -> Any:
+    """Return an option of typer whose default is not shown."""
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+
+
+NONE: list[str] = []
+Weights = Annotated[
+    str | None,
+    text_option(
+        "--weights",
+        metavar="WHICH",
+        help="auto (imagenet if it can be had), imagenet, untrained, or a file.",
+    ),
+]
+ModelArgs = Annotated[
+    list[str],
+    text_option("--model-args", metavar="NAME=VALUE", help="Option for the model, as size=64."),
+]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+Csv = Annotated[
+    Path | None, text_option("--csv", metavar="FILE", help="Write a CSV too, all digits kept.")
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RESULTS = Path("results")
+
+
+def takes(*declarations: type) -> Callable[[CommandT], CommandT]:
+    """Give a command that takes **options an option for each field of dataclasses of options."""
+
+    def add_options(command: CommandT) -> CommandT:
+        parameters = [_parameter(kind, one) for kind in declarations for one in parameters_of(kind)]
+        signature = inspect.signature(command, eval_str=True)
+        command.__signature__ = with_parameters(signature, parameters)  # type: ignore[attr-defined]
+        return command
+
+    return add_options
+
+
+def _parameter(declaration: type, field: inspect.Parameter) -> inspect.Parameter:
+    """Return a field as typer reads it: text for a choice, repeated text for a mapping."""
+    option = options_of(declaration)[field.name]
+    is_mapping = typing.get_origin(field.annotation) in (dict, Mapping)
+    kind: Any = list[str] if is_mapping else _kind_of(field.annotation)
+    info = typer.Option(
+        flag_of(field.name),
+        metavar=option.metavar,
+        help=option.help,
+        show_default=not is_mapping and field.default is not None,
+    )
+    return field.replace(
+        annotation=Annotated[kind, info], default=NONE if is_mapping else field.default
+    )
+
+
+def _kind_of(annotation: Any) -> Any:
+    """Return int, float or str, with None where it may be absent; of several kinds text is read."""
+    members = set(typing.get_args(annotation)) or {annotation}
+    required = members - {types.NoneType}
+    kind = required.pop() if required in ({int}, {float}) else str
+    return kind | None if types.NoneType in members else kind
+
+
+def read_options(declaration: type[OptionsT], given: Mapping[str, Any]) -> OptionsT:
+    """Return a dataclass of options from what typer has read.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        A value that is not allowed.
+    """
+    values = {}
+    for field in parameters_of(declaration):
+        value = given[field.name]
+        if isinstance(value, list):
+            value = pairs(value, flag_of(field.name))
+        elif isinstance(value, str) and int in typing.get_args(field.annotation):
+            value = int(value) if value.isascii() and value.isdecimal() else value
+        values[field.name] = value
+    return declaration(**values)
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    """`["IT=a,V4=b", "V2=c"]` as a dict.
+    """Return `["IT=a,V4=b", "V2=c"]` as a dict.
 
     Raises
     ------
@@ -26,19 +117,19 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
 
 
 def model_args(given: Sequence[str]) -> dict[str, Any]:
-    """Options for a model, as `["size=3,kernels=[7, 5]", "flag=true"]`: a list or a dict may hold commas.
+    """Return options for a model, from `["size=3,kernels=[7, 5]", "flag=true"]`: lists may hold commas.
 
     Raises
     ------
     InputError
         As in `pairs`; a bracket or a quote that is not closed; a list or a dict that cannot be read.
     """
-    found = _pairs((part for text in given for part in _split(text)), "--model-args")
-    return {key: value_of(text) for key, text in found.items()}
+    texts = _pairs((part for text in given for part in _split(text)), "--model-args")
+    return {key: value_of(text) for key, text in texts.items()}
 
 
 def with_weights(arguments: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """Options for a model with the value of --weights among them.
+    """Return options for a model with the value of --weights among them.
 
     Raises
     ------
@@ -78,25 +169,25 @@ def _split(text: str) -> list[str]:
 
 
 def _pairs(entries: Iterable[str], option: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for entry in entries:
         key, equals, value = (piece.strip() for piece in entry.partition("="))
         if not (key and equals and value):
             raise InputError(
                 f"{option} {entry!r}", allowed="name=value", todo=f"write {option} name=value"
             )
-        if found.get(key, value) != value:
+        if values.get(key, value) != value:
             raise InputError(
-                f"{option} gives {key} as {found[key]!r} and as {value!r}",
+                f"{option} gives {key} as {values[key]!r} and as {value!r}",
                 allowed="one value for each name",
                 todo="drop one of the two",
             )
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def value_of(text: str) -> Any:
-    """Value of `--model-args k=v`: a number, true, false, null, a list, a dict, else text.
+    """Return the value in `--model-args k=v`: a number, true, false, null, a list, a dict, else text.
 
     Words, lists and dicts may be spelled as in JSON or as in Python.
 
@@ -131,27 +222,8 @@ def _python_value(text: str) -> Any:
         ) from error
 
 
-def batch_size_of(text: str) -> int | str:
-    """Batch size as a positive number, or "auto".
-
-    Raises
-    ------
-    InputError
-        Anything else.
-    """
-    if text == "auto":
-        return text
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise InputError(
-            f"--batch-size {text!r}",
-            allowed="'auto', or a whole number of images from 1",
-            todo="write for example --batch-size 16",
-        )
-    return int(text)
-
-
 def needed(given: list[str], option: str, listing: str) -> list[str]:
-    """Return what was given, if anything was.
+    """Return what was given, if it is not empty.
 
     Raises
     ------
@@ -181,7 +253,7 @@ def one_of(given: str, allowed: Sequence[str], option: str) -> str:
 
 
 def writable_file(path: Path | None, option: str) -> Path | None:
-    """Return the path, if a file could stand there: this is known before hours of computing.
+    """Return a path, if a file can be written there: known before anything is computed.
 
     Raises
     ------

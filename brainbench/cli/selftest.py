@@ -1,4 +1,4 @@
-"""`brainbench selftest`: whether measures find what is known to be there."""
+"""`brainbench selftest`: whether measures find what is known of simulated brains."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from brainbench.cli import options
 
 if TYPE_CHECKING:
     from brainbench.run.selftest import Outcome
@@ -20,11 +22,9 @@ def selftest(
             "-b", "--benchmark", metavar="BENCHMARK", help="Only these; a name, wildcard or list."
         ),
     ] = "all",
-    output_format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="table or json.")
-    ] = "table",
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
+    output_format: options.Format = "table",
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check the measures on simulated brains whose truth is known.
 
@@ -33,8 +33,6 @@ def selftest(
 
     Exit status: 0; 1 if a check is missed; 2 for wrong usage.
     """
-    from brainbench.cli import options
-
     options.one_of(output_format, ("table", "json"), "--format")
     began = time.perf_counter()
 
@@ -50,60 +48,58 @@ def selftest(
     else:
         _print_table(outcomes)
     if not quiet:
-        said = f"{len(outcomes)} checks in {time.perf_counter() - began:.0f} s"
-        print(fitted(said, sys.stderr), file=sys.stderr)
-    if not all(one.passed for one in outcomes):
+        summary = f"{len(outcomes)} checks in {time.perf_counter() - began:.0f} s"
+        print(fitted(summary, sys.stderr), file=sys.stderr)
+    if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
 
 
 def _outcomes(pattern: str) -> Iterator[Outcome]:
     from functools import partial
 
-    from brainbench.core import registry
     from brainbench.core.errors import InputError
-    from brainbench.run.execute import ModelSpec
-    from brainbench.run.loading import load_benchmark, load_checks, load_model
+    from brainbench.run.loading import list_benchmarks, load_benchmark, load_checks, load_model
+    from brainbench.run.plan import ModelSpec
     from brainbench.run.selftest import run_checks
 
     checks = load_checks()
-    known = list(dict.fromkeys(check.benchmark for check in checks))
-    chosen = set(registry.match("benchmarks", pattern))
-    mine = [check for check in checks if check.benchmark in chosen]
-    if not mine:
+    chosen = set(list_benchmarks(pattern))
+    chosen_checks = [check for check in checks if check.benchmark in chosen]
+    if not chosen_checks:
         raise InputError(
-            f"nothing is known of {', '.join(sorted(chosen))}",
-            allowed=", ".join(known),
-            todo="give one of these with -b, or none to check all",
+            f"no check of {', '.join(sorted(chosen))}",
+            allowed=", ".join(dict.fromkeys(check.benchmark for check in checks)),
+            todo="give one of these with -b, or none to make all checks",
         )
-    named = {name for check in mine for name in (check.model, *check.weaker)}
-    models = {name: ModelSpec(name=name, make=partial(load_model, name)) for name in named}
-    benchmarks = {check.benchmark: load_benchmark(check.benchmark) for check in mine}
-    return run_checks(mine, models, benchmarks)
+    names = {name for check in chosen_checks for name in (check.model, *check.weaker)}
+    models = {name: ModelSpec(name=name, make=partial(load_model, name)) for name in names}
+    benchmarks = {check.benchmark: load_benchmark(check.benchmark) for check in chosen_checks}
+    return run_checks(chosen_checks, models, benchmarks)
 
 
 def _print_json(outcomes: Sequence[Outcome]) -> None:
     import json
 
-    print(json.dumps([_object(one) for one in outcomes], indent=1, allow_nan=False))
+    print(json.dumps([_object(outcome) for outcome in outcomes], indent=1, allow_nan=False))
 
 
-def _object(one: Outcome) -> dict[str, Any]:
-    check = one.check
+def _object(outcome: Outcome) -> dict[str, Any]:
+    check, score = outcome.check, outcome.score
     return {
         "benchmark": check.benchmark,
         "protocol": check.protocol,
         "through": dict(check.through),
-        "model": one.score.model,
+        "model": score.model,
         "why": check.why,
         "expected": check.expected,
-        "measured": one.score.value,
-        "ci": one.score.ci,
-        "formula": one.score.formula,
-        "shuffled": one.shuffled.value,
-        "weaker": {score.model: score.value for score in one.weaker},
-        "seconds": round(one.seconds, 1),
-        "passed": one.passed,
-        "wrong": one.wrong,
+        "measured": score.value,
+        "ci": score.ci,
+        "formula": score.formula,
+        "shuffled": outcome.shuffled.value,
+        "weaker": {weaker.model: weaker.value for weaker in outcome.weaker},
+        "seconds": round(outcome.seconds, 1),
+        "passed": outcome.passed,
+        "wrong": outcome.wrong,
     }
 
 
@@ -113,43 +109,47 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
     from brainbench.cli import console
     from brainbench.cli.text import fitted
 
-    names = list(dict.fromkeys(score.model for one in outcomes for score in one.weaker))
+    names = list(dict.fromkeys(score.model for outcome in outcomes for score in outcome.weaker))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("check", overflow="fold")
     for title in ("expected", "found", "95 % CI", "shuffled", *names, ""):
         table.add_column(title, justify="right", no_wrap=True)
-    for one in outcomes:
-        table.add_row(*_row(one, names))
+    for outcome in outcomes:
+        table.add_row(*_row(outcome, names))
     console.stdout().print(table)
     print(fitted("\n".join(_notes(outcomes)), sys.stdout))
 
 
-def _range(one: Outcome) -> str:
-    low, high = (f"{end:g}".removeprefix("0") or "0" for end in one.check.expected)
+def _range(outcome: Outcome) -> str:
+    low, high = (f"{end:g}".removeprefix("0") or "0" for end in outcome.check.expected)
     return low if low == high else f"{low} to {high}"
 
 
-def _row(one: Outcome, names: Sequence[str]) -> tuple[str, ...]:
-    from brainbench.cli.console import decimal
+def _row(outcome: Outcome, names: Sequence[str]) -> tuple[str, ...]:
+    from brainbench.cli.console import between, decimal
 
-    weaker = {score.model: score for score in one.weaker}
-    controls = [one.shuffled, *(weaker.get(name) for name in names)]
+    weaker = {score.model: score for score in outcome.weaker}
+    controls = [outcome.shuffled, *(weaker.get(name) for name in names)]
     return (
-        one.check.name,
-        _range(one),
-        decimal(one.score.value),
-        "{} to {}".format(*map(decimal, one.score.ci)) if one.score.ci else "",
+        outcome.check.name,
+        _range(outcome),
+        decimal(outcome.score.value),
+        between(outcome.score.ci, approximate=False),
         *("" if one is None else decimal(one.value) or "none" for one in controls),
-        "pass" if one.passed else "MISS",
+        "pass" if outcome.passed else "MISS",
     )
 
 
 def _notes(outcomes: Sequence[Outcome]) -> list[str]:
-    """Why each figure is known, and what is wrong."""
-    known: dict[str, list[str]] = {}
-    for one in outcomes:
-        expected = known.setdefault(f"{_range(one)} for {one.check.model}, {one.check.why}", [])
-        expected.append(one.score.formula)
-    lines = [f"{how} ({', '.join(dict.fromkeys(formulas))})" for how, formulas in known.items()]
-    lines += ["pass: the interval meets what is expected; shuffled images and others do not"]
-    return lines + [f"MISS {one.check.name}: {wrong}" for one in outcomes for wrong in one.wrong]
+    """Return why each figure is known, and what is wrong."""
+    formulas_of: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        why = f"{_range(outcome)} for {outcome.check.model}, {outcome.check.why}"
+        formulas_of.setdefault(why, []).append(outcome.score.formula)
+    lines = [
+        f"{why} ({', '.join(dict.fromkeys(formulas))})" for why, formulas in formulas_of.items()
+    ]
+    lines += ["pass: the interval meets the expected figure; shuffled and weaker models stay below"]
+    return lines + [
+        f"MISS {outcome.check.name}: {wrong}" for outcome in outcomes for wrong in outcome.wrong
+    ]

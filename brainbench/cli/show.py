@@ -1,4 +1,4 @@
-"""`brainbench show`: all that is known about one model, benchmark, data set or composite."""
+"""`brainbench show`: facts about one model, benchmark, data set or composite."""
 
 from __future__ import annotations
 
@@ -9,35 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from brainbench.cli import options
 from brainbench.cli.list_ import KINDS
 
 if TYPE_CHECKING:
+    from brainbench.core.dataset import Dataset
     from brainbench.core.model import BrainModel
-
-NONE: list[str] = []
 
 
 def show(
     name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="WEIGHTS", help="Of a model that has a choice: imagenet, ..."),
-    ] = None,
-    model_args: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=VALUE", help="Option for the model, as size=64.", show_default=False
-        ),
-    ] = NONE,
+    weights: options.Weights = None,
+    model_args: options.ModelArgs = options.NONE,
     figure: Annotated[
         Path | None,
         typer.Option(help="Draw a model's graph, feed-forward and feedback: .png, .pdf or .svg."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")] = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Show one model, benchmark, data set or composite."""
-    from brainbench.cli import console, options
+    from brainbench.cli import console
     from brainbench.core import progress
 
     arguments = options.model_args(model_args)
@@ -55,7 +47,7 @@ def show(
 def _facts(
     name: str, arguments: Mapping[str, Any], figure: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Facts for JSON, and as lines."""
+    """Return facts for JSON, and as lines."""
     from brainbench.core import registry
     from brainbench.core.errors import InputError, unknown
 
@@ -70,7 +62,7 @@ def _facts(
         raise InputError(
             f"{name} with {', '.join(arguments)}",
             allowed="options for a model",
-            todo="leave --model-args and --weights away",
+            todo="omit --model-args and --weights",
         )
     if figure is not None:
         raise _without_graph(name)
@@ -91,32 +83,40 @@ def _benchmark(name: str) -> dict[str, Any]:
 
     benchmark = load_benchmark(name)
     data = open_dataset(benchmark.data)
-    absent = data.absent()
-    state = f"not here: {absent}; get it with `{data.command}`" if absent else "here"
     return {
         "benchmark": benchmark.identifier,
         "version": benchmark.version,
-        "data": f"{data.name}, {state}",
+        "data": f"{data.name}, {_state(data)}",
         "region": benchmark.region,
         "window": "{:g} to {:g} ms from stimulus onset".format(*benchmark.window),
         "presentation": benchmark.presentation.describe(),
         "metric": benchmark.metric,
         "ceiling": benchmark.ceiling,
-        "procedure": repr(benchmark.measure),
+        "measure": _words(benchmark.measure.config()),
         "protocols": ", ".join(benchmark.protocols),
         "citation": benchmark.citation,
     }
 
 
+def _words(config: Mapping[str, Any]) -> str:
+    """Return a measure with its options: "Predictivity(formula=None, n_components=25)"."""
+    options_given = ", ".join(f"{key}={value}" for key, value in config.items() if key != "measure")
+    return f"{config['measure']}({options_given})"
+
+
+def _state(data: Dataset) -> str:
+    absent = data.absent()
+    return f"not here: {absent}; get it with `{data.command}`" if absent else "here"
+
+
 def _data(name: str) -> dict[str, Any]:
     from brainbench.data.manifest import manifest, open_dataset
 
-    declared, found = manifest(name), open_dataset(name)
-    absent = found.absent()
+    declared = manifest(name)
     return {
         "data": declared.name,
         "title": declared.title,
-        "state": f"not here: {absent}; get it with `{found.command}`" if absent else "here",
+        "state": _state(open_dataset(name)),
         "simulated": "yes" if declared.simulated else "no",
         "license": declared.license,
         "citation": declared.citation,
@@ -152,7 +152,7 @@ def _model(
 
 
 def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
-    """Which weights were asked for, after the name or as an option."""
+    """Return which weights were asked for, after the name or as an option."""
     from brainbench.core import registry
 
     is_path = registry.is_file(name) or str(registry.family(name)).startswith(".")
@@ -161,10 +161,9 @@ def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _draw(model: BrainModel, name: str, path: Path) -> str:
-    from brainbench.core.model_info import NOTHING
     from brainbench.plot import draw_graph
 
-    graph = getattr(model, "about", NOTHING).graph
+    graph = model.about.graph
     if graph is None:
         raise _without_graph(name)
     return str(draw_graph(graph, path, title=model.name))
@@ -176,5 +175,5 @@ def _without_graph(name: str) -> Exception:
     return InputError(
         f"{name} declares no graph to draw",
         allowed="a model with one, such as convrnn_rgc_intermediate",
-        todo="leave --figure away",
+        todo="omit --figure",
     )

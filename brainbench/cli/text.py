@@ -1,4 +1,4 @@
-"""Text for people: wrapped to the terminal with hanging indents, left alone in files and pipes."""
+"""Text for people: wrapped with hanging indents in a terminal, unchanged in files and pipes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TextIO
 
 
 def fitted(text: str, stream: TextIO) -> str:
-    """Text as it goes to a stream: wrapped for a terminal, one line per line otherwise."""
+    """Return text as it goes to a stream: wrapped for a terminal, else unchanged."""
     if not stream.isatty():
         return text
     return wrapped(text, shutil.get_terminal_size().columns)
 
 
 def wrapped(text: str, width: int) -> str:
-    """Each line wrapped to `width`, continued four further in; paths and names are never cut.
+    """Return text with each line wrapped to `width` and continued four further in; no word is cut.
 
     Examples
     --------

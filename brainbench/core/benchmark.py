@@ -67,6 +67,16 @@ class Benchmark:
     ceiling: str
     citation: str
 
+    def __new__(cls, **given: Any) -> Benchmark:
+        """Refuse the former name of a field."""
+        if "procedure" in given:
+            raise InputError(
+                f"{given.get('identifier', 'a benchmark')} with procedure=",
+                allowed="measure=, its name since version 0.2",
+                todo="write measure= instead of procedure=",
+            )
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         if self.region in RENAMED_REGIONS:
             raise InputError(

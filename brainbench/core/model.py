@@ -183,13 +183,10 @@ def check_model(given: Any, *, name: str) -> BrainModel:
     InputError
         Something else; the message says which members it lacks.
     """
+    if isinstance(given, CompletedModel):
+        return given  # it has been checked
     members = [key for key in vars(BrainModel) if not key.startswith("_")]
-    absent = [
-        key
-        for key in members
-        if inspect.getattr_static(given, key, None) is None
-        and not (isinstance(given, CompletedModel) and hasattr(given, key))
-    ]
+    absent = [key for key in members if inspect.getattr_static(given, key, None) is None]
     missing = [key for key in absent if key not in (*OPTIONAL, *_METHODS)]
     if missing or isinstance(given, type):
         kind = "class, not made yet" if isinstance(given, type) else type(given).__name__

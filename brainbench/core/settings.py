@@ -1,86 +1,236 @@
-"""Settings of a run: what a user chooses beyond model and benchmark."""
+"""Options of a run. Each is declared here once: type, default, help, allowed values.
+
+The command line makes its options from these declarations, and the functions of `brainbench` their
+parameters. A new option is a new field, and nothing else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from brainbench.core.errors import InputError, unknown
 
 ProtocolName = Literal["paper", "brainscore"]
-PROTOCOLS: tuple[ProtocolName, ...] = ("paper", "brainscore")
+PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
 FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)")
-"""Names of what `stats.ceiling.FORMULAS` does."""
+"""Names of `stats.ceiling.FORMULAS`."""
 Resample = Literal["both", "images", "units"]
-RESAMPLES: tuple[Resample, ...] = ("both", "images", "units")
+RESAMPLES: tuple[Resample, ...] = typing.get_args(Resample)
 Null = Literal["images", "within-object"]
-NULLS: tuple[Null, ...] = ("images", "within-object")
+NULLS: tuple[Null, ...] = typing.get_args(Null)
+PRECISIONS = ("float32", "bf16")
+"""Names of `models.network.PRECISIONS`."""
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a user chooses for a run, beyond model and benchmark.
+class Option:
+    """What users are told about an option, and which values it may have.
 
     Parameters
     ----------
-    protocol : {"paper", "brainscore"}
-        Which published procedure to follow, where there are two.
-    seed : int
-        Seed of splits and resampling under "paper"; Brain-Score's own seeds are fixed.
-    layers : mapping of str to str
-        Layer to use for a region instead of the model's own.
-    limit : int or None
-        Use at most so many stimuli, of each session where there are several; the Score is then marked
-        partial.
-    formula : str or None
-        How raw figure and ceiling make the value, one of `FORMULAS`; None for what the measure declares.
-    floor : float or None
-        Leave out units whose reliability is below it; they are counted. None leaves out none.
-    resample : {"both", "images", "units"}
-        What the interval treats as random.
-    null : {None, "images", "within-object"}
-        Score shuffled images too: over the whole set, or within each object.
-    null_draws : int
-        How many shuffles.
+    help : str
+        One sentence.
+    metavar : str
+        What stands for its value: "N", "NAME".
+    choices : sequence of str
+        Allowed words.
+    least, below : float
+        Bounds of an allowed number.
     """
 
-    protocol: ProtocolName = "paper"
-    seed: int = 0
-    layers: Mapping[str, str] = field(default_factory=dict)
-    limit: int | None = None
-    formula: str | None = None
-    floor: float | None = None
-    resample: Resample = "both"
-    null: Null | None = None
-    null_draws: int = 100
+    help: str
+    metavar: str
+    choices: Sequence[str] = ()
+    least: float = -math.inf
+    below: float = math.inf
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise UnknownNameError or InputError for a value that is not allowed."""
+        is_bounded = (self.least, self.below) != (-math.inf, math.inf)
+        if not (self.choices or is_bounded) or value in self.choices:
+            return
+        if not is_bounded:
+            todo = f"give {name}= (on the command line {flag_of(name)}) one of these: "
+            todo += ", ".join(self.choices)
+            raise unknown(name, str(value), self.choices, todo=todo)
+        if not isinstance(value, int | float) or not self.least <= value < self.below:
+            below = f", below {self.below:g}" if self.below < math.inf else ""
+            raise InputError(
+                f"{name}={value!r}",
+                allowed=", ".join([*self.choices, f"a number from {self.least:g}{below}"]),
+                todo=f"give {name}= (on the command line {flag_of(name)} {self.metavar})",
+            )
+
+
+class _Declared:
+    """A dataclass of options, whose values are checked."""
 
     def __post_init__(self) -> None:
-        _check_choice("protocol", self.protocol, PROTOCOLS)
-        _check_choice("formula", self.formula, (None, *FORMULAS))
-        _check_choice("resample", self.resample, RESAMPLES)
-        _check_choice("null", self.null, (None, *NULLS))
-        if self.floor is not None and not 0 <= self.floor < 1:
-            raise InputError(
-                f"a floor of {self.floor} for the reliability of a unit",
-                allowed="0 or more, below 1",
-                todo="give --floor X, for example 0.3",
-            )
-        if self.null_draws < 1:
-            raise InputError(
-                f"{self.null_draws} shuffles", allowed="1 or more", todo="give --null-draws N"
-            )
-        if self.seed < 0:
-            raise InputError(
-                f"a seed of {self.seed}", allowed="0 or more", todo="give --seed N, for example 0"
-            )
-        if self.limit is not None and self.limit < 1:
-            raise InputError(
-                f"a limit of {self.limit} stimuli", allowed="1 or more", todo="give --limit N"
-            )
+        for name, option in options_of(type(self)).items():
+            value = getattr(self, name)
+            if value is not None:
+                option.check(name, value)
 
 
-def _check_choice(name: str, given: str | None, allowed: Sequence[str | None]) -> None:
-    if given not in allowed:
-        names = [one for one in allowed if one is not None]
-        raise unknown(name, str(given), names, todo=f"choose --{name} {' or '.join(names)}")
+@dataclass(frozen=True, kw_only=True)
+class Settings(_Declared):
+    """How scores are made: what a user chooses beyond model and benchmark."""
+
+    layers: Annotated[
+        Mapping[str, str],
+        Option(metavar="REGION=LAYER", help="Layer for a region, as IT=IT.output."),
+    ] = field(default_factory=dict)
+    protocol: Annotated[
+        ProtocolName,
+        Option(
+            metavar="NAME",
+            choices=PROTOCOLS,
+            help="paper (as published) or brainscore (as Brain-Score 2 computes).",
+        ),
+    ] = "paper"
+    seed: Annotated[int, Option(metavar="N", least=0, help="Seed of splits and resampling.")] = 0
+    limit: Annotated[
+        int | None,
+        Option(metavar="N", least=1, help="Use at most N stimuli; scores are marked partial."),
+    ] = None
+    formula: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            choices=FORMULAS,
+            help="Value from raw and ceiling: raw, r/c, r2/c or 'r/sqrt(c)'; else the measure's own.",
+        ),
+    ] = None
+    floor: Annotated[
+        float | None,
+        Option(metavar="C", least=0, below=1, help="Omit units less reliable than this."),
+    ] = None
+    resample: Annotated[
+        Resample,
+        Option(
+            metavar="WHAT",
+            choices=RESAMPLES,
+            help="What intervals treat as random: both, images, units.",
+        ),
+    ] = "both"
+    null: Annotated[
+        Null | None,
+        Option(
+            metavar="WHAT",
+            choices=NULLS,
+            help="Score shuffled images too: images (of the whole set) or within-object.",
+        ),
+    ] = None
+    null_draws: Annotated[int, Option(metavar="N", least=1, help="Number of shuffles.")] = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement(_Declared):
+    """How models are run."""
+
+    device: Annotated[
+        str, Option(metavar="DEVICE", help="Where models run: auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto"
+    batch_size: Annotated[
+        int | str,
+        Option(metavar="N", choices=("auto",), least=1, help="Images per forward pass, or auto."),
+    ] = "auto"
+    precision: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            choices=PRECISIONS,
+            help="float32, or bf16 (marked in the model's name).",
+        ),
+    ] = "float32"
+
+
+def options_of(declaration: type) -> dict[str, Option]:
+    """Return the option of each field of a dataclass of options."""
+    hints = typing.get_type_hints(declaration, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def flag_of(name: str) -> str:
+    """Return how the command line writes an option: "--null-draws"."""
+    return "--" + name.replace("_", "-")
+
+
+def parameters_of(declaration: type) -> list[inspect.Parameter]:
+    """Return a keyword parameter for each field of a dataclass of options."""
+    types = typing.get_type_hints(declaration)
+    defaults = declaration()
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=getattr(defaults, name),
+            annotation=types[name],
+        )
+        for name in options_of(declaration)
+    ]
+
+
+def with_parameters(
+    signature: inspect.Signature, parameters: Sequence[inspect.Parameter], *, others: bool = False
+) -> inspect.Signature:
+    """Return a signature with parameters in the place of its **options.
+
+    They follow the positional parameters; with `others` the **options stay, for further ones.
+    """
+    given = list(signature.parameters.values())
+    positional = [one for one in given if one.kind < inspect.Parameter.KEYWORD_ONLY]
+    named = [one for one in given if one.kind == inspect.Parameter.KEYWORD_ONLY]
+    rest = given[-1:] if others else []
+    return signature.replace(parameters=[*positional, *parameters, *named, *rest])
+
+
+def takes(*declarations: type, others: bool = False) -> Callable[[FunctionT], FunctionT]:
+    """Give a function that takes **options the signature that names them, for help() and completion."""
+
+    def name_options(function: FunctionT) -> FunctionT:
+        parameters = [one for kind in declarations for one in parameters_of(kind)]
+        signature = with_parameters(inspect.signature(function), parameters, others=others)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return name_options
+
+
+def chosen(
+    given: Mapping[str, Any], declarations: Sequence[type], function: Callable[..., Any]
+) -> list[Any]:
+    """Return one instance of each dataclass of options, from the keyword arguments of a function.
+
+    Parameters
+    ----------
+    given : mapping
+        Its **options.
+    declarations : sequence of type
+        Such as (Settings, Placement).
+    function : callable
+        The function, whose parameters an unknown name is compared with.
+
+    Raises
+    ------
+    UnknownNameError
+        No such option; the message names the closest.
+    InputError
+        A value that is not allowed.
+    """
+    names = {kind: options_of(kind).keys() & given.keys() for kind in declarations}
+    for name in given:
+        if not any(name in known for known in names.values()):
+            raise unknown(
+                "option",
+                name,
+                list(inspect.signature(function).parameters),
+                todo=f"see help(brainbench.{function.__name__})",
+            )
+    return [kind(**{name: given[name] for name in names[kind]}) for kind in declarations]

@@ -1,7 +1,7 @@
-"""From stored scores to a leaderboard: one row per model, what belongs together and nothing else.
+"""From stored scores to a leaderboard: one row per model, of scores that belong together.
 
-A row is one version of one model under one protocol and one choice of seed, layers, limit, floor and what
-intervals resample. Scores that differ in any of these never meet in a composite.
+A row is one version of one model under one protocol and one choice of seed, layers, limit, floor and
+resampling. Scores that differ in any of these never meet in a composite.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from brainbench.ranking.table import Board, Cell, Row, State
 from brainbench.stats.composite import RAW, Composite, Member, combine
 from brainbench.storage.results import Results
 
-_APART = ("seed", "layers", "limit", "floor", "resample")
-_USUAL = Settings()
+_SEPARATING = ("seed", "layers", "limit", "floor", "resample")
+_DEFAULTS = Settings()
 
 
 def board(
@@ -28,16 +28,16 @@ def board(
     *,
     protocol: str = "paper",
 ) -> Board:
-    """Leaderboard of a results folder.
+    """Return the leaderboard of a results folder.
 
     Parameters
     ----------
     results : Results
         Where the scores are.
     composites : sequence of Composite
-        Which of them ranks the models: see `fitting`.
+        Candidates for the composite that ranks the models: see `best_composite`.
     protocol : {"paper", "brainscore"}
-        Scores of the other one are counted and left out.
+        Scores of the other one are counted and omitted.
 
     Raises
     ------
@@ -54,41 +54,41 @@ def board(
             allowed=", ".join(there),
             todo=f"give --protocol {there[0]}, or score models under {protocol}",
         )
-    chosen, made = fitting(shown, composites)
-    others = sorted({score.benchmark for score in shown} - set(chosen.benchmarks))
+    composite, unordered = best_composite(shown, composites)
+    others = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
     return Board(
-        composite=chosen,
+        composite=composite,
         protocol=protocol,
-        rows=tuple(_ranked(made)),
-        benchmarks=(*chosen.benchmarks, *others),
+        rows=tuple(_ranked(unordered)),
+        benchmarks=(*composite.benchmarks, *others),
         n_elsewhere=len(scores) - len(shown),
         unreadable=tuple(unreadable),
     )
 
 
-def fitting(
+def best_composite(
     scores: Sequence[Score], composites: Sequence[Composite]
 ) -> tuple[Composite, list[Row]]:
-    """Composite that says most about the scores, with its rows, in no particular order.
+    """Return the composite that says most about the scores, with its rows in no particular order.
 
-    First one that ranks a model; then one that is complete for some row, if only of an untrained model; then
-    the one in which most scores count; then one with a member that was scored at all; then the first.
+    One that ranks a model comes first; then one that is complete for some row, be it of an untrained model;
+    then the one in which most scores count; then one with a member that was scored at all; then the first.
     """
-    made = [(one, rows(scores, one)) for one in composites]
-    return max(made, key=lambda pair: _fit(*pair))  # the first of equals
+    options = [(composite, rows(scores, composite)) for composite in composites]
+    return max(options, key=lambda option: _coverage(*option))  # the first of equals
 
 
-def _fit(composite: Composite, of_it: Sequence[Row]) -> tuple[bool, bool, int, bool]:
+def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, int, bool]:
     return (
-        any(_has_rank(row) for row in of_it),
-        any(row.combined.value is not None for row in of_it),
-        sum(row.combined.k for row in of_it),
-        any(name in row.cells for row in of_it for name in composite.benchmarks),
+        any(_has_rank(row) for row in rows),
+        any(row.combined.value is not None for row in rows),
+        sum(row.combined.k for row in rows),
+        any(name in row.cells for row in rows for name in composite.benchmarks),
     )
 
 
 def stored(results: Results) -> tuple[list[Score], list[str]]:
-    """Every score of a folder that can be read, and what is wrong with the other files."""
+    """Return every score of a folder that can be read, and what is wrong with the other files."""
     scores, unreadable = [], []
     for path in results.files():
         try:
@@ -101,28 +101,28 @@ def stored(results: Results) -> tuple[list[Score], list[str]]:
 def _check_any(results: Results, scores: Sequence[Score], unreadable: Sequence[str]) -> None:
     if scores:
         return
-    what = "".join(f"; {text}" for text in unreadable[:1])
+    first = "".join(f"; {text}" for text in unreadable[:1])
     raise InputError(
-        f"no score in {results.folder}{what}",
+        f"no score in {results.folder}{first}",
         allowed="a folder that `brainbench score -o DIR` has written to",
         todo="score a model first, or give the folder with -o DIR",
     )
 
 
 def rows(scores: Sequence[Score], composite: Composite) -> list[Row]:
-    """One row for each model, weights, protocol and choice of settings, in no particular order.
+    """Return a row for each model, weights, protocol and choice of settings, in no particular order.
 
     Parameters
     ----------
     scores : sequence of Score
-        Of these, the newest of the newest version of each model counts.
+        The newest score of the newest version of each model counts.
     composite : Composite
-        What to make of them.
+        The composite to compute.
     """
     groups: dict[tuple[str, ...], list[Score]] = {}
     for score in sorted(scores, key=_age):
-        apart = json.dumps(_settings(score), sort_keys=True, default=str)
-        key = (score.model, score.weights, score.protocol, apart, str(score.partial))
+        settings = json.dumps(_settings(score), sort_keys=True, default=str)
+        key = (score.model, score.weights, score.protocol, settings, str(score.partial))
         groups.setdefault(key, []).append(score)
     current = _current(scores)
     return [_row(group, composite, current) for group in groups.values()]
@@ -133,10 +133,12 @@ def _age(score: Score) -> tuple[str, str]:
 
 
 def _settings(score: Score) -> dict[str, Any]:
-    """What was asked for apart from the usual, and makes scores that do not belong together."""
-    asked = score.record.settings if score.record else {}
+    """Return the settings that keep scores apart, where they are not the defaults."""
+    settings = score.record.settings if score.record else {}
     unusual = {
-        key: asked[key] for key in _APART if key in asked and asked[key] != getattr(_USUAL, key)
+        key: settings[key]
+        for key in _SEPARATING
+        if key in settings and settings[key] != getattr(_DEFAULTS, key)
     }
     if not score.partial:  # a limit above the number of stimuli limits nothing
         unusual.pop("limit", None)
@@ -148,7 +150,7 @@ def _hash(score: Score, what: str) -> str | None:
 
 
 def _current(scores: Sequence[Score]) -> dict[str, tuple[int, str | None]]:
-    """Newest version of each benchmark, and of its data, that any score in the folder has."""
+    """Return the newest version of each benchmark, and of its data, that any score has."""
     newest: dict[str, Score] = {}
     for score in sorted(scores, key=lambda one: (one.version, _age(one))):
         if _hash(score, "data") is not None:
@@ -163,20 +165,20 @@ def _row(
 ) -> Row:
     last = group[-1]
     digest = next((_hash(one, "model") for one in reversed(group) if _hash(one, "model")), None)
-    alive = [one for one in group if _hash(one, "model") in (None, digest)]
     members = {member.benchmark: member for member in composite.members}
     by_benchmark: dict[str, list[Score]] = {}
-    for score in alive:
-        by_benchmark.setdefault(score.benchmark, []).append(score)
+    for score in group:
+        if _hash(score, "model") in (None, digest):  # of the newest version of the model
+            by_benchmark.setdefault(score.benchmark, []).append(score)
     cells = {
-        name: _cell(mine, members.get(name), composite, current.get(name))
-        for name, mine in by_benchmark.items()
+        name: _cell(scores, members.get(name), composite, current.get(name))
+        for name, scores in by_benchmark.items()
     }
-    counted = [cells.get(name) for name in composite.benchmarks]
-    there = [None if cell is None or cell.counts_not else cell for cell in counted]
+    of_members = [cells.get(name) for name in composite.benchmarks]
+    counted = [None if cell is None or cell.counts_not else cell for cell in of_members]
     combined = combine(
-        [None if cell is None else cell.value for cell in there],
-        [None if cell is None else cell.draws for cell in there],
+        [None if cell is None else cell.value for cell in counted],
+        [None if cell is None else cell.draws for cell in counted],
         names=composite.benchmarks,
     )
     return Row(
@@ -188,7 +190,7 @@ def _row(
         partial=last.partial,
         cells=cells,
         combined=combined,
-        ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in there if c),
+        ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in counted if c),
         n_others=len(group) - len(cells),
     )
 
@@ -199,11 +201,11 @@ def _cell(
     composite: Composite,
     current: tuple[int, str | None] | None,
 ) -> Cell:
-    """Cell of the newest score; of a member, the newest that has the formula it must have."""
+    """Return the cell of the newest score; for a member, of the newest with the member's formula."""
     score = scores[-1]
     if member is not None:
-        fitting = [one for one in scores if one.failed or one.formula == member.formula]
-        score = (fitting or scores)[-1]
+        usable = [one for one in scores if one.value is None or one.formula == member.formula]
+        score = (usable or scores)[-1]
     as_scored = Cell(
         score=score,
         value=score.value,
@@ -216,33 +218,33 @@ def _cell(
 
 
 def _state(score: Score, current: tuple[int, str | None] | None) -> State:
-    mine = (score.version, _hash(score, "data"))
-    if current is not None and mine[1] is not None and mine != current:
+    version, data = score.version, _hash(score, "data")
+    if current is not None and data is not None and (version, data) != current:
         return "outdated"
-    return "failed" if score.value is None else "scored"
+    return score.status
 
 
 def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
-    """The figure that a composite takes from a score, or why it takes none."""
+    """Return the cell with the figure that a composite takes, or with why it takes none."""
     score = cell.score
     why = None
     if cell.state == "outdated":
         why = "of an older version of the benchmark or its data"
     elif score.value is None:
-        why = "failed"
+        why = score.status.replace("_", " ")
     elif score.partial:
         why = "partial"
     elif score.simulated != composite.simulated:
         why = "of a simulated brain" if score.simulated else "not of a simulated brain"
     elif cell.formula != member.formula and (member.formula != RAW or score.raw is None):
         why = f"scored as {score.formula}, not as {member.formula}"
-    elif cell.formula != member.formula:  # the raw figure stands in every score, its draws do not
+    elif cell.formula != member.formula:  # every score has the raw figure, but not its draws
         return replace(cell, value=score.raw, ci=None, draws=None, formula=RAW)
     return replace(cell, counts_not=why)
 
 
 def _ranked(unordered: Sequence[Row]) -> list[Row]:
-    """Those with a rank, best first; untrained ones by composite; then by name; partial ones last."""
+    """Return rows with a rank, then untrained ones, each by composite; then by name; partial ones last."""
     ordered = sorted(unordered, key=_place)
     rank = 0
     ranked = []

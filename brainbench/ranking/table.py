@@ -1,4 +1,4 @@
-"""A leaderboard as it is shown and written: rows, cells, and their columns in a frame."""
+"""A leaderboard: rows, cells, and the columns of its frame."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainbench.core.score import Score
+from brainbench.core.score import Score, Status
 from brainbench.stats.composite import Combined, Composite
 
-State = Literal["scored", "failed", "outdated"]
+State = Status | Literal["outdated"]
 
 COLUMNS = (
     "rank",
@@ -43,10 +43,11 @@ OF_BENCHMARK = (
     ":ceiling",
     ":formula",
     ":simulated",
+    ":status",
     ":state",
     ":counts_not",
 )
-"""Then, for each benchmark, its identifier followed by each of these."""
+"""Further columns for each benchmark: its identifier followed by each of these."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,11 +61,12 @@ class Cell:
     value, ci, draws
         Figure, interval and draws; of a member of the composite those that the composite takes.
     formula : str
-        Of `value`.
-    state : {"scored", "failed", "outdated"}
-        "outdated": of an older version of the benchmark or of its data than other scores in the folder.
+        Formula of `value`.
+    state : {"scored", "failed", "not_applicable", "data_absent", "outdated"}
+        Status of the score; "outdated" where other scores in the folder are of a newer version of the
+        benchmark or of its data.
     counts_not : str or None
-        Of a member: why it does not count in the composite.
+        Why a member does not count in the composite.
     """
 
     score: Score
@@ -77,7 +79,7 @@ class Cell:
 
     @property
     def ci_approximate(self) -> bool | None:
-        """Whether the coverage of the interval was not measured or is not kept; None without an interval."""
+        """Whether the interval is approximate; None without an interval."""
         return None if self.ci is None else self.score.ci_approximate
 
 
@@ -93,7 +95,7 @@ class Row:
     model, weights, protocol : str
         As in `Score`.
     settings : mapping
-        What was not asked for as usual: seed, layers, limit, floor, resample.
+        Settings that are not the defaults: seed, layers, limit, floor, resample.
     untrained, partial : bool
         As in `Score`.
     cells : mapping of str to Cell
@@ -120,11 +122,11 @@ class Row:
 
     @property
     def unusual(self) -> str:
-        """The settings in words: "seed 1, limit 64"; empty where all are as usual."""
+        """Settings in words: "seed 1, limit 64"; empty where all are the defaults."""
         return ", ".join(f"{key} {_words(value)}" for key, value in self.settings.items())
 
     def why_not(self, benchmark: str) -> str | None:
-        """Why a member does not count; None where it does."""
+        """Return why a member does not count; None where it does."""
         cell = self.cells.get(benchmark)
         return "not scored" if cell is None else cell.counts_not
 
@@ -142,16 +144,16 @@ class Board:
     Parameters
     ----------
     composite : Composite
-        What the models are ranked by.
+        Composite by which the models are ranked.
     protocol : str
-        Of all scores on it.
+        Protocol of all its scores.
     rows : tuple of Row
-        Those with a rank, best first; then untrained ones by composite, best first; then those without a
+        Rows with a rank, best first; then untrained ones by composite, best first; then those without a
         composite, by name; partial ones last.
     benchmarks : tuple of str
         Members of the composite in their order, then all others by name.
     n_elsewhere : int
-        Scores of the other protocol, which are not on it.
+        Scores of the other protocol, which are omitted.
     unreadable : tuple of str
         What is wrong with each file that could not be read.
     """
@@ -170,17 +172,17 @@ class Board:
         return (*COLUMNS, *more)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per model, with the columns `columns`."""
+        """Return one row per model, with the columns `columns`."""
         rows = [self._flat(row) for row in self.rows]
         return pd.DataFrame(rows, columns=list(self.columns)).astype({"rank": "Int64"})
 
     def to_json(self) -> list[dict[str, Any]]:
-        """One object per model, as plain JSON values."""
+        """Return one object per model, as plain JSON values."""
         return [_object(row, self.composite) for row in self.rows]
 
     def _flat(self, row: Row) -> dict[str, Any]:
-        made = row.combined
-        low, high = made.ci or (None, None)
+        combined = row.combined
+        low, high = combined.ci or (None, None)
         flat: dict[str, Any] = {
             "rank": row.rank,
             "model": row.model,
@@ -190,13 +192,13 @@ class Board:
             "untrained": row.untrained,
             "partial": row.partial,
             "composite": self.composite.name,
-            "composite_value": made.value,
+            "composite_value": combined.value,
             "composite_ci_low": low,
             "composite_ci_high": high,
             "composite_ci_approximate": row.ci_approximate,
-            "k": made.k,
-            "n": made.n,
-            "mean_of_k_of_n": made.of_those,
+            "k": combined.k,
+            "n": combined.n,
+            "mean_of_k_of_n": combined.of_those,
             "others": row.n_others,
         }
         for name in self.benchmarks:
@@ -217,6 +219,7 @@ def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
         cell.score.ceiling,
         cell.formula,
         cell.score.simulated,
+        cell.score.status,
         cell.state,
         why,
     )
@@ -224,7 +227,7 @@ def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
 
 
 def _object(row: Row, composite: Composite) -> dict[str, Any]:
-    made = row.combined
+    combined = row.combined
     return {
         "rank": row.rank,
         "model": row.model,
@@ -235,13 +238,13 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
         "partial": row.partial,
         "composite": {
             "name": composite.name,
-            "value": made.value,
-            "ci": made.ci,
+            "value": combined.value,
+            "ci": combined.ci,
             "ci_approximate": row.ci_approximate,
-            "k": made.k,
-            "n": made.n,
-            "mean_of_k_of_n": made.of_those,
-            "why_no_ci": made.why_no_ci,
+            "k": combined.k,
+            "n": combined.n,
+            "mean_of_k_of_n": combined.of_those,
+            "why_no_ci": combined.why_no_ci,
             "why_not": {name: row.why_not(name) for name in composite.benchmarks},
         },
         "others": row.n_others,
@@ -253,6 +256,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
                 "ceiling": cell.score.ceiling,
                 "formula": cell.formula,
                 "simulated": cell.score.simulated,
+                "status": cell.score.status,
                 "state": cell.state,
                 "reason": cell.score.reason,
                 "file": cell.score.file,

@@ -1,1 +1,1 @@
-"""What to compute, and computing it."""
+"""Runs: names to models and benchmarks, what there is to do, its cost, doing it, the self-test."""

@@ -1,55 +1,41 @@
-"""Doing what a plan says: one extraction for all benchmarks of a model, each score handed on at once."""
+"""Scoring models on benchmarks: one extraction for all benchmarks of a model, each score stored at once."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from brainbench.core import progress
-from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.errors import CacheError
 from brainbench.core.model import BrainModel
-from brainbench.core.provenance import Costs, Record, counting, record
-from brainbench.core.score import Score, are_untrained, failure
-from brainbench.core.settings import Settings
-from brainbench.core.stimuli import StimulusSet
-from brainbench.data.manifest import open_dataset
-from brainbench.run.plan import Find, Item, Overwrite, plan, reason_of
+from brainbench.core.provenance import counting, record
+from brainbench.core.score import Score, are_untrained
+from brainbench.run.plan import (
+    Extraction,
+    ModelSpec,
+    Overwrite,
+    Plan,
+    Task,
+    extractions,
+    failed_score,
+    plan,
+)
+from brainbench.scoring.context import Run
+from brainbench.scoring.pipeline import score_context
+from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
-Sink = Callable[[Score, str], Score]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """A model that is made when its turn comes, so that one model at a time is in memory.
-
-    Parameters
-    ----------
-    name : str
-        As the user wrote it.
-    make : callable
-        Makes the model.
-    named : bool
-        The name says all about the model: another spec of this name makes the same.
-    """
-
-    name: str
-    make: Callable[[], BrainModel]
-    named: bool = False
 
 
 def execute(
     specs: Sequence[ModelSpec],
     benchmarks: Sequence[Benchmark],
-    settings: Settings,
+    run: Run,
     *,
-    find: Find,
-    sink: Sink,
-    overwrite: Overwrite,
+    results: Results | None = None,
+    overwrite: Overwrite = "only-missing",
 ) -> Iterator[Score]:
     """Score every model on every benchmark, model by model.
 
@@ -61,12 +47,10 @@ def execute(
         Models to make.
     benchmarks : sequence of Benchmark
         What to score them on.
-    settings : Settings
-        Protocol, seed, layers, limit.
-    find : callable
-        `find(model, benchmark, key)` gives the stored score or None.
-    sink : callable
-        `sink(score, key)` takes every finished score as soon as it exists, and returns it as stored.
+    run : Run
+        Settings, and the data that all models share.
+    results : Results, optional
+        Where stored scores are, and where each finished score is stored at once.
     overwrite : {"never", "only-missing", "always"}
         See `plan`.
 
@@ -76,126 +60,85 @@ def execute(
         In the order of models, then benchmarks.
     """
     for spec in specs:
-        yield from _one(spec, benchmarks, settings, find, sink, overwrite)
+        # Nothing of a model outlives its generator: it is gone before the next one is made.
+        yield from _scores(
+            plan(spec, benchmarks, run, results=results, overwrite=overwrite), results
+        )
 
 
-def _one(
-    spec: ModelSpec,
-    benchmarks: Sequence[Benchmark],
-    settings: Settings,
-    find: Find,
-    sink: Sink,
-    overwrite: Overwrite,
-) -> Iterator[Score]:
-    # A generator of its own, so that one model is gone before the next is made.
-    try:
-        model = spec.make()
-        items = plan(model, benchmarks, settings, find=find, overwrite=overwrite)
-    except Exception as error:
-        log.debug("model %s failed", spec.name, exc_info=True)
-        reason = reason_of(error)
-        yield from [_failed(spec.name, "", one, settings, reason) for one in benchmarks]
-        return
-    yield from _run(model, items, settings, sink)
+def _scores(planned: Plan, results: Results | None) -> Iterator[Score]:
+    passes: list[tuple[Extraction, float]] = []
+    if planned.model is not None:
+        _note_untrained(planned.model)
+        passes = [
+            (extraction, _extract(planned.model, extraction))
+            for extraction in extractions(planned.tasks)
+        ]
+    for item in planned.items:
+        if item.score is not None:
+            yield item.score
+        if item.task is not None:
+            score = _score(item.task)
+            served = [entry for entry in passes if item.task in entry[0].tasks]
+            if (
+                score.record is not None
+            ):  # a pass is recorded once, with the first score that it served
+                passes = [entry for entry in passes if entry not in served]
+                forward = score.record.forward_seconds + sum(seconds for _, seconds in served)
+                score = score.recording(forward_seconds=round(forward, 3))
+            yield _store(score, item.task.key, results)
 
 
-def _run(
-    model: BrainModel, items: Sequence[Item], settings: Settings, sink: Sink
-) -> Iterator[Score]:
+def _note_untrained(model: BrainModel) -> None:
     if are_untrained(model.weights):
         progress.current().note(
             f"{model.name}: weights are seeded random numbers, nothing here is trained"
         )
-    costs = _extract_together(model, [item.needs for item in items if item.needs])
-    for item in items:
-        if item.stored is not None:
-            yield item.stored
-        elif item.needs is None:
-            yield _failed(
-                model.name,
-                model.weights,
-                item.benchmark,
-                settings,
-                item.reason or item.state,
-                absent=item.state == "data not here",
-                inapplicable=item.state == "does not apply",
-            )
-        else:
-            score = _score(model, item.benchmark, settings, costs)
-            yield sink(score, item.key)
 
 
-def _extract_together(model: BrainModel, needs: Sequence[Needs]) -> Costs:
-    """Ask for all layers over the same stimuli at once, so that the cache holds them for every benchmark.
+def _extract(model: BrainModel, extraction: Extraction) -> float:
+    """Ask for all layers at once, so that the cache holds them for every benchmark; return forward time, s.
 
-    What fails here fails again for the benchmarks that need it, and only they say so.
+    What fails here fails again for the benchmarks that need it, which then say so.
     """
-    groups: dict[tuple[str, str], list[tuple[StimulusSet, Needs]]] = {}
     with counting() as costs:
-        for need in needs:
-            with _logged(model):
-                for part in need.parts:
-                    groups.setdefault(need.shared_by(part), []).append((part, need))
-        for members in groups.values():
-            stimuli, first = members[0]
-            layers = list(dict.fromkeys(layer for _, need in members for layer in need.layers))
-            with _logged(model):
-                model.activations(stimuli, layers, first.presentation)
-    return costs
-
-
-@contextlib.contextmanager
-def _logged(model: BrainModel) -> Iterator[None]:
-    try:
-        yield
-    except Exception:
-        log.debug("joint extraction failed for %s", model.name, exc_info=True)
-
-
-def _score(model: BrainModel, benchmark: Benchmark, settings: Settings, shared: Costs) -> Score:
-    began = time.perf_counter()
-    with counting() as own:
         try:
-            score = benchmark.score(model, settings)
+            model.activations(extraction.stimuli, extraction.layers, extraction.presentation)
+        except Exception:
+            log.debug("joint extraction failed for %s", model.name, exc_info=True)
+    return costs.forward_seconds
+
+
+def _score(task: Task) -> Score:
+    context, began = task.context, time.perf_counter()
+    benchmark, model, settings = context.benchmark, context.model, context.settings
+    with counting() as costs:
+        try:
+            score = score_context(context)
         except Exception as error:
             log.debug("%s on %s failed", model.name, benchmark.identifier, exc_info=True)
-            made = _provenance(model, benchmark, settings)
-            reason = reason_of(error)
-            score = _failed(model.name, model.weights, benchmark, settings, reason, record=made)
-    seconds = time.perf_counter() - began
-    forward = own.forward_seconds + shared.forward_seconds
+            hashes = {"model": context.model_run.digest, "data": context.data_version}
+            score = failed_score(
+                error,
+                benchmark,
+                context.run,
+                model=model.name,
+                weights=model.weights,
+                record=record(seeds={"run": settings.seed}, hashes=hashes),
+            )
     return score.recording(
-        seconds=round(seconds, 3),
-        forward_seconds=round(forward, 3),
+        seconds=round(time.perf_counter() - began, 3),
+        forward_seconds=costs.forward_seconds,
         settings={**vars(settings), "layers": dict(settings.layers)},
     )
 
 
-def _provenance(model: BrainModel, benchmark: Benchmark, settings: Settings) -> Record | None:
-    with contextlib.suppress(Exception):  # what fails here has failed before, with its reason
-        hashes = {"model": model.digest, "data": open_dataset(benchmark.data).version}
-        return record(seeds={"run": settings.seed}, hashes=hashes)
-    return None
-
-
-def _failed(
-    name: str, weights: str, benchmark: Benchmark, settings: Settings, reason: str, **more: Any
-) -> Score:
-    return failure(
-        model=name,
-        weights=weights,
-        benchmark=benchmark.identifier,
-        version=benchmark.version,
-        protocol=settings.protocol,
-        reason=reason,
-        partial=settings.limit is not None,
-        simulated=_simulated(benchmark),
-        **more,
-    )
-
-
-def _simulated(benchmark: Benchmark) -> bool:
+def _store(score: Score, key: str, results: Results | None) -> Score:
+    """Store a score with a value or a failure; what does not apply or has no data is no result."""
+    if results is None or score.status not in ("scored", "failed"):
+        return score
     try:
-        return open_dataset(benchmark.data).simulated
-    except Exception:  # data that cannot be loaded is the reason of the failure already
-        return False
+        return results.save(score, key=key)
+    except CacheError as error:  # what took hours to compute is shown even if it cannot be stored
+        log.error("%s on %s is not stored: %s", score.model, score.benchmark, error)
+        return score

@@ -2,98 +2,114 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from brainbench.core import progress, registry
-from brainbench.core.benchmark import Benchmark
-from brainbench.core.errors import InputError
+from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
+from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.model import BrainModel, check_model
+from brainbench.core.settings import Placement, options_of, takes
 from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
 
 
 def list_models(pattern: str = "all") -> list[str]:
-    """Names of the models that fit a wildcard, such as "cornet*"."""
+    """Return the names of the models that match a wildcard, such as "cornet*"."""
     return registry.match("models", pattern)
 
 
 def list_benchmarks(pattern: str = "all") -> list[str]:
-    """Identifiers of the benchmarks that fit a wildcard, such as "Simulated.*"."""
-    return registry.match("benchmarks", pattern)
+    """Return the identifiers of the benchmarks that match a wildcard, such as "Simulated.*".
+
+    Raises
+    ------
+    UnknownNameError
+        A pattern that nothing matches; the message names the closest.
+    """
+    try:
+        return registry.match("benchmarks", pattern)
+    except UnknownNameError as error:
+        raise _renamed(pattern) or error from None
 
 
 def list_data(pattern: str = "all") -> list[str]:
-    """Names of the data sets that fit a wildcard."""
+    """Return the names of the data sets that match a wildcard."""
     return registry.match("data", pattern)
 
 
 def load_benchmark(identifier: str) -> Benchmark:
-    """Benchmark of that identifier.
+    """Return the benchmark of an identifier.
 
     Raises
     ------
     UnknownNameError
         No such benchmark; the message names the closest.
     """
-    found: Benchmark = registry.load("benchmarks", identifier)
-    return found
+    try:
+        benchmark: Benchmark = registry.load("benchmarks", identifier)
+    except UnknownNameError as error:
+        raise _renamed(identifier) or error from None
+    return benchmark
+
+
+def _renamed(pattern: str) -> UnknownNameError | None:
+    """Return the error for a benchmark that is named by the former name of a region."""
+    current = pattern
+    for former, region in RENAMED_REGIONS.items():
+        current = current.replace(former, region)
+    if current == pattern:
+        return None
+    return UnknownNameError(
+        f"unknown benchmark {pattern!r}",
+        allowed=f"{current}, its name since version 0.2",
+        todo=f"write {current}",
+    )
 
 
 def load_composite(name: str) -> Composite:
-    """Composite of that name.
+    """Return the composite of a name.
 
     Raises
     ------
     UnknownNameError
         No such composite; the message names the closest.
     """
-    found: Composite = registry.load("composites", name)
-    return found
+    composite: Composite = registry.load("composites", name)
+    return composite
 
 
 def load_composites(pattern: str = "all") -> list[Composite]:
-    """Composites that fit a name or a wildcard, such as "Simulated.*", in the order of their plug-ins.
+    """Return the composites that match a name or a wildcard, in the order of their plug-ins.
 
     Raises
     ------
     UnknownNameError
-        A pattern that fits nothing; the message names the closest.
+        A pattern that nothing matches; the message names the closest.
     """
     return [load_composite(name) for name in registry.match("composites", pattern)]
 
 
 def load_checks() -> list[Check]:
-    """Every check of `brainbench selftest`, in the order of their plug-ins."""
+    """Return every check of `brainbench selftest`, in the order of their plug-ins."""
     return [check for name in registry.entries("checks") for check in registry.load("checks", name)]
 
 
-def load_model(
-    name: str,
-    /,
-    *,
-    device: str = "auto",
-    batch_size: int | str = "auto",
-    precision: str = "float32",
-    **options: Any,
-) -> BrainModel:
-    """Model of that name.
+@takes(Placement, others=True)
+def load_model(name: str, /, **options: Any) -> BrainModel:
+    """Return the model of a name.
 
     Parameters
     ----------
     name : str
         "cornet_s", "cornet_s@untrained-1" (with named weights), a member of a family ("timm:resnet18",
         "net.onnx"), or "FILE.py:function".
-    device : str
-        "auto", "cpu", "cuda", "cuda:1", "mps".
-    batch_size : int or "auto"
-        Images per forward pass.
-    precision : str
-        "float32", or "bf16": torch modules compute in bfloat16, which is part of the name then.
     **options
-        Passed to the function that makes the model.
+        How the model is run, see `brainbench score --help`: device="cuda", batch_size=16,
+        precision="bf16". Any others are passed to the function that makes the model.
 
     Raises
     ------
@@ -102,30 +118,56 @@ def load_model(
     InputError
         Options that the model does not take, or a function that returns something else.
     """
-    factory, chosen = maker(name)
-    model = check_model(_made(factory, name, {**options, **chosen}), name=name)
-    return on(model, device=device, batch_size=batch_size, precision=precision)
+    for_placement = options_of(Placement).keys() & options.keys()
+    placement = Placement(**{key: options.pop(key) for key in for_placement})
+    factory, named_weights = maker(name)
+    model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+    return place(model, placement)
+
+
+def checked(given: Any, *, name: str) -> BrainModel:
+    """Return a model completed with the members that it may leave out.
+
+    Raises
+    ------
+    InputError
+        Something else than a model, or a region by its former name.
+    """
+    model = check_model(given, name=name)
+    for former in RENAMED_REGIONS.keys() & model.areas.keys():
+        raise renamed_region(f"model {name!r} with the region", former)
+    return model
+
+
+def renamed_region(where: str, region: str) -> InputError:
+    """Return the error for a region by its former name."""
+    current = RENAMED_REGIONS[region]
+    return InputError(
+        f"{where} {region!r}",
+        allowed=f"{current!r}, its name since version 0.2",
+        todo=f"write {current} instead of {region}",
+    )
 
 
 def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
-    """Model of that name; a registered one that has no choice of weights is made without, and it is said.
+    """Return the model of a name; weights for a model that has no choice are omitted with a note.
 
     Parameters
     ----------
     name, options
         As in `load_model`, with the same errors.
     """
-    left = dict(options)
-    if "weights" in left and not registry.is_file(name):
-        factory, chosen = maker(name)
-        if not chosen and "weights" not in inspect.signature(factory).parameters:
-            del left["weights"]
+    accepted = dict(options)
+    if "weights" in accepted and not registry.is_file(name):
+        factory, named_weights = maker(name)
+        if not named_weights and "weights" not in inspect.signature(factory).parameters:
+            del accepted["weights"]
             progress.current().note(f"{name}: there is no choice of weights for this model")
-    return load_model(name, **left)
+    return load_model(name, **accepted)
 
 
 def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Find the function that makes a model, and the options that its name holds, such as weights.
+    """Return the function that makes a model, and the options in its name, such as weights.
 
     Raises
     ------
@@ -147,17 +189,12 @@ def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     return registry.load("models", base), chosen
 
 
-def on(model: BrainModel, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
-    """Return the model as it is to be run, where it has a choice."""
-    if not hasattr(model, "on"):
-        return model
-    options: dict[str, Any] = {"device": device, "batch_size": batch_size}
-    if precision != "float32" and "precision" in inspect.signature(model.on).parameters:
-        options["precision"] = precision
-    elif precision != "float32":
-        progress.current().note(f"{model.name}: computes as it does, not in {precision}")
-    made: BrainModel = model.on(**options)
-    return made
+def place(model: BrainModel, placement: Placement) -> BrainModel:
+    """Return the model as it is to be run; float32, the default, leaves the precision as it was made."""
+    options = dataclasses.asdict(placement)
+    if placement.precision == "float32":
+        options["precision"] = model.precision
+    return model.on(**options)
 
 
 def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
@@ -172,7 +209,7 @@ def _made(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> An
 def _unfit(
     name: str, signature: inspect.Signature, options: Mapping[str, Any], error: TypeError
 ) -> InputError:
-    """Why a function cannot be called so; one in a user's file may be the network itself."""
+    """Return why a function cannot be called so; one in a user's file may be the network itself."""
     function = name.rpartition(":")[2]
     starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [p for p in signature.parameters.values() if p.kind not in starred]

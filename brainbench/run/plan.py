@@ -1,150 +1,292 @@
-"""What there is to do for one model: which benchmarks are stored, to be computed, or without data."""
+"""What a run has to do for one model: which benchmarks are stored, to be scored, or cannot be scored."""
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from brainbench.core.benchmark import Benchmark, Needs
-from brainbench.core.errors import BrainbenchError, NotApplicableError
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.errors import BrainbenchError, DataAbsentError, NotApplicableError
 from brainbench.core.model import BrainModel
-from brainbench.core.provenance import sha256
-from brainbench.core.score import Score
-from brainbench.core.settings import Settings
-from brainbench.data.manifest import open_dataset
+from brainbench.core.presentation import Presentation
+from brainbench.core.provenance import Record
+from brainbench.core.score import Score, Status
+from brainbench.core.stimuli import StimulusSet
+from brainbench.run.identity import identity, measure_of
+from brainbench.scoring.context import ModelRun, Run, RunContext, contexts
+from brainbench.scoring.measure import Measure
+from brainbench.scoring.pipeline import failure
+from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
 
 Overwrite = Literal["never", "only-missing", "always"]
 OVERWRITE: tuple[Overwrite, ...] = ("never", "only-missing", "always")
-Find = Callable[[BrainModel, Benchmark, str], Score | None]
-State = Literal["stored", "to do", "data not here", "does not apply", "cannot run"]
+State = Literal["to_do", "stored"] | Status
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model that is made when its turn comes, so that one model at a time is in memory.
+
+    Parameters
+    ----------
+    name : str
+        As the user wrote it.
+    make : callable
+        Makes the model.
+    named : bool
+        The name says all about the model: another spec of this name makes the same.
+    """
+
+    name: str
+    make: Callable[[], BrainModel]
+    named: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """One benchmark that a model is to be scored on.
+
+    Parameters
+    ----------
+    context : RunContext
+        Benchmark, model and data.
+    key : str
+        SHA-256 of everything that the score depends on.
+    stimulus_sets : tuple of StimulusSet
+        Stimuli that the model will be shown.
+    """
+
+    context: RunContext
+    key: str
+    stimulus_sets: tuple[StimulusSet, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Item:
-    """One benchmark for one model.
+    """One benchmark for one model: a score that exists, or a task.
 
     Parameters
     ----------
     benchmark : Benchmark
-        What to score.
-    state : {"stored", "to do", "data not here", "does not apply", "cannot run"}
+        The benchmark.
+    score : Score or None
+        The stored score, or one that says why there is no value.
+    task : Task or None
         What there is to do.
-    key : str
-        SHA-256 of all that the score depends on; empty where it is not needed.
-    stored : Score or None
-        The score, where it is stored.
-    needs : Needs or None
-        What the model will be asked for, where there is something to do.
-    reason : str or None
-        Why it cannot run or does not apply, or how to get the data.
     """
 
     benchmark: Benchmark
-    state: State
-    key: str = ""
-    stored: Score | None = None
-    needs: Needs | None = None
-    reason: str | None = None
+    score: Score | None = None
+    task: Task | None = None
+
+    @property
+    def state(self) -> State:
+        """Whether it is to be computed, stored, or why there is no value."""
+        if self.score is None:
+            return "to_do"
+        return self.score.status if self.score.file is None else "stored"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """Every benchmark for one model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model; as the user wrote it where it could not be made.
+    model : BrainModel or None
+        The model; None where it could not be made.
+    items : sequence of Item
+        In the order of the benchmarks.
+    """
+
+    name: str
+    model: BrainModel | None
+    items: Sequence[Item]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Everything that is to be computed."""
+        return [item.task for item in self.items if item.task is not None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extraction:
+    """Stimuli that a model is shown once, for every benchmark that needs them.
+
+    Parameters
+    ----------
+    stimuli : StimulusSet
+        The stimuli.
+    presentation : Presentation
+        How they are shown.
+    tasks : tuple of Task
+        The benchmarks.
+    """
+
+    stimuli: StimulusSet
+    presentation: Presentation
+    tasks: tuple[Task, ...]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers that any of the benchmarks needs."""
+        return tuple(dict.fromkeys(name for task in self.tasks for name in task.context.layers))
 
 
 def plan(
-    model: BrainModel,
+    spec: ModelSpec,
     benchmarks: Sequence[Benchmark],
-    settings: Settings,
+    run: Run,
     *,
-    find: Find,
-    overwrite: Overwrite,
-) -> list[Item]:
-    """State of every benchmark for a model, in order.
+    results: Results | None = None,
+    overwrite: Overwrite = "only-missing",
+) -> Plan:
+    """Make a model and say what there is to do for it. Whatever fails is an item with a reason.
 
     Parameters
     ----------
-    model : BrainModel
-        Which model.
+    spec : ModelSpec
+        The model.
     benchmarks : sequence of Benchmark
         What to score it on.
-    settings : Settings
-        Protocol, seed, layers, limit.
-    find : callable
-        `find(model, benchmark, key)` gives the stored score or None.
+    run : Run
+        Settings and data.
+    results : Results, optional
+        Where stored scores are.
     overwrite : {"never", "only-missing", "always"}
-        Keep every stored result, failed ones too; compute again what has no value; compute all again.
+        Keep every stored score, failed ones too; compute again what has no value; compute all again.
     """
-    digest = model.digest  # hashing the weights takes a while: once for all benchmarks
-    items = []
-    for benchmark in benchmarks:
-        try:
-            items.append(_item(model, digest, benchmark, settings, find, overwrite))
-        except NotApplicableError as error:
-            items.append(Item(benchmark=benchmark, state="does not apply", reason=str(error)))
-        except Exception as error:  # one that cannot run does not take the others with it
-            log.debug("%s on %s cannot run", model.name, benchmark.identifier, exc_info=True)
-            items.append(Item(benchmark=benchmark, state="cannot run", reason=reason_of(error)))
-    return items
+    try:
+        model_run = ModelRun(spec.make())
+    except Exception as error:
+        log.debug("model %s failed", spec.name, exc_info=True)
+        items = [
+            Item(benchmark=one, score=failed_score(error, one, run, model=spec.name))
+            for one in benchmarks
+        ]
+        return Plan(name=spec.name, model=None, items=items)
+    items = [_item(one, results, overwrite) for one in contexts(benchmarks, run, model_run)]
+    return Plan(name=model_run.model.name, model=model_run.model, items=items)
 
 
-def _item(
-    model: BrainModel,
-    digest: str,
-    benchmark: Benchmark,
-    settings: Settings,
-    find: Find,
-    overwrite: Overwrite,
-) -> Item:
-    data = open_dataset(benchmark.data)
-    absent = data.absent()
+def _item(context: RunContext, results: Results | None, overwrite: Overwrite) -> Item:
+    benchmark, model = context.benchmark, context.model
+    try:
+        measure = measure_of(benchmark)
+        _check_applies(context, measure)
+        key = identity(context)
+        stored = _stored(context, key, results, overwrite)
+        if stored is not None:
+            return Item(benchmark=benchmark, score=stored)
+        task = Task(context=context, key=key, stimulus_sets=tuple(measure.stimulus_sets(context)))
+        for stimuli in task.stimulus_sets:
+            stimuli.digest  # noqa: B018  # an image that cannot be read is known here
+    except Exception as error:  # one that cannot run does not stop the others
+        log.debug("%s on %s cannot run", model.name, benchmark.identifier, exc_info=True)
+        score = failed_score(error, benchmark, context.run, model=model.name, weights=model.weights)
+        return Item(benchmark=benchmark, score=score)
+    return Item(benchmark=benchmark, task=task)
+
+
+def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
+    """Raise an error where a benchmark does not apply, before any data is opened, or its data is absent.
+
+    Raises
+    ------
+    NotApplicableError
+        The measure is not defined under the protocol or by the formula, or no layer stands for the region.
+    DataAbsentError
+        The data is not on this machine.
+    """
+    _ = context.rules, context.layers
+    measure.check(context)
+    absent = context.data.absent()
     if absent:
-        reason = f"data not here: {absent}; get it with `{data.command}`"
-        return Item(benchmark=benchmark, state="data not here", reason=reason)
-    key = identity(model, digest, benchmark, settings)
-    stored = None if overwrite == "always" else find(model, benchmark, key)
-    if stored is not None and (overwrite == "never" or not stored.failed):
-        return Item(benchmark=benchmark, key=key, state="stored", stored=stored)
-    needs = benchmark.needs(model, settings)
-    return Item(benchmark=benchmark, key=key, state="to do", needs=needs)
+        raise DataAbsentError(
+            f"data not here: {absent}",
+            allowed="a data set on this machine",
+            todo=f"get it with `{context.data.command}`",
+        )
 
 
-def identity(model: BrainModel, digest: str, benchmark: Benchmark, settings: Settings) -> str:
-    """SHA-256 of everything that a score depends on.
+def _stored(
+    context: RunContext, key: str, results: Results | None, overwrite: Overwrite
+) -> Score | None:
+    """Return the stored score, if there is one and it is not to be computed again."""
+    if results is None or overwrite == "always":
+        return None
+    stored = results.find(
+        model=context.model.name,
+        benchmark=context.benchmark.identifier,
+        protocol=context.settings.protocol,
+        key=key,
+    )
+    if stored is None or (overwrite == "only-missing" and stored.value is None):
+        return None
+    return stored
 
-    Parameters
-    ----------
-    model : BrainModel
-        Which model, with its layers and clocks.
-    digest : str
-        The model's digest.
-    benchmark : Benchmark
-        Which benchmark; its version stands for its code, the rest is looked at too.
-    settings : Settings
-        Every choice of the run; of the layers only the one for the benchmark's region.
-    """
-    data = open_dataset(benchmark.data)
-    region = benchmark.region
-    shown = benchmark.presentation.accepted_by(model.presentations)
-    # Where a class does not say what it is, its address is no part of what it is.
-    procedure = re.sub(r" at 0x[0-9a-f]+", "", repr(benchmark.measure))
-    declared = {
-        "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window, procedure],
-        "data": [data.name, data.version],
-        "model": [model.name, digest, list(model.areas.get(region, ()))],
-        "shown": repr(shown),
-        "settings": {
-            **{one.name: getattr(settings, one.name) for one in fields(settings)},
-            "layers": settings.layers.get(region),
-        },
-        "clocks": [[name, repr(clock)] for name, clock in model.clocks.items()],
-    }
-    return sha256(json.dumps(declared, sort_keys=True))
+
+def extractions(tasks: Sequence[Task]) -> list[Extraction]:
+    """Return each stimulus set and presentation once, with every task that needs it."""
+    groups: dict[tuple[str, Presentation], list[tuple[Task, StimulusSet]]] = {}
+    for task in tasks:
+        for stimuli in task.stimulus_sets:
+            key = (stimuli.digest, task.context.presentation)
+            groups.setdefault(key, []).append((task, stimuli))
+    return [
+        Extraction(
+            stimuli=members[0][1],
+            presentation=presentation,
+            tasks=tuple(task for task, _ in members),
+        )
+        for (_, presentation), members in groups.items()
+    ]
+
+
+def failed_score(
+    error: Exception,
+    benchmark: Benchmark,
+    run: Run,
+    *,
+    model: str,
+    weights: str = "",
+    record: Record | None = None,
+) -> Score:
+    """Return the score that says why there is no value; the kind of error is its status."""
+    status: Status = "failed"
+    if isinstance(error, NotApplicableError):
+        status = "not_applicable"
+    elif isinstance(error, DataAbsentError):
+        status = "data_absent"
+    return failure(
+        benchmark,
+        run.settings,
+        model=model,
+        weights=weights,
+        status=status,
+        reason=reason_of(error),
+        simulated=_is_simulated(benchmark, run),
+        record=record,
+    )
 
 
 def reason_of(error: Exception) -> str:
-    """What a score that could not be computed says about why."""
+    """Return why something could not be computed."""
+    if isinstance(error, DataAbsentError):
+        return f"{error.got}; {error.todo}"
     if isinstance(error, BrainbenchError):
         return str(error)
     return f"{type(error).__name__}: {error} (run with -v for the traceback)"
+
+
+def _is_simulated(benchmark: Benchmark, run: Run) -> bool:
+    try:
+        return run.dataset(benchmark).simulated
+    except Exception:  # data that cannot be opened is the reason of the failure already
+        return False

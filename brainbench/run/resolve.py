@@ -1,8 +1,7 @@
-"""What is to be done: names, wildcards and modules turned into models and benchmarks, and then run."""
+"""The job of a command: names, wildcards and modules are resolved to models and benchmarks."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,20 +11,25 @@ from typing import Any, TypeAlias
 import torch
 
 from brainbench.core import registry
-from brainbench.core.benchmark import Benchmark
-from brainbench.core.errors import CacheError, InputError, unknown
-from brainbench.core.model import BrainModel, check_model
+from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
-from brainbench.core.settings import Settings
-from brainbench.models.network import PRECISIONS
+from brainbench.core.settings import Placement, Settings, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import Estimate, estimate
-from brainbench.run.execute import ModelSpec, execute
-from brainbench.run.loading import load_benchmark, model_with, on
-from brainbench.run.plan import OVERWRITE, Item, Overwrite, plan, reason_of
+from brainbench.run.execute import execute
+from brainbench.run.loading import (
+    checked,
+    list_benchmarks,
+    load_benchmark,
+    model_with,
+    place,
+    renamed_region,
+)
+from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
+from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
-
-log = logging.getLogger(__name__)
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
 BenchmarkLike: TypeAlias = "str | Benchmark"
@@ -33,7 +37,7 @@ BenchmarkLike: TypeAlias = "str | Benchmark"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything one command or one call of `score` is to do.
+    """Everything that one command or one call of `score` has to do.
 
     Parameters
     ----------
@@ -42,9 +46,9 @@ class Job:
     benchmarks : sequence of Benchmark
         What to score each of them on.
     settings : Settings
-        Protocol, seed, layers, limit.
+        Protocol, seed, layers, limit, ...
     results : Results or None
-        Where finished scores are kept and earlier ones are found.
+        Where finished scores are stored and earlier ones are found.
     overwrite : {"never", "only-missing", "always"}
         What to do with earlier ones.
     single : bool
@@ -64,10 +68,8 @@ class Job:
         model: ModelLike | Sequence[ModelLike],
         benchmark: BenchmarkLike | Sequence[BenchmarkLike],
         settings: Settings,
+        placement: Placement | None = None,
         *,
-        device: str = "auto",
-        batch_size: int | str = "auto",
-        precision: str = "float32",
         weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
         results: str | Path | None = None,
@@ -84,23 +86,18 @@ class Job:
             raise unknown(
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
             )
-        check_precision(precision)
-        placed = {"device": device, "batch_size": batch_size, "precision": precision}
-        options = options_of(model_args or {}, placed, weights)
-        specs = _each_once(
-            [
-                spec
-                for one in _listed(model, "model")
-                for spec in _model_specs(one, settings, placed, options)
-            ]
-        )
-        found = {
-            id(each): each for one in _listed(benchmark, "benchmark") for each in _benchmarks(one)
-        }
-        benchmarks = list(found.values())
+        placement = placement or Placement()
+        options = maker_options(model_args or {}, weights)
+        specs = [
+            spec
+            for one in _listed(model, "model")
+            for spec in _model_specs(one, settings, placement, options)
+        ]
+        benchmarks = [each for one in _listed(benchmark, "benchmark") for each in _benchmarks(one)]
+        benchmarks = list({id(one): one for one in benchmarks}.values())
         _check_regions(settings, benchmarks)
         return cls(
-            models=specs,
+            models=_each_once(specs),
             benchmarks=benchmarks,
             settings=settings,
             results=None if results is None else Results(Path(results)),
@@ -109,7 +106,7 @@ class Job:
         )
 
     def run(self) -> Iterator[Score]:
-        """Scores as they are finished, each stored before the next begins.
+        """Return scores as they are finished, each stored before the next begins.
 
         Raises
         ------
@@ -121,47 +118,19 @@ class Job:
         return execute(
             self.models,
             self.benchmarks,
-            self.settings,
-            find=self._find,
-            sink=self._keep,
+            Run(self.settings),
+            results=self.results,
             overwrite=self.overwrite,
         )
 
-    def plans(self) -> Iterator[tuple[list[Item], Estimate]]:
-        """What `run` would do with each model, and what it would cost, without doing it."""
+    def plans(self) -> Iterator[tuple[Plan, Estimate]]:
+        """Yield what `run` would do with each model, and what it would cost, without doing it."""
+        run = Run(self.settings)
         for spec in self.models:
-            try:
-                model = spec.make()
-                items = self._plan(model)
-                yield items, estimate(model, items, self.settings)
-            except Exception as error:
-                reason = reason_of(error)
-                unable = partial(Item, state="cannot run", reason=reason)
-                yield [unable(benchmark=one) for one in self.benchmarks], Estimate(model=spec.name)
-
-    def _plan(self, model: BrainModel) -> list[Item]:
-        return plan(
-            model, self.benchmarks, self.settings, find=self._find, overwrite=self.overwrite
-        )
-
-    def _find(self, model: BrainModel, benchmark: Benchmark, key: str) -> Score | None:
-        if self.results is None:
-            return None
-        return self.results.find(
-            model=model.name,
-            benchmark=benchmark.identifier,
-            protocol=self.settings.protocol,
-            key=key,
-        )
-
-    def _keep(self, score: Score, key: str) -> Score:
-        if self.results is None:
-            return score
-        try:
-            return self.results.save(score, key=key)
-        except CacheError as error:  # what took hours to compute is shown even if it cannot be kept
-            log.error("%s on %s is not stored: %s", score.model, score.benchmark, error)
-            return score
+            planned = plan(
+                spec, self.benchmarks, run, results=self.results, overwrite=self.overwrite
+            )
+            yield planned, estimate(planned)
 
 
 def _listed(given: Any, what: str) -> list[Any]:
@@ -184,7 +153,7 @@ def _each_once(specs: Sequence[ModelSpec]) -> list[ModelSpec]:
 
 
 def _model_specs(
-    given: ModelLike, settings: Settings, placed: Mapping[str, Any], options: Mapping[str, Any]
+    given: ModelLike, settings: Settings, placement: Placement, options: Mapping[str, Any]
 ) -> list[ModelSpec]:
     if not isinstance(given, str) and options:
         raise InputError(
@@ -193,12 +162,15 @@ def _model_specs(
             todo="give the options where the model is made",
         )
     if isinstance(given, torch.nn.Module):
-        return [_bare_module(given, settings, placed)]
+        return [_bare_module(given, settings, placement)]
     if not isinstance(given, str):
-        model = check_model(given, name=getattr(given, "name", str(given)))
-        return [ModelSpec(name=model.name, make=partial(_placed, model, **placed))]
+        model = checked(given, name=str(getattr(given, "name", given)))
+        as_made = placement == Placement()
+        return [
+            ModelSpec(name=model.name, make=lambda: model if as_made else place(model, placement))
+        ]
     parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
-    options = {**placed, **options}
+    options = {**vars(placement), **options}
     return [spec for part in parts for spec in _named_specs(part, options)]
 
 
@@ -206,51 +178,37 @@ def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
     if registry.is_file(part):
         registry.check_file(part)
         return [ModelSpec(name=part, make=partial(model_with, part, options), named=True)]
-    names = registry.match("models", part)
-    if names == [part] or "@" not in part:
-        return [ModelSpec(name=n, make=partial(model_with, n, options), named=True) for n in names]
-    # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
-    options = {**options, "weights": part.partition("@")[2]}
-    bases = registry.match("models", part.partition("@")[0])
+    names = bases = registry.match("models", part)
+    if names != [part] and "@" in part:
+        # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
+        base, _, weights = part.partition("@")
+        options = {**options, "weights": weights}
+        bases = registry.match("models", base)
     return [
         ModelSpec(name=name, make=partial(model_with, base, options), named=True)
         for name, base in zip(names, bases, strict=True)
     ]
 
 
-def options_of(
-    model_args: Mapping[str, Any], placed: Mapping[str, Any], weights: str | None
-) -> Mapping[str, Any]:
-    """Options of a model's maker, its weights among them.
+def maker_options(model_args: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
+    """Return the options of the function that makes a model, its weights among them.
 
     Raises
     ------
     InputError
         Among `model_args` something that has an option of its own.
     """
-    chosen = {} if weights is None else {"weights": weights}
-    for option in {**placed, **chosen}.keys() & model_args.keys():
+    named = {} if weights is None else {"weights": weights}
+    for name in {**options_of(Placement), **named}.keys() & model_args.keys():
         raise InputError(
-            f"model_args with {option}",
+            f"model_args with {name}",
             allowed="options of the function that makes the model",
-            todo=f"give {option}= (on the command line --{option.replace('_', '-')}) instead",
+            todo=f"give {name}= (on the command line {flag_of(name)}) instead",
         )
-    return {**model_args, **chosen}
+    return {**model_args, **named}
 
 
-def check_precision(precision: str) -> None:
-    """Refuse a precision that there is not."""
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS, todo="choose --precision float32 or bf16")
-
-
-def _placed(model: BrainModel, *, device: str, batch_size: int | str, precision: str) -> BrainModel:
-    if (device, batch_size, precision) == ("auto", "auto", "float32"):
-        return model  # as it was made
-    return on(model, device=device, batch_size=batch_size, precision=precision)
-
-
-def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, Any]) -> ModelSpec:
+def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement) -> ModelSpec:
     name = type(net).__name__
     if not settings.layers:
         raise InputError(
@@ -258,13 +216,13 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placed: Mapping[str, 
             allowed="a module with layers={region: layer}, or a model made by brainbench.wrap",
             todo="give layers, for example layers={'IT': 'layer4'}",
         )
-    model = wrap(net, layers=settings.layers, name=name)
-    return ModelSpec(name=name, make=partial(model.on, **placed))
+    model = checked(wrap(net, layers=settings.layers, name=name), name=name)
+    return ModelSpec(name=name, make=partial(place, model, placement))
 
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
-        return [load_benchmark(name) for name in registry.match("benchmarks", given)]
+        return [load_benchmark(name) for name in list_benchmarks(given)]
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",
@@ -277,28 +235,26 @@ def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
 def _check_regions(settings: Settings, benchmarks: Sequence[Benchmark]) -> None:
     regions = sorted({benchmark.region for benchmark in benchmarks})
     for region in settings.layers:
-        if region not in regions:
-            raise unknown(
-                "region in layers:", region, regions, todo="name a region of the benchmarks"
-            )
+        if region in regions:
+            continue
+        if region in RENAMED_REGIONS:
+            raise renamed_region("layers for the region", region)
+        raise unknown("region in layers:", region, regions, todo="name a region of the benchmarks")
 
 
 def one_model(
-    given: ModelLike,
-    layers: Sequence[str],
-    placed: Mapping[str, Any],
-    options: Mapping[str, Any],
+    given: ModelLike, layers: Sequence[str], placement: Placement, options: Mapping[str, Any]
 ) -> BrainModel:
-    """Make the only model that a name, a module or a model stands for.
+    """Return the only model that a name, a module or a model stands for.
 
     Raises
     ------
     InputError
-        A wildcard that several models fit.
+        A wildcard that several models match.
     """
     if isinstance(given, torch.nn.Module) and not options:
-        return wrap(given, layers=layers).on(**placed)
-    specs = _model_specs(given, Settings(), placed, options)
+        return place(checked(wrap(given, layers=layers), name=type(given).__name__), placement)
+    specs = _model_specs(given, Settings(), placement, options)
     if len(specs) != 1:
         raise InputError(
             f"{len(specs)} models for one file of activations: "

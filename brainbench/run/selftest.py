@@ -1,9 +1,9 @@
-"""Known truth: whether each measure finds what was put into data, and does not find it where it is not.
+"""Self-test: whether each measure finds what is known of data, and does not find it where it is not.
 
-A check names a model that is known to reach a figure on a benchmark. It passes if the score's interval meets
-that figure, and that of the same model with shuffled images, and of each weaker model, does not. A model that
-answers each image as another one may have no figure at all, as solution times have none where nothing is
-solved: then the images of the brain are shuffled, in the permutation null.
+A check names a model that is known to reach a figure on a benchmark. It passes if the interval of the
+score meets that figure, and the intervals of two controls do not: of the same model with shuffled images,
+and of each weaker model. A shuffled model may have no figure at all, as solution times have none where
+nothing is solved: then the images of the brain are shuffled instead, in the permutation null.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
-from brainbench.core.model import BrainModel
+from brainbench.core.model import BrainModel, check_model
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256
 from brainbench.core.score import Score
 from brainbench.core.settings import Null, ProtocolName, Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
-from brainbench.run.execute import ModelSpec, execute
+from brainbench.run.execute import execute
+from brainbench.run.identity import measure_of
+from brainbench.run.plan import ModelSpec
+from brainbench.scoring.context import Run
 
 SHUFFLED = "images shuffled"
 SHUFFLES = 50
-"""Draws of a permutation null."""
+"""Draws of the permutation null."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +48,17 @@ class Check:
     expected : (low, high)
         The figure: a point where the truth is exact, a range where a map is fitted to finite data.
     protocol : {"paper", "brainscore"}
-        Under which the figure is known.
+        Protocol under which the figure is known.
     formula : str or None
         Formula of the figure; None for the measure's own.
     through : mapping
-        Options of the procedure that are not the benchmark's, such as no map at all.
+        Options of the measure that differ from the benchmark's, such as no map at all.
     weaker : tuple of str
         Models that must stay below.
     null : {None, "images", "within-object"}
-        Shuffle the brain's images in so many draws of the permutation null, not the model's answers.
+        Shuffle the brain's images, in the permutation null, instead of the model's responses.
     why : str
-        Why this is what is known.
+        Why the figure is known.
     """
 
     benchmark: str
@@ -79,14 +82,14 @@ class Check:
 
     @property
     def name(self) -> str:
-        """Benchmark, and what is not as in the benchmark."""
-        other = [] if self.protocol == "paper" else [self.protocol]
-        more = ", ".join(map(str, [*self.through.values(), *other]))
-        return f"{self.benchmark} ({more})" if more else self.benchmark
+        """Benchmark, and how the check differs from it."""
+        protocols = [] if self.protocol == Settings().protocol else [self.protocol]
+        differences = ", ".join(map(str, [*self.through.values(), *protocols]))
+        return f"{self.benchmark} ({differences})" if differences else self.benchmark
 
     @property
     def settings(self) -> Settings:
-        """How all its models are scored, but for the seed."""
+        """Settings of all its models, except the seed."""
         return Settings(
             protocol=self.protocol, formula=self.formula, null=self.null, null_draws=SHUFFLES
         )
@@ -101,19 +104,19 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What came of a check.
+    """Scores of a check, and what they show.
 
     Parameters
     ----------
     check : Check
-        What was known.
+        The check.
     score : Score
-        Of the model that should reach the figure.
+        Score of the model that should reach the figure.
     shuffled : Score
-        Of the same model with shuffled images, or the mean of its permutation null with what 95 % of a
-        normal distribution of such shuffles span.
+        Score of the same model with shuffled images, or the mean of its permutation null with the range of
+        95 % of a normal distribution of such shuffles.
     weaker : tuple of Score
-        Of the weaker models, in their order.
+        Scores of the weaker models, in their order.
     """
 
     check: Check
@@ -123,23 +126,23 @@ class Outcome:
 
     @property
     def wrong(self) -> list[str]:
-        """What is not as it should be; empty where the check has passed."""
-        found = [] if self.check.meets(self.score) else [_missed(self.check, self.score)]
+        """Everything that is not as expected; empty where the check has passed."""
+        problems = [] if self.check.meets(self.score) else [_missed(self.check, self.score)]
         for control in (self.shuffled, *self.weaker):
             if control.value is None:
-                found.append(f"{control.model} has no score: {control.reason}")
+                problems.append(f"{control.model} has no score: {control.reason}")
             elif self.check.meets(control) or not control.value < (self.score.value or 0.0):
-                found.append(f"{control.model} should stay below, and has {control.value:.3f}")
-        return found
+                problems.append(f"{control.model} should stay below, and has {control.value:.3f}")
+        return problems
 
     @property
     def seconds(self) -> float:
-        """Time of all its scores, without the forward passes that several checks share."""
-        return sum(one.seconds for one in (self.score, self.shuffled, *self.weaker))
+        """Time of all its scores, without the forward passes that several checks share, s."""
+        return sum(score.seconds for score in (self.score, self.shuffled, *self.weaker))
 
     @property
     def passed(self) -> bool:
-        """The figure was met, and by no control."""
+        """Whether the figure was met, and by no control."""
         return not self.wrong
 
 
@@ -147,21 +150,21 @@ def _missed(check: Check, score: Score) -> str:
     if score.value is None:
         return f"{score.model} has no score: {score.reason}"
     low, high = check.expected
-    known = f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
-    found = "{:.3f} to {:.3f}".format(*score.ci) if score.ci else "no interval"
-    return f"{score.model} should have {known}, and has {score.value:.3f} ({found})"
+    expected = f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
+    interval = "{:.3f} to {:.3f}".format(*score.ci) if score.ci else "no interval"
+    return f"{score.model} should have {expected}, and has {score.value:.3f} ({interval})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shuffled:
-    """A model that answers each image as it answers another one: all that is left is chance.
+    """A model that gives each image the responses to another one: only chance is left.
 
     Parameters
     ----------
     model : BrainModel
-        Whose answers.
+        The model.
     seed : int
-        Of the shuffle. The same images are always shuffled alike.
+        Seed of the permutation of the images.
     """
 
     model: BrainModel
@@ -169,7 +172,7 @@ class Shuffled:
 
     @property
     def name(self) -> str:
-        """Name of the model, and what was done to it."""
+        """Name of the model, and that it is shuffled."""
         return f"{self.model.name}, {SHUFFLED}"
 
     @property
@@ -189,7 +192,7 @@ class Shuffled:
 
     @property
     def static(self) -> bool:
-        """As the model."""
+        """Whether the model has one state per image."""
         return self.model.static
 
     @property
@@ -199,16 +202,23 @@ class Shuffled:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the model's and the seed."""
+        """SHA-256 over the digest of the model and the seed."""
         return sha256("shuffled", self.model.digest, str(self.seed))
+
+    def pinned(self) -> Shuffled:
+        """Return the same with a model whose digest does not change."""
+        return replace(self, model=self.model.pinned())
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
     ) -> dict[str, Assembly]:
-        """Responses of the model, those of one image under the id of another."""
-        answers = self.model.activations(stimuli, layers, presentation)
+        """Return responses of the model, those to one image under the id of another."""
+        responses = self.model.activations(stimuli, layers, presentation)
         order = np.random.default_rng(self.seed).permutation(len(stimuli))
-        return {layer: answer.copy(data=answer.values[order]) for layer, answer in answers.items()}
+        return {
+            layer: response.copy(data=response.values[order])
+            for layer, response in responses.items()
+        }
 
 
 def run_checks(
@@ -218,7 +228,7 @@ def run_checks(
     *,
     seed: int = 0,
 ) -> Iterator[Outcome]:
-    """Make every check; nothing is stored but activations.
+    """Make every check; nothing is stored except activations.
 
     Parameters
     ----------
@@ -227,64 +237,64 @@ def run_checks(
     models, benchmarks : mapping
         All that the checks name.
     seed : int
-        Of splits and resampling.
+        Seed of splits and resampling.
 
     Yields
     ------
     Outcome
         Checks that are scored together one after the other, else as given.
     """
-    groups: dict[str, list[Check]] = {}
-    for check in checks:
-        together = repr((check.model, check.weaker, check.settings))
-        groups.setdefault(together, []).append(check)
-    n = sum(len(_specs(check, models)) for check in checks)
-    with progress.current().task("self-test", n) as advance:
-        for mine in groups.values():
-            rows: list[list[Score]] = [[] for _ in mine]
+    groups: dict[tuple[Any, ...], list[Check]] = {}
+    for check in checks:  # checks of the same models with the same settings are one run
+        key = (check.model, check.weaker, check.protocol, check.formula, check.null)
+        groups.setdefault(key, []).append(check)
+    n_scores = sum(len(_specs(check, models)) for check in checks)
+    with progress.current().task("self-test", n_scores) as advance:
+        for group in groups.values():
+            scores_of: list[list[Score]] = [[] for _ in group]
             scores = execute(
-                _specs(mine[0], models),
-                [_through(benchmarks[check.benchmark], check.through) for check in mine],
-                replace(mine[0].settings, seed=seed),
-                find=lambda *_: None,
-                sink=lambda score, _: score,
-                overwrite="always",
+                _specs(group[0], models),
+                [_through(benchmarks[check.benchmark], check.through) for check in group],
+                Run(replace(group[0].settings, seed=seed)),
             )
             for place, score in enumerate(scores):
-                rows[place % len(mine)].append(score)
+                scores_of[place % len(group)].append(score)
                 advance(1)
-            for check, of_it in zip(mine, rows, strict=True):
-                yield _outcome(check, of_it)
+            for check, of_check in zip(group, scores_of, strict=True):
+                yield _outcome(check, of_check)
 
 
 def _specs(check: Check, models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
-    """What is scored: the model, its shuffled answers where no null stands for them, weaker models."""
+    """Return the model, its shuffled twin where no permutation null stands for it, and weaker models."""
     model = models[check.model]
     shuffled = [_shuffled(model)] if check.null is None else []
     return [model, *shuffled, *(models[name] for name in check.weaker)]
 
 
 def _outcome(check: Check, scores: Sequence[Score]) -> Outcome:
-    score, *others = scores
-    shuffled = others.pop(0) if check.null is None else _mean_of_null(score)
-    return Outcome(check=check, score=score, shuffled=shuffled, weaker=tuple(others))
+    score, *controls = scores
+    shuffled = controls.pop(0) if check.null is None else _mean_of_null(score)
+    return Outcome(check=check, score=score, shuffled=shuffled, weaker=tuple(controls))
 
 
 def _mean_of_null(score: Score) -> Score:
-    """Mean of the permutation null as a control; a score without a value stays one."""
+    """Return the mean of the permutation null as a score; a score without a value stays one."""
     name = f"{score.model}, {SHUFFLED}"
     if score.null is None:
         return replace(score, model=name)
-    mean, span = score.null["mean"], 1.96 * score.null["sd"]
-    return replace(score, model=name, value=mean, ci=(mean - span, mean + span), record=None)
+    mean, half_width = score.null["mean"], 1.96 * score.null["sd"]
+    interval = (mean - half_width, mean + half_width)
+    return replace(score, model=name, value=mean, ci=interval, record=None)
 
 
 def _shuffled(spec: ModelSpec) -> ModelSpec:
-    return ModelSpec(name=spec.name, make=lambda: Shuffled(model=spec.make()))
+    def make() -> BrainModel:
+        return check_model(Shuffled(model=spec.make()), name=spec.name)
+
+    return ModelSpec(name=spec.name, make=make)
 
 
 def _through(benchmark: Benchmark, options: Mapping[str, Any]) -> Benchmark:
     if not options:
         return benchmark
-    procedure: Any = benchmark.measure
-    return replace(benchmark, measure=replace(procedure, **options))
+    return replace(benchmark, measure=replace(measure_of(benchmark), **options))

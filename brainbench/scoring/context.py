@@ -64,7 +64,7 @@ class Run:
         default_factory=dict, repr=False
     )
     _given_ids: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    _versions: dict[int, str] = field(default_factory=dict, repr=False)
+    _versions: dict[int, tuple[Dataset, str]] = field(default_factory=dict, repr=False)
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
         """Return the data of a benchmark, opened at the first call.
@@ -82,8 +82,11 @@ class Run:
 
     def version(self, data: Dataset) -> str:
         """Return the version of a data set, which may be a hash of all its bytes."""
-        self.whole_stimuli(data)  # keeps the data set alive, so that its id stays its own
-        return self._versions.setdefault(id(data), data.version)
+        if (
+            id(data) not in self._versions
+        ):  # the data set is kept alive, so that its id stays its own
+            self._versions[id(data)] = data, data.version
+        return self._versions[id(data)][1]
 
     def sessions(self, data: Dataset) -> list[Session]:
         """Return the recording sessions of a data set, sorted by name; one without a name where it has none.

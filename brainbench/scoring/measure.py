@@ -362,9 +362,10 @@ def plain_options(options: Any) -> dict[str, Any]:
     Raises
     ------
     InputError
-        No dataclass, or a field that is neither a plain value nor made of plain values.
+        No dataclass, or a field that is neither a plain value nor made of plain values. A class that only
+        inherits from a dataclass is none: it may have options that are no fields.
     """
-    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+    if "__dataclass_fields__" not in vars(type(options)):
         raise InputError(
             f"{type(options).__name__}, whose options are not known",
             allowed="a dataclass of options, or a measure with a method config()",

@@ -1,4 +1,4 @@
-"""The results folder: one JSON file per model, benchmark and settings, whole or not there.
+"""The results folder: one JSON file per model, benchmark and settings, written whole or not at all.
 
     results/Simulated.IT-pls/cornet_s@untrained-0--paper-3f9a21c07b5e.json
     results/predictions/<sha256>.npz
@@ -32,6 +32,36 @@ from brainbench.storage import files
 SCHEMA = 1
 ENVIRONMENT = "BRAINBENCH_RESULTS"
 _CHOOSE = f"give -o (or set {ENVIRONMENT} to)"
+SUMMARY = (
+    "model",
+    "weights",
+    "benchmark",
+    "value",
+    "raw",
+    "ceiling",
+    "ci",
+    "formula",
+    "protocol",
+    "n_units",
+    "n_excluded",
+    "reason",
+    "seconds",
+    "record",
+    "status",
+    "selection",
+    "n_stimuli",
+    "error",
+    "ci_method",
+    "ci_approximate",
+    "excluded",
+    "untrained",
+    "simulated",
+    "partial",
+    "null",
+    "figures",
+    "file",
+)
+"""Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _PREDICTED = ("predicted", "target")
 _DIMS = "dims of each column"
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
@@ -39,23 +69,23 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 @dataclass(frozen=True)
 class Results:
-    """Scores that have been computed, in a folder.
+    """A folder of scores that have been computed.
 
     Parameters
     ----------
     folder : Path
-        Made when first written to.
+        Made at the first write.
     """
 
     folder: Path
 
     def path(self, *, model: str, benchmark: str, protocol: str, key: str) -> Path:
-        """Where the score of a model on a benchmark lives, whether it exists or not."""
+        """Return the path of the score of a model on a benchmark, whether it exists or not."""
         name = f"{_safe(model)}--{protocol}-{key[:12]}.json"
         return self.folder / _safe(benchmark) / name
 
     def find(self, *, model: str, benchmark: str, protocol: str, key: str) -> Score | None:
-        """Stored score; None where there is none.
+        """Return a stored score; None where there is none.
 
         Raises
         ------
@@ -66,7 +96,7 @@ class Results:
         return self.read(path, key=key) if path.is_file() else None
 
     def check(self) -> None:
-        """Make the folder and write to it, so that a wrong one is known before hours of computing.
+        """Make the folder and write to it, so that a wrong one is known before anything is computed.
 
         Raises
         ------
@@ -78,7 +108,7 @@ class Results:
             temporary.unlink()
 
     def save(self, score: Score, *, key: str) -> Score:
-        """Write a score and its predictions at once; returns it with the names of its two files.
+        """Write a score and its predictions at once; return it with the names of its two files.
 
         Raises
         ------
@@ -97,7 +127,7 @@ class Results:
         return score
 
     def read(self, path: Path, *, key: str | None = None) -> Score:
-        """Score of one file.
+        """Return the score of one file, also of an older layout.
 
         Parameters
         ----------
@@ -131,7 +161,7 @@ class Results:
         )
 
     def all(self) -> Iterator[Score]:
-        """Every stored score, by benchmark and model.
+        """Yield every stored score, by benchmark and model.
 
         Raises
         ------
@@ -142,11 +172,11 @@ class Results:
             yield self.read(path)
 
     def files(self) -> list[Path]:
-        """Every file that should be a score, by benchmark and model."""
+        """Return every file that should be a score, by benchmark and model."""
         return sorted(self.folder.glob("*/*.json"))
 
     def predictions(self, score: Score) -> xr.Dataset | None:
-        """Held-out predictions and targets of a stored score, as `Score.predictions` describes them.
+        """Return held-out predictions and targets of a stored score, as `Score.predictions` describes them.
 
         Raises
         ------
@@ -199,15 +229,6 @@ def _safe(name: str) -> str:
 
 
 def summary(score: Score) -> dict[str, Any]:
-    """One object of `--format json`."""
-    stored = score.to_json()
-    keys = ("model", "weights", "benchmark", "value", "raw", "ceiling", "ci", "formula", "protocol")
-    more = ("n_units", "n_excluded", "reason", "seconds", "record", "n_stimuli", "error")
-    last = ("ci_method", "excluded", "untrained", "simulated", "partial", "absent", "file")
-    stored |= {
-        "seconds": score.seconds,
-        "untrained": score.untrained,
-        "ci_approximate": score.ci_approximate,
-    }
-    extra = ("ci_approximate", "inapplicable", "null", "figures")
-    return {key: stored[key] for key in (*keys, *more, *last, *extra)}
+    """Return one object of `--format json`, as plain JSON values."""
+    stored = score.to_json() | {"seconds": score.seconds, "untrained": score.untrained}
+    return {key: stored[key] for key in SUMMARY}

@@ -1,4 +1,4 @@
-"""How results look: on a terminal of 80 columns, and in a pipe."""
+"""Results on a terminal of 80 columns, and in a pipe."""
 
 import pytest
 from rich.console import Console
@@ -24,6 +24,10 @@ def score(model="cornet_s@untrained-0", benchmark="Simulated.IT-pls", **more):
         "file": "somewhere.json",
     }
     return Score(model=model, benchmark=benchmark, **{**base, **more})
+
+
+def without_value(reason, *, status="failed", **more):
+    return score(value=None, ci=None, status=status, reason=reason, file=None, **more)
 
 
 @pytest.fixture
@@ -73,8 +77,7 @@ def test_reasons_are_indented_and_names_are_not_cut(terminal):
     reason = f"result file {path} cannot be read\n  allowed: a JSON file that brainbench wrote " + (
         "and that nobody has changed since it was written\n  next: remove the file"
     )
-    lines = terminal(80, [score(value=None, ci=None, reason=reason, file=None)])
-    assert lines[1].split()[-1] == "failed"
+    lines = terminal(80, [without_value(reason)])
     start = next(k for k, line in enumerate(lines) if "failed: result file" in line)
     assert lines[start : start + 6] == [
         "cornet_s@untrained-0 on Simulated.IT-pls: failed: result file",
@@ -93,17 +96,33 @@ def test_names_are_shown_as_they_are(terminal):
 
 def test_nothing_is_wrapped_in_a_pipe(capsys):
     reason = "word " * 100
-    console.print_scores(
-        [score("m" * 90, value=None, ci=None, reason=reason)], Settings(), as_json=False
-    )
+    scores = [without_value(reason, model="m" * 90)]
+    console.print_scores(scores, Settings(), as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert "m" * 90 in lines[1]
     assert reason.strip() in lines[-1]
 
 
-def test_a_table_without_any_value_has_no_formula(terminal):
-    lines = terminal(80, [score(value=None, ci=None, reason="why")])
-    assert "protocol paper, seed 0" in lines
+@pytest.mark.parametrize(
+    ("status", "shown", "note"),
+    [
+        ("failed", "failed", "cornet_s@untrained-0 on Simulated.IT-pls: failed: why"),
+        ("not_applicable", "none", "cornet_s@untrained-0 on Simulated.IT-pls: why"),
+        ("data_absent", "not here", "Simulated.IT-pls: why"),
+    ],
+)
+def test_a_score_without_a_value_shows_its_status(terminal, status, shown, note):
+    lines = terminal(80, [without_value("why", status=status)])
+    assert lines[1].split("~")[1].strip() == shown
+    assert lines[-1] == note
+    assert not any(line.startswith("score:") for line in lines)
+
+
+def test_an_approximate_interval_is_marked(terminal):
+    sure, approximate = (score(ci_approximate=flag) for flag in (False, True))
+    lines = terminal(80, [sure, approximate])
+    assert ["≈" in line for line in lines if ".012" in line] == [False, True]
+    assert console.APPROXIMATE in lines
 
 
 @pytest.mark.parametrize(
@@ -153,36 +172,35 @@ def test_bars_may_be_nested_and_go_when_they_are_done(screen, capsys):
             inner(3)
             terminal.note("a note [bold]")
         outer(1)
-    assert terminal._bars is None
     drawn = capsys.readouterr().err
     for words in ("outer [x]", "inner", "a note [bold]"):
         assert words in drawn
     with terminal.task("again", 1) as again:
         again(1)
+    later = capsys.readouterr().err
+    assert "again" in later
+    assert "outer" not in later
 
 
-def test_bars_go_when_the_work_is_broken_off(screen):
+def test_bars_go_when_the_work_is_interrupted(screen, capsys):
     terminal = console.Terminal()
     with pytest.raises(KeyboardInterrupt), terminal.task("work", 2):
         raise KeyboardInterrupt
-    assert terminal._bars is None
+    capsys.readouterr()
+    with terminal.task("again", 1):
+        pass
+    assert "work" not in capsys.readouterr().err
 
 
-def test_what_differs_between_benchmarks_is_said_of_each():
-    from brainbench.cli.console import footnotes
-    from brainbench.core.score import Score
-    from brainbench.core.settings import Settings
+def test_a_note_that_is_not_about_all_benchmarks_names_them():
+    def one(benchmark, formula):
+        return score("m", benchmark, formula=formula, ci_method="images")
 
-    def one(benchmark, formula, method):
-        return Score(
-            model="m", weights="none", benchmark=benchmark, version=1, protocol="paper",
-            value=0.5, formula=formula, ci_method=method, file="f",
-        )  # fmt: skip
-
-    alike = [one("A.IT-pls", "raw-v1", "images"), one("A.V4-pls", "raw-v1", "images")]
-    assert footnotes(alike, Settings())[1:] == ["score: raw-v1", "interval: images"]
-    mixed = [*alike, one("A.IT-dynamics", "r/sqrt(c)-v1", "images")]
-    assert footnotes(mixed, Settings())[1:] == [
+    alike = [one("A.IT-pls", "raw-v1"), one("A.V4-pls", "raw-v1")]
+    notes = console.footnotes(alike, Settings())
+    assert notes[1:] == ["score: raw-v1", "interval: images"]
+    mixed = [*alike, one("A.IT-dynamics", "r/sqrt(c)-v1")]
+    assert console.footnotes(mixed, Settings())[1:] == [
         "score: raw-v1 (A.IT-pls, A.V4-pls)",
         "score: r/sqrt(c)-v1 (A.IT-dynamics)",
         "interval: images",

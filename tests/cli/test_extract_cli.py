@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 from types import SimpleNamespace
 
 import netCDF4
@@ -73,27 +74,30 @@ def test_it_is_listed_in_the_help(call):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "option"),
     [
-        ((), "no --model"),
-        (("-m", "fake"), "no --stimuli"),
-        (("-m", "fake", "--stimuli", "photos"), "no --output"),
+        ((), "--model"),
+        (("-m", "fake"), "--stimuli"),
+        (("-m", "fake", "--stimuli", "photos"), "--output"),
     ],
 )
-def test_what_is_missing_is_named(call, arguments, message):
+def test_a_missing_option_is_named(call, arguments, option):
     done = call("extract", *arguments)
     assert done.status == 2
-    assert message in done.err
+    assert option in done.err.splitlines()[0]
 
 
 def test_an_output_in_no_folder_is_known_before_anything_runs(call, photos, tmp_path):
-    done = call("extract", "-m", "fake", "--stimuli", photos, "-o", tmp_path / "no" / "acts.nc")
-    assert (done.status, "there is no such folder" in done.err) == (2, True)
+    path = tmp_path / "no" / "acts.nc"
+    done = call("extract", "-m", "fake", "--stimuli", photos, "-o", path)
+    assert done.status == 2
+    assert str(path) in done.err
 
 
 def test_several_models_are_an_error(call, photos, tmp_path):
     done = call("extract", "-m", "fake*", "--stimuli", photos, "-o", tmp_path / "acts.nc")
-    assert (done.status, "2 models for one file of activations" in done.err) == (2, True)
+    assert done.status == 2
+    assert "fake, fake_second" in done.err.splitlines()[0]
 
 
 def test_an_unknown_layer_leaves_no_file(call, photos, tmp_path):
@@ -125,23 +129,23 @@ def cut(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "message"),
+    ("name", "make", "words"),
     [
-        ("notes.txt", lambda p: p.write_text("a"), "notes.txt"),
-        ("more.png", lambda p: p.mkdir(), "more.png"),
-        ("a.jpg", lambda p: save(p, "RGB", "JPEG"), "a.jpg and a.png"),
-        ("ink.jpg", lambda p: save(p, "CMYK", "JPEG"), "'CMYK'"),
-        ("deep.png", deep, "'I;16'"),
-        ("cut.jpg", cut, "cut.jpg"),
-        ("empty.png", lambda p: p.touch(), "empty.png"),
+        ("notes.txt", lambda p: p.write_text("a"), ["1 of 4", "notes.txt"]),
+        ("more.png", lambda p: p.mkdir(), ["1 of 4", "more.png"]),
+        ("a.jpg", lambda p: save(p, "RGB", "JPEG"), ["a.jpg", "a.png"]),
+        ("ink.jpg", lambda p: save(p, "CMYK", "JPEG"), ["ink.jpg", "'CMYK'"]),
+        ("deep.png", deep, ["deep.png", "'I;16'"]),
+        ("cut.jpg", cut, ["cut.jpg"]),
+        ("empty.png", lambda p: p.touch(), ["empty.png"]),
     ],
 )
-def test_bad_images_are_named_and_no_file_is_written(call, photos, tmp_path, name, make, message):
+def test_bad_images_are_named_and_no_file_is_written(call, photos, tmp_path, name, make, words):
     make(photos / name)
     path = tmp_path / "acts.nc"
     done = call("extract", "-m", "pixels", "--stimuli", photos, "-o", path)
     assert done.status == 2
-    assert message in done.err
+    assert all(word in done.err for word in words)
     assert "next:" in done.err
     assert not path.exists()
 
@@ -217,7 +221,7 @@ def test_mean_space_of_tokens_and_of_a_plain_vector():
     vector = tokens.drop_vars("token")
     assert export.reduce(vector, "mean-space") is vector
     assert export.reduce(tokens, "none") is tokens
-    with pytest.raises(UnknownNameError, match="unknown reducer 'max'"):
+    with pytest.raises(UnknownNameError, match="'max'"):
         export.reduce(tokens, "max")
 
 
@@ -225,13 +229,15 @@ def test_a_bare_module_with_layers(cache_folder):
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.ReLU())
     answers = brainbench.extract_activations(net, pictures(2), layers="1")
     assert answers["1"].sizes == {"stimulus": 2, "neuroid": 2 * 222 * 222, "time": 1}
-    with pytest.raises(InputError, match="a network without layers"):
+    with pytest.raises(InputError, match="layers"):
         brainbench.extract_activations(net, pictures(2))
 
 
 def test_options_for_a_model_that_is_made_already(plugin):
-    with pytest.raises(InputError, match="options weights for a model that is made already"):
+    with pytest.raises(InputError, match="weights"):
         brainbench.extract_activations(FakeModel(), pictures(2), weights="imagenet")
+    with pytest.raises(UnknownNameError, match="'seed'"):
+        brainbench.extract_activations(FakeModel(), pictures(2), seed=1)
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path, monkeypatch):
@@ -260,16 +266,16 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path
 
 
 @pytest.mark.parametrize("layer", ["a/b", "", ".hidden"])
-def test_a_layer_that_no_group_can_be_named_after(layer, tmp_path):
-    with pytest.raises(InputError, match="as the name of a group"):
+def test_a_layer_that_cannot_name_a_group(layer, tmp_path):
+    with pytest.raises(InputError, match=re.escape(repr(layer))):
         export.write(tmp_path / "acts.nc", {layer: None})
 
 
-def test_files_that_are_none_of_ours(tmp_path):
+def test_files_of_other_programs(tmp_path):
     (tmp_path / "text.nc").write_text("no netCDF")
     netCDF4.Dataset(tmp_path / "empty.nc", "w").close()
     for name in ("text.nc", "empty.nc", "absent.nc"):
-        with pytest.raises(InputError, match=f"{name} cannot be read"):
+        with pytest.raises(InputError, match=name):
             export.load_activations(tmp_path / name)
 
 

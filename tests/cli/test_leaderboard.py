@@ -1,4 +1,4 @@
-"""`brainbench leaderboard`: how it looks, what it leaves out, and what it writes."""
+"""`brainbench leaderboard`: what it prints, omits and writes."""
 
 import json
 
@@ -144,13 +144,12 @@ def test_a_composite_without_interval_says_why(results_folder, narrow):
 
 def test_an_approximate_interval_is_marked(results_folder, narrow):
     scores = of_all("net", REAL[:3], CORNET_S[:3]) + of_all("sure", REAL, CORNET_S)
-    fill(results_folder, [*scores, make("net", REAL[3], 0.25, ci_method="x; approximate")])
+    fill(results_folder, [*scores, make("net", REAL[3], 0.25, ci_approximate=True)])
     lines = narrow("leaderboard")
     assert lines[4].split() == ["1", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
     assert lines[5].split() == ["2", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
     assert sum("≈ .211 to .285" in line for line in lines) == 1
-    said = "≈ approximate: the coverage of this interval was not measured, or is not kept"
-    assert said in lines
+    assert console.APPROXIMATE in lines
     assert max(map(len, lines)) <= 80
 
 
@@ -210,7 +209,7 @@ def test_a_broken_file_is_named_and_hides_nothing(mixed, call):
     (mixed / REAL[0] / "broken.json").write_text("{")
     done = call("leaderboard")
     assert done.status == 0
-    assert "broken.json cannot be read" in done.err
+    assert "broken.json" in done.err
     assert "cornet_s@imagenet" in done.out
 
 
@@ -218,28 +217,26 @@ def test_scores_of_the_program_itself(call, results_folder):
     call("score", "-m", "fake,fake@untrained-0", "-b", "Fake.IT-pls", "-q")
     rows = json.loads(call("leaderboard", "--format", "json").out)
     assert [row["model"] for row in rows] == ["fake", "fake@untrained-0"]
-    assert rows[0]["benchmarks"]["Fake.IT-pls"]["state"] == "scored"
+    cell = rows[0]["benchmarks"]["Fake.IT-pls"]
+    assert (cell["status"], cell["state"]) == ("scored", "scored")
     assert rows[0]["settings"] == {}
 
 
 def test_an_empty_folder(call, results_folder, tmp_path):
     done = call("leaderboard", "--results", tmp_path / "nothing")
     assert (done.status, done.out) == (2, "")
-    assert done.err == (
-        f"brainbench: no score in {tmp_path / 'nothing'}\n"
-        "  allowed: a folder that `brainbench score -o DIR` has written to\n"
-        "  next: score a model first, or give the folder with -o DIR\n"
-    )
+    assert str(tmp_path / "nothing") in done.err
+    assert "-o DIR" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "got"),
     [
-        (["--composite", "mean-v2"], "unknown composite 'mean-v2'"),
-        (["--protocol", "papers"], "unknown choice for --protocol 'papers'"),
-        (["--protocol", "brainscore"], "no score of protocol brainscore"),
-        (["--format", "xml"], "unknown choice for --format 'xml'"),
-        (["--csv", "/nowhere/board.csv"], "--csv /nowhere/board.csv: there is no such folder"),
+        (["--composite", "mean-v2"], "'mean-v2'"),
+        (["--protocol", "papers"], "--protocol 'papers'"),
+        (["--protocol", "brainscore"], "brainscore"),
+        (["--format", "xml"], "--format 'xml'"),
+        (["--csv", "/nowhere/board.csv"], "--csv /nowhere/board.csv"),
     ],
 )
 def test_wrong_usage(mixed, call, arguments, got):
@@ -255,7 +252,8 @@ def test_a_csv_that_cannot_be_written(mixed, call, tmp_path, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     done = call("leaderboard", "--csv", tmp_path / "board.csv")
     assert done.status == 2
-    assert "cannot be written (No space left on device)" in done.err
+    assert "board.csv" in done.err
+    assert "No space left on device" in done.err
 
 
 def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeypatch):
@@ -269,16 +267,16 @@ def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeyp
 
 
 def test_wrong_usage_in_python(mixed, tmp_path):
-    with pytest.raises(UnknownNameError, match="unknown protocol 'papers'"):
+    with pytest.raises(UnknownNameError, match="papers"):
         brainbench.leaderboard(mixed, protocol="papers")
-    with pytest.raises(InputError, match="no score in"):
+    with pytest.raises(InputError, match="nothing"):
         brainbench.leaderboard(tmp_path / "nothing")
 
 
 def test_a_broken_file_in_python_is_logged(mixed, caplog):
     (mixed / REAL[0] / "broken.json").write_text("{")
     assert len(brainbench.leaderboard(mixed)) == 5
-    assert "broken.json cannot be read" in caplog.text
+    assert "broken.json" in caplog.text
 
 
 def test_help_and_a_pipe(shell, results_folder):

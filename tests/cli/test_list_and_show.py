@@ -91,11 +91,13 @@ def test_one_broken_plugin_does_not_hide_the_others(call, monkeypatch, kind):
 @pytest.mark.parametrize(
     ("arguments", "got", "hint"),
     [
-        (["list", "modells"], "unknown kind 'modells'", "did you mean models"),
-        (["list", "models", "fak"], "unknown model 'fak'", "fake"),
-        (["list", "benchmarks", "Nix*"], "unknown benchmark 'Nix*'", "brainbench list benchmarks"),
-        (["show", "Fake.IT-plz"], "unknown name 'Fake.IT-plz'", "did you mean Fake.IT-pls"),
-        (["show", "nix.py:f"], "there is no such file", "FILE.py:function"),
+        (["list", "modells"], "'modells'", "models"),
+        (["list", "models", "fak"], "'fak'", "fake"),
+        (["list", "benchmarks", "Nix*"], "'Nix*'", "brainbench list benchmarks"),
+        (["list", "benchmarks", "Simulated.behaviour*"], "behaviour", "Simulated.behavior*"),
+        (["show", "Fake.IT-plz"], "'Fake.IT-plz'", "Fake.IT-pls"),
+        (["show", "Simulated.behaviour-i2n"], "behaviour", "Simulated.behavior-i2n"),
+        (["show", "nix.py:f"], "nix.py:f", "FILE.py:function"),
     ],
 )
 def test_unknown_names(call, arguments, got, hint):
@@ -114,6 +116,7 @@ def test_show_a_benchmark(call):
     assert facts["data"].strip() == "Fake, here"
     assert facts["window"].strip() == "70 to 170 ms from stimulus onset"
     assert facts["citation"].strip() == "Nobody, 2026"
+    assert facts["measure"].strip() == "MeanActivation(formula=None, misbehavior=)"
 
 
 def test_show_a_benchmark_without_its_data(call):
@@ -270,10 +273,10 @@ def test_show_takes_options_and_weights(call):
 @pytest.mark.parametrize(
     ("arguments", "got", "todo"),
     [
-        (["Fake.IT-pls", "--weights", "x"], "Fake.IT-pls with weights", "leave --model-args and"),
-        (["fake", "--weights", "a", "--model-args", "weights=b"], "and --weights", "--weights alone"),
-        (["fake", "--model-args", "size=[1"], "without its closing ]", "close it"),
-        (["fake", "--model-args", "sise=1"], "unexpected keyword argument 'sise'", "only these"),
+        (["Fake.IT-pls", "--weights", "x"], "weights", "--model-args"),
+        (["fake", "--weights", "a", "--model-args", "weights=b"], "--weights", "--weights"),
+        (["fake", "--model-args", "size=[1"], "]", "--model-args"),
+        (["fake", "--model-args", "sise=1"], "'sise'", "--model-args"),
     ],
 )  # fmt: skip
 def test_options_that_show_does_not_take(call, arguments, got, todo):
@@ -298,7 +301,7 @@ def test_show_fits_80_columns(call, monkeypatch, name):
 def test_show_an_onnx_file_and_a_family_that_is_not_installed(call, monkeypatch):
     done = call("show", "nix.onnx")
     assert done.status == 2
-    assert "model nix.onnx: there is no such file" in done.err
+    assert "nix.onnx" in done.err
     monkeypatch.setitem(sys.modules, "timm", None)
     done = call("show", "timm:resnet18")
     assert done.status == 2

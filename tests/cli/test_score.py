@@ -4,13 +4,12 @@ import errno
 import json
 import os
 import re
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from brainbench_fake import ASKED, SCORED, Trivial
+from brainbench_fake import ASKED, SCORED
 
 from brainbench.core.score import COLUMNS
 from brainbench.storage.results import Results
@@ -18,7 +17,7 @@ from brainbench.storage.results import Results
 TWO = "Fake.IT-pls,Fake.V1-pls"
 PROMISED = {
     "model", "weights", "benchmark", "value", "raw", "ceiling", "ci", "formula", "protocol",
-    "n_units", "n_excluded", "reason", "seconds", "record",
+    "n_units", "n_excluded", "reason", "seconds", "record", "status", "selection",
 }  # fmt: skip
 
 
@@ -38,9 +37,9 @@ def test_a_table_of_scores(call, results_folder):
         "protocol paper, seed 0\nscore: raw-v1",
         "° untrained: the weights are seeded random numbers",
         "~ simulated brain: no animal was recorded",
-        "(-n) n units left out",
-        "interval: bootstrap over stimuli",
-        "left out: constant response",
+        "(-n) n units omitted",
+        "interval: percentile bootstrap of images, 1000 draws",
+        "omitted: constant response",
     ):
         assert words in done.out
     assert "* partial" not in done.out
@@ -72,8 +71,9 @@ def test_json_is_all_of_stdout(call):
     assert rows[0]["weights"] == "untrained-0"
     assert rows[0]["record"]["hashes"]["model"] == "digest of untrained-0 "
     assert rows[0]["ci"][0] < rows[0]["value"] < rows[0]["ci"][1]
+    assert [row["status"] for row in rows] == ["scored", "scored", "data_absent"]
     assert rows[2]["value"] is None
-    assert "get it with" in rows[2]["reason"]
+    assert "`brainbench data get Fake`" in rows[2]["reason"]
     assert done.err != ""
 
 
@@ -86,12 +86,11 @@ def test_csv_goes_to_pandas(call, tmp_path):
     assert frame["value"].notna().sum() == 2
 
 
-@pytest.mark.parametrize(("where", "got"), [("", "a folder"), ("no/such/x.csv", "no such folder")])
-def test_csv_in_a_place_that_cannot_be_is_known_before_computing(call, tmp_path, where, got):
-    done = call("score", "-m", "fake", "-b", TWO, "--csv", tmp_path / where)
+@pytest.mark.parametrize("place", ["", "no/such/x.csv"])
+def test_an_impossible_place_for_the_csv_is_known_before_computing(call, tmp_path, place):
+    done = call("score", "-m", "fake", "-b", TWO, "--csv", tmp_path / place)
     assert done.status == 2
-    assert got in done.err
-    assert "allowed: a file in a folder that exists" in done.err
+    assert f"--csv {tmp_path / place}" in done.err
     assert SCORED == []
 
 
@@ -103,8 +102,8 @@ def test_csv_that_cannot_be_written_loses_no_score(call, tmp_path, monkeypatch):
     done = call("score", "-m", "fake", "-b", TWO, "--csv", tmp_path / "x.csv")
     assert done.status == 2
     assert "Fake.IT-pls" in done.out
-    assert "cannot be written ([Errno 28] No space left on device)" in done.err
-    assert "the same command writes them at once" in done.err
+    assert "x.csv" in done.err
+    assert "No space left on device" in done.err
 
 
 def test_the_same_command_again_computes_nothing(call):
@@ -140,7 +139,7 @@ def test_failed_scores_give_status_1_and_the_table_says_which_and_why(call, resu
     assert done.status == 1
     rows = {line.split()[1]: line.split()[3] for line in done.out.splitlines()[1:6]}
     assert rows["Fake.failing-pls"] == rows["Fake.crashing-pls"] == "failed"
-    assert rows["Fake.needless-pls"] == "failed"
+    assert rows["Fake.blind-pls"] == "failed"
     assert rows["Fake.IT-pls"].startswith(".")
     assert (
         "fake on Fake.failing-pls: failed: 12 images for 25 components\n"
@@ -158,15 +157,6 @@ def test_a_traceback_is_for_those_who_ask(call):
     assert "Traceback" not in done.err + done.out
 
 
-@pytest.mark.parametrize("method", ["bootstrap", "bootstrap; approximate"])
-def test_an_approximate_interval_is_marked(call, monkeypatch, method):
-    scored = Trivial.score
-    monkeypatch.setattr(Trivial, "score", lambda *given: replace(scored(*given), ci_method=method))
-    out = call("score", "-m", "fake", "-b", "Fake.IT-pls").out
-    assert ("≈" in out.splitlines()[1]) == method.endswith("approximate")
-    assert ("≈ approximate: the coverage" in out) == method.endswith("approximate")
-
-
 def test_equal_reasons_are_said_once(call, monkeypatch):
     monkeypatch.setenv("FAKE_MODEL", "broken")
     done = call("score", "-m", "fake", "-b", TWO)
@@ -179,11 +169,8 @@ def test_absent_data_is_a_row_with_its_command_and_no_failure(call, results_fold
     done = call("score", "-m", "fake*", "-b", "Away.IT-pls,Fake.IT-pls")
     assert done.status == 0
     assert "not here" in done.out.splitlines()[1]
-    reason = (
-        "Away.IT-pls: data not here: the recordings are not in the data folder; "
-        "get it with `brainbench data get Fake`"
-    )
-    assert done.out.count(reason) == 1  # for both models
+    [reason] = [line for line in done.out.splitlines() if line.startswith("Away.IT-pls: ")]
+    assert "`brainbench data get Fake`" in reason  # once for both models
     assert len(stored(results_folder)) == 2
 
 
@@ -191,7 +178,7 @@ def test_what_does_not_apply_is_a_row_with_its_reason_and_no_failure(call, resul
     done = call("score", "-m", "fake", "-b", "Elsewhere.TE-pls,Fake.IT-pls")
     assert done.status == 0
     assert done.out.splitlines()[1].split()[-1] == "none"
-    assert "fake on Elsewhere.TE-pls: no layer of fake stands for TE" in done.out
+    assert "fake on Elsewhere.TE-pls: " in done.out
     assert "--layers TE=LAYER" in done.out
     assert len(stored(results_folder)) == 1
 
@@ -230,7 +217,7 @@ def test_protocol_seed_and_layers(call):
     [row] = json.loads(done.out)
     assert row["protocol"] == "brainscore"
     assert row["record"]["seeds"] == {"run": 3}
-    assert row["record"]["layer"] == "V4.output"
+    assert row["selection"]["layer"] == "V4.output"
 
 
 @pytest.mark.parametrize(
@@ -313,7 +300,7 @@ def test_dry_run_computes_nothing(call, results_folder, cache_folder):
     before = stored(results_folder)
     ASKED.clear()
     SCORED.clear()
-    done = call("score", "-m", "fake", "-b", f"{TWO},Away.*,Fake.needless-pls", "--dry-run")
+    done = call("score", "-m", "fake", "-b", f"{TWO},Away.*,Fake.blind-pls", "--dry-run")
     assert done.status == 0
     assert (ASKED, SCORED) == ([], [])
     assert stored(results_folder) == before
@@ -324,22 +311,21 @@ def test_dry_run_computes_nothing(call, results_folder, cache_folder):
     assert "IT.output" in table["Fake.IT-pls"]
     assert "stored" in table["Fake.V1-pls"]
     assert "data not here" in table["Away.IT-pls"]
-    assert "cannot run" in table["Fake.needless-pls"]
-    assert "fake on Fake.needless-pls: recordings of no site" in done.out
+    assert "cannot run" in table["Fake.blind-pls"]
+    assert "fake on Fake.blind-pls: recordings of no site" in done.out
 
 
 def test_dry_run_says_what_it_will_cost(call, cache_folder):
-    job = ("score", "-m", "pixels", "-b", "Simulated.IT-pls", "--limit", "20", "--dry-run")
-    done = call(*job)
+    done = call("score", "-m", "pixels", "-b", "Fake.IT-pls", "--limit", "8", "--dry-run")
     text = " ".join(done.out.split())
-    assert re.search(r"pixels: about \d+ s in the network over 20 images and \d+ s for", text)
-    assert re.search(r"[\d.]+ GB of memory, 0.00 GB more in the cache", text)
+    assert re.search(r"pixels: about \d+ s in the network over 8 images", text)
+    assert re.search(r"about [\d.]+ GB of memory, 0.00 GB more in the cache", text)
     assert not list(cache_folder.glob("activations/*"))
 
 
 def test_dry_run_says_what_the_estimate_leaves_out(call):
     done = call("score", "-m", "fake", "-b", TWO, "--dry-run")
-    assert "fake: not in the estimate: passes over fake pictures" in " ".join(done.out.split())
+    assert "fake: not in the estimate: fake pictures: " in " ".join(done.out.split())
 
 
 def test_dry_run_makes_no_folder(call, results_folder):
@@ -350,11 +336,12 @@ def test_dry_run_makes_no_folder(call, results_folder):
 def test_dry_run_as_json(call):
     done = call("score", "-m", "fake", "-b", TWO, "--dry-run", "--format", "json")
     plan = json.loads(done.out)
-    assert plan["estimates"][0]["model"] == "fake"
+    [estimate] = plan["estimates"]
+    assert (estimate["model"], estimate["images"]) == ("fake", 0)
     assert plan["items"][0] == {
         "model": "fake",
         "benchmark": "Fake.IT-pls",
-        "state": "to do",
+        "state": "to_do",
         "images": 12,
         "layers": ["IT.output"],
         "reason": None,
@@ -373,8 +360,8 @@ def test_a_corrupt_result_is_a_failed_row_and_can_be_replaced(call, results_fold
     path.write_text(path.read_text()[:200])
     done = call("score", "-m", "fake", "-b", TWO)
     assert done.status == 1
-    assert f"result file {path} cannot be read" in done.out
-    assert "remove the file, or run with --overwrite always" in done.out
+    assert str(path) in done.out
+    assert "--overwrite always" in done.out
     assert call("score", "-m", "fake", "-b", TWO, "--overwrite", "always").status == 0
     assert call("score", "-m", "fake", "-b", TWO).status == 0
 
@@ -383,8 +370,8 @@ def test_a_results_folder_that_is_a_file(call, tmp_path):
     (tmp_path / "file").write_text("x")
     done = call("score", "-m", "fake", "-b", TWO, "-o", tmp_path / "file")
     assert done.status == 2
-    assert f"brainbench: folder {tmp_path / 'file'} cannot be used" in done.err
-    assert "next: give -o (or set BRAINBENCH_RESULTS to) a folder of yours" in done.err
+    assert str(tmp_path / "file") in done.err
+    assert "BRAINBENCH_RESULTS" in done.err
     assert SCORED == []
 
 
@@ -401,7 +388,8 @@ def test_a_disk_that_fills_up_loses_no_score(call, results_folder, monkeypatch):
     assert done.status == 1
     assert [line.split()[3][0] for line in done.out.splitlines()[1:3]] == [".", "."]
     assert "fake on Fake.V1-pls: computed, but not stored" in done.out
-    assert "fake on Fake.V1-pls is not stored: no space or quota left" in done.err
+    assert "Fake.V1-pls is not stored" in done.err
+    assert "GB free" in done.err
     assert len(stored(results_folder)) == 1
     monkeypatch.undo()
 
@@ -412,7 +400,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     monkeypatch.setenv("FAKE_Fake_V1-pls", "interrupted")
     done = call("score", "-m", "fake", "-b", TWO)
     assert done.status == 130
-    assert "stopped; what was finished is kept, the same command goes on from there" in done.err
+    assert done.err.startswith("brainbench: stopped")
     assert "Traceback" not in done.err
     assert [one.benchmark for one in Results(results_folder).all()] == ["Fake.IT-pls"]
     monkeypatch.delenv("FAKE_Fake_V1-pls")
@@ -423,72 +411,41 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     assert len(stored(results_folder)) == 2
 
 
+FAKE = ["-m", "fake", "-b", TWO]
 USAGE = {
-    "no model": (["-b", TWO], "no --model", "give --model NAME; `brainbench list models`"),
-    "no benchmark": (["-m", "fake"], "no --benchmark", "`brainbench list benchmarks`"),
-    "unknown model": (["-m", "fak", "-b", TWO], "unknown model 'fak'", "did you mean fake"),
-    "unknown benchmark": (["-m", "fake", "-b", "Fake.IT-plz"], "unknown benchmark", "Fake.IT-pls"),
-    "wildcard without match": (["-m", "fake", "-b", "Nix.*"], "'Nix.*'", "see `brainbench list"),
-    "unknown protocol": (
-        ["-m", "fake", "-b", TWO, "--protocol", "papers"],
-        "unknown protocol 'papers'",
-        "did you mean paper",
+    "no model": (["-b", TWO], "--model", "`brainbench list models`"),
+    "no benchmark": (["-m", "fake"], "--benchmark", "`brainbench list benchmarks`"),
+    "unknown model": (["-m", "fak", "-b", TWO], "'fak'", "fake"),
+    "unknown benchmark": (["-m", "fake", "-b", "Fake.IT-plz"], "'Fake.IT-plz'", "Fake.IT-pls"),
+    "wildcard without match": (["-m", "fake", "-b", "Nix.*"], "'Nix.*'", "brainbench list"),
+    "benchmark by a former name": (
+        ["-m", "fake", "-b", "Simulated.behaviour-i2n"],
+        "'Simulated.behaviour-i2n'",
+        "Simulated.behavior-i2n",
     ),
-    "unknown format": (
-        ["-m", "fake", "-b", TWO, "--format", "jsn"],
-        "unknown choice for --format 'jsn'",
-        "did you mean json",
-    ),
-    "unknown overwrite": (
-        ["-m", "fake", "-b", TWO, "--overwrite", "allways"],
-        "unknown choice for overwrite 'allways'",
-        "did you mean always",
-    ),
-    "layers without =": (
-        ["-m", "fake", "-b", TWO, "--layers", "IT.output"],
-        "--layers 'IT.output'",
-        "write --layers name=value",
-    ),
-    "layers twice": (
-        ["-m", "fake", "-b", TWO, "--layers", "IT=a,IT=b"],
-        "--layers gives IT as 'a' and as 'b'",
-        "drop one of the two",
-    ),
-    "layers for another region": (
-        ["-m", "fake", "-b", TWO, "--layers", "V9=a"],
-        "'V9'",
-        "name a region of the benchmarks",
-    ),
-    "limit of none": (["-m", "fake", "-b", TWO, "--limit", "0"], "a limit of 0", "--limit N"),
-    "negative seed": (["-m", "fake", "-b", TWO, "--seed", "-1"], "a seed of -1", "--seed N"),
-    "batch size": (
-        ["-m", "fake", "-b", TWO, "--batch-size", "many"],
-        "--batch-size 'many'",
-        "--batch-size 16",
-    ),
-    "batch size 0": (["-m", "fake", "-b", TWO, "--batch-size", "0"], "--batch-size '0'", "auto"),
-    "model args": (
-        ["-m", "fake", "-b", TWO, "--model-args", "size"],
-        "--model-args 'size'",
-        "name=value",
-    ),
+    "unknown protocol": ([*FAKE, "--protocol", "papers"], "'papers'", "paper"),
+    "unknown formula": ([*FAKE, "--formula", "r/2"], "'r/2'", "r/sqrt(c)"),
+    "unknown format": ([*FAKE, "--format", "jsn"], "--format 'jsn'", "json"),
+    "unknown overwrite": ([*FAKE, "--overwrite", "allways"], "'allways'", "always"),
+    "layers without =": ([*FAKE, "--layers", "IT.output"], "--layers 'IT.output'", "name=value"),
+    "layers twice": ([*FAKE, "--layers", "IT=a,IT=b"], "IT as 'a' and as 'b'", "one value"),
+    "layers for another region": ([*FAKE, "--layers", "V9=a"], "'V9'", "V1"),
+    "region by a former name": ([*FAKE, "--layers", "behaviour=a"], "'behaviour'", "behavior"),
+    "limit of none": ([*FAKE, "--limit", "0"], "limit=0", "--limit N"),
+    "negative seed": ([*FAKE, "--seed", "-1"], "seed=-1", "--seed N"),
+    "batch size": ([*FAKE, "--batch-size", "many"], "'many'", "--batch-size N"),
+    "batch size 0": ([*FAKE, "--batch-size", "0"], "batch_size=0", "auto"),
+    "precision": ([*FAKE, "--precision", "half"], "'half'", "bf16"),
+    "model args": ([*FAKE, "--model-args", "size"], "--model-args 'size'", "name=value"),
     "a bracket that is not closed": (
-        ["-m", "fake", "-b", TWO, "--model-args", "flag=[7,(5,size=3"],
-        "--model-args 'flag=[7,(5,size=3' without its closing )]",
-        "quote the whole for the shell",
+        [*FAKE, "--model-args", "flag=[7,(5,size=3"],
+        "'flag=[7,(5,size=3' without its closing )]",
+        "--model-args 'NAME=[1,2]'",
     ),
-    "a list that cannot be read": (
-        ["-m", "fake", "-b", TWO, "--model-args", "flag=[a,b]"],
-        "--model-args '[a,b]', which cannot be read",
-        "put names within it in quotes",
-    ),
-    "model args of the program": (
-        ["-m", "fake", "-b", TWO, "--model-args", "device=cuda"],
-        "model_args with device",
-        "--device",
-    ),
-    "no such file": (["-m", "nix.py:f", "-b", TWO], "there is no such file", "-m my_model.py"),
-    "file without function": (["-m", "nix.py", "-b", TWO], "no function is named", "FILE.py"),
+    "a list that cannot be read": ([*FAKE, "--model-args", "flag=[a,b]"], "'[a,b]'", '["a","b"]'),
+    "model args of the program": ([*FAKE, "--model-args", "device=cuda"], "device", "--device"),
+    "no such file": (["-m", "nix.py:f", "-b", TWO], "nix.py:f", "-m my_model.py"),
+    "file without function": (["-m", "nix.py", "-b", TWO], "nix.py", "FILE.py"),
 }
 
 
@@ -532,24 +489,9 @@ def test_csv_of_the_table_and_json_tell_the_same(call, tmp_path):
 
 
 def test_a_null_is_shown(call):
-    job = (
-        "score",
-        "-m",
-        "pixels",
-        "-b",
-        "Simulated.V1-ccnorm2",
-        "--limit",
-        "64",
-        "--null",
-        "images",
-    )
-    done = call(*job, "--null-draws", "5")
-    text = " ".join(done.out.split())
-    assert (
-        "null, pixels on Simulated.V1-ccnorm2: images shuffled over the whole set 5 times: mean"
-        in text
-    )
+    job = ("score", "-m", "fake", "-b", "Fake.IT-pls", "--null", "images", "--null-draws", "5")
+    text = " ".join(call(*job).out.split())
+    assert "null, fake on Fake.IT-pls: images shuffled over the whole set 5 times: mean" in text
     assert "in steps of 0.17" in text
-    (row,) = json.loads(call(*job, "--null-draws", "5", "--format", "json").out)
-    assert row["null"]["n_draws"] == 5
-    assert row["figures"]
+    [row] = json.loads(call(*job, "--format", "json").out)
+    assert (row["null"]["kind"], row["null"]["n_draws"]) == ("images", 5)

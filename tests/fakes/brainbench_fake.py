@@ -10,17 +10,25 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 
 from brainbench.core import assembly, progress, provenance, stimuli, timeline
-from brainbench.core.benchmark import Benchmark, Needs
+from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError, unknown
-from brainbench.core.model import layers_of
 from brainbench.core.presentation import CONSTANT, Presentation
-from brainbench.core.score import Score
-from brainbench.core.settings import Settings
+from brainbench.core.score import Selection
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import (
+    Evaluation,
+    Figure,
+    ImageSet,
+    Measure,
+    ProtocolRules,
+    Report,
+)
 
 ASKED: list[tuple[str, tuple[str, ...]]] = []
 """Every extraction of this process: (model, layers). Emptied before each test."""
@@ -58,6 +66,7 @@ class FakeModel:
     layers: tuple[str, ...] = tuple(f"{region}.output" for region in REGIONS)
     device: str = "auto"
     batch_size: int | str = "auto"
+    forward_seconds: float = 0.01
 
     def on(self, *, device: str = "auto", batch_size: int | str = "auto") -> FakeModel:
         return replace(self, device=device, batch_size=batch_size)
@@ -79,7 +88,7 @@ class FakeModel:
             for k in range(len(stimuli)):
                 rows.append(stimuli.picture(k).mean(axis=(0, 1)))
                 step(1)
-        provenance.count_forward(0.01, len(stimuli))
+        provenance.count_forward(self.forward_seconds, len(stimuli))
         return {
             layer: assembly.make(
                 np.array(rows)[..., None],
@@ -135,76 +144,105 @@ class FakeData:
         )
 
 
-@dataclass(frozen=True)
-class Trivial:
-    """Scores by the mean activation; `what` says how it misbehaves."""
+@dataclass(frozen=True, kw_only=True)
+class MeanActivation(Measure[np.ndarray, np.ndarray]):
+    """Scores by the mean activation; `misbehavior` says how it fails."""
 
-    what: str = ""
+    misbehavior: str = ""
 
-    def _stimuli(self, benchmark: Benchmark, settings: Settings) -> stimuli.StimulusSet:
-        from brainbench.data.manifest import open_dataset
+    rules: ClassVar = {
+        "paper": ProtocolRules(formula="raw"),
+        "brainscore": ProtocolRules(formula="r2/c"),
+    }
 
-        shown = open_dataset(benchmark.data).stimuli()
-        return shown if settings.limit is None else shown.limit(settings.limit)
-
-    def needs(self, benchmark: Benchmark, model: FakeModel, settings: Settings) -> Needs:
-        if self.what == "no needs":
+    def stimulus_sets(self, context: RunContext) -> list[stimuli.StimulusSet]:
+        if self.misbehavior == "no stimuli":
             raise InputError("recordings of no site", allowed="one or more", todo="check the data")
-        return Needs(
-            stimuli=self._stimuli(benchmark, settings),
-            layers=layers_of(model, benchmark.region, settings),
-            presentation=benchmark.presentation.accepted_by(model.presentations),
-        )
+        return [context.stimuli()]
 
-    def score(self, benchmark: Benchmark, model: FakeModel, settings: Settings) -> Score:
-        SCORED.append((model.name, benchmark.identifier))
-        what = os.environ.get("FAKE_" + benchmark.identifier.replace(".", "_"), self.what)
-        _misbehave(what)
-        shown = self._stimuli(benchmark, settings)
-        layer = layers_of(model, benchmark.region, settings)[0]
-        activations = model.activations(shown, (layer,))[layer].isel(time=0)
-        data = activations.values / 255
-        value = float(data.mean()) + settings.seed
-        record = provenance.record(
-            seeds={"run": settings.seed}, hashes={"model": model.digest}, layer=layer
-        )
-        return Score(
-            model=model.name,
-            weights=model.weights,
-            benchmark=benchmark.identifier,
-            version=benchmark.version,
-            protocol=settings.protocol,
-            value=value,
-            raw=value,
-            ceiling=0.871,
-            ci=(value - 0.01, value + 0.012),
-            ci_method="bootstrap over stimuli",
-            formula="raw-v1" if settings.protocol == "paper" else "r2/c-v1",
-            per_unit=_per_unit(data.mean(axis=0)),
-            predictions=_predictions(data, shown.ids),
+    def target(self, context: RunContext) -> np.ndarray:
+        identifier = context.benchmark.identifier
+        SCORED.append((context.model.name, identifier))
+        _misbehave(os.environ.get("FAKE_" + identifier.replace(".", "_"), self.misbehavior))
+        return context.data.recordings(context.benchmark.region).values
+
+    def candidates(self, context: RunContext, target: np.ndarray) -> np.ndarray:
+        activations = context.activations(context.stimuli())[context.layers[0]]
+        return activations.isel(time=0).values / 255
+
+    def evaluate(
+        self, context: RunContext, target: np.ndarray, candidates: np.ndarray
+    ) -> MeanEvaluation:
+        return MeanEvaluation(context=context, recordings=target, activations=candidates)
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        return self.misbehavior != "approximate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanEvaluation(Evaluation):
+    """Mean over images and neuroids, plus the seed, so that another seed is another score."""
+
+    context: RunContext
+    recordings: np.ndarray
+    activations: np.ndarray
+
+    n_images = 1000  # enough for an interval that is not approximate
+
+    @property
+    def stimulus_sets(self) -> list[stimuli.StimulusSet]:
+        return [self.context.stimuli()]
+
+    @property
+    def image_sets(self) -> list[ImageSet]:
+        return [ImageSet(ids=self.context.stimuli().ids)]
+
+    @property
+    def partial(self) -> bool:
+        return self.context.is_partial()
+
+    @property
+    def targets(self) -> list[np.ndarray]:
+        return [self.recordings]
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(layer=self.context.layers[0], step=0)
+
+    def over_images(self, counts: np.ndarray | None) -> np.ndarray:
+        images = self.activations.mean(axis=1)
+        weights = np.ones((1, len(images))) if counts is None else counts
+        return weights @ images / weights.sum(axis=1) + self.context.settings.seed
+
+    def figure_of(self, results: np.ndarray, unit_counts: np.ndarray | None) -> Figure:
+        return Figure.of_one_part(results, np.full(len(results), 0.871))
+
+    def shuffled(self, orders: Sequence[np.ndarray]) -> Figure:
+        return Figure.of_one_part(np.zeros(len(orders[0])), np.full(len(orders[0]), 0.871))
+
+    def report(self, figure: Figure) -> Report:
+        return Report(
             n_units=4,
-            n_excluded=1,
-            n_stimuli=len(shown),
             excluded={"constant response": 1},
-            partial=settings.limit is not None,
-            simulated=True,
-            record=record,
+            per_unit=_per_unit(self.activations.mean(axis=0)),
+            predictions=_predictions(self.activations, self.context.stimuli().ids),
+            seeds={"run": self.context.settings.seed},
         )
 
 
-def _misbehave(what: str) -> None:
-    if what == "fails":
+def _misbehave(misbehavior: str) -> None:
+    if misbehavior == "fails":
         raise InputError(
             "12 images for 25 components",
             allowed="more images than components",
             todo="use more images or fewer components",
         )
-    if what == "crashes":
+    if misbehavior == "crashes":
         raise ZeroDivisionError("division by zero")
-    if what == "interrupted":
+    if misbehavior == "interrupted":
         raise KeyboardInterrupt
-    if what.startswith("sleeps"):
-        time.sleep(float(what.removeprefix("sleeps ")))
+    if misbehavior.startswith("sleeps"):
+        time.sleep(float(misbehavior.removeprefix("sleeps ")))
 
 
 def _per_unit(values: np.ndarray) -> xr.DataArray:
@@ -229,13 +267,13 @@ def _predictions(values: np.ndarray, ids: Sequence[str]) -> xr.Dataset:
 
 
 def declare(
-    identifier: str, what: str = "", *, data: object = None, region: str = "IT"
+    identifier: str, misbehavior: str = "", *, data: object = None, region: str = "IT"
 ) -> Benchmark:
     return Benchmark(
         identifier=identifier,
         version=1,
         data=FakeData() if data is None else data,
-        measure=Trivial(what),
+        measure=MeanActivation(misbehavior=misbehavior),
         region=region,
         window=(70, 170),
         metric="mean activation",
@@ -248,7 +286,7 @@ V1 = declare("Fake.V1-pls", region="V1")
 IT = declare("Fake.IT-pls")
 failing = declare("Fake.failing-pls", "fails")
 crashing = declare("Fake.crashing-pls", "crashes")
-needless = declare("Fake.needless-pls", "no needs")
+blind = declare("Fake.blind-pls", "no stimuli")
 away = declare("Away.IT-pls", data=FakeData(name="Away", missing=True, simulated=False))
 stored = declare("Stored.IT-pls", data="FakeStored")
 elsewhere = declare("Elsewhere.TE-pls", region="TE")
@@ -274,7 +312,7 @@ def models() -> dict[str, str]:
 
 
 def benchmarks() -> dict[str, str]:
-    names = ("V1", "IT", "failing", "crashing", "needless", "away", "stored", "elsewhere")
+    names = ("V1", "IT", "failing", "crashing", "blind", "away", "stored", "elsewhere")
     return {globals()[name].identifier: f"brainbench_fake:{name}" for name in names}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brainbench.cli.console import decimal
 from brainbench.core.errors import InputError
-from brainbench.core.score import Score, ScoreSet
+from brainbench.core.score import STATUSES, Score, ScoreSet, Selection
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
@@ -38,12 +38,15 @@ def scores(draw):
         version=draw(st.integers(1, 99)),
         protocol=draw(st.sampled_from(["paper", "brainscore"])),
         value=draw(FINITE) if has_value else None,
+        status="scored" if has_value else draw(st.sampled_from(STATUSES[1:])),
         reason=None if has_value else draw(TEXT),
         raw=draw(st.none() | FINITE),
         ceiling=draw(st.none() | FINITE),
         ci=draw(st.none() | st.tuples(FINITE, FINITE)),
         excluded=draw(st.dictionaries(TEXT, st.integers(0, 99), max_size=3)),
         partial=draw(st.booleans()),
+        ci_approximate=draw(st.booleans()),
+        selection=Selection(layer=draw(st.none() | TEXT), step=draw(st.none() | st.integers(0, 9))),
         per_unit=draw(st.none() | per_unit()),
     )
 
@@ -65,7 +68,7 @@ def test_json_and_back_is_the_same_score(score):
 @given(score=scores())
 def test_there_is_a_value_or_a_reason(score):
     assert (score.value is None) != (score.reason is None)
-    assert score.failed == (score.value is None)
+    assert (score.value is None) == (score.status != "scored")
 
 
 @given(
@@ -82,7 +85,8 @@ def test_no_figure_is_ever_nan_or_infinite(value, where):
 def test_a_frame_has_one_row_per_score(several):
     frame = ScoreSet(tuple(several)).to_frame()
     assert len(frame) == len(several)
-    assert frame["value"].isna().sum() == len(ScoreSet(tuple(several)).failed)
+    assert frame["value"].isna().sum() == sum(one.value is None for one in several)
+    assert (frame["status"] == "failed").sum() == len(ScoreSet(tuple(several)).failed)
 
 
 @given(value=st.floats(-1000, 1000))

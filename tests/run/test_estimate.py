@@ -1,4 +1,4 @@
-"""What a run will cost is foreseen from one batch and the sizes of the data."""
+"""The cost of a run is estimated from one batch and the sizes of layers."""
 
 from dataclasses import dataclass, replace
 
@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from known import Known, benchmark, brain, model_of
+from runs import planned
 
-from brainbench.core.effort import Probe, Sizes, Work, flops_per_second
+from brainbench.core.model import Probe
 from brainbench.core.presentation import CONSTANT
-from brainbench.core.settings import Settings
+from brainbench.core.provenance import peak_memory_mb
+from brainbench.core.timeline import Timeline
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import estimate
-from brainbench.run.plan import plan
-from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.context import GRAM_BYTES
 from brainbench.storage.cache import Cache
 
 N = 60
@@ -31,105 +32,104 @@ def model(tmp_path):
     return wrap(net, layers={"IT": "1", "V4": "0"}, name="tiny", cache=Cache(tmp_path))
 
 
-def foreseen(model, *benchmarks, **settings):
-    chosen = Settings(**settings)
-    items = plan(model, benchmarks, chosen, find=lambda *_: None, overwrite="always")
-    return estimate(model, items, chosen)
+def cost(model, *benchmarks, **settings):
+    return estimate(planned(*benchmarks, model=model, **settings))
+
+
+def extract(model, data):
+    """Fill the cache as a run would: stimuli are sorted there."""
+    [task] = planned(benchmark(data), model=model).tasks
+    model.activations(task.stimulus_sets[0], ["1"])
 
 
 def test_disk_is_what_the_cache_will_hold(model, data, tmp_path):
-    one = foreseen(model, benchmark(data))
-    assert one.images == N
-    assert one.forward_seconds > 0
+    estimated = cost(model, benchmark(data))
+    assert (estimated.images, estimated.layers) == (N, 1)
+    assert estimated.forward_seconds > 0
     assert not list(tmp_path.rglob("*.nc"))  # nothing is kept of the batch
-    model.activations(benchmark(data).needs(model).stimuli, ["1"])
+    extract(model, data)
     [file] = tmp_path.rglob("*.nc")
-    assert one.disk_gb * 1e9 == pytest.approx(file.stat().st_size, rel=0.1)  # ids, places, padding
+    # The file also has ids, places and padding.
+    assert estimated.disk_gb * 1e9 == pytest.approx(file.stat().st_size, rel=0.1)
+
+
+def test_what_is_cached_costs_no_pass(model, data):
+    extract(model, data)
+    estimated = cost(model, benchmark(data))
+    assert (estimated.images, estimated.layers) == (0, 0)
+    assert (estimated.forward_seconds, estimated.disk_gb) == (0.0, 0.0)
+
+
+def test_a_layer_that_two_benchmarks_need_is_counted_once(model, data):
+    one = cost(model, benchmark(data))
+    both = cost(model, benchmark(data), replace(benchmark(data), identifier="Known.IT-again"))
+    assert (both.images, both.disk_gb) == (one.images, one.disk_gb)
+
+
+def test_only_images_that_are_shown_are_counted(model, data):
+    assert cost(model, benchmark(data), limit=20).images == 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probed(Known):
-    """Every image takes a second, a movie of it two."""
+    """A model whose images take a second, and movies of them two."""
 
     presentations: tuple[str, ...] = ("constant", "pulse")
+    features: int = 1
+    steps: int = 1
 
     def probe(self, pictures, layers, presentation):
-        seconds = 1.0 if presentation.kind == "constant" else 2.0
-        ones = dict.fromkeys(layers, 1)
-        return Probe(features=ones, steps=ones, absent=tuple(layers), seconds_per_image=seconds)
+        return Probe(
+            features=dict.fromkeys(layers, self.features),
+            steps=dict.fromkeys(layers, self.steps),
+            absent=tuple(layers),
+            seconds_per_image=1.0 if presentation.kind == "constant" else 2.0,
+        )
 
 
-def test_each_presentation_of_the_same_images_is_a_pass_with_layers_of_its_own(data):
+def test_each_presentation_of_the_same_images_is_a_pass_with_its_own_layers(data):
     shown = Probed(responses={}, ids=data.pictures.ids, areas={"IT": ["top"], "V4": ["below"]})
     still = replace(benchmark(data), identifier="Known.IT-still", presentation=CONSTANT)
     recorded = replace(data, regions={**data.regions, "V4": data.regions["IT"]})
     below = replace(still, data=recorded, region="V4", identifier="Known.V4-still")
-    one = foreseen(shown, benchmark(data), below)
-    assert (one.images, one.forward_seconds, one.unknown) == (2 * N, 3.0 * N, ())
+    estimated = cost(shown, benchmark(data), below)
+    assert (estimated.images, estimated.layers, estimated.forward_seconds) == (2 * N, 2, 3.0 * N)
+    assert estimated.unknown == ()
 
 
-def test_what_is_cached_costs_no_pass(model, data):
-    model.activations(benchmark(data).needs(model).stimuli, ["1"])
-    one = foreseen(model, benchmark(data))
-    assert (one.images, one.forward_seconds, one.disk_gb) == (0, 0.0, 0.0)
-    assert one.other_seconds > 0
+CLOCK = Timeline(name="c", source="x", steps={"IT": [(0, 50), (50, 100), (100, 150)]})
 
 
-def test_a_layer_that_two_benchmarks_need_is_counted_once(model, data):
-    one = foreseen(model, benchmark(data))
-    both = foreseen(model, benchmark(data), replace(benchmark(data), identifier="Known.IT-again"))
-    assert (both.images, both.disk_gb) == (one.images, one.disk_gb)
-    assert both.other_seconds > one.other_seconds
+@pytest.mark.parametrize(("nominal", "candidates"), [(False, 2), (True, 6)])
+def test_memory_is_that_of_gram_matrices_and_the_largest_layer(data, nominal, candidates):
+    clocks = {"c": replace(CLOCK, nominal=nominal)}
+    shown = {"responses": {}, "ids": data.pictures.ids, "areas": {"IT": ["IT.a", "IT.b"]}}
+    small = Probed(**shown, clocks=clocks, steps=3, features=1000)
+    more = cost(small, benchmark(data)).memory_gb - peak_memory_mb() / 1e3
+    assert more == pytest.approx(8 * (N**2 * candidates + N * 1000) / 1e9, abs=1e-6)
 
 
-def test_only_images_that_are_shown_are_counted(model, data):
-    assert foreseen(model, benchmark(data), limit=20).images == 20
+def test_gram_matrices_beyond_the_bound_of_the_store_are_not_counted():
+    large = brain(np.zeros((2, 1)), objects=False)
+    shown = Probed(responses={}, ids=large.pictures.ids, areas={"IT": ["IT"]}, steps=10**9)
+    clocks = {"c": replace(CLOCK, nominal=True)}
+    more = cost(replace(shown, clocks=clocks), benchmark(large)).memory_gb - peak_memory_mb() / 1e3
+    assert more == pytest.approx(GRAM_BYTES / 1e9, abs=0.1)
 
 
-def test_a_model_that_cannot_be_probed_is_said_to_be_left_out(data):
-    one = foreseen(model_of(data, np.ones((N, 4))), benchmark(data))
-    assert one.images == 0
-    assert any("Known has no method probe" in reason for reason in one.unknown)
+def test_a_model_that_cannot_be_probed_is_named(data):
+    estimated = cost(model_of(data, np.ones((N, 4))), benchmark(data))
+    assert estimated.images == 0
+    [reason] = estimated.unknown
+    assert "probe" in reason
 
 
-def test_a_layer_that_fails_is_said_to_be_left_out(data, tmp_path):
+def test_a_layer_that_fails_is_named(data, tmp_path):
     nan = wrap(lambda images: images[:, 0] * np.nan, name="nan", cache=Cache(tmp_path))
-    one = foreseen(nan, benchmark(data))
-    assert any("NaN" in reason for reason in one.unknown)
+    [reason] = cost(nan, benchmark(data)).unknown
+    assert "NaN" in reason
 
 
-@dataclass(frozen=True)
-class Silent(Predictivity):
-    work = None
-
-
-def test_a_procedure_that_does_not_say_what_it_takes(model, data):
-    one = foreseen(model, replace(benchmark(data), measure=Silent(n_components=3)))
-    assert one.unknown == ("Known.IT-pls: TypeError: Silent does not say what it takes "
-                           "(run with -v for the traceback)",)  # fmt: skip
-    assert one.images == N
-
-
-def sizes(**more):
-    base = {"stimuli": 100, "units": 10, "repetitions": 5, "bins": 1, "features": (1000,)}
-    return Sizes(**{**base, "steps": (1,), "nominal": False, **more})
-
-
-@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
-def test_more_of_anything_is_more_work(protocol):
-    how, settings = Predictivity(), Settings(protocol=protocol)
-    least = how.work(sizes(), settings)
-    for more in ({"stimuli": 200}, {"units": 20}, {"features": (2000,)}):
-        assert how.work(sizes(**more), settings).flops > least.flops
-    assert least.time() > 0
-
-
-def test_choosing_among_steps_is_work_only_where_each_is_a_candidate():
-    assert sizes(steps=(3,), nominal=True).candidates == (1000, 1000, 1000)
-    assert sizes(steps=(3,)).candidates == (1000,)
-    assert sizes(steps=(3,)).activation_bytes == 4 * 100 * 1000 * 3
-
-
-def test_work_becomes_seconds_by_the_rate_of_this_machine():
-    assert Work(flops=flops_per_second()).time() == pytest.approx(1.0)
-    assert Work(seconds=2.0).time() == 2.0
+def test_a_model_that_cannot_be_made_costs_nothing(data):
+    estimated = cost(object(), benchmark(data))
+    assert (estimated.images, estimated.memory_gb) == (0, 0.0)

@@ -1,13 +1,18 @@
+"""Models, benchmarks and data sets by name."""
+
+import inspect
+from dataclasses import fields
+
 import brainbench_fake
 import pytest
 from brainbench_fake import FakeModel
+from recorded_notes import RecordedNotes
 
+from brainbench.core import progress
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import Dataset
-from brainbench.core.errors import InputError, NotApplicableError, UnknownNameError
-from brainbench.core.model import BrainModel, check_model, clock_of, layers_of
-from brainbench.core.settings import Settings
-from brainbench.core.timeline import STATIC, Timeline
+from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.core.settings import Placement
 from brainbench.run import loading
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -21,21 +26,24 @@ def test_lists():
 
 
 def test_fakes_keep_the_contracts():
-    assert isinstance(FakeModel(), BrainModel)
     assert isinstance(brainbench_fake.FakeData(), Dataset)
     assert isinstance(loading.load_benchmark("Fake.IT-pls"), Benchmark)
 
 
-@pytest.mark.parametrize(
-    ("name", "identity"), [("fake", "fake"), ("fake@untrained-0", "fake@untrained-0")]
-)
-def test_a_model_with_its_own_and_with_named_weights(name, identity):
-    assert loading.load_model(name).name == identity
+@pytest.mark.parametrize("name", ["fake", "fake@untrained-0"])
+def test_a_model_with_its_own_and_with_named_weights(name):
+    assert loading.load_model(name).name == name
 
 
 def test_a_model_is_placed_on_its_device():
-    placed = loading.load_model("fake", device="cpu", batch_size=3)
-    assert (placed.device, placed.batch_size) == ("cpu", 3)
+    model = loading.load_model("fake", device="cpu", batch_size=3)
+    assert (model.device, model.batch_size) == ("cpu", 3)
+
+
+def test_the_signature_of_load_model_names_every_option_of_placement():
+    parameters = inspect.signature(loading.load_model).parameters
+    assert {field.name for field in fields(Placement)} < set(parameters)
+    assert parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
 
 
 def test_options_go_to_the_function():
@@ -43,20 +51,24 @@ def test_options_go_to_the_function():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "got", "allowed"),
+    ("name", "options", "words", "allowed"),
     [
-        ("fake", {"sise": 3}, "unexpected keyword argument 'sise'", "weights, size, flag"),
-        ("fake_second", {"size": 3}, "unexpected keyword argument 'size'", "the options none"),
-        ("fake_second@imagenet", {}, "unexpected keyword argument 'weights'", "the options none"),
+        ("fake", {"sise": 3}, "sise", "weights, size, flag"),
+        ("fake_second", {"size": 3}, "size", "none"),
+        ("fake_second@imagenet", {}, "weights", "none"),
     ],
 )
-def test_options_that_a_model_does_not_take(name, options, got, allowed):
-    with pytest.raises(InputError) as caught:
+def test_options_that_a_model_does_not_take(name, options, words, allowed):
+    with pytest.raises(InputError, match=f"{name}.*{words}") as caught:
         loading.load_model(name, **options)
-    assert caught.value.got.startswith(f"model {name!r}: ")
-    assert got in caught.value.got
     assert allowed in caught.value.allowed
     assert "--model-args" in caught.value.todo
+
+
+def test_an_unknown_precision():
+    with pytest.raises(UnknownNameError, match="half") as caught:
+        loading.load_model("fake", precision="half")
+    assert "bf16" in caught.value.allowed
 
 
 @pytest.mark.parametrize(
@@ -67,17 +79,16 @@ def test_options_that_a_model_does_not_take(name, options, got, allowed):
             "`return brainbench.wrap(plain, name='plain')`",
         ),
         ("def plain(images, size=3, *more):\n    return images\n", "brainbench.wrap(plain"),
-        ("def plain(*, size=3):\n    return 3\n", "give only these, with --model-args"),
+        ("def plain(*, size=3):\n    return 3\n", "--model-args"),
     ],
 )
 def test_a_network_in_place_of_a_function_that_makes_one(tmp_path, code, todo):
     path = tmp_path / "plain_model.py"
     path.write_text(code)
     options = {} if "images" in code else {"flag": 1}
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="plain") as caught:
         loading.load_model(f"{path}:plain", **options)
     assert todo in caught.value.todo
-    assert ("a function that makes a model" in caught.value.allowed) == ("images" in code)
 
 
 def test_a_type_error_inside_a_model_is_not_taken_for_a_wrong_option(tmp_path):
@@ -88,23 +99,52 @@ def test_a_type_error_inside_a_model_is_not_taken_for_a_wrong_option(tmp_path):
 
 
 def test_unknown_weights_are_refused_by_the_model():
-    with pytest.raises(InputError, match="fake with weights 'imagnet'"):
+    with pytest.raises(InputError, match="imagnet"):
         loading.load_model("fake@imagnet")
 
 
+def test_weights_for_a_model_without_a_choice_are_omitted_with_a_note():
+    recorded = RecordedNotes()
+    with progress.use(recorded):
+        model = loading.model_with("fake_second", {"weights": "imagenet"})
+    assert model.name == "fake_second"
+    [note] = recorded.notes
+    assert "fake_second" in note
+
+
 @pytest.mark.parametrize("name", ["fak", "fak@untrained-0"])
-def test_unknown_model(name):
-    with pytest.raises(UnknownNameError) as caught:
+def test_an_unknown_model(name):
+    with pytest.raises(UnknownNameError, match="fak") as caught:
         loading.load_model(name)
-    assert "unknown model 'fak" in caught.value.got
     assert "fake" in caught.value.allowed
-    assert caught.value.todo == "see `brainbench list models`"
+    assert "brainbench list models" in caught.value.todo
 
 
-def test_unknown_benchmark():
-    with pytest.raises(UnknownNameError, match=r"unknown benchmark 'Fake\.IT-plz'") as caught:
+def test_an_unknown_benchmark():
+    with pytest.raises(UnknownNameError, match=r"Fake\.IT-plz") as caught:
         loading.load_benchmark("Fake.IT-plz")
     assert "Fake.IT-pls" in caught.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("former", "current"),
+    [
+        ("Simulated.behaviour-i2n", "Simulated.behavior-i2n"),
+        ("Simulated.behaviour*", "Simulated.behavior*"),
+    ],
+)
+def test_a_benchmark_by_its_former_name(former, current):
+    for look_up in (loading.load_benchmark, loading.list_benchmarks):
+        with pytest.raises(UnknownNameError) as caught:
+            look_up(former)
+        assert former in caught.value.got
+        assert current in caught.value.allowed
+
+
+def test_a_region_of_a_model_by_its_former_name():
+    with pytest.raises(InputError, match=r"'net' .*'behaviour'") as caught:
+        loading.checked(FakeModel(areas={"behaviour": ("IT.output",)}), name="net")
+    assert "behavior" in caught.value.todo
 
 
 FILE = """
@@ -126,65 +166,3 @@ def test_a_model_from_a_file(tmp_path):
     with pytest.raises(InputError, match=r"make_number' is a int, without name, weights") as caught:
         loading.load_model(f"{path}:make_number")
     assert "brainbench.wrap" in caught.value.todo
-
-
-def test_what_a_model_lacks_is_named_and_nothing_is_computed():
-    class Nearly(FakeModel):
-        clocks = None
-
-        @property
-        def digest(self):
-            raise AssertionError("a digest takes time")
-
-    given = Nearly.__new__(Nearly)
-    object.__setattr__(given, "__dict__", {"name": "x", "weights": "none", "areas": {}})
-    with pytest.raises(InputError) as caught:
-        check_model(given, name="nearly")
-    assert caught.value.got == "model 'nearly' is a Nearly, without clocks"
-    assert caught.value.allowed == "a BrainModel, as brainbench.wrap makes it"
-
-
-def test_a_class_is_no_model():
-    with pytest.raises(InputError, match="'FakeModel' is a class, not made yet"):
-        check_model(FakeModel, name="FakeModel")
-
-
-def test_layers_are_the_models_own_or_the_users():
-    model = FakeModel(areas={"IT": ("a", "b")})
-    assert layers_of(model, "IT", Settings()) == ("a", "b")
-    assert layers_of(model, "IT", Settings(layers={"IT": "c"})) == ("c",)
-    assert layers_of(model, "V4", Settings(layers={"V4": "c"})) == ("c",)
-    with pytest.raises(NotApplicableError) as caught:
-        layers_of(model, "V4", Settings())
-    assert caught.value.got == "no layer of fake stands for V4"
-    assert caught.value.allowed == "its regions IT, or a layer that you name"
-    assert caught.value.todo == "name a layer for it: --layers V4=LAYER"
-
-
-def test_a_protocol_takes_the_clock_of_its_name():
-    paper = Timeline(name="paper", source="x", steps={"IT": [(0, 1)]})
-    other = Timeline(name="brainscore", source="x", steps={"IT": [(0, 2)]})
-    model = FakeModel(clocks={"paper": paper, "brainscore": other})
-    assert clock_of(model, "paper") is paper
-    assert clock_of(model, "brainscore") is other
-    assert clock_of(FakeModel(), "brainscore") is STATIC
-
-
-@pytest.mark.parametrize(
-    ("options", "got", "todo"),
-    [
-        (
-            {"protocol": "papre"},
-            "unknown protocol 'papre'",
-            "choose --protocol paper or brainscore",
-        ),
-        ({"limit": 0}, "a limit of 0 stimuli", "give --limit N"),
-        ({"limit": -4}, "a limit of -4 stimuli", "give --limit N"),
-        ({"seed": -1}, "a seed of -1", "give --seed N, for example 0"),
-    ],
-)
-def test_settings_are_checked(options, got, todo):
-    with pytest.raises((InputError, UnknownNameError)) as caught:
-        Settings(**options)
-    assert caught.value.got == got
-    assert caught.value.todo == todo

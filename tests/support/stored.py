@@ -1,4 +1,4 @@
-"""A results folder with scores that were never computed, for tests of what reads it."""
+"""A results folder with scores that were never computed, for tests of what reads one."""
 
 import hashlib
 
@@ -33,7 +33,8 @@ def make(model, benchmark, value, *, created="2026-01-01T00:00:00+00:00", **more
     simulated = benchmark.startswith("Simulated")
     base = {"weights": weights, "version": 1, "protocol": "paper", "simulated": simulated}
     if value is None:
-        base["reason"] = "12 images for 25 components\n  allowed: more images\n  next: use more"
+        reason = "12 images for 25 components\n  allowed: more images\n  next: use more"
+        base |= {"status": "failed", "reason": reason}
     else:
         drawn = draws(value)
         low, high = np.quantile(drawn, [0.025, 0.975])

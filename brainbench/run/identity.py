@@ -1,0 +1,74 @@
+"""The key by which a stored score is found: a hash of everything that the score depends on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.errors import InputError
+from brainbench.core.provenance import sha256
+from brainbench.core.timeline import Timeline
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import Measure
+
+
+def identity(context: RunContext) -> str:
+    """Return the SHA-256 of everything that a score depends on.
+
+    Raises
+    ------
+    InputError
+        A measure that does not say in plain values what it computes.
+    """
+    benchmark, model, settings = context.benchmark, context.model, context.settings
+    region = benchmark.region
+    declared = {
+        "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window],
+        "measure": measure_of(benchmark).config(),
+        "data": [context.data.name, context.data_version],
+        "model": [model.name, context.model_run.digest, list(model.areas.get(region, ()))],
+        "presentation": asdict(context.presentation),
+        "settings": {**vars(settings), "layers": settings.layers.get(region)},
+        "clocks": [[name, _fields(clock)] for name, clock in model.clocks.items()],
+    }
+    return sha256(json.dumps(declared, sort_keys=True, default=_plain_value))
+
+
+def _fields(clock: Timeline) -> dict[str, Any]:
+    return {one.name: getattr(clock, one.name) for one in fields(clock)}
+
+
+def _plain_value(value: Any) -> Any:
+    """Return numbers and arrays of numpy, and mappings, as JSON can write them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise InputError(
+        f"a {type(value).__name__} among what a score depends on: {value!r}",
+        allowed="numbers, text, None, and lists and mappings of these",
+        todo="return plain values from the measure's config()",
+    )
+
+
+def measure_of(benchmark: Benchmark) -> Measure[Any, Any]:
+    """Return the measure of a benchmark.
+
+    Raises
+    ------
+    InputError
+        Something else than a measure.
+    """
+    measure = benchmark.measure
+    if not isinstance(measure, Measure):
+        raise InputError(
+            f"measure of {benchmark.identifier}: a {type(measure).__name__}",
+            allowed="a brainbench.scoring.measure.Measure, whose config() says what it computes",
+            todo="derive it from Measure, as a frozen dataclass of its options",
+        )
+    return measure
