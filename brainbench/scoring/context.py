@@ -48,6 +48,52 @@ class Session:
 
 
 @dataclass(eq=False)
+class _OpenDataset:
+    """A data set in a run: what is asked of it is computed once.
+
+    Parameters
+    ----------
+    data : Dataset
+        The data set; it is kept alive, so that its id stays its own.
+    limit : int or None
+        At most this many stimuli are used.
+    """
+
+    data: Dataset
+    limit: int | None
+
+    @cached_property
+    def version(self) -> str:
+        return self.data.version
+
+    @cached_property
+    def given(self) -> StimulusSet:
+        return self.data.stimuli()
+
+    @cached_property
+    def whole(self) -> StimulusSet:
+        order = np.argsort(np.asarray(self.given.ids), kind="stable")
+        return self.given.take([int(row) for row in order])
+
+    @cached_property
+    def used(self) -> StimulusSet:
+        return self.whole if self.limit is None else self.whole.limit(self.limit)
+
+    @cached_property
+    def sessions(self) -> list[Session]:
+        if not isinstance(self.data, HasSessions):
+            return [Session("", self.data)]
+        sessions = self.data.sessions()
+        if not sessions:
+            raise InputError(
+                f"data set {self.data.name!r} has no session",
+                allowed="at least one",
+                todo="check what its sessions() returns",
+            )
+        return [Session(name, sessions[name]) for name in sorted(sessions)]
+
+
+@dataclass(eq=False)
 class Run:
     """One command: every data set is opened once, its stimuli are sorted, limited and hashed once.
 
@@ -58,13 +104,8 @@ class Run:
     """
 
     settings: Settings = field(default_factory=Settings)
-    _datasets: dict[str, Dataset] = field(default_factory=dict, repr=False)
-    _sessions: dict[int, list[Session]] = field(default_factory=dict, repr=False)
-    _stimuli: dict[int, tuple[Dataset, StimulusSet, StimulusSet]] = field(
-        default_factory=dict, repr=False
-    )
-    _given_ids: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    _versions: dict[int, tuple[Dataset, str]] = field(default_factory=dict, repr=False)
+    _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
+    _open: dict[int, _OpenDataset] = field(default_factory=dict, repr=False)
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
         """Return the data of a benchmark, opened at the first call.
@@ -76,17 +117,18 @@ class Run:
         """
         if not isinstance(benchmark.data, str):
             return benchmark.data
-        if benchmark.data not in self._datasets:
-            self._datasets[benchmark.data] = open_dataset(benchmark.data)
-        return self._datasets[benchmark.data]
+        if benchmark.data not in self._by_name:
+            self._by_name[benchmark.data] = open_dataset(benchmark.data)
+        return self._by_name[benchmark.data]
+
+    def _opened(self, data: Dataset) -> _OpenDataset:
+        if id(data) not in self._open:
+            self._open[id(data)] = _OpenDataset(data, self.settings.limit)
+        return self._open[id(data)]
 
     def version(self, data: Dataset) -> str:
         """Return the version of a data set, which may be a hash of all its bytes."""
-        if (
-            id(data) not in self._versions
-        ):  # the data set is kept alive, so that its id stays its own
-            self._versions[id(data)] = data, data.version
-        return self._versions[id(data)][1]
+        return self._opened(data).version
 
     def sessions(self, data: Dataset) -> list[Session]:
         """Return the recording sessions of a data set, sorted by name; one without a name where it has none.
@@ -96,46 +138,19 @@ class Run:
         InputError
             Data that offers sessions and has none.
         """
-        if id(data) not in self._sessions:
-            self._sessions[id(data)] = _sessions_of(data)
-        return self._sessions[id(data)]
-
-    def whole_stimuli(self, data: Dataset) -> StimulusSet:
-        """Return all stimuli of a data set, sorted by stimulus_id."""
-        return self._both(data)[0]
-
-    def stimuli(self, data: Dataset) -> StimulusSet:
-        """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
-        return self._both(data)[1]
+        return self._opened(data).sessions
 
     def given_ids(self, data: Dataset) -> tuple[str, ...]:
         """Return all stimulus ids in the order of the data set, which published dissimilarities have."""
-        self._both(data)
-        return self._given_ids[id(data)]
+        return tuple(self._opened(data).given.ids)
 
-    def _both(self, data: Dataset) -> tuple[StimulusSet, StimulusSet]:
-        if id(data) not in self._stimuli:
-            given = data.stimuli()
-            order = np.argsort(np.asarray(given.ids), kind="stable")
-            whole = given.take([int(row) for row in order])
-            limit = self.settings.limit
-            used = whole if limit is None else whole.limit(limit)
-            self._stimuli[id(data)] = data, whole, used
-            self._given_ids[id(data)] = tuple(given.ids)
-        return self._stimuli[id(data)][1:]
+    def whole_stimuli(self, data: Dataset) -> StimulusSet:
+        """Return all stimuli of a data set, sorted by stimulus_id."""
+        return self._opened(data).whole
 
-
-def _sessions_of(data: Dataset) -> list[Session]:
-    if not isinstance(data, HasSessions):
-        return [Session("", data)]
-    sessions = data.sessions()
-    if not sessions:
-        raise InputError(
-            f"data set {data.name!r} has no session",
-            allowed="at least one",
-            todo="check what its sessions() returns",
-        )
-    return [Session(name, sessions[name]) for name in sorted(sessions)]
+    def stimuli(self, data: Dataset) -> StimulusSet:
+        """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
+        return self._opened(data).used
 
 
 class GramStore:
