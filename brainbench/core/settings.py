@@ -185,8 +185,8 @@ def with_parameters(
     They follow the positional parameters; with `others` the **options stay, for further ones.
     """
     given = list(signature.parameters.values())
-    positional = [one for one in given if one.kind < inspect.Parameter.KEYWORD_ONLY]
-    named = [one for one in given if one.kind == inspect.Parameter.KEYWORD_ONLY]
+    positional = [p for p in given if p.kind < inspect.Parameter.VAR_POSITIONAL]
+    named = [p for p in given if p.kind == inspect.Parameter.KEYWORD_ONLY]
     rest = given[-1:] if others else []
     return signature.replace(parameters=[*positional, *parameters, *named, *rest])
 
@@ -195,7 +195,7 @@ def takes(*declarations: type, others: bool = False) -> Callable[[FunctionT], Fu
     """Give a function that takes **options the signature that names them, for help() and completion."""
 
     def name_options(function: FunctionT) -> FunctionT:
-        parameters = [one for kind in declarations for one in parameters_of(kind)]
+        parameters = [p for declaration in declarations for p in parameters_of(declaration)]
         signature = with_parameters(inspect.signature(function), parameters, others=others)
         function.__signature__ = signature  # type: ignore[attr-defined]
         return function
