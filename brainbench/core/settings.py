@@ -74,7 +74,7 @@ class _Declared:
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or getattr(type(self), name, None) is not None:
                 option.check(name, value)
 
 
@@ -211,7 +211,7 @@ def chosen(
     Parameters
     ----------
     given : mapping
-        Its **options.
+        Its **options; None stands for the default.
     declarations : sequence of type
         Such as (Settings, Placement).
     function : callable
@@ -233,4 +233,8 @@ def chosen(
                 list(inspect.signature(function).parameters),
                 todo=f"see help(brainbench.{function.__name__})",
             )
-    return [kind(**{name: given[name] for name in names[kind]}) for kind in declarations]
+    values = {name: value for name, value in given.items() if value is not None}
+    return [
+        kind(**{name: values[name] for name in names[kind] & values.keys()})
+        for kind in declarations
+    ]
