@@ -108,7 +108,7 @@ def stdout() -> Console:
 def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
     """Print a table of scores, with what its marks mean and why some have no value; or JSON alone."""
     if as_json:
-        print(json.dumps([summary(one) for one in scores], indent=1, allow_nan=False))
+        print(json.dumps([summary(score) for score in scores], indent=1, allow_nan=False))
         return
     console = stdout()
     table = _flat(scores)
@@ -195,7 +195,7 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     )
     lines += [text for text, present in marks if any(present)]
     lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
-    lines += [_null(one) for one in scores if one.null]
+    lines += [_null(score) for score in scores if score.null]
     reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
     lines += _by_benchmark("omitted", reasons)
     return lines + _reasons(scores)

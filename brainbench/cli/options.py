@@ -54,7 +54,11 @@ def takes(*declarations: type) -> Callable[[CommandT], CommandT]:
     """Give a command that takes **options an option for each field of dataclasses of options."""
 
     def add_options(command: CommandT) -> CommandT:
-        parameters = [_parameter(kind, one) for kind in declarations for one in parameters_of(kind)]
+        parameters = [
+            _parameter(declaration, field)
+            for declaration in declarations
+            for field in parameters_of(declaration)
+        ]
         signature = inspect.signature(command, eval_str=True)
         command.__signature__ = with_parameters(signature, parameters)  # type: ignore[attr-defined]
         return command

@@ -113,9 +113,9 @@ def score(
         _write_csv(scores, csv)
     if not quiet:
         _print_cost(time.perf_counter() - began, costs)
-    is_unstored = any(one.value is not None and one.file is None for one in scores)
-    has_no_value = all(one.value is None for one in scores)
-    if is_unstored or has_no_value or any(one.failed for one in scores):
+    valued = [score for score in scores if score.value is not None]
+    is_stored = all(score.file is not None for score in valued)
+    if not (valued and is_stored) or any(score.failed for score in scores):
         raise typer.Exit(1)
 
 

@@ -135,7 +135,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> tuple[str, ...]:
         _range(outcome),
         decimal(outcome.score.value),
         between(outcome.score.ci, approximate=False),
-        *("" if one is None else decimal(one.value) or "none" for one in controls),
+        *("" if control is None else decimal(control.value) or "none" for control in controls),
         "pass" if outcome.passed else "MISS",
     )
 

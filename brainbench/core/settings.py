@@ -74,7 +74,7 @@ class _Declared:
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or getattr(type(self), name, None) is not None:
                 option.check(name, value)
 
 
@@ -185,8 +185,8 @@ def with_parameters(
     They follow the positional parameters; with `others` the **options stay, for further ones.
     """
     given = list(signature.parameters.values())
-    positional = [one for one in given if one.kind < inspect.Parameter.KEYWORD_ONLY]
-    named = [one for one in given if one.kind == inspect.Parameter.KEYWORD_ONLY]
+    positional = [p for p in given if p.kind < inspect.Parameter.VAR_POSITIONAL]
+    named = [p for p in given if p.kind == inspect.Parameter.KEYWORD_ONLY]
     rest = given[-1:] if others else []
     return signature.replace(parameters=[*positional, *parameters, *named, *rest])
 
@@ -195,7 +195,7 @@ def takes(*declarations: type, others: bool = False) -> Callable[[FunctionT], Fu
     """Give a function that takes **options the signature that names them, for help() and completion."""
 
     def name_options(function: FunctionT) -> FunctionT:
-        parameters = [one for kind in declarations for one in parameters_of(kind)]
+        parameters = [p for declaration in declarations for p in parameters_of(declaration)]
         signature = with_parameters(inspect.signature(function), parameters, others=others)
         function.__signature__ = signature  # type: ignore[attr-defined]
         return function
@@ -211,7 +211,7 @@ def chosen(
     Parameters
     ----------
     given : mapping
-        Its **options.
+        Its **options; None stands for the default.
     declarations : sequence of type
         Such as (Settings, Placement).
     function : callable
@@ -233,4 +233,8 @@ def chosen(
                 list(inspect.signature(function).parameters),
                 todo=f"see help(brainbench.{function.__name__})",
             )
-    return [kind(**{name: given[name] for name in names[kind]}) for kind in declarations]
+    values = {name: value for name, value in given.items() if value is not None}
+    return [
+        kind(**{name: values[name] for name in names[kind] & values.keys()})
+        for kind in declarations
+    ]

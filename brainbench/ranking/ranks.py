@@ -55,12 +55,12 @@ def board(
             todo=f"give --protocol {there[0]}, or score models under {protocol}",
         )
     composite, unordered = best_composite(shown, composites)
-    others = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
+    further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
     return Board(
         composite=composite,
         protocol=protocol,
         rows=tuple(_ranked(unordered)),
-        benchmarks=(*composite.benchmarks, *others),
+        benchmarks=(*composite.benchmarks, *further),
         n_elsewhere=len(scores) - len(shown),
         unreadable=tuple(unreadable),
     )
@@ -164,11 +164,12 @@ def _row(
     current: Mapping[str, tuple[int, str | None]],
 ) -> Row:
     last = group[-1]
-    digest = next((_hash(one, "model") for one in reversed(group) if _hash(one, "model")), None)
+    digests = [digest for score in group if (digest := _hash(score, "model"))]
     members = {member.benchmark: member for member in composite.members}
     by_benchmark: dict[str, list[Score]] = {}
     for score in group:
-        if _hash(score, "model") in (None, digest):  # of the newest version of the model
+        # Scores of an older version of the model are only counted.
+        if _hash(score, "model") in (None, *digests[-1:]):
             by_benchmark.setdefault(score.benchmark, []).append(score)
     cells = {
         name: _cell(scores, members.get(name), composite, current.get(name))
@@ -204,7 +205,7 @@ def _cell(
     """Return the cell of the newest score; for a member, of the newest with the member's formula."""
     score = scores[-1]
     if member is not None:
-        usable = [one for one in scores if one.value is None or one.formula == member.formula]
+        usable = [s for s in scores if s.value is None or s.formula == member.formula]
         score = (usable or scores)[-1]
     as_scored = Cell(
         score=score,

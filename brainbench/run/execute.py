@@ -78,14 +78,10 @@ def _scores(planned: Plan, results: Results | None) -> Iterator[Score]:
         if item.score is not None:
             yield item.score
         if item.task is not None:
-            score = _score(item.task)
-            served = [entry for entry in passes if item.task in entry[0].tasks]
-            if (
-                score.record is not None
-            ):  # a pass is recorded once, with the first score that it served
-                passes = [entry for entry in passes if entry not in served]
-                forward = score.record.forward_seconds + sum(seconds for _, seconds in served)
-                score = score.recording(forward_seconds=round(forward, 3))
+            # A pass is recorded once, with the first score that it serves.
+            serving = [entry for entry in passes if item.task in entry[0].tasks]
+            passes = [entry for entry in passes if entry not in serving]
+            score = _score(item.task, shared_seconds=sum(seconds for _, seconds in serving))
             yield _store(score, item.task.key, results)
 
 
@@ -109,7 +105,7 @@ def _extract(model: BrainModel, extraction: Extraction) -> float:
     return costs.forward_seconds
 
 
-def _score(task: Task) -> Score:
+def _score(task: Task, *, shared_seconds: float) -> Score:
     context, began = task.context, time.perf_counter()
     benchmark, model, settings = context.benchmark, context.model, context.settings
     with counting() as costs:
@@ -128,7 +124,7 @@ def _score(task: Task) -> Score:
             )
     return score.recording(
         seconds=round(time.perf_counter() - began, 3),
-        forward_seconds=costs.forward_seconds,
+        forward_seconds=round(costs.forward_seconds + shared_seconds, 3),
         settings={**vars(settings), "layers": dict(settings.layers)},
     )
 

@@ -40,7 +40,7 @@ def identity(context: RunContext) -> str:
 
 
 def _fields(clock: Timeline) -> dict[str, Any]:
-    return {one.name: getattr(clock, one.name) for one in fields(clock)}
+    return {field.name: getattr(clock, field.name) for field in fields(clock)}
 
 
 def _plain_value(value: Any) -> Any:

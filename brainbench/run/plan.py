@@ -167,11 +167,12 @@ def plan(
     except Exception as error:
         log.debug("model %s failed", spec.name, exc_info=True)
         items = [
-            Item(benchmark=one, score=failed_score(error, one, run, model=spec.name))
-            for one in benchmarks
+            Item(benchmark=benchmark, score=failed_score(error, benchmark, run, model=spec.name))
+            for benchmark in benchmarks
         ]
         return Plan(name=spec.name, model=None, items=items)
-    items = [_item(one, results, overwrite) for one in contexts(benchmarks, run, model_run)]
+    views = contexts(benchmarks, run, model_run)
+    items = [_item(context, results, overwrite) for context in views]
     return Plan(name=model_run.model.name, model=model_run.model, items=items)
 
 

@@ -90,11 +90,15 @@ class Job:
         options = maker_options(model_args or {}, weights)
         specs = [
             spec
-            for one in _listed(model, "model")
-            for spec in _model_specs(one, settings, placement, options)
+            for given in _listed(model, "model")
+            for spec in _model_specs(given, settings, placement, options)
         ]
-        benchmarks = [each for one in _listed(benchmark, "benchmark") for each in _benchmarks(one)]
-        benchmarks = list({id(one): one for one in benchmarks}.values())
+        by_id = {
+            id(declared): declared
+            for given in _listed(benchmark, "benchmark")
+            for declared in _benchmarks(given)
+        }
+        benchmarks = list(by_id.values())
         _check_regions(settings, benchmarks)
         return cls(
             models=_each_once(specs),

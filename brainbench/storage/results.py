@@ -206,7 +206,7 @@ class Results:
         arrays: dict[str, Any] = {
             key: np.ascontiguousarray(plain(column.values)) for key, column in columns.items()
         }
-        arrays[_DIMS] = np.array(json.dumps({key: one.dims for key, one in columns.items()}))
+        arrays[_DIMS] = np.array(json.dumps({key: column.dims for key, column in columns.items()}))
         content = [part for a in arrays.values() for part in (f"{a.dtype}{a.shape}", a.tobytes())]
         path = self.folder / "predictions" / f"{sha256(*content)[:24]}.npz"
         if not path.is_file():

@@ -41,6 +41,8 @@ def test_every_field_is_an_option_with_help_and_an_allowed_default(declaration):
         (Settings, {"protocol": "brain-score"}, ["protocol", "brain-score", "brainscore"]),
         (Settings, {"formula": "r/2"}, ["formula", "r/2", "r/sqrt(c)"]),
         (Settings, {"formula": 2}, ["formula", "2", "r2/c"]),
+        (Settings, {"protocol": None}, ["protocol", "None", "paper"]),
+        (Settings, {"seed": None}, ["seed=None"]),
         (Settings, {"resample": "sites"}, ["resample", "sites", "units"]),
         (Settings, {"null": "object"}, ["null", "object", "within-object"]),
         (Settings, {"floor": 1.0}, ["floor", "1.0", "below 1"]),
@@ -71,7 +73,7 @@ def function(model, *, results=None, **options):
 def test_a_function_names_its_options_and_gets_them_back():
     names = [parameter.name for kind in DECLARATIONS for parameter in parameters_of(kind)]
     assert list(inspect.signature(function).parameters) == ["model", *names, "results"]
-    settings, placement = function("net", seed=2, device="cpu")
+    settings, placement = function("net", seed=2, device="cpu", layers=None, limit=None)
     assert (settings, placement) == (Settings(seed=2), Placement(device="cpu"))
 
 
