@@ -37,7 +37,7 @@ def test_rdm(o):
 
 
 def cross_validated(o, likeness):
-    """Figure within each set, as `procedures.similarity` computes it."""
+    """Return the figure within each set, as `scoring.similarity` computes it."""
     parts = list(o["test_idx"])
     compared = Compared(models=[likeness.of(o["X"])], parts=parts, choice=Choice.of_one(len(parts)))
     return values_of(likeness, compared, [likeness.of(o["Y"])])
