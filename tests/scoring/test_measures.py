@@ -1,23 +1,54 @@
 """Every measure passes the tests that all measures share."""
 
-import numpy as np
-from known import benchmark as predictivity
-from known import brain, model_of
-from measure_tester import MeasureTester
+from dataclasses import replace
+from functools import cache
 
+import numpy as np
+import pandas as pd
+from known import Known, brain, model_of
+from known import benchmark as predictivity
+from measure_tester import MeasureTester
+from scipy.spatial.distance import squareform
+from scipy.special import softmax
+from scipy.stats import norm, rankdata, spearmanr
+from sklearn.model_selection import ShuffleSplit
+from subjects import (
+    STRONG,
+    AnswerData,
+    SolvingData,
+    TrialData,
+    behavior_benchmark,
+    category_answers,
+    pictures,
+    two_way_trials,
+)
+
+from brainbench.core import assembly
+from brainbench.core.model import BEHAVIOR
+from brainbench.core.timeline import Timeline
 from brainbench.metrics.explained_variance.ccnorm import explained
 from brainbench.metrics.explained_variance.signal_power import signal_power
+from brainbench.scoring.behavior.choices import CategoryChoices
+from brainbench.scoring.behavior.i2n import I2n
+from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
+from brainbench.scoring.similarity.measure import Similarity
+from brainbench.scoring.solution_times.evaluation import CONVENTION
+from brainbench.scoring.solution_times.measure import SolutionTimes
 
-N, SITES = 80, 6
+N = 80
+
+# --- linear maps -----------------------------------------------------------------------------------
 
 
-def linear_data(*, trials=True, n_trials=8):
-    """Data of sites that are linear in six features, and these features as a model."""
+@cache
+def linear_data(*, trials=True, n_images=N, n_features=6, n_sites=6):
+    """Data of sites that are linear in some features, and these features as a model."""
     rng = np.random.default_rng(3)
-    X = rng.standard_normal((N, 6))
-    signal = X @ rng.standard_normal((6, SITES))
-    noisy = signal + 2.0 * rng.standard_normal((n_trials, N, SITES))
+    X = rng.standard_normal((n_images, n_features))
+    signal = X @ rng.standard_normal((n_features, n_sites))
+    noise = 0.8 * np.sqrt(n_features)
+    noisy = signal + noise * rng.standard_normal((8, n_images, n_sites))
     data = brain(None, trials=noisy) if trials else brain(noisy.mean(axis=0))
     return data, model_of(data, X)
 
@@ -48,17 +79,240 @@ class TestPredictivity(MeasureTester):
 
 
 class TestExplainableVariance(MeasureTester):
-    value_of_parts = True
+    needs_trials = True
+    coverage_is_measured = False
 
     def case(self, *, trials=True):
-        if not trials:
-            return None
-        data, model = linear_data()
-        declared = predictivity(data)
-        return type(declared)(**{**vars(declared), "measure": ExplainableVariance()}), model
+        data, model = linear_data(trials=trials)
+        return replace(predictivity(data), measure=ExplainableVariance()), model
 
     def repeated(self, evaluation, counts):
         (fit,) = evaluation.fits
         power = signal_power(np.repeat(fit.target.trials, counts, axis=1))
         r = [explained(x, y, power).cc_abs for x, y in repeated_rows(fit, counts)]
         return np.nanmean(np.nanmean(r, axis=0))
+
+
+# --- similarity ------------------------------------------------------------------------------------
+
+
+class SimilarityTester(MeasureTester):
+    n_images = 60
+    limit = 48
+    has_units = False
+
+    measure: Similarity
+
+    def case(self, *, trials=True):
+        data, model = linear_data(trials=trials, n_images=60, n_features=15, n_sites=20)
+        return replace(predictivity(data), measure=self.measure), model
+
+
+class TestRSA(SimilarityTester):
+    measure = Similarity(metric="rsa")
+
+    def repeated(self, evaluation, counts):
+        rows = np.repeat(np.arange(len(counts)), counts)
+        first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
+        pairs = first[first != second], second[first != second]
+        both = evaluation.models[0], evaluation.brain.subjects[0]
+        return spearmanr(*(squareform(rdm)[pairs] for rdm in both)).statistic
+
+
+class TestCKA(SimilarityTester):
+    measure = Similarity(metric="cka")
+
+    def repeated(self, evaluation, counts):
+        rows = np.repeat(np.arange(len(counts)), counts)
+        both = evaluation.models[0], evaluation.brain.subjects[0]
+        K, L = (gram.K[np.ix_(rows, rows)] for gram in both)
+        across, of_k, of_l = (hsic(A, B, rows) for A, B in ((K, L), (K, K), (L, L)))
+        return across / np.sqrt(of_k * of_l)
+
+
+def hsic(K, L, images):
+    """Mean of K_ij L_ij + K_ij L_qr - 2 K_ij L_iq over rows i, j, q, r of four different images."""
+    total = n = 0
+    for i, j in zip(*np.nonzero(images[:, None] != images), strict=True):
+        free = (images != images[i]) & (images != images[j])
+        others = L[np.ix_(free, free)]
+        apart = images[free][:, None] != images[free]
+        n_pairs = apart.sum()
+        shared = (L[i, free] * apart.sum(axis=1)).sum()
+        total += K[i, j] * (L[i, j] * n_pairs + others[apart].sum() - 2 * shared)
+        n += n_pairs
+    return total / n
+
+
+# --- responses over time ---------------------------------------------------------------------------
+
+BINS = [(10.0 * k, 10.0 * (k + 1)) for k in range(6)]
+CLOCK = Timeline(name="steps", source="test", steps={"IT": BINS})
+
+
+def over_time(data, X):
+    return Known(
+        responses={"IT": X},
+        ids=data.pictures.ids,
+        areas={"IT": ["IT"]},
+        clocks={"steps": CLOCK},
+        static=False,
+    )
+
+
+class TestDynamics(MeasureTester):
+    @staticmethod
+    @cache
+    def moving(trials):
+        """Features that move, and sites linear in them by one map for all bins."""
+        rng = np.random.default_rng(3)
+        X = rng.standard_normal((N, 5, len(BINS))).cumsum(axis=2)
+        signal = np.einsum("ipt,pq->iqt", X, rng.standard_normal((5, 6)))
+        noisy = signal + 4.0 * rng.standard_normal((6, *signal.shape))
+        values = {"trials": noisy} if trials else {}
+        data = brain(None if trials else noisy.mean(axis=0), time=BINS, **values)
+        return data, over_time(data, X)
+
+    def case(self, *, trials=True):
+        data, model = self.moving(trials)
+        measure = Dynamics(n_splits=4, n_components=5)
+        return replace(predictivity(data), measure=measure, window=(0, 60)), model
+
+    def repeated(self, evaluation, counts):
+        """Median r over sites, mean over the bins with a median c of .3; ranks are those of all images."""
+        r = []
+        for fit, observed in zip(evaluation.fits, evaluation.observed, strict=True):
+            times = counts[fit.fold.test]
+            pair = (np.repeat(values, times, axis=0) for values in (fit.predicted, observed))
+            r.append(by_site_and_bin(*pair))
+        trials, c = evaluation.recordings.trials, []
+        for halves in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials):
+            ranks = (rankdata(trials[half].mean(axis=0), axis=0) for half in halves)
+            half = by_site_and_bin(*(np.repeat(each, counts, axis=0) for each in ranks))
+            c.append(2 * half / (1 + half))
+        used = np.median(np.mean(c, axis=0), axis=0) >= 0.3
+        return np.median(np.mean(r, axis=0), axis=0)[used].mean()
+
+
+def by_site_and_bin(x, y):
+    r = np.empty(x.shape[1:])
+    for site, k in np.ndindex(r.shape):
+        r[site, k] = np.corrcoef(x[:, site, k], y[:, site, k])[0, 1]
+    return r
+
+
+class TestSolutionTimes(MeasureTester):
+    has_units = has_floor = False
+    ceiling_without_trials = CONVENTION
+
+    @staticmethod
+    @cache
+    def appearing(trials):
+        """Features in which each image's object appears at a time of its own, which are also recorded."""
+        rng = np.random.default_rng(0)
+        onset = rng.uniform(10, 40, N)
+        shown = 1 / (1 + np.exp(-(np.arange(0, 60, 10) - onset[:, None]) / 6))
+        centers = 1.5 * rng.standard_normal((4, 12))[np.arange(N) % 4]
+        X = centers[:, :, None] * shown[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
+        ids = [f"im{(7 * k) % N:03d}" for k in range(N)]
+        shown = pictures(ids, object_name=[f"obj{k % 4}" for k in range(N)])
+        recorded = assembly.make(
+            X + 0.5 * rng.standard_normal((6, *X.shape)),
+            stimulus={"stimulus_id": ids},
+            neuroid={"neuroid_id": [f"site{k}" for k in range(12)]},
+            repetitions=True,
+            time=BINS,
+            units="spikes",
+        )
+        table = pd.DataFrame({"stimulus_id": ids, "i1": 1.0, "ost": onset + 10})
+        regions = {"IT": recorded} if trials else {}
+        data = SolvingData(name="Known", pictures=shown, regions=regions, table=table)
+        return data, over_time(data, X)
+
+    def case(self, *, trials=True):
+        data, model = self.appearing(trials)
+        measure = SolutionTimes(decoder="converged", n_splits=5, n_halves=2)
+        return replace(predictivity(data), measure=measure, window=(0, 60)), model
+
+    def repeated(self, evaluation, counts):
+        ((images, times),) = evaluation.parts
+        pair = np.stack([times, evaluation.brain.times[images]])
+        rows = np.repeat(np.arange(len(images)), counts[images])
+        return spearmanr(*pair[:, rows[np.isfinite(pair[:, rows]).all(axis=0)]]).statistic
+
+
+# --- behavior --------------------------------------------------------------------------------------
+
+
+@cache
+def choosing(n_images, n_objects=4):
+    """Features, ids, objects, and the probabilities by which subjects choose each object."""
+    rng = np.random.default_rng(4)
+    truth = np.arange(n_images) % n_objects
+    means = rng.standard_normal((n_objects, 8))
+    X = means[truth] + rng.standard_normal((n_images, 8))
+    ids = [f"im{(7 * k) % n_images:03d}" for k in range(n_images)]
+    objects = np.array(["cat", "cow", "dog", "hen"])[truth]
+    return X, ids, objects, softmax(X @ means.T, axis=1)
+
+
+def decoding(ids, X):
+    return Known(responses={"top": X[:, :, None]}, ids=ids, areas={BEHAVIOR: ["top"]})
+
+
+class TestI2n(MeasureTester):
+    n_images = 48
+    limit = 32
+    has_units = has_floor = False
+
+    def case(self, *, trials=True):
+        X, ids, objects, p = choosing(self.n_images)
+        truth = np.unique(objects, return_inverse=True)[1]
+        own = p[np.arange(len(p)), truth][:, None]
+        fraction = np.where(np.arange(4) == truth[:, None], np.nan, own / (own + p))
+        table = two_way_trials(fraction, ids, objects, n=40 if trials else 1)
+        shown = pictures(ids, object_name=objects)
+        data = TrialData(name="Known", pictures=shown, regions={}, table=table)
+        return behavior_benchmark(data, I2n(readout=STRONG, n_splits=4)), decoding(ids, X)
+
+    def repeated(self, evaluation, counts):
+        truth = np.repeat(evaluation.target.truth, counts)
+        both = evaluation.fraction, evaluation.target.fraction
+        matrices = [specific(np.repeat(side, counts, axis=0), truth) for side in both]
+        defined = np.isfinite(matrices).all(axis=0)
+        return np.corrcoef(*(matrix[defined] for matrix in matrices))[0, 1]
+
+
+def specific(fraction, truth):
+    """d' by false alarms of the images of all other objects, less the mean of each pair of objects."""
+    d = np.full(fraction.shape, np.nan)
+    for shown in np.unique(truth):
+        mine = truth == shown
+        alarms = norm.ppf(np.mean(1 - fraction[~mine, shown]))
+        for other in np.setdiff1d(truth, shown):
+            of_pair = np.clip(norm.ppf(fraction[mine, other]) - alarms, -5, 5)
+            d[mine, other] = of_pair - of_pair.mean()
+    return d
+
+
+class TestCategoryChoices(MeasureTester):
+    has_floor = False
+    coverage_is_measured = False
+
+    def case(self, *, trials=True):
+        X, ids, objects, p = choosing(self.n_images)
+        table = category_answers(p, ids, objects, n_subjects=8 if trials else 1)
+        shown = pictures(ids, object_name=objects)
+        data = AnswerData(name="Known", pictures=shown, regions={}, table=table)
+        measure = CategoryChoices(readout=STRONG, n_splits=4)
+        return behavior_benchmark(data, measure), decoding(ids, X)
+
+    def repeated(self, evaluation, counts):
+        truth = np.repeat(evaluation.truth, counts)
+        sides = []
+        for answers in (evaluation.readout.probabilities, evaluation.target.share):
+            side = np.repeat(answers, counts, axis=0)
+            for category in np.unique(truth):
+                side[truth == category] -= side[truth == category].mean(axis=0)
+            sides.append(side.ravel())
+        return np.corrcoef(*sides)[0, 1]

@@ -14,26 +14,37 @@ from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import Settings
 from brainbench.scoring.pipeline import drawn_images, failure, score_context
 
-FORMULAS = {"raw": 0.0, "r/c": 1.0, "r/sqrt(c)": 0.5}
+FORMULAS = {
+    "raw": lambda r, c: r,
+    "r/c": lambda r, c: r / c,
+    "r2/c": lambda r, c: r**2 / c,
+    "r/sqrt(c)": lambda r, c: r / np.sqrt(c),
+}
 
 
 class MeasureTester:
-    """Base class of the tests of one measure; a subclass says what is scored.
+    """Base class of the tests of one measure; a subclass says what is scored, and what its measure lacks.
 
     `case()` gives a benchmark on small data with trials, and a model that predicts it well.
-    `case(trials=False)` gives the same without anything that a ceiling could be made of, or None where the
-    measure has no such case. `repeated(evaluation, counts)` computes the raw figure slowly, from rows
-    repeated as often as `counts` says, without pairs of an image with itself.
+    `case(trials=False)` gives the same without anything that a ceiling could be made of. `repeated(evaluation,
+    counts)` computes the raw figure slowly, from rows repeated as often as `counts` says, without pairs of an
+    image with itself.
     """
 
-    formulas: ClassVar[tuple[str, ...]] = ("raw", "r/c", "r/sqrt(c)")
-    has_units: ClassVar[bool] = True
-    has_floor: ClassVar[bool] = True
-    value_of_parts: ClassVar[bool] = (
-        False  # the formula is applied to parts, not to raw and ceiling
-    )
-    limit: ClassVar[int] = 48
     n_images: ClassVar[int] = 80
+    limit: ClassVar[int] = 48
+    few: ClassVar[int] = 30
+    """Images with which the measure has a score, and the interval is approximate."""
+    has_units: ClassVar[bool] = True
+    """Units are drawn again in the interval."""
+    has_floor: ClassVar[bool] = True
+    """A floor omits units; else it is noted."""
+    needs_trials: ClassVar[bool] = False
+    """Without trials there is an error, not a raw score."""
+    ceiling_without_trials: ClassVar[float | None] = None
+    """Ceiling that a convention gives where there are no trials."""
+    coverage_is_measured: ClassVar[bool] = True
+    """Coverage of the intervals of this case was measured, with all images and the protocol's own formula."""
 
     def case(self, *, trials: bool = True) -> Any:
         raise NotImplementedError
@@ -84,15 +95,23 @@ class MeasureTester:
 
     @pytest.mark.parametrize("formula", FORMULAS)
     def test_the_formula_is_used_and_named(self, formula):
-        if formula not in self.formulas:
-            with pytest.raises(NotApplicableError, match=formula.replace("(", r"\(")):
-                self.score(formula=formula)
-            return
-        score = self.score(formula=formula)
+        score, figure = self.score(formula=formula), self.evaluation(formula=formula).figure()
         assert score.formula == f"{formula}-v1"
-        if not self.value_of_parts:
-            expected = score.raw / (score.ceiling ** FORMULAS[formula] if score.ceiling else 1.0)
+        parts = np.ones_like(figure.raw[0]) if figure.weights is None else figure.weights[0]
+        used = parts > 0
+        by_part = FORMULAS[formula](figure.raw[0, used], figure.ceiling[0, used])
+        assert score.value == pytest.approx(np.average(by_part, weights=parts[used]), abs=1e-9)
+        if len(parts) == 1:
+            expected = FORMULAS[formula](score.raw, score.ceiling)
             assert score.value == pytest.approx(expected, abs=1e-9)
+
+    def test_the_formula_of_the_run_goes_before_that_of_the_benchmark(self):
+        benchmark, model = self.case()
+        declared = replace(benchmark, measure=replace(benchmark.measure, formula="r/c"))
+        own = score_context(context_of(declared, model))
+        asked = self.score(formula="r/c")
+        assert (own.formula, own.value, own.ci) == ("r/c-v1", asked.value, asked.ci)
+        assert score_context(context_of(declared, model, formula="raw")).formula == "raw-v1"
 
     def test_the_same_score_twice(self):
         first, second = (
@@ -109,15 +128,18 @@ class MeasureTester:
         np.testing.assert_array_equal(first.draws, second.draws)
 
     def test_without_trials_there_is_a_reason_in_place_of_a_ceiling(self):
-        if self.case(trials=False) is None:
-            pytest.skip("this measure always has a ceiling")
+        if self.needs_trials:
+            with pytest.raises(InputError, match="trials"):
+                self.score(trials=False)
+            return
         raw = self.score(trials=False, formula="raw")
-        assert raw.status == "scored"
-        assert raw.ceiling is None
-        if "r/c" in self.formulas:
-            score = self.score(trials=False, formula="r/c")
+        assert (raw.status, raw.ceiling) == ("scored", self.ceiling_without_trials)
+        score = self.score(trials=False, formula="r/c")
+        if self.ceiling_without_trials is None:
             assert (score.status, score.value, score.ci) == ("failed", None, None)
             assert "r/c" in score.reason
+        else:
+            assert score.value == pytest.approx(raw.raw / self.ceiling_without_trials)
 
     # --- interval and null ---------------------------------------------------------------------------
 
@@ -134,11 +156,11 @@ class MeasureTester:
         assert ("images" in score.ci_method) == (resample != "units" or not self.has_units)
         assert isinstance(score.ci_approximate, bool)
 
-    def test_few_images_make_the_interval_approximate(self):
-        evaluation = self.evaluation()
-        assert evaluation.n_images > 0
-        if evaluation.n_images < 40:
-            assert self.score().ci_approximate
+    def test_few_images_or_a_floor_make_the_interval_approximate(self):
+        assert self.score().ci_approximate == (not self.coverage_is_measured)
+        assert self.score(limit=self.few).ci_approximate
+        if self.has_floor:
+            assert self.score(floor=0.0).ci_approximate
 
     def test_the_null_is_below_the_score(self):
         null = self.score(null="images", null_draws=19).null
@@ -146,6 +168,12 @@ class MeasureTester:
         assert null["resolution"] == 0.05
         assert null["p"] <= 0.1
         assert self.score().null is None
+
+    def test_images_in_their_own_order_give_the_figure_itself(self):
+        evaluation = self.evaluation(null="images", formula="raw")
+        orders = [np.arange(len(one.ids))[None] for one in evaluation.image_sets]
+        own = evaluation.shuffled(orders).value("raw")
+        np.testing.assert_allclose(own, evaluation.figure().value("raw"), atol=1e-9)
 
     # --- settings ------------------------------------------------------------------------------------
 

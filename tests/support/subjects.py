@@ -1,4 +1,4 @@
-"""Data sets of subjects who choose between two objects or among all, with the benchmarks on them."""
+"""Data sets of subjects: choices between two objects or among all, and solution times; their benchmarks."""
 
 from dataclasses import dataclass
 
@@ -36,6 +36,51 @@ class AnswerData(ArrayData):
 
     def category_responses(self):
         return self.table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SolvingData(ArrayData):
+    """Pictures with a table of object solution times."""
+
+    table: pd.DataFrame
+
+    def solution_times(self):
+        return self.table
+
+
+def two_way_trials(fraction, ids, objects, *, n=40, seed=0):
+    """Trials of a subject that is right with the probability `fraction` in each cell, image x object."""
+    rng = np.random.default_rng(seed)
+    names = np.unique(objects)
+    image, other = (np.repeat(one, n) for one in np.nonzero(np.isfinite(fraction)))
+    right = rng.random(len(image)) < fraction[image, other]
+    return pd.DataFrame(
+        {
+            "stimulus_id": np.array(ids)[image],
+            "truth": objects[image],
+            "distractor": names[other],
+            "choice": np.where(right, objects[image], names[other]),
+            "subject": "one",
+        }
+    )
+
+
+def category_answers(p, ids, objects, *, n_subjects, seed=0):
+    """One answer of each subject to each image, by the probabilities `p`, image x sorted object."""
+    rng = np.random.default_rng(seed)
+    names = np.unique(objects)
+    rows = [
+        pd.DataFrame(
+            {
+                "stimulus_id": ids,
+                "truth": objects,
+                "choice": names[(rng.random((len(p), 1)) > p.cumsum(axis=1)).sum(axis=1)],
+                "subject": f"s{subject:02d}",
+            }
+        )
+        for subject in range(n_subjects)
+    ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def pictures(ids, **columns):
