@@ -52,13 +52,13 @@ def figure(value: float | None, digits: int = 3) -> str:
 def cell(score: dict[str, Any]) -> str:
     """Format value and interval of a score, or why it has none."""
     if score["value"] is None:
-        if score.get("inapplicable"):
+        if score["status"] == "not_applicable":
             return "none"
-        return "not here" if score.get("absent") else f"failed: {score['reason'].splitlines()[0]}"
+        return "not here" if score["status"] == "data_absent" else f"failed: {score['reason'].splitlines()[0]}"
     if score["ci"] is None:
         return figure(score["value"])
     low, high = score["ci"]
-    about = "≈ " if (score.get("ci_method") or "").endswith("approximate") else ""
+    about = "≈ " if score["ci_approximate"] else ""
     return f"{figure(score['value'])} [{about}{figure(low)}, {figure(high)}]"
 
 
@@ -81,7 +81,7 @@ def scores_by_benchmark(scores: Sequence[dict[str, Any]]) -> list[str]:
 
 def reasons(scores: Sequence[dict[str, Any]]) -> list[str]:
     """Return why benchmarks do not apply, each reason once."""
-    said = [s["reason"].splitlines()[0] for s in scores if s.get("inapplicable")]
+    said = [s["reason"].splitlines()[0] for s in scores if s["status"] == "not_applicable"]
     return [f"None: {'; '.join(dict.fromkeys(said))}.", ""] if said else []
 
 
