@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from brainbench.models.export import load_activations
     from brainbench.models.preprocessing import Preprocess
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Benchmark": "core.benchmark",
@@ -88,6 +88,8 @@ def __getattr__(name: str) -> Any:
     # Names are imported when they are used: `brainbench --help` must not wait for torch.
     if name in _HOME:
         return getattr(importlib.import_module(f"brainbench.{_HOME[name]}"), name)
+    if name == "plot":
+        return importlib.import_module("brainbench.plot")
     where = renamed.explain(name)
     raise AttributeError(
         f"module 'brainbench' has no attribute {name!r}" + (f": {where}" if where else "")
