@@ -174,10 +174,8 @@ def extract_activations(
         Write a netCDF4 file with a group per layer too; `load_activations` reads it.
     reducer : {"none", "mean-space"}
         "mean-space" gives each channel's mean over its places or tokens.
-    weights, model_args
-        See `score`.
-    **options
-        device, batch_size, precision; see `score`.
+    weights, model_args, **options
+        See `score`; of the options device, batch_size and precision.
 
     Returns
     -------
