@@ -62,18 +62,15 @@ def score(
         A name, a wildcard or "all"; a wrapped model; or a bare module together with `layers`.
     benchmark : str, Benchmark, or a sequence of these
         An identifier, a wildcard or "all"; or a benchmark.
-    weights : str, optional
-        For every named model that has a choice, such as "auto", "imagenet", "untrained" or a file; a name
-        with @WEIGHTS keeps its own.
-    model_args : mapping, optional
-        Options of the function that makes a named model.
+    weights, model_args : str, mapping, optional
+        For every named model: weights where it has a choice, such as "imagenet", "untrained" or a file (a
+        name with @WEIGHTS keeps its own), and options of the function that makes it.
     results : path, optional
         Folder to store each finished score in, and to find earlier ones; nothing is stored without.
     overwrite : {"never", "only-missing", "always"}
         What to do with scores found there.
     **options
-        How scores are made and models are run, with the names of the command line: layers={"IT": "layer4"},
-        protocol="brainscore", seed=1, limit=64, device="cuda", ... docs/scores.md lists them.
+        Those of the command line: layers={"IT": "layer4"}, seed=1, device="cuda"; see docs/scores.md.
 
     Returns
     -------
@@ -92,7 +89,6 @@ def score(
     Examples
     --------
     >>> import brainbench
-    >>> score = brainbench.score("pixels", "Simulated.IT-pls")  # doctest: +SKIP
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
     settings, placement = chosen(options, (Settings, Placement), score)
@@ -171,37 +167,33 @@ def extract_activations(
     model : str, BrainModel or torch.nn.Module
         One model; a bare module needs `layers`.
     stimuli : StimulusSet or path
-        What to show; a folder of image files, whose names without suffix become stimulus_id.
+        Images, or a folder of image files, whose names without suffix become stimulus_id.
     layers : str or sequence of str
         Any layers of the network; by default all that stand for a region.
     output : path, optional
         Write a netCDF4 file with a group per layer too; `load_activations` reads it.
     reducer : {"none", "mean-space"}
         "mean-space" gives each channel's mean over its places or tokens.
-    weights, model_args
-        See `score`.
-    **options
-        How the model is run: device, batch_size, precision; see `score`.
+    weights, model_args, **options
+        See `score`; of the options device, batch_size and precision.
 
     Returns
     -------
     dict of str to DataArray
         Layer -> assembly, dims (stimulus, neuroid, time), the spans of the steps in ms along time.
-        Values stay on disk, in `output` or in the cache, until they are indexed; reduced values without
-        an `output` are in memory.
+        Values stay on disk until they are indexed, unless they are reduced without an `output`.
 
     Raises
     ------
     UnknownNameError
         A model, layer, reducer or option that does not exist.
     StimulusError
-        Something in the folder that is no image, or an image that cannot be read.
+        Something in the folder that is no image or cannot be read.
     InputError
         Several models; no such folder; a file that cannot be written.
 
     Examples
     --------
-    >>> import brainbench
     >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
     """
     [placement] = chosen(options, (Placement,), extract_activations)
@@ -210,8 +202,8 @@ def extract_activations(
     shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
     named = [layers] if isinstance(layers, str) else list(layers)
     network = one_model(model, named, placement, maker_options(model_args or {}, weights))
-    committed = [layer for listed in network.areas.values() for layer in listed]
-    activations = network.activations(shown, list(dict.fromkeys(named or committed)))
+    named = named or [layer for listed in network.areas.values() for layer in listed]
+    activations = network.activations(shown, list(dict.fromkeys(named)))
     if output is None:
         return {layer: export.reduce(values, reducer) for layer, values in activations.items()}
     export.write(Path(output), activations, reducer=reducer)

@@ -10,6 +10,10 @@ import typer
 from brainbench.cli import options
 from brainbench.core.settings import Placement
 
+Reducer = Annotated[
+    str, typer.Option(metavar="NAME", help="none, or mean-space: each channel's mean over places.")
+]
+
 
 @options.takes(Placement)
 def extract(
@@ -33,10 +37,7 @@ def extract(
             "--layers", metavar="LAYER", help="Layers, comma list; by default all of its areas."
         ),
     ] = options.NONE,
-    reducer: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="none, or mean-space: each channel's mean over places."),
-    ] = "none",
+    reducer: Reducer = "none",
     *,
     weights: options.Weights = None,
     model_args: options.ModelArgs = options.NONE,

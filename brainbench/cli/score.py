@@ -18,47 +18,53 @@ if TYPE_CHECKING:
     from brainbench.core.score import Score
 
 
+Models = Annotated[
+    list[str],
+    options.text_option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="Model, wildcard, comma list, 'all', or FILE.py:make_model.",
+    ),
+]
+Benchmarks = Annotated[
+    list[str],
+    options.text_option(
+        "-b",
+        "--benchmark",
+        metavar="BENCHMARK",
+        help="Benchmark, wildcard such as 'Simulated.*', comma list, or 'all'.",
+    ),
+]
+Overwrite = Annotated[
+    str,
+    typer.Option(
+        metavar="WHEN",
+        help="Stored results: never (keep all), only-missing (redo those without a value), always.",
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be computed, and stop.")]
+
+
+# Over 60 lines, a third of which declare options.
 @options.takes(Settings, Placement)
 def score(
-    model: Annotated[
-        list[str],
-        options.text_option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="Model, wildcard, comma list, 'all', or FILE.py:make_model.",
-        ),
-    ] = options.NONE,
-    benchmark: Annotated[
-        list[str],
-        options.text_option(
-            "-b",
-            "--benchmark",
-            metavar="BENCHMARK",
-            help="Benchmark, wildcard such as 'Simulated.*', comma list, or 'all'.",
-        ),
-    ] = options.NONE,
+    model: Models = options.NONE,
+    benchmark: Benchmarks = options.NONE,
     *,
     weights: options.Weights = None,
     model_args: options.ModelArgs = options.NONE,
-    overwrite: Annotated[
-        str,
-        typer.Option(
-            metavar="WHEN",
-            help="Stored results: never (keep all), only-missing (redo those without a value), always.",
-        ),
-    ] = "only-missing",
+    overwrite: Overwrite = "only-missing",
     output_format: options.Format = "table",
     csv: options.Csv = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
-        ),
-    ] = options.RESULTS,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be computed, and stop.")
-    ] = False,
+    output: Output = options.RESULTS,
+    dry_run: DryRun = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
     model_identifier: Annotated[
@@ -113,10 +119,14 @@ def score(
         _write_csv(scores, csv)
     if not quiet:
         _print_cost(time.perf_counter() - began, costs)
+    raise typer.Exit(_status(scores))
+
+
+def _status(scores: list[Score]) -> int:
+    """Return 1 if some scores failed or are not stored, or none has a value; else 0."""
     valued = [score for score in scores if score.value is not None]
     is_stored = all(score.file is not None for score in valued)
-    if not (valued and is_stored) or any(score.failed for score in scores):
-        raise typer.Exit(1)
+    return int(not (valued and is_stored) or any(score.failed for score in scores))
 
 
 def _write_csv(scores: list[Score], path: Path) -> None:
