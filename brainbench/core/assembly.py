@@ -230,10 +230,7 @@ def _check_values(assembly: Assembly, name: str) -> None:
 def average(assembly: Assembly) -> Assembly:
     """Return the mean over repetitions, ignoring NaN; an assembly without repetitions is unchanged.
 
-    Raises
-    ------
-    InputError
-        A stimulus without a recorded repetition for some neuroid.
+    A stimulus without a recorded repetition for some neuroid is an InputError.
     """
     if "repetition" not in assembly.dims:
         return assembly
@@ -285,10 +282,7 @@ def align(
 ) -> Assembly:
     """Return the rows of an assembly in the order of `stimulus_ids`.
 
-    Raises
-    ------
-    InputError
-        The assembly has other stimuli than the ids, or an id is given twice.
+    Other stimuli than those of the assembly, or an id that is given twice, are an InputError.
     """
     own = [str(i) for i in assembly.coords["stimulus_id"].values]
     ordered = [str(i) for i in stimulus_ids]
@@ -317,10 +311,7 @@ def save(assembly: Assembly, path: Path) -> None:
 def load(path: Path) -> Assembly:
     """Open an assembly; values are read when they are indexed.
 
-    Raises
-    ------
-    InputError
-        A file that does not exist, is damaged, or holds something else.
+    A file that does not exist, is damaged or holds something else is an InputError.
     """
     try:
         opened = xr.open_dataarray(path, engine="netcdf4")

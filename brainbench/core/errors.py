@@ -84,16 +84,9 @@ class CacheError(BrainbenchError, RuntimeError):
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
-    """Return at most `n` names that are similar to `name`, best first, then names that contain it.
+    """Return at most `n` known names: those similar to `name`, best first, then those that contain it.
 
-    Parameters
-    ----------
-    name : str
-        What the user wrote; upper and lower case are the same.
-    known : iterable of str
-        Existing names.
-    n : int
-        Number of names.
+    Upper and lower case are the same.
     """
     by_lower = {k.lower(): k for k in known}
     lowered = name.strip().lower()

@@ -54,13 +54,7 @@ def entries(group: Group) -> dict[str, str]:
 
 
 def summaries(group: Group) -> dict[str, str]:
-    """Return the summary of each name, or its target where the plug-in gives no summary.
-
-    Raises
-    ------
-    InputError
-        As in `entries`.
-    """
+    """Return the summary of each name, or its target where the plug-in gives no summary."""
     given = {name: text for _, listing in _listings(group) for name, (_, text) in listing.items()}
     return {name: given[name] or target for name, target in entries(group).items()}
 
@@ -129,13 +123,7 @@ def _with_weights(pattern: str, known: list[str]) -> list[str]:
 
 
 def load(group: Group, name: str) -> Any:
-    """Import the target of a name.
-
-    Raises
-    ------
-    UnknownNameError
-        The name is not registered.
-    """
+    """Import the target of a name; UnknownNameError if it is not registered."""
     known = entries(group)
     if name not in known:
         raise unknown(SINGULAR[group], name, list(known), todo=f"see `brainbench list {group}`")
@@ -145,11 +133,8 @@ def load(group: Group, name: str) -> Any:
 def imported(target: str) -> Any:
     """Import the attribute of "module:attribute".
 
-    Raises
-    ------
-    InputError
-        The module cannot be imported, for example because a library is not installed, or has no such
-        attribute.
+    InputError if the module has no such attribute or cannot be imported, for example because a library is
+    not installed.
     """
     module, _, attribute = target.partition(":")
     try:
@@ -176,13 +161,7 @@ def is_file(name: str) -> bool:
 
 
 def check_file(spec: str) -> tuple[Path, str]:
-    """Return the file and the function of "FILE.py:function".
-
-    Raises
-    ------
-    InputError
-        The file does not exist, or no function is named.
-    """
+    """Return the file and the function of "FILE.py:function"; InputError if either is missing."""
     file, _, attribute = spec.rpartition(":")
     path = Path(file).expanduser()
     problem = None

@@ -83,10 +83,7 @@ class StimulusSet:
     def picture(self, index: int) -> Picture:
         """Return the pixels of the stimulus at `index`, uint8, shape (height, width, 3).
 
-        Raises
-        ------
-        StimulusError
-            Pixels of another type or shape, or of zero size.
+        Pixels of another type or shape, or of zero size, are a StimulusError.
         """
         pixels = np.asarray(self.read(self.rows[index]))
         if (
@@ -125,13 +122,7 @@ class StimulusSet:
         )
 
     def limit(self, n: int) -> StimulusSet:
-        """Return at most `n` stimuli, taken in turn from each object where objects are known.
-
-        Raises
-        ------
-        InputError
-            A limit below 1.
-        """
+        """Return at most `n` stimuli (1 or more), taken in turn from each object where objects are known."""
         if n < 1:
             raise InputError(f"a limit of {n} stimuli", allowed="1 or more", todo="give --limit N")
         if n >= len(self):
@@ -245,11 +236,8 @@ def from_files(
 def read_picture(path: Path) -> Picture:
     """Return the pixels of an image file, uint8, shape (height, width, 3); transparency shows gray 128.
 
-    Raises
-    ------
-    StimulusError
-        A file that does not exist, is empty, damaged or truncated, or whose color mode does not convert
-        to 8-bit RGB without a choice (16-bit, CMYK).
+    A StimulusError if the file does not exist, is empty, damaged or truncated, or if its color mode does not
+    convert to 8-bit RGB without a choice (16-bit, CMYK).
     """
     try:
         with Image.open(path) as image:

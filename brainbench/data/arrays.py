@@ -67,13 +67,7 @@ class ArrayData:
         return self.pictures
 
     def recordings(self, region: str) -> Assembly:
-        """Return the recordings of a region.
-
-        Raises
-        ------
-        UnknownNameError
-            A region without recordings.
-        """
+        """Return the recordings of a region; UnknownNameError if there are none."""
         if region not in self.regions:
             raise unknown(
                 f"region of {self.name}:", region, list(self.regions), todo="choose one of them"

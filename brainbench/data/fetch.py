@@ -101,12 +101,7 @@ def download(
 def check_reachable(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> None:
     """Connect to a server within `connect_seconds`, where other clients try for minutes.
 
-    Raises
-    ------
-    DownloadError
-        No connection.
-    InputError
-        A URL of another form than http or https.
+    DownloadError if there is no connection, InputError for a URL of another form than http or https.
     """
     _connect(url, *_address(url), connect_seconds)
 

@@ -44,12 +44,7 @@ class Manifest(BaseModel):
 def manifest(name: str) -> Manifest:
     """Return the manifest of a registered data set.
 
-    Raises
-    ------
-    UnknownNameError
-        The data set does not exist.
-    InputError
-        Entries that are missing, unknown or of a wrong type.
+    UnknownNameError if it does not exist, InputError if entries are missing, unknown or of a wrong type.
     """
     table = registry.load("data", name)
     try:
@@ -63,18 +58,7 @@ def invalid(
 ) -> InputError:
     """Return the error of a manifest that does not validate.
 
-    Parameters
-    ----------
-    name : str
-        Name of the data set.
-    error : ValidationError
-        What pydantic says.
-    what : str
-        "entries" or "parameters".
-    kind : type
-        The model with the allowed fields.
-    path : str
-        Where in the manifest these fields are.
+    `what` is "entries" or "parameters", `kind` has the allowed fields, `path` is their place.
     """
     first = error.errors()[0]
     where = ".".join(str(part) for part in (*path, *first["loc"]))

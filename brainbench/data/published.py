@@ -63,10 +63,8 @@ class Published(Publication):
         ----------
         given : Path
             The published folder, or the repository that contains it.
-        name : str
-            Name of the data set.
-        holds : str
-            What the folder contains, for the error.
+        name, holds : str
+            Name of the data set and what the folder contains, for errors.
 
         Raises
         ------
@@ -201,13 +199,7 @@ def wrong(got: str, allowed: str) -> InputError:
 
 
 def declared(manifest: Manifest, kind: type[D]) -> D:
-    """Return the parameters of a manifest.
-
-    Raises
-    ------
-    InputError
-        Parameters that are missing, unknown or of a wrong type.
-    """
+    """Return the parameters of a manifest; InputError if they are missing, unknown or of a wrong type."""
     try:
         return kind.model_validate(manifest.parameters)
     except ValidationError as error:

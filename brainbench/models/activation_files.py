@@ -166,13 +166,8 @@ def open_layer(path: Path) -> xr.DataArray:
 def neuroid_coordinates(layer: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the coordinates of the units of a layer, flattened in C order.
 
-    Parameters
-    ----------
-    layer : str
-        Dotted name.
-    shape : tuple of int
-        Shape of one response: (channel,), (token, channel), (channel, y, x); axes of other shapes are
-        numbered.
+    `shape` is that of one response: (channel,), (token, channel), (channel, y, x); axes of other shapes are
+    numbered.
 
     Examples
     --------

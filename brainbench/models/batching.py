@@ -28,20 +28,7 @@ _MESSAGES = (
 
 
 def first_size(batch_size: BatchSize, device: str) -> int:
-    """Return the batch size to begin with.
-
-    Parameters
-    ----------
-    batch_size : int or "auto"
-        Choice of the user.
-    device : str
-        Device of the network.
-
-    Raises
-    ------
-    InputError
-        Neither "auto" nor a whole number above 0.
-    """
+    """Return the batch size to begin with; InputError unless it is "auto" or a whole number above 0."""
     if batch_size == "auto":
         return ON_CPU if device == "cpu" else ON_ACCELERATOR
     if not isinstance(batch_size, int) or batch_size < 1:

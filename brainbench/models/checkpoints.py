@@ -87,18 +87,9 @@ def read(path: Path, *, name: str | None = None) -> State:
 def fill(
     net: nn.Module, state: Mapping[str, Tensor], *, name: str, model: str | None = None
 ) -> None:
-    """Load weights into a network; names must match, except that `num_batches_tracked` may be missing.
+    """Load weights into a network in place; all names must match but `num_batches_tracked`.
 
-    Parameters
-    ----------
-    net : Module
-        Changed in place.
-    state : mapping of str to Tensor
-        As `read` returns it.
-    name : str
-        Name of the weights in error messages.
-    model : str, optional
-        Name of the network in error messages; by default its class.
+    `name` and `model` are the names of the weights and of the network in error messages.
 
     Raises
     ------
@@ -125,21 +116,9 @@ def fill(
 
 
 def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) -> None:
-    """Write weights as safetensors.
+    """Write weights by name as safetensors, with metadata such as their origin; an existing file is replaced.
 
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        Weights by name.
-    path : Path
-        An existing file is overwritten.
-    about : mapping of str to str
-        Metadata, such as the origin of the weights.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written, or the disk is full.
+    OSError if the file cannot be written or the disk is full.
     """
     # Tensors that share memory are copied. Written by Python, so that a full disk is an OSError.
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}

@@ -280,20 +280,10 @@ def source(definition: Any) -> str:
 
 
 def package_sources(*modules: types.ModuleType) -> dict[str, str]:
-    """Return the SHA-256 of each source file of a package that some of its modules depend on.
+    """Return the SHA-256 of each source file of a package that some of its modules depend on, by module name.
 
-    Import statements are followed through the package of each module, also those inside functions;
-    those for type checkers only are not.
-
-    Parameters
-    ----------
-    modules : module
-        Where to begin.
-
-    Returns
-    -------
-    dict of str to str
-        Name of each module -> SHA-256 of its file, sorted by name; the given modules are included.
+    Import statements are followed through the package of each module, also those inside functions; those for
+    type checkers only are not. The given modules are included.
     """
     digests: dict[str, str] = {}
     waiting = [module.__name__ for module in modules]

@@ -220,10 +220,7 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
 def load_activations(path: Path) -> dict[str, Assembly]:
     """Return the assembly of each layer in a file of `write`; values are read when they are indexed.
 
-    Raises
-    ------
-    InputError
-        The file does not exist, is damaged, or holds something else.
+    A file that does not exist, is damaged or holds something else is an InputError.
     """
     try:
         with netCDF4.Dataset(path) as file:

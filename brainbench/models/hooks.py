@@ -17,13 +17,7 @@ Calls = Literal["steps", "last"] | int
 
 
 def submodule(net: nn.Module, layer: str) -> nn.Module:
-    """Return the submodule of a dotted name.
-
-    Raises
-    ------
-    UnknownNameError
-        The layer does not exist; the message names the closest.
-    """
+    """Return the submodule of a dotted name; UnknownNameError names the closest if there is none."""
     known: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))
     if not layer or layer not in known:
         names = [name for name in known if name]
@@ -90,19 +84,8 @@ def capturing(
 ) -> Iterator[Capture]:
     """Capture outputs of layers within the block; the hooks are removed at its end.
 
-    Parameters
-    ----------
-    net : Module
-        The network.
-    layers : sequence of str
-        Dotted names.
-    calls : mapping of str to {"steps", "last"} or int
-        Which calls of each layer to keep.
-
-    Raises
-    ------
-    UnknownNameError
-        A layer that does not exist.
+    `calls` selects for each layer which of several calls in one forward pass to keep. A layer that does not
+    exist is an UnknownNameError.
     """
     capture = Capture()
     with contextlib.ExitStack() as hooks:
@@ -121,12 +104,9 @@ def _hook(capture: Capture, layer: str, calls: Calls) -> Any:
 
 
 def first_tensor(output: Any, layer: str) -> Tensor:
-    """Return the output of a module if it is a tensor, else the first tensor of a tuple, list or mapping.
+    """Return an output if it is a tensor, else the first tensor of a tuple, list or mapping.
 
-    Raises
-    ------
-    ActivationError
-        The output has no tensor.
+    An output without a tensor is an ActivationError.
     """
     if isinstance(output, Tensor):
         return output

@@ -205,13 +205,7 @@ def _moved(net: nn.Module, device: str) -> Iterator[None]:
 
 
 def available(device: str) -> str:
-    """Return the device if torch can compute on it.
-
-    Raises
-    ------
-    InputError
-        The device does not exist on this machine.
-    """
+    """Return the device if torch can compute on it; InputError if it does not exist on this machine."""
     try:
         return str(torch.empty(0, device=device).device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -39,20 +39,7 @@ class CheckedResponse:
 def check_response(
     layer: str, response: Response, *, ids: Sequence[str], clock: Timeline, calls: Calls
 ) -> CheckedResponse:
-    """Check and flatten the response of one layer to one batch.
-
-    Parameters
-    ----------
-    layer : str
-        Dotted name, for error messages.
-    response : Response
-        Output of the network.
-    ids : sequence of str
-        Stimulus ids of the batch.
-    clock : Timeline
-        Declares the steps of the layer.
-    calls : {"steps", "last"} or int
-        Which calls of the layer count.
+    """Check and flatten the response of one layer to one batch of stimuli with these ids.
 
     Raises
     ------

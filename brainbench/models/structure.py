@@ -41,13 +41,7 @@ def parameters_of(model: WrappedModel) -> int | None:
 
 
 def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]:
-    """Return the shapes and steps of layers from one black image that is shown all the time.
-
-    Raises
-    ------
-    UnknownNameError
-        A layer that does not exist.
-    """
+    """Return the shapes and steps of layers from one black image; UnknownNameError if one does not exist."""
     images = _black(model)
     unique = list(dict.fromkeys(layers))
     for layer in unique:

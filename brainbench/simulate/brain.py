@@ -349,13 +349,7 @@ class SimulatedBrain:
 
 
 def simulated(manifest: Manifest) -> SimulatedBrain:
-    """Return the simulated brain that a manifest declares.
-
-    Raises
-    ------
-    InputError
-        Unknown parameters.
-    """
+    """Return the simulated brain that a manifest declares; InputError for unknown parameters."""
     parameters = dict(manifest.parameters)
     pixels = parameters.pop("pixels", PICTURE)
     options = {

@@ -96,18 +96,7 @@ class HiddenNetwork:
 
 
 def build_network(*, seed: int = 0) -> HiddenNetwork:
-    """Draw the weights of a hidden network.
-
-    Parameters
-    ----------
-    seed
-        Seed of the simulated brain.
-
-    Returns
-    -------
-    HiddenNetwork
-        The same weights for the same seed.
-    """
+    """Draw the weights of a hidden network, the same for the same seed of a simulated brain."""
     first, second = _draw_pairs(_rng(seed, 2))
     return HiddenNetwork(
         seed=seed,
@@ -146,8 +135,7 @@ def respond(
     Returns
     -------
     dict of str to ndarray
-        Maps of each area (stimulus, channel, row, column, time), non-negative, in arbitrary units, in 25
-        bins of 10 ms from stimulus onset.
+        Non-negative maps of each area (stimulus, channel, row, column, time), in 25 bins of 10 ms.
 
     Raises
     ------
@@ -182,21 +170,9 @@ def respond(
 
 
 def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
-    """Return the population responses of an area from its maps.
+    """Return the population responses of an area, (stimulus, 96, time), from the maps of `respond`.
 
-    Parameters
-    ----------
-    network
-        From `build_network`.
-    region
-        "V1", "V2", "V4" or "IT".
-    maps
-        (stimulus, channel, row, column, time), from `respond`.
-
-    Returns
-    -------
-    ndarray, (stimulus, 96, time)
-        Means of one channel over a Gaussian window for each unit, multiples of 2**-14.
+    Each unit is the mean of one channel over a Gaussian window, in multiples of 2**-14.
     """
     channels, windows = network.pools[region]
     flat = maps.reshape(*maps.shape[:2], -1, maps.shape[-1])

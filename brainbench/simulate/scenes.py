@@ -73,26 +73,12 @@ class Scene:
 
 
 def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
-    """Draw the parameters of one scene.
-
-    Parameters
-    ----------
-    seed
-        Seed of the whole set.
-    object_name
-        One of `OBJECT_NAMES`.
-    image_number
-        Number of the image of this object, from 0.
-
-    Returns
-    -------
-    Scene
-        Depends on these three arguments only.
+    """Draw the parameters of image `image_number`, from 0, of an object; they depend on nothing else.
 
     Raises
     ------
     InputError
-        An unknown object.
+        An object that is not in `OBJECT_NAMES`.
     """
     rng = _generator(seed, object_name, image_number, purpose=0)
     return Scene(
@@ -123,21 +109,7 @@ def draw_scenes(
     images_per_object: int = IMAGES_PER_OBJECT,
     object_names: Sequence[str] = OBJECT_NAMES,
 ) -> list[Scene]:
-    """Draw the parameters of a set of scenes, object by object.
-
-    Parameters
-    ----------
-    seed
-        Seed of the set.
-    images_per_object
-        Number of images of each object.
-    object_names
-        Kinds of solids, from `OBJECT_NAMES`.
-
-    Returns
-    -------
-    list of Scene
-        ``len(object_names) * images_per_object`` scenes.
+    """Draw the parameters of `images_per_object` scenes of each object, object by object.
 
     Raises
     ------
@@ -163,22 +135,7 @@ def draw_scenes(
 
 
 def render(scenes: Sequence[Scene], *, size: int = IMAGE_SIZE, workers: int = 2) -> Images:
-    """Render scenes.
-
-    Parameters
-    ----------
-    scenes
-        Scenes to render.
-    size
-        Side of the square images in pixels.
-    workers
-        Threads; the images do not depend on it.
-
-    Returns
-    -------
-    ndarray of uint8, (scene, size, size, 3)
-        sRGB images, row 0 at the top.
-    """
+    """Render scenes with some threads as uint8, (scene, size, size, 3), sRGB, row 0 at the top."""
     images = np.empty((len(scenes), size, size, 3), dtype=np.uint8)
     for index, image in enumerate(stream(scenes, size=size, workers=workers)):
         images[index] = image

@@ -92,18 +92,9 @@ def draw_sites(
     n_sites: int | None = None,
     reliability: tuple[float, float] = RELIABILITY,
 ) -> Sites:
-    """Draw the readouts of a region.
+    """Draw the readouts of a region; `n_sites=None` is the default number of the region.
 
-    Parameters
-    ----------
-    region
-        "V1", "V2", "V4" or "IT".
-    seed
-        Seed of the simulated brain.
-    n_sites
-        Number of sites; None for the default of the region.
-    reliability
-        Range of the uniform distribution of the reliability of each site.
+    Reliabilities are uniform between the two numbers of `reliability`.
 
     Raises
     ------
@@ -134,7 +125,9 @@ def draw_sites(
 
 
 def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Readout:
-    """Return the gain of each site that gives it the chosen reliability.
+    """Return the gain of each site that gives it the chosen reliability over `n_trials` trials.
+
+    It is exact for these stimuli: signal variance is the variance over them, with ddof 1.
 
     Parameters
     ----------
@@ -143,12 +136,7 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
     population
         (stimulus, 96, time) of the same region, in bins of 10 ms from stimulus onset.
     n_trials
-        Trials that the chosen reliability refers to.
-
-    Returns
-    -------
-    Readout
-        Exact for these stimuli: signal variance is variance over them, with ddof 1.
+        Number of trials that are averaged.
 
     Raises
     ------
@@ -177,19 +165,9 @@ def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Rea
 
 
 def expected_counts(readout: Readout, population: Array) -> Array:
-    """Return the expected spikes per bin: the truth behind the trials.
+    """Return the expected spikes per bin of 10 ms, (stimulus, site, time): the truth behind the trials.
 
-    Parameters
-    ----------
-    readout
-        From `calibrate`.
-    population
-        (stimulus, 96, time) of the same region, for these or other stimuli.
-
-    Returns
-    -------
-    ndarray, (stimulus, site, time)
-        Spikes per bin of 10 ms; times 100 gives spikes/s.
+    `population` is (stimulus, 96, time) of the same region, for the stimuli of `calibrate` or others.
     """
     evoked = np.matmul(readout.sites.weights, population)
     return np.asarray((evoked + readout.spontaneous[:, None]) * readout.gain[:, None])
@@ -198,31 +176,10 @@ def expected_counts(readout: Readout, population: Array) -> Array:
 def draw_trials(
     expected: Array, *, region: str, seed: int = 0, n_trials: int = TRIALS, workers: int = 2
 ) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """Draw Poisson counts.
+    """Draw Poisson counts, (trial, stimulus, site, time), uint8 or uint16 for large counts.
 
-    Parameters
-    ----------
-    expected
-        Expected spikes per bin, (stimulus, site, time).
-    region
-        Selects the random stream, with the seed and the number of the trial: more trials do not change
-        the first ones.
-    seed
-        Seed of the trials.
-    n_trials
-        Number of trials of each stimulus.
-    workers
-        Threads; the counts do not depend on it.
-
-    Returns
-    -------
-    ndarray, (trial, stimulus, site, time)
-        uint8, or uint16 for large counts.
-
-    Raises
-    ------
-    InputError
-        No trials.
+    The random stream depends on the seed, the region and the number of the trial: more trials do not change
+    the first ones, and neither does the number of threads (`workers`). No trials are an InputError.
     """
     _check_trials(n_trials)
 

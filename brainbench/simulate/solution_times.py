@@ -41,21 +41,14 @@ FOLDS = 10
 
 
 def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
-    """Return I1 of the simulated subject for each image.
+    """Return I1 of the simulated subject for each image: d', pooled over distractors.
 
     Parameters
     ----------
     expected
         Noiseless responses, (image, site, time), bins of 10 ms from stimulus onset.
-    objects
-        Object that each image shows, (image,).
-    ids
-        Stimulus ids, (image,).
-
-    Returns
-    -------
-    ndarray, (image,)
-        d', pooled over distractors.
+    objects, ids
+        Object and stimulus id of each image, (image,).
 
     Raises
     ------
@@ -67,7 +60,7 @@ def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -
 
 
 def times(measured: Array, i1: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
-    """Return the object solution time of each image.
+    """Return the object solution time of each image in ms; NaN where it never reaches the threshold.
 
     Parameters
     ----------
@@ -76,17 +69,7 @@ def times(measured: Array, i1: Array, objects: npt.NDArray[Any], ids: npt.ArrayL
     i1
         From `thresholds`, (image,).
     objects, ids
-        As in `thresholds`.
-
-    Returns
-    -------
-    ndarray, (image,)
-        ms; NaN where the sensitivity never reaches the threshold.
-
-    Raises
-    ------
-    InputError
-        As `thresholds`.
+        As in `thresholds`, with the same errors.
     """
     starts = np.arange(WINDOW_MS[0], WINDOW_MS[1], BIN_MS)
     bins = np.stack([starts, starts + BIN_MS], axis=1)

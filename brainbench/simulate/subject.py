@@ -46,7 +46,7 @@ def choice_probabilities(sites: Array, objects: npt.NDArray[Any], *, seed: int =
     objects
         Object that each image shows, (image,).
     seed
-        Seed of the subject's folds.
+        Seed of the folds of the subject.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def draw_trials(
     observers: int = OBSERVERS,
     n_trials: int = TRIALS,
 ) -> pd.DataFrame:
-    """Draw the choices of several observers that follow the same rule.
+    """Draw the choices of several observers that follow the same rule, each with a separate random stream.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def draw_trials(
     stimulus_ids, objects
         Names of the rows and columns of `probabilities`.
     seed
-        Seed of the choices. Each observer has a separate random stream.
+        Seed of the choices.
     observers, n_trials
         Numbers of observers, and of trials of each image and distractor by each of them.
 

@@ -1,4 +1,4 @@
-"""One TOML file per data set. A file's name, without suffix, is the attribute it is loaded by."""
+"""The bundled data sets: one TOML file each, loaded as the attribute of the file's name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def data() -> dict[str, str]:
-    """Name of every data set -> where its manifest is."""
+    """Return name of every data set -> its manifest, as "module:attribute"."""
     return {
         "Simulated": "brainbench_manifests:simulated",
         "Cowley2023": "brainbench_manifests:cowley2023",

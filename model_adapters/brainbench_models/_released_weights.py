@@ -51,14 +51,8 @@ class ReleasedWeights:
     def obtain(self) -> Path:
         """Return the safetensors file in the cache; download, check and convert it first if absent.
 
-        Raises
-        ------
-        DownloadError
-            The download failed, or gave another file.
-        InputError
-            The file has the right checksum but is not a checkpoint that can be read safely.
-        CacheError
-            The cache cannot be written.
+        Errors: DownloadError (no download, or another file), InputError (a file that cannot be read safely),
+        CacheError (a cache that cannot be written).
         """
         store = caches.default()
         if store.find(KIND, self.key, _SUFFIX) is None:

@@ -87,12 +87,8 @@ def gabor(*, orientations: int = 8) -> WrappedModel:
     Parameters
     ----------
     orientations : int
-        Number of orientations, evenly spaced over 180 degrees; other than 8 it is part of the name.
-
-    Raises
-    ------
-    InputError
-        Fewer than two orientations.
+        Number of orientations, at least 2, evenly spaced over 180 degrees; other than 8 it is part of the
+        name.
     """
     valid = isinstance(orientations, int) and orientations >= 2
     allowed = "a whole number, at least 2"

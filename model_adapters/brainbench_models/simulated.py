@@ -91,17 +91,10 @@ def _network(reader: Reader, on_ms: float | None) -> FunctionNetwork:
 def simulated_model(
     level: Level, brain: SimulatedBrain, *, cache: Cache | None = None
 ) -> SimulatedModel:
-    """Make a model of a simulated brain.
+    """Make a model of a simulated brain; its seed is part of the name unless it is 0.
 
-    Parameters
-    ----------
-    level : {"readout", "population", "maps"}
-        Sites without noise, in expected spikes per bin; the 96 spatially pooled units of each area; or all
-        units of each area.
-    brain : SimulatedBrain
-        The brain to read. Its seed is part of the name unless it is 0.
-    cache : Cache, optional
-        Where activations are stored.
+    Levels are "readout", the sites without noise in expected spikes per bin; "population", the 96 spatially
+    pooled units of each area; and "maps", all units of each area.
     """
     weights, size = f"seed-{brain.seed}", network.PICTURE
     reader = Reader(level, brain)

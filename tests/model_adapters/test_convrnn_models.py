@@ -291,7 +291,7 @@ def test_a_cell_that_leads_nowhere_needs_no_steps() -> None:
     assert "conv1, conv3" in (too_short(declared, 3, "layered") or "")
 
 
-def test_weights_that_cannot_be_had_are_told() -> None:
+def test_unavailable_weights_are_noted() -> None:
     name = "convrnn_timedecay_shallow"
     model = convrnn(name)
     assert model.weights == "untrained-0"

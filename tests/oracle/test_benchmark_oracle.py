@@ -57,5 +57,5 @@ def test_exact_solver_is_close(oracle):
 def test_splits_come_from_the_ids(oracle):
     score = scored(oracle, "exact")
     for k, test in enumerate(oracle["test_idx"]):
-        mine = score.predictions.stimulus_id[score.predictions.fold == k]
-        assert mine.values.tolist() == oracle["target_stim"][test].tolist()
+        test_ids = score.predictions.stimulus_id[score.predictions.fold == k]
+        assert test_ids.values.tolist() == oracle["target_stim"][test].tolist()

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explained import explained_on, mean_score
 
-from brainbench.metrics.explained_variance.ccnorm import chance_level, jackknife, schoppe
+from brainbench.metrics.explained_variance.ccnorm import chance_level, jackknife, paper, schoppe
 from brainbench.metrics.explained_variance.signal_power import mean_response
 
 DATA = Path(__file__).parent / "data" / "ccnorm_oracle.npz"
@@ -31,23 +30,23 @@ def ours(oracle, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_figure_to_the_last_digit(oracle, case):
-    expected, found = theirs(oracle, case), ours(oracle, case)
+    expected, result = theirs(oracle, case), ours(oracle, case)
     for name, value in {
-        "CCnorm": found.cc_norm,
-        "CCabs": found.cc_abs,
-        "CCmax": found.cc_max,
-        "SP": found.power.power,
-        "SPE": found.spe,
+        "CCnorm": result.cc_norm,
+        "CCabs": result.cc_abs,
+        "CCmax": result.cc_max,
+        "SP": result.power.power,
+        "SPE": result.spe,
     }.items():
         np.testing.assert_allclose(value, [expected[name]], rtol=1e-12, atol=1e-14, err_msg=name)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_jackknife_over_trials(oracle, case):
-    found = jackknife(oracle[f"R{case}"][:, :, None], oracle[f"yhat{case}"][:, None])
-    both = np.stack([found.cc_norm[:, 0], found.cc_abs[:, 0], found.cc_max[:, 0]])
+    result = jackknife(oracle[f"R{case}"][:, :, None], oracle[f"yhat{case}"][:, None])
+    both = np.stack([result.cc_norm[:, 0], result.cc_abs[:, 0], result.cc_max[:, 0]])
     np.testing.assert_allclose(both, oracle[f"jack{case}"], rtol=1e-12, atol=1e-14)
-    assert np.isnan(found.error[0]) == np.isnan(oracle[f"jack{case}"][0]).any()
+    assert np.isnan(result.error[0]) == np.isnan(oracle[f"jack{case}"][0]).any()
 
 
 def test_the_cases_hold_what_is_hard(oracle):
@@ -57,17 +56,18 @@ def test_the_cases_hold_what_is_hard(oracle):
 
 
 @pytest.mark.parametrize("case", NO_SIGNAL)
-def test_no_signal_has_no_score(oracle, case):
-    found = ours(oracle, case)
-    assert (found.power.power < 0).all()
-    assert np.isnan(found.cc_norm).all()
+def test_no_signal_has_a_reason_and_no_score(oracle, case):
+    result = ours(oracle, case)
+    assert np.isnan(result.score).all()
+    assert np.isnan(result.value)
+    assert result.excluded == {"signal power not above 0": 1}
 
 
 @pytest.mark.parametrize("case", set(CASES) - set(NO_SIGNAL))
 def test_the_two_protocols_are_one_where_all_stimuli_are_tested(oracle, case):
     trials, predicted = oracle[f"R{case}"][:, :, None], oracle[f"yhat{case}"][:, None]
-    whole = explained_on(np.arange(len(predicted)), trials, predicted)
-    assert mean_score(whole) == pytest.approx(theirs(oracle, case)["CCnorm"] ** 2, rel=1e-12)
+    whole = paper(trials, predicted, np.arange(len(predicted)))
+    assert whole.value == pytest.approx(theirs(oracle, case)["CCnorm"] ** 2, rel=1e-12)
 
 
 def test_equations_3a_to_3e_of_zhang(oracle):
@@ -78,8 +78,8 @@ def test_equations_3a_to_3e_of_zhang(oracle):
     r = np.corrcoef(R.mean(axis=0)[test], p[test])[0, 1]
     power = (R.sum(axis=0).var() - R.var(axis=1).sum()) / (n_trials * (n_trials - 1))
     literal = r**2 / (power / R.mean(axis=0).var())
-    found = explained_on(test, R[:, :, None], p[test][:, None])
-    assert mean_score(found) == pytest.approx(literal * (n_stimuli - 1) / n_stimuli, rel=1e-12)
-    assert found.n_stimuli == 40
+    result = paper(R[:, :, None], p[test][:, None], test)
+    assert result.value == pytest.approx(literal * (n_stimuli - 1) / n_stimuli, rel=1e-12)
+    assert result.n_stimuli == 40
     np.testing.assert_allclose(mean_response(R[:, :, None])[:, 0], R.mean(axis=0))
-    np.testing.assert_allclose(chance_level(40, found.cc_max), 1 / (39 * found.cc_max**2))
+    np.testing.assert_allclose(chance_level(40, result.cc_max), 1 / (39 * result.cc_max**2))

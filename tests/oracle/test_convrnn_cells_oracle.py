@@ -1,7 +1,7 @@
 """Every recurrent cell against the released code: outputs and states over five steps.
 
-data/cell_*.npz are the shared oracle models/cell_*.npz: inputs, weights, outputs and states that the authors'
-program gave. The oracle's maps are 8 x 6; its separable kernels are as wide as the map allows, 7 x 6.
+data/cell_*.npz are inputs, weights, outputs and states of the authors' program. The oracle's maps are 8 x 6;
+its separable kernels are 7 x 6, as large as the maps allow.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CELLS = {
 
 
 def _filled(spec: Cell, stored: dict[str, npt.NDArray[Any]]) -> RecurrentCell:
-    """Cell with the oracle's weights, by the table that released checkpoints are read with."""
+    """Build a cell with the oracle's weights, converted as released checkpoints are."""
     median = spec.kind == "rgc_median"
     cell = make_cell(spec, CellSizes(channels=6, source=5, side=8, feedback=7 if median else 0))
     first = Layer(name="conv1", channels=5)

@@ -1,8 +1,8 @@
 """ConvRNNs against the released code: names, shapes, features of every layer and step, logits.
 
-data/tf_*.npz and convrnn_vars.json are the shared oracle's: what the authors' program gave for weights drawn
-from each variable's name and two seeded images, presented as in training (12 steps, then blank). The weights
-go through the table that released checkpoints are read with.
+data/tf_*.npz and convrnn_vars.json are outputs of the authors' program for weights drawn from each variable's
+name and two seeded images, presented as in training (12 steps, then blank). The weights are converted as
+released checkpoints are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent / "data"
 RELEASED: dict[str, Any] = json.loads((HERE / "convrnn_vars.json").read_text())
 RUN = sorted(path.stem.removeprefix("tf_") for path in HERE.glob("tf_*.npz"))
 TOLERANCE = 1e-4
-"""Asked for is 1e-3; measured were at most 4e-6."""
+"""Required: 1e-3; measured: at most 4e-6."""
 
 
 def _ours(name: str) -> str:
@@ -70,7 +70,7 @@ def _images() -> torch.Tensor:
 def _error(
     got: npt.NDArray[Any], expected: npt.NDArray[Any], size: npt.NDArray[Any] | None = None
 ) -> float:
-    """Largest difference, relative to the largest value of `size`."""
+    """Return the largest difference, relative to the largest value of `size`."""
     return float(np.abs(got - expected).max() / np.abs(expected if size is None else size).max())
 
 

@@ -1,7 +1,6 @@
 """CORnet-S against the released code: names, shapes, features of every area and step, logits.
 
-data/cornet_s.npz and .json are the S part of the shared oracle models/cornet_oracle.npz and
-cornet_info.json: figures that the authors' program gave for seeded weights and two seeded inputs.
+data/cornet_s.npz and .json are outputs of the authors' program for seeded weights and two seeded inputs.
 """
 
 from __future__ import annotations

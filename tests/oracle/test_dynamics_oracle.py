@@ -47,8 +47,8 @@ def test_spantime_ridge_from_components():
     raw = []
     for train, test in zip(o["train_idx"], o["test_idx"], strict=True):
         reduced = inner.components(train).scores
-        found = ridge(reduced, o["Y"], train, penalty=1.0)
-        raw.append(pearson(found.predict(reduced[test]), o["Y"][test]).T)
+        fitted = ridge(reduced, o["Y"], train, penalty=1.0)
+        raw.append(pearson(fitted.predict(reduced[test]), o["Y"][test]).T)
     check(np.stack(raw), o, 1e-8)
 
 

@@ -83,14 +83,14 @@ def test_matrices_of_every_half(oracle, trials):
 def test_figures(oracle, trials, model):
     p, truth = model
     pooled = oracle["pooled"]
-    mine = compared(steps(two_way(p, truth), truth, pooled=pooled)[1], pooled=pooled)
+    own_matrix = compared(steps(two_way(p, truth), truth, pooled=pooled)[1], pooled=pooled)
     raw, ceiling = [], []
     for pair in halves(len(trials)):
         one, other = (
             compared(steps(fraction_correct(trials, rows), truth, pooled=pooled)[1], pooled=pooled)
             for rows in pair
         )
-        raw.append(correlation(mine, one))
+        raw.append(correlation(own_matrix, one))
         ceiling.append(correlation(one, other))
     for ours, key in ((raw, "score"), (ceiling, "ceiling")):
         exactly(ours, oracle[f"{key}_raw"])

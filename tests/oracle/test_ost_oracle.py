@@ -33,18 +33,18 @@ def probabilities(oracle, split):
     ids, n_bins = oracle["tgt_stimulus_id"], len(oracle["time_start"])
     held_out = oracle[f"proba_stim{n_bins * split}"]
     classes = np.unique(oracle["truth"])
-    made = []
+    decoded = []
     for k in range(n_bins * split, n_bins * (split + 1)):
         rows = rows_of(oracle[f"proba_stim{k}"], held_out)
         columns = rows_of(oracle[f"proba_choice{k}"], classes)
-        made.append(oracle[f"proba{k}"][rows][:, columns])
+        decoded.append(oracle[f"proba{k}"][rows][:, columns])
     truth = oracle["truth"][rows_of(oracle["stimulus_id"], held_out)]
-    return rows_of(ids, held_out), np.searchsorted(classes, truth), np.array(made), held_out
+    return rows_of(ids, held_out), np.searchsorted(classes, truth), np.array(decoded), held_out
 
 
 def solved(oracle, bins, split):
-    rows, truth, made, held_out = probabilities(oracle, split)
-    i1 = sensitivity(made, truth, false_alarms="brainscore")
+    rows, truth, decoded, held_out = probabilities(oracle, split)
+    i1 = sensitivity(decoded, truth, false_alarms="brainscore")
     return rows, solution_times(i1, oracle["tgt_i1"][rows], bins), i1, held_out
 
 
@@ -53,16 +53,16 @@ def test_i1_of_every_bin(oracle, bins, split):
     _, _, i1, held_out = solved(oracle, bins, split)
     for k, ours in enumerate(i1):
         number = len(bins) * split + k
-        theirs = oracle[f"i1_{number}"][rows_of(oracle[f"i1_stim{number}"], held_out)]
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=3.5e-7)
+        expected = oracle[f"i1_{number}"][rows_of(oracle[f"i1_stim{number}"], held_out)]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=3.5e-7)
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_solution_times(oracle, bins, split):
     _, ours, _, held_out = solved(oracle, bins, split)
-    theirs = oracle[f"pred_ost{split}"][rows_of(oracle[f"test_stim{split}"], held_out)]
-    assert np.isnan(theirs).any()
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=5e-6)  # NaN where theirs is NaN
+    expected = oracle[f"pred_ost{split}"][rows_of(oracle[f"test_stim{split}"], held_out)]
+    assert np.isnan(expected).any()
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=5e-6)  # NaN where expected is NaN
 
 
 def test_spearman_of_every_split_and_the_score(oracle, bins):
@@ -81,6 +81,8 @@ def test_held_out_images_are_those_of_unstratified_random_splits(oracle):
 
 
 def test_spearman_is_scipys(oracle, bins):
-    rows, mine, _, _ = solved(oracle, bins, 0)
-    theirs = spearmanr(mine, oracle["tgt_osts"][rows], nan_policy="omit").statistic
-    assert agreement([(rows, mine)], oracle["tgt_osts"])[0] == pytest.approx(theirs, abs=1e-14)
+    rows, own_times, _, _ = solved(oracle, bins, 0)
+    expected = spearmanr(own_times, oracle["tgt_osts"][rows], nan_policy="omit").statistic
+    assert agreement([(rows, own_times)], oracle["tgt_osts"])[0] == pytest.approx(
+        expected, abs=1e-14
+    )

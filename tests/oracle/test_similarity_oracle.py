@@ -11,8 +11,9 @@ from brainbench.metrics.gram import gram
 from brainbench.metrics.similarity.cka import cka
 from brainbench.metrics.similarity.rdm import DISTANCES, rdm, subset
 from brainbench.metrics.similarity.rsa import compare
-from brainbench.scoring.similarity.evaluation import similarity_by_set
-from brainbench.scoring.similarity.representations import SimilarityMetric
+from brainbench.scoring.layer_selection import Choice
+from brainbench.scoring.similarity.evaluation import Compared, values_of
+from brainbench.scoring.similarity.representations import Likeness
 from brainbench.stats.splits import nine_tenths
 
 DATA = Path(__file__).parent / "data"
@@ -35,15 +36,15 @@ def test_rdm(o):
     assert value == pytest.approx(float(o["rdm"]), abs=1e-10)
 
 
-def cross_validated(o, metric):
-    """Figure within each set, as `scoring.similarity` computes it."""
-    sets = list(o["test_idx"])
-    model, brain = metric.of_responses(o["X"]), metric.of_responses(o["Y"])
-    return similarity_by_set(metric, [model] * len(sets), [brain], sets)[:, 0]
+def cross_validated(o, likeness):
+    """Return the figure within each set, as `scoring.similarity` computes it."""
+    parts = list(o["test_idx"])
+    compared = Compared(models=[likeness.of(o["X"])], parts=parts, choice=Choice.of_one(len(parts)))
+    return values_of(likeness, compared, [likeness.of(o["Y"])])
 
 
 def test_rdm_cross_validated(o):
-    values = cross_validated(o, SimilarityMetric(name="rsa"))
+    values = cross_validated(o, Likeness(metric="rsa"))
     np.testing.assert_allclose(values, o["rdm_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["rdm_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["rdm_cv_error"]), abs=1e-10)
@@ -57,7 +58,7 @@ def test_cka(o, prepare):
 
 
 def test_cka_cross_validated(o):
-    values = cross_validated(o, SimilarityMetric(name="cka"))
+    values = cross_validated(o, Likeness(metric="cka"))
     np.testing.assert_allclose(values, o["cka_cv_raw"], rtol=0, atol=1e-10)
     assert values.mean() == pytest.approx(float(o["cka_cv"]), abs=1e-10)
     assert values.std() / np.sqrt(10) == pytest.approx(float(o["cka_cv_error"]), abs=1e-10)
@@ -84,12 +85,10 @@ def test_rank_correlations_are_those_of_scipy():
     b = a + rng.integers(0, 6, 45)
     assert compare(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
     agree = np.sign(a[:, None] - a) * np.sign(b[:, None] - b)
-    assert compare(a, b, comparison="kendall") == pytest.approx(agree.sum() / (45 * 44), abs=1e-12)
+    assert compare(a, b, how="kendall") == pytest.approx(agree.sum() / (45 * 44), abs=1e-12)
     x, y = rng.standard_normal((2, 45))
-    assert compare(x, y, comparison="kendall") == pytest.approx(
-        kendalltau(x, y).statistic, abs=1e-12
-    )
-    assert compare(x, y, comparison="pearson") == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-12)
+    assert compare(x, y, how="kendall") == pytest.approx(kendalltau(x, y).statistic, abs=1e-12)
+    assert compare(x, y, how="pearson") == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-12)
 
 
 def test_subset_of_an_rdm_is_the_rdm_of_the_subset(o):

@@ -71,18 +71,7 @@ def read(path: Path, *, variable: str | None = None, units: str | None = None) -
 
 
 def by_region(recorded: Assembly) -> dict[str, Assembly]:
-    """Split an assembly by the coordinate `region` of its neuroids.
-
-    Parameters
-    ----------
-    recorded : DataArray
-        From `read`.
-
-    Raises
-    ------
-    InputError
-        The neuroids have no such coordinate.
-    """
+    """Split an assembly of `read` by the coordinate `region` of its neuroids; InputError without it."""
     if "region" not in recorded.coords or recorded.coords["region"].dims != (NEUROID,):
         raise InputError(
             f"neuroids with the coordinates {_along(recorded, NEUROID)}",

@@ -21,7 +21,7 @@ def decoded_step(
     beta: float = 1.0,
     threshold: float = 0.9,
 ) -> Tensor:
-    """Return the step whose logits are the answer, for each image.
+    """Return the step whose logits are the answer, for each image: int, shape (batch,).
 
     Parameters
     ----------
@@ -36,10 +36,6 @@ def decoded_step(
         Probabilities are softmax(beta * logits). Trained for "max_conf" in the released networks.
     threshold : float
         Probability for "threshold".
-
-    Returns
-    -------
-    Tensor of int, shape (batch,)
 
     Raises
     ------

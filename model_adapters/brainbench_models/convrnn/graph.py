@@ -59,11 +59,6 @@ class Cell:
         "rgc" and "rgc_median": channels of the memory c; those of the output by default.
     forget_bias : float
         "lstm": added to the forget gate. The other gated cells add 1.
-
-    Raises
-    ------
-    UnknownNameError
-        A kind that does not exist; the message names the closest.
     """
 
     kind: str

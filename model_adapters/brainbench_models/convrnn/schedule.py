@@ -23,17 +23,7 @@ BLANK: Final = 0.5
 class Schedule:
     """The image for `on` steps, then the blank, `steps` in all.
 
-    Parameters
-    ----------
-    steps : int
-        Number of steps that the network runs.
-    on : int or None
-        Number of steps that show the image; all of them by default.
-
-    Raises
-    ------
-    InputError
-        Fewer than one step, or than one step with the image.
+    By default the image is on in all steps. Fewer than one step with the image is an InputError.
     """
 
     steps: int
@@ -51,12 +41,8 @@ class Schedule:
     def of(cls, presentation: Presentation, *, steps: int) -> Schedule:
         """Return the schedule of a presentation: `steps` long, or longer if the presentation is.
 
-        A step shows the image if the image is on for at least half of it.
-
-        Raises
-        ------
-        InputError
-            An image that is on for less than half a step, or a movie, which has frames of its own.
+        A step shows the image if the image is on for at least half of it. An image that is on for less than
+        half a step, or a movie, which has frames of its own, is an InputError.
         """
         if presentation.kind == "movie":
             raise InputError(

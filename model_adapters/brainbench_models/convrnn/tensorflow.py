@@ -1,12 +1,7 @@
 """Conversion of the released TensorFlow variables: a table of names, and the order of axes.
 
 TensorFlow keeps a kernel as (height, width, in, out), torch as (out, in, height, width). A kernel over input
-and state together becomes two. `convert` takes arrays by TensorFlow's names, read with TensorFlow:
-
-    reader = tf.train.load_checkpoint("model.ckpt")
-    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    safetensors.torch.save_file(convert(arrays, graph("convrnn_rgc_intermediate")), "rgc.safetensors")
-    beta = softmax_beta(arrays)  # of a network trained with "max_conf", else None
+and state together becomes two. docs/models.md says how to read a checkpoint and convert it.
 """
 
 from __future__ import annotations
