@@ -62,7 +62,7 @@ def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
 
 
 def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
-    """Raise CacheError if a folder has fewer than `nbytes` bytes left for `what`; `choose` as in `temporary`."""
+    """Raise CacheError if a folder has fewer than `nbytes` bytes left for `what`; see `temporary`."""
     free = shutil.disk_usage(folder).free
     if free < nbytes:
         raise CacheError(

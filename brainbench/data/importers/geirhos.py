@@ -39,7 +39,7 @@ _KEPT = ("images.npy", "answers.csv")
 
 
 class Declared(Publication):
-    """Parameters of the manifest: two publications, of images and of trials; images are `pixels` wide and high.
+    """Parameters of the manifest: where images and trials are, and the width and height of every image.
 
     `answers` is the SHA-256 of all sorted answers, the same for both layouts (see `digest_of`), `packed` that
     of each packed file by name.
