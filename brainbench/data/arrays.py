@@ -18,23 +18,8 @@ from brainbench.core.stimuli import StimulusSet
 class ArrayData:
     """Stimuli and recordings in memory, as a `Dataset`.
 
-    Parameters
-    ----------
-    name : str
-        Its name in records.
-    pictures : StimulusSet
-        The stimuli.
-    regions : mapping of str to DataArray
-        Recordings of each region, dims (repetition, stimulus, neuroid, time) or a subset.
-    simulated : bool
-        Whether the brain is simulated.
-    command : str
-        The command that gets the data, if there is one.
-
-    Raises
-    ------
-    InputError
-        A recording that is not a valid assembly.
+    Recordings of each region have the dims (repetition, stimulus, neuroid, time) or a subset; one that is not
+    a valid assembly is an InputError. `command` is the command that gets the data, if there is one.
     """
 
     name: str

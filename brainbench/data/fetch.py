@@ -52,7 +52,7 @@ def download(
     connect_seconds: float = CONNECT_SECONDS,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> str:
-    """Download a file, check it and write it to a path.
+    """Download a file, check it, write it to a path, and return all hex digits of its checksum.
 
     A download that fails in any way leaves the path as it was. Certificates are verified. Progress is
     reported to the current reporter.
@@ -61,19 +61,12 @@ def download(
     ----------
     url : str
         http or https.
-    path : Path
-        Where to write.
     checksum : str
         Algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
     connect_seconds : float
         Limit for looking the host up and connecting, together.
     silence_seconds : float
         Limit for each wait on a connected server.
-
-    Returns
-    -------
-    str
-        All hex digits of the file's checksum.
 
     Raises
     ------
@@ -143,8 +136,8 @@ def _address(url: str) -> tuple[str, int]:
 def _connect(url: str, host: str, port: int, seconds: float) -> None:
     """Raise DownloadError unless a connection can be made within some seconds.
 
-    A thread, since neither looking up a name nor trying all of its addresses has a limit of its own.
-    Half of the time for one address, since it may be dead, as IPv6 often is, and the next alive.
+    A thread, since neither looking up a name nor trying all of its addresses has a limit of its own. Half of
+    the time for one address, since it may be dead, as IPv6 often is, and the next alive.
     """
     outcome: queue.Queue[OSError | None] = queue.Queue()
 
@@ -213,13 +206,7 @@ def _unreachable(url: str, why: str) -> DownloadError:
 
 
 class _MegabyteBar:
-    """Progress bar for pooch, in whole megabytes of the current reporter.
-
-    Parameters
-    ----------
-    label : str
-        What is being downloaded.
-    """
+    """Progress bar for pooch, in whole megabytes of the current reporter."""
 
     def __init__(self, label: str) -> None:
         self._label = label

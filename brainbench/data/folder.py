@@ -22,9 +22,6 @@ def data_folder() -> Path:
 def writing(target: Path) -> contextlib.AbstractContextManager[Path]:
     """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
 
-    Raises
-    ------
-    CacheError
-        The folder cannot be created or written, or the disk is full.
+    CacheError if the folder cannot be written or the disk is full.
     """
     return files.new_folder(target, choose=f"set {ENVIRONMENT} to")

@@ -14,20 +14,8 @@ from brainbench.core.errors import InputError
 class Manifest(BaseModel):
     """The declaration of one data set, from its TOML file.
 
-    Attributes
-    ----------
-    name : str
-        Name in the registry, which benchmarks use.
-    title : str
-        One line.
-    loader : str
-        "module:attribute" of a function that takes the manifest and returns a `Dataset`.
-    license, citation : str
-        Terms of use, and whom to cite.
-    simulated : bool
-        Whether the brain is simulated.
-    parameters : dict
-        Parameters of the loader.
+    `loader` is "module:attribute" of a function that takes the manifest and returns a `Dataset`; `parameters`
+    are for the loader.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

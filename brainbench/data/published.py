@@ -23,13 +23,7 @@ D = TypeVar("D", bound="Publication")
 
 
 class Publication(BaseModel):
-    """Parameters that the manifests of all published data sets have.
-
-    Attributes
-    ----------
-    repository, commit, folder : str
-        Where the files are published.
-    """
+    """Where the files of a published data set are, in the parameters of its manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,32 +40,16 @@ class Publication(BaseModel):
 
 
 class Published(Publication):
-    """Parameters of a data set with known file names and checksums.
-
-    Attributes
-    ----------
-    sha256 : dict of str to str
-        Checksum of every file, by its path within the folder.
-    """
+    """Parameters of a data set whose files have checksums, by their paths within the folder."""
 
     sha256: Mapping[str, str]
 
     def find(self, given: Path, *, name: str, holds: str) -> Path:
         """Return the folder with the published files after checking each of them.
 
-        Parameters
-        ----------
-        given : Path
-            The published folder, or the repository that contains it.
-        name, holds : str
-            Name of the data set and what the folder contains, for errors.
-
-        Raises
-        ------
-        DataAbsentError
-            Missing files.
-        InputError
-            A file with another checksum.
+        `given` is that folder or the repository that contains it; `name` and `holds` (what the folder
+        contains) are for errors. DataAbsentError for missing files, InputError for a file with another
+        checksum.
         """
         source = given / self.folder if (given / self.folder).is_dir() else given
         files = {source / path: checksum for path, checksum in self.sha256.items()}
@@ -98,13 +76,6 @@ class PublishedData(ABC, Generic[D]):
     """A data set that is imported once and then read from the data folder.
 
     Everything that reads the imported files raises DataAbsentError as long as there are none.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set.
-    declared : Publication
-        Parameters of its manifest.
     """
 
     name: str
@@ -154,19 +125,9 @@ class PublishedData(ABC, Generic[D]):
     def import_from(self, given: Path) -> Path:
         """Check and convert the published files, and return the folder that they are kept in.
 
-        Parameters
-        ----------
-        given : Path
-            A copy of the published folder, or of the repository that contains it.
-
-        Raises
-        ------
-        DataAbsentError
-            Missing files.
-        InputError
-            A file that is not as published.
-        CacheError
-            The data folder cannot be written, or the disk is full.
+        `given` is a copy of the published folder, or of the repository that contains it. DataAbsentError for
+        missing files, InputError for a file that is not as published, CacheError if the data folder cannot be
+        written or the disk is full.
         """
 
     @contextlib.contextmanager

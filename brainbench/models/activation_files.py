@@ -29,27 +29,10 @@ them for all stimuli reads little else.
 
 
 class LayerFile:
-    """A file that the responses of one layer are written to.
+    """A file that the responses of one layer are written to; CacheError if the disk has too little space.
 
-    Parameters
-    ----------
-    path : Path
-        A temporary name; the caller renames the finished file.
-    layer : str
-        Dotted name.
-    stimulus_ids : sequence of str
-        Rows, in order.
-    shape : tuple of int
-        Shape of one response without batch and time: (channel, y, x), (token, channel), ...
-    steps : int
-        Number of model steps.
-    attrs : mapping
-        Further attributes of the values.
-
-    Raises
-    ------
-    CacheError
-        The disk has too little space.
+    `path` is a temporary name; the caller renames the finished file. `shape` is that of one response without
+    batch and time: (channel, y, x), (token, channel), ... `attrs` are further attributes of the values.
     """
 
     def __init__(
@@ -86,10 +69,7 @@ class LayerFile:
     def write(self, start: int, steps: Sequence[npt.NDArray[np.float32]]) -> None:
         """Write one batch: an array (batch, neuroid) for each step, at the rows from `start` on.
 
-        Raises
-        ------
-        ActivationError
-            The layer has another size than in the first batch.
+        ActivationError if the layer has another size than in the first batch.
         """
         _, neuroids, n_steps = self._values.shape
         if len(steps) != n_steps or any(values.shape[1] != neuroids for values in steps):
@@ -131,23 +111,11 @@ def netcdf_errors(folder: Path, nbytes: int) -> Iterator[None]:
 
 
 def open_layer(path: Path) -> xr.DataArray:
-    """Open the responses of one layer; values are read when they are indexed.
+    """Open a file of `LayerFile`, dims (stimulus, neuroid, time); values are read when they are indexed.
 
-    Parameters
-    ----------
-    path : Path
-        A file of `LayerFile`.
-
-    Returns
-    -------
-    DataArray, dims (stimulus, neuroid, time)
-        With coordinates along `neuroid`: neuroid_id (index into the flattened response, C order), layer,
-        and the position in the response where it has one.
-
-    Raises
-    ------
-    CacheError
-        The file was removed: the cache is smaller than the activations of one model.
+    Coordinates of `neuroid`: neuroid_id (index into the flattened response, C order), layer, and the position
+    in the response. CacheError if the file was removed: the cache is smaller than the activations of one
+    model.
     """
     try:
         opened = xr.open_dataset(path, engine="netcdf4", cache=False, decode_times=False)

@@ -51,28 +51,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_batches(
     n: int, size: int, work: Callable[[int, int], Result], *, nbytes: Callable[[Result], int]
 ) -> Iterator[tuple[int, int, Result]]:
-    """Yield the results of `work(start, stop)` from 0 to n, with smaller batches if memory runs out.
+    """Yield (start, stop, `work(start, stop)`) from 0 to n, in order and without gaps.
 
-    Parameters
-    ----------
-    n : int
-        Number of stimuli.
-    size : int
-        Batch size to begin with; it is only reduced.
-    work : callable
-        Processes the stimuli from `start` up to `stop`.
-    nbytes : callable
-        Size of a result; batches are reduced so that it stays below `KEPT_BYTES`.
-
-    Yields
-    ------
-    start, stop, result
-        In order and without gaps; no result is computed twice.
-
-    Raises
-    ------
-    ActivationError
-        Memory is too small for a single stimulus.
+    `size` is only reduced: if memory runs out, and so that the `nbytes` of a result stay below `KEPT_BYTES`.
+    No result is computed twice. ActivationError if memory is too small for a single stimulus.
     """
     start = 0
     while start < n:

@@ -75,14 +75,7 @@ class StimulusTable(pd.DataFrame):
 class BrainScoreNetwork:
     """A Brain-Score model; its layers are the regions that it is committed to.
 
-    Parameters
-    ----------
-    model : BrainScoreModel
-        Called as `start_recording(region, time_bins=...)`, then `look_at(stimuli, number_of_trials=1)`.
-    regions : tuple of str
-        Regions that can be recorded.
-    clock : Timeline
-        Its steps for a region are the time bins; `WINDOW` for a region without steps.
+    The steps of the clock for a region are its time bins; `WINDOW` for a region without steps.
     """
 
     model: BrainScoreModel
@@ -156,9 +149,8 @@ def _steps(
 ) -> list[npt.NDArray[Any]]:
     """Return the responses that `look_at` returned, one array stimulus x neuroid for each time bin.
 
-    Dims are presentation and neuroid, and time_bin for several bins, in any order; `stimulus_id` (or
-    `image_id`) lies along presentation, as a coordinate or a level of a MultiIndex. Anything else, other
-    stimuli and another number of bins are an ActivationError. Rows are in the order of `stimulus_ids`.
+    `stimulus_id` (or `image_id`) may be a coordinate of presentation or a level of its MultiIndex. Rows are
+    in the order of `stimulus_ids`.
     """
     dims = getattr(recording, "dims", ())
     if set(dims) - {"time_bin"} != {"presentation", "neuroid"}:

@@ -45,25 +45,12 @@ _ALLOWED: Final[list[Any]] = [
 
 
 def read(path: Path, *, name: str | None = None) -> State:
-    """Read the weights of a checkpoint.
+    """Read the weights of a checkpoint, by name, on the CPU.
 
-    Parameters
-    ----------
-    path : Path
-        A safetensors file, or a torch checkpoint of any age: a state dict, or a dict with one under
-        "state_dict". The prefix "module." of every name, which DataParallel adds, is removed.
-    name : str, optional
-        Name of the file in error messages; by default its path.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Weights by name, on the CPU.
-
-    Raises
-    ------
-    InputError
-        A file that does not exist, is damaged, would run code, or has no state dict.
+    The file is safetensors, or a torch checkpoint of any age: a state dict, or a dict with one under
+    "state_dict". The prefix "module." of every name, which DataParallel adds, is removed. `name` is that of
+    the file in error messages. InputError for a file that does not exist, is damaged, would run code, or has
+    no state dict.
     """
     name = name or str(path)
     if not path.is_file():
@@ -89,12 +76,8 @@ def fill(
 ) -> None:
     """Load weights into a network in place; all names must match but `num_batches_tracked`.
 
-    `name` and `model` are the names of the weights and of the network in error messages.
-
-    Raises
-    ------
-    InputError
-        A weight that is missing, unknown, of another shape, or not finite; the network is unchanged.
+    `name` and `model` are the names of the weights and of the network in error messages. InputError for a
+    weight that is missing, unknown, of another shape, or not finite; the network is then unchanged.
     """
     own = net.state_dict()
     missing = [key for key in own.keys() - state.keys() if not key.endswith(_MAY_BE_ABSENT)]

@@ -40,22 +40,11 @@ _VERSIONED = sys.stdlib_module_names | {"torch", "numpy"}  # a version stands fo
 def digest_of(computes: nn.Module | Callable[..., Any], *, name: str) -> str:
     """Return the SHA-256 over everything that the responses of a network depend on.
 
-    For a torch module: every parameter and buffer, the tree of modules with their settings and hooks,
-    and the code and source file of every class that does not come with torch. For any other callable:
-    its code and source file, defaults, closure, bound object, and the globals that it names. The
-    versions of torch and numpy are included.
-
-    Parameters
-    ----------
-    computes : Module or callable
-        The network.
-    name : str
-        Its name in error messages.
-
-    Raises
-    ------
-    InputError
-        An object that cannot be inspected, such as a session of another framework.
+    For a torch module: every parameter and buffer, the tree of modules with their settings and hooks, and the
+    code and source file of every class that does not come with torch. For any other callable: its code and
+    source file, defaults, closure, bound object, and the globals that it names. The versions of torch and
+    numpy are included. InputError for an object that cannot be inspected, such as a session of another
+    framework.
     """
     walk = _Walk(name, strict=not isinstance(computes, nn.Module))
     walk.feed(computes, "the network")
@@ -74,13 +63,8 @@ def weights_digest(net: nn.Module) -> str:
 class _Walk:
     """A depth-first walk that feeds values into one hash, each object once, so that cycles end.
 
-    Parameters
-    ----------
-    name : str
-        Name of the model in error messages.
-    strict : bool
-        Inspect every global that a function names, not only plain values and code: where the network
-        is a function, a global may be the actual network.
+    A strict walk inspects every global that a function names, not only plain values and code: where the
+    network is a function, a global may be the actual network.
     """
 
     def __init__(self, name: str, *, strict: bool) -> None:

@@ -33,15 +33,9 @@ _BLOCK = 16
 def images_in(folder: Path) -> StimulusSet:
     """Return the images of a folder as stimuli, sorted by file name; ids are the names without suffix.
 
-    Hidden files are ignored; any other entry that is not an image is an error.
-
-    Raises
-    ------
-    InputError
-        The folder does not exist.
-    StimulusError
-        The folder has no images, other entries, or two images with the same name. When an image is
-        read: it is damaged, truncated, CMYK or 16-bit.
+    Hidden files are ignored. InputError if the folder does not exist; StimulusError if it has no images,
+    entries that are not images, or two images with the same name, and when a damaged, CMYK or 16-bit image is
+    read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -75,22 +69,8 @@ def images_in(folder: Path) -> StimulusSet:
 def reduce(assembly: Assembly, reducer: str) -> Assembly:
     """Reduce the neuroids of a layer: with "mean-space" to the mean of each channel over space or tokens.
 
-    Parameters
-    ----------
-    assembly : DataArray
-        Dims (stimulus, neuroid, time); `channel` along neuroid, with `y` and `x` or `token`.
-    reducer : {"none", "mean-space"}
-        A layer without space is returned unchanged.
-
-    Returns
-    -------
-    DataArray
-        The same dims, one neuroid per channel, in memory.
-
-    Raises
-    ------
-    UnknownNameError
-        An unknown reducer.
+    The assembly, (stimulus, neuroid, time), has `channel` along neuroid, with `y` and `x` or `token`; a layer
+    without space is returned unchanged, as with "none". UnknownNameError for another reducer.
 
     Examples
     --------
@@ -149,28 +129,10 @@ def _frame(assembly: Assembly, reducer: str) -> Assembly:
 
 
 def write(path: Path, activations: Mapping[str, Assembly], *, reducer: str = "none") -> None:
-    """Write activations to one netCDF4 file with a group per layer, atomically.
+    """Write the assembly of each layer to a group of one netCDF4 file, float32, atomically.
 
-    Each group is an assembly: the variable `values` (stimulus, neuroid, time), float32, with its
-    coordinates.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    activations : mapping of str to DataArray
-        Layer -> assembly; values may be on disk.
-    reducer : {"none", "mean-space"}
-        See `reduce`.
-
-    Raises
-    ------
-    InputError
-        A layer whose name cannot be that of a group.
-    CacheError
-        The file cannot be written, or the disk is full.
-    UnknownNameError
-        An unknown reducer.
+    For `reducer` see `reduce`. InputError for a layer whose name cannot be that of a group, CacheError if the
+    file cannot be written or the disk is full.
     """
     if reducer not in REDUCERS:
         raise unknown("reducer", reducer, REDUCERS, todo="choose one of the two")

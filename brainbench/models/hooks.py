@@ -44,16 +44,10 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 @dataclass
 class Capture:
-    """Outputs of layers in one forward pass.
+    """Outputs of layers in one forward pass, by layer.
 
-    Attributes
-    ----------
-    counts : dict of str to int
-        Number of calls of each layer.
-    shapes : dict of str to list of tuple
-        Shape of the output of every call, without the batch axis.
-    kept : dict of str to list of Tensor
-        Copies of the selected outputs, in the order of the calls.
+    `counts` are the numbers of calls, `shapes` the shape of the output of every call, without the batch axis,
+    and `kept` copies of the selected outputs, in the order of the calls.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,10 +76,9 @@ class Capture:
 def capturing(
     net: nn.Module, layers: Sequence[str], calls: Mapping[str, Calls]
 ) -> Iterator[Capture]:
-    """Capture outputs of layers within the block; the hooks are removed at its end.
+    """Capture outputs of layers within the block, of each the selected calls.
 
-    `calls` selects for each layer which of several calls in one forward pass to keep. A layer that does not
-    exist is an UnknownNameError.
+    UnknownNameError for a layer that does not exist.
     """
     capture = Capture()
     with contextlib.ExitStack() as hooks:

@@ -28,14 +28,9 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class Response:
-    """Response of one layer to one batch.
+    """Response of one layer to one batch: the selected outputs, each (batch, ...).
 
-    Attributes
-    ----------
-    steps : list of ndarray
-        The selected outputs, each (batch, ...).
-    shapes : list of tuple
-        Shape of every output in the pass, selected or not, without the batch axis.
+    `shapes` has the shape of every output, selected or not, without the batch axis.
     """
 
     steps: list[npt.NDArray[Any]]
@@ -79,15 +74,7 @@ def _lock_of(net: nn.Module) -> threading.RLock:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """A torch module, read by forward hooks.
-
-    Parameters
-    ----------
-    net : Module
-        Called as `net(images)`, or as `net(images, shown)`.
-    shown : Presentation or None
-        Presentation of the images, for a module that takes it.
-    """
+    """A torch module, read by forward hooks; called with the presentation `shown` if that is not None."""
 
     net: nn.Module
     shown: Presentation | None = None
@@ -227,14 +214,8 @@ def host_device(device: str) -> str:
 class FunctionNetwork:
     """A function from images to responses, numpy in, numpy out.
 
-    Parameters
-    ----------
-    function : callable
-        `function(images)` takes preprocessed images (batch, 3, height, width), float32, and returns an
-        array (batch, ...) for a single layer, or {layer: array}; a list of arrays is the steps of a
-        layer over time.
-    layers : tuple of str
-        Names of the layers that it returns.
+    It takes preprocessed images (batch, 3, height, width), float32, and returns an array (batch, ...) for a
+    single layer, or {layer: array}; a list of arrays is the steps of a layer over time.
     """
 
     function: Callable[[Images], Any]

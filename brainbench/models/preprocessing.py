@@ -35,20 +35,13 @@ class Preprocess:
 
     Parameters
     ----------
-    name : str
-        Its name in records.
     size : (height, width) or None
         Input size of the network in pixels; None keeps the size of the images, which must be the same.
     interpolation : {"nearest", "bilinear", "bicubic"}
         Filter of the resize. Pillow's filters widen when they shrink an image (antialiasing) and round
         to 8 bits, as the data loaders that trained most networks do.
     mean, std : (red, green, blue)
-        For pixel values between 0 and 1.
-
-    Raises
-    ------
-    InputError
-        A size or a std that is not positive, or an unknown filter.
+        For pixel values between 0 and 1; a std that is not positive is an InputError.
 
     Examples
     --------
@@ -92,24 +85,11 @@ class Preprocess:
         return sha256("preprocess", json.dumps(asdict(self), sort_keys=True), PIL.__version__)
 
     def __call__(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
-        """Preprocess a batch of images.
+        """Preprocess images, each uint8 (height, width, 3), RGB, to float32 (n, 3, height, width).
 
-        Parameters
-        ----------
-        pictures : sequence of array
-            uint8, shape (height, width, 3), RGB; sizes may differ unless `size` is None.
-
-        Returns
-        -------
-        ndarray, shape (n, 3, height, width), float32
-            A view of memory in the order (n, height, width, 3), which is faster for convolutions on a
-            CPU.
-
-        Raises
-        ------
-        StimulusError
-            An image of another type or shape (gray, transparent, 16 bits), or images of different
-            sizes where `size` is None.
+        The result is a view of memory in the order (n, height, width, 3), which is faster for convolutions on
+        a CPU. StimulusError for an image of another type or shape (gray, transparent, 16 bits), or images of
+        different sizes where `size` is None.
         """
         resized = [self._resize(_rgb(picture)) for picture in pictures]
         shapes = {picture.shape for picture in resized}

@@ -19,12 +19,8 @@ from brainbench.models.network import Response
 class CheckedResponse:
     """The checked response of one layer to one batch.
 
-    Attributes
-    ----------
-    steps : list of ndarray
-        An array (stimulus, neuroid) for each model step, float32, finite.
-    shape : tuple of int
-        Shape of the response to one stimulus before it was flattened.
+    Each step is an array (stimulus, neuroid), float32, finite; `shape` is that of the response to one
+    stimulus before it was flattened.
     """
 
     steps: list[npt.NDArray[np.float32]]
@@ -41,12 +37,9 @@ def check_response(
 ) -> CheckedResponse:
     """Check and flatten the response of one layer to one batch of stimuli with these ids.
 
-    Raises
-    ------
-    ActivationError
-        The layer was not called, or more often than the clock declares; outputs that are not numeric or
-        do not have one row per stimulus; NaN or inf, with the layer, the step (from 0, if there are
-        several) and the first stimulus.
+    ActivationError if the layer was not called, or more often than the clock declares; for outputs that are
+    not numeric or do not have one row per stimulus; and for NaN or inf, with the layer, the step (from 0, if
+    there are several) and the first stimulus.
     """
     _check_calls(layer, response.shapes, clock, calls)
     several = len(response.steps) > 1

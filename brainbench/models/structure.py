@@ -19,15 +19,7 @@ _SIDE = 224  # of the black image, where a model does not resize
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Shape of one response of a layer, and its number of steps.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        (channel, height, width) of a convolution.
-    steps : int
-        Number of steps over time; 1 for a layer with one state.
-    """
+    """Shape of one response of a layer, as (channel, height, width), and its number of steps over time."""
 
     shape: tuple[int, ...]
     steps: int

@@ -63,20 +63,19 @@ def wrap(
         {"IT": "layer4"} or {"IT": ["layer3", "layer4"]}; a sequence offers its layers to every region.
         For a function, the layers that it returns; by default "output".
     preprocess : Preprocess, optional
-        Preprocessing of the images, by default `IMAGENET_224`. For a Brain-Score model, which has its
-        own, at most a resize.
+        By default `IMAGENET_224`. For a Brain-Score model, which has its own, at most a resize.
     timeline : Timeline or sequence of Timeline
         Spans of the steps; of several clocks the first is the default, and a protocol uses the one with
         its name. By default the network is static.
     name : str, optional
-        Identity; by default the name of the class or function.
+        By default the name of the class or function.
     weights : str
         Identity of the weights: "imagenet", "untrained-0", "none", ...
     calls : {"steps", "last"} or int, or mapping of layer to these
         What counts of a layer that is called k > 1 times in one forward pass: all calls as k time steps
         (the timeline must declare k spans for it), the last call, or the call of that number, from 0.
     behavior : str, optional
-        Layer that choices are read from: the area "behavior".
+        Layer that choices are read from.
     presentations : sequence of {"constant", "pulse", "movie"}
         Kinds of presentation that a torch module accepts. With more than "constant" it is called as
         `net(images, presentation)` and creates its input over time from the images.
@@ -85,12 +84,8 @@ def wrap(
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
-    device : str
-        "auto", "cpu", "cuda", ...
     batch_size : int or "auto"
         Images per forward pass; halved whenever memory runs out.
-    cache : Cache, optional
-        Where activations are kept; by default the default folder.
 
     Returns
     -------
@@ -102,7 +97,7 @@ def wrap(
     Raises
     ------
     UnknownNameError
-        A layer that does not exist; the message names the closest.
+        A layer that does not exist.
     InputError
         A network that is neither a module nor callable, no layers, or an invalid device or option.
 

@@ -101,15 +101,9 @@ class WrappedModel:
     ) -> WrappedModel:
         """Return the same model on a device, with a batch size and a precision.
 
-        Another precision than float32 becomes part of the name, so that it is visible beside every score.
-        A model that is not a torch module ignores the precision and notes so.
-
-        Raises
-        ------
-        InputError
-            A device that does not exist on this machine, or an invalid batch size.
-        UnknownNameError
-            An unknown precision.
+        Another precision than float32 becomes part of the name, so that it is visible beside every score. A
+        model that is not a torch module ignores the precision and notes so. InputError for a device that does
+        not exist on this machine or an invalid batch size, UnknownNameError for another precision.
         """
         placed = self.network.place(device)
         first_size(batch_size, placed)
@@ -136,23 +130,15 @@ class WrappedModel:
     ) -> dict[str, Assembly]:
         """Return the responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
 
-        Layers that are not cached are computed in one pass over the stimuli. `time` has one entry per
-        model step with its span in ms under the default clock. Values are float32, in arbitrary units,
-        and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first.
-
-        Parameters
-        ----------
-        stimuli : StimulusSet
-            Images; one batch of them is in memory at a time.
-        layers : sequence of str
-            Dotted names of any layers of the network.
-        presentation : Presentation
-            How the images are shown; always constant for a network without input over time.
+        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time` has
+        one entry per model step with its span in ms under the default clock. Values are float32, in arbitrary
+        units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. The presentation
+        is always constant for a network without input over time.
 
         Raises
         ------
         UnknownNameError
-            A layer that does not exist; the message names the closest.
+            A layer that does not exist.
         ActivationError
             NaN or inf (layer and stimulus named); a layer that is not called, or more often than the
             clock declares; a single image that does not fit in memory.
@@ -174,12 +160,7 @@ class WrappedModel:
     ) -> Probe:
         """Measure the cost of `activations`: sizes of the layers, and time per image of one batch.
 
-        Nothing is kept. Sizes of cached layers are read from the cache.
-
-        Parameters
-        ----------
-        stimuli, layers, presentation
-            As in `activations`, with the same errors.
+        Nothing is kept. Sizes of cached layers are read from the cache. Errors are those of `activations`.
         """
         presentation, store = presentation.accepted_by(self.presentations), self._store()
         keys = self._keys(stimuli, layers, presentation)

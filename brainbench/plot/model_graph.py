@@ -18,24 +18,8 @@ _TITLE_INCHES = 0.35
 def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
     """Draw a network: nodes in a row, feedback in arcs above, a loop under each recurrent cell.
 
-    Parameters
-    ----------
-    diagram : Diagram
-        Nodes and arrows.
-    path : Path
-        File to write; its suffix, one of `FORMATS`, is the format.
-    title : str
-        Title of the figure.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        Matplotlib is not installed; the suffix is not one of `FORMATS`; the path cannot be written.
+    The suffix of `path`, one of `FORMATS`, is the format. InputError if it is another, Matplotlib is not
+    installed, or the path cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(

@@ -59,12 +59,10 @@ class SimulatedBrain:
     n_trials : int
         Presentations of each image.
     n_sites : mapping of str to int
-        Number of sites in each region.
+        Number of sites in V1, V2, V4 and IT.
     reliability : (lowest, highest)
         Range of the reliability c of the trial averages in 70-170 ms. A model without noise correlates
         sqrt(c) with them.
-    name : str
-        Its name in records.
     cache : Cache or None
         Where it is kept; None for the default folder.
 
@@ -73,7 +71,7 @@ class SimulatedBrain:
     InputError
         No images, no trials, or no sites.
     UnknownNameError
-        Sites in another region than V1, V2, V4 and IT.
+        Sites in another region.
 
     Examples
     --------
@@ -145,19 +143,11 @@ class SimulatedBrain:
         return self._load(region, "truth")
 
     def choice_probabilities(self) -> xr.DataArray:
-        """Return the probability that the subject chooses the object that is shown.
+        """Return the probability that the subject chooses the object that is shown, (stimulus, distractor).
 
-        Returns
-        -------
-        DataArray, dims (stimulus, distractor)
-            The truth behind `trials`; NaN where the distractor is the object itself.
-
-        Raises
-        ------
-        UnknownNameError
-            A brain without sites in IT, which the subject reads.
-        InputError
-            One image of each object: the subject learns on other images than it sees.
+        This is the truth behind `trials`; NaN where the distractor is the object itself. The subject reads
+        IT: a brain without sites there is an UnknownNameError. It learns on other images than it sees: one
+        image of each object is an InputError.
         """
         return self._choice_probabilities
 

@@ -71,8 +71,6 @@ class HiddenNetwork:
 
     Attributes
     ----------
-    seed
-        Seed of all weights.
     pair_first
         V1 channel of each V2 channel's first input, (128,).
     pair_second
@@ -119,28 +117,12 @@ def respond(
     on_ms: float | None = ON_MS,
     workers: int = 2,
 ) -> dict[str, Array]:
-    """Return the responses of all areas to images.
+    """Return the non-negative maps of each area, (stimulus, channel, row, column, time), in 25 bins of 10 ms.
 
-    Parameters
-    ----------
-    network
-        From `build_network`.
-    pictures
-        (stimulus, 224, 224, 3), uint8. One image needs 4 MB: give about 16 at a time.
-    on_ms
-        Duration of the images in ms, before the blank. None shows them all the time.
-    workers
-        Threads. Responses do not depend on it, since each image is computed by one thread.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Non-negative maps of each area (stimulus, channel, row, column, time), in 25 bins of 10 ms.
-
-    Raises
-    ------
-    InputError
-        Images of another size or type, or a duration that is not positive.
+    Pictures are uint8 (stimulus, 224, 224, 3). One needs 4 MB: give about 16 at a time. They are on for
+    `on_ms` ms before the blank, or all the time with None. Responses do not depend on the number of threads
+    (`workers`), since each image is computed by one thread. InputError for images of another size or type, or
+    a duration that is not positive.
     """
     if on_ms is not None and not on_ms > 0.0:
         raise InputError(

@@ -75,10 +75,7 @@ class Scene:
 def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
     """Draw the parameters of image `image_number`, from 0, of an object; they depend on nothing else.
 
-    Raises
-    ------
-    InputError
-        An object that is not in `OBJECT_NAMES`.
+    InputError for an object that is not in `OBJECT_NAMES`.
     """
     rng = _generator(seed, object_name, image_number, purpose=0)
     return Scene(
@@ -111,10 +108,7 @@ def draw_scenes(
 ) -> list[Scene]:
     """Draw the parameters of `images_per_object` scenes of each object, object by object.
 
-    Raises
-    ------
-    InputError
-        No images, or an unknown object.
+    InputError for no images or an unknown object.
 
     Examples
     --------
@@ -189,10 +183,7 @@ def _solid(
 def _pixels_near(
     scene: Scene, size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, Array]:
-    """Return the pixels in the circle around the solid, and their offsets in radii from its center.
-
-    No part of a solid is farther than one radius from its center.
-    """
+    """Return the pixels in the circle around the solid, and their offsets in radii from its center."""
     places = (np.arange(size) + 0.5) / size - 0.5
     across = (places - scene.position_x) / scene.size
     up = (-places - scene.position_y) / scene.size

@@ -46,14 +46,8 @@ _SAME = 1e-9  # a smaller standard deviation relative to the mean is rounding
 class Sites:
     """Readouts of one region.
 
-    Attributes
-    ----------
-    region
-        "V1", "V2", "V4" or "IT".
-    weights
-        (site, 96), few and positive for each site, multiples of 2**-8.
-    reliability
-        Reliability c of the trial average in `WINDOW_MS`, (site,).
+    Weights are (site, 96), few and positive for each site, multiples of 2**-8; the reliability c of the trial
+    average in `WINDOW_MS` is (site,).
     """
 
     region: str
@@ -70,14 +64,8 @@ class Sites:
 class Readout:
     """Sites with the gain that gives them their reliability.
 
-    Attributes
-    ----------
-    sites
-        Weights of the sites.
-    gain
-        Expected spikes per bin of 10 ms and unit of drive, (site,).
-    spontaneous
-        Constant drive, (site,).
+    The gain is in expected spikes per bin of 10 ms and unit of drive, `spontaneous` a constant drive, both
+    (site,).
     """
 
     sites: Sites
@@ -92,16 +80,10 @@ def draw_sites(
     n_sites: int | None = None,
     reliability: tuple[float, float] = RELIABILITY,
 ) -> Sites:
-    """Draw the readouts of a region; `n_sites=None` is the default number of the region.
+    """Draw the readouts of a region, by default of its default number of sites.
 
-    Reliabilities are uniform between the two numbers of `reliability`.
-
-    Raises
-    ------
-    UnknownNameError
-        An unknown region.
-    InputError
-        No sites, or a reliability that is not between 0 and 1.
+    Reliabilities are uniform between the two numbers of `reliability`. UnknownNameError for an unknown
+    region, InputError for no sites or a reliability that is not between 0 and 1.
     """
     if region not in REGIONS:
         raise unknown("region", region, REGIONS, todo="choose one of these")
@@ -125,23 +107,11 @@ def draw_sites(
 
 
 def calibrate(sites: Sites, population: Array, *, n_trials: int = TRIALS) -> Readout:
-    """Return the gain of each site that gives it the chosen reliability over `n_trials` trials.
+    """Return the gain of each site that gives it the chosen reliability over `n_trials` averaged trials.
 
-    It is exact for these stimuli: signal variance is the variance over them, with ddof 1.
-
-    Parameters
-    ----------
-    sites
-        From `draw_sites`.
-    population
-        (stimulus, 96, time) of the same region, in bins of 10 ms from stimulus onset.
-    n_trials
-        Number of trials that are averaged.
-
-    Raises
-    ------
-    InputError
-        No trials, or a site that responds to all stimuli alike, which no gain could make reliable.
+    `population` is (stimulus, 96, time) of the same region, in bins of 10 ms from stimulus onset. The gain is
+    exact for these stimuli: signal variance is the variance over them, with ddof 1. InputError for no trials,
+    or a site that responds to all stimuli alike, which no gain could make reliable.
     """
     _check_trials(n_trials)
     evoked = np.matmul(sites.weights, population)

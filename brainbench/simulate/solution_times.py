@@ -43,17 +43,9 @@ FOLDS = 10
 def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
     """Return I1 of the simulated subject for each image: d', pooled over distractors.
 
-    Parameters
-    ----------
-    expected
-        Noiseless responses, (image, site, time), bins of 10 ms from stimulus onset.
-    objects, ids
-        Object and stimulus id of each image, (image,).
-
-    Raises
-    ------
-    InputError
-        Only one object, or only one image of some object.
+    `expected` are noiseless responses, (image, site, time), in bins of 10 ms from stimulus onset; `objects`
+    and `ids` are the object and stimulus id of each image. InputError for only one object, or only one image
+    of some object.
     """
     late = _sensitivity(expected, LATE_MS, objects, ids).mean(axis=0)
     return np.asarray(SHARE * (late.mean() + SPREAD * (late - late.mean())))
@@ -62,14 +54,8 @@ def thresholds(expected: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -
 def times(measured: Array, i1: Array, objects: npt.NDArray[Any], ids: npt.ArrayLike) -> Array:
     """Return the object solution time of each image in ms; NaN where it never reaches the threshold.
 
-    Parameters
-    ----------
-    measured
-        Trial averages, (image, site, time), bins of 10 ms from stimulus onset.
-    i1
-        From `thresholds`, (image,).
-    objects, ids
-        As in `thresholds`, with the same errors.
+    `measured` are trial averages, (image, site, time), in bins of 10 ms from stimulus onset; `i1` is from
+    `thresholds`, whose other arguments and errors are the same.
     """
     starts = np.arange(WINDOW_MS[0], WINDOW_MS[1], BIN_MS)
     bins = np.stack([starts, starts + BIN_MS], axis=1)

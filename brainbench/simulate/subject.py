@@ -37,26 +37,11 @@ _LEARNING, _CHOOSING = 0, 1
 
 
 def choice_probabilities(sites: Array, objects: npt.NDArray[Any], *, seed: int = 0) -> Array:
-    """Return the probability of choosing the object that is shown over each other object.
+    """Return the probability of choosing the object that is shown over each other object, (image, object).
 
-    Parameters
-    ----------
-    sites
-        Response of each site, (image, site).
-    objects
-        Object that each image shows, (image,).
-    seed
-        Seed of the folds of the subject.
-
-    Returns
-    -------
-    ndarray, (image, object)
-        Objects sorted by name; NaN where the distractor is the object itself.
-
-    Raises
-    ------
-    InputError
-        Only one object, or fewer than two images of some object.
+    `sites` are responses, (image, site); `objects` is the object that each image shows. `seed` is that of the
+    folds of the subject. Objects are sorted by name; NaN where the distractor is the object itself.
+    InputError for only one object, or fewer than two images of some object.
     """
     names, truth = np.unique(np.asarray(objects), return_inverse=True)
     folds = _folds(truth, names, seed)
@@ -90,20 +75,14 @@ def draw_trials(
         Column of the object that each image shows, (image,).
     stimulus_ids, objects
         Names of the rows and columns of `probabilities`.
-    seed
-        Seed of the choices.
     observers, n_trials
-        Numbers of observers, and of trials of each image and distractor by each of them.
+        Numbers of observers, and of trials of each image and distractor by each of them; none is an
+        InputError.
 
     Returns
     -------
     DataFrame
         One row per trial: stimulus_id, truth, distractor, choice, subject, all categorical.
-
-    Raises
-    ------
-    InputError
-        No observers or no trials.
     """
     if observers < 1 or n_trials < 1:
         raise InputError(

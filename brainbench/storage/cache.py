@@ -32,14 +32,9 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Cache:
-    """A content-keyed folder.
+    """A content-keyed folder, created by the first write.
 
-    Parameters
-    ----------
-    folder : Path
-        Created by the first write.
-    max_gb : float
-        Above this size a write removes the least recently used entries; never the one just written.
+    Above `max_gb` a write removes the least recently used entries; never the one just written.
     """
 
     folder: Path
@@ -52,10 +47,7 @@ class Cache:
     def find(self, kind: str, key: str, suffix: str) -> Path | None:
         """Return the path of an entry and mark it as used now; None where it does not exist.
 
-        Raises
-        ------
-        CacheError
-            The folder cannot be read.
+        CacheError if the folder cannot be read.
         """
         path = self.path(kind, key, suffix)
         try:
@@ -71,13 +63,8 @@ class Cache:
     def writing(self, kind: str, key: str, suffix: str) -> Iterator[Path]:
         """Yield a temporary path to write an entry to; it becomes the entry when the block ends.
 
-        A block that fails, also by Ctrl-C, leaves nothing behind. An OSError about a file outside the
-        cache passes unchanged.
-
-        Raises
-        ------
-        CacheError
-            The folder cannot be created or written, or the disk is full.
+        A block that fails, also by Ctrl-C, leaves nothing behind. CacheError if the folder cannot be written
+        or the disk is full; an OSError about a file outside the cache passes unchanged.
         """
         target = self.path(kind, key, suffix)
         with files.new_file(target, folder=self.folder, choose=CHOOSE) as path:
@@ -88,10 +75,7 @@ class Cache:
     def lock(self, kind: str, key: str) -> Iterator[None]:
         """Hold the lock of an entry, so that two processes do not compute it twice.
 
-        Raises
-        ------
-        CacheError
-            The folder cannot be created or written.
+        CacheError if the folder cannot be written.
         """
         path = self.folder / "locks" / f"{kind}-{key}.lock"
         lock = filelock.FileLock(path)
@@ -143,10 +127,7 @@ class Cache:
 def default() -> Cache:
     """Return the cache that BRAINBENCH_CACHE and BRAINBENCH_CACHE_GB name.
 
-    Raises
-    ------
-    InputError
-        The limit is not a positive number.
+    InputError if the limit is not a positive number.
     """
     named = os.environ.get(ENVIRONMENT)
     folder = Path(named or platformdirs.user_cache_dir("brainbench", False)).expanduser()

@@ -15,19 +15,10 @@ from brainbench.core.errors import BrainbenchError, CacheError
 
 @contextlib.contextmanager
 def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterator[Path]:
-    """Yield a temporary path to write to, which is renamed to `target` when the block ends.
+    """Yield a temporary path to write to, which replaces the file `target` when the block ends.
 
-    Parameters
-    ----------
-    target : Path
-        The file; one that exists is replaced.
-    folder, choose
-        See `temporary`; the folder of the file by default.
-
-    Raises
-    ------
-    CacheError
-        The file cannot be written, was not written, or the disk is full.
+    For `folder`, by default that of the file, and `choose` see `temporary`. CacheError if the file cannot be
+    written, was not written, or the disk is full.
     """
     with temporary(target, folder=folder or target.parent, choose=choose) as path:
         yield path
@@ -39,17 +30,7 @@ def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterat
 def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
     """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
 
-    Parameters
-    ----------
-    target : Path
-        The folder; one that exists is replaced, and kept where the block fails.
-    choose : str
-        See `temporary`.
-
-    Raises
-    ------
-    CacheError
-        The folder cannot be written, or the disk is full.
+    An existing folder is kept if the block fails. For `choose` and errors see `temporary`.
     """
     with temporary(target, folder=target.parent, choose=choose) as path:
         path.mkdir()
@@ -64,19 +45,9 @@ def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
 def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
     """Yield a temporary path beside `target`; whatever is there when the block ends is removed.
 
-    Parameters
-    ----------
-    target : Path
-        Its folder is created.
-    folder : Path
-        The folder that errors name. An OSError about a file outside it passes unchanged.
-    choose : str
-        How the user names another folder; the words "a folder ..." follow it.
-
-    Raises
-    ------
-    CacheError
-        The folder cannot be written, or the disk is full.
+    The folder of `target` is created. `folder` is the one that errors name, and `choose` says how the user
+    names another ("a folder ..." follows). CacheError if it cannot be written or the disk is full; an OSError
+    about a file outside it passes unchanged.
     """
     path = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
@@ -91,19 +62,7 @@ def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
 
 
 def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
-    """Raise CacheError if a folder has fewer than `nbytes` bytes left.
-
-    Parameters
-    ----------
-    folder : Path
-        A folder that exists.
-    nbytes : int
-        Bytes that are about to be written.
-    what : str
-        How the error names them.
-    choose : str
-        See `temporary`.
-    """
+    """Raise CacheError if a folder has fewer than `nbytes` bytes left for `what`; see `temporary`."""
     free = shutil.disk_usage(folder).free
     if free < nbytes:
         raise CacheError(
@@ -114,15 +73,7 @@ def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
 
 
 def explain(error: OSError, folder: Path, *, choose: str) -> CacheError:
-    """Return the error that says why a folder could not be written and what to do about it.
-
-    Parameters
-    ----------
-    error : OSError
-        What failed.
-    folder, choose
-        See `temporary`.
-    """
+    """Return the error that says why a folder could not be written; `choose` as in `temporary`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return CacheError(
             f"no space or quota left in {folder} ({_free_space(folder)})",

@@ -61,21 +61,9 @@ def basenet(
 ) -> WrappedModel:
     """Make a BaseNet, static and untrained (no weights were released), each layer offered to every region.
 
-    Parameters
-    ----------
-    weights : str
-        "untrained" or "untrained-N", drawn from seed N.
-    kernels : int or sequence of six
-        Odd kernel sizes, part of the name if not all are 3.
-    nonlinearity : str
-        "relu", "elu", "tanh", "sigmoid" or "softplus", part of the name if not "relu".
-
-    Raises
-    ------
-    InputError
-        Other weights; kernel sizes that are not odd, or not six.
-    UnknownNameError
-        An unknown nonlinearity.
+    `weights` is "untrained" or "untrained-N", drawn from seed N. Six odd kernel sizes are part of the name if
+    not all are 3, the nonlinearity ("relu", "elu", "tanh", "sigmoid" or "softplus") if not "relu". InputError
+    for other weights or kernel sizes, UnknownNameError for another nonlinearity.
     """
     sizes = _kernel_sizes(kernels)
     if nonlinearity not in list(NONLINEARITIES):

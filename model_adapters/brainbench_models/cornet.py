@@ -121,15 +121,10 @@ class RecurrentArea(nn.Module):
 
 
 class CORnetS(nn.Module):
-    """The network of Kubilius et al. (2019), 53,416,616 parameters.
+    """The network of Kubilius et al. (2019), by default with its widths and 53,416,616 parameters.
 
-    `V1.output`, `V2.output`, `V4.output` and `IT.output` are called once per step, so a forward
-    hook there sees every step; `decoder.avgpool` sees the last step of IT.
-
-    Parameters
-    ----------
-    channels : sequence of int
-        Widths of V1, V2, V4 and IT; the paper's by default.
+    `V1.output`, `V2.output`, `V4.output` and `IT.output` are called once per step, so a forward hook there
+    sees every step; `decoder.avgpool` sees the last step of IT.
     """
 
     def __init__(self, channels: Sequence[int] = tuple(cornets.WIDTHS.values())) -> None:
@@ -215,7 +210,7 @@ def cornet_s(
         Unknown weights; a file that is absent, damaged, not safe to read, or of another network; steps or
         an image size that are not allowed.
     UnknownNameError
-        An area that does not exist.
+        Steps of an area that does not exist.
     CacheError
         The cache folder cannot be written.
     """

@@ -65,15 +65,9 @@ class Area(nn.Module):
 class CORnetR(nn.Module):
     """CORnet-R or -RT, 5,208,936 parameters, for images of any size, (batch, 3, y, x), ImageNet-normalized.
 
-    At the first step only V1 sees the image and the other areas get silence, as in the released code. Their
-    normalizations have shifts, so their response is not 0.
-
-    Parameters
-    ----------
-    steps : int
-        How often each area runs, at least once.
-    delayed : bool
-        Whether each area reads the one before at the previous step (RT) or at the same step (R).
+    Each area runs `steps` times and reads the one before at the previous step if `delayed` (RT), else at the
+    same step (R). At the first step only V1 sees the image and the other areas get silence, as in the
+    released code. Their normalizations have shifts, so their response is not 0.
     """
 
     def __init__(self, *, steps: int = STEPS, delayed: bool = False) -> None:
@@ -171,13 +165,8 @@ def _model(name: str, weights: str, times: int, image_size: int, *, delayed: boo
 def cornet_r(*, weights: str = "auto", times: int = STEPS, image_size: int = 224) -> WrappedModel:
     """Make CORnet-R: each area reads the one before at the same step.
 
-    Parameters
-    ----------
-    weights, image_size
-        As in `cornet.cornet_s`, with the same errors.
-    times : int
-        Number of steps; other than 5 it is part of the name. With one step the image does not get beyond
-        V1, which a note says.
+    Options and errors are as in `cornet.cornet_s`; `times`, the number of steps, is part of the name if other
+    than 5. With one step the image does not get beyond V1, which a note says.
     """
     return _model("cornet_r", weights, times, image_size, delayed=False)
 

@@ -54,13 +54,7 @@ RELEASED: Final = cornets.released_weights("cornet_z", "5c427c9c")
 
 
 def cornet_z(*, weights: str = "auto", image_size: int = 224) -> WrappedModel:
-    """Make CORnet-Z, static, one layer for each region.
-
-    Parameters
-    ----------
-    weights, image_size
-        As in `cornet.cornet_s`, with the same errors.
-    """
+    """Make CORnet-Z, static, one layer for each region; options and errors as in `cornet.cornet_s`."""
     preprocess = cornets.preprocessing(image_size, model="cornet_z")
     return cornets.cornet_model(
         "cornet_z",

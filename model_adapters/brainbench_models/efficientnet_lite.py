@@ -68,15 +68,8 @@ def preprocess_of(variant: Variant) -> Preprocess:
 def efficientnet_lite0(*, weights: str = "auto") -> WrappedModel:
     """Make EfficientNet-Lite0 (4.7 million parameters, 224 x 224), trained on ImageNet, static.
 
-    Parameters
-    ----------
-    weights : str
-        "imagenet" or "auto", which are the same: the weights come with the package.
-
-    Raises
-    ------
-    InputError
-        Other weights; the extra `zoo` is not installed; the weights file is not the published one.
+    Weights are "imagenet" or "auto", which are the same: they come with the package. InputError for other
+    weights, if the extra `zoo` is not installed, or if the weights file is not the published one.
     """
     return _model(LITE0, weights)
 

@@ -84,11 +84,7 @@ def gabor_filters(wavelength: float, orientations: int) -> Tensor:
 def gabor(*, orientations: int = 8) -> WrappedModel:
     """Make a V1-like energy model, static, the same 25,088 units for every region.
 
-    Parameters
-    ----------
-    orientations : int
-        Number of orientations, at least 2, evenly spaced over 180 degrees; other than 8 it is part of the
-        name.
+    There are at least 2 orientations, evenly spaced over 180 degrees; other than 8 they are part of the name.
     """
     valid = isinstance(orientations, int) and orientations >= 2
     allowed = "a whole number, at least 2"

@@ -67,8 +67,6 @@ def onnx_network(
 
     Parameters
     ----------
-    path : path
-        The file.
     preprocess : {"imagenet", "plain", "symmetric"} or Preprocess
         Normalization of pixels: ImageNet's mean and standard deviation; 0 to 1; -1 to 1. Pictures are
         resized whole, bilinear, to the size that the network takes, 224 x 224 if it takes any.
@@ -83,7 +81,7 @@ def onnx_network(
     InputError
         See `OnnxNetwork`.
     UnknownNameError
-        A preprocessing or a layer that does not exist; the message names the closest.
+        A preprocessing or a layer that does not exist.
     """
     network = OnnxNetwork(Path(path).expanduser())
     nonlinearities = tuple(name for name, kind in network.layers.items() if kind in RESPONSES)
@@ -131,16 +129,8 @@ class Input:
 class OnnxNetwork:
     """An ONNX file as a network that gives the outputs of any nodes.
 
-    Parameters
-    ----------
-    path : Path
-        The file; weights that it keeps in files beside it are read too.
-
-    Raises
-    ------
-    InputError
-        The file does not exist or is not ONNX, its input is not one batch of color pictures, or the extra
-        is not installed.
+    Weights that it keeps in files beside it are read too. InputError if the file does not exist or is not
+    ONNX, its input is not one batch of color pictures, or the extra is not installed.
     """
 
     path: Path

@@ -14,10 +14,7 @@ SIZE = 64
 def pixels(*, size: int = SIZE) -> WrappedModel:
     """Make a model of pictures scaled to `size` x `size` pixels, values 0 to 1, static, for every region.
 
-    Parameters
-    ----------
-    size : int
-        Side in pixels; other than 64 it is part of the name. Brain-Score's model of this name takes 256.
+    A size other than 64 is part of the name. Brain-Score's model of this name takes 256.
     """
     return wrap(
         _identity,

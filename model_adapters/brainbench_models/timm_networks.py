@@ -188,12 +188,8 @@ def _trained(timm: Any, base: str, tag: str, *, imagenet: bool) -> WeightedNetwo
 def hub_file(repository: str) -> Path:
     """Return the safetensors file of a repository of the Hugging Face hub, from its cache or downloaded.
 
-    Certificates are verified. A repository without safetensors is refused, since other files are pickles.
-
-    Raises
-    ------
-    DownloadError
-        The download failed, or the repository has no such file.
+    Certificates are verified. A repository without safetensors is refused, since other files are pickles:
+    DownloadError, as for a download that failed.
     """
     hub = importlib.import_module("huggingface_hub")
     cached = hub.try_to_load_from_cache(repository, _FILE)

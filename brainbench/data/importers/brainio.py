@@ -25,12 +25,12 @@ BIN_EDGES = ("time_bin_start", "time_bin_end")
 
 
 def read(path: Path, *, variable: str | None = None, units: str | None = None) -> Assembly:
-    """Read a file into an assembly with the dims (repetition, stimulus, neuroid[, time]).
+    """Read a netCDF file into an assembly with the dims (repetition, stimulus, neuroid[, time]).
 
     Parameters
     ----------
     path : Path
-        A netCDF file.
+        The file.
     variable : str, optional
         Name of the array in the file; required if there are several.
     units : str, optional

@@ -38,16 +38,9 @@ UNITS = "spikes in 100 ms"
 
 
 class Session(BaseModel):
-    """The declaration of one session.
+    """One session, its numbers of neurons and images, and the largest number of repeats of an image.
 
-    Attributes
-    ----------
-    animal : str
-        Name of the animal.
-    neurons, images : int
-        Number of neurons and of images.
-    repeats : int
-        Largest number of repeats of an image, where repeats are published; 0 where only their mean is.
+    `repeats` is 0 where only the mean over repeats is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,15 +52,7 @@ class Session(BaseModel):
 
 
 class Declared(Published):
-    """Parameters of the manifest.
-
-    Attributes
-    ----------
-    pixels : int
-        Width and height of every image in pixels.
-    sessions : dict of str to Session
-        Sessions by name.
-    """
+    """Parameters of the manifest; every image is `pixels` wide and high."""
 
     pixels: int
     sessions: dict[str, Session]
@@ -75,15 +60,7 @@ class Declared(Published):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CowleyData(PublishedData[Declared]):
-    """Sessions of macaque V4, each with its own images and neurons.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set.
-    declared : Declared
-        Sessions and files.
-    """
+    """Sessions of macaque V4, each with its own images and neurons."""
 
     @cached_property
     def version(self) -> str:

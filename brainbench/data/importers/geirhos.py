@@ -39,18 +39,10 @@ _KEPT = ("images.npy", "answers.csv")
 
 
 class Declared(Publication):
-    """Parameters of the manifest.
+    """Parameters of the manifest: where images and trials are, and the width and height of every image.
 
-    Attributes
-    ----------
-    trials_repository, trials_commit, trials_folder : str
-        Where the answers are published.
-    pixels, images, subjects : int
-        Width and height of every image in pixels, and numbers of images and subjects.
-    answers : str
-        SHA-256 of all sorted answers, the same for both layouts: see `digest_of`.
-    packed : dict of str to str
-        SHA-256 of each packed file, by name.
+    `answers` is the SHA-256 of all sorted answers, the same for both layouts (see `digest_of`), `packed` that
+    of each packed file by name.
     """
 
     trials_repository: str
@@ -74,15 +66,7 @@ class Declared(Publication):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GeirhosData(PublishedData[Declared]):
-    """Images whose shape and texture disagree, and the answers of ten subjects.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set.
-    declared : Declared
-        Files and sizes.
-    """
+    """Images whose shape and texture disagree, and the answers of ten subjects."""
 
     @property
     def version(self) -> str:

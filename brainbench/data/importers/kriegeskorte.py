@@ -36,15 +36,7 @@ KEPT = ("images.npy", "dissimilarities.npz")
 
 
 class Declared(Published):
-    """Parameters of the manifest.
-
-    Attributes
-    ----------
-    images, pixels : int
-        Number of images, and their width and height in pixels.
-    subjects, sessions, judges : int
-        Number of scanned subjects, of sessions of each, and of subjects who judged.
-    """
+    """Parameters of the manifest: sizes, scanned subjects and sessions of each, and subjects who judged."""
 
     images: int
     pixels: int
@@ -55,15 +47,7 @@ class Declared(Published):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KriegeskorteData(PublishedData[Declared]):
-    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgments.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set.
-    declared : Declared
-        Sizes and files.
-    """
+    """Images, and dissimilarities of their pairs in monkey IT, human IT and human judgments."""
 
     @cached_property
     def version(self) -> str:
@@ -93,23 +77,11 @@ class KriegeskorteData(PublishedData[Declared]):
         )
 
     def dissimilarities(self, region: str) -> xr.DataArray:
-        """Return the dissimilarity of each pair of images for each subject.
+        """Return the dissimilarity of each pair of images for each subject, dims (subject, pair).
 
-        Parameters
-        ----------
-        region : str
-            "IT" (monkey: one RDM of the neurons of two animals), "human IT" (each subject, mean over
-            sessions) or "judgements" (each subject).
-
-        Returns
-        -------
-        DataArray, dims (subject, pair)
-            Pairs i < j in the order of `stimuli`, as in scipy's `squareform`.
-
-        Raises
-        ------
-        UnknownNameError
-            An unknown region.
+        Regions are "IT" (monkey: one RDM of the neurons of two animals), "human IT" (each subject, mean over
+        sessions) and "judgements" (each subject); another is an UnknownNameError. Pairs are i < j in the
+        order of `stimuli`, as in scipy's `squareform`.
         """
         if region not in REGIONS:
             raise unknown(f"region of {self.name}:", region, list(REGIONS), todo="choose one")

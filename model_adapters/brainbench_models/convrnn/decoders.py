@@ -26,7 +26,6 @@ def decoded_step(
     Parameters
     ----------
     logits : Tensor, shape (batch, step, class)
-        Logits of every step.
     decoder : {"last", "max_conf", "threshold"}
         The last step; the step at which the most probable class is most probable; or the first step at
         which a class reaches `threshold`, and that of "max_conf" if none does.
@@ -34,8 +33,6 @@ def decoded_step(
         First step that "max_conf" and "threshold" consider; if it is beyond the last step, the last step.
     beta : float
         Probabilities are softmax(beta * logits). Trained for "max_conf" in the released networks.
-    threshold : float
-        Probability for "threshold".
 
     Raises
     ------

@@ -78,21 +78,10 @@ class Cell:
 class Layer:
     """A node of the graph: convolution, ELU, cell, second convolution and shortcut, pooling.
 
-    Parameters
-    ----------
-    name : str
-        "conv1", "conv2", ...
-    channels, kernel, stride : int
-        Of the first convolution, which has a bias and is padded as "SAME".
-    elu : bool
-        Whether an ELU follows it.
-    cell : Cell or None
-        The recurrent cell, if any.
-    block : bool
-        Whether, after the cell, a second 3 x 3 convolution follows, to which the layer's input is added
-        (through a 1 x 1 convolution without bias if the widths differ), then an ELU.
-    pool : bool
-        Whether the output is the largest of 2 x 2 places.
+    `channels`, `kernel` and `stride` are those of the first convolution, which has a bias and is padded as
+    "SAME"; an ELU follows it if `elu`. With `block` a second 3 x 3 convolution follows the cell, to which the
+    layer's input is added (through a 1 x 1 convolution without bias if the widths differ), then an ELU. With
+    `pool` the output is the largest of 2 x 2 places.
     """
 
     name: str
@@ -128,31 +117,12 @@ class Readout:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """Layers and the arrows between them.
+    """Layers in feed-forward order and the arrows between them; the read-out reads the last layer.
 
-    Parameters
-    ----------
-    name : str
-        Name of the network.
-    layers : tuple of Layer
-        In feed-forward order.
-    readout : Readout
-        The category layer, which reads the last layer.
-    feedforward : tuple of (from, to)
-        One arrow into each layer, from an earlier one or from "image"; a chain by default.
-    feedback : tuple of (from, to)
-        Arrows from a later layer to an earlier one.
-    steps : int
-        Number of steps that the network was trained with.
-    size : int
-        Height and width of the image, in pixels.
-
-    Raises
-    ------
-    InputError
-        No layers; two layers of one name; an arrow in the wrong direction.
-    UnknownNameError
-        An arrow from or to a layer that does not exist; the message names the closest.
+    `feedforward` is one arrow (from, to) into each layer, from an earlier one or from "image", by default a
+    chain; `feedback` are arrows from a later layer to an earlier one. The network was trained with `steps`
+    steps and images of `size` x `size` pixels. InputError for no layers, two layers of one name, or an arrow
+    in the wrong direction; UnknownNameError for an arrow from or to a layer that does not exist.
     """
 
     name: str

@@ -116,12 +116,7 @@ RELEASED: Final = tuple(name for name in NAMES if name.startswith("convrnn_"))
 
 
 def graph(name: str) -> Graph:
-    """Return the declaration of a network.
-
-    Raises
-    ------
-    UnknownNameError
-        A network that does not exist; the message names the closest.
+    """Return the declaration of a network; UnknownNameError for one that does not exist.
 
     Examples
     --------

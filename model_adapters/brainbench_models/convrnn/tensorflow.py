@@ -79,21 +79,12 @@ def variables(graph: Graph) -> tuple[Variable, ...]:
 
 
 def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, Tensor]:
-    """Convert the variables of a checkpoint to the state of a `ConvRNN`.
+    """Convert the variables of a checkpoint, by TensorFlow's names, to the state of a `ConvRNN`.
 
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        By TensorFlow's names. Variables of optimizers and decoders are ignored: the beta that was trained for
-        "max_conf" is an option, not a weight; see `softmax_beta`.
-    graph : Graph
-        The network.
-
-    Raises
-    ------
-    InputError
-        Variables are missing or not of this network (all are listed), or have another number of axes; a decay
-        that is not trained is not 0. Other shapes are refused when the network is filled.
+    Variables of optimizers and decoders are ignored: the beta that was trained for "max_conf" is an option,
+    not a weight; see `softmax_beta`. InputError if variables are missing or not of this network (all are
+    listed) or have another number of axes, or a decay that is not trained is not 0. Other shapes are refused
+    when the network is filled.
     """
     table = {variable.name: variable for variable in variables(graph)}
     names = {name for name in arrays if not _NOT_WEIGHTS.search(name)}
@@ -130,12 +121,7 @@ def _wrong_checkpoint(problem: str, graph: Graph, *, allowed: str) -> InputError
 def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
     """Return the beta in a checkpoint, for `convrnn(..., decoder="max_conf", beta=...)`.
 
-    None for a network that was not trained with "max_conf".
-
-    Raises
-    ------
-    InputError
-        Several values.
+    None for a network that was not trained with "max_conf"; InputError for several values.
     """
     found = {name: np.asarray(value) for name, value in arrays.items() if _BETA.search(name)}
     if not found:

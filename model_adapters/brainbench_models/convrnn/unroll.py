@@ -134,8 +134,6 @@ class ConvRNN(nn.Module):
 
     Parameters
     ----------
-    graph : Graph
-        The network.
     steps : int
         Number of steps of 10 ms; more if a presentation lasts longer.
     unroll : {"layered", "full"}
@@ -185,12 +183,8 @@ class ConvRNN(nn.Module):
     def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
         """Return the logits at the decoded step, (batch, class).
 
-        Parameters
-        ----------
-        images : Tensor, shape (batch, 3, height, width) or (batch, time, 3, height, width)
-            Normalized images, or a movie with one frame per step.
-        shown : Presentation or Schedule, optional
-            How images are shown; constant by default. Not allowed for a movie.
+        Images are normalized, (batch, 3, height, width); or a movie with one frame per step, (batch, time, 3,
+        height, width), for which `shown` is not allowed. By default images are shown constantly.
 
         Raises
         ------
