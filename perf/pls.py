@@ -132,7 +132,7 @@ def seconds_of_the_rest() -> dict[str, float]:
     x = y + rng.standard_normal(y.shape)
     rows = np.arange(2560).reshape(10, 256)
     return {
-        "split-half ceiling, 28 trials": timed(lambda: split_half(trials, correlate=pearson))[1],
+        "split-half ceiling, 28 trials": timed(lambda: split_half(trials))[1],
         "bootstrap, 1,000 draws": timed(lambda: bootstrap(list(x), list(y), list(rows)))[1],
     }
 

@@ -15,18 +15,6 @@ from scipy.stats import rankdata
 from brainbench.core.errors import InputError
 from brainbench.metrics.reductions import centered
 
-__all__ = [
-    "RankOrder",
-    "centered_correlation",
-    "midranks",
-    "pearson",
-    "rank_correlation",
-    "spearman",
-    "unit_length",
-    "weighted_moments",
-    "weighted_pearson",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -11,19 +11,6 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 
-__all__ = [
-    "EPS",
-    "Chunks",
-    "Features",
-    "Split",
-    "as_features",
-    "center_columns",
-    "check_finite",
-    "column_batches",
-    "column_chunks",
-    "leading_eigenvectors",
-]
-
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 Chunks: TypeAlias = Callable[[], Iterable[AnyArray]]

@@ -24,8 +24,6 @@ from brainbench.metrics.features import (
     leading_eigenvectors,
 )
 
-__all__ = ["Gram", "as_gram", "gram", "pca"]
-
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 

@@ -7,8 +7,6 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centered", "nan_mean", "nan_median", "weighted_mean"]
-
 FloatArray = NDArray[np.float64]
 
 

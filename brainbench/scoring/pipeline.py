@@ -22,7 +22,7 @@ from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.ceiling import FORMULAS
-from brainbench.stats.permutation import shuffles, summary
+from brainbench.stats.permutation import null_summary, shuffles
 
 FloatArray = npt.NDArray[np.float64]
 N_DRAWS = 1000
@@ -200,7 +200,7 @@ def value_interval(
     """
     if evaluation.by_definition:
         method = f"{evaluation.by_definition}: 0 by definition, in every draw"
-        return Interval(0.0, 0.0, 0.95, method, 0, np.zeros(n_draws))
+        return Interval(0.0, 0.0, method, 0, np.zeros(n_draws))
     resampling = evaluation.resampling
     if resampling.units is None and settings.resample == "units":
         return None
@@ -264,7 +264,7 @@ def _null(
     if settings.null is None:
         return None
     if evaluation.by_definition:
-        return summary(value, np.zeros(settings.null_draws), kind=settings.null)
+        return null_summary(value, np.zeros(settings.null_draws), kind=settings.null)
     orders = [
         shuffles(
             len(image_set.ids),
@@ -277,7 +277,7 @@ def _null(
         )
         for image_set in evaluation.image_sets
     ]
-    null = summary(value, evaluation.shuffled(orders).value(formula), kind=settings.null)
+    null = null_summary(value, evaluation.shuffled(orders).value(formula), kind=settings.null)
     return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
 
 

@@ -1,8 +1,8 @@
-"""What is drawn again in a bootstrap: images and units, the same for all measures that share them.
+"""Bootstrap: how often images and units are drawn, the same for all measures that share them, and intervals.
 
-The multiplicity of an image comes from a stream of its own, keyed by the seed and its id. So two measures
-on the same images draw them together, and two measures of which one has some of the other's images draw
-those nearly together: what they share is seen when their draws are combined.
+The count of an image comes from its own random stream, seeded by the seed and its id. So two measures on the
+same images draw them together, and two measures that share only some of their images draw those nearly
+together: draws of several measures can be combined one by one.
 """
 
 from __future__ import annotations
@@ -17,31 +17,28 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 
-__all__ = ["Interval", "crossed", "image_counts", "interval", "stream", "unit_counts"]
-
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
+LEVEL = 0.95
+"""Coverage that an interval aims at."""
 FEWEST_IMAGES = 40
-"""The smallest number of images with which the coverage of an interval was measured (perf/worlds)."""
+"""Smallest number of images with which the coverage of an interval was measured (perf/worlds)."""
 MOST_UNDEFINED = 0.05
-"""Share of draws without a value above which an interval speaks of the others only, and is approximate."""
+"""Share of draws without a value above which an interval is approximate."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval, and the draws that it was made from.
+    """An interval, and the draws that it was computed from.
 
     Attributes
     ----------
     lo, hi : float
-        The ends.
-    level : float
-        Coverage that is aimed at, for example .95.
+        Its ends.
     method : str
         What was resampled, how often, from which seed.
     n_undefined : int
-        Draws without a value, left out.
+        Draws without a value, which are omitted.
     draws : array, draw
         Values whose quantiles are the ends; NaN where a draw has none. Those of several measures can be
         combined draw by draw.
@@ -49,7 +46,6 @@ class Interval:
 
     lo: float
     hi: float
-    level: float
     method: str
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
@@ -60,23 +56,23 @@ class Interval:
         return n_images < FEWEST_IMAGES or few_values
 
 
+# --- draws ----------------------------------------------------------------------------------------
+
+
 def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> FloatArray:
-    """How often each image is drawn, with replacement.
+    """Return how often each image is drawn, with replacement.
 
     Parameters
     ----------
     ids : sequence of str
-        Unique stimulus ids. Their order does not matter to an image: measures on the same images with the
-        same seed count each image alike, draw by draw.
-    n_draws : int
-        Number of draws.
-    seed : int
-        Of a numpy Generator, together with the ids.
+        Unique stimulus ids, whose order does not change the count of an image.
+    n_draws, seed : int
+        Number of draws, and the seed of their random streams.
 
     Returns
     -------
     array, draw x image
-        In the order of `ids`; each row sums to the number of images.
+        Whole numbers, in the order of `ids`; each row sums to the number of images.
 
     Raises
     ------
@@ -86,8 +82,8 @@ def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> F
     Notes
     -----
     Each image first gets a Poisson count from its own stream, which no other image changes. Then as many
-    are taken away or added at random as the row's sum needs. A row is therefore multinomial, as in any
-    bootstrap, and an image that two sets have in common is counted nearly alike in both.
+    are removed or added at random as the row's sum needs. A row is therefore multinomial, as in any
+    bootstrap, and an image that two sets share is counted nearly alike in both.
 
     Examples
     --------
@@ -95,7 +91,7 @@ def image_counts(ids: Sequence[str], *, n_draws: int = 1000, seed: int = 0) -> F
     >>> bool((counts[:, [1, 0, 2]] == image_counts(["a", "b", "c"], n_draws=2)).all())
     True
     """
-    return _counts(ids, n_draws=n_draws, seed=seed, kind="image").astype(np.float64)
+    return _counts(ids, n_draws=n_draws, seed=seed, kind="image")
 
 
 def unit_counts(
@@ -106,31 +102,24 @@ def unit_counts(
     name: str = "units",
     ids: Sequence[str] | None = None,
 ) -> FloatArray:
-    """Return how often each unit is drawn, with replacement.
+    """Return how often each unit is drawn, with replacement, draw x unit.
 
     Parameters
     ----------
     n_units : int
         Size of the population, and of each draw.
-    n_draws : int
-        Number of draws.
-    seed : int
-        Of a numpy Generator, together with the name.
+    n_draws, seed : int
+        See `image_counts`.
     name : str
         Name of the population: two populations are drawn independently.
     ids : sequence of str, optional
         Unique ids of the units within the population: measures that share units draw them together, as
-        `image_counts` does with images, whatever units each leaves out.
-
-    Returns
-    -------
-    array, draw x unit
-        Whole numbers; each row sums to the number of units.
+        `image_counts` does with images, whichever units each of them omits.
 
     Raises
     ------
     InputError
-        No unit, or ids that are not as many different ones as there are units.
+        No unit; ids that are repeated, or another number of them than of units.
 
     Examples
     --------
@@ -141,39 +130,85 @@ def unit_counts(
         raise InputError(
             f"{n_units} units to draw from, {'no' if ids is None else len(ids)} ids",
             allowed="at least one unit, and one id for each or none",
-            todo="leave out measures without units; give the neuroid_id of each unit",
+            todo="omit measures without units; give the neuroid_id of each unit",
         )
     if ids is not None:
-        return _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}").astype(np.float64)
+        return _counts(ids, n_draws=n_draws, seed=seed, kind=f"unit of {name}")
     rows = stream(seed, "units", name).integers(n_units, size=(n_draws, n_units))
     return np.stack([np.bincount(row, minlength=n_units) for row in rows]).astype(np.float64)
 
 
-def interval(
-    draws: FloatArray,
-    *,
-    what: str,
-    seed: int,
-    level: float = 0.95,
-    value: float | None = None,
-) -> Interval:
-    """Percentile interval of bootstrap draws.
+def _counts(ids: Sequence[str], *, n_draws: int, seed: int, kind: str) -> FloatArray:
+    """Return multinomial counts, draw x id."""
+    names = np.asarray(ids, dtype=str).ravel()
+    order = np.argsort(names, kind="stable")
+    names = names[order]
+    repeated = names[1:][names[1:] == names[:-1]]
+    if not len(names) or len(repeated):
+        raise InputError(
+            f"{len(names)} ids to draw from"
+            + (f", {str(repeated[0])!r} twice" if len(repeated) else ""),
+            allowed="at least one id, each once",
+            todo="average over repetitions first, and rename stimuli or units that share an id",
+        )
+    counts = _sorted_counts(tuple(names.tolist()), n_draws, seed, kind)
+    return counts[:, np.argsort(order)].astype(np.float64)
+
+
+# Benchmarks on the same images follow each other; the counts of 2,560 images are 5 MB.
+@lru_cache(maxsize=4)
+def _sorted_counts(names: tuple[str, ...], n_draws: int, seed: int, kind: str) -> NDArray[np.int16]:
+    counts = np.empty((n_draws, len(names)), dtype=np.int16)
+    for column, name in enumerate(names):
+        counts[:, column] = stream(seed, kind, name).poisson(size=n_draws)
+    rng = stream(seed, kind, "the sum of", *names)
+    for row in counts:
+        _correct_sum(row, rng)
+    return counts
+
+
+def _correct_sum(row: NDArray[np.int16], rng: np.random.Generator) -> None:
+    """Remove or add at random, in place, until the counts sum to their number."""
+    surplus = int(row.sum()) - len(row)
+    if surplus > 0:
+        each = np.repeat(np.arange(len(row)), row)
+        np.subtract.at(row, rng.choice(each, surplus, replace=False), 1)
+    else:
+        np.add.at(row, rng.integers(len(row), size=-surplus), 1)
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """Return the random numbers of a purpose: the same for the same seed and names.
+
+    Examples
+    --------
+    >>> draws = [stream(0, "images", name).random() for name in ("a", "a", "b")]
+    >>> draws[0] == draws[1], draws[0] == draws[2]
+    (True, False)
+    """
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    words = np.frombuffer(digest, dtype="<u4").tolist()
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
+
+
+# --- intervals ------------------------------------------------------------------------------------
+
+
+def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interval:
+    """Return the percentile interval of bootstrap draws, centered on the score.
 
     Parameters
     ----------
     draws : array, draw
-        Values; NaN where a draw has none, which is counted.
+        Scores of the draws; NaN where a draw has none.
     what : str
-        What was drawn again: "images", "units", "images and units".
+        What was drawn: "images", "units", "images and units".
     seed : int
         Seed of the draws, for the description.
-    level : float
-        Coverage.
-    value : float, optional
-        The score itself: the draws are moved so that it is their median, so that the interval holds it. A
-        draw holds fewer different images than the data, so that a correlation over few images is biased
-        once more in it; the interval of the mean of the same score over other data has to be centered on the
-        score. The median, since a ceiling near zero makes a few draws as large as one likes.
+    value : float
+        The score. The draws are moved so that it is their median: a draw holds fewer distinct images than
+        the data, so that a correlation over few images is biased once more in it. The median and not the
+        mean, since a ceiling near zero makes a few draws arbitrarily large.
 
     Raises
     ------
@@ -182,11 +217,8 @@ def interval(
 
     Examples
     --------
-    >>> made = interval(np.arange(101.0), what="images", seed=0)
-    >>> round(made.lo, 9), round(made.hi, 9), made.method
-    (2.5, 97.5, 'percentile bootstrap of images, 101 draws, seed 0')
-    >>> made = interval(np.arange(101.0), what="images", seed=0, value=60.0)
-    >>> round(made.lo, 9), round(made.hi, 9)
+    >>> centered = interval(np.arange(101.0), what="images", seed=0, value=60.0)
+    >>> round(centered.lo, 9), round(centered.hi, 9)
     (12.5, 107.5)
     """
     draws = np.asarray(draws, dtype=np.float64)
@@ -197,17 +229,18 @@ def interval(
             allowed="predictions and targets that vary over the held-out images",
             todo="look at the raw score first: its reason applies here too",
         )
-    moved = 0.0 if value is None else value - float(np.median(defined))
-    lo, hi = np.quantile(defined + moved, [(1 - level) / 2, (1 + level) / 2])
+    shift = value - float(np.median(defined))
+    lo, hi = np.quantile(defined + shift, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     n_undefined = len(draws) - len(defined)
-    method = f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}"
-    method += "" if value is None else ", centered on the value"
+    method = (
+        f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}, centered on the value"
+    )
     method += f", {n_undefined} draws without a value" if n_undefined else ""
-    return Interval(float(lo), float(hi), level, method, n_undefined, draws + moved)
+    return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
 
 
 def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> FloatArray:
-    """Draws of images and units, as far apart as if the noise of single responses counted once.
+    """Return draws of images and units, as wide as if the noise of single responses counted once.
 
     Parameters
     ----------
@@ -218,15 +251,15 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
     Returns
     -------
     array, draw
-        `both` brought closer to its median. What belongs to a pair of image and unit, such as the noise of
-        a response, varies in the draws of either, and three times in those of both (Owen 2007, The
-        pigeonhole bootstrap). With variances I + X, U + X and I + U + 3X, the one that is wanted, I + U + X,
-        is 2 (I + X) + 2 (U + X) - (I + U + 3X); it is never taken below that of images or of units alone.
+        `both` scaled about its median.
 
     Notes
     -----
-    Instead of a variance, the square of the width of the central 95 % stands in this sum: the two are
-    proportional in draws of one shape, and a single draw with a ceiling near zero does not decide the width.
+    What belongs to a pair of image and unit, such as the noise of a response, varies in the draws of either,
+    and three times in those of both (Owen 2007, The pigeonhole bootstrap). With variances I + X, U + X and
+    I + U + 3X, the wanted I + U + X is 2 (I + X) + 2 (U + X) - (I + U + 3X); it is never taken below that of
+    images or of units alone. In place of a variance, the squared width of the central 95 % enters this sum:
+    the two are proportional in draws of one shape, and no single draw with a ceiling near zero decides it.
 
     Examples
     --------
@@ -247,64 +280,3 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
 def _width(draws: FloatArray) -> float:
     defined = draws[~np.isnan(draws)]
     return float(np.ptp(np.quantile(defined, [0.025, 0.975]))) if len(defined) else 0.0
-
-
-def _counts(ids: Sequence[str], *, n_draws: int, seed: int, kind: str) -> IntArray:
-    """Multinomial counts, draw x id, in the order of the ids."""
-    names = np.asarray(ids, dtype=str).ravel()
-    order = np.argsort(names, kind="stable")
-    names = names[order]
-    repeated = names[1:][names[1:] == names[:-1]]
-    if not len(names) or len(repeated):
-        raise InputError(
-            f"{len(names)} ids to draw from"
-            + (f", {str(repeated[0])!r} twice" if len(repeated) else ""),
-            allowed="at least one id, each once",
-            todo="average over repetitions first, and rename what shares an id",
-        )
-    counts = _sorted_counts(tuple(names.tolist()), n_draws, seed, kind)
-    return counts[:, np.argsort(order)].astype(np.intp)
-
-
-@lru_cache(
-    maxsize=4
-)  # benchmarks on the same images follow each other; of 2,560 images one is 5 MB
-def _sorted_counts(names: tuple[str, ...], n_draws: int, seed: int, kind: str) -> NDArray[np.int16]:
-    counts = np.empty((n_draws, len(names)), dtype=np.int16)
-    for column, name in enumerate(names):
-        counts[:, column] = stream(seed, kind, name).poisson(size=n_draws)
-    rng = stream(seed, kind, "the sum of", *names)
-    for row in counts:
-        _bring_to(len(names), row, rng)
-    return counts
-
-
-def _bring_to(total: int, row: NDArray[np.int16], rng: np.random.Generator) -> None:
-    """Take away or add at random, in place, until the counts have that sum."""
-    surplus = int(row.sum()) - total
-    if surplus > 0:
-        each = np.repeat(np.arange(len(row)), row)
-        np.subtract.at(row, rng.choice(each, surplus, replace=False), 1)
-    else:
-        np.add.at(row, rng.integers(len(row), size=-surplus), 1)
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """Random numbers of a purpose: the same for the same seed and names, whatever else is drawn.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more.
-    names : str
-        What they are for.
-
-    Examples
-    --------
-    >>> one, other = (stream(0, "images", name).random() for name in ("a", "b"))
-    >>> one == stream(0, "images", "a").random(), one == other
-    (True, False)
-    """
-    digest = hashlib.sha256("\0".join(names).encode()).digest()
-    words = np.frombuffer(digest, dtype="<u4").tolist()
-    return np.random.default_rng(np.random.SeedSequence([seed, *words]))

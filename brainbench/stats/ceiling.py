@@ -18,61 +18,23 @@ from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.correlation import pearson
-from brainbench.stats.aggregate import aggregate, error_over_splits
-
-__all__ = [
-    "FORMULAS",
-    "Formula",
-    "SplitHalf",
-    "ceiled",
-    "half_means",
-    "spearman_brown",
-    "split_half",
-]
 
 FloatArray = NDArray[np.float64]
 _POLE = 1e-9  # r up to -1 + _POLE is -1 up to rounding
 
 
-@dataclass(frozen=True)
-class SplitHalf:
-    """Reliability of each neuroid, and of the population.
-
-    Attributes
-    ----------
-    per_split : array, split x neuroid
-        Spearman-Brown corrected correlation of the two half means.
-    value : float
-        Median over neuroids in each split, mean over splits.
-    error : float
-        Standard deviation over splits (ddof 0) / sqrt(number of splits).
-    per_neuroid : array, neuroid
-        Mean over splits.
-    """
-
-    per_split: FloatArray
-    value: float
-    error: float
-    per_neuroid: FloatArray
-
-
-def split_half(
-    trials: NDArray[Any],
-    *,
-    correlate: Callable[..., FloatArray] = pearson,
-    n_splits: int = 10,
-    seed: int = 1,
-) -> SplitHalf:
-    """Return the split-half reliability with the Spearman-Brown correction, as in Brain-Score.
+def split_half(trials: NDArray[Any]) -> FloatArray:
+    """Return the split-half reliability of each neuroid in each split, Spearman-Brown corrected.
 
     Parameters
     ----------
     trials : array, repetition x stimulus x neuroid
         Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
-    correlate : function
-        Correlation over an axis that the score itself uses, as `pearson` or `spearman`.
-    n_splits, seed : int
-        See `half_means`.
+
+    Returns
+    -------
+    array, split x neuroid
+        For the ten splits of `half_means`. `median_then_mean` makes Brain-Score's ceiling of it.
 
     Raises
     ------
@@ -84,33 +46,30 @@ def split_half(
     --------
     >>> image = np.array([[0.0], [1.0], [5.0]])
     >>> trials = np.stack([image - 0.1, image + 0.1, image - 0.1, image + 0.1])
-    >>> round(split_half(trials).value, 6)
-    1.0
+    >>> bool(np.isclose(split_half(trials), 1.0).all())
+    True
     """
     trials = _as_trials(trials)
     if trials.ndim != 3:
         raise _wrong_trials(trials.shape)
-    first, second = half_means(trials, n_splits=n_splits, seed=seed)
-    r = correlate(first, second, axis=1)
-    per_split = spearman_brown(r)
-    if np.isnan(per_split).all():
+    first, second = half_means(trials)
+    r = pearson(first, second, axis=1)
+    reliability = spearman_brown(r)
+    if np.isnan(reliability).all():
         raise _no_reliability(first, second, r)
-    total = aggregate(per_split, protocol="brainscore")
-    return SplitHalf(per_split, total.value, error_over_splits(per_split), total.per_neuroid)
+    return reliability
 
 
-def half_means(
-    trials: NDArray[Any], *, n_splits: int = 10, seed: int = 1
-) -> tuple[FloatArray, FloatArray]:
-    """Return means over two disjoint random halves of the repetitions, for several splits.
+def half_means(trials: NDArray[Any], *, n_splits: int = 10) -> tuple[FloatArray, FloatArray]:
+    """Return means over two disjoint random halves of the repetitions, as Brain-Score splits them.
 
     Parameters
     ----------
     trials : array, repetition x stimulus (x ...)
         Single-trial responses, repetitions in sorted order; NaN where a trial is missing.
-    n_splits, seed : int
-        scikit-learn's ShuffleSplit(n_splits, train_size=.5, random_state=seed) of the repetitions;
-        of an odd number the first half has one less.
+    n_splits : int
+        scikit-learn's ShuffleSplit(n_splits, train_size=.5, random_state=1) of the repetitions; of an odd
+        number the first half has one less.
 
     Returns
     -------
@@ -125,7 +84,7 @@ def half_means(
     trials = _as_trials(trials)
     shape = trials.shape
     weights = np.zeros((2, n_splits, shape[0]))
-    halves = ShuffleSplit(n_splits, train_size=0.5, random_state=seed).split(trials)
+    halves = ShuffleSplit(n_splits, train_size=0.5, random_state=1).split(trials)
     for split, (first, second) in enumerate(halves):
         weights[0, split, first] = 1.0
         weights[1, split, second] = 1.0
@@ -141,17 +100,9 @@ def half_means(
 
 
 def spearman_brown(r: ArrayLike) -> FloatArray:
-    """Return the reliability of the mean over all trials from the correlation of half means: 2r/(1+r).
+    """Return 2r/(1+r), the reliability of the mean over all trials from the correlation r of half means.
 
-    Parameters
-    ----------
-    r : float or array
-        Correlation of the half means.
-
-    Returns
-    -------
-    array
-        NaN within 1e-9 of r = -1, where the formula has a pole.
+    NaN within 1e-9 of r = -1, where the formula has a pole.
 
     Examples
     --------
@@ -200,10 +151,8 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
 
     Parameters
     ----------
-    r : float or array
-        Raw correlation.
-    c : float or array
-        Spearman-Brown reliability.
+    r, c : float or array
+        Raw correlation, and Spearman-Brown reliability.
     formula : str
         One of `FORMULAS`. `r2/c` loses the sign of r, as Brain-Score's does.
 
@@ -219,8 +168,8 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
 
     Examples
     --------
-    >>> ceiled(0.6, [0.36, 0.64]).round(6), float(ceiled(0.6, 0.36, formula="r2/c"))
-    (array([1.  , 0.75]), 1.0)
+    >>> ceiled(0.6, [0.36, 0.64]).round(6)
+    array([1.  , 0.75])
     """
     if formula not in FORMULAS:
         raise unknown("formula", formula, list(FORMULAS), todo="choose one of these")

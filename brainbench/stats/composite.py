@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-
-__all__ = ["Combined", "Composite", "Member", "combine"]
+from brainbench.stats.bootstrap import LEVEL
 
 FloatArray = NDArray[np.float64]
 RAW = "raw-v1"
@@ -86,26 +85,7 @@ class Composite:
         return _simulated(self.name)
 
     def twin(self, benchmarks: Sequence[str]) -> Composite:
-        """Return the same composite on simulated brains, named Simulated.*.
-
-        Parameters
-        ----------
-        benchmarks : sequence of str
-            One for each member, in their order.
-
-        Raises
-        ------
-        InputError
-            Another number of benchmarks than members.
-
-        Examples
-        --------
-        >>> real = Composite(
-        ...     name="one-v1", members=(Member("Study.IT-pls"),), meaning="IT alone", citation="us"
-        ... )
-        >>> real.twin(["Simulated.IT-pls"]).name
-        'Simulated.one-v1'
-        """
+        """Return the same composite on simulated brains, named Simulated.*; one benchmark for each member."""
         if len(benchmarks) != len(self.members):
             raise InputError(
                 f"{len(benchmarks)} benchmarks for the {len(self.members)} members of {self.name}",
@@ -134,16 +114,15 @@ class Combined:
     value : float or None
         Mean of all members; None where one is missing.
     of_those : float or None
-        Mean of the members that exist, where some are missing: not the composite, and not comparable with
-        it.
+        Mean of the members that exist, where some are missing; not comparable with the composite.
     k, n : int
         Number of members that exist, and of all members.
     ci : (low, high) or None
         Percentile interval of `value`, from the members' draws averaged draw by draw.
     draws : array, draw, or None
-        Draws of `value`; NaN where a member has none.
+        Draws of `value`; NaN where a member has none, which the interval omits.
     n_undefined : int
-        Number of draws without a value, which the interval omits.
+        Number of draws without a value.
     why_no_ci : str or None
         Reason for a value without an interval.
     """
@@ -163,7 +142,6 @@ def combine(
     draws: Sequence[NDArray[Any] | None] | None = None,
     *,
     names: Sequence[str] | None = None,
-    level: float = 0.95,
 ) -> Combined:
     """Return the mean of the members of a composite, with its interval.
 
@@ -174,11 +152,9 @@ def combine(
     draws : sequence of (array, draw) or None
         Bootstrap draws of each figure. Draw k of all members must resample the same images equally, as
         `brainbench.stats.bootstrap.image_counts` does: the mean is taken draw by draw, so that variation
-        common to members on the same images stays in the interval, and is not averaged away.
+        common to members on the same images is not averaged away.
     names : sequence of str, optional
         Names of the members, for messages.
-    level : float
-        Coverage of the interval.
 
     Returns
     -------
@@ -194,16 +170,15 @@ def combine(
     --------
     CORnet-S (Kubilius et al. 2019): V4, IT, behavior, object solution times.
 
-    >>> combined = combine([0.650, 0.600, 0.382, 0.25])
-    >>> round(combined.value, 4), f"{combined.k} of {combined.n}"
-    (0.4705, '4 of 4')
+    >>> round(combine([0.650, 0.600, 0.382, 0.25]).value, 4)
+    0.4705
     >>> combined = combine([0.650, 0.600, None, 0.25])
     >>> combined.value is None, combined.of_those, f"{combined.k} of {combined.n}"
     (True, 0.5, '3 of 4')
     """
     draws = [None] * len(values) if draws is None else draws
     names = [f"member {k + 1}" for k in range(len(values))] if names is None else names
-    _check(values, draws, names, level)
+    _check(values, draws, names)
     existing = [float(value) for value in values if value is not None]
     n = len(values)
     if len(existing) < n:
@@ -214,7 +189,7 @@ def combine(
     if mean_draws is None:
         return Combined(value=value, of_those=None, k=n, n=n, why_no_ci=why_no_ci)
     defined = mean_draws[~np.isnan(mean_draws)]
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Combined(
         value=value,
         of_those=None,
@@ -247,14 +222,13 @@ def _check(
     values: Sequence[float | None],
     draws: Sequence[NDArray[Any] | None],
     names: Sequence[str],
-    level: float,
 ) -> None:
     sizes = len(values), len(draws), len(names)
     finite = all(value is None or np.isfinite(value) for value in values)
-    if not values or len(set(sizes)) > 1 or not finite or not 0 < level < 1:
+    if not values or len(set(sizes)) > 1 or not finite:
         raise InputError(
-            f"values {list(values)}, draws of {sizes[1]} members, {sizes[2]} names, level {level}",
+            f"values {list(values)}, draws of {sizes[1]} members, {sizes[2]} names",
             allowed="one finite value or None, one array of draws or None and one name for each "
-            "member, at least one member; 0 < level < 1",
+            "member, at least one member",
             todo="give None for a member without a figure",
         )

@@ -2,10 +2,8 @@
 
 A score above the null over the whole set shows information about the images. Shuffling within each object
 keeps what is common to the images of an object: a score above that null shows information about single
-images.
-
-Images that depend on each other, such as variants of one photograph, are exchanged as a group: exchanged one
-by one they would count as independent images, and the null would be narrower than chance.
+images. Images that depend on each other, such as variants of one photograph, are exchanged as a group:
+exchanged one by one they would count as independent, and the null would be narrower than chance.
 """
 
 from __future__ import annotations
@@ -17,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.stats.bootstrap import stream
-
-__all__ = ["p_value", "shuffles", "summary"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -41,7 +37,7 @@ def shuffles(
     Parameters
     ----------
     n_images : int
-        Number of rows of the responses.
+        Number of images.
     kind : "images" or "within-object"
         Over the whole set, or only among the images of the same object.
     objects : array, image, optional
@@ -49,10 +45,8 @@ def shuffles(
     groups : array, image, optional
         Images of one group are exchanged for those of another group of equal size, in any order. A group
         whose size is unique keeps its images.
-    n_draws : int
-        Number of shuffles.
-    seed : int
-        Of a numpy Generator, together with the name.
+    n_draws, seed : int
+        Number of shuffles, and the seed of their random stream.
     name : str
         Name of the set: two sets are shuffled independently.
 
@@ -103,7 +97,7 @@ def _placed(label: IntArray, drawn: IntArray) -> IntArray:
 def _exchanged(
     groups: NDArray[Any], label: IntArray, *, n_draws: int, rng: np.random.Generator
 ) -> IntArray:
-    """Draw orders that exchange groups of equal size within a label, their images in any order."""
+    """Draw orders that exchange groups of equal size within a label, images in any order."""
     if groups.shape != label.shape:
         raise InputError(
             f"groups of shape {groups.shape} for {len(label)} images",
@@ -142,19 +136,9 @@ def _labels(objects: ArrayLike | None, n_images: int) -> IntArray:
 
 
 def p_value(observed: float, draws: FloatArray) -> float:
-    """Return the share of draws that reach the observed score, which counts as one of them.
+    """Return (1 + draws >= observed) / (1 + draws), which is never 0 (Phipson & Smyth 2010).
 
-    Parameters
-    ----------
-    observed : float
-        Score of the real responses.
-    draws : array
-        Scores of shuffled images. A draw without a value (NaN) counts as reaching it.
-
-    Returns
-    -------
-    float
-        (1 + draws >= observed) / (1 + draws); never 0 (Phipson & Smyth 2010).
+    A draw without a value (NaN) counts as reaching the observed score.
 
     Examples
     --------
@@ -165,7 +149,7 @@ def p_value(observed: float, draws: FloatArray) -> float:
     return float((1 + np.size(draws) - below) / (1 + np.size(draws)))
 
 
-def summary(observed: float, draws: FloatArray, *, kind: Kind) -> dict[str, Any]:
+def null_summary(observed: float, draws: FloatArray, *, kind: Kind) -> dict[str, Any]:
     """Summarize the permutation null of a score.
 
     Parameters
@@ -183,12 +167,6 @@ def summary(observed: float, draws: FloatArray, *, kind: Kind) -> dict[str, Any]
         `kind`; `n_draws`, and `n_undefined` of them without a value; `mean` and `sd` (ddof 1) of the others,
         NaN where there are too few; `p`, one-sided, see `p_value`; `resolution`, the least p that this
         number of draws can give.
-
-    Examples
-    --------
-    >>> null = summary(0.5, np.array([0.0, 0.1, -0.1]), kind="images")
-    >>> null["p"], null["resolution"], null["n_draws"]
-    (0.25, 0.25, 3)
     """
     draws = np.asarray(draws, dtype=np.float64)
     defined = draws[~np.isnan(draws)]

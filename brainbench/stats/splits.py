@@ -5,17 +5,14 @@ All row numbers refer to the order in which `stimulus_ids` is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from brainbench.core.errors import InputError
-
-__all__ = ["SPLITS", "Split", "brainscore", "inner", "nine_tenths", "paper"]
 
 IntArray = NDArray[np.intp]
 
@@ -42,10 +39,8 @@ def paper(
         Unique. Folds depend on the sorted ids, not on the order of the rows.
     objects : array, stimulus, or None
         Object shown in each stimulus. None: folds at random.
-    n_splits : int
-        Number of folds.
-    seed : int
-        Seed of the assignment of stimuli to folds.
+    n_splits, seed : int
+        Number of folds, and the seed of the assignment of stimuli to folds.
 
     Returns
     -------
@@ -92,10 +87,8 @@ def brainscore(
         Unique, in the order of the target (the brain's assembly), on which the draw depends.
     objects : array, stimulus, or None
         `object_name`. None: not stratified, as Brain-Score without that coordinate.
-    n_splits : int
-        Number of splits.
-    seed : int
-        Brain-Score's is 1.
+    n_splits, seed : int
+        Brain-Score's are 10 and 1.
 
     Returns
     -------
@@ -115,23 +108,7 @@ def brainscore(
     >>> len(splits), len(splits[0].train), len(splits[0].test)
     (10, 18, 2)
     """
-    ids, labels = _check(stimulus_ids, objects)
-    _check_n_splits(n_splits, least=1)
-    _check_enough(labels, len(ids), needed=2, what="a stratified split")
-    n_test = len(ids) - int(0.9 * len(ids))  # rounded as scikit-learn does
-    if labels is not None and n_test < len(np.unique(labels)):
-        n_objects = len(np.unique(labels))
-        raise InputError(
-            f"{n_test} held-out stimuli (10 % of {len(ids)}) for {n_objects} objects",
-            allowed=f"at least one held-out stimulus per object: {10 * n_objects - 9} stimuli",
-            todo="use more images, or objects=None for splits that are not stratified",
-        )
-    options: dict[str, Any] = {"train_size": 0.9, "random_state": seed}
-    rows = np.zeros(len(ids))
-    if labels is None:
-        drawn = ShuffleSplit(n_splits, **options).split(rows)
-    else:
-        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels)
+    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="train_size")
     return [Split(train, test) for train, test in drawn]
 
 
@@ -144,49 +121,43 @@ def nine_tenths(
 ) -> list[IntArray]:
     """Draw random overlapping sets of 90 % of the stimuli, on which Brain-Score 2.4.2 compares RDMs.
 
-    Parameters
-    ----------
-    stimulus_ids, objects, n_splits, seed
-        See `brainscore`; nothing is fitted, so there are no training rows.
-
-    Returns
-    -------
-    list of array of int
-        Test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9, random_state=seed), or
-        of ShuffleSplit.
-
-    Raises
-    ------
-    InputError
-        Repeated ids, lengths that differ, no split, an object with one stimulus, or too few stimuli to
-        omit one of each object.
-
-    Examples
-    --------
-    >>> sets = nine_tenths([f"image{i:02d}" for i in range(20)])
-    >>> len(sets), len(sets[0])
-    (10, 18)
+    They are the test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9,
+    random_state=seed), or of ShuffleSplit: nothing is fitted. See `brainscore` for parameters and errors.
     """
+    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="test_size")
+    return [test for _, test in drawn]
+
+
+def _shuffled(
+    stimulus_ids: ArrayLike,
+    objects: ArrayLike | None,
+    n_splits: int,
+    seed: int,
+    *,
+    nine_tenths_for: Literal["train_size", "test_size"],
+) -> list[tuple[IntArray, IntArray]]:
+    """Draw training and test rows, stratified by objects where they are given."""
     ids, labels = _check(stimulus_ids, objects)
     _check_n_splits(n_splits, least=1)
     _check_enough(labels, len(ids), needed=2, what="a stratified split")
-    n_omitted = len(ids) - int(np.ceil(0.9 * len(ids)))  # rounded as scikit-learn does
-    needed = 1 if labels is None else len(np.unique(labels))
-    if n_omitted < needed:
+    n_objects = 1 if labels is None else len(np.unique(labels))
+    # scikit-learn rounds the number of training rows down, that of test rows up.
+    if nine_tenths_for == "train_size":
+        n_small, fewest = len(ids) - int(0.9 * len(ids)), 10 * n_objects - 9
+    else:
+        n_small, fewest = len(ids) - int(np.ceil(0.9 * len(ids))), 10 * n_objects
+    if n_small < n_objects:
         raise InputError(
-            f"{n_omitted} stimuli omitted (10 % of {len(ids)})"
-            + ("" if labels is None else f" for {needed} objects"),
-            allowed="at least one" + ("" if labels is None else " of each object"),
-            todo="use more images"
-            + ("" if labels is None else ", or objects=None for splits that are not stratified"),
+            f"{n_small} stimuli in the smaller part (10 % of {len(ids)})"
+            + ("" if labels is None else f" for {n_objects} objects"),
+            allowed=f"at least one{_of_each(labels)}: {fewest} stimuli or more",
+            todo=f"use more images{_or_not_stratified(labels)}",
         )
-    options: dict[str, Any] = {"test_size": 0.9, "random_state": seed}
+    options: dict[str, Any] = {nine_tenths_for: 0.9, "random_state": seed}
     rows = np.zeros(len(ids))
     if labels is None:
-        drawn = ShuffleSplit(n_splits, **options).split(rows)
-    else:
-        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels)
-    return [test for _, test in drawn]
+        return list(ShuffleSplit(n_splits, **options).split(rows))
+    return list(StratifiedShuffleSplit(n_splits, **options).split(rows, labels))
 
 
 def inner(
@@ -197,23 +168,14 @@ def inner(
     n_splits: int = 5,
     seed: int = 0,
 ) -> list[Split]:
-    """Return folds within the training stimuli of one split, to select a layer or a time step.
+    """Return `paper` folds within the training stimuli of one split, to select a layer or a time step.
 
     Parameters
     ----------
     train : array of int
         Training rows of the outer split; no other row is used.
-    stimulus_ids : array of str, stimulus
-        Ids of all stimuli.
-    objects : array, stimulus, or None
-        Objects of all stimuli.
-    n_splits, seed : int
-        See `paper`.
-
-    Returns
-    -------
-    list of Split
-        `paper` folds; row numbers are those of all stimuli.
+    stimulus_ids, objects, n_splits, seed
+        See `paper`; ids, objects and the rows of the folds are those of all stimuli.
 
     Examples
     --------
@@ -226,12 +188,6 @@ def inner(
     ids, labels = _check(stimulus_ids, objects)
     folds = paper(ids[rows], None if labels is None else labels[rows], n_splits=n_splits, seed=seed)
     return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
-
-
-SPLITS: Mapping[str, Callable[..., list[Split]]] = MappingProxyType(
-    {"paper": paper, "brainscore": brainscore}
-)
-"""Splits by name of the protocol."""
 
 
 def _check(
@@ -276,10 +232,17 @@ def _check_enough(labels: NDArray[Any] | None, n: int, *, needed: int, what: str
     if few:
         raise InputError(
             f"too few stimuli for {what}: {_shown(few)}",
-            allowed=f"at least {needed} stimuli" + ("" if labels is None else " of each object"),
-            todo="use more images or fewer splits"
-            + ("" if labels is None else ", or objects=None for splits that are not stratified"),
+            allowed=f"at least {needed} stimuli{_of_each(labels)}",
+            todo=f"use more images or fewer splits{_or_not_stratified(labels)}",
         )
+
+
+def _of_each(labels: NDArray[Any] | None) -> str:
+    return "" if labels is None else " of each object"
+
+
+def _or_not_stratified(labels: NDArray[Any] | None) -> str:
+    return "" if labels is None else ", or objects=None for splits that are not stratified"
 
 
 def _shown(names: Sequence[Any] | NDArray[Any]) -> str:

@@ -12,7 +12,7 @@ from brainbench.metrics.behavior.i2n import consistency, two_way
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
 from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.ceiling import ceiled, spearman_brown
-from brainbench.stats.splits import SPLITS
+from brainbench.stats.splits import paper
 from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World, fixed
 
 N_OBJECTS, N_TRIALS_OF_CELL, N_HALVES = 6, 20, 4
@@ -47,7 +47,7 @@ def read_out(rng: np.random.Generator, random: str) -> Chosen:
     seen = features + 0.7 * rng.standard_normal((N_IMAGES, 12))
     distance = np.square(seen[:, None] - means).sum(axis=2)
     evidence = 0.15 * (distance - distance[np.arange(N_IMAGES), truth][:, None])
-    folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=5)
+    folds = paper(IDS, truth.astype(str), n_splits=5)
     decoded = cross_decode(features, truth, folds, readout=ReadoutOptions())
     p = np.empty((N_IMAGES, N_OBJECTS))
     for fold, found in zip(folds, decoded.probabilities, strict=True):

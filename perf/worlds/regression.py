@@ -158,7 +158,7 @@ def composite() -> World:
         made = combine(values, draws)
         assert made.ci is not None
         assert made.draws is not None
-        return Interval(*made.ci, 0.95, "composite", made.n_undefined, made.draws)
+        return Interval(*made.ci, "composite", made.n_undefined, made.draws)
 
     return World(
         name="composite of two regions, paper, pls, raw",

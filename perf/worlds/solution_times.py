@@ -8,7 +8,7 @@ from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivit
 from brainbench.metrics.solution_times.solution_times import agreement
 from brainbench.metrics.solution_times.solution_times import solution_times as solution_times_of
 from brainbench.stats.bootstrap import Interval, image_counts, interval
-from brainbench.stats.splits import SPLITS
+from brainbench.stats.splits import paper
 from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World
 
 N_OBJECTS = 4
@@ -33,7 +33,7 @@ def decoded(rng: np.random.Generator, random: str) -> tuple[FloatArray, FloatArr
     truth = np.arange(N_IMAGES) % N_OBJECTS
     late = rng.gamma(3.0, 10.0, N_IMAGES)
     starts = BINS[:, 0]
-    folds = SPLITS["paper"](IDS, truth.astype(str), n_splits=4)
+    folds = paper(IDS, truth.astype(str), n_splits=4)
     sides = []
     for side in range(2):
         means = np.random.default_rng(side).standard_normal((N_OBJECTS, 12))

@@ -1,26 +1,19 @@
 import numpy as np
 import pytest
 
-from brainbench.core.errors import InputError
 from brainbench.metrics.reductions import nan_mean, nan_median, weighted_mean
-from brainbench.stats.aggregate import aggregate
+from brainbench.stats.aggregate import error_over_splits, mean_then_median, median_then_mean
 
 R = np.array([[0.1, 0.9, 0.5, np.nan], [0.3, 0.2, np.nan, np.nan]])
 
 
 def test_paper_takes_the_mean_over_folds_first():
-    result = aggregate(R)
-    np.testing.assert_allclose(result.per_neuroid, [0.2, 0.55, 0.5, np.nan])
-    assert result.value == pytest.approx(0.5)
-    assert result.error is None
-    assert result.n_excluded == 1
+    assert mean_then_median(R) == pytest.approx(0.5)
 
 
 def test_brainscore_takes_the_median_over_neuroids_first():
-    result = aggregate(R, protocol="brainscore")
-    assert result.value == pytest.approx((0.5 + 0.25) / 2)
-    assert result.error == pytest.approx(0.125 / np.sqrt(2))
-    assert result.n_excluded == 1
+    assert median_then_mean(R) == pytest.approx((0.5 + 0.25) / 2)
+    assert error_over_splits(R) == pytest.approx(0.125 / np.sqrt(2))
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 6])
@@ -36,18 +29,7 @@ def test_nothing_left_is_nan():
     x = np.full((2, 3), np.nan)
     assert np.isnan(nan_median(x)).all()
     assert np.isnan(nan_mean(x, axis=0)).all()
-
-
-@pytest.mark.parametrize("r", [np.full((2, 3), np.nan), np.zeros(3)])
-def test_no_correlation(r):
-    with pytest.raises(InputError, match=r"correlations of shape .*\n  allowed: split x neuroid"):
-        aggregate(r)
-
-
-def test_unknown_protocol():
-    message = "protocol 'mean'\n  allowed: 'paper', 'brainscore'\n  next: choose one of them"
-    with pytest.raises(InputError, match=message):
-        aggregate(R, protocol="mean")
+    assert np.isnan([mean_then_median(x), median_then_mean(x)]).all()
 
 
 @pytest.mark.parametrize("n_units", [1, 2, 5, 8])

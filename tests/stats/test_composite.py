@@ -107,7 +107,6 @@ def test_why_there_is_no_interval(draws, why):
         ([0.5, float("inf")], {}),
         ([0.5, 0.5], {"draws": [np.zeros(3)]}),
         ([0.5, 0.5], {"names": ["V4"]}),
-        ([0.5], {"level": 1.0}),
     ],
 )
 def test_bad_input(values, more):

@@ -6,8 +6,8 @@ from brainbench.metrics.behavior.choices import image_level
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
 from brainbench.metrics.linear.pls import cross_predict
-from brainbench.stats.aggregate import aggregate
-from brainbench.stats.permutation import p_value, shuffles, summary
+from brainbench.stats.aggregate import mean_then_median
+from brainbench.stats.permutation import null_summary, p_value, shuffles
 from brainbench.stats.splits import paper
 
 
@@ -22,7 +22,7 @@ def test_shuffled_images_score_zero_and_real_ones_do_not():
     def score(responses):
         held_out = cross_predict(K, responses, folds, n_components=5)
         r = [pearson(p, responses[f.test]) for p, f in zip(held_out, folds, strict=True)]
-        return aggregate(np.stack(r)).value
+        return float(mean_then_median(np.stack(r)))
 
     draws = np.array([score(Y[order]) for order in shuffles(120, n_draws=60)])
     observed = score(Y)
@@ -39,8 +39,8 @@ def test_a_draw_without_a_value_reaches_the_score():
     assert p_value(0.5, np.array([0.1, np.nan, 0.2])) == 0.5
 
 
-def test_summary():
-    made = summary(0.5, np.array([0.1, np.nan, 0.3]), kind="within-object")
+def test_null_summary():
+    made = null_summary(0.5, np.array([0.1, np.nan, 0.3]), kind="within-object")
     assert made == {
         "kind": "within-object",
         "n_draws": 3,
@@ -53,7 +53,7 @@ def test_summary():
 
 
 def test_no_draw_has_a_value():
-    made = summary(0.5, np.full(4, np.nan), kind="images")
+    made = null_summary(0.5, np.full(4, np.nan), kind="images")
     assert np.isnan(made["mean"])
     assert np.isnan(made["sd"])
     assert (made["p"], made["n_undefined"]) == (1.0, 4)

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import centered_correlation
 
-__all__ = ["error_consistency", "image_level", "shares", "tally"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

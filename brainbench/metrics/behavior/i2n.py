@@ -25,17 +25,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import centered_correlation
 from brainbench.metrics.reductions import nan_mean
 
-__all__ = [
-    "FALSE_ALARMS",
-    "consistency",
-    "correlation",
-    "d_prime",
-    "i1",
-    "normalized",
-    "two_way",
-    "undefined",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -12,15 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from brainbench.core.errors import InputError
 
-__all__ = [
-    "Trials",
-    "check_no_gaps",
-    "encode",
-    "fraction_correct",
-    "halves",
-    "halves_of_cells",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -21,8 +21,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.classification.standardize import standardized
 from brainbench.metrics.features import Features, Split
 
-__all__ = ["HeldOutProbabilities", "ReadoutOptions", "check_classes", "cross_decode"]
-
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 
-__all__ = ["minimize", "probabilities"]
-
 FloatArray = NDArray[np.float64]
 
 _TOLERANCE = 1e-8  # no gradient is larger at the end

@@ -27,8 +27,6 @@ from brainbench.metrics.features import (
     leading_eigenvectors,
 )
 
-__all__ = ["Standardized", "standardized"]
-
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
 

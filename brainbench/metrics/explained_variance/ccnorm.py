@@ -46,8 +46,6 @@ from brainbench.metrics.explained_variance.signal_power import (
 from brainbench.metrics.features import EPS
 from brainbench.metrics.reductions import centered
 
-__all__ = ["Explained", "Jackknife", "chance_level", "explained", "jackknife", "schoppe"]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 

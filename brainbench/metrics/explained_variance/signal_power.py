@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.reductions import nan_mean
 
-__all__ = ["Power", "first_trials", "mean_response", "signal_power"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

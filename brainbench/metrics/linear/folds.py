@@ -11,8 +11,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.gram import Gram
 
-__all__ = ["center", "check_responses", "check_split", "shape_of", "train_product"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -18,8 +18,6 @@ from brainbench.metrics.correlation import unit_length
 from brainbench.metrics.features import Features, Split, center_columns, column_chunks
 from brainbench.metrics.linear.folds import center, check_responses, check_split
 
-__all__ = ["cross_predict"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -38,8 +38,6 @@ from brainbench.metrics.linear.folds import (
     train_product,
 )
 
-__all__ = ["coefficients", "cross_predict"]
-
 FloatArray = NDArray[np.float64]
 
 # Share of the Gram matrix up to which a direction is its rounding.

@@ -38,8 +38,6 @@ from brainbench.metrics.linear.folds import (
     train_product,
 )
 
-__all__ = ["BRAINSCORE", "RELATIVE", "Fit", "cross_fit", "cross_predict"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.gram import Gram, as_gram
 
-__all__ = ["cka", "cka_draws"]
-
 FloatArray = NDArray[np.float64]
 
 # HSIC of a kernel (largest entry 1) with itself up to which it is the rounding of 0.

@@ -22,8 +22,6 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.features import check_finite, column_chunks
 from brainbench.metrics.gram import gram
 
-__all__ = ["DISTANCES", "Distance", "n_stimuli", "pairs_of", "rdm", "subset"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]

@@ -26,16 +26,6 @@ from brainbench.metrics.correlation import (
 )
 from brainbench.metrics.similarity.rdm import n_stimuli, pairs_of
 
-__all__ = [
-    "COMPARISONS",
-    "Comparison",
-    "NoiseCeiling",
-    "compare",
-    "compare_draws",
-    "noise_ceiling",
-    "summed",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Comparison: TypeAlias = Literal["spearman", "pearson", "kendall"]

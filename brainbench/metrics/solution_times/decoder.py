@@ -28,16 +28,6 @@ from brainbench.metrics.classification.standardize import standardized
 from brainbench.metrics.features import Features, Split, center_columns, column_chunks
 from brainbench.metrics.solution_times.solution_times import sensitivity
 
-__all__ = [
-    "DECODERS",
-    "INITIALIZERS",
-    "Decoder",
-    "HeldOutSensitivity",
-    "decode",
-    "decode_sensitivity",
-    "held_out_sensitivity",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from brainbench.metrics.features import Split
     from brainbench.metrics.solution_times.decoder import Decoder
 
-__all__ = ["initial_weights", "train"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

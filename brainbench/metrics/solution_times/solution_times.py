@@ -19,8 +19,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.i2n import FalseAlarms, d_prime, i1, two_way
 from brainbench.metrics.correlation import rank_correlation
 
-__all__ = ["HeldOutTimes", "agreement", "check_bins", "sensitivity", "solution_times"]
-
 FloatArray = NDArray[np.float64]
 HeldOutTimes: TypeAlias = tuple[NDArray[Any], FloatArray]
 """Rows of images that were held out together, and the solution time of each in ms."""

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.features import leading_eigenvectors
 
-__all__ = ["Products", "Reduced", "products"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -25,16 +25,6 @@ from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.shared_map import ridge
 
-__all__ = [
-    "OverImages",
-    "Votes",
-    "best_layer",
-    "loss_per_bin",
-    "over_images",
-    "over_time",
-    "usable",
-]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 

@@ -21,8 +21,6 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.temporal.moments import check_features, check_responses
 from brainbench.metrics.temporal.shared_map import SharedMap
 
-__all__ = ["Descent", "sgd"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -17,16 +17,6 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.features import EPS, leading_eigenvectors
 
-__all__ = [
-    "CrossSums",
-    "FeatureSums",
-    "check_features",
-    "check_responses",
-    "chunks",
-    "cross_sums",
-    "feature_sums",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

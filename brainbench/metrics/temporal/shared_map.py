@@ -38,8 +38,6 @@ from brainbench.metrics.temporal.moments import (
     feature_sums,
 )
 
-__all__ = ["PENALTIES", "PreparedFeatures", "SharedMap", "fit", "pls", "prepare", "ridge"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

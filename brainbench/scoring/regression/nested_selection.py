@@ -21,7 +21,7 @@ from brainbench.core import progress
 from brainbench.metrics.correlation import pearson
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
-from brainbench.stats.aggregate import aggregate
+from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, inner
 
 FloatArray = npt.NDArray[np.float64]
@@ -132,7 +132,7 @@ def _score(
         axis=1,
     )
     # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
-    return np.nan if np.isnan(r).all() else aggregate(r, protocol="paper").value
+    return float(mean_then_median(r))
 
 
 def _correlations(

@@ -344,6 +344,6 @@ def _reliability(target: SessionTarget) -> tuple[FloatArray | None, str | None]:
     if target.trials is None:
         return None, NOT_REPEATED
     try:
-        return split_half(target.trials, correlate=pearson).per_split, None
+        return split_half(target.trials), None
     except InputError as error:  # a ceiling is missing then, not a score
         return None, error.got

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brainbench.core.dataset import Dataset, HasRDMs
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
 from brainbench.scoring.context import RunContext
@@ -170,7 +170,7 @@ def _reliable(recordings: Recordings, identifier: str, floor: float | None) -> B
             allowed="a floor where sites have a reliability",
             todo="omit --floor",
         )
-    reliability = split_half(trials, correlate=pearson).per_neuroid
+    reliability = nan_mean(split_half(trials), axis=0)
     return reliable_sites(reliability, floor, label=identifier)
 
 
