@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from known import Known, brain
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 
@@ -158,7 +158,9 @@ def test_the_value_is_what_the_curves_say(four_quarters):
     assert four_quarters.formula == "r/sqrt(c)-v1"
 
 
-def test_truth_reaches_the_ceiling(four_quarters):
+def test_truth_reaches_the_ceiling_and_the_interval_holds_it(four_quarters):
+    low, high = four_quarters.ci
+    assert low < four_quarters.value < high
     assert four_quarters.value == pytest.approx(1.0, abs=0.05)
     assert not four_quarters.ci_approximate  # its coverage is measured
 
@@ -304,9 +306,11 @@ def test_halves_without_a_reliability_say_so(moving, second):
     assert "opposites" in recordings_of(trials).why_unreliable(np.arange(N))
 
 
-def test_one_trial_has_no_ceiling(moving):
+@pytest.mark.parametrize("n_trials", [None, 1])
+def test_no_trials_no_ceiling(moving, n_trials):
     X, _, trials = moving
-    data = brain(None, trials=trials[:1], time=TIME)
+    mean = trials.mean(axis=0)
+    data = brain(mean, trials=None if n_trials is None else trials[:1], time=TIME)
     model = model_of(data, X)
     failed = score(benchmark(data), model)
     assert failed.status == "failed"
@@ -360,6 +364,8 @@ def test_floor_leaves_out_and_counts(moving, model):
     floored = score(case, model, Settings(floor=0.4))
     assert floored.excluded == {"reliability below 0.4": 1}
     assert floored.n_units == SITES - 1
+    with pytest.raises(InputError, match=r"0\.999.* 6 "):
+        score(case, model, Settings(floor=0.999))
 
 
 def test_silent_sites_and_silent_bins_are_counted(moving, model):
@@ -391,6 +397,35 @@ def test_missing_trials_are_skipped(data, moving, model, four_quarters):
 # --- draws and null --------------------------------------------------------------------------------
 
 
+def test_draws_equal_figures_of_repeated_rows(data, model):
+    """Each draw against loops over repeated rows; the ranks are those among all held-out images."""
+    evaluation = evaluation_of(benchmark(data, n_splits=2), model, Settings())
+    counts = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=3).astype(float)
+    drawn = evaluation.over_images(counts)
+    trials = evaluation.recordings.trials
+    held_out = evaluation.held_out
+    halves = list(ShuffleSplit(10, train_size=0.5, random_state=1).split(trials))
+    for draw, of_images in enumerate(counts.astype(int)):
+        r = np.empty((2, SITES, BINS))
+        for k, fit in enumerate(evaluation.fits):
+            rows = np.repeat(np.arange(len(fit.fold.test)), of_images[fit.fold.test])
+            x, y = fit.predicted[rows], evaluation.recordings.responses[fit.fold.test][rows]
+            for site, t in np.ndindex(SITES, BINS):
+                r[k, site, t] = np.corrcoef(x[:, site, t], y[:, site, t])[0, 1]
+        np.testing.assert_allclose(drawn.r[draw], r.mean(axis=0), atol=1e-10)
+        rows = np.repeat(np.arange(len(held_out)), of_images[held_out])
+        c = np.empty((10, BINS))
+        for k, (first, second) in enumerate(halves):
+            pair = (
+                rankdata(trials[h][:, held_out, 0].mean(axis=0), axis=0) for h in (first, second)
+            )
+            x, y = (ranks[rows] for ranks in pair)
+            for t in range(BINS):
+                half = np.corrcoef(x[:, t], y[:, t])[0, 1]
+                c[k, t] = 2 * half / (1 + half)
+        np.testing.assert_allclose(drawn.c[draw, 0], c.mean(axis=0), atol=1e-10)
+
+
 @pytest.mark.parametrize(("protocol", "anew"), [("paper", True), ("brainscore", False)])
 def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, anew):
     signal = moving[1] - moving[1].mean(axis=0)
@@ -411,6 +446,7 @@ def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, anew):
 @pytest.mark.parametrize(
     ("options", "protocol"),
     [
+        ({}, "paper"),
         ({"solver": "sgd", "descent": {"epochs": 3}}, "paper"),
         ({"n_components": 3}, "brainscore"),
     ],
@@ -433,9 +469,11 @@ def test_features_are_kept_for_a_null_only(data, model):
     assert len(evaluation_of(benchmark(data), model, Settings(null="images")).layers) == 4
 
 
-def test_null_within_objects(data, model, four_quarters):
-    shuffled = score(benchmark(data), model, Settings(null="within-object", null_draws=9))
+@pytest.mark.parametrize("kind", ["images", "within-object"])
+def test_null_on_request(data, model, four_quarters, kind):
+    shuffled = score(benchmark(data), model, Settings(null=kind, null_draws=9))
     assert shuffled.value == four_quarters.value
+    assert shuffled.null["kind"] == kind
     assert abs(shuffled.null["mean"]) < 0.2
     assert shuffled.null["p"] == shuffled.null["resolution"] == 0.1
 
