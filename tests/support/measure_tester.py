@@ -13,6 +13,7 @@ from known import context_of
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import Settings
 from brainbench.scoring.pipeline import drawn_images, failure, score_context
+from brainbench.stats.bootstrap import image_counts
 
 FORMULAS = {
     "raw": lambda r, c: r,
@@ -26,9 +27,9 @@ class MeasureTester:
     """Base class of the tests of one measure; a subclass says what is scored, and what its measure lacks.
 
     `case()` gives a benchmark on small data with trials, and a model that predicts it well.
-    `case(trials=False)` gives the same without anything that a ceiling could be made of. `repeated(evaluation,
-    counts)` computes the raw figure slowly, from rows repeated as often as `counts` says, without pairs of an
-    image with itself.
+    `case(trials=False)` gives the same without anything that a ceiling could be made of.
+    `repeated(evaluation, counts)` computes the raw figure slowly, from rows repeated as often as `counts`
+    says, without pairs of an image with itself.
     """
 
     n_images: ClassVar[int] = 80
@@ -145,16 +146,25 @@ class MeasureTester:
 
     @pytest.mark.parametrize("resample", ["images", "units", "both"])
     def test_the_interval_holds_the_value_and_says_what_is_random(self, resample):
-        score = self.score(resample=resample)
+        score, resampling = self.score(resample=resample), self.evaluation().resampling
         if resample == "units" and not self.has_units:
-            assert score.ci is None
-            assert any("no interval" in note for note in score.record.notes)
+            assert (score.ci, score.draws) == (None, None)
+            assert resampling.no_units in score.record.notes
             return
         assert score.ci[0] <= score.value <= score.ci[1]
         assert score.draws.shape == (1000,)
         assert np.nanmedian(score.draws) == pytest.approx(score.value)
-        assert ("images" in score.ci_method) == (resample != "units" or not self.has_units)
-        assert isinstance(score.ci_approximate, bool)
+        assert np.nanquantile(score.draws, [0.025, 0.975]) == pytest.approx(score.ci)
+        drawn = resampling.words[resample if self.has_units else "images"]
+        assert f" of {drawn}, " in score.ci_method
+        assert resampling.remark in score.ci_method
+
+    def test_draws_are_figures_of_the_images_that_all_measures_draw(self):
+        score, evaluation = self.score(resample="images", seed=4), self.evaluation(seed=4)
+        (image_set,) = evaluation.image_sets
+        counts = image_counts(image_set.ids, seed=4)[:5]
+        moved = score.draws[:5] - evaluation.figure(counts).value(score.formula.removesuffix("-v1"))
+        np.testing.assert_allclose(moved, moved[0], atol=1e-9)
 
     def test_few_images_or_a_floor_make_the_interval_approximate(self):
         assert self.score().ci_approximate == (not self.coverage_is_measured)
@@ -170,10 +180,12 @@ class MeasureTester:
         assert self.score().null is None
 
     def test_images_in_their_own_order_give_the_figure_itself(self):
-        evaluation = self.evaluation(null="images", formula="raw")
+        evaluation = self.evaluation(null="images", formula="r/c")
         orders = [np.arange(len(one.ids))[None] for one in evaluation.image_sets]
-        own = evaluation.shuffled(orders).value("raw")
-        np.testing.assert_allclose(own, evaluation.figure().value("raw"), atol=1e-9)
+        shuffled, figure = evaluation.shuffled(orders), evaluation.figure()
+        for formula in ("raw", "r/c"):
+            own = shuffled.value(formula)
+            np.testing.assert_allclose(own, figure.value(formula), atol=1e-9)
 
     # --- settings ------------------------------------------------------------------------------------
 
@@ -188,26 +200,29 @@ class MeasureTester:
             score = self.score(floor=0.2)
             assert any("floor" in note for note in score.record.notes)
             return
-        with pytest.raises(InputError, match=r"0\.9999"):
+        with pytest.raises(InputError, match=r"0\.9999.* \d+ sites"):
             self.score(floor=0.9999)
+        with pytest.raises(InputError):
+            self.score(trials=False, floor=0.1)
         everyone, floored = self.score(), self.score(floor=0.0)
-        assert floored.n_units <= everyone.n_units
+        assert (floored.value, floored.ci, floored.excluded) == (everyone.value, everyone.ci, {})
 
     def test_a_model_without_the_region_does_not_apply(self):
         benchmark, model = self.case()
         lost = replace(model, areas={"V9": tuple(model.areas[benchmark.region])})
-        with pytest.raises(NotApplicableError, match=benchmark.region):
+        with pytest.raises(NotApplicableError, match=f"--layers {benchmark.region}="):
             score_context(context_of(benchmark, lost))
 
-    def test_a_protocol_without_rules_does_not_apply(self):
-        benchmark, model = self.case()
-        measure = benchmark.measure
-        absent = {"paper", "brainscore"} - set(measure.protocols)
-        for protocol in absent:
+    @pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+    def test_a_protocol_has_its_formula_or_does_not_apply(self, protocol):
+        benchmark, _ = self.case()
+        if protocol not in benchmark.measure.protocols:
             with pytest.raises(NotApplicableError, match=protocol):
-                score_context(context_of(benchmark, model, protocol=protocol))
-        for protocol in measure.protocols:
-            assert self.score(protocol=protocol).protocol == protocol
+                self.score(protocol=protocol)
+            return
+        score = self.score(protocol=protocol)
+        assert (score.status, score.protocol) == ("scored", protocol)
+        assert score.formula == f"{benchmark.measure.rules[protocol].formula}-v1"
 
     # --- what a score says ---------------------------------------------------------------------------
 

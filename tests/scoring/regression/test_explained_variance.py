@@ -17,7 +17,6 @@ from brainbench.metrics.explained_variance import ccnorm
 from brainbench.metrics.linear import ridge
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
-from brainbench.stats.bootstrap import image_counts
 from brainbench.stats.permutation import shuffles
 
 N, SITES, TRIALS = 100, 6, 8
@@ -163,48 +162,16 @@ def test_another_formula_on_request(linear, formula, power):
     score = score_model(benchmark(data), model_of(data, X), Settings(formula=formula))
     r = score.per_unit.cc_norm * score.per_unit.cc_max
     np.testing.assert_allclose(score.per_unit.values, r / score.per_unit.cc_max**power, rtol=1e-10)
-    assert score.formula == f"{formula}-v1"
-    assert score.ci[0] < score.value < score.ci[1]
 
 
-def test_interval_and_draws(linear):
+def test_the_interval_of_images_and_units_is_the_widest(linear):
     X, _, trials = linear
     data = brain(None, trials=trials, objects=False)
-    model = model_of(data, X)
-    score = score_model(benchmark(data), model)
-    assert score.ci[0] < score.value < score.ci[1]
-    assert score.draws.shape == (1000,)
-    assert np.median(score.draws) == pytest.approx(score.value)
-    assert score.ci_approximate
-    assert "CC_max computed in each draw" in score.ci_method
     widths = {}
     for what in ("images", "units", "both"):
-        one = score_model(benchmark(data), model, Settings(resample=what))
-        widths[what] = one.ci[1] - one.ci[0]
-        assert ("images and units" if what == "both" else f"of {what}") in one.ci_method
+        low, high = score_model(benchmark(data), model_of(data, X), Settings(resample=what)).ci
+        widths[what] = high - low
     assert widths["both"] >= max(widths["images"], widths["units"]) * (1 - 1e-9) > 0
-
-
-def test_a_draw_is_the_score_of_its_images(linear):
-    """Without the recentering, draw k is the figure of the images counted as often as it counts them."""
-    X, _, trials = linear
-    data = brain(None, trials=trials, objects=False)
-    score = score_model(benchmark(data), model_of(data, X), Settings(resample="images"))
-    ids = np.sort(data.pictures.ids)
-    counts = image_counts(ids.tolist())[:3].astype(int)
-    where = {i: k for k, i in enumerate(ids)}
-    R, table = in_order(data, trials), score.predictions
-    by_hand = []
-    for count in counts:
-        power = ccnorm.signal_power(np.repeat(R, count, axis=1))
-        folds = []
-        for _, fold in table.groupby("fold"):
-            times = count[[where[i] for i in fold.stimulus_id.values]]
-            p, y = (np.repeat(fold[key].values, times, axis=0) for key in ("predicted", "target"))
-            folds.append(ccnorm.explained(p, y, power).cc_norm ** 2)
-        by_hand.append(np.mean(folds))
-    shift = score.draws[0] - by_hand[0]
-    np.testing.assert_allclose(score.draws[:3] - shift, by_hand, rtol=1e-9)
 
 
 def test_shuffled_images_score_the_permutation_mean(linear):
@@ -479,13 +446,6 @@ def test_no_site_with_a_signal(linear):
         score_model(benchmark(noisy), model_of(noisy, X), Settings(floor=0.99))
 
 
-def test_brainscore_has_no_such_measure(linear):
-    X, _, trials = linear
-    data = brain(None, trials=trials, objects=False)
-    with pytest.raises(InputError, match=r"brainscore"):
-        score_model(benchmark(data), model_of(data, X), Settings(protocol="brainscore"))
-
-
 def test_sessions_that_share_a_neuroid_id():
     data, model = several("tuesday", "friday", same_sites=True)
     with pytest.raises(InputError, match="4 duplicate neuroid_id"):
@@ -524,13 +484,6 @@ def test_units_that_are_not_as_many_as_sites(linear):
     data = brain(None, trials=trials, objects=False)
     with pytest.raises(InputError, match=r"of \[12\] units for 6 sites, without a map"):
         score_model(benchmark(data, metric="units"), model_of(data, X))
-
-
-def test_shuffles_within_objects_where_none_is_known(linear):
-    X, _, trials = linear
-    data = brain(None, trials=trials, objects=False)
-    with pytest.raises(InputError, match="no objects to shuffle"):
-        score_model(benchmark(data), model_of(data, X), Settings(null="within-object"))
 
 
 @pytest.mark.parametrize("option", [{"variant": "hsu"}, {"metric": "lasso"}])
