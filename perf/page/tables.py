@@ -54,7 +54,11 @@ def cell(score: dict[str, Any]) -> str:
     if score["value"] is None:
         if score["status"] == "not_applicable":
             return "none"
-        return "not here" if score["status"] == "data_absent" else f"failed: {score['reason'].splitlines()[0]}"
+        return (
+            "not here"
+            if score["status"] == "data_absent"
+            else f"failed: {score['reason'].splitlines()[0]}"
+        )
     if score["ci"] is None:
         return figure(score["value"])
     low, high = score["ci"]
