@@ -34,7 +34,7 @@ SHORT: Mapping[Status, str] = {
     "not_applicable": "none",
     "data_absent": "not here",
 }
-"""What a table shows in place of a value."""
+"""Words of a table in place of a value."""
 STATES: Mapping[State, str] = {
     "to_do": "to do",
     "stored": "stored",
@@ -42,7 +42,7 @@ STATES: Mapping[State, str] = {
     "not_applicable": "does not apply",
     "data_absent": "data not here",
 }
-"""What the table of --dry-run shows."""
+"""Columns of the table of --dry-run."""
 
 
 @functools.cache

@@ -17,7 +17,7 @@ RENAMED_REGIONS = {"behaviour": BEHAVIOR}
 
 
 class MeasureOptions(Protocol):
-    """What the core knows of a measure: its options. `scoring.measure.Measure` is the whole contract."""
+    """The options of a measure, all that the core knows of it; `scoring.measure.Measure` is the contract."""
 
     @property
     def formula(self) -> str | None: ...

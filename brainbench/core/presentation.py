@@ -15,7 +15,7 @@ KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """What is on the screen over time; the model decides which image "blank" is.
+    """Images on the screen over time; the model decides which image "blank" is.
 
     Parameters
     ----------

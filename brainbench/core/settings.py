@@ -30,7 +30,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What users are told about an option, and which values it may have.
+    """Help text and allowed values of an option.
 
     Parameters
     ----------

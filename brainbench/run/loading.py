@@ -190,7 +190,7 @@ def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
 
 
 def place(model: BrainModel, placement: Placement) -> BrainModel:
-    """Return the model as it is to be run; float32, the default, leaves the precision as it was made."""
+    """Return the model placed for a run; float32, the default, leaves its precision unchanged."""
     options = dataclasses.asdict(placement)
     if placement.precision == "float32":
         options["precision"] = model.precision

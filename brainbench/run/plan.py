@@ -1,4 +1,4 @@
-"""What a run has to do for one model: which benchmarks are stored, to be scored, or cannot be scored."""
+"""The plan of a run for one model: benchmarks that are stored, to be scored, or cannot be scored."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ SHUFFLES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is known of one benchmark.
+    """The known figure of a model on one benchmark.
 
     Parameters
     ----------

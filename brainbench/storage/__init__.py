@@ -1,1 +1,1 @@
-"""What has been computed."""
+"""The cache of computed files and the results folder."""

@@ -1,4 +1,4 @@
-"""What all CORnets share: areas, decoder, preprocessing, released weights, and the finished model."""
+"""Parts that all CORnets share: areas, decoder, preprocessing, released weights, and the finished model."""
 
 from __future__ import annotations
 

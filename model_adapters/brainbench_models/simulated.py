@@ -43,7 +43,7 @@ ABOUT = About(
 
 @dataclass(frozen=True)
 class Reader:
-    """What responds: a simulated brain and the level at which it is read."""
+    """A simulated brain and the level at which it is read."""
 
     level: Level
     brain: SimulatedBrain

@@ -38,7 +38,7 @@ class UnrollingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Memory:
-    """What a layer keeps from one step to the next."""
+    """State that a layer keeps from one step to the next."""
 
     source: Tensor  # input of the layer
     drive: Drive  # what the cell gets from the input; empty without a cell
