@@ -54,28 +54,13 @@ def download(
 ) -> str:
     """Download a file, check it, write it to a path, and return all hex digits of its checksum.
 
-    A download that fails in any way leaves the path as it was. Certificates are verified. Progress is
-    reported to the current reporter.
+    `checksum` is an algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
+    `connect_seconds` limits looking the host up and connecting together, `silence_seconds` each wait on a
+    connected server. A download that fails in any way leaves the path as it was. Certificates are verified.
 
-    Parameters
-    ----------
-    url : str
-        http or https.
-    checksum : str
-        Algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
-    connect_seconds : float
-        Limit for looking the host up and connecting, together.
-    silence_seconds : float
-        Limit for each wait on a connected server.
-
-    Raises
-    ------
-    DownloadError
-        No connection, no such file, an incomplete file, another checksum, or BRAINBENCH_OFFLINE is set.
-    InputError
-        A malformed URL or checksum.
-    CacheError
-        The path cannot be written, or the disk is full.
+    DownloadError for no connection, no such file, an incomplete file or another checksum, and if
+    BRAINBENCH_OFFLINE is set; InputError for a malformed URL or checksum; CacheError if the path cannot be
+    written or the disk is full.
     """
     algorithm, digits = _parse_checksum(checksum)
     host, port = _address(url)

@@ -119,7 +119,6 @@ def _all_tensors(state: Mapping[Any, Any]) -> bool:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Return whether a file begins with the length of a JSON header and the header."""
     with path.open("rb") as stream:
         start = stream.read(9)
     return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] < 10**8

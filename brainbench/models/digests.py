@@ -283,7 +283,6 @@ def package_sources(*modules: types.ModuleType) -> dict[str, str]:
 
 
 def _module_file(name: str) -> Path | None:
-    """Return the file of a module of an imported package; None where the name is not a module."""
     package, *parts = name.split(".")
     path = Path(inspect.getfile(sys.modules[package])).parent.joinpath(*parts)
     return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)

@@ -95,7 +95,6 @@ def _has_space(assembly: Assembly) -> bool:
 
 
 def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Yield the first row and the reduced values of each block of stimuli."""
     n = assembly.sizes["stimulus"]
     spatial = reducer == "mean-space" and _has_space(assembly)
     channel = assembly.coords["channel"].values if spatial else np.zeros(0)
@@ -110,7 +109,6 @@ def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray
 
 
 def _frame(assembly: Assembly, reducer: str) -> Assembly:
-    """Return the reduced assembly with its coordinates and zeros for values."""
     if reducer == "none" or not _has_space(assembly):
         sizes, kept = assembly.sizes, dict(assembly.coords)
     else:

@@ -135,17 +135,10 @@ class WrappedModel:
         units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. The presentation
         is always constant for a network without input over time.
 
-        Raises
-        ------
-        UnknownNameError
-            A layer that does not exist.
-        ActivationError
-            NaN or inf (layer and stimulus named); a layer that is not called, or more often than the
-            clock declares; a single image that does not fit in memory.
-        StimulusError
-            An image that cannot be read.
-        CacheError
-            A cache folder that is full or cannot be written.
+        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and stimulus
+        named), for a layer that is not called, or more often than the clock declares, and for a single image
+        that does not fit in memory. StimulusError for an image that cannot be read, CacheError for a cache
+        folder that is full or cannot be written.
         """
         presentation, store = presentation.accepted_by(self.presentations), self._store()
         keys = self._keys(stimuli, layers, presentation)

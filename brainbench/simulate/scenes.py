@@ -239,7 +239,6 @@ def _texture(points: Array, scene: Scene, rng: np.random.Generator) -> Array:
 
 
 def _background(scene: Scene, size: int, rng: np.random.Generator) -> Array:
-    """Return the textured wall (size, size, 3), linear RGB."""
     pattern = {"cloud": _cloud, "weave": _weave, "leaves": _leaves}[scene.background](size, rng)
     pattern = (pattern - pattern.mean()) / max(float(pattern.std()), 1e-9)
     tint = rng.uniform(0.85, 1.15, size=3)

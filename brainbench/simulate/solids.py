@@ -53,7 +53,6 @@ def normals(distance: Distance, points: Array) -> Array:
 
 
 def _length(*parts: Array) -> Array:
-    """Return the Euclidean length over the parts."""
     return np.asarray(np.sqrt(sum(part * part for part in parts)))
 
 

@@ -115,7 +115,6 @@ class Cache:
                     total -= size
 
     def _entries(self) -> Iterator[tuple[Path, int, float]]:
-        """Yield the path, the size in bytes and the time of use of each entry."""
         for path in self.folder.glob("*/*"):
             if path.suffix in (".tmp", ".lock"):
                 continue

@@ -230,7 +230,6 @@ def cornet_s(
 
 
 def _check_steps(steps: Any) -> dict[str, int]:
-    """Return the steps of every area."""
     if not isinstance(steps, Mapping):
         allowed = "a mapping from areas to numbers of steps, as in steps={'V4': 2}"
         check_option("steps", steps, "cornet_s", valid=False, allowed=allowed)

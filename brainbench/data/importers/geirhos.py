@@ -188,7 +188,6 @@ def _published_answers(given: Path, declared: Declared) -> pd.DataFrame:
 
 
 def _read_answers(paths: list[Path]) -> pd.DataFrame:
-    """Return the answers of all files, sorted by subject and image."""
     parts = []
     for path in paths:
         try:
@@ -236,7 +235,6 @@ def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
 
 
 def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Yield the published images in the order of their ids."""
     folder = PurePosixPath(declared.folder).name
     paths = {path.stem: path for path in given.glob(f"**/{folder}/*/*.png")}
     _check_names(set(paths), ids, f"{folder}/*/*.png under {given}", declared)
@@ -245,7 +243,6 @@ def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterat
 
 
 def _packed_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Yield the packed images in the order of their ids."""
     (path,) = (given / name for name in declared.packed if name.endswith(".zip"))
     with zipfile.ZipFile(path) as archive:
         files = [name for name in archive.namelist() if not name.endswith("/")]

@@ -40,34 +40,15 @@ TAKE_FEEDBACK: Final = ("rgc_median",)
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A locally recurrent cell.
+    """A locally recurrent cell."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `CELLS`.
-    channels : int or None
-        Width of the output; that of the input by default. "timedecay", "rgc" and "intersection" keep the
-        width.
-    kernel : int or (height, width)
-        Size of the kernels; for "rgc_median" of the separable ones, the others have sizes 1, 2 and 3.
-    layer_norm : bool
-        "basic" and "lstm": normalize the inputs of the nonlinearities.
-    peepholes : bool
-        "lstm": gates see the memory, with one weight per place and channel.
-    memory : int or None
-        "rgc" and "rgc_median": channels of the memory c; those of the output by default.
-    forget_bias : float
-        "lstm": added to the forget gate. The other gated cells add 1.
-    """
-
-    kind: str
-    channels: int | None = None
-    kernel: Kernel = 3
-    layer_norm: bool = False
-    peepholes: bool = False
-    memory: int | None = None
-    forget_bias: float = 1.0
+    kind: str  # one of `CELLS`
+    channels: int | None = None  # of the output; "timedecay", "rgc", "intersection" keep the width
+    kernel: Kernel = 3  # for "rgc_median" of the separable ones; the others have sizes 1, 2 and 3
+    layer_norm: bool = False  # "basic", "lstm": normalize the inputs of the nonlinearities
+    peepholes: bool = False  # "lstm": gates see the memory, one weight per place and channel
+    memory: int | None = None  # "rgc", "rgc_median": channels of c; those of the output by default
+    forget_bias: float = 1.0  # "lstm": added to the forget gate; the other gated cells add 1
 
     def __post_init__(self) -> None:
         if self.kind not in CELLS:

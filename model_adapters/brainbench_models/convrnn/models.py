@@ -68,12 +68,8 @@ def convrnn(
     areas : {"supplement", "readme"}
         Which layers stand for regions: as in supplement 6.6, or the pairs of the released README. Only the
         latter covers shallow networks. Neither has a layer for V1 and V2. No effect on your own graph.
-    steps : int
-        Number of steps of 10 ms; more if a presentation lasts longer.
-    unroll : {"layered", "full"}
-        One layer per step, or a whole feed-forward pass in each.
-    decoder : {"last", "max_conf", "threshold"}
-        At which step behavior is read. `beta`, `threshold`: see `decoders.decoded_step`.
+    steps, unroll, decoder, beta, threshold
+        See `ConvRNN`, and `decoders.decoded_step` for the step at which behavior is read.
 
     Raises
     ------
@@ -202,7 +198,6 @@ def diagram(declared: Graph) -> Diagram:
 
 
 def _fill(net: ConvRNN, weights: str) -> str:
-    """Give a network its weights, and return their name."""
     name = net.graph.name
     if weights == "imagenet":
         raise InputError(
