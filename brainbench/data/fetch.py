@@ -27,8 +27,7 @@ from brainbench.storage.cache import CHOOSE
 OFFLINE = "BRAINBENCH_OFFLINE"
 CONNECT_SECONDS = 3.0
 """Limit for looking a host up and connecting to it, however many addresses it has."""
-SILENCE_SECONDS = 10.0
-"""Limit for each wait on a connected server."""
+SILENCE_SECONDS = 10.0  # limit for each wait on a connected server
 ALGORITHMS = ("sha256", "sha1", "md5")
 _CHUNK = 1 << 18
 _MB = 1_000_000
@@ -77,10 +76,7 @@ def download(
 
 
 def check_reachable(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> None:
-    """Connect to a server within `connect_seconds`, where other clients try for minutes.
-
-    DownloadError if there is no connection, InputError for a URL of another form than http or https.
-    """
+    """Raise DownloadError unless a server can be reached in time, InputError for another URL than http(s)."""
     _connect(url, *_address(url), connect_seconds)
 
 

@@ -99,10 +99,7 @@ def fill(
 
 
 def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) -> None:
-    """Write weights by name as safetensors, with metadata such as their origin; an existing file is replaced.
-
-    OSError if the file cannot be written or the disk is full.
-    """
+    """Write weights and metadata as safetensors, replacing a file; OSError if it cannot be written."""
     # Tensors that share memory are copied. Written by Python, so that a full disk is an OSError.
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     path.write_bytes(safetensors.torch.save(plain, metadata=dict(about)))

@@ -70,9 +70,8 @@ class _Walk:
     def __init__(self, name: str, *, strict: bool) -> None:
         self.name, self.strict = name, strict
         self.hasher = hashlib.sha256()
-        self.seen: dict[
-            int, tuple[int, Any]
-        ] = {}  # keeps each object alive, so that ids stay unique
+        # Keeps each object alive, so that ids stay unique.
+        self.seen: dict[int, tuple[int, Any]] = {}
 
     def text(self, *parts: str) -> None:
         """Feed text, each part with its length."""

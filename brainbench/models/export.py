@@ -26,8 +26,7 @@ from brainbench.storage import files
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 REDUCERS = ("none", "mean-space")
 _SPACE = ({"y", "x"}, {"token"})
-_BLOCK = 16
-"""Stimuli that are copied at once: the chunk size of the cache."""
+_BLOCK = 16  # stimuli that are copied at once: the chunk size of the cache
 
 
 def images_in(folder: Path) -> StimulusSet:
@@ -178,10 +177,7 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
 
 
 def load_activations(path: Path) -> dict[str, Assembly]:
-    """Return the assembly of each layer in a file of `write`; values are read when they are indexed.
-
-    A file that does not exist, is damaged or holds something else is an InputError.
-    """
+    """Return the assembly of each layer in a file of `write`, read when indexed; InputError if damaged."""
     try:
         with netCDF4.Dataset(path) as file:
             layers = list(file.groups)

@@ -42,8 +42,7 @@ Tensor: TypeAlias = torch.Tensor
 REGIONS = ("V1", "V2", "V4", "IT")
 SHAPES = {"V1": (24, 14, 14), "V2": (128, 7, 7), "V4": (128, 5, 5), "IT": (256, 3, 3)}
 """Channels, rows and columns of each area."""
-POPULATION = 96
-"""Spatially pooled units of each area."""
+POPULATION = 96  # spatially pooled units of each area
 BIN_MS = 10.0
 BINS = 25
 ON_MS = 100.0
@@ -151,9 +150,6 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
     return np.asarray(np.rint(pooled / _POPULATION_GRID) * _POPULATION_GRID)
 
 
-# ---- step by step --------------------------------------------------------------------------------
-
-
 def _run(
     network: HiddenNetwork, luminance: Tensor, on_ms: float | None, out: dict[str, Array]
 ) -> None:
@@ -256,9 +252,6 @@ def _pairs(network: HiddenNetwork, v1: Tensor) -> Tensor:
     return torch.sqrt(torch.sqrt(functional.avg_pool2d(product, 4, 2, 1)))
 
 
-# ---- the front end ---------------------------------------------------------------------------------
-
-
 def _luminance(pictures: npt.NDArray[np.uint8]) -> Tensor:
     """Return the luma (stimulus, 1, 224, 224) in [0, 1]."""
     given = np.asarray(pictures)
@@ -300,9 +293,6 @@ def _gabors() -> Tensor:
             wave -= envelope * (wave.sum() / envelope.sum())
             filters.append(wave / np.sqrt((wave**2).sum()))
     return torch.from_numpy(np.stack(filters)[:, None])
-
-
-# ---- weights ---------------------------------------------------------------------------------------
 
 
 def _draw_pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -31,8 +31,7 @@ from brainbench.data.published import Published, PublishedData, declared, versio
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-FORMAT = 1
-"""Increased whenever the layout of imported files changes."""
+FORMAT = 1  # increased whenever the layout of imported files changes
 REGION = "V4"
 UNITS = "spikes in 100 ms"
 

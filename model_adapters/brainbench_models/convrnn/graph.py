@@ -14,15 +14,12 @@ from typing import Final, Literal
 
 from brainbench.core.errors import InputError, unknown
 
-Edge = tuple[str, str]
-"""From a layer, to a layer."""
-Kernel = int | tuple[int, int]
-"""Height and width of a kernel, or one number for both."""
+Edge = tuple[str, str]  # from a layer, to a layer
+Kernel = int | tuple[int, int]  # height and width of a kernel, or one number for both
 Unroll = Literal["layered", "full"]
 UNROLLS: tuple[Unroll, ...] = ("layered", "full")
 """In a step, one layer is passed and all inputs are one step old; or the whole feed-forward pass is run."""
-IMAGE: Final = "image"
-"""Name of the first layer's input."""
+IMAGE: Final = "image"  # name of the first layer's input
 
 CELLS: Final[Mapping[str, tuple[str, int]]] = {
     "timedecay": ("time decay", 0),

@@ -56,12 +56,11 @@ def convrnn(
 ) -> WrappedModel:
     """Make a model of one of the networks of `networks.NAMES`, or of your own declaration.
 
-    Options other than the defaults are part of the model's name if they have an effect.
+    A graph of your own offers each of its layers to every region. Options other than the defaults are part of
+    the model's name if they have an effect.
 
     Parameters
     ----------
-    network : str or Graph
-        "convrnn_rgc_intermediate", "ff6", ...; or a graph, which offers each of its layers to every region.
     weights : str
         "untrained-N", drawn from seed N; "untrained" is "untrained-0", and so is "auto", with a note to the
         user. Or the path of a .safetensors or .pth file, for example a converted release.
@@ -75,9 +74,7 @@ def convrnn(
     ------
     InputError
         Unknown weights, or weights of another network (missing and surplus ones are listed); numbers out of
-        range; a graph with the name of another network.
-    UnknownNameError
-        A network, decoder, unrolling or areas that do not exist.
+        range; a graph with the name of another network. UnknownNameError for other unknown names.
     """
     declared = _declared(network)
     if areas not in ("readme", "supplement"):
