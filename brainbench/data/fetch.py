@@ -27,8 +27,7 @@ from brainbench.storage.cache import CHOOSE
 OFFLINE = "BRAINBENCH_OFFLINE"
 CONNECT_SECONDS = 3.0
 """Limit for looking a host up and connecting to it, however many addresses it has."""
-SILENCE_SECONDS = 10.0
-"""Limit for each wait on a connected server."""
+SILENCE_SECONDS = 10.0  # limit for each wait on a connected server
 ALGORITHMS = ("sha256", "sha1", "md5")
 _CHUNK = 1 << 18
 _MB = 1_000_000
@@ -54,28 +53,13 @@ def download(
 ) -> str:
     """Download a file, check it, write it to a path, and return all hex digits of its checksum.
 
-    A download that fails in any way leaves the path as it was. Certificates are verified. Progress is
-    reported to the current reporter.
+    `checksum` is an algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
+    `connect_seconds` limits looking the host up and connecting together, `silence_seconds` each wait on a
+    connected server. A download that fails in any way leaves the path as it was. Certificates are verified.
 
-    Parameters
-    ----------
-    url : str
-        http or https.
-    checksum : str
-        Algorithm and hex digits, all of them or the first, as "sha256:1d3f7974".
-    connect_seconds : float
-        Limit for looking the host up and connecting, together.
-    silence_seconds : float
-        Limit for each wait on a connected server.
-
-    Raises
-    ------
-    DownloadError
-        No connection, no such file, an incomplete file, another checksum, or BRAINBENCH_OFFLINE is set.
-    InputError
-        A malformed URL or checksum.
-    CacheError
-        The path cannot be written, or the disk is full.
+    DownloadError for no connection, no such file, an incomplete file or another checksum, and if
+    BRAINBENCH_OFFLINE is set; InputError for a malformed URL or checksum; CacheError if the path cannot be
+    written or the disk is full.
     """
     algorithm, digits = _parse_checksum(checksum)
     host, port = _address(url)
@@ -92,10 +76,7 @@ def download(
 
 
 def check_reachable(url: str, *, connect_seconds: float = CONNECT_SECONDS) -> None:
-    """Connect to a server within `connect_seconds`, where other clients try for minutes.
-
-    DownloadError if there is no connection, InputError for a URL of another form than http or https.
-    """
+    """Raise DownloadError unless a server can be reached in time, InputError for another URL than http(s)."""
     _connect(url, *_address(url), connect_seconds)
 
 

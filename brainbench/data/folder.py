@@ -20,8 +20,5 @@ def data_folder() -> Path:
 
 
 def writing(target: Path) -> contextlib.AbstractContextManager[Path]:
-    """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
-
-    CacheError if the folder cannot be written or the disk is full.
-    """
+    """Yield a temporary folder that replaces `target` when the block ends; CacheError as in `new_folder`."""
     return files.new_folder(target, choose=f"set {ENVIRONMENT} to")

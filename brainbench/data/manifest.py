@@ -30,10 +30,7 @@ class Manifest(BaseModel):
 
 
 def manifest(name: str) -> Manifest:
-    """Return the manifest of a registered data set.
-
-    UnknownNameError if it does not exist, InputError if entries are missing, unknown or of a wrong type.
-    """
+    """Return the manifest of a data set; UnknownNameError if there is none, InputError if it is invalid."""
     table = registry.load("data", name)
     try:
         return Manifest.model_validate(table)
@@ -44,10 +41,7 @@ def manifest(name: str) -> Manifest:
 def invalid(
     name: str, error: ValidationError, what: str, kind: type[BaseModel], *path: str
 ) -> InputError:
-    """Return the error of a manifest that does not validate.
-
-    `what` is "entries" or "parameters", `kind` has the allowed fields, `path` is their place.
-    """
+    """Return the error of a manifest whose entries or parameters (`what`) do not validate."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in (*path, *first["loc"]))
     return InputError(

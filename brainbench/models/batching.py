@@ -65,7 +65,11 @@ def in_batches(
             if not is_out_of_memory(error):
                 raise
             if stop - start == 1:
-                raise _too_large(error) from error
+                raise ActivationError(
+                    f"not enough memory for a single image ({error})",
+                    allowed="one image at a time must fit",
+                    todo="close other programs, choose fewer or smaller layers, or another --device",
+                ) from error
         else:
             yield start, stop, result
             per_image = max(1, nbytes(result) // (stop - start))
@@ -77,14 +81,6 @@ def in_batches(
         size = (stop - start) // 2
         progress.current().note(f"out of memory with {stop - start} images at once; trying {size}")
         _release()
-
-
-def _too_large(error: BaseException) -> ActivationError:
-    return ActivationError(
-        f"not enough memory for a single image ({error})",
-        allowed="one image at a time must fit",
-        todo="close other programs, choose fewer or smaller layers, or another --device",
-    )
 
 
 def _release() -> None:

@@ -129,7 +129,6 @@ class BrainScoreNetwork:
 
 
 def _write_stimuli(images: Images, folder: Path) -> StimulusTable:
-    """Write images to a folder and return their table."""
     pixels = np.rint(255.0 * images).astype(np.uint8).transpose(0, 2, 3, 1)
     # Such objects cache responses by this identifier: other images need another one.
     identifier = "brainbench-" + sha256(repr(pixels.shape), pixels.tobytes())[:16]

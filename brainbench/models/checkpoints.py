@@ -99,10 +99,7 @@ def fill(
 
 
 def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) -> None:
-    """Write weights by name as safetensors, with metadata such as their origin; an existing file is replaced.
-
-    OSError if the file cannot be written or the disk is full.
-    """
+    """Write weights and metadata as safetensors, replacing a file; OSError if it cannot be written."""
     # Tensors that share memory are copied. Written by Python, so that a full disk is an OSError.
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     path.write_bytes(safetensors.torch.save(plain, metadata=dict(about)))
@@ -119,7 +116,6 @@ def _all_tensors(state: Mapping[Any, Any]) -> bool:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Return whether a file begins with the length of a JSON header and the header."""
     with path.open("rb") as stream:
         start = stream.read(9)
     return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] < 10**8

@@ -70,9 +70,8 @@ class _Walk:
     def __init__(self, name: str, *, strict: bool) -> None:
         self.name, self.strict = name, strict
         self.hasher = hashlib.sha256()
-        self.seen: dict[
-            int, tuple[int, Any]
-        ] = {}  # keeps each object alive, so that ids stay unique
+        # Keeps each object alive, so that ids stay unique.
+        self.seen: dict[int, tuple[int, Any]] = {}
 
     def text(self, *parts: str) -> None:
         """Feed text, each part with its length."""
@@ -283,7 +282,6 @@ def package_sources(*modules: types.ModuleType) -> dict[str, str]:
 
 
 def _module_file(name: str) -> Path | None:
-    """Return the file of a module of an imported package; None where the name is not a module."""
     package, *parts = name.split(".")
     path = Path(inspect.getfile(sys.modules[package])).parent.joinpath(*parts)
     return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)

@@ -26,8 +26,7 @@ from brainbench.storage import files
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 REDUCERS = ("none", "mean-space")
 _SPACE = ({"y", "x"}, {"token"})
-_BLOCK = 16
-"""Stimuli that are copied at once: the chunk size of the cache."""
+_BLOCK = 16  # stimuli that are copied at once: the chunk size of the cache
 
 
 def images_in(folder: Path) -> StimulusSet:
@@ -95,7 +94,6 @@ def _has_space(assembly: Assembly) -> bool:
 
 
 def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Yield the first row and the reduced values of each block of stimuli."""
     n = assembly.sizes["stimulus"]
     spatial = reducer == "mean-space" and _has_space(assembly)
     channel = assembly.coords["channel"].values if spatial else np.zeros(0)
@@ -110,7 +108,6 @@ def _blocks(assembly: Assembly, reducer: str) -> Iterator[tuple[int, npt.NDArray
 
 
 def _frame(assembly: Assembly, reducer: str) -> Assembly:
-    """Return the reduced assembly with its coordinates and zeros for values."""
     if reducer == "none" or not _has_space(assembly):
         sizes, kept = assembly.sizes, dict(assembly.coords)
     else:
@@ -180,10 +177,7 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
 
 
 def load_activations(path: Path) -> dict[str, Assembly]:
-    """Return the assembly of each layer in a file of `write`; values are read when they are indexed.
-
-    A file that does not exist, is damaged or holds something else is an InputError.
-    """
+    """Return the assembly of each layer in a file of `write`, read when indexed; InputError if damaged."""
     try:
         with netCDF4.Dataset(path) as file:
             layers = list(file.groups)

@@ -28,10 +28,7 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
 
 @contextlib.contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a module and its submodules in evaluation mode without gradients within the block.
-
-    Each submodule gets its own mode back: a network may be frozen in part.
-    """
+    """Put a module in evaluation mode without gradients; each submodule gets its own mode back."""
     before = [(module, module.training) for module in net.modules()]
     try:
         net.eval()
@@ -76,10 +73,7 @@ class Capture:
 def capturing(
     net: nn.Module, layers: Sequence[str], calls: Mapping[str, Calls]
 ) -> Iterator[Capture]:
-    """Capture outputs of layers within the block, of each the selected calls.
-
-    UnknownNameError for a layer that does not exist.
-    """
+    """Capture the selected calls of layers within the block; UnknownNameError if a layer does not exist."""
     capture = Capture()
     with contextlib.ExitStack() as hooks:
         for layer in layers:
@@ -97,10 +91,7 @@ def _hook(capture: Capture, layer: str, calls: Calls) -> Any:
 
 
 def first_tensor(output: Any, layer: str) -> Tensor:
-    """Return an output if it is a tensor, else the first tensor of a tuple, list or mapping.
-
-    An output without a tensor is an ActivationError.
-    """
+    """Return the first tensor of an output, which may be a collection; ActivationError without one."""
     if isinstance(output, Tensor):
         return output
     members: list[Any] = []

@@ -45,21 +45,17 @@ class Network(Protocol):
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the SHA-256 over all that responses depend on; `declared` replaces what is not inspected."""
-        ...
 
     def check(self, layer: str) -> None:
         """Raise UnknownNameError if the layer does not exist."""
-        ...
 
     def place(self, device: str) -> str:
         """Return the device for a choice of the user; raise InputError if it does not exist."""
-        ...
 
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> contextlib.AbstractContextManager[Forward]:
         """Run the network within the block and leave it unchanged."""
-        ...
 
 
 _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()

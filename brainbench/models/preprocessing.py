@@ -33,15 +33,11 @@ _RESAMPLING = {
 class Preprocess:
     """A resize of the whole image without a crop, then `(pixel / 255 - mean) / std` per channel.
 
-    Parameters
-    ----------
-    size : (height, width) or None
-        Input size of the network in pixels; None keeps the size of the images, which must be the same.
-    interpolation : {"nearest", "bilinear", "bicubic"}
-        Filter of the resize. Pillow's filters widen when they shrink an image (antialiasing) and round
-        to 8 bits, as the data loaders that trained most networks do.
-    mean, std : (red, green, blue)
-        For pixel values between 0 and 1; a std that is not positive is an InputError.
+    `size` is the (height, width) that the network takes; None keeps the size of the images, which must be the
+    same. Filters of the resize are Pillow's "nearest", "bilinear" and "bicubic", which widen when they shrink
+    an image (antialiasing) and round to 8 bits, as the data loaders that trained most networks do. `mean` and
+    `std` of red, green and blue are for pixel values between 0 and 1. InputError for a size or a std that is
+    not positive, or another filter.
 
     Examples
     --------

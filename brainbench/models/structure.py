@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
     return {
         layer: LayerSize(
             response.shapes[-1],
-            len(response.shapes) if _choice(model.calls, layer) == "steps" else 1,
+            len(response.shapes) if model.calls_of(layer) == "steps" else 1,
         )
         for layer, response in responses.items()
         if response.shapes
@@ -58,8 +58,8 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
 def depth_of(model: WrappedModel) -> int | None:
     """Return the number of convolutional and fully connected layers on the longest path to the output.
 
-    It is read from the autograd graph of a forward pass, so that it counts what ran. None for a model that
-    is not a torch module, and for a network over time, whose path repeats layers.
+    It is read from the autograd graph of a forward pass, so that it counts what ran. None for a model that is
+    not a torch module, and for a network over time, whose path repeats layers.
     """
     if not isinstance(model.network, TorchNetwork) or not model.static:
         return None
@@ -92,7 +92,3 @@ def _longest(last: torch.autograd.graph.Node | None) -> int:
 def _black(model: WrappedModel) -> Images:
     height, width = model.preprocess.size or (_SIDE, _SIDE)
     return model.preprocess([np.zeros((height, width, 3), np.uint8)])
-
-
-def _choice(calls: Calls | Mapping[str, Calls], layer: str) -> Calls:
-    return calls.get(layer, "steps") if isinstance(calls, Mapping) else calls

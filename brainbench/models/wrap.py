@@ -50,6 +50,9 @@ def wrap(
 ) -> WrappedModel:
     """Return a BrainModel of a torch module, a plain function, or a Brain-Score model object.
 
+    Its `activations` have the dims (stimulus, neuroid, time). Neuroids of a (channel, y, x) response have
+    these three coordinates, those of a (token, channel) response these two, those of a vector `channel`.
+
     Parameters
     ----------
     net : Module, callable, or Brain-Score model
@@ -67,10 +70,8 @@ def wrap(
     timeline : Timeline or sequence of Timeline
         Spans of the steps; of several clocks the first is the default, and a protocol uses the one with
         its name. By default the network is static.
-    name : str, optional
-        By default the name of the class or function.
-    weights : str
-        Identity of the weights: "imagenet", "untrained-0", "none", ...
+    name, weights : str
+        Identities: by default the name of the class or function; "imagenet", "untrained-0", "none", ...
     calls : {"steps", "last"} or int, or mapping of layer to these
         What counts of a layer that is called k > 1 times in one forward pass: all calls as k time steps
         (the timeline must declare k spans for it), the last call, or the call of that number, from 0.
@@ -79,27 +80,17 @@ def wrap(
     presentations : sequence of {"constant", "pulse", "movie"}
         Kinds of presentation that a torch module accepts. With more than "constant" it is called as
         `net(images, presentation)` and creates its input over time from the images.
-    about : About
-        Citation, license, ..., for `brainbench show`.
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
     batch_size : int or "auto"
         Images per forward pass; halved whenever memory runs out.
 
-    Returns
-    -------
-    WrappedModel
-        Its `activations` have the dims (stimulus, neuroid, time). Neuroids of a (channel, y, x) response
-        have these three coordinates, those of a (token, channel) response these two, those of a vector
-        `channel`.
-
     Raises
     ------
-    UnknownNameError
-        A layer that does not exist.
     InputError
-        A network that is neither a module nor callable, no layers, or an invalid device or option.
+        A network that is neither a module nor callable, no layers, or an invalid device or option;
+        UnknownNameError for a layer that does not exist.
 
     Examples
     --------

@@ -78,10 +78,7 @@ class WrappedModel:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that responses depend on beside stimuli, in its present state.
-
-        Weights, code, structure, preprocessing, precision, and which calls of a module are steps.
-        """
+        """SHA-256 over weights, code, structure, preprocessing, precision, and which calls are steps."""
         if self.pinned_digest is not None:
             return self.pinned_digest
         calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
@@ -135,17 +132,10 @@ class WrappedModel:
         units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. The presentation
         is always constant for a network without input over time.
 
-        Raises
-        ------
-        UnknownNameError
-            A layer that does not exist.
-        ActivationError
-            NaN or inf (layer and stimulus named); a layer that is not called, or more often than the
-            clock declares; a single image that does not fit in memory.
-        StimulusError
-            An image that cannot be read.
-        CacheError
-            A cache folder that is full or cannot be written.
+        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and stimulus
+        named), for a layer that is not called, or more often than the clock declares, and for a single image
+        that does not fit in memory. StimulusError for an image that cannot be read, CacheError for a cache
+        folder that is full or cannot be written.
         """
         presentation, store = presentation.accepted_by(self.presentations), self._store()
         keys = self._keys(stimuli, layers, presentation)
@@ -184,7 +174,7 @@ class WrappedModel:
         self, stimuli: StimulusSet, layers: Sequence[str]
     ) -> tuple[float, dict[str, CheckedResponse]]:
         """Return the seconds per image of a batch of the usual size, and its responses."""
-        calls = {layer: self._calls(layer) for layer in layers}
+        calls = {layer: self.calls_of(layer) for layer in layers}
         size = min(first_size(self.batch_size, self.device), len(stimuli))
         with (
             computing(self.network, self.precision, self.device),
@@ -221,14 +211,15 @@ class WrappedModel:
                 stimuli.digest,
                 shown,
                 layer,
-                repr(self._calls(layer)),
+                repr(self.calls_of(layer)),
                 self.precision,
                 "none",  # the reducer
             )
             for layer in unique
         }
 
-    def _calls(self, layer: str) -> Calls:
+    def calls_of(self, layer: str) -> Calls:
+        """Return which calls of a layer count."""
         return self.calls.get(layer, "steps") if isinstance(self.calls, Mapping) else self.calls
 
     def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
@@ -244,7 +235,7 @@ class WrappedModel:
 
     def _extract(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
         layers = list(keys)
-        calls = {layer: self._calls(layer) for layer in layers}
+        calls = {layer: self.calls_of(layer) for layer in layers}
         label = f"{self.name} on {stimuli.identifier}"
         with contextlib.ExitStack() as open_files:
             paths = {

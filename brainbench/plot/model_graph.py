@@ -116,7 +116,6 @@ def _draw_feedforward(axes: Any, source: float, target: float) -> None:
 
 
 def _arc_peak(span: float) -> float:
-    """Return the highest point of an arc over `span` nodes, a cubic curve."""
     return _HEIGHT / 2 + 0.75 * _arc_handle(span)
 
 
@@ -125,7 +124,6 @@ def _arc_handle(span: float) -> float:
 
 
 def _draw_feedback(axes: Any, source: float, target: float) -> None:
-    """Draw an arc above the row."""
     base = _HEIGHT / 2
     high = base + _arc_handle(abs(source - target))
     left, right = source - 0.12, target + 0.12
@@ -134,14 +132,12 @@ def _draw_feedback(axes: Any, source: float, target: float) -> None:
 
 
 def _draw_loop(axes: Any, x: float) -> None:
-    """Draw a loop under the node of a recurrent cell."""
     base, low = -_HEIGHT / 2, -_HEIGHT / 2 - 0.6
     points = [(x + 0.1, base), (x + 0.2, low), (x - 0.2, low), (x - 0.1, base)]
     _draw_curve(axes, points, color=_CELL, mutation_scale=8, linewidth=1.1)
 
 
 def _draw_curve(axes: Any, points: list[tuple[float, float]], **style: Any) -> None:
-    """Draw an arrow along a cubic curve: its start, two handles, its end."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 

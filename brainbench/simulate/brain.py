@@ -46,32 +46,14 @@ _BATCH = 16
 class SimulatedBrain:
     """A ventral stream whose truth is known, as a `Dataset`.
 
-    It is computed when first used, in seconds, and kept in the cache. The same parameters give the same
-    bytes. Everything that it returns is computed once and shared: copy it before changing it. A region
-    without sites is an UnknownNameError.
+    It is computed when first used, in seconds, and kept in the cache (None: the default folder). The same
+    parameters give the same bytes. Everything that it returns is computed once and shared: copy it before
+    changing it. A region without sites is an UnknownNameError.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of scenes, hidden network, sites and trials.
-    images_per_object : int
-        Images of each of the eight objects.
-    n_trials : int
-        Presentations of each image.
-    n_sites : mapping of str to int
-        Number of sites in V1, V2, V4 and IT.
-    reliability : (lowest, highest)
-        Range of the reliability c of the trial averages in 70-170 ms. A model without noise correlates
-        sqrt(c) with them.
-    cache : Cache or None
-        Where it is kept; None for the default folder.
-
-    Raises
-    ------
-    InputError
-        No images, no trials, or no sites.
-    UnknownNameError
-        Sites in another region.
+    `seed` is that of scenes, hidden network, sites and trials; `n_trials` is the number of presentations of
+    each image; `n_sites` has numbers of sites in V1, V2, V4 and IT, and another region is an
+    UnknownNameError. `reliability` is the range of the reliability c of the trial averages in 70-170 ms: a
+    model without noise correlates sqrt(c) with them. InputError for no images, no trials, or no sites.
 
     Examples
     --------
@@ -240,7 +222,6 @@ class SimulatedBrain:
 
     @cached_property
     def _loaded(self) -> dict[str, Assembly]:
-        """Assemblies that have been read, by the suffix of their file."""
         return {}
 
     def _load(self, region: str, what: str) -> Assembly:
@@ -333,7 +314,6 @@ class SimulatedBrain:
         }
 
     def _nbytes(self, n_images: int) -> int:
-        """Return the size of all files in bytes."""
         n_counts = n_images * sum(self.n_sites.values()) * BINS
         return n_images * PICTURE * PICTURE * 3 + n_counts * (self.n_trials * 2 + 8)
 

@@ -42,8 +42,7 @@ Tensor: TypeAlias = torch.Tensor
 REGIONS = ("V1", "V2", "V4", "IT")
 SHAPES = {"V1": (24, 14, 14), "V2": (128, 7, 7), "V4": (128, 5, 5), "IT": (256, 3, 3)}
 """Channels, rows and columns of each area."""
-POPULATION = 96
-"""Spatially pooled units of each area."""
+POPULATION = 96  # spatially pooled units of each area
 BIN_MS = 10.0
 BINS = 25
 ON_MS = 100.0
@@ -67,29 +66,16 @@ _MAP_GRID, _POPULATION_GRID, _WEIGHT_GRID = 2.0**-18, 2.0**-14, 2.0**-10
 
 @dataclass(frozen=True, eq=False)
 class HiddenNetwork:
-    """Fixed weights of a hidden network.
-
-    Attributes
-    ----------
-    pair_first
-        V1 channel of each V2 channel's first input, (128,).
-    pair_second
-        Index of the second input in V1's padded maps, (128 * 14 * 14,).
-    mix_v4, mix_it
-        Mixtures, (channel out, channel in).
-    lateral
-        Excitation among IT channels, (channel, channel), rows sum to `_LATERAL`.
-    pools
-        For each area the channels (96,) and windows (96, row * column) of the population units; windows
-        sum to 1 up to rounding.
-    """
+    """Fixed weights of a hidden network."""
 
     seed: int
-    pair_first: Tensor
-    pair_second: Tensor
-    mix_v4: Tensor
+    pair_first: Tensor  # V1 channel of each V2 channel's first input, (128,)
+    pair_second: Tensor  # index of the second input in V1's padded maps, (128 * 14 * 14,)
+    mix_v4: Tensor  # (channel out, channel in)
     mix_it: Tensor
-    lateral: Tensor
+    lateral: Tensor  # excitation among IT channels, (channel, channel), rows sum to `_LATERAL`
+    # For each area the channels (96,) and windows (96, row * column) of the population units; windows sum
+    # to 1 up to rounding.
     pools: dict[str, tuple[npt.NDArray[np.intp], Array]]
 
 
@@ -164,13 +150,9 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
     return np.asarray(np.rint(pooled / _POPULATION_GRID) * _POPULATION_GRID)
 
 
-# ---- step by step --------------------------------------------------------------------------------
-
-
 def _run(
     network: HiddenNetwork, luminance: Tensor, on_ms: float | None, out: dict[str, Array]
 ) -> None:
-    """Fill the maps (time, stimulus, channel, row, column) of some images."""
     drive = _energies(luminance)
     blank = torch.zeros_like(drive)
     start = round(LATENCY_MS["V1"] / BIN_MS)
@@ -255,7 +237,6 @@ def _inhibit(region: str, drive: Tensor) -> Tensor:
 
 
 def _power_pool(activity: Tensor, side: int, stride: int, padding: int = 0) -> Tensor:
-    """Return fourth-power means over squares of positions."""
     squared = activity * activity
     pooled = functional.avg_pool2d(squared * squared, side, stride, padding)
     return torch.sqrt(torch.sqrt(pooled))
@@ -269,9 +250,6 @@ def _pairs(network: HiddenNetwork, v1: Tensor) -> Tensor:
     product = first * padded.flatten(1)[:, network.pair_second]
     product = (product * product).view(len(v1), -1, rows, columns)
     return torch.sqrt(torch.sqrt(functional.avg_pool2d(product, 4, 2, 1)))
-
-
-# ---- the front end ---------------------------------------------------------------------------------
 
 
 def _luminance(pictures: npt.NDArray[np.uint8]) -> Tensor:
@@ -315,9 +293,6 @@ def _gabors() -> Tensor:
             wave -= envelope * (wave.sum() / envelope.sum())
             filters.append(wave / np.sqrt((wave**2).sum()))
     return torch.from_numpy(np.stack(filters)[:, None])
-
-
-# ---- weights ---------------------------------------------------------------------------------------
 
 
 def _draw_pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -73,10 +73,7 @@ class Scene:
 
 
 def draw_scene(*, seed: int, object_name: str, image_number: int) -> Scene:
-    """Draw the parameters of image `image_number`, from 0, of an object; they depend on nothing else.
-
-    InputError for an object that is not in `OBJECT_NAMES`.
-    """
+    """Draw the parameters of image `image_number`, from 0, of an object; InputError for an unknown object."""
     rng = _generator(seed, object_name, image_number, purpose=0)
     return Scene(
         seed=seed,
@@ -157,9 +154,6 @@ def render_scene(scene: Scene, *, size: int = IMAGE_SIZE) -> Images:
     return np.rint(255.0 * _srgb(np.clip(picture, 0.0, 1.0))).astype(np.uint8)
 
 
-# ---- the solid ---------------------------------------------------------------------------------
-
-
 def _solid(
     scene: Scene, size: int, rng: np.random.Generator
 ) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array], Array]:
@@ -235,11 +229,7 @@ def _texture(points: Array, scene: Scene, rng: np.random.Generator) -> Array:
     return 1.0 + scene.texture_contrast * np.tanh(waves)
 
 
-# ---- the background ----------------------------------------------------------------------------
-
-
 def _background(scene: Scene, size: int, rng: np.random.Generator) -> Array:
-    """Return the textured wall (size, size, 3), linear RGB."""
     pattern = {"cloud": _cloud, "weave": _weave, "leaves": _leaves}[scene.background](size, rng)
     pattern = (pattern - pattern.mean()) / max(float(pattern.std()), 1e-9)
     tint = rng.uniform(0.85, 1.15, size=3)
@@ -289,9 +279,6 @@ def _leaves(size: int, rng: np.random.Generator) -> Array:
         else:
             patch[:] = gray
     return pattern
-
-
-# ---- color and randomness -----------------------------------------------------------------------
 
 
 def _draw_color(rng: np.random.Generator, *, low: float, high: float) -> tuple[float, float, float]:

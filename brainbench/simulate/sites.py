@@ -30,10 +30,8 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 SITES = {"V1": 40, "V2": 40, "V4": 64, "IT": 96}
 TRIALS = 20
-WINDOW_MS = (70.0, 170.0)
-"""Window in which the reliability of a site is chosen."""
-RELIABILITY = (0.65, 0.94)
-"""Range of the reliability of the trial average in that window."""
+WINDOW_MS = (70.0, 170.0)  # window in which the reliability of a site is chosen
+RELIABILITY = (0.65, 0.94)  # range of the reliability of the trial average in that window
 
 _WINDOW = slice(*(round(edge / BIN_MS) for edge in WINDOW_MS))
 _UNITS_PER_SITE = (2, 5)

@@ -15,8 +15,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[np.float64]
 Distance: TypeAlias = Callable[[Array], Array]
 
-HIT = 2e-3
-"""Distance in radii at which a ray has reached a surface."""
+HIT = 2e-3  # distance in radii at which a ray has reached a surface
 _TRACE_STEPS = 48
 
 
@@ -53,7 +52,6 @@ def normals(distance: Distance, points: Array) -> Array:
 
 
 def _length(*parts: Array) -> Array:
-    """Return the Euclidean length over the parts."""
     return np.asarray(np.sqrt(sum(part * part for part in parts)))
 
 

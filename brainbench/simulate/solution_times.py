@@ -33,8 +33,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 REGION = "IT"
 WINDOW_MS = (70.0, 250.0)
 LATE_MS = (200.0, 250.0)
-SHARE = 0.55
-"""Mean sensitivity of the subject relative to that of the late noiseless responses."""
+SHARE = 0.55  # mean sensitivity of the subject relative to that of the late noiseless responses
 SPREAD = 0.45
 """Spread over images of the sensitivity of the subject relative to that of the late decoder."""
 FOLDS = 10
@@ -63,10 +62,7 @@ def times(measured: Array, i1: Array, objects: npt.NDArray[Any], ids: npt.ArrayL
 
 
 def _sensitivity(
-    responses: Array,
-    window_ms: tuple[float, float],
-    objects: npt.NDArray[Any],
-    ids: npt.ArrayLike,
+    responses: Array, window_ms: tuple[float, float], objects: npt.NDArray[Any], ids: npt.ArrayLike
 ) -> Array:
     """Return I1 of each image in each bin of a window, (bin, image)."""
     first, last = (round(edge / BIN_MS) for edge in window_ms)

@@ -67,22 +67,10 @@ def draw_trials(
 ) -> pd.DataFrame:
     """Draw the choices of several observers that follow the same rule, each with a separate random stream.
 
-    Parameters
-    ----------
-    probabilities
-        From `choice_probabilities`, (image, object).
-    truth
-        Column of the object that each image shows, (image,).
-    stimulus_ids, objects
-        Names of the rows and columns of `probabilities`.
-    observers, n_trials
-        Numbers of observers, and of trials of each image and distractor by each of them; none is an
-        InputError.
-
-    Returns
-    -------
-    DataFrame
-        One row per trial: stimulus_id, truth, distractor, choice, subject, all categorical.
+    `probabilities` are from `choice_probabilities`, (image, object), with rows `stimulus_ids` and columns
+    `objects`; `truth` is the column of the object that each image shows. Each observer has `n_trials` trials
+    of each image and distractor. Rows are trials, columns stimulus_id, truth, distractor, choice and subject,
+    all categorical. InputError for no observers or no trials.
     """
     if observers < 1 or n_trials < 1:
         raise InputError(

@@ -24,8 +24,7 @@ ENVIRONMENT = "BRAINBENCH_CACHE"
 LIMIT = "BRAINBENCH_CACHE_GB"
 CHOOSE = f"set {ENVIRONMENT} to"
 DEFAULT_GB = 50.0
-NOTICE_SECONDS = 2.0
-"""Seconds after which a process that waits for another one says so."""
+NOTICE_SECONDS = 2.0  # seconds after which a process that waits for another one says so
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a temporary file counts as left behind by a killed process."""
 
@@ -45,10 +44,7 @@ class Cache:
         return self.folder / kind / f"{key}{suffix}"
 
     def find(self, kind: str, key: str, suffix: str) -> Path | None:
-        """Return the path of an entry and mark it as used now; None where it does not exist.
-
-        CacheError if the folder cannot be read.
-        """
+        """Return the path of an entry, marked as used now, or None; CacheError if it cannot be read."""
         path = self.path(kind, key, suffix)
         try:
             if not path.is_file():
@@ -73,10 +69,7 @@ class Cache:
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
-        """Hold the lock of an entry, so that two processes do not compute it twice.
-
-        CacheError if the folder cannot be written.
-        """
+        """Hold the lock of an entry, so that no two processes compute it; CacheError as in `writing`."""
         path = self.folder / "locks" / f"{kind}-{key}.lock"
         lock = filelock.FileLock(path)
         try:
@@ -115,7 +108,6 @@ class Cache:
                     total -= size
 
     def _entries(self) -> Iterator[tuple[Path, int, float]]:
-        """Yield the path, the size in bytes and the time of use of each entry."""
         for path in self.folder.glob("*/*"):
             if path.suffix in (".tmp", ".lock"):
                 continue
@@ -125,10 +117,7 @@ class Cache:
 
 
 def default() -> Cache:
-    """Return the cache that BRAINBENCH_CACHE and BRAINBENCH_CACHE_GB name.
-
-    InputError if the limit is not a positive number.
-    """
+    """Return the cache of BRAINBENCH_CACHE and BRAINBENCH_CACHE_GB; InputError for an invalid limit."""
     named = os.environ.get(ENVIRONMENT)
     folder = Path(named or platformdirs.user_cache_dir("brainbench", False)).expanduser()
     limit = os.environ.get(LIMIT) or str(DEFAULT_GB)

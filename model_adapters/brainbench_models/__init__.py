@@ -34,10 +34,7 @@ _NAMED = {
     "pixels": ("pixels", "the picture itself, a baseline"),
     "simulated_maps": ("simulated", "all units of the simulated brain"),
     "simulated_population": ("simulated", "units that sites of the simulated brain read"),
-    "simulated_readout": (
-        "simulated",
-        "its sites without noise: the upper bound",
-    ),
+    "simulated_readout": ("simulated", "its sites without noise: the upper bound"),
 }
 
 

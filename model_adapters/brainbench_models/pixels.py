@@ -7,8 +7,7 @@ from brainbench.models.network import Images
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel, wrap
 
-SIZE = 64
-"""64 x 64 x 3 = 12,288 values: to a linear map, finer detail is noise."""
+SIZE = 64  # 64 x 64 x 3 = 12,288 values: to a linear map, finer detail is noise
 
 
 def pixels(*, size: int = SIZE) -> WrappedModel:

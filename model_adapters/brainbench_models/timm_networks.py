@@ -32,27 +32,17 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     """Make a model of a timm network, static, with its stages or blocks for every region.
 
     Pictures are resized whole, without timm's crop, and normalized as the network's configuration says.
-    Behavior is read from the input of the classifier.
+    Behavior is read from the input of the classifier. The name is as in timm: "resnet18", or with a tag that
+    names trained weights, "resnet18.a1_in1k".
 
-    Parameters
-    ----------
-    name : str
-        As in timm: "resnet18", or with a tag that names trained weights, "resnet18.a1_in1k".
-    weights : str
-        "imagenet": weights of the tag, or of timm's default tag, from the hub; the tag is part of the
-        model's name. Or another tag. "untrained-N": timm's own initialization from seed N; "untrained" is
-        "untrained-0". "auto": trained weights if available, else "untrained", and the user is told. Or the
-        path of a .safetensors or .pth file.
+    Weights are "imagenet", those of the tag, or of timm's default tag, from the hub (the tag is part of the
+    model's name); or another tag; or "untrained-N", timm's own initialization from seed N ("untrained" is
+    "untrained-0"); or "auto", trained weights if available, else "untrained", and the user is told; or the
+    path of a .safetensors or .pth file.
 
-    Raises
-    ------
-    UnknownNameError
-        A network or a tag that timm does not have; the message names the closest.
-    InputError
-        The extra `timm` is not installed; weights of another network; a network that names no stages or
-        does not take color pictures.
-    DownloadError
-        Trained weights that cannot be downloaded.
+    UnknownNameError for a network or a tag that timm does not have. InputError if the extra `timm` is not
+    installed, for weights of another network, and for a network that names no stages or does not take color
+    pictures. DownloadError for trained weights that cannot be downloaded.
     """
     timm = library()
     base, tag = _check_name(timm, name)
@@ -128,7 +118,6 @@ def _tags(timm: Any, base: str) -> list[str]:
 
 
 def _weighted_network(timm: Any, base: str, tag: str, weights: str) -> WeightedNetwork[Any]:
-    """Build the network with the weights of the user's choice."""
     if weights.endswith(checkpoints.SUFFIXES):
         net = _untrained(timm, base, seed=0)
         return WeightedNetwork(net, load_weights(weights, net, model=f"timm:{base}"))

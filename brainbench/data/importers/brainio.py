@@ -27,31 +27,17 @@ BIN_EDGES = ("time_bin_start", "time_bin_end")
 def read(path: Path, *, variable: str | None = None, units: str | None = None) -> Assembly:
     """Read a netCDF file into an assembly with the dims (repetition, stimulus, neuroid[, time]).
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    variable : str, optional
-        Name of the array in the file; required if there are several.
-    units : str, optional
-        Unit of the values; by default the attribute of the array, or "a.u.".
+    `variable` is the name of the array in the file, required if there are several; `units` is the unit of the
+    values, by default the attribute of the array, or "a.u.".
 
-    Returns
-    -------
-    DataArray
-        Repetitions and stimuli sorted, neuroids as in the file, time bins in order. Coordinates of
-        presentations lie along `stimulus` if they depend on the stimulus alone, and are omitted otherwise.
-        NaN, declared in `attrs`, stands for missing repetitions of a stimulus. A file with one presentation
-        of each stimulus and no `repetition` holds means: it has no dim `repetition`. Otherwise
-        presentations without `repetition` are numbered in the order of the file.
+    Repetitions and stimuli are sorted, neuroids as in the file, time bins in order. Coordinates of
+    presentations lie along `stimulus` if they depend on the stimulus alone, and are omitted otherwise. NaN,
+    declared in `attrs`, stands for missing repetitions of a stimulus. A file with one presentation of each
+    stimulus and no `repetition` holds means: it has no dim `repetition`. Otherwise presentations without
+    `repetition` are numbered in the order of the file.
 
-    Raises
-    ------
-    DataAbsentError
-        The file does not exist.
-    InputError
-        A damaged file or another layout; missing ids; a repetition of a stimulus that occurs twice; inf;
-        what `assembly.validate` does not accept.
+    DataAbsentError if the file does not exist. InputError for a damaged file or another layout, missing ids,
+    a repetition of a stimulus that occurs twice, inf, and what `assembly.validate` does not accept.
     """
     if not path.is_file():
         raise DataAbsentError(
@@ -108,7 +94,6 @@ def _assembly(opened: xr.Dataset, path: Path, variable: str | None, units: str |
 
 
 def _variable(opened: xr.Dataset, path: Path, variable: str | None) -> xr.DataArray:
-    """Return the array of responses."""
     names = [
         str(name)
         for name, array in opened.data_vars.items()

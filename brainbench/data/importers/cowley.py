@@ -31,8 +31,7 @@ from brainbench.data.published import Published, PublishedData, declared, versio
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-FORMAT = 1
-"""Increased whenever the layout of imported files changes."""
+FORMAT = 1  # increased whenever the layout of imported files changes
 REGION = "V4"
 UNITS = "spikes in 100 ms"
 
@@ -142,7 +141,6 @@ def cowley(manifest: Manifest) -> CowleyData:
 
 
 def _kept(name: str) -> tuple[str, str]:
-    """Return the names of the two files of a session."""
     return f"images_{name}.npy", f"responses_{name}.nc"
 
 
@@ -214,7 +212,6 @@ def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
 
 
 def _images(content: bytes, path: Path, session: Session, declared: Declared) -> Iterator[Picture]:
-    """Yield the images of a session's zip in the order of their names."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [name for name in archive.namelist() if not name.endswith("/")]

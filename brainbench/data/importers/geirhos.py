@@ -26,12 +26,11 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.stimuli import Picture, StimulusSet, from_arrays, read_picture
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Publication, PublishedData, check, declared, version_of
+from brainbench.data.published import Publication, PublishedData, check, declared, version_of, wrong
 
 Layout: TypeAlias = Literal["published", "packed"]
 
-FORMAT = 1
-"""Increased whenever the layout of imported files changes."""
+FORMAT = 1  # increased whenever the layout of imported files changes
 LAYOUTS: tuple[Layout, ...] = ("published", "packed")
 _NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
 _COLUMNS = ["subj", "object_response", "category", "imagename"]
@@ -188,17 +187,13 @@ def _published_answers(given: Path, declared: Declared) -> pd.DataFrame:
 
 
 def _read_answers(paths: list[Path]) -> pd.DataFrame:
-    """Return the answers of all files, sorted by subject and image."""
     parts = []
     for path in paths:
         try:
             parts.append(pd.read_csv(path, usecols=_COLUMNS, dtype=str, keep_default_na=False))
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path} cannot be read ({error})",
-                allowed=f"a CSV with the columns {', '.join(_COLUMNS)}",
-                todo="get it again from the public repository",
-            ) from error
+            allowed = f"a CSV with the columns {', '.join(_COLUMNS)}"
+            raise wrong(f"{path} cannot be read ({error})", allowed) from error
     raw = pd.concat(parts, ignore_index=True)
     answers = pd.DataFrame(
         {
@@ -214,14 +209,13 @@ def _read_answers(paths: list[Path]) -> pd.DataFrame:
 
 def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
     shapes = table["stimulus_id"].str.extract(_NAME)["shape"]
-    wrong = np.flatnonzero(shapes.to_numpy() != table["truth"].to_numpy())
-    if len(wrong):
-        first = table.iloc[wrong[0]]
-        raise InputError(
-            f"{len(wrong)} answers with another category than their image, for example "
+    mismatched = table[shapes.to_numpy() != table["truth"].to_numpy()]
+    if len(mismatched):
+        first = mismatched.iloc[0]
+        raise wrong(
+            f"{len(mismatched)} answers with another category than their image, for example "
             f"{first['stimulus_id']!r} of {first['truth']}",
-            allowed="names such as cat3-clock1, of the category cat",
-            todo="get the answers again from the public repository",
+            "names such as cat3-clock1, of the category cat",
         )
     sizes = (table["subject"].nunique(), table["stimulus_id"].nunique(), len(table))
     expected = (declared.subjects, declared.images, declared.subjects * declared.images)
@@ -236,7 +230,6 @@ def _check_answers(table: pd.DataFrame, declared: Declared) -> None:
 
 
 def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Yield the published images in the order of their ids."""
     folder = PurePosixPath(declared.folder).name
     paths = {path.stem: path for path in given.glob(f"**/{folder}/*/*.png")}
     _check_names(set(paths), ids, f"{folder}/*/*.png under {given}", declared)
@@ -245,7 +238,6 @@ def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterat
 
 
 def _packed_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
-    """Yield the packed images in the order of their ids."""
     (path,) = (given / name for name in declared.packed if name.endswith(".zip"))
     with zipfile.ZipFile(path) as archive:
         files = [name for name in archive.namelist() if not name.endswith("/")]

@@ -27,8 +27,7 @@ from brainbench.data.published import Published, PublishedData, declared, versio
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-FORMAT = 1
-"""Increased whenever the layout of imported files changes."""
+FORMAT = 1  # increased whenever the layout of imported files changes
 MONKEY, HUMAN, JUDGED = "IT", "human IT", "judgements"
 REGIONS = (MONKEY, HUMAN, JUDGED)
 FILES = ("Kriegeskorte_Neuron2008_supplementalData.mat", "92_brainRDMs.mat", "92_behavRDMs.mat")
@@ -150,10 +149,7 @@ def _images(
 
 
 def _dissimilarities(
-    study: Mapping[str, Any],
-    brains: Mapping[str, Any],
-    judges: Mapping[str, Any],
-    sizes: Declared,
+    study: Mapping[str, Any], brains: Mapping[str, Any], judges: Mapping[str, Any], sizes: Declared
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the RDMs of each region, subject x pair, and the names of the subjects."""
     monkey = _entry(study, "RDMs_mIT_hIT_fig1", (2,))[0]

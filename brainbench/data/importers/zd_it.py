@@ -28,27 +28,15 @@ COLUMNS = ("spikes", "object", "position", "unit", "time_ms")
 
 
 def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
-    """Read the spike counts of every trial of every object at every position.
+    """Read the spike counts of every trial of every object at every position from `zd_it_spikes.npz`.
 
-    Parameters
-    ----------
-    path : Path
-        `zd_it_spikes.npz`: spikes (unit, trial, ms), object and position (unit, trial; empty where a unit
-        has fewer trials), unit, time_ms.
-    bins : sequence of (start, end)
-        In whole ms from stimulus onset.
+    The file has spikes (unit, trial, ms), object and position (unit, trial; empty where a unit has fewer
+    trials), unit and time_ms. Bins are (start, end) in whole ms from stimulus onset.
 
-    Returns
-    -------
-    DataArray
-        Dims (repetition, stimulus, neuroid, time): a stimulus is an object at a position, with `object_name`
-        and `position`. Repetition k of a neuroid is its k-th trial of that stimulus, another trial than that
-        of the next neuroid; NaN where it had fewer.
-
-    Raises
-    ------
-    InputError
-        A file that does not exist or holds something else; a bin outside the recording.
+    Dims are (repetition, stimulus, neuroid, time): a stimulus is an object at a position, with `object_name`
+    and `position`. Repetition k of a neuroid is its k-th trial of that stimulus, another trial than that of
+    the next neuroid; NaN where it had fewer. InputError for a file that does not exist or holds something
+    else, and a bin outside the recording.
     """
     file = _load(path)
     spikes, times = file["spikes"], file["time_ms"]

@@ -26,11 +26,9 @@ from brainbench_models.convrnn.same_padding import SameConv2d, SeparableConv2d, 
 Drive = tuple[Tensor, ...]
 State = tuple[Tensor, ...]
 Feedback = Sequence[Tensor]
-Step = tuple[Tensor, State]
-"""Output and new state."""
+Step = tuple[Tensor, State]  # output and new state
 
-FORGET_BIAS: Final = 1.0
-"""Bias of the gates that keep the past: open at first."""
+FORGET_BIAS: Final = 1.0  # bias of the gates that keep the past: open at first
 TAU: Final = 0.9219348064291611
 GATE: Final = 0.7006566684988862
 """Largest share of the past and of the input in the median cell, as the search found them."""
@@ -104,7 +102,6 @@ class TimeDecay(RecurrentCell):
         self.decay = nn.Parameter(torch.zeros(1))
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Return the input unchanged."""
         return (x,)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -123,7 +120,6 @@ class Basic(RecurrentCell):
         self.norm = ChannelNorm(width) if spec.layer_norm else nn.Identity()
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Compute W x + b."""
         return (self.input_conv(x),)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -150,7 +146,6 @@ class LSTM(RecurrentCell):
         self.peepholes = nn.ParameterDict({gate: torch.zeros(maps) for gate in gates})
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Compute the part of all four that comes from the input."""
         return (self.gates.input(x),)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -179,7 +174,6 @@ class GRU(RecurrentCell):
         self.candidates = InputAndState(sizes.channels, width, width, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Compute the parts of gates and candidates that come from the input."""
         return self.gates.input(x), self.candidates.input(x)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -200,7 +194,6 @@ class UGRNN(RecurrentCell):
         self.gates = InputAndState(sizes.channels, width, 2 * width, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Compute the parts of both that come from the input."""
         return (self.gates.input(x),)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -221,7 +214,6 @@ class Intersection(RecurrentCell):
         self.gates = InputAndState(channels, channels, 4 * channels, spec.kernel)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Return the input, and the parts of all four that come from it."""
         return x, self.gates.input(x)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
@@ -250,7 +242,6 @@ class ReciprocalGated(RecurrentCell):
         self.source_gate = SameConv2d(sizes.source, channels, k, bias=False)
 
     def drive(self, x: Tensor, source: Tensor) -> Drive:
-        """Compute x, W x and R y."""
         return x, self.input_to_cell(x), self.source_gate(source)
 
     def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:

@@ -23,21 +23,11 @@ def decoded_step(
 ) -> Tensor:
     """Return the step whose logits are the answer, for each image: int, shape (batch,).
 
-    Parameters
-    ----------
-    logits : Tensor, shape (batch, step, class)
-    decoder : {"last", "max_conf", "threshold"}
-        The last step; the step at which the most probable class is most probable; or the first step at
-        which a class reaches `threshold`, and that of "max_conf" if none does.
-    start : int
-        First step that "max_conf" and "threshold" consider; if it is beyond the last step, the last step.
-    beta : float
-        Probabilities are softmax(beta * logits). Trained for "max_conf" in the released networks.
-
-    Raises
-    ------
-    UnknownNameError
-        A decoder that does not exist.
+    `logits` are (batch, step, class). The decoder "last" takes the last step, "max_conf" the step at which
+    the most probable class is most probable, and "threshold" the first step at which the probability of a
+    class reaches `threshold`, and that of "max_conf" if none does. The latter two begin at step `start`; if
+    it is beyond the last step, they take the last step. Probabilities are softmax(beta * logits); beta was
+    trained for "max_conf" in the released networks. UnknownNameError for another decoder.
 
     Examples
     --------

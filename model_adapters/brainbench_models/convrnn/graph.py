@@ -14,15 +14,12 @@ from typing import Final, Literal
 
 from brainbench.core.errors import InputError, unknown
 
-Edge = tuple[str, str]
-"""From a layer, to a layer."""
-Kernel = int | tuple[int, int]
-"""Height and width of a kernel, or one number for both."""
+Edge = tuple[str, str]  # from a layer, to a layer
+Kernel = int | tuple[int, int]  # height and width of a kernel, or one number for both
 Unroll = Literal["layered", "full"]
 UNROLLS: tuple[Unroll, ...] = ("layered", "full")
 """In a step, one layer is passed and all inputs are one step old; or the whole feed-forward pass is run."""
-IMAGE: Final = "image"
-"""Name of the first layer's input."""
+IMAGE: Final = "image"  # name of the first layer's input
 
 CELLS: Final[Mapping[str, tuple[str, int]]] = {
     "timedecay": ("time decay", 0),
@@ -40,34 +37,15 @@ TAKE_FEEDBACK: Final = ("rgc_median",)
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A locally recurrent cell.
+    """A locally recurrent cell."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `CELLS`.
-    channels : int or None
-        Width of the output; that of the input by default. "timedecay", "rgc" and "intersection" keep the
-        width.
-    kernel : int or (height, width)
-        Size of the kernels; for "rgc_median" of the separable ones, the others have sizes 1, 2 and 3.
-    layer_norm : bool
-        "basic" and "lstm": normalize the inputs of the nonlinearities.
-    peepholes : bool
-        "lstm": gates see the memory, with one weight per place and channel.
-    memory : int or None
-        "rgc" and "rgc_median": channels of the memory c; those of the output by default.
-    forget_bias : float
-        "lstm": added to the forget gate. The other gated cells add 1.
-    """
-
-    kind: str
-    channels: int | None = None
-    kernel: Kernel = 3
-    layer_norm: bool = False
-    peepholes: bool = False
-    memory: int | None = None
-    forget_bias: float = 1.0
+    kind: str  # one of `CELLS`
+    channels: int | None = None  # of the output; "timedecay", "rgc", "intersection" keep the width
+    kernel: Kernel = 3  # for "rgc_median" of the separable ones; the others have sizes 1, 2 and 3
+    layer_norm: bool = False  # "basic", "lstm": normalize the inputs of the nonlinearities
+    peepholes: bool = False  # "lstm": gates see the memory, one weight per place and channel
+    memory: int | None = None  # "rgc", "rgc_median": channels of c; those of the output by default
+    forget_bias: float = 1.0  # "lstm": added to the forget gate; the other gated cells add 1
 
     def __post_init__(self) -> None:
         if self.kind not in CELLS:

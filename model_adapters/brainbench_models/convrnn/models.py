@@ -56,32 +56,25 @@ def convrnn(
 ) -> WrappedModel:
     """Make a model of one of the networks of `networks.NAMES`, or of your own declaration.
 
-    Options other than the defaults are part of the model's name if they have an effect.
+    A graph of your own offers each of its layers to every region. Options other than the defaults are part of
+    the model's name if they have an effect.
 
     Parameters
     ----------
-    network : str or Graph
-        "convrnn_rgc_intermediate", "ff6", ...; or a graph, which offers each of its layers to every region.
     weights : str
         "untrained-N", drawn from seed N; "untrained" is "untrained-0", and so is "auto", with a note to the
         user. Or the path of a .safetensors or .pth file, for example a converted release.
     areas : {"supplement", "readme"}
         Which layers stand for regions: as in supplement 6.6, or the pairs of the released README. Only the
         latter covers shallow networks. Neither has a layer for V1 and V2. No effect on your own graph.
-    steps : int
-        Number of steps of 10 ms; more if a presentation lasts longer.
-    unroll : {"layered", "full"}
-        One layer per step, or a whole feed-forward pass in each.
-    decoder : {"last", "max_conf", "threshold"}
-        At which step behavior is read. `beta`, `threshold`: see `decoders.decoded_step`.
+    steps, unroll, decoder, beta, threshold
+        See `ConvRNN`, and `decoders.decoded_step` for the step at which behavior is read.
 
     Raises
     ------
     InputError
         Unknown weights, or weights of another network (missing and surplus ones are listed); numbers out of
-        range; a graph with the name of another network.
-    UnknownNameError
-        A network, decoder, unrolling or areas that do not exist.
+        range; a graph with the name of another network. UnknownNameError for other unknown names.
     """
     declared = _declared(network)
     if areas not in ("readme", "supplement"):
@@ -202,7 +195,6 @@ def diagram(declared: Graph) -> Diagram:
 
 
 def _fill(net: ConvRNN, weights: str) -> str:
-    """Give a network its weights, and return their name."""
     name = net.graph.name
     if weights == "imagenet":
         raise InputError(

@@ -17,8 +17,7 @@ from brainbench.core.errors import unknown
 from brainbench_models.convrnn.graph import Cell, Edge, Graph, Layer, Readout
 
 _EVERY_LAYER: Final = (1, 2, 3, 4, 5)
-_POOLED: Final = (1, 4, 6, 7, 10)
-"""Layers of the deep backbones that end in pooling."""
+_POOLED: Final = (1, 4, 6, 7, 10)  # layers of the deep backbones that end in pooling
 _MEDIAN_FEEDBACK: Final[tuple[Edge, ...]] = (
     ("conv8", "conv5"),
     ("conv9", "conv6"),

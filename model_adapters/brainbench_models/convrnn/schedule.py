@@ -21,10 +21,7 @@ BLANK: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The image for `on` steps, then the blank, `steps` in all.
-
-    By default the image is on in all steps. Fewer than one step with the image is an InputError.
-    """
+    """The image for `on` steps, by default all, then the blank, `steps` in all."""
 
     steps: int
     on: int | None = None

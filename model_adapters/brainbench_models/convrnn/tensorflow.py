@@ -119,10 +119,7 @@ def _wrong_checkpoint(problem: str, graph: Graph, *, allowed: str) -> InputError
 
 
 def softmax_beta(arrays: Mapping[str, npt.NDArray[Any]]) -> float | None:
-    """Return the beta in a checkpoint, for `convrnn(..., decoder="max_conf", beta=...)`.
-
-    None for a network that was not trained with "max_conf"; InputError for several values.
-    """
+    """Return the trained beta of "max_conf" in a checkpoint, if any; InputError for several values."""
     found = {name: np.asarray(value) for name, value in arrays.items() if _BETA.search(name)}
     if not found:
         return None

@@ -83,7 +83,6 @@ class LayerModule(nn.Module):
         return memory.output.expand(batch, -1, -1, -1), memory
 
     def _read(self, source: Tensor, memory: Memory | None) -> Memory:
-        """Compute all that depends on the input alone."""
         x = self.conv(source)
         if self.layer.elu:
             x = elu(x, inplace=True)
@@ -129,28 +128,18 @@ class ReadoutModule(nn.Module):
 class ConvRNN(nn.Module):
     """A declared graph as a torch module.
 
-    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per step;
-    `behavior` is called once, with what the read-out reads at the decoded step.
+    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per step
+    of 10 ms; `behavior` is called once, with what the read-out reads at the decoded step. A presentation may
+    take more steps than `steps`. In "layered" unrolling all inputs are one step old, in "full" unrolling a
+    whole feed-forward pass is run in each step.
 
-    Parameters
-    ----------
-    steps : int
-        Number of steps of 10 ms; more if a presentation lasts longer.
-    unroll : {"layered", "full"}
-        Whether all inputs are one step old, or a whole feed-forward pass is run in each step.
-    decoder : {"last", "max_conf", "threshold"}
-        Which step is the answer. The last two start at the step after the image first reaches the read-out,
-        as in the released networks. Of a Presentation, steps count until the blank after a pulse reaches the
-        read-out, so that the answer is about the picture; of a Schedule, all steps count.
-    beta, threshold : float
-        Of the decoder: above 0, the threshold at most 1.
+    The decoder ("last", "max_conf" or "threshold") says which step is the answer. The last two start at the
+    step after the image first reaches the read-out, as in the released networks. Of a Presentation, steps
+    count until the blank after a pulse reaches the read-out, so that the answer is about the picture; of a
+    Schedule, all steps count. `beta` and `threshold` are those of the decoder.
 
-    Raises
-    ------
-    InputError
-        `steps`, `beta` or `threshold` out of range.
-    UnknownNameError
-        An unrolling or a decoder that does not exist.
+    InputError for steps, a beta or a threshold that are out of range, UnknownNameError for another unrolling
+    or decoder.
     """
 
     def __init__(
@@ -186,17 +175,9 @@ class ConvRNN(nn.Module):
         Images are normalized, (batch, 3, height, width); or a movie with one frame per step, (batch, time, 3,
         height, width), for which `shown` is not allowed. By default images are shown constantly.
 
-        Raises
-        ------
-        InputError
-            Another shape, no image or frame, or a movie with a presentation.
-        ActivationError
-            NaN or inf; the message names the layer and the step, from 0, where it came first.
-
-        Warns
-        -----
-        UnrollingWarning
-            Fewer steps than the graph needs. Not under a Presentation: `models.convrnn` says so, once.
+        InputError for another shape, no image or frame, or a movie with a presentation; ActivationError for
+        NaN or inf, with the layer and the step, from 0, where it came first. UnrollingWarning for fewer steps
+        than the graph needs, but not under a Presentation: `models.convrnn` says so, once.
         """
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
@@ -272,7 +253,6 @@ class ConvRNN(nn.Module):
         return sources, torch.stack(logits, 1)
 
     def _read_at(self, sources: Sequence[Tensor], step: Tensor) -> Tensor:
-        """Return the features that the read-out reads at each image's step."""
         readout: ReadoutModule = self.get_submodule(self.graph.readout.name)  # type: ignore[assignment]
         rows = [
             readout.features(sources[t] if len(sources[t]) == 1 else sources[t][k : k + 1])
