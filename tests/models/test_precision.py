@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from known import benchmark, brain
-from told import Told
+from recorded_notes import RecordedNotes
 
 import brainbench
 from brainbench.core import progress, stimuli
 from brainbench.core.errors import UnknownNameError
 from brainbench.models.wrap import wrap
-from brainbench.run.loading import on
+from brainbench.scoring.pipeline import score
 from brainbench.storage.cache import Cache
 
 
@@ -62,26 +62,11 @@ def test_an_unknown_precision_is_named(model):
 
 def test_what_is_no_torch_module_says_that_it_computes_as_it_does(tmp_path):
     function = wrap(lambda images: images, name="function", cache=Cache(tmp_path))
-    told = Told()
+    told = RecordedNotes()
     with progress.use(told):
         assert function.on(precision="bf16").name == "function"
     (note,) = told.notes
     assert note.startswith("function: ")
-    assert "bf16" in note
-
-
-def test_a_model_of_another_kind_is_left_as_it_is():
-    class Other:
-        name = "other"
-
-        def on(self, *, device, batch_size):
-            return (device, batch_size)
-
-    told = Told()
-    with progress.use(told):
-        assert on(Other(), device="cpu", batch_size=2, precision="bf16") == ("cpu", 2)
-    (note,) = told.notes
-    assert note.startswith("other: ")
     assert "bf16" in note
 
 
@@ -90,5 +75,5 @@ def test_the_record_says_bf16(tmp_path, shown):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten())
     made = wrap(net, layers={"IT": "1"}, name="net", cache=Cache(tmp_path))
-    score = benchmark(data).score(made.on(precision="bf16"))
-    assert (score.model, score.record.precision) == ("net+bf16", "bf16")
+    scored = score(benchmark(data), made.on(precision="bf16"))
+    assert (scored.model, scored.record.precision) == ("net+bf16", "bf16")
