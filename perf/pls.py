@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from sklearn.cross_decomposition import PLSRegression
 from synthetic_inputs import neural
 
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.gram import gram
 from brainbench.metrics.linear.pls import cross_predict
+from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.stats.aggregate import median_then_mean
+from brainbench.stats.bootstrap import image_counts
 from brainbench.stats.ceiling import split_half
-from brainbench.stats.held_out_bootstrap import bootstrap
 from brainbench.stats.splits import Split, brainscore
 
 ORACLE = Path(__file__).parents[1] / "tests" / "oracle" / "data" / "seedscale_pls_168.npz"
@@ -122,6 +123,16 @@ MEASUREMENTS: dict[str, Callable[[], Row]] = {
     "pls1-1000": lambda: pls1(1000, ratio_at_least=60),
     "pls2-25088": lambda: pls2(25088, ratio_at_least=100),
 }
+
+
+def bootstrap(predicted: list[Array], observed: list[Array], rows: list[Array]) -> Array:
+    """Draw images 1,000 times; return the median over neuroids of the mean correlation over folds."""
+    counts = image_counts([f"image{k}" for k in range(sum(map(len, rows)))])
+    r = [
+        weighted_pearson(counts[:, fold], weighted_moments(x, y))
+        for x, y, fold in zip(predicted, observed, rows, strict=True)
+    ]
+    return nan_median(nan_mean(np.stack(r), axis=0))
 
 
 def seconds_of_the_rest() -> dict[str, float]:

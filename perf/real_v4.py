@@ -28,6 +28,7 @@ from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
+from brainbench.scoring.pipeline import score as score_model
 
 SIMPLER = {  # PCA 200, ridge, one 80/20 split, without this program: ../shared/data/cowley_v4/README.md
     "efficientnet_lite0": {"190923": 0.55, "201025": 0.50, "210224": 0.47, "210325": 0.59},
@@ -45,19 +46,21 @@ def row(
     label: str, benchmark: Benchmark, model: BrainModel, settings: Settings, **options: Any
 ) -> dict[str, Any]:
     began = time.perf_counter()
-    score = benchmark.score(model, replace(settings, **options))
+    score = score_model(benchmark, model, replace(settings, **options))
     print(f"{label}: {score.value:.3f} {score.ci} {time.perf_counter() - began:.0f} s", flush=True)
     return {
         "model": model.name,
         "label": label,
         "value": score.value,
         "ci": score.ci,
-        "ci_method": score.ci_method,
+        "ci_approximate": score.ci_approximate,
+        "status": score.status,
+        "reason": score.reason,
         "n_units": score.n_units,
         "n_stimuli": score.n_stimuli,
         "partial": score.partial,
         "sessions": sessions_of(score),
-        "curve": score.record.curve if score.record else [],
+        "curve": score.selection.curve,
         "seconds": time.perf_counter() - began,
     }
 
@@ -85,7 +88,8 @@ def measure(settings: Settings) -> dict[str, Any]:
         row("pixels, 210325 alone", alone, pixels, settings),
         row("efficientnet_lite0, block 10, 210325 alone", alone, lite0, settings, **named),
     ]
-    null = alone.score(lite0, replace(settings, null="images", null_draws=100, **named)).null
+    shuffled = replace(settings, null="images", null_draws=100, **named)
+    null = score_model(alone, lite0, shuffled).null
     ceiled = {
         model.name: row(f"{model.name}, brainscore", benchmark, model, settings, **more)
         for model, more in (

@@ -1,5 +1,5 @@
 import pytest
-from told import Told
+from recorded_notes import RecordedNotes
 
 from brainbench.core import progress
 
@@ -12,7 +12,7 @@ def test_the_library_is_silent(capsys):
 
 
 def test_a_reporter_is_in_use_within_its_block_only():
-    outer, inner = Told(), Told()
+    outer, inner = RecordedNotes(), RecordedNotes()
     with progress.use(outer):
         progress.current().note("a")
         with progress.use(inner):
@@ -25,6 +25,6 @@ def test_a_reporter_is_in_use_within_its_block_only():
 
 def test_an_error_does_not_leave_a_reporter_in_use():
     before = progress.current()
-    with pytest.raises(KeyboardInterrupt), progress.use(Told()):
+    with pytest.raises(KeyboardInterrupt), progress.use(RecordedNotes()):
         raise KeyboardInterrupt
     assert progress.current() is before

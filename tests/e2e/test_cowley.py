@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known import context_of
 
 from brainbench import load_benchmark, load_model
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
-from brainbench.scoring.recordings import sessions, target
+from brainbench.scoring.pipeline import score as score_model
+from brainbench.scoring.recordings import windowed_recordings
 
 DATA_SET, MATERIAL = "Cowley2023", "data/cowley_v4"
 SIZES = {"190923": (33, 1200), "201025": (89, 1200), "210224": (67, 800), "210325": (50, 640)}
@@ -79,10 +81,11 @@ def test_sizes_and_values_are_those_of_the_files(here, published):
         assert len(one.pictures) == SIZES[name][1]
         assert one.pictures.picture(0).shape == (112, 112, 3)
     # Per session: the mean over repeats is the published mean.
-    declared = load_benchmark("Cowley2023.V4-pls")
-    for name, one in sessions(declared).items():
-        mean = np.load(published / f"responses_repeat_averaged/responses_{name}.npy")
-        np.testing.assert_allclose(target(one, Settings()).values, mean.T, rtol=1e-12)
+    context = context_of(load_benchmark("Cowley2023.V4-pls"), load_model("pixels"))
+    for session in context.sessions:
+        mean = np.load(published / f"responses_repeat_averaged/responses_{session.name}.npy")
+        recorded = windowed_recordings(context, session.data)
+        np.testing.assert_allclose(recorded.values, mean.T, rtol=1e-12)
 
 
 def test_ceiling_of_the_session_with_repeats(here):
@@ -144,8 +147,8 @@ def test_network_trained_on_photographs_beats_pixels_widely(here, cache_folder):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra zoo is not installed")
     one = load_benchmark("Cowley2023.V4-pls").on(open_dataset("Cowley2023").sessions()["210325"])
     trained = Settings(limit=240, layers={"V4": "_blocks.10"})
-    network = one.score(load_model("efficientnet_lite0"), trained)
-    pixels = one.score(load_model("pixels"), Settings(limit=240))
+    network = score_model(one, load_model("efficientnet_lite0"), trained)
+    pixels = score_model(one, load_model("pixels"), Settings(limit=240))
     assert network.value > pixels.value + 0.2
     assert network.ci[0] > pixels.ci[1]
     assert network.ceiling > network.value

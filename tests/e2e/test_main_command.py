@@ -68,8 +68,8 @@ def test_one_extraction_serves_all_benchmarks(first):
 
 
 @pytest.mark.slow
-def test_every_step_of_an_area_is_in_the_record(first):
-    curves = {s["benchmark"]: s["record"]["curve"] for s in json.loads(first.stdout)}
+def test_every_step_of_an_area_is_a_candidate(first):
+    curves = {s["benchmark"]: s["selection"]["curve"] for s in json.loads(first.stdout)}
     assert [len(curves[one]) for one in PLS] == [1, 2, 4, 2]
 
 
@@ -107,4 +107,4 @@ def test_brainscore_reuses_the_activations(folder, first):
     assert "no forward pass" in done.stderr
     scores = json.loads(done.stdout)
     assert {s["formula"] for s in scores} == {"r2/c-v1"}
-    assert [s["record"]["step"] for s in scores] == [0, 0, 0, 0]
+    assert [s["selection"]["step"] for s in scores] == [0, 0, 0, 0]

@@ -235,7 +235,7 @@ def test_it_is_found_by_its_path_and_scored(path, tmp_path, plugin, session_cach
     assert load_model(str(at / "tiny.onnx")).name == load_model(str(path)).name
     scores = score(f"{path},pixels", "Fake.IT-pls", layers={"IT": "relu2"}, results=tmp_path / "r")
     assert [each.model.partition("@")[0] for each in scores] == ["tiny", "pixels"]
-    assert next(iter(scores)).record.layer == "relu2"
+    assert next(iter(scores)).selection.layer == "relu2"
 
 
 def test_a_layer_that_does_not_exist(path):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from told import Told
+from recorded_notes import RecordedNotes
 
 from brainbench.core import progress
 from brainbench.core.errors import ActivationError, InputError
@@ -60,7 +60,7 @@ def test_what_was_done_before_memory_ran_out_is_kept() -> None:
 
 
 def test_a_note_says_that_batches_shrink() -> None:
-    told = Told()
+    told = RecordedNotes()
     with progress.use(told):
         list(in_batches(4, 4, Worker(fits=2, error=MemoryError()), nbytes=len))
     (note,) = told.notes

@@ -15,6 +15,7 @@ from brainbench.core.timeline import Timeline
 from brainbench.models.brainscore_models import AS_SHOWN, is_brain_score
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess
 from brainbench.models.wrap import wrap
+from brainbench.scoring.pipeline import score
 
 BINS = [(70.0, 90.0), (90.0, 110.0)]
 CLOCK = Timeline(name="bins", source="test", steps={"IT": BINS})
@@ -119,7 +120,7 @@ def test_it_is_scored_like_any_model(cache_folder):
     noise = 0.02 * rng.standard_normal((80, 4))
     responses = (seen - seen.mean(0)) / seen.std() @ rng.standard_normal((3, 4)) + noise
     data = brain(responses, ids=list(data.pictures.ids))
-    assert benchmark(data, n_components=3).score(wrap(StandIn())).value > 0.9
+    assert score(benchmark(data, n_components=3), wrap(StandIn())).value > 0.9
 
 
 def test_activations_are_cached_and_another_object_has_its_own(cache_folder):

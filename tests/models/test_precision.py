@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from known import benchmark, brain
-from told import Told
+from recorded_notes import RecordedNotes
 
 import brainbench
 from brainbench.core import progress, stimuli
@@ -62,7 +62,7 @@ def test_an_unknown_precision_is_named(model):
 
 def test_what_is_no_torch_module_says_that_it_computes_as_it_does(tmp_path):
     function = wrap(lambda images: images, name="function", cache=Cache(tmp_path))
-    told = Told()
+    told = RecordedNotes()
     with progress.use(told):
         assert function.on(precision="bf16").name == "function"
     (note,) = told.notes

@@ -9,6 +9,7 @@ from known import Known, benchmark
 from brainbench.core import assembly, stimuli
 from brainbench.core.settings import Settings
 from brainbench.data.arrays import ArrayData
+from brainbench.scoring.pipeline import score as score_model
 
 ORACLE = Path(__file__).parent / "data" / "benchmark_ceiled.npz"
 
@@ -37,7 +38,7 @@ def scored(oracle, solver):
     data = ArrayData(name="Oracle", pictures=shown, regions={"IT": trials})
     model = Known(responses={"IT": oracle["X"][:, :, None]}, ids=ids, areas={"IT": ["IT"]})
     declared = benchmark(data, n_components=25, solver=solver)
-    return declared.score(model, Settings(protocol="brainscore"))
+    return score_model(declared, model, Settings(protocol="brainscore"))
 
 
 def test_nipals_gives_their_figures(oracle):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from told import Told
+from recorded_notes import RecordedNotes
 
 from brainbench.core import progress
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
@@ -293,7 +293,7 @@ def test_a_lock_is_given_back_whatever_happens(cache):
 
 def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
     monkeypatch.setattr(caches, "NOTICE_SECONDS", 0.05)
-    told = Told()
+    told = RecordedNotes()
     held, release = threading.Event(), threading.Event()
 
     def hold():

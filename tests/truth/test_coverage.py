@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.scoring.behavior import i2n as behavior
+from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
-from brainbench.scoring.regression import predictivity
+from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.scoring.similarity.measure import Similarity
+from brainbench.scoring.solution_times.measure import SolutionTimes
 
 PERF = Path(__file__).parents[2] / "perf"
 REPLICATES, TRUTHS = 60, 300
@@ -52,21 +53,31 @@ def test_solution_times(worlds):
     assert coverage(worlds["object solution times, paper"], "images") > 0.8
 
 
-def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
-    def named(measure):
-        found = (name.split(", ", 1) for name in worlds)
-        return {rest for first, rest in found if first == measure}
+def cases(covered):
+    return {", ".join(case) for case in covered}
 
-    def joined(covered):
-        return {", ".join(each) for each in covered}
 
-    assert joined(predictivity.COVERED) == named("predictivity")
-    assert joined(behavior.COVERED) == named("I2n")
-    for similarity in ("rsa", "cka"):
-        measured_similarity = {
-            estimate for name, estimate in Similarity.measured_coverage if name == similarity
-        }
-        assert measured_similarity == named(similarity.upper())
+@pytest.mark.parametrize(
+    ("measure", "covered"),
+    [
+        ("predictivity", cases(Predictivity.measured_coverage)),
+        ("I2n", cases(I2n.measured_coverage)),
+        ("RSA", {how for name, how in Similarity.measured_coverage if name == "rsa"}),
+        ("CKA", {how for name, how in Similarity.measured_coverage if name == "cka"}),
+    ],
+)
+def test_intervals_of_measured_coverage_are_those_that_have_a_world(worlds, measure, covered):
+    names = (name.split(", ", 1) for name in worlds)
+    assert covered == {case for name, case in names if name == measure}
+
+
+def test_raw_intervals_of_solution_times_have_worlds(worlds):
+    names = [name for name in worlds if name.startswith("object solution times")]
+    protocols = {name.rpartition(", ")[2] for name in names}
+    assert {(protocol, "raw") for protocol in protocols} == SolutionTimes.measured_coverage
+
+
+def test_intervals_of_neural_dynamics_that_have_a_world(worlds):
     held_out = {1: "one quarter held out", 4: "4 quarters in turn"}
     measured = {
         (name.removeprefix("dynamics, "), random)

@@ -11,6 +11,7 @@ from brainbench.core.assembly import time_average
 from brainbench.core.settings import Settings
 from brainbench.metrics.explained_variance.ccnorm import chance_level, schoppe
 from brainbench.metrics.explained_variance.signal_power import signal_power
+from brainbench.scoring.pipeline import score as score_model
 from brainbench.simulate import sites
 from brainbench.simulate.brain import SimulatedBrain
 
@@ -84,10 +85,10 @@ def brain(session_cache):
     return SimulatedBrain()
 
 
-def score(model, region, settings=None, **procedure):
+def score(model, region, settings=None, **options):
     benchmark = load_benchmark(f"Simulated.{region}-ccnorm2")
-    changed = replace(benchmark, measure=replace(benchmark.measure, **procedure))
-    return changed.score(load_model(model), settings or Settings())
+    changed = replace(benchmark, measure=replace(benchmark.measure, **options))
+    return score_model(changed, load_model(model), settings)
 
 
 @pytest.mark.slow
