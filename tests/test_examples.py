@@ -12,7 +12,7 @@ MODULES = [
     for package in (brainbench.metrics, brainbench.stats)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
-FEWEST_EXAMPLES = 245
+FEWEST_EXAMPLES = 125
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.reductions import centered
+from brainbench.metrics.reductions import centered, draw_counts
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -63,32 +63,13 @@ def pearson(x: NDArray[Any], y: NDArray[Any], *, axis: int = 0) -> FloatArray:
 
 
 def spearman(x: NDArray[Any], y: NDArray[Any], /, *, axis: int = 0) -> FloatArray:
-    """Return the Spearman rank correlation over one axis; NaN where one side is constant or has a NaN.
-
-    Parameters
-    ----------
-    x, y : array
-        Same shape.
-    axis : int
-        The axis that is correlated over.
-
-    Examples
-    --------
-    >>> spearman(np.array([1.0, 2.0, 9.0]), np.array([0.0, 5.0, 6.0])).round(6)
-    np.float64(1.0)
-    """
+    """Return the Spearman rank correlation of x and y over one axis; see `pearson`."""
     ranks = [rankdata(side, axis=axis, nan_policy="propagate") for side in (x, y)]
     return pearson(*ranks, axis=axis)
 
 
 def unit_length(x: FloatArray, *, axis: int = 0) -> FloatArray:
-    """Scale x to length 1 along one axis; zeros stay 0.
-
-    Examples
-    --------
-    >>> unit_length(np.array([[3.0, 0.0], [-4.0, 0.0]])).tolist()
-    [[0.6, 0.0], [-0.8, 0.0]]
-    """
+    """Scale x to length 1 along one axis; zeros stay 0."""
     # The largest value becomes 1 first, so that squares of tiny responses do not underflow.
     largest = np.abs(x).max(axis=axis, keepdims=True)
     scaled = x / np.where(largest == 0, 1.0, largest)
@@ -109,19 +90,7 @@ def _standard(x: FloatArray, axis: int) -> FloatArray:
 def weighted_moments(x: NDArray[Any], y: NDArray[Any]) -> FloatArray:
     """Return the columns whose weighted means make the correlations of `weighted_pearson`.
 
-    Parameters
-    ----------
-    x, y : array, stimulus x neuroid
-
-    Returns
-    -------
-    array, stimulus x 5 neuroids
-        Columns x, y, x2, y2, xy, with x and y brought to mean 0 and size 1.
-
-    Examples
-    --------
-    >>> weighted_moments(np.array([[0.0], [2.0]]), np.array([[5.0], [1.0]])).tolist()
-    [[-1.0, 1.0, 1.0, 1.0, -1.0], [1.0, -1.0, 1.0, 1.0, -1.0]]
+    Of x and y, stimulus x neuroid, brought to mean 0 and size 1, they are x, y, x2, y2, xy side by side.
     """
     zx, zy = _scaled(x), _scaled(y)
     return np.concatenate([zx, zy, zx * zx, zy * zy, zx * zy], axis=1)
@@ -176,12 +145,6 @@ def centered_correlation(
     -------
     array, draw
         NaN where one side is constant.
-
-    Examples
-    --------
-    >>> x = np.array([[-1.0, 0.0, 1.0]])
-    >>> centered_correlation(x, -x, np.ones((1, 3)), rounding=(0.0, 0.0))
-    array([-1.])
     """
     weighted = weights * x
     xx, xy = np.einsum("dv,dv->d", weighted, x), np.einsum("dv,dv->d", weighted, y)
@@ -232,15 +195,14 @@ def rank_correlation(
     array([ 1., nan])
     """
     x, y = (np.asarray(side, dtype=np.float64) for side in (x, y))
-    weights = np.ones((1, len(x))) if counts is None else np.asarray(counts, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or weights.shape != (len(weights), len(x)):
+    if x.ndim != 1 or x.shape != y.shape:
         raise InputError(
-            f"figures of shapes {x.shape} and {y.shape}, counted by {weights.shape}",
-            allowed="one figure per image on both sides, and counts of shape draw x image",
+            f"figures of shapes {x.shape} and {y.shape}",
+            allowed="one figure per image on both sides",
             todo="align both by stimulus_id",
         )
     both = ~(np.isnan(x) | np.isnan(y))
-    weights = weights[:, both]
+    weights = draw_counts(counts, len(x))[:, both]
     middle = (weights.sum(axis=1, keepdims=True) + 1) / 2  # the mean rank, whatever the ties
     ranks_x, ranks_y = (midranks(side[both], weights) - middle for side in (x, y))
     # Ranks are halves of whole numbers: a sum of squares below a quarter is rounding.
@@ -249,25 +211,10 @@ def rank_correlation(
 
 
 def midranks(values: NDArray[Any], counts: NDArray[Any]) -> FloatArray:
-    """Return the rank of each value among values that count several times; ties share their mean rank.
+    """Return the rank of each value, from 1, among values that count several times; ties share their mean.
 
-    Parameters
-    ----------
-    values : array, image
-        No NaN.
-    counts : array, draw x image
-        How often each counts.
-
-    Returns
-    -------
-    array, draw x image
-        From 1. The rank of an image that does not count has no meaning.
-
-    Examples
-    --------
-    >>> midranks(np.array([5.0, 7.0, 5.0]), np.array([[1, 1, 1], [2, 1, 0]]))
-    array([[1.5, 3. , 1.5],
-           [1.5, 3. , 1.5]])
+    Ranks and `counts` are draw x image; the values have no NaN. The rank of an image that does not count has
+    no meaning.
     """
     counts = np.asarray(counts, dtype=np.float64)
     ranks = np.empty(counts.shape)

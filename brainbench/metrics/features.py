@@ -66,11 +66,6 @@ def column_chunks(
     InputError
         A chunk that `as_features` refuses; another number of stimuli; no features. Values are not checked:
         see `center_columns` and `check_finite`.
-
-    Examples
-    --------
-    >>> [(first, chunk.shape) for first, chunk in column_chunks([np.eye(3), np.eye(3)[:, :2]])]
-    [(0, (3, 3)), (3, (3, 2))]
     """
     blocks = features() if callable(features) else features
     first = 0
@@ -95,23 +90,7 @@ def column_chunks(
 def center_columns(features: AnyArray, *, first_feature: int = 0) -> FloatArray:
     """Remove each feature's mean over stimuli, in float64.
 
-    Parameters
-    ----------
-    features : array, stimulus x feature
-        Any real type.
-    first_feature : int
-        Number of the first column, for the error message.
-
-    Raises
-    ------
-    InputError
-        A value is NaN or infinite.
-
-    Examples
-    --------
-    >>> X = np.array([[1, 5], [3, 5]])
-    >>> center_columns(X).tolist()
-    [[-1.0, 0.0], [1.0, 0.0]]
+    NaN and infinite values are an InputError, whose feature is counted from `first_feature`.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         mean = features.mean(axis=0, dtype=np.float64)
@@ -134,13 +113,7 @@ def check_finite(features: AnyArray, *, first_feature: int = 0) -> None:
 
 
 def column_batches(n_columns: int, numbers_per_column: int, most: int) -> Iterator[slice]:
-    """Yield slices of columns that need at most a given count of numbers together.
-
-    Examples
-    --------
-    >>> [*column_batches(5, 10, 25)]
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-    """
+    """Yield slices of columns that need at most a given count of numbers together."""
     size = max(1, most // numbers_per_column)
     for start in range(0, n_columns, size):
         yield slice(start, min(start + size, n_columns))
@@ -165,11 +138,6 @@ def leading_eigenvectors(
     values : array, k
         In rising order; empty where no eigenvalue is above 0.
     vectors : array, n x k
-
-    Examples
-    --------
-    >>> leading_eigenvectors(np.diag([3.0, 0.0, 2.0]), rounding=1e-12)[0]
-    array([2., 3.])
     """
     n = len(symmetric)
     if most is None:

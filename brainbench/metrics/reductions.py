@@ -1,11 +1,13 @@
-"""Means and medians that skip NaN or weight values, and values less their mean."""
+"""Means and medians that skip NaN or weight values, values less their mean, and the check of counts."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from brainbench.core.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -70,12 +72,7 @@ def nan_median(x: FloatArray, counts: FloatArray | None = None) -> FloatArray:
 def weighted_mean(x: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """Return the mean over the last axis; NaN where a value that counts is NaN, or where none counts.
 
-    Parameters
-    ----------
-    x : array, draw x part
-        Values.
-    weights : array, draw x part, or None
-        0 leaves a value out. None: all count alike.
+    `x` and `weights` are draw x part; a weight of 0 omits a value, and without weights all count alike.
     """
     if weights is None:
         return x.mean(axis=-1) if x.shape[-1] else np.full(x.shape[:-1], np.nan)
@@ -85,12 +82,20 @@ def weighted_mean(x: FloatArray, weights: FloatArray | None = None) -> FloatArra
 
 
 def centered(x: FloatArray) -> FloatArray:
-    """Subtract the mean over stimuli, the first axis; exactly 0 where all values are equal.
-
-    Examples
-    --------
-    >>> centered(np.array([[0.1, 1.0], [0.1, 3.0], [0.1, 5.0]])).tolist()
-    [[0.0, -2.0], [0.0, 0.0], [0.0, 2.0]]
-    """
+    """Subtract the mean over stimuli, the first axis; exactly 0 where all values are equal."""
     # The mean of equal values is not always that value.
     return np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
+
+
+def draw_counts(counts: NDArray[Any] | None, n_stimuli: int) -> FloatArray:
+    """Check how often each stimulus counts, draw x stimulus; None is one draw of each stimulus once."""
+    if counts is None:
+        return np.ones((1, n_stimuli))
+    counts = np.asarray(counts, dtype=np.float64)
+    if counts.ndim != 2 or counts.shape[1] != n_stimuli:
+        raise InputError(
+            f"counts of shape {counts.shape} for {n_stimuli} stimuli",
+            allowed=f"draw x {n_stimuli}",
+            todo="make them with brainbench.stats.bootstrap.image_counts",
+        )
+    return counts

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from explained import explained_on, mean_score
 
-from brainbench.metrics.explained_variance.ccnorm import chance_level, jackknife, schoppe
-from brainbench.metrics.explained_variance.signal_power import mean_response
+from brainbench.metrics.explained_variance.ccnorm import (
+    chance_level,
+    explained,
+    jackknife,
+    schoppe,
+)
+from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
 
 DATA = Path(__file__).parent / "data" / "ccnorm_oracle.npz"
 CASES = range(1, 7)
@@ -44,9 +49,16 @@ def test_every_figure_to_the_last_digit(oracle, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_jackknife_over_trials(oracle, case):
-    found = jackknife(oracle[f"R{case}"][:, :, None], oracle[f"yhat{case}"][:, None])
-    both = np.stack([found.cc_norm[:, 0], found.cc_abs[:, 0], found.cc_max[:, 0]])
-    np.testing.assert_allclose(both, oracle[f"jack{case}"], rtol=1e-12, atol=1e-14)
+    trials, predicted = oracle[f"R{case}"][:, :, None], oracle[f"yhat{case}"][:, None]
+    found = jackknife(trials, predicted)
+    np.testing.assert_allclose(
+        found.cc_norm[:, 0], oracle[f"jack{case}"][0], rtol=1e-12, atol=1e-14
+    )
+    for k in range(len(trials)):
+        others = np.delete(trials, k, axis=0)
+        part = explained(predicted, mean_response(others), signal_power(others))
+        both = part.cc_abs[0], part.cc_max[0]
+        np.testing.assert_allclose(both, oracle[f"jack{case}"][1:, k], rtol=1e-12, atol=1e-14)
     assert np.isnan(found.error[0]) == np.isnan(oracle[f"jack{case}"][0]).any()
 
 

@@ -23,7 +23,7 @@ from scipy.special import ndtri
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import centered_correlation
-from brainbench.metrics.reductions import nan_mean
+from brainbench.metrics.reductions import draw_counts, nan_mean
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -104,8 +104,7 @@ def d_prime(
 
     Examples
     --------
-    >>> fraction = np.array([[np.nan, 0.9], [0.8, np.nan]])
-    >>> d_prime(fraction, np.array([0, 1])).round(3)
+    >>> d_prime(np.array([[np.nan, 0.9], [0.8, np.nan]]), np.array([0, 1])).round(3)
     array([[  nan, 2.123],
            [2.123,   nan]])
     """
@@ -117,7 +116,7 @@ def d_prime(
             allowed=" or ".join(map(repr, FALSE_ALARMS)),
             todo="choose one of them",
         )
-    alarms = _alarms(hit, truth, _checked_weights(weights, len(hit)), false_alarms)
+    alarms = _alarms(hit, truth, draw_counts(weights, len(hit)), false_alarms)
     with np.errstate(invalid="ignore"):  # inf - inf: NaN, as documented
         sensitivity = ndtri(hit) - ndtri(alarms)[:, truth]
     sensitivity = np.clip(sensitivity, -CLIP, CLIP)
@@ -132,16 +131,9 @@ def normalized(
     Parameters
     ----------
     sensitivity : array, (draw,) image x object
-        From `d_prime`.
-    truth : array of int, image
-        Column of the object that each image shows.
-    weights : array, draw x image, optional
-        How often each image counts in the mean.
-
-    Returns
-    -------
-    array, as `sensitivity`
-        NaN where it was NaN.
+        From `d_prime`; NaN stays.
+    truth, weights
+        See `d_prime`; how often each image counts in the mean.
 
     Raises
     ------
@@ -157,7 +149,7 @@ def normalized(
     """
     values = np.array(sensitivity, dtype=np.float64, ndmin=3)
     truth = _check_truth(values.shape[1:], truth, what="sensitivities")
-    weights = _checked_weights(weights, values.shape[-2])
+    weights = draw_counts(weights, values.shape[-2])
     defined = np.isfinite(values)
     filled = np.where(defined, values, 0.0)
     for shown in np.unique(truth):
@@ -170,23 +162,7 @@ def normalized(
 
 
 def i1(sensitivity: NDArray[Any]) -> FloatArray:
-    """Return the mean d' of each image over distractors, NaN skipped.
-
-    Parameters
-    ----------
-    sensitivity : array, (...,) image x object
-        From `d_prime`, not normalized.
-
-    Returns
-    -------
-    array, (...,) image
-        NaN for an image without any d'.
-
-    Examples
-    --------
-    >>> i1(np.array([[np.nan, 1.0, 2.0], [np.nan, np.nan, np.nan]]))
-    array([1.5, nan])
-    """
+    """Return the mean d' over the distractors of each image, (...,) image; NaN is skipped."""
     return nan_mean(np.asarray(sensitivity, dtype=np.float64), axis=-1)
 
 
@@ -211,12 +187,6 @@ def correlation(
     ------
     InputError
         Shapes that differ.
-
-    Examples
-    --------
-    >>> a = np.array([[np.nan, 1.0], [2.0, np.nan], [3.0, np.nan]])
-    >>> float(correlation(a, 5.0 - a))
-    -1.0
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.shape != y.shape:
@@ -228,7 +198,7 @@ def correlation(
     if weights is None:
         cells = x.reshape(1, -1), y.reshape(1, -1)
         return cast(FloatArray, _cell_correlation(*cells, np.ones((1, x.size)))[0])
-    by_image = _checked_weights(weights, x.shape[1])
+    by_image = draw_counts(weights, x.shape[1])
     x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
     return _cell_correlation(x, y, np.repeat(by_image, x.shape[1] // by_image.shape[1], axis=1))
 
@@ -254,9 +224,7 @@ def consistency(
         Fractions of all trials, from `brainbench.metrics.behavior.trials.fraction_correct`.
     halves : sequence of (array, array)
         Fractions of halves of the trials; empty where no ceiling is computed.
-    truth : array of int, image
-        Column of the object that each image shows.
-    false_alarms : {"paper", "brainscore"}
+    truth, false_alarms
         See `d_prime`.
     against_halves : bool
         The model is compared with the first half of each pair, not with all trials.
@@ -271,14 +239,8 @@ def consistency(
         Of the model.
     c : array, draw x pair of halves
         Of the two halves, not corrected for their length.
-
-    Examples
-    --------
-    >>> fractions = np.array([[np.nan, 0.9], [np.nan, 0.6], [0.7, np.nan], [0.8, np.nan]])
-    >>> consistency(fractions, fractions, [(fractions, fractions)], np.array([0, 0, 1, 1]))
-    (array([[1.]]), array([[1.]]))
     """
-    weights = _checked_weights(weights, len(np.asarray(model)))
+    weights = draw_counts(weights, len(np.asarray(model)))
     matrix = partial(
         _matrix, truth=truth, false_alarms=false_alarms, pooled=pooled, weights=weights
     )
@@ -317,7 +279,7 @@ def undefined(
     fraction, sensitivity : array, image x object
         Hit rates, and their d'.
     truth : array of int, image
-        Column of the object that each image shows, which is not a cell.
+        See `d_prime`; the column of the shown object is not a cell.
 
     Returns
     -------
@@ -332,8 +294,7 @@ def undefined(
 
     Examples
     --------
-    >>> fraction = np.array([[np.nan, 1.0], [0.0, np.nan]])
-    >>> truth = np.array([0, 1])
+    >>> fraction, truth = np.array([[np.nan, 1.0], [0.0, np.nan]]), np.array([0, 1])
     >>> undefined(fraction, d_prime(fraction, truth), truth)
     {"no d'": 2}
     """
@@ -385,19 +346,6 @@ def _cell_correlation(x: FloatArray, y: FloatArray, weight: FloatArray) -> Float
     least = 1e-24 * total[:, 0]  # below this a sum of squares is the rounding of the mean
     r = centered_correlation(x, y, weight, rounding=(least, least))
     return np.where(used.sum(axis=1) < 2, np.nan, r)
-
-
-def _checked_weights(weights: NDArray[Any] | None, n_images: int) -> FloatArray:
-    if weights is None:
-        return np.ones((1, n_images))
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.ndim != 2 or weights.shape[1] != n_images:
-        raise InputError(
-            f"weights of shape {weights.shape} for {n_images} images",
-            allowed="draw x image",
-            todo="take them from brainbench.stats.bootstrap.image_counts of the same images",
-        )
-    return weights
 
 
 def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:

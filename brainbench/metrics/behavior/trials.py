@@ -106,23 +106,9 @@ def encode(
 
 
 def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> None:
-    """Refuse columns with None or NaN in place of a name.
+    """Refuse columns of names, all of one length, with None or NaN in place of a name.
 
-    Parameters
-    ----------
-    columns : mapping of str to array, trial
-        By name, all of one length.
-    what : str
-        Name of the rows, for the message.
-
-    Raises
-    ------
-    InputError
-        A missing name; the number of missing names in each column is told.
-
-    Examples
-    --------
-    >>> check_no_gaps({"choice": ["cat", "dog"]})
+    `what` names the rows in the InputError, which counts the missing names of each column.
     """
     gaps = {name: _missing(values) for name, values in columns.items()}
     counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
@@ -137,19 +123,10 @@ def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> 
 
 
 def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatArray:
-    """Return the share of trials in which the shown object was chosen.
+    """Return the share of trials in which the shown object was chosen, image x distractor.
 
-    Parameters
-    ----------
-    trials : Trials
-        All trials.
-    rows : array of int or bool, optional
-        Trials that count.
-
-    Returns
-    -------
-    array, image x distractor
-        NaN without trials, and where the distractor is the object itself.
+    NaN without trials, and where the distractor is the object itself. `rows`, of int or bool, are the trials
+    that count; all of them when not given.
 
     Examples
     --------
@@ -168,25 +145,11 @@ def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatA
     return cast(FloatArray, (right / np.where(count, count, np.nan)).reshape(shape))
 
 
-def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray]]:
-    """Draw random halves of all trials as Brain-Score 2.4.2 does.
+def halves(n_trials: int) -> list[tuple[IntArray, IntArray]]:
+    """Draw two random pairs of halves of all trials as Brain-Score 2.4.2 does: (rows, rows) of each.
 
-    Parameters
-    ----------
-    n_trials : int
-        Number of trials; the halves depend on nothing else.
-    n_splits : int
-        Number of pairs of halves, from one stream.
-
-    Returns
-    -------
-    list of (rows, rows)
-        The first half has floor(n / 2) trials.
-
-    Raises
-    ------
-    InputError
-        Fewer than two trials.
+    They depend on the number of trials alone; the first half has floor(n / 2). Fewer than two trials are an
+    InputError.
 
     Examples
     --------
@@ -194,10 +157,10 @@ def halves(n_trials: int, *, n_splits: int = 2) -> list[tuple[IntArray, IntArray
     [[2, 0], [1, 3, 4]]
     """
     _check_halves(n_trials)
-    # NumPy's legacy stream, seed 0: Brain-Score's halves.
+    # NumPy's legacy stream, seed 0, twice: Brain-Score's halves.
     random = np.random.RandomState(0)
     drawn = []
-    for _ in range(n_splits):
+    for _ in range(2):
         order = np.arange(n_trials)
         random.shuffle(order)
         drawn.append((order[: n_trials // 2], order[n_trials // 2 :]))
@@ -213,10 +176,8 @@ def halves_of_cells(
     ----------
     trials : Trials
         All trials.
-    n_splits : int
-        Number of pairs of halves.
-    seed : int
-        Of a numpy Generator.
+    n_splits, seed : int
+        Number of pairs of halves, and the seed of a numpy Generator.
 
     Returns
     -------
@@ -227,12 +188,6 @@ def halves_of_cells(
     ------
     InputError
         Fewer than two trials.
-
-    Examples
-    --------
-    >>> trials = encode(["a"] * 4, ["cat"] * 4, ["dog"] * 4, ["cat", "dog"] * 2)
-    >>> [len(half) for half in halves_of_cells(trials, n_splits=1)[0]]
-    [2, 2]
     """
     _check_halves(len(trials))
     rng = np.random.default_rng(seed)

@@ -26,24 +26,9 @@ _ROUNDING = 1e-12  # of a loss, which is about 1
 
 
 def probabilities(features: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the softmax of a linear map.
+    """Return the softmax of a linear map, (..., image, class).
 
-    Parameters
-    ----------
-    features : array, (..., image, feature)
-        Standardized features.
-    weights : array, (..., feature + 1, class)
-        From `minimize`: the last row is the bias.
-
-    Returns
-    -------
-    array, (..., image, class)
-
-    Examples
-    --------
-    >>> probabilities(np.array([[0.0], [np.log(3.0)]]), np.array([[1.0, 0.0], [0.0, 0.0]]))
-    array([[0.5 , 0.5 ],
-           [0.75, 0.25]])
+    `features` are (..., image, feature), `weights` from `minimize`: their last row is the bias.
     """
     return _softmax(features @ weights[..., :-1, :] + weights[..., -1:, :])
 
@@ -66,7 +51,7 @@ def minimize(
     n_classes : int
         Number of classes.
     penalty : float
-        l2 penalty on the weights.
+        l2 penalty on the weights: scikit-learn's LogisticRegression(C=1 / (penalty * n_images)).
 
     Returns
     -------
@@ -77,10 +62,6 @@ def minimize(
     ------
     InputError
         A penalty that is not positive, features that are not finite, or no convergence.
-
-    Notes
-    -----
-    scikit-learn's LogisticRegression(C=1 / (penalty * n_images)) has the same minimum.
 
     Examples
     --------

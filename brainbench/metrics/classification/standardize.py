@@ -61,10 +61,8 @@ def standardized(
 
     Parameters
     ----------
-    features : array (image x feature), or a function that returns chunks of its columns
-        The function is called once for each pass over the features.
-    splits : sequence of (train, test)
-        Row numbers.
+    features, splits
+        See `logistic_regression.cross_decode`.
     n_images : int
         Rows that the features must have.
     constant : bool

@@ -1,11 +1,10 @@
 """Explainable variance: how much of the reproducible response of a neuron a model predicts.
 
-Of the variance of a response averaged over N trials, the signal power SP is what trials have in
-common; the rest is noise that no model can predict. With R the trials (N x T stimuli), y their mean
-and p the prediction::
+Of the variance of a response averaged over N trials, the signal power SP (see `signal_power`) is what trials
+have in common; the rest is noise that no model can predict. With y the mean of the trials and p the
+prediction, over T stimuli::
 
-    SP      = (Var(sum_n R_n) - sum_n Var(R_n)) / (N (N - 1))      over stimuli, ddof 1
-    CC_abs  = Cov(y, p) / sqrt(Var(y) Var(p))                      over stimuli, ddof 0
+    CC_abs  = Cov(y, p) / sqrt(Var(y) Var(p))                      ddof 0
     CC_max  = sqrt(SP / Var(y))                                    the most that CC_abs reaches
     CC_norm = Cov(y, p) / sqrt(SP Var(p)) = CC_abs / CC_max
     SPE     = (Var(y) - Var(y - p)) / SP                           ddof 1
@@ -35,7 +34,6 @@ from numpy.typing import ArrayLike, NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.explained_variance.signal_power import (
     Power,
-    as_counts,
     first_trials,
     mean_response,
     signal_power,
@@ -44,7 +42,7 @@ from brainbench.metrics.explained_variance.signal_power import (
     weighted_variance,
 )
 from brainbench.metrics.features import EPS
-from brainbench.metrics.reductions import centered
+from brainbench.metrics.reductions import centered, draw_counts
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -89,11 +87,11 @@ class Explained:
 
 @dataclass(frozen=True)
 class Jackknife:
-    """CC_norm, CC_abs and CC_max with each trial left out in turn.
+    """CC_norm with each trial left out in turn.
 
     Attributes
     ----------
-    cc_norm, cc_abs, cc_max : array, trial x neuroid
+    cc_norm : array, trial x neuroid
         NaN where the neuroid has no such trial, or one trial is left.
     estimate, error : array, neuroid
         Of CC_norm: N times the figure of all trials less N - 1 times the mean of these, and the
@@ -101,8 +99,6 @@ class Jackknife:
     """
 
     cc_norm: FloatArray
-    cc_abs: FloatArray
-    cc_max: FloatArray
     estimate: FloatArray
     error: FloatArray
 
@@ -169,16 +165,9 @@ def explained(
     ------
     InputError
         Shapes that do not match, fewer than two stimuli, inf, or NaN in the predictions.
-
-    Examples
-    --------
-    >>> trials = np.array([[[0.0], [1.0], [5.0]], [[0.0], [1.0], [5.0]]])
-    >>> y, power = mean_response(trials), signal_power(trials)
-    >>> bool(np.isclose(explained(-y, y, power).cc_abs, -1.0).all())
-    True
     """
     p, y = _as_pair(predicted, observed, power)
-    weights = as_counts(counts, len(y))
+    weights = draw_counts(counts, len(y))
     constant = np.ptp(p, axis=0) <= 16 * EPS * np.abs(p).max(axis=0)
     p, y = np.where(constant, 0.0, p - p.mean(axis=0)), centered(y)
     var_p, var_y = weighted_variance(p, weights), weighted_variance(y, weights)
@@ -195,58 +184,27 @@ def explained(
 
 
 def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
-    """Return the figures of `schoppe` with each trial left out in turn.
-
-    Parameters
-    ----------
-    trials : array, repetition x stimulus x neuroid
-        Single-trial responses; NaN where a trial is missing.
-    predicted : array, stimulus x neuroid
-        Predictions for the same stimuli.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> signal = rng.standard_normal((200, 1))
-    >>> result = jackknife(signal + rng.standard_normal((8, 200, 1)), signal)
-    >>> result.cc_norm.shape, bool(0 < result.error[0] < 0.1)
-    ((8, 1), True)
-    """
+    """Return CC_norm of `schoppe`, which takes the same arguments, with each trial left out in turn."""
     whole = schoppe(trials, predicted)
     used, n_trials = first_trials(trials)
     used_trial = np.arange(len(used))[:, None] < n_trials
     subsets = (np.delete(used, k, axis=0) for k in range(len(used)))
-    parts = [explained(predicted, mean_response(R), signal_power(R)) for R in subsets]
-    cc_norm, cc_abs, cc_max = (
-        np.where(used_trial, [getattr(part, name) for part in parts], np.nan)
-        for name in ("cc_norm", "cc_abs", "cc_max")
-    )
+    parts = [explained(predicted, mean_response(R), signal_power(R)).cc_norm for R in subsets]
+    cc_norm = np.where(used_trial, parts, np.nan)
     n = np.where(n_trials > 1, n_trials, np.nan)
     mean = np.where(used_trial, cc_norm, 0.0).sum(axis=0) / n
     squares = np.where(used_trial, (cc_norm - mean) ** 2, 0.0).sum(axis=0)
     return Jackknife(
         cc_norm,
-        cc_abs,
-        cc_max,
         estimate=n * whole.cc_norm - (n - 1) * mean,
         error=np.sqrt((n - 1) / n * squares),
     )
 
 
 def chance_level(n_stimuli: int, cc_max: ArrayLike) -> FloatArray:
-    """Return the mean CC_norm^2 of a prediction that is unrelated to the response.
+    """Return the mean CC_norm^2 of a prediction that is unrelated to the response to T stimuli.
 
-    Parameters
-    ----------
-    n_stimuli : int
-        T, stimuli that the prediction is tested on.
-    cc_max : float or array, neuroid
-        CC_max.
-
-    Returns
-    -------
-    array
-        1 / ((T - 1) CC_max^2); NaN where CC_max is 0.
+    It is 1 / ((T - 1) CC_max^2); NaN where CC_max is 0.
 
     Examples
     --------

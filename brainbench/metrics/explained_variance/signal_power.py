@@ -6,11 +6,7 @@ With R the trials (N x T stimuli)::
 
 which is the covariance of two trials, averaged over all pairs of different trials. Its expectation
 is the variance of the expected response, whatever the noise, so without signal it is below 0 as often
-as above.
-
-References
-----------
-Sahani & Linden 2003; Hsu, Borst & Theunissen 2004; Schoppe, Harper, Willmore, King & Schnupp 2016.
+as above (Sahani & Linden 2003; Hsu, Borst & Theunissen 2004; Schoppe et al. 2016).
 """
 
 from __future__ import annotations
@@ -22,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.reductions import nan_mean
+from brainbench.metrics.reductions import draw_counts, nan_mean
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -82,7 +78,7 @@ def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> P
     (array([7.]), array([-7.]))
     """
     used, n_trials = first_trials(trials)
-    weights = as_counts(counts, used.shape[1])
+    weights = draw_counts(counts, used.shape[1])
     total = np.zeros(used.shape[1:])
     squares = np.zeros_like(total)
     means = np.zeros((len(weights), used.shape[2]))
@@ -154,14 +150,7 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
 
 
 def mean_response(trials: NDArray[Any]) -> FloatArray:
-    """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0.
-
-    Examples
-    --------
-    >>> trials = np.array([[[1.0], [np.nan]], [[2.0], [3.0]], [[4.0], [5.0]]])
-    >>> mean_response(trials).tolist()
-    [[1.5], [4.0]]
-    """
+    """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0."""
     return nan_mean(first_trials(trials)[0], axis=0)
 
 
@@ -185,17 +174,3 @@ def weighted_variance(x: FloatArray, weights: FloatArray) -> FloatArray:
     square = weighted_mean(x * x, weights)
     variance = square - weighted_mean(x, weights) ** 2
     return np.where(variance <= 1e-12 * square, 0.0, variance)
-
-
-def as_counts(counts: FloatArray | None, n_stimuli: int) -> FloatArray:
-    """Check counts, draw x stimulus; without counts, return one draw that counts each stimulus once."""
-    if counts is None:
-        return np.ones((1, n_stimuli))
-    counts = np.asarray(counts, dtype=np.float64)
-    if counts.ndim != 2 or counts.shape[1] != n_stimuli:
-        raise InputError(
-            f"counts of shape {counts.shape} for {n_stimuli} stimuli",
-            allowed=f"draw x {n_stimuli}",
-            todo="make them with brainbench.stats.bootstrap.image_counts",
-        )
-    return counts

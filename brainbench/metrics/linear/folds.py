@@ -16,14 +16,7 @@ IntArray = NDArray[np.intp]
 
 
 def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return responses less their mean over stimuli (exactly 0 for a constant neuroid), and the mean.
-
-    Examples
-    --------
-    >>> centered, mean = center(np.array([[0.1, 1.0], [0.1, 3.0]]))
-    >>> centered.tolist(), mean.tolist()
-    ([[0.0, -1.0], [0.0, 1.0]], [0.1, 2.0])
-    """
+    """Return responses less their mean over stimuli (exactly 0 for a constant neuroid), and the mean."""
     mean = Y.mean(axis=0)
     centered = Y - mean
     constant = np.abs(centered).max(axis=0) <= 10 * EPS * np.abs(Y).max(axis=0)
@@ -33,22 +26,8 @@ def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
 def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
     """Return X'X of the centered training stimuli: of all stimuli less the others, or summed directly.
 
-    Parameters
-    ----------
-    X : array, stimulus x feature
-        Features, centered over any stimuli.
-    C : array, feature x feature
-        X'X over all stimuli.
-    rows : array of int
-        Training stimuli.
-    mean : array, feature
-        Their mean.
-
-    Examples
-    --------
-    >>> X = np.array([[0.0], [2.0], [9.0]])
-    >>> train_product(X, X.T @ X, np.array([0, 1]), np.array([1.0])).tolist()
-    [[2.0]]
+    X, stimulus x feature, is centered over any stimuli, C is its X'X, `mean` the mean of the training stimuli
+    in `rows`.
     """
     others = np.setdiff1d(np.arange(len(X)), rows)
     if len(others) > len(rows):
@@ -99,12 +78,6 @@ def check_split(split: Split, n: int, *, least: int = 0) -> Split:
     InputError
         A row that does not exist, is repeated or is in both; no held-out row; fewer training rows than
         `least`.
-
-    Examples
-    --------
-    >>> train, test = check_split(([0, 2], [1]), 3)
-    >>> train.tolist(), test.tolist()
-    ([0, 2], [1])
     """
     train, test = (np.asarray(rows, dtype=np.intp).ravel() for rows in split)
     rows = np.concatenate([train, test])

@@ -28,10 +28,8 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
     ----------
     features : array, stimulus x feature, or function
         Features, or a function that returns chunks of their columns, which is called once.
-    Y : array, stimulus x neuroid
-        Responses, in the same order of stimuli.
-    splits : iterable of (train, test)
-        Row numbers of features and Y.
+    Y, splits
+        See `pls.cross_predict`.
 
     Returns
     -------

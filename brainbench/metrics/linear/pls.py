@@ -92,10 +92,8 @@ def cross_predict(
     -----
     A constant neuroid is predicted by its mean. Where responses are explained completely, or the features
     are exhausted, a model has fewer components; no NaN arises. (scikit-learn fits rounding errors when
-    components outnumber the rank of X.)
-
-    Products square the condition number of X. Features and their Gram matrix give the same to 1e-8, or to
-    1e-7 as the components approach the rank of X.
+    components outnumber the rank of X.) Products square the condition number of X: features and their Gram
+    matrix give the same to 1e-8, or to 1e-7 as the components approach the rank of X.
 
     Examples
     --------
@@ -264,13 +262,6 @@ def coefficients(
         Latent dimensions.
     joint : bool
         One model for all neuroids (PLS2), or one for each (PLS1).
-
-    Examples
-    --------
-    >>> X = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, -2.0]])
-    >>> Y = X @ np.array([[3.0], [1.0]])
-    >>> coefficients(X.T @ X, Y.T @ X, np.square(Y).sum(axis=0), 2, joint=True).round(6)
-    array([[3., 1.]])
     """
     if joint:
         return cast(FloatArray, _primal(C, G[None], energy.sum(keepdims=True), n_components)[0])
@@ -364,20 +355,21 @@ def _cross_nipals(
     # given float32 fits in float64 and predicts in float32; centered, which it does anyway.
     X = pca(features, len(Y)) if isinstance(features, Gram) else center_columns(features)
     columns = [slice(None)] if joint else [slice(i, i + 1) for i in range(Y.shape[1])]
-    return [
-        np.hstack([_nipals(X, Y[:, part], split, n_components) for part in columns])
-        for split in splits
-    ]
+    held_out = []
+    for train, test in splits:
+        models = [fit_nipals(X[train], Y[train, part], n_components) for part in columns]
+        predicted = [model.predict(X[test]).reshape(len(test), -1) for model in models]
+        held_out.append(np.hstack(predicted))
+    return held_out
 
 
-def _nipals(X: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
-    train, test = split
+def fit_nipals(X: FloatArray, Y: FloatArray, n_components: int) -> PLSRegression:
+    """Return scikit-learn's PLS of X, sample x feature, and Y, sample x neuroid."""
     with warnings.catch_warnings():
         # Warnings that responses are exhausted, or that 500 rounds were not enough: both are expected.
         warnings.filterwarnings("ignore", message="y residual is constant")
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        model = PLSRegression(n_components, scale=False).fit(X[train], Y[train])
-    return cast(FloatArray, model.predict(X[test]).reshape(len(test), -1))
+        return PLSRegression(n_components, scale=False).fit(X, Y)
 
 
 # --- checks --------------------------------------------------------------------------------------

@@ -79,17 +79,7 @@ class Fit:
 def cross_predict(
     features: NDArray[Any] | Gram, Y: NDArray[Any], splits: Iterable[Split], **options: Any
 ) -> list[FloatArray]:
-    """Predict the held-out responses of every split by ridge regression.
-
-    Parameters
-    ----------
-    features, Y, splits, **options
-        See `cross_fit`.
-
-    Returns
-    -------
-    list of array, held-out stimulus x neuroid
-        One per split, rows in the order of its `test`.
+    """Predict the held-out responses of every split by ridge regression: `Fit.predicted` of `cross_fit`.
 
     Examples
     --------
@@ -116,12 +106,8 @@ def cross_fit(
 
     Parameters
     ----------
-    features : array, stimulus x feature, or Gram
-        Features X of any real type, or `gram(chunks)` where they do not fit in memory.
-    Y : array, stimulus x neuroid
-        Responses, in the same order of stimuli.
-    splits : iterable of (train, test)
-        Row numbers of X and Y. Splits may overlap and need not cover all stimuli.
+    features, Y, splits
+        See `pls.cross_predict`.
     penalties : float or sequence of float
         One penalty on the squared weights (the intercept is free), or several to choose from, by the
         squared error on each training stimulus when it is left out. 0 is ordinary least squares, and the
@@ -152,16 +138,6 @@ def cross_fit(
 
     With many penalties the residuals are computed from a low-rank basis: the shrinkages a / (l + a) of all
     penalties (a Cauchy matrix) span, to rounding, some 20 directions, which are multiplied out once.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.standard_normal((60, 5))
-    >>> Y = X @ rng.standard_normal((5, 2)) + rng.standard_normal((60, 2)) * [0.1, 10.0]
-    >>> split = (np.arange(50), np.arange(50, 60))
-    >>> (fit,) = cross_fit(X, Y, [split], penalties=[0.1, 10.0, 1000.0], per_neuroid=True)
-    >>> fit.predicted.shape, fit.penalties.tolist()
-    ((10, 2), [0.1, 10.0])
     """
     candidates = _check_penalties(penalties)
     if not isinstance(features, Gram):

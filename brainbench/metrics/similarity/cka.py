@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.gram import Gram, as_gram
+from brainbench.metrics.reductions import draw_counts
 
 FloatArray = NDArray[np.float64]
 
@@ -89,21 +90,9 @@ def cka_draws(
     Unbiased: averages run over distinct stimuli, each as often as it was drawn, so that a stimulus drawn
     twice does not count as two similar stimuli. Biased: a stimulus is paired with itself in 1/n of the
     pairs, as in the whole set; otherwise draws would be biased further than the figure itself.
-
-    Examples
-    --------
-    >>> x = np.arange(10.0)[:, None] ** [1, 2]
-    >>> bool(np.isclose(cka_draws(x, x**2, np.ones((1, 10)))[0], cka(x, x**2)))
-    True
     """
     a, b = _both(x, y)
-    counts = np.asarray(counts, dtype=np.float64)
-    if counts.ndim != 2 or counts.shape[1] != len(a):
-        raise InputError(
-            f"counts of shape {counts.shape} for {len(a)} stimuli",
-            allowed=f"(number of draws, {len(a)})",
-            todo="make them with brainbench.stats.bootstrap.image_counts",
-        )
+    counts = draw_counts(counts, len(a))
     values = _alignment(a, b, counts, unbiased=unbiased)
     return np.where((counts > 0).sum(axis=1) >= 4, values, np.nan)
 

@@ -57,8 +57,6 @@ def rdm(
     --------
     >>> rdm(np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 2.0, 1.0]])).round(12).tolist()
     [0.0, 2.0, 2.0]
-    >>> rdm(np.array([[0.0, 0.0], [3.0, 4.0]]), distance="euclidean").tolist()
-    [5.0]
     """
     if distance not in DISTANCES:
         raise unknown("distance", distance, list(DISTANCES), todo="choose one of these")
@@ -145,35 +143,17 @@ def _finite_chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[
 
 
 def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
-    """Return the row numbers of the two stimuli of each pair.
-
-    Examples
-    --------
-    >>> [rows.tolist() for rows in pairs_of(3)]
-    [[0, 0, 1], [1, 2, 2]]
-    """
+    """Return the row numbers of the two stimuli of each pair."""
     first, second = np.triu_indices(n_stimuli, k=1)
     return first, second
 
 
 def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
-    """Return the RDM of some of the stimuli, in the order of `rows`.
-
-    Examples
-    --------
-    >>> subset(np.array([1.0, 2.0, 3.0]), np.array([2, 0])).tolist()
-    [2.0]
-    """
+    """Return the RDM of some of the stimuli, in the order of `rows`."""
     return _upper(squareform(dissimilarities, checks=False)[np.ix_(rows, rows)])
 
 
 def n_stimuli(n_pairs: int) -> int:
-    """Return the number of stimuli of an RDM with n pairs; 0 where no RDM has n pairs.
-
-    Examples
-    --------
-    >>> n_stimuli(6), n_stimuli(7)
-    (4, 0)
-    """
+    """Return the number of stimuli of an RDM with n pairs; 0 where no RDM has n pairs."""
     n = round((1 + (1 + 8 * n_pairs) ** 0.5) / 2)
     return n if n * (n - 1) // 2 == n_pairs else 0

@@ -24,6 +24,7 @@ from brainbench.metrics.correlation import (
     spearman,
     unit_length,
 )
+from brainbench.metrics.reductions import draw_counts
 from brainbench.metrics.similarity.rdm import n_stimuli, pairs_of
 
 FloatArray = NDArray[np.float64]
@@ -108,14 +109,8 @@ def compare_draws(
     [-1.0, nan]
     """
     a, b = _check_pair(a, b, comparison)
-    counts = np.asarray(counts, dtype=np.float64)
     n = n_stimuli(len(a))
-    if counts.ndim != 2 or counts.shape[1] != n:
-        raise InputError(
-            f"counts of shape {counts.shape} for an RDM of {n} stimuli",
-            allowed=f"(number of draws, {n})",
-            todo="make them with brainbench.stats.bootstrap.image_counts",
-        )
+    counts = draw_counts(counts, n)
     size = max(LEAST_DRAWS, BATCH_NUMBERS // len(a))
     # Stimulus x draw: the weights of a pair are adjacent in memory, whatever the order of pairs.
     batches = [
@@ -216,7 +211,7 @@ class NoiseCeiling:
 
 
 def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> NoiseCeiling:
-    """Return the noise ceiling over subjects.
+    """Return the noise ceiling over subjects (Nili et al. 2014).
 
     Parameters
     ----------
@@ -230,10 +225,6 @@ def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") ->
     ------
     InputError
         Fewer than two subjects; as `compare`; a subject whose dissimilarities are all equal.
-
-    References
-    ----------
-    Nili et al. 2014, PLoS Computational Biology, "Estimating the noise ceiling".
 
     Examples
     --------
@@ -267,20 +258,7 @@ def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") ->
 
 
 def summed(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> FloatArray:
-    """Sum the RDMs of several subjects on the scale on which they are compared: ranks, or standardized.
-
-    Parameters
-    ----------
-    rdms : array, subject x pair
-        Dissimilarities that vary.
-    comparison
-        See `compare`.
-
-    Examples
-    --------
-    >>> summed(np.array([[0.1, 0.5, 0.9], [0.5, 0.2, 0.7]])).tolist()
-    [3.0, 3.0, 6.0]
-    """
+    """Sum RDMs that vary, subject x pair, on the scale on which they are compared: ranks, or standardized."""
     rdms = np.asarray(rdms, dtype=np.float64)
     if comparison != "pearson":
         return cast(FloatArray, rankdata(rdms, axis=1).sum(axis=0))

@@ -126,8 +126,8 @@ def decode(
     Raises
     ------
     InputError
-        Labels that do not match the images; one class; no split; a class without training images in some
-        split; an image in both parts of a split; features that are NaN or infinite.
+        Labels that do not match the images; splits that `check_classes` refuses; features that are NaN or
+        infinite.
 
     Notes
     -----
@@ -136,8 +136,7 @@ def decode(
 
     The loss is mean cross-entropy + .463 / 2 sum W^2. `published` penalizes the bias too, as Brain-Score;
     `converged` leaves it free and reaches the minimum of scikit-learn's LogisticRegression(C = 1 / (.463 n)).
-    That moves probabilities by some .02 where 80 images of four classes are trained on. The minimum lies in
-    the space of the training images, so that wide layers are rotated into it, exactly.
+    That moves probabilities by some .02 where 80 images of four classes are trained on.
 
     Examples
     --------
@@ -187,29 +186,7 @@ def decode_sensitivity(
     *,
     decoder: Decoder | None = None,
 ) -> HeldOutSensitivity:
-    """Decode held-out images of disjoint folds and return I1 of each image in each bin.
-
-    Parameters
-    ----------
-    bins, labels, folds, decoder
-        See `decode`.
-
-    Returns
-    -------
-    HeldOutSensitivity
-        The images of all folds, in order of their rows.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> labels = np.repeat(["cat", "dog"], 20)
-    >>> late = rng.standard_normal((40, 3)) + 2 * (labels == "dog")[:, None]
-    >>> rows = np.arange(40)
-    >>> folds = [(rows[rows % 4 != k], rows[rows % 4 == k]) for k in range(4)]
-    >>> result = decode_sensitivity([0 * late, late], labels, folds, decoder=Decoder(name="converged"))
-    >>> result.sensitivity.mean(axis=1).round(1).tolist(), result.accuracy.round(2).tolist()
-    ([0.0, 1.5], [0.5, 0.98])
-    """
+    """Decode held-out images of disjoint folds and return I1 of all images; see `decode`."""
     by_split = zip(*decode(bins, labels, folds, decoder=decoder), strict=True)
     (together,) = held_out_sensitivity([np.stack(split) for split in by_split], labels, folds)
     return together
@@ -246,14 +223,6 @@ def held_out_sensitivity(
     ------
     InputError
         As `sensitivity`; splits taken together that share images.
-
-    Examples
-    --------
-    >>> folds = [(np.array([2, 3]), np.array([0, 1])), (np.array([0, 1]), np.array([2, 3]))]
-    >>> right = np.array([[[0.9, 0.1], [0.1, 0.9]]])
-    >>> (result,) = held_out_sensitivity([right, right], ["cat", "dog", "cat", "dog"], folds)
-    >>> result.accuracy.tolist(), result.rows.tolist()
-    ([1.0], [0, 1, 2, 3])
     """
     codes = np.unique(np.asarray(labels), return_inverse=True)[1]
     tests = [np.asarray(test, dtype=np.intp) for _, test in splits]

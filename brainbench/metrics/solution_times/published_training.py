@@ -29,8 +29,8 @@ def train(
     splits: Sequence[Split],
     *,
     decoder: Decoder,
-    first_bin: int = 0,
-    split_numbers: Sequence[int] | None = None,
+    first_bin: int,
+    split_numbers: Sequence[int],
 ) -> list[list[FloatArray]]:
     """Train one decoder for each bin and split and decode the held-out images.
 
@@ -44,10 +44,8 @@ def train(
         Row numbers, equally many training images in each.
     decoder : Decoder
         Schedule, initializer and seed.
-    first_bin : int
-        Number of the first bin; random numbers belong to the numbers of bin and split.
-    split_numbers : sequence of int, optional
-        Numbers of the splits; 0, 1, ... when not given.
+    first_bin, split_numbers : int, sequence of int
+        Number of the first bin, and of each split, to which random numbers belong.
 
     Returns
     -------
@@ -58,20 +56,11 @@ def train(
     Each decoder has its own stream for initial weights and for the order of the images. An epoch visits
     all training images; the last batch may be smaller. A decoder whose mean loss over an epoch, penalty
     included, is below the tolerance is not trained further.
-
-    Examples
-    --------
-    >>> from brainbench.metrics.solution_times.decoder import Decoder
-    >>> X = np.eye(4, dtype=np.float32)
-    >>> split = (np.array([0, 1, 2]), np.array([3]))
-    >>> train([X], np.array([0, 1, 0, 1]), [split], decoder=Decoder(epochs=1))[0][0].shape
-    (1, 2)
     """
-    numbers = range(len(splits)) if split_numbers is None else split_numbers
     rngs = [
         np.random.default_rng(np.random.SeedSequence([decoder.seed, first_bin + b, k]))
         for b in range(len(bins))
-        for k in numbers
+        for k in split_numbers
     ]
     data = _Data.of(bins, codes, [fitted for fitted, _ in splits])
     n_classes = int(codes.max()) + 1
@@ -95,23 +84,7 @@ def train(
 def initial_weights(
     rng: np.random.Generator, n_features: int, n_classes: int, *, kind: str
 ) -> NDArray[np.float32]:
-    """Draw initial weights, feature x class.
-
-    Parameters
-    ----------
-    rng : Generator
-        Stream of this decoder.
-    n_features, n_classes : int
-        Shape.
-    kind : {"glorot_uniform", "truncated_normal"}
-        See `Decoder`.
-
-    Examples
-    --------
-    >>> drawn = initial_weights(np.random.default_rng(0), 1000, 10, kind="truncated_normal")
-    >>> bool(abs(drawn.std() * 1000**0.5 - 1) < 0.02)
-    True
-    """
+    """Draw initial weights, feature x class, of a kind that `Decoder.initializer` names."""
     shape = (n_features, n_classes)
     if kind == "glorot_uniform":
         limit = np.sqrt(6.0 / (n_features + n_classes))

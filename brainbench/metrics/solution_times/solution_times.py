@@ -177,13 +177,6 @@ def agreement(
     ------
     InputError
         No part; lengths that differ; rows outside the images.
-
-    Examples
-    --------
-    >>> brain = np.array([90.0, 100.0, np.nan, 120.0])
-    >>> part = (np.arange(4), np.array([80.0, 95.0, 70.0, 130.0]))
-    >>> agreement([part], brain).round(6)
-    array([1.])
     """
     times = np.asarray(times, dtype=np.float64)
     _check_parts(parts, times)
@@ -213,23 +206,9 @@ def _check_parts(parts: Sequence[HeldOutTimes], times: FloatArray) -> None:
 
 
 def check_bins(bins: NDArray[Any]) -> FloatArray:
-    """Check time bins and return them in float64.
+    """Check time bins, bin x 2, (start, end) in ms, and return them in float64.
 
-    Parameters
-    ----------
-    bins : array, bin x 2
-        (start, end) in ms.
-
-    Raises
-    ------
-    InputError
-        No bin, another shape, bins that have no length, are infinite, out of order, or overlap.
-
-    Examples
-    --------
-    >>> check_bins(np.array([[70, 80], [80, 90]]))
-    array([[70., 80.],
-           [80., 90.]])
+    An InputError: no bin, another shape, bins that have no length, are infinite, out of order, or overlap.
     """
     edges = np.asarray(bins, dtype=np.float64)
     if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):

@@ -104,27 +104,18 @@ class Products:
         return Reduced(by_state, kept, int(in_train.sum()))
 
 
-def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> Products:
+def products(chunks: Iterable[NDArray[Any]]) -> Products:
     """Sum inner products over chunks of features.
 
     Parameters
     ----------
     chunks : iterable of array, stimulus x feature x state
         Columns in any number and width, made lazily: one is held at a time.
-    most_rows : int
-        Most samples of the basis; of more images, evenly spaced ones are the basis.
 
     Raises
     ------
     InputError
         No chunk; chunks that differ in images or states; NaN or inf.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).standard_normal((6, 50, 2))
-    >>> reduced = products([X[:, :20], X[:, 20:]]).components(np.arange(4))
-    >>> reduced.scores.shape, reduced.kept
-    ((6, 7, 2), 1.0)
     """
     C: FloatArray | None = None
     basis = np.arange(0)
@@ -133,7 +124,7 @@ def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> P
     for chunk in chunks:
         n, width, states = chunk.shape
         if C is None:
-            shape, basis = (n, states), _basis(n, states, most_rows)
+            shape, basis = (n, states), _basis(n, states)
             C = np.zeros((n * states, len(basis) * states))
         if (n, states) != shape:
             raise InputError(
@@ -157,7 +148,7 @@ def products(chunks: Iterable[NDArray[Any]], *, most_rows: int = MOST_ROWS) -> P
     return Products(C, basis, shape[1], n_features)
 
 
-def _basis(n: int, states: int, most_rows: int) -> IntArray:
+def _basis(n: int, states: int) -> IntArray:
     """Return the rows of the images of the basis, evenly spaced."""
-    images = min(n, most_rows // states, MOST_NUMBERS // (n * states * states))
+    images = min(n, MOST_ROWS // states, MOST_NUMBERS // (n * states * states))
     return np.linspace(0, n - 1, max(images, 2)).round().astype(np.intp)

@@ -11,7 +11,6 @@ Nayebi et al. 2018, figures 5c and S1b, supplement 6.6.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,6 +22,7 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.temporal.components import products
+from brainbench.metrics.temporal.moments import check_finite
 from brainbench.metrics.temporal.shared_map import ridge
 
 FloatArray = NDArray[np.float64]
@@ -64,9 +64,8 @@ def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
     --------
     >>> measured = np.array([[[1.0, 3.0]], [[2.0, 1.0]], [[4.0, 2.0]]])
     >>> predicted = np.array([[[2.0, 5.0]], [[4.0, 5.0]], [[8.0, 5.0]]])
-    >>> correlations = over_images(predicted, measured)
-    >>> correlations.r, correlations.constant_prediction
-    (array([[1., 0.]]), array([[False,  True]]))
+    >>> over_images(predicted, measured).r
+    array([[1., 0.]])
     """
     x, y = _pair(predicted, measured)
     constant_x, constant_y = _constant(x, axis=0), np.ptp(y, axis=0) == 0
@@ -90,37 +89,12 @@ def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
     Raises
     ------
     InputError
-        As `over_images`; fewer than two bins.
-
-    Examples
-    --------
-    >>> measured = np.array([[[0.0, 2.0, 1.0]], [[0.0, 1.0, 3.0]]])
-    >>> static = np.ones_like(measured)
-    >>> over_time(2 * measured, measured).ravel(), over_time(static, measured).ravel()
-    (array([1., 1.]), array([0., 0.]))
+        See `over_images`.
     """
     x, y = _pair(predicted, measured)
     constant_x, constant_y = _constant(x, axis=2), np.ptp(y, axis=2) == 0
     r = pearson(np.where(constant_x[:, :, None], 0.0, x), y, axis=2)
     return np.where(constant_y, np.nan, np.where(constant_x, 0.0, r))
-
-
-def usable(c: ArrayLike, *, least: float = 0.3) -> BoolArray:
-    """Return which time bins count towards the value.
-
-    Parameters
-    ----------
-    c : array, (...,) bin
-        Median over sites of the Spearman-Brown corrected reliability.
-    least : float
-        Bins of a lower reliability are excluded: they would dominate a score that is divided by it.
-
-    Examples
-    --------
-    >>> usable([-0.1, 0.3, np.nan, 0.8])
-    array([False,  True, False,  True])
-    """
-    return np.asarray(c, dtype=np.float64) >= least
 
 
 @dataclass(frozen=True)
@@ -140,7 +114,7 @@ class Votes:
 
 
 def best_layer(losses: Mapping[str, ArrayLike]) -> Votes:
-    """Assign the units of an array to a layer (supplement 6.6: least loss for most units).
+    """Assign the units of an array to the layer of least loss for most of them (supplement 6.6).
 
     Parameters
     ----------
@@ -165,12 +139,9 @@ def best_layer(losses: Mapping[str, ArrayLike]) -> Votes:
             allowed="at least one layer, each with one finite loss per unit",
             todo="fit every layer to the same units",
         )
-    winners: Sequence[int] = np.stack(table).argmin(axis=0).tolist()
-    count = Counter(winners)
-    return Votes(
-        names[max(range(len(names)), key=lambda k: count[k])],
-        {name: count[k] for k, name in enumerate(names)},
-    )
+    winners = np.stack(table).argmin(axis=0)
+    counts = np.bincount(winners, minlength=len(names)).tolist()
+    return Votes(names[int(np.argmax(counts))], dict(zip(names, counts, strict=True)))
 
 
 def loss_per_bin(
@@ -193,17 +164,6 @@ def loss_per_bin(
     array, neuroid
         Mean squared error over the left-out folds of the training images, averaged over bins. The paper
         (supplement 6.6) does not state on which images its loss was taken.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X, other = rng.standard_normal((2, 40, 3, 1))
-    >>> Y = np.einsum("ipt,pqb->iqb", X, rng.standard_normal((3, 2, 4)))  # another map in each bin
-    >>> folds = [(np.arange(10, 30), np.arange(10)), (np.arange(10), np.arange(10, 30))]
-    >>> options = {"folds": folds, "weights": np.ones((4, 1))}
-    >>> good, bad = (loss_per_bin(layer, Y, np.arange(30), **options) for layer in (X, other))
-    >>> bool((good < bad).all())
-    True
     """
     n, _, bins = Y.shape
     shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -234,14 +194,8 @@ def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, 
             allowed="equal shapes stimulus x neuroid x bin, at least two stimuli",
             todo="align both by stimulus_id, neuroid_id and time bin",
         )
-    for name, values in (("predictions", x), ("responses", y)):
-        if not np.isfinite(values).all():
-            _, neuroid, time_bin = np.argwhere(~np.isfinite(values))[0]
-            raise InputError(
-                f"{name} with NaN or inf, first in neuroid {neuroid}, bin {time_bin}",
-                allowed="finite values in every bin",
-                todo="omit those neuroids or bins and count them as excluded",
-            )
+    check_finite(x, what="predictions")
+    check_finite(y, what="responses")
     return x, y
 
 

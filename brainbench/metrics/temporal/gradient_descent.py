@@ -70,12 +70,8 @@ def sgd(
 
     Parameters
     ----------
-    X : array, stimulus x feature x state
-    Y : array, stimulus x neuroid x bin
-    train : array of int
-        Rows of the training images.
-    weights : array, bin x state, or None
-        Share of each state in each bin; None where states are bins.
+    X, Y, train, weights
+        See `brainbench.metrics.temporal.shared_map.ridge`.
     descent : Descent, optional
         Learning rate, epochs and other options.
 
@@ -88,14 +84,6 @@ def sgd(
     ------
     InputError
         Shapes that do not match; NaN or inf; features that do not vary; a descent that did not converge.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.standard_normal((60, 3, 5))
-    >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2))) + 1.0
-    >>> bool(np.allclose(sgd(X, Y, np.arange(50)).predict(X[50:]), Y[50:], atol=1e-3))
-    True
     """
     descent = descent or Descent()
     rows, shares = check_features(X, train, weights)

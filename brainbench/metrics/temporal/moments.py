@@ -102,13 +102,6 @@ def feature_sums(
     ------
     InputError
         NaN or inf among the features of these images.
-
-    Examples
-    --------
-    >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
-    >>> sums = feature_sums(X, np.array([0, 1]), reference=np.array([1.0]), weights=None)
-    >>> sums.n, sums.x.tolist(), sums.xx.tolist()
-    (4, [8.0], [[30.0]])
     """
     states = X.shape[2]
     state_weights = np.ones(states) if weights is None else weights.sum(axis=0)
@@ -138,21 +131,8 @@ def cross_sums(
 ) -> CrossSums:
     """Sum products of features and responses over some images and all bins.
 
-    Parameters
-    ----------
-    X, rows, reference, weights
-        See `feature_sums`.
-    Y : array, stimulus x neuroid x bin
-        Responses.
-    level : array, neuroid
-        Subtracted from each response.
-
-    Examples
-    --------
-    >>> X = np.array([[[1.0, 2.0]], [[3.0, 6.0]]])
-    >>> zero = np.zeros(1)
-    >>> cross_sums(X, 2 * X, np.array([1]), reference=zero, level=zero, weights=None).xy.tolist()
-    [[90.0]]
+    X, rows, reference and weights are those of `feature_sums`. Y is stimulus x neuroid x bin; `level`,
+    neuroid, is subtracted from it.
     """
     centered = Y[rows] - level[:, None]
     by_state = centered if weights is None else centered @ weights
@@ -165,13 +145,7 @@ def cross_sums(
 
 
 def chunks(rows: IntArray, X: NDArray[Any]) -> Iterator[IntArray]:
-    """Yield rows of X, stimulus x feature x state, in parts of at most 32 MB of features.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in chunks(np.arange(3), np.zeros((3, 2, 2)))]
-    [[0, 1, 2]]
-    """
+    """Yield rows of X, stimulus x feature x state, in parts of at most 32 MB of features."""
     size = max(1, CHUNK_NUMBERS // (X.shape[1] * X.shape[2]))
     for first in range(0, len(rows), size):
         yield rows[first : first + size]
@@ -204,11 +178,6 @@ def check_features(
     InputError
         Another number of dimensions; rows that are repeated, do not exist, or are fewer than two; weights
         that are not bin x state or do not sum to 1 in a bin.
-
-    Examples
-    --------
-    >>> check_features(np.zeros((4, 2, 1)), [0, 2], np.ones((3, 1)))[0].tolist()
-    [0, 2]
     """
     rows = np.asarray(train, dtype=np.intp).ravel()
     if X.ndim != 3 or 0 in X.shape:
@@ -243,11 +212,6 @@ def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> Fl
     ------
     InputError
         Another shape; NaN or inf among the given rows (the first neuroid and bin are named).
-
-    Examples
-    --------
-    >>> check_responses(np.zeros((4, 2, 3)), rows=np.arange(4), n=4, bins=3).shape
-    (4, 2, 3)
     """
     responses = np.asarray(Y, dtype=np.float64)
     if responses.ndim != 3 or len(responses) != n or responses.shape[2] != bins:
@@ -256,12 +220,17 @@ def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> Fl
             allowed=f"({n}, number of neuroids, {bins})",
             todo="align model and brain by stimulus_id and by time bin",
         )
-    bad = ~np.isfinite(responses[rows])
+    check_finite(responses[rows], what="responses")
+    return responses
+
+
+def check_finite(values: FloatArray, *, what: str) -> None:
+    """Refuse values, stimulus x neuroid x bin, that are NaN or inf; the first neuroid and bin are named."""
+    bad = ~np.isfinite(values)
     if bad.any():
         _, neuroid, time_bin = np.argwhere(bad)[0]
         raise InputError(
-            f"{int(bad.sum())} responses that are NaN or inf, first of neuroid {neuroid} in bin {time_bin}",
-            allowed="finite responses in every bin",
+            f"{int(bad.sum())} {what} that are NaN or inf, first of neuroid {neuroid} in bin {time_bin}",
+            allowed=f"finite {what} in every bin",
             todo="omit those neuroids or bins and count them as excluded",
         )
-    return responses

@@ -14,20 +14,18 @@ and ridge).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cross_decomposition import PLSRegression
-from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.features import EPS, Split
-from brainbench.metrics.linear.pls import coefficients
+from brainbench.metrics.linear.pls import coefficients, fit_nipals
 from brainbench.metrics.temporal.moments import (
     CrossSums,
     FeatureSums,
@@ -67,14 +65,7 @@ class SharedMap:
     loss: FloatArray | None = None
 
     def predict(self, X: NDArray[Any], *, weights: NDArray[Any] | None = None) -> FloatArray:
-        """Predict responses, stimulus x neuroid x bin.
-
-        Parameters
-        ----------
-        X : array, stimulus x feature x state
-        weights : array, bin x state, or None
-            Share of each state in each bin; None where states are bins.
-        """
+        """Predict responses, stimulus x neuroid x bin; X and weights as in `ridge`."""
         n, _, states = X.shape
         by_state = np.empty((n, self.coefficients.shape[1], states))
         for rows in chunks(np.arange(n), X):
@@ -227,7 +218,7 @@ def prepare(
         )
     reference = _reference(X, rows)
     sides = [feature_sums(X, part, reference=reference, weights=shares) for part in parts]
-    whole = sides[0] if len(sides) == 1 else sum(sides[1:], start=sides[0])
+    whole = reduce(add, sides)
     return PreparedFeatures(
         X=X,
         weights=shares,
@@ -242,20 +233,13 @@ def prepare(
 def fit(
     prepared: PreparedFeatures, Y: NDArray[Any], *, penalty: float | FloatArray | None = None
 ) -> SharedMap:
-    """Fit a ridge map of responses to prepared features.
+    """Fit a ridge map of responses, stimulus x neuroid x bin, to prepared features of the same stimuli.
 
-    Parameters
-    ----------
-    prepared : PreparedFeatures
-        From `prepare`.
-    Y : array, stimulus x neuroid x bin
-        Responses to the same stimuli.
-    penalty : float, array (neuroid), or None
-        None chooses the penalty of each neuroid by the folds.
+    `penalty` is that of all neuroids, or of each; None chooses each neuroid's by the folds.
     """
     responses, level = prepared.checked(Y)
     cross_parts = [prepared.cross(responses, part, level) for part in prepared.parts]
-    whole = cross_parts[0] if len(cross_parts) == 1 else sum(cross_parts[1:], start=cross_parts[0])
+    whole = reduce(add, cross_parts)
     loss = None
     if penalty is None:
         if not prepared.inner:
@@ -303,14 +287,6 @@ def pls(
     ------
     InputError
         See `ridge`; more components than features or than training samples - 1.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.standard_normal((40, 3, 5))
-    >>> Y = np.einsum("ipt,pq->iqt", X, rng.standard_normal((3, 2)))
-    >>> bool(np.allclose(pls(X, Y, np.arange(30), n_components=3).predict(X[30:]), Y[30:]))
-    True
     """
     rows, shares = check_features(X, train, weights)
     bins = X.shape[2] if shares is None else len(shares)
@@ -352,10 +328,7 @@ def _nipals(
     p = features.shape[1]
     stacked = features.transpose(0, 2, 1).reshape(-1, p)
     responses = np.asarray(Y, dtype=np.float64)[rows].transpose(0, 2, 1).reshape(len(stacked), -1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="y residual is constant")
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        model = PLSRegression(n_components, scale=False).fit(stacked, responses)
+    model = fit_nipals(stacked, responses, n_components)
     return SharedMap(model.coef_.T, model.predict(np.zeros((1, p))).reshape(-1))
 
 

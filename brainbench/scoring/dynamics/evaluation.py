@@ -17,7 +17,7 @@ from brainbench.core.score import Selection
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time, usable
+from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,
@@ -144,7 +144,7 @@ class DynamicsEvaluation(Evaluation):
         unknown = self.no_ceiling or f"no time bin has a median c of {LEAST_RELIABILITY:g}"
         if self.c is not None:
             # Whatever bins the value is made of, a site is judged by the reliable ones.
-            bins = usable(nan_median(self.c.T), least=LEAST_RELIABILITY)
+            bins = nan_median(self.c.T) >= LEAST_RELIABILITY
             reliability = nan_mean(self.c[:, bins], axis=1)
         return reliable_sites(reliability, self.floor, label=self.population, unknown=unknown)
 
@@ -193,7 +193,7 @@ class DynamicsEvaluation(Evaluation):
         if results.c is None:
             return Figure(raw=r)
         c = np.broadcast_to(_median_over_sites(results.c, unit_counts), r.shape)
-        weights = None if self.every_bin else usable(c, least=LEAST_RELIABILITY).astype(np.float64)
+        weights = None if self.every_bin else (c >= LEAST_RELIABILITY).astype(np.float64)
         return Figure(raw=r, ceiling=c, weights=weights)
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:

@@ -11,7 +11,6 @@ from brainbench.metrics.temporal.correlations import (
     best_layer,
     over_images,
     over_time,
-    usable,
 )
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
 from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
@@ -111,10 +110,11 @@ def test_same_seed_same_descent(data):
     assert np.abs(one - other).max() > 0
 
 
-def test_components_of_evenly_spaced_images(data):
+def test_components_of_evenly_spaced_images(monkeypatch):
+    monkeypatch.setattr(components, "MOST_ROWS", 30)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((N, 200, 3))
-    found = products([X], most_rows=30)
+    found = products([X])
     assert len(found.basis) == 10
     reduced = found.components(ROWS)
     assert reduced.n_images == np.isin(found.basis, ROWS).sum() < len(ROWS)
@@ -168,12 +168,6 @@ def test_spearman_with_ties_and_without_variation():
     np.testing.assert_allclose(ours, [spearmanr(x[:, k], y[:, k]).statistic for k in range(3)])
     x[:, 0], y[4, 1] = 1.0, np.nan
     assert np.isnan(spearman(x, y)[:2]).all()
-
-
-def test_bins_of_unknown_reliability_do_not_count():
-    c = np.array([0.1, 0.3, 0.64, np.nan])
-    assert usable(c).tolist() == [False, True, True, False]
-    assert usable(np.stack([c, c]), least=0.5).tolist() == [[False, False, True, False]] * 2
 
 
 def test_equal_layers_give_the_first():
