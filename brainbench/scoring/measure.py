@@ -116,6 +116,28 @@ class ImageSet:
     name: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """Stimuli that a model was shown, and what its responses were compared with.
+
+    Parameters
+    ----------
+    stimulus_sets : sequence of StimulusSet
+        One set for each recording session.
+    image_sets : sequence of ImageSet
+        Images that are drawn and shuffled; `Evaluation.figure` takes counts of them side by side.
+    partial : bool
+        A limit left some stimuli out.
+    targets : sequence of array
+        What the model was compared with, to be hashed.
+    """
+
+    stimulus_sets: Sequence[StimulusSet]
+    image_sets: Sequence[ImageSet]
+    partial: bool
+    targets: Sequence[npt.NDArray[Any]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Units:
     """Units that are drawn again in the interval.
@@ -202,8 +224,11 @@ class Report:
     error: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation(ABC):
     """Held-out results of one model: everything that a score is computed from."""
+
+    material: Material
 
     @property
     def resampling(self) -> Resampling:
@@ -221,29 +246,9 @@ class Evaluation(ABC):
         return None
 
     @property
-    @abstractmethod
-    def stimulus_sets(self) -> Sequence[StimulusSet]:
-        """Stimuli that were used, one set for each recording session."""
-
-    @property
-    @abstractmethod
-    def image_sets(self) -> Sequence[ImageSet]:
-        """Images that are drawn and shuffled; `figure` takes counts of them side by side."""
-
-    @property
     def n_images(self) -> int:
         """Images that the value speaks of."""
-        return sum(len(one) for one in self.stimulus_sets)
-
-    @property
-    @abstractmethod
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-
-    @property
-    @abstractmethod
-    def targets(self) -> Sequence[npt.NDArray[Any]]:
-        """What the model was compared with, to be hashed."""
+        return sum(len(stimuli) for stimuli in self.material.stimulus_sets)
 
     @property
     @abstractmethod
@@ -272,7 +277,7 @@ class Evaluation(ABC):
         Parameters
         ----------
         image_counts : array, draw x image, optional
-            Images of all `image_sets` side by side.
+            Images of all `material.image_sets` side by side.
         unit_counts : array, draw x unit, optional
             Units of `resampling.units`.
         """
@@ -285,7 +290,7 @@ class Evaluation(ABC):
         Parameters
         ----------
         orders : sequence of array of int, draw x image
-            One for each of `image_sets`: row k takes the place of row `order[k]`.
+            One for each of `material.image_sets`: row k takes the place of row `order[k]`.
         """
 
     @abstractmethod

@@ -92,9 +92,9 @@ def score_context(context: RunContext) -> Score:
         null=null,
         n_units=report.n_units,
         n_excluded=sum(excluded.values()),
-        n_stimuli=sum(len(stimuli) for stimuli in evaluation.stimulus_sets),
+        n_stimuli=sum(len(stimuli) for stimuli in evaluation.material.stimulus_sets),
         excluded=excluded,
-        partial=evaluation.partial,
+        partial=evaluation.material.partial,
         selection=evaluation.selection,
         record=_record(context, evaluation, report),
     )
@@ -244,7 +244,7 @@ def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArr
     Images of one group are drawn together.
     """
     columns = []
-    for image_set in evaluation.image_sets:
+    for image_set in evaluation.material.image_sets:
         if image_set.groups is None:
             columns.append(image_counts(image_set.ids, n_draws=n_draws, seed=seed))
             continue
@@ -275,7 +275,7 @@ def _null(
             seed=settings.seed,
             name=image_set.name,
         )
-        for image_set in evaluation.image_sets
+        for image_set in evaluation.material.image_sets
     ]
     null = summary(value, evaluation.shuffled(orders).value(formula), kind=settings.null)
     return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
@@ -290,11 +290,11 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
     return record(
         seeds=dict(report.seeds),
         hashes={
-            "stimuli": _joint_digest([one.digest for one in evaluation.stimulus_sets]),
+            "stimuli": _joint_digest([one.digest for one in evaluation.material.stimulus_sets]),
             "data": context.data_version,
             "model": context.model_run.digest,
             "target": sha256(
-                *(np.ascontiguousarray(values).tobytes() for values in evaluation.targets)
+                *(np.ascontiguousarray(values).tobytes() for values in evaluation.material.targets)
             ),
         },
         clock=context.clock.name,

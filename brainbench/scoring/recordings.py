@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from brainbench.core.assembly import Assembly, align, average, time_average, val
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.measure import ImageSet, Material
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -41,6 +42,8 @@ class Recordings:
         One entry per neuroid, with its coordinates.
     partial : bool
         A limit left some stimuli out.
+    session : str
+        Name of the recording session; empty for data without sessions.
     """
 
     stimuli: StimulusSet
@@ -49,6 +52,7 @@ class Recordings:
     strata: npt.NDArray[Any] | None
     neuroids: xr.DataArray
     partial: bool
+    session: str = ""
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
@@ -61,7 +65,22 @@ class Recordings:
         return objects_of(self.stimuli)
 
 
-def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
+def material_of(
+    sessions: Sequence[Recordings], targets: Sequence[FloatArray] | None = None
+) -> Material:
+    """Return what an evaluation of recordings speaks of; the targets are the mean responses by default."""
+    return Material(
+        stimulus_sets=[session.stimuli for session in sessions],
+        image_sets=[
+            ImageSet(ids=session.stimuli.ids, objects=session.objects, name=session.session)
+            for session in sessions
+        ],
+        partial=any(session.partial for session in sessions),
+        targets=[session.values for session in sessions] if targets is None else targets,
+    )
+
+
+def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
     Raises
@@ -70,6 +89,7 @@ def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
         Recordings of other stimuli than those of the set; a window outside the recording; a response
         that no repetition recorded.
     """
+    data = session.data
     stimuli = context.stimuli(data)
     windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
@@ -81,6 +101,7 @@ def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
         strata=strata_of(stimuli, partial=partial),
         neuroids=per_neuroid(windowed),
         partial=partial,
+        session=session.name,
     )
 
 

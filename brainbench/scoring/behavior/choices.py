@@ -78,6 +78,7 @@ class CategoryChoices(Measure[ChoicesTarget, list[Candidate]]):
             A layer that does not vary with the image; too few images for the inner folds.
         """
         return ChoicesEvaluation(
+            material=target.material,
             readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
             floor=context.settings.floor,

@@ -15,7 +15,7 @@ from brainbench.metrics.behavior.choices import error_consistency, image_level, 
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
-from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Figure, Report, Resampling, Units
 from brainbench.stats.ceiling import spearman_brown
 
 FloatArray = npt.NDArray[np.float64]
@@ -104,17 +104,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
         return "within each category, a half of the subjects answers every image alike"
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images, drawn and exchanged in their groups."""
-        images = self.target.images
-        return [ImageSet(ids=images.ids, objects=images.truth, groups=images.groups)]
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Shares of the answers of all subjects."""
-        return [self.target.share]
 
     @property
     def resampling(self) -> Resampling:

@@ -16,6 +16,7 @@ from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import ImageSet, Material
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -42,6 +43,17 @@ class ChoicesTarget:
     halves: list[tuple[IntArray, IntArray]]
     n_without: int
     n_outside: int
+
+    @property
+    def material(self) -> Material:
+        """All images, drawn and exchanged in their groups, and shares of the answers of all subjects."""
+        images = self.images
+        return Material(
+            stimulus_sets=[images.stimuli],
+            image_sets=[ImageSet(ids=images.ids, objects=images.truth, groups=images.groups)],
+            partial=images.partial,
+            targets=[self.share],
+        )
 
     @property
     def n_subjects(self) -> int:

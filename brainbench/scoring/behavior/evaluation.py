@@ -10,7 +10,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.scoring.behavior.readout import HeldOutReadout
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation
@@ -42,16 +41,6 @@ class BehaviorEvaluation(Evaluation):
 
     without_reliability: ClassVar[str]
     """What a floor of reliability cannot be applied to."""
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """The images that the read-out was tested on."""
-        return [self.readout.images.stimuli]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return self.readout.images.partial
 
     @property
     def selection(self) -> Selection:

@@ -152,6 +152,7 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         rules: I2nRules = context.rules
         seed = context.settings.seed
         return I2nEvaluation(
+            material=target.material,
             readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
             floor=context.settings.floor,

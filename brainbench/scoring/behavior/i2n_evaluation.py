@@ -14,7 +14,7 @@ from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, tw
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
-from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling
+from brainbench.scoring.measure import Figure, Report, Resampling
 from brainbench.stats.ceiling import ceiled, spearman_brown
 
 FloatArray = npt.NDArray[np.float64]
@@ -135,16 +135,6 @@ class I2nEvaluation(BehaviorEvaluation):
         )
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images that have trials."""
-        return [ImageSet(ids=self.target.trials.images, objects=self.target.truth)]
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Fractions correct of the subjects."""
-        return [self.target.fraction]
 
     @property
     def resampling(self) -> Resampling:

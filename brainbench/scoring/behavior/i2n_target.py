@@ -17,6 +17,7 @@ from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, n
 from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import ImageSet, Material
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -46,6 +47,16 @@ class I2nTarget:
     rows: IntArray
     halves: Halves
     false_alarms: FalseAlarms
+
+    @property
+    def material(self) -> Material:
+        """All images, of which those with trials are drawn, and fractions correct of the subjects."""
+        return Material(
+            stimulus_sets=[self.images.stimuli],
+            image_sets=[ImageSet(ids=self.trials.images, objects=self.truth)],
+            partial=self.images.partial,
+            targets=[self.fraction],
+        )
 
     @property
     def truth(self) -> IntArray:

@@ -14,7 +14,6 @@ import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time, usable
@@ -26,7 +25,7 @@ from brainbench.scoring.dynamics.maps import (
 )
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_candidates import CHUNK_BYTES
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
 
 FloatArray = npt.NDArray[np.float64]
@@ -222,26 +221,6 @@ class DynamicsEvaluation(Evaluation):
         return "no figure in a time bin that counts: nothing varies there, or nothing is reliable"
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """All stimuli."""
-        return [self.recordings.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images."""
-        return [ImageSet(ids=self.recordings.stimuli.ids, objects=self.recordings.objects)]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return self.recordings.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses."""
-        return [self.recordings.values]
 
     @property
     def selection(self) -> Selection:

@@ -31,7 +31,7 @@ from brainbench.scoring.dynamics.maps import (
 from brainbench.scoring.dynamics.target import BinnedRecordings, binned_recordings
 from brainbench.scoring.layer_states import WIDE, LayerStates, layer_states
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import check_varies
+from brainbench.scoring.recordings import check_varies, material_of
 from brainbench.stats.splits import Split, brainscore, inner, paper
 
 QUARTERS = 4
@@ -243,6 +243,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 layers.append(chosen)
                 advance(1)
         return DynamicsEvaluation(
+            material=material_of([target]),
             recordings=target,
             fits=fits,
             every_bin=rules.every_bin,

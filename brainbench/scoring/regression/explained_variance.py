@@ -23,7 +23,7 @@ from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import reliable_sites, windowed_recordings
+from brainbench.scoring.recordings import material_of, reliable_sites, windowed_recordings
 from brainbench.scoring.regression.explained_variance_evaluation import (
     VARIANTS,
     ExplainedVarianceEvaluation,
@@ -157,6 +157,10 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
             for session, offered in zip(target, candidates, strict=True)
         ]
         evaluation = ExplainedVarianceEvaluation(
+            material=material_of(
+                [session.recordings for session in target],
+                [session.responses for session in target],
+            ),
             fits=fits,
             variant=self.variant,
             formula=context.formula,
@@ -238,7 +242,7 @@ def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
 def _session_target(context: RunContext, session: Session) -> SessionTarget:
     identifier = context.benchmark.identifier
     label = f"{identifier}, session {session.name}" if session.name else identifier
-    recordings = windowed_recordings(context, session.data)
+    recordings = windowed_recordings(context, session)
     trials = np.asarray(recordings.trials)
     reasons = _missing_signal(trials)
     sites = reasons == ""
@@ -254,7 +258,6 @@ def _session_target(context: RunContext, session: Session) -> SessionTarget:
         reliability = np.where(sites, signal_power(trials).cc_max ** 2, np.nan)
         sites = reliable_sites(reliability, floor, label=label, unknown="no signal")
     return SessionTarget(
-        name=session.name,
         label=label,
         recordings=recordings,
         sites=sites,

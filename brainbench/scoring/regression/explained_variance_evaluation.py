@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.explained_variance.ccnorm import (
     NO_VARIANCE,
     Explained,
@@ -22,7 +21,7 @@ from brainbench.metrics.explained_variance.ccnorm import (
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.regression.sessions import (
     SessionFit,
     cut_images,
@@ -147,26 +146,6 @@ class ExplainedVarianceEvaluation(Evaluation):
         return self.figure_of(_joined(drawn), None)
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """Stimuli of each session."""
-        return [fit.target.recordings.stimuli for fit in self.fits]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images of each session."""
-        return [fit.target.image_set for fit in self.fits]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return any(fit.target.recordings.partial for fit in self.fits)
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses of the sites of each session."""
-        return [fit.target.responses for fit in self.fits]
 
     @property
     def selection(self) -> Selection:

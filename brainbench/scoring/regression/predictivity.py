@@ -18,7 +18,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import check_varies, windowed_recordings
+from brainbench.scoring.recordings import check_varies, material_of, windowed_recordings
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -155,11 +155,10 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         return targets
 
     def _session_target(self, context: RunContext, session: Session) -> SessionTarget:
-        recordings = windowed_recordings(context, session.data)
+        recordings = windowed_recordings(context, session)
         identifier = context.benchmark.identifier
         sites = np.ptp(recordings.values, axis=0) > 0
         target = SessionTarget(
-            name=session.name,
             label=f"{identifier}, session {session.name}" if session.name else identifier,
             recordings=recordings,
             sites=sites,
@@ -217,6 +216,7 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
                 )
             )
         return PredictivityEvaluation(
+            material=material_of([session.recordings for session in target]),
             fits=fits,
             aggregate=rules.aggregate,
             reports_error=rules.reports_error,
@@ -239,7 +239,7 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         """Whether perf/coverage.py measured such intervals."""
         settings = context.settings
         return (
-            len(evaluation.stimulus_sets) == 1
+            len(evaluation.material.stimulus_sets) == 1
             and settings.floor is None
             and (settings.protocol, self.metric, context.formula) in self.measured_coverage
         )

@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
 from brainbench.scoring.regression.sessions import (
     SessionFit,
@@ -237,26 +236,6 @@ class PredictivityEvaluation(Evaluation):
         return Figure.of_one_part(self.aggregate(r), ceiling)
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """Stimuli of each session."""
-        return [target.recordings.stimuli for target in self.targets_by_session]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images of each session."""
-        return [target.image_set for target in self.targets_by_session]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return any(target.recordings.partial for target in self.targets_by_session)
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses of each session."""
-        return [target.recordings.values for target in self.targets_by_session]
 
     @property
     def selection(self) -> Selection:

@@ -20,7 +20,6 @@ from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
-from brainbench.scoring.measure import ImageSet
 from brainbench.scoring.recordings import Recordings, least_images
 from brainbench.scoring.regression.linear_maps import Features, LinearMap
 from brainbench.scoring.regression.nested_selection import select
@@ -52,8 +51,6 @@ class SessionTarget:
 
     Parameters
     ----------
-    name : str
-        Name of the session; empty for data without sessions.
     label : str
         Benchmark and session, for error messages.
     recordings : Recordings
@@ -64,24 +61,21 @@ class SessionTarget:
         Responses that maps are fitted to.
     """
 
-    name: str
     label: str
     recordings: Recordings
     sites: BoolArray
     responses: FloatArray
 
     @property
+    def name(self) -> str:
+        """Name of the session; empty for data without sessions."""
+        return self.recordings.session
+
+    @property
     def trials(self) -> FloatArray | None:
         """Trials of the predicted sites, repetition x stimulus x site; None without repeated trials."""
         trials = self.recordings.trials
         return None if trials is None or len(trials) < 2 else trials[:, :, self.sites]
-
-    @property
-    def image_set(self) -> ImageSet:
-        """Images of the session."""
-        return ImageSet(
-            ids=self.recordings.stimuli.ids, objects=self.recordings.objects, name=self.name
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,12 +14,10 @@ import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rsa import NoiseCeiling
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
-from brainbench.scoring.recordings import objects_of
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.scoring.similarity.target import BrainRepresentation
 from brainbench.stats.ceiling import spearman_brown
@@ -187,26 +185,6 @@ class SimilarityEvaluation(Evaluation):
         return select_layers(self.metric, candidates, self.models, subjects, self.training)
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """The benchmark's stimuli."""
-        return [self.brain.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """The benchmark's images."""
-        return [ImageSet(ids=self.brain.stimuli.ids, objects=objects_of(self.brain.stimuli))]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return self.brain.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses, or published dissimilarities."""
-        return self.brain.measured
 
     @property
     def selection(self) -> Selection:

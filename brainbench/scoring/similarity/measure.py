@@ -144,7 +144,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
         """Return the stimuli of the only recording session."""
-        return [context.stimuli(recorded_session(context))]
+        return [context.stimuli(recorded_session(context).data)]
 
     def target(self, context: RunContext) -> BrainRepresentation:
         """Return the brain's representation of the images.
@@ -183,6 +183,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 models.append(metric.of_layer(candidate))
                 advance(1)
         evaluation = SimilarityEvaluation(
+            material=target.material,
             metric=metric,
             brain=target,
             region=context.benchmark.region,

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainbench.core.dataset import Dataset, HasRDMs
+from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
     Recordings,
+    objects_of,
     reliable_sites,
     strata_of,
     windowed_recordings,
@@ -78,6 +80,16 @@ class BrainRepresentation:
     ceiling: str
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
+    @property
+    def material(self) -> Material:
+        """Stimuli, and the mean responses or published dissimilarities."""
+        return Material(
+            stimulus_sets=[self.stimuli],
+            image_sets=[ImageSet(ids=self.stimuli.ids, objects=objects_of(self.stimuli))],
+            partial=self.partial,
+            targets=self.measured,
+        )
+
 
 def brain_representation(
     context: RunContext, metric: SimilarityMetric, beside: tuple[str, ...]
@@ -118,7 +130,7 @@ def is_published(context: RunContext) -> bool:
     return isinstance(context.data, HasRDMs)
 
 
-def recorded_session(context: RunContext) -> Dataset:
+def recorded_session(context: RunContext) -> Session:
     """Return the only recording session of the data; raise InputError where it has several."""
     sessions = context.sessions
     if len(sessions) > 1:
@@ -128,7 +140,7 @@ def recorded_session(context: RunContext) -> Dataset:
             allowed="one session: sessions have no images in common",
             todo="take one of them: benchmark.on(data.sessions()[NAME])",
         )
-    return sessions[0].data
+    return sessions[0]
 
 
 # --- recordings ------------------------------------------------------------------------------------

@@ -13,11 +13,10 @@ import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.solution_times.model_times import ModelSensitivity
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import ceiled
@@ -88,27 +87,6 @@ class SolutionTimesEvaluation(Evaluation):
         return results
 
     # --- what belongs to the score -------------------------------------------------------------------
-
-    @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """All images."""
-        return [self.brain.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images, with their objects."""
-        stimuli = self.brain.stimuli
-        return [ImageSet(ids=stimuli.ids, objects=self.brain.objects, name=stimuli.identifier)]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some images out."""
-        return self.brain.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Thresholds and times of the brain."""
-        return [self.brain.thresholds, self.brain.times]
 
     @property
     def resampling(self) -> Resampling:

@@ -164,6 +164,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         )
         if static:
             return StaticEvaluation(
+                material=target.material,
                 brain=target,
                 formula=context.formula,
                 conventional=rules.conventional,
@@ -179,6 +180,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
             false_alarms=rules.false_alarms,
         )
         evaluation = DecodedEvaluation(
+            material=target.material,
             brain=target,
             formula=context.formula,
             conventional=rules.conventional,

@@ -17,6 +17,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import objects_of, strata_of
 from brainbench.stats.ceiling import spearman_brown
 
@@ -61,6 +62,17 @@ class BrainTimes:
     partial: bool
     halves: FloatArray | None = None
     gaps: str = ""
+
+    @property
+    def material(self) -> Material:
+        """Images, and the brain's thresholds and times."""
+        stimuli = self.stimuli
+        return Material(
+            stimulus_sets=[stimuli],
+            image_sets=[ImageSet(ids=stimuli.ids, objects=self.objects, name=stimuli.identifier)],
+            partial=self.partial,
+            targets=[self.thresholds, self.times],
+        )
 
     def reliability(self, counts: FloatArray | None = None) -> FloatArray:
         """Return the Spearman-Brown corrected correlation of halves of the trials, mean over halvings.
