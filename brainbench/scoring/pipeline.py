@@ -31,15 +31,6 @@ N_DRAWS = 1000
 def score(benchmark: Benchmark, model: BrainModel, settings: Settings | None = None) -> Score:
     """Score a model on a benchmark: figure, ceiling, interval and provenance in one frozen result.
 
-    Parameters
-    ----------
-    benchmark : Benchmark
-        What to score.
-    model : BrainModel
-        The model.
-    settings : Settings, optional
-        Protocol, seed, formula, ...
-
     Raises
     ------
     NotApplicableError
@@ -111,23 +102,7 @@ def failure(
     simulated: bool = False,
     record: Record | None = None,
 ) -> Score:
-    """Build a score without a value.
-
-    Parameters
-    ----------
-    benchmark, settings
-        What was to be scored, and how.
-    model, weights : str
-        Name of the model and of its weights.
-    status : {"failed", "not_applicable", "data_absent"}
-        Which kind.
-    reason : str
-        Why there is no value.
-    simulated : bool
-        The brain is simulated.
-    record : Record, optional
-        Provenance, as far as it is known.
-    """
+    """Build a score without a value: `status` is its kind, `reason` says why, `record` is what is known."""
     return Score(
         model=model,
         weights=weights,
@@ -178,25 +153,9 @@ def value_interval(
     *,
     n_draws: int = N_DRAWS,
 ) -> Interval | None:
-    """Return the 95 % interval of a value; None where the user asks for units and there are none.
+    """Return the 95 % interval around a value; None where the user asks for units and there are none.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Held-out results.
-    settings : Settings
-        Seed, and what is random.
-    formula : str
-        Formula of the value.
-    value : float
-        The value, which the draws are centered on.
-    n_draws : int
-        Bootstrap draws.
-
-    Raises
-    ------
-    InputError
-        No draw has a value.
+    InputError where no draw has a value.
     """
     if evaluation.by_definition:
         method = f"{evaluation.by_definition}: 0 by definition, in every draw"
@@ -239,10 +198,7 @@ def _draws(
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:
-    """Return how often each image is drawn, draw x image, the image sets side by side.
-
-    Images of one group are drawn together.
-    """
+    """Return how often each image is drawn, draw x image, sets side by side; those of a group together."""
     columns = []
     for image_set in evaluation.material.image_sets:
         if image_set.groups is None:

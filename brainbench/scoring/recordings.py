@@ -26,37 +26,19 @@ IMAGES_PER_OBJECT = 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recordings:
-    """Responses of a region in one window of time, rows sorted by stimulus_id.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Stimuli in the order of the rows.
-    values : array, stimulus x neuroid
-        Mean over repetitions of the time-averaged response.
-    trials : array, repetition x stimulus x neuroid, or None
-        Time-averaged response of every trial; None where only the mean was published.
-    strata : array of str, stimulus, or None
-        See `strata_of`.
-    neuroids : DataArray
-        One entry per neuroid, with its coordinates.
-    partial : bool
-        A limit left some stimuli out.
-    session : str
-        Name of the recording session; empty for data without sessions.
-    """
+    """Responses of a region in one window of time, rows sorted by stimulus_id."""
 
     stimuli: StimulusSet
-    values: FloatArray
+    values: FloatArray  # stimulus x neuroid, mean over repetitions of the time-averaged response
+    # Repetition x stimulus x neuroid; None where only the mean was published.
     trials: FloatArray | None
-    strata: npt.NDArray[Any] | None
-    neuroids: xr.DataArray
-    partial: bool
-    session: str = ""
+    strata: npt.NDArray[Any] | None  # see `strata_of`
+    neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
+    partial: bool  # a limit left some stimuli out
+    session: str = ""  # its name; empty for data without sessions
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
-        """Id of each neuroid."""
         return np.asarray(self.neuroids.coords["neuroid_id"].values.astype(str))
 
     @property
@@ -83,11 +65,8 @@ def material_of(
 def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
-    Raises
-    ------
-    InputError
-        Recordings of other stimuli than those of the set; a window outside the recording; a response
-        that no repetition recorded.
+    InputError for recordings of other stimuli, a window outside the recording, or a response that no
+    repetition recorded.
     """
     data = session.data
     stimuli = context.stimuli(data)
@@ -108,10 +87,7 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
 def recordings_of(context: RunContext, data: Dataset) -> Assembly:
     """Return the recordings of the benchmark's region in one session, aligned with its stimuli.
 
-    Raises
-    ------
-    InputError
-        Recordings of other stimuli than those of the set, or without neuroids.
+    InputError for recordings of other stimuli, or without neuroids.
     """
     stimuli = context.stimuli(data)
     name = f"{data.name} {context.benchmark.region}"
@@ -136,10 +112,7 @@ def objects_of(stimuli: StimulusSet) -> npt.NDArray[Any] | None:
 
 
 def strata_of(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
-    """Return the objects by which splits are stratified.
-
-    None where there are none, and where a limit left too few images of some object.
-    """
+    """Return the objects to stratify by; None without, or where a limit left too few images of one."""
     objects = objects_of(stimuli)
     if objects is None:
         return None
@@ -170,23 +143,10 @@ def check_varies(varying: BoolArray, label: str) -> None:
 def reliable_sites(
     reliability: FloatArray, floor: float, *, label: str, unknown: str = ""
 ) -> BoolArray:
-    """Return which sites reach a floor of reliability.
+    """Return which sites reach a floor of reliability; InputError where none does.
 
-    Parameters
-    ----------
-    reliability : array, site
-        NaN where a site has none, which does not reach any floor.
-    floor : float
-        Least reliability.
-    label : str
-        Names the sites in the error.
-    unknown : str
-        Why sites have no reliability, for the error.
-
-    Raises
-    ------
-    InputError
-        No site reaches the floor.
+    A site without a reliability, NaN, does not reach any floor; `unknown` says why there is none, and `label`
+    names the sites, for the error.
     """
     reliable = reliability >= floor
     if not reliable.any():

@@ -24,25 +24,13 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChoicesTarget:
-    """Answers of the subjects, rows in the order of the images.
-
-    Parameters
-    ----------
-    images : LabeledImages
-        Images, and the categories that they show.
-    counts : array, subject x image x category
-        How often each subject gave each answer.
-    halves : list of (subjects, subjects)
-        Random halves; empty where there is one subject.
-    n_without, n_outside : int
-        Answers not given, and answers with a category none of whose images is in use.
-    """
+    """Answers of the subjects, rows in the order of the images."""
 
     images: LabeledImages
-    counts: FloatArray
-    halves: list[tuple[IntArray, IntArray]]
-    n_without: int
-    n_outside: int
+    counts: FloatArray  # subject x image x category, how often each subject gave each answer
+    halves: list[tuple[IntArray, IntArray]]  # of the subjects; empty where there is one
+    n_without: int  # answers not given
+    n_outside: int  # answers with a category none of whose images is in use
 
     @property
     def material(self) -> Material:
@@ -57,7 +45,6 @@ class ChoicesTarget:
 
     @property
     def n_subjects(self) -> int:
-        """How many subjects answered."""
         return len(self.counts)
 
     @cached_property
@@ -79,20 +66,8 @@ class ChoicesTarget:
 def choices_target(context: RunContext, images: LabeledImages, *, n_halves: int) -> ChoicesTarget:
     """Return the answers that the benchmark's data holds, in the order of the images.
 
-    Parameters
-    ----------
-    context : RunContext
-        Whose data, and the seed of the halves.
-    images : LabeledImages
-        Images, and the categories that they show.
-    n_halves : int
-        Random halves of the subjects.
-
-    Raises
-    ------
-    InputError
-        Data without answers; answers to other images, with a name missing, with categories that no image
-        shows, or that say otherwise what an image shows.
+    InputError for data without answers, and for answers to other images, with a name missing, with categories
+    that no image shows, or that say otherwise what an image shows.
     """
     table = _answers(context, images)
     given = table[table["choice"].notna() & (table["choice"] != "")]

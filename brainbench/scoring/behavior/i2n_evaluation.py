@@ -30,25 +30,13 @@ class Consistency(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class I2nEvaluation(BehaviorEvaluation):
-    """Held-out answers of a read-out beside choices between two objects.
-
-    Parameters
-    ----------
-    target : I2nTarget
-        Choices of the subjects.
-    against_halves, reports_error : bool
-        See `I2nRules`.
-    halves_seed : int
-        Seed of the halves of the trials.
-    described : mapping
-        What was compared, for the record.
-    """
+    """Held-out answers of a read-out beside choices between two objects."""
 
     target: I2nTarget
-    against_halves: bool
-    reports_error: bool
-    halves_seed: int
-    described: Mapping[str, str]
+    against_halves: bool  # see `I2nRules`
+    reports_error: bool  # see `I2nRules`
+    halves_seed: int  # of the halves of the trials
+    described: Mapping[str, str]  # what was compared, for the record
 
     without_reliability: ClassVar[str] = "a cell"
 
@@ -112,7 +100,6 @@ class I2nEvaluation(BehaviorEvaluation):
         return Figure(raw=r, ceiling=np.repeat(ceiling, len(r), axis=0))
 
     def missing_value(self, figure: Figure) -> str | None:
-        """Return why there is no value: too few trials, cells or halves."""
         cells, raw = self.cells, figure.mean_raw()
         used = f"{cells['cells_used']} of {cells['n_cells']} cells, {cells['n_trials']} trials"
         if not self.target.halves and (self.against_halves or np.isfinite(raw)):
@@ -138,7 +125,6 @@ class I2nEvaluation(BehaviorEvaluation):
 
     @property
     def resampling(self) -> Resampling:
-        """Images alone."""
         return Resampling(
             no_units="no interval: I2n is one figure over all cells, it has no units to draw again",
             remark="read-out not refitted",
@@ -184,7 +170,6 @@ class I2nEvaluation(BehaviorEvaluation):
         }
 
     def report(self, figure: Figure) -> Report:
-        """Return normalized d' of each image, fractions correct, I1, and what was compared."""
         i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
         parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
         model, observed = (

@@ -26,26 +26,12 @@ Halves: TypeAlias = list[tuple[IntArray, IntArray]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class I2nTarget:
-    """Choices of the subjects as matrices.
-
-    Parameters
-    ----------
-    images : LabeledImages
-        All images in use.
-    trials : Trials
-        All trials of these images.
-    rows : array of int, image with trials
-        Row of each of `trials.images` among the images; the others serve the read-out alone.
-    halves : list of (trials, trials)
-        Halves of the trials; empty where there is a single one.
-    false_alarms : {"paper", "brainscore"}
-        See `d_prime`.
-    """
+    """Choices of the subjects as matrices."""
 
     images: LabeledImages
-    trials: Trials
-    rows: IntArray
-    halves: Halves
+    trials: Trials  # all trials of these images
+    rows: IntArray  # of `trials.images` among the images; the others serve the read-out alone
+    halves: Halves  # of the trials; empty where there is a single one
     false_alarms: FalseAlarms
 
     @property
@@ -99,22 +85,8 @@ def i2n_target(
 ) -> I2nTarget:
     """Return the choices that the benchmark's data holds, in the order of the images.
 
-    Parameters
-    ----------
-    context : RunContext
-        Whose data.
-    images : LabeledImages
-        Images, and the objects that they show.
-    halve : function
-        Cuts the trials into halves, once or several times.
-    false_alarms : {"paper", "brainscore"}
-        See `d_prime`.
-
-    Raises
-    ------
-    InputError
-        Data without trials; trials of other images, with a name missing, or that say otherwise what an
-        image shows.
+    InputError for data without trials, and for trials of other images, with a name missing, or that say
+    otherwise what an image shows.
     """
     data = context.data
     if not isinstance(data, HasTrials):

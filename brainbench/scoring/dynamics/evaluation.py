@@ -47,43 +47,21 @@ class BinCorrelations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DynamicsEvaluation(Evaluation):
-    """Held-out predictions of the sites over time.
-
-    Parameters
-    ----------
-    recordings : BinnedRecordings
-        What was recorded.
-    fits : sequence of FoldFit
-        Predictions of each fold.
-    every_bin : bool
-        All bins count, as in Brain-Score; else those whose median reliability is `LEAST_RELIABILITY` at
-        least, or all where there is no reliability.
-    reports_error : bool
-        The value has a standard error over splits.
-    formula : str
-        Formula, applied in each bin to the median r and the median c over sites.
-    floor : float or None
-        Least reliability of the sites that count.
-    population : str
-        Name of the recorded sites.
-    details, seeds : mapping
-        For the record.
-    fitter : MapFitter
-        How maps are fitted to shuffled images.
-    layers : sequence of sequence of LayerInFold
-        Layers that the maps of each fold are fitted to; empty where no null was asked for.
-    """
+    """Held-out predictions of the sites over time."""
 
     recordings: BinnedRecordings
     fits: Sequence[FoldFit]
+    # All bins count, as in Brain-Score; else those whose median reliability is
+    # `LEAST_RELIABILITY` at least, or all where there is no reliability.
     every_bin: bool
-    reports_error: bool
-    formula: str
-    floor: float | None
-    population: str
+    reports_error: bool  # see `DynamicsRules`
+    formula: str  # applied in each bin to the median r and the median c over sites
+    floor: float | None  # least reliability of the sites that count
+    population: str  # name of the recorded sites
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
-    fitter: MapFitter
+    fitter: MapFitter  # how maps are fitted to shuffled images
+    # Layers that the maps of each fold are fitted to; empty where no null was asked for.
     layers: Sequence[Sequence[LayerInFold]] = ()
 
     # --- correlations and reliabilities ------------------------------------------------------------
@@ -132,10 +110,7 @@ class DynamicsEvaluation(Evaluation):
     def counted(self) -> BoolArray:
         """Sites that count: those whose mean c over the reliable bins reaches the floor.
 
-        Raises
-        ------
-        InputError
-            A floor that no site reaches, or without a reliability.
+        InputError where no site reaches it, or none has a reliability.
         """
         if self.floor is None:
             return np.full(len(self.r), True)
@@ -230,7 +205,6 @@ class DynamicsEvaluation(Evaluation):
 
     @property
     def resampling(self) -> Resampling:
-        """Images, and sites that count."""
         ids = self.recordings.site_ids[self.counted]
         return Resampling(
             units=Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population),
@@ -244,7 +218,6 @@ class DynamicsEvaluation(Evaluation):
         )
 
     def report(self, figure: Figure) -> Report:
-        """Return the curves over time, per-site correlations, held-out predictions, and what was chosen."""
         varying = self.recordings.varying
         return Report(
             n_units=int(self.counted.sum()),
@@ -338,10 +311,7 @@ class DynamicsEvaluation(Evaluation):
         }
 
     def _temporal_correlation(self) -> dict[str, float | None] | None:
-        """Return the median r across time bins of single images, median over the sites of each array.
-
-        None of too few bins.
-        """
+        """Return the median r over time of single images in each array; None of too few bins."""
         first, last = TEMPORAL
         inside = [k for k, (a, b) in enumerate(self.recordings.bins) if a >= first and b <= last]
         if len(inside) < 3:

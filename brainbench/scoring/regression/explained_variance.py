@@ -44,15 +44,9 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class OwnUnits:
-    """No map: unit k of the model predicts site k.
+    """No map: unit k of the model predicts site k."""
 
-    Parameters
-    ----------
-    sites : array of int
-        Sites that are predicted.
-    """
-
-    sites: npt.NDArray[np.intp]
+    sites: npt.NDArray[np.intp]  # numbers of the predicted sites
     shares_neuroids: bool = False
     least_images: int = 2
 
@@ -60,7 +54,6 @@ class OwnUnits:
         return "a comparison without a map"
 
     def describe(self) -> dict[str, Any]:
-        """Return what predicts, for the record."""
         return {"map": "none: unit k predicts site k"}
 
     def features_of(self, candidate: Candidate) -> FloatArray:
@@ -116,25 +109,16 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
                 )
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        """Return the stimuli of each session with repeated trials."""
         return [context.stimuli(session.data) for session in _repeated(context)[0]]
 
     def target(self, context: RunContext) -> list[SessionTarget]:
-        """Return the recordings of each session with repeated trials, and its sites with a signal.
-
-        Raises
-        ------
-        InputError
-            No repeated trials in any session; no site with a signal, or none that reaches the floor; two
-            sessions that give the same neuroid_id.
-        """
+        """Raise InputError for no repeated trials, no site with a signal, or a neuroid_id given twice."""
         sessions, _ = _repeated(context)
         targets = [_session_target(context, session) for session in sessions]
         check_distinct_sites(targets)
         return targets
 
     def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        """Return layers and steps for each session."""
         return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
@@ -143,14 +127,7 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Fit the maps in each recording session.
-
-        Raises
-        ------
-        InputError
-            Too few images; a layer that does not vary; without a map, units that do not match the sites;
-            no site that responds differently to the images of any fold.
-        """
+        """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
         seed = context.settings.seed
         fits = [
             self._fit(session, offered, seed)

@@ -54,29 +54,13 @@ class SiteCorrelations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExplainedVarianceEvaluation(Evaluation):
-    """Held-out predictions of the sites with a signal, of all sessions.
-
-    Parameters
-    ----------
-    fits : sequence of SessionFit
-        Each session.
-    variant : {"paper", "schoppe"}
-        See `ExplainableVariance`.
-    formula : str
-        Formula of the value.
-    excluded_sites : mapping
-        Reason -> sites that do not count.
-    population : str
-        Name of the recorded sites.
-    details, seeds : mapping
-        For the record.
-    """
+    """Held-out predictions of the sites with a signal, of all sessions."""
 
     fits: Sequence[SessionFit]
-    variant: Variant
+    variant: Variant  # see `ExplainableVariance`
     formula: str
-    excluded_sites: Mapping[str, int]
-    population: str
+    excluded_sites: Mapping[str, int]  # reason -> sites that do not count
+    population: str  # name of the recorded sites
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
 
@@ -102,7 +86,6 @@ class ExplainedVarianceEvaluation(Evaluation):
 
     @cached_property
     def whole(self) -> SiteCorrelations:
-        """Correlations and CC_max with each image counted once."""
         return self.over_images(None)
 
     @cached_property
@@ -125,10 +108,7 @@ class ExplainedVarianceEvaluation(Evaluation):
         return Figure(raw=r, ceiling=c, weights=weights.reshape(n_draws, -1))
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
-        """Return r and c of maps fitted to shuffled images.
-
-        The trials of an image stay together, so that signal power and CC_max are those of the data.
-        """
+        """Return r and c of maps fitted to shuffled images; the trials of an image stay together."""
         drawn = []
         for fit, power, session_orders in zip(self.fits, self.powers, orders, strict=True):
             n_sites = int(fit.target.sites.sum())
@@ -149,12 +129,10 @@ class ExplainedVarianceEvaluation(Evaluation):
 
     @property
     def selection(self) -> Selection:
-        """Layer and step."""
         return selection_of([fit.selection for fit in self.fits])
 
     @property
     def resampling(self) -> Resampling:
-        """Images of each session, sites over all sessions."""
         ids = np.concatenate(
             [fit.target.recordings.neuroid_ids[fit.target.sites] for fit in self.fits]
         )
@@ -165,7 +143,6 @@ class ExplainedVarianceEvaluation(Evaluation):
         )
 
     def report(self, figure: Figure) -> Report:
-        """Return CC_norm of each site, further figures, and held-out predictions."""
         parts = [part for fit, power in self._pairs() for part in _parts(fit, self.variant, power)]
         spe = np.concatenate(
             [
@@ -228,10 +205,7 @@ class ExplainedVarianceEvaluation(Evaluation):
         }
 
     def _jackknife(self) -> dict[str, float | None]:
-        """Return the mean CC_norm over sites and the median standard error; None with two trials.
-
-        Each trial is left out in turn; the maps stay.
-        """
+        """Leave out each trial in turn: mean CC_norm and median error of a site, None with two trials."""
         estimates, errors = [], []
         for fit in self.fits:
             ((predicted, _, rows),) = _sets(fit, "schoppe", fit.predicted, fit.observed)

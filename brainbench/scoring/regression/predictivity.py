@@ -35,30 +35,15 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class PredictivityRules(ProtocolRules):
-    """What a protocol does with held-out predictions.
+    """What a protocol does with held-out predictions."""
 
-    Parameters
-    ----------
-    split : function
-        (ids, strata, n_splits=, seed=) -> list of Split.
-    split_seed : int or None
-        Seed of the splits; None for that of the run.
-    aggregate : function
-        Correlations (draw, split, neuroid), counts of neuroids -> one figure for each draw.
-    joint : bool
-        The map is fitted to all neuroids jointly.
-    reduces : bool
-        Features are reduced to principal components.
-    reports_error : bool
-        The value has a standard error over splits.
-    """
-
-    split: Callable[..., list[Split]]
-    split_seed: int | None = None
+    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split_seed: int | None = None  # None for that of the run
+    # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
-    joint: bool
-    reduces: bool
-    reports_error: bool
+    joint: bool  # the map is fitted to all neuroids jointly
+    reduces: bool  # features are reduced to principal components
+    reports_error: bool  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,18 +123,10 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        """Return the stimuli of each recording session."""
         return [context.stimuli(session.data) for session in context.sessions]
 
     def target(self, context: RunContext) -> list[SessionTarget]:
-        """Return the recordings of each session.
-
-        Raises
-        ------
-        InputError
-            Recordings that do not match the stimuli; no site that varies; fewer images than the map has
-            components or the splits have folds; two sessions that give the same neuroid_id.
-        """
+        """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
         targets = [self._session_target(context, session) for session in context.sessions]
         check_distinct_sites(targets)
         return targets
@@ -178,7 +155,6 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        """Return layers and steps for each session."""
         return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
@@ -187,13 +163,7 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Fit the map in each recording session.
-
-        Raises
-        ------
-        InputError
-            Too few images for the inner folds; a layer that does not vary; a floor that no site reaches.
-        """
+        """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
         seed = context.settings.seed if rules.split_seed is None else rules.split_seed
         n_pca = self.n_pca if rules.reduces and self.linear_map(joint=False).reduces else None
@@ -236,7 +206,6 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         settings = context.settings
         return (
             len(evaluation.material.stimulus_sets) == 1

@@ -33,25 +33,10 @@ def similarity_by_set(
     sets: Sequence[IntArray],
     counts: FloatArray | None = None,
 ) -> FloatArray:
-    """Return the similarity within each set of images, mean over subjects.
+    """Return the similarity within each set of images, mean over subjects, set x draw.
 
-    Parameters
-    ----------
-    metric : SimilarityMetric
-        Which similarity.
-    models : sequence of Representation
-        The model's, one for each set.
-    subjects : sequence of Representation
-        The brain's, one for each subject.
-    sets : sequence of array of int
-        Rows of the images whose pairs are compared.
-    counts : array, draw x image, optional
-        How often each image is drawn; None is a single draw of each image once.
-
-    Returns
-    -------
-    array, set x draw
-        NaN where the model or a subject does not vary.
+    There is one model for each set, rows of the images whose pairs are compared. `counts`, draw x image, say
+    how often each image is drawn; None is a single draw of each image once. NaN where a side does not vary.
     """
     similarities = []
     for rows, model in zip(sets, models, strict=True):
@@ -80,43 +65,19 @@ def select_layers(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimilarityEvaluation(Evaluation):
-    """Representations of a model and a brain, compared over sets of images.
-
-    Parameters
-    ----------
-    metric : SimilarityMetric
-        Which similarity.
-    brain : BrainRepresentation
-        The brain's side.
-    region : str
-        Region of the brain.
-    models : sequence of Representation
-        One for each candidate layer and step.
-    sets : sequence of array of int
-        Images whose pairs are compared: all, those held out of each fold, or random sets.
-    training : sequence of array of int
-        Images by which a layer is selected for each set; empty where nothing is selected.
-    fold_selection : FoldSelection
-        The candidate of each set.
-    formula : str
-        Formula of the value: a ceiling is drawn again only where it has one.
-    reports_error : bool
-        The value has a standard error over sets.
-    seeds : mapping
-        For the record.
-    notes : sequence of str
-        For the record.
-    """
+    """Representations of a model and a brain, compared over sets of images."""
 
     metric: SimilarityMetric
     brain: BrainRepresentation
-    region: str
-    models: Sequence[Representation]
+    region: str  # of the brain
+    models: Sequence[Representation]  # one representation for each candidate layer and step
+    # Images whose pairs are compared: all, those held out of each fold, or random sets.
     sets: Sequence[IntArray]
+    # Images by which a layer is selected for each set; empty where nothing is selected.
     training: Sequence[IntArray]
-    fold_selection: FoldSelection
-    formula: str
-    reports_error: bool
+    fold_selection: FoldSelection  # the candidate of each set
+    formula: str  # a ceiling is drawn again only where it has one
+    reports_error: bool  # see `SimilarityRules`
     seeds: Mapping[str, int]
     notes: Sequence[str]
 
@@ -163,7 +124,6 @@ class SimilarityEvaluation(Evaluation):
         return Figure.of_one_part(raw, None if self.formula == "raw" else self._ceiling(counts))
 
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
-        """Return the figure itself: no unit is drawn alone."""
         return results
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
@@ -188,7 +148,6 @@ class SimilarityEvaluation(Evaluation):
 
     @property
     def selection(self) -> Selection:
-        """Layer and step."""
         return selection_of([self.fold_selection])
 
     @property
@@ -202,11 +161,9 @@ class SimilarityEvaluation(Evaluation):
 
     @property
     def no_ceiling(self) -> str:
-        """Why there is no ceiling."""
         return self.brain.ceiling.removeprefix("none: ")
 
     def report(self, figure: Figure) -> Report:
-        """Return what was compared, with the noise ceiling over subjects and further regions."""
         return Report(
             n_units=self.brain.n_units,
             excluded=self.brain.excluded,

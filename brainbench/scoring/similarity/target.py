@@ -36,48 +36,23 @@ SUBJECTS = "lower bound of the noise ceiling over subjects (Nili et al. 2014)"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BrainRepresentation:
-    """A brain's representation of the benchmark's images.
+    """A brain's representation of the benchmark's images."""
 
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Sorted by stimulus_id: the order of all else.
-    strata : array of str, or None
-        Object shown in each stimulus.
-    partial : bool
-        A limit left some stimuli out.
-    subjects : list of Representation
-        One for each subject; recordings are one.
-    measured : list of array
-        What was recorded or published, for its hash.
-    n_units : int
-        Sites, or subjects of published dissimilarities.
-    excluded : dict
-        Reason -> how many sites.
-    ceiling_pairs : list of pairs of Representation
-        Their mean similarity is the ceiling: means over two halves of the trials, several times; or each
-        subject with the sum of the others, on the scale of the comparison. Empty where there are none.
-    of_halves : bool
-        The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
-    bounds : NoiseCeiling or None
-        Over subjects.
-    ceiling : str
-        What the ceiling is, or "none: " and why.
-    beside : mapping of str to BrainRepresentation
-        Further regions with dissimilarities of the same images.
-    """
-
-    stimuli: StimulusSet
-    strata: npt.NDArray[Any] | None
-    partial: bool
-    subjects: list[Representation]
-    measured: list[FloatArray]
-    n_units: int
-    excluded: dict[str, int] = field(default_factory=dict)
+    stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
+    strata: npt.NDArray[Any] | None  # object shown in each stimulus
+    partial: bool  # a limit left some stimuli out
+    subjects: list[Representation]  # one representation for each; recordings are one
+    measured: list[FloatArray]  # what was recorded or published, for its hash
+    n_units: int  # sites, or subjects of published dissimilarities
+    excluded: dict[str, int] = field(default_factory=dict)  # reason -> sites
+    # Whose mean similarity is the ceiling: means over two halves of the trials, several times; or
+    # each subject with the sum of the others, on the scale of the comparison.
     ceiling_pairs: list[tuple[Representation, Representation]] = field(default_factory=list)
+    # The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
     of_halves: bool = False
-    bounds: NoiseCeiling | None = None
-    ceiling: str
+    bounds: NoiseCeiling | None = None  # over subjects
+    ceiling: str  # what the ceiling is, or "none: " and why
+    # Further regions with dissimilarities of the same images.
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
     @property
@@ -96,21 +71,10 @@ def brain_representation(
 ) -> BrainRepresentation:
     """Return the representation of the benchmark's region, from recordings or published dissimilarities.
 
-    Parameters
-    ----------
-    context : RunContext
-        Data, stimuli, window and floor.
-    metric : SimilarityMetric
-        Which kind of representation.
-    beside : tuple of str
-        Further regions, of published dissimilarities.
-
-    Raises
-    ------
-    InputError
-        Several recording sessions, which have no images in common; CKA of published dissimilarities, or
-        further regions of recordings; a floor of recordings without repeated trials, or that no site
-        reaches; an image to which all sites respond the same.
+    `beside` are further regions of published dissimilarities. InputError for several recording sessions,
+    which have no images in common; for CKA of published dissimilarities, or further regions of recordings;
+    for a floor of recordings without repeated trials, or that no site reaches; for an image to which all
+    sites respond the same.
     """
     region = context.benchmark.region
     if is_published(context):
@@ -239,10 +203,7 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
 def published_rdms(context: RunContext, region: str) -> FloatArray:
     """Return the published dissimilarities of a region, subject x pair, in the order of the data set.
 
-    Raises
-    ------
-    InputError
-        Another number of pairs than the stimuli have, or dissimilarities that are not finite.
+    InputError for another number of pairs than the stimuli have, or dissimilarities that are not finite.
     """
     data: Any = context.data
     name, n = f"{data.name} {region}", len(context.run.given_ids(data))

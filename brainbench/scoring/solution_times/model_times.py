@@ -36,25 +36,14 @@ N_INNER = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelSensitivity:
-    """Held-out sensitivity of a model in each time bin, which a threshold turns into solution times.
-
-    Parameters
-    ----------
-    folds : sequence of Split
-        Training and held-out rows.
-    selection : FoldSelection
-        Layer of each fold.
-    decoded : list of HeldOutSensitivity
-        Sensitivities in each bin: of the images of all folds, or of each split.
-    n_features, n_states : int
-        Features of the layer of most folds, and how many of its states differ.
-    """
+    """Held-out sensitivity of a model in each time bin, which a threshold turns into solution times."""
 
     folds: Sequence[Split]
-    selection: FoldSelection
+    selection: FoldSelection  # layer of each fold
+    # Sensitivities in each bin: of the images of all folds, or of each split.
     decoded: list[HeldOutSensitivity]
-    n_features: int
-    n_states: int
+    n_features: int  # of the layer of most folds
+    n_states: int  # of that layer that differ
 
     def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[HeldOutTimes]:
         """Return rows and solution times of the images that were held out together."""
@@ -103,28 +92,9 @@ def decode_model(
 ) -> ModelSensitivity:
     """Decode a model over time; of several layers, the best inside the training images of each fold.
 
-    Parameters
-    ----------
-    candidates : sequence of LayerStates
-        Layers.
-    brain : BrainTimes
-        Images and what they show; its solution times are not looked at.
-    folds : sequence of Split
-        Training and held-out images.
-    decoder : Decoder
-        Decoder of the selected layer. The selection is made by the converged one.
-    together, false_alarms
-        See `metrics.solution_times.decoder.held_out_sensitivity`.
-
-    Raises
-    ------
-    InputError
-        As `decode` and `held_out_sensitivity`; several layers, and one training image of some object.
-
-    Notes
-    -----
-    The selection takes `N_INNER` decoders for each layer, state and fold. A selected layer is decoded in all
-    folds, so that no random weights depend on where it was selected.
+    The solution times of the brain are not looked at. The selection is made by the converged decoder,
+    `N_INNER` of them for each layer, state and fold. A selected layer is decoded in all folds, so that no
+    random weights depend on where it was selected. InputError as in `decode` and `held_out_sensitivity`.
     """
     selection = _select(candidates, brain, folds, seed=decoder.seed)
     numbers: list[int] = selection.best.tolist()

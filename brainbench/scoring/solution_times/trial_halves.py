@@ -33,34 +33,12 @@ _KIND = "solution-times"
 def trial_halves(
     context: RunContext, brain: BrainTimes, *, n_splits: int, n_halves: int
 ) -> tuple[FloatArray | None, str]:
-    """Return solution times of halves of the trials, by the converged decoder in disjoint folds.
+    """Return solution times of halves of the trials, and why halvings were omitted, empty where none was.
 
-    They depend on the brain alone and take thousands of decoders, so they are kept in the cache.
-
-    Parameters
-    ----------
-    context : RunContext
-        Data and region.
-    brain : BrainTimes
-        Images, thresholds and time bins.
-    n_splits : int
-        Folds of the decoders.
-    n_halves : int
-        How often the trials are halved.
-
-    Returns
-    -------
-    times : array, 2 x halving x image, or None
-        In ms, of the halvings in which each half has every image; NaN where an image is not solved. None
-        without repeated trials over time.
-    gaps : str
-        Why halvings were omitted; empty where none was.
-
-    Raises
-    ------
-    InputError
-        Recordings of other images, or without neuroids; bins that they do not cover; fewer images (of some
-        object) than folds.
+    The times, 2 x halving x image in ms, are those of the halvings in which each half has every image; NaN
+    where an image is not solved, None without repeated trials over time. They depend on the brain alone and
+    take thousands of converged decoders, so they are kept in the cache. InputError for recordings of other
+    images, bins that they do not cover, or fewer images (of some object) than folds.
     """
     try:
         trials = recordings_of(context, context.data)
