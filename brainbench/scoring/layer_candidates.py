@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.gram import Gram, gram
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import GramStore, RunContext
 
 log = logging.getLogger(__name__)
-FloatArray = npt.NDArray[np.float64]
 
 CHUNK_BYTES = 64e6
 ROUNDING = 1e-12

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.score import Selection
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.stats.splits import Split
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 class LayerCandidate(Protocol):

@@ -14,10 +14,9 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.temporal.components import Products, Reduced, products
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import chunk_width
-
-FloatArray = npt.NDArray[np.float64]
 
 WIDE = 1000
 """More features than this are reduced to this many principal components of the training images."""
@@ -40,7 +39,7 @@ class LayerStates:
         return {"layer": self.layer}
 
     @cached_property
-    def steps(self) -> npt.NDArray[np.intp]:
+    def steps(self) -> IntArray:
         """Steps that some bin needs."""
         return np.flatnonzero(self.weights.any(axis=0))
 
@@ -81,7 +80,7 @@ class LayerStates:
         """Inner products of all features."""
         return products(self.chunks())
 
-    def reduced(self, train: npt.NDArray[np.intp], *, n_components: int | None = WIDE) -> Reduced:
+    def reduced(self, train: IntArray, *, n_components: int | None = WIDE) -> Reduced:
         """Return features for a map fitted to some images: the layer's own, or components of these images.
 
         A layer with more than `WIDE` features is reduced to `n_components`, None for all of them. InputError

@@ -21,11 +21,10 @@ from brainbench.core.score import Selection
 from brainbench.core.settings import ProtocolName, Resample
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import weighted_mean
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 TargetT = TypeVar("TargetT")
 CandidatesT = TypeVar("CandidatesT")
 
@@ -84,9 +83,9 @@ class ImageSet:
     """Images that are drawn and shuffled together: those of one recording session."""
 
     ids: Sequence[str]  # stimulus ids, in the order of the rows
-    objects: npt.NDArray[Any] | None = None  # what each image shows; a null within objects needs it
+    objects: AnyArray | None = None  # what each image shows; a null within objects needs it
     # Images of one group, such as variants of one photograph, are drawn and exchanged together.
-    groups: npt.NDArray[Any] | None = None
+    groups: AnyArray | None = None
     name: str = ""  # seeds the shuffles, together with the seed of the run
 
 
@@ -98,7 +97,7 @@ class Material:
     # Drawn and shuffled; `Evaluation.figure` takes counts of them side by side.
     image_sets: Sequence[ImageSet]
     partial: bool  # a limit left some stimuli out
-    targets: Sequence[npt.NDArray[Any]]  # to be hashed
+    targets: Sequence[AnyArray]  # to be hashed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,20 +11,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import Score, Status
 from brainbench.core.settings import Resample, Settings
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import shuffles, summary
 
-FloatArray = npt.NDArray[np.float64]
 N_DRAWS = 1000
 
 

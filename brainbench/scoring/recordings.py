@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +13,9 @@ from brainbench.core.assembly import Assembly, align, average, time_average, val
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 IMAGES_PER_OBJECT = 10
 """Images of each object that ten stratified splits need."""
@@ -32,7 +29,7 @@ class Recordings:
     values: FloatArray  # stimulus x neuroid, mean over repetitions of the time-averaged response
     # Repetition x stimulus x neuroid; None where only the mean was published.
     trials: FloatArray | None
-    strata: npt.NDArray[Any] | None  # see `strata_of`
+    strata: AnyArray | None  # see `strata_of`
     neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
     partial: bool  # a limit left some stimuli out
     session: str = ""  # its name; empty for data without sessions
@@ -42,7 +39,7 @@ class Recordings:
         return np.asarray(self.neuroids.coords["neuroid_id"].values.astype(str))
 
     @property
-    def objects(self) -> npt.NDArray[Any] | None:
+    def objects(self) -> AnyArray | None:
         """Object shown in each stimulus, also where there are too few images to stratify by; None without."""
         return objects_of(self.stimuli)
 
@@ -104,14 +101,14 @@ def recordings_of(context: RunContext, data: Dataset) -> Assembly:
     return align(responses, stimuli.ids, name=f"recordings of {name}")
 
 
-def objects_of(stimuli: StimulusSet) -> npt.NDArray[Any] | None:
+def objects_of(stimuli: StimulusSet) -> AnyArray | None:
     """Return the object shown in each stimulus; None where the stimuli have none."""
     if "object_name" not in stimuli.metadata.columns:
         return None
     return stimuli.metadata["object_name"].to_numpy(str)
 
 
-def strata_of(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
+def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
     """Return the objects to stratify by; None without, or where a limit left too few images of one."""
     objects = objects_of(stimuli)
     if objects is None:

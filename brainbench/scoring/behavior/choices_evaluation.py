@@ -9,17 +9,14 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.measure import Figure, Report, Resampling, Units
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,19 +7,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +50,7 @@ class ChoicesTarget:
         return shares(self.counts)
 
     @cached_property
-    def correct(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> BoolArray:
         """Whether each subject named each image correctly; no answer is wrong, as in Geirhos et al."""
         truth = self.images.truth[None, :, None]
         return np.asarray(np.take_along_axis(self.counts, truth, axis=2)[..., 0] > 0)
@@ -120,7 +117,7 @@ def _answers(context: RunContext, images: LabeledImages) -> pd.DataFrame:
     return table
 
 
-def _check_truth(table: pd.DataFrame, labels: npt.NDArray[Any]) -> None:
+def _check_truth(table: pd.DataFrame, labels: AnyArray) -> None:
     wrong = np.flatnonzero(table["truth"].to_numpy(object) != labels)
     if len(wrong):
         first = table.iloc[wrong[0]]

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.score import Selection
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import HeldOutReadout
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,17 +8,14 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
 from brainbench.scoring.measure import Figure, Report, Resampling
 from brainbench.stats.ceiling import ceiled, spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 class Consistency(NamedTuple):

@@ -8,19 +8,17 @@ from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from brainbench.core.dataset import HasTrials
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
 from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Halves: TypeAlias = list[tuple[IntArray, IntArray]]
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
@@ -16,13 +14,12 @@ from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.stats.splits import Split, paper
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Agreement = Callable[[FloatArray, IntArray], float]
 """(probabilities of some images, their rows) -> how well they agree with the subjects' choices."""
 
@@ -36,9 +33,9 @@ class LabeledImages:
 
     stimuli: StimulusSet
     partial: bool  # a limit left some images of the data out
-    labels: npt.NDArray[Any]  # what each image shows
+    labels: AnyArray  # what each image shows
     # Images of one group, such as variants of one photograph, are held out together.
-    groups: npt.NDArray[Any] | None
+    groups: AnyArray | None
     n_splits: int  # fewer where an object has fewer images, or groups
     n_inner: int  # folds inside the training images
     seed: int
@@ -48,7 +45,7 @@ class LabeledImages:
         return tuple(self.stimuli.ids)
 
     @cached_property
-    def classes(self) -> npt.NDArray[Any]:
+    def classes(self) -> AnyArray:
         """Names of the objects, sorted."""
         return np.unique(self.labels)
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
@@ -17,6 +16,7 @@ from brainbench.core.score import Selection
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time, usable
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,
@@ -27,10 +27,6 @@ from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_candidates import CHUNK_BYTES
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""

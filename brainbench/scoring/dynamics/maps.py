@@ -9,18 +9,15 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.metrics.temporal.components import Reduced
 from brainbench.metrics.temporal.correlations import Votes, best_layer, loss_per_bin, over_images
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.stats.splits import Split
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +30,7 @@ class FoldFeatures:
     inner: Sequence[Split]  # folds of the training images, by which a penalty is chosen
 
     @property
-    def scores(self) -> npt.NDArray[Any]:
+    def scores(self) -> AnyArray:
         return self.reduced.scores
 
     @cached_property

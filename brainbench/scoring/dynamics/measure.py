@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy.typing as npt
-
 from brainbench.core import progress
 from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import ProtocolName
 from brainbench.core.timeline import Timeline
+from brainbench.scoring.arrays import AnyArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import (
@@ -38,14 +37,14 @@ QUARTERS = 4
 
 
 def _some_quarters(
-    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
 ) -> list[Split]:
     """Return the first of four disjoint quarters of the images, each held out once."""
     return paper(ids, strata, n_splits=QUARTERS, seed=seed)[:n_splits]
 
 
 def _ten_splits(
-    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
 ) -> list[Split]:
     """Return Brain-Score's ten splits, whatever `n_splits`."""
     return brainscore(ids, strata, seed=seed)

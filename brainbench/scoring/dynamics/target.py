@@ -16,13 +16,10 @@ from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
 from brainbench.stats.ceiling import half_means, spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""

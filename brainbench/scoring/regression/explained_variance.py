@@ -19,6 +19,7 @@ from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.explained_variance.ccnorm import FEW_TRIALS, NO_POWER
 from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
@@ -39,14 +40,12 @@ from brainbench.scoring.regression.sessions import (
 )
 from brainbench.stats.splits import Split, paper
 
-FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OwnUnits:
     """No map: unit k of the model predicts site k."""
 
-    sites: npt.NDArray[np.intp]  # numbers of the predicted sites
+    sites: IntArray  # numbers of the predicted sites
     shares_neuroids: bool = False
     least_images: int = 2
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.score import Selection
 from brainbench.metrics.explained_variance.ccnorm import (
@@ -20,6 +19,7 @@ from brainbench.metrics.explained_variance.ccnorm import (
 )
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.regression.sessions import (
@@ -30,8 +30,6 @@ from brainbench.scoring.regression.sessions import (
 )
 from brainbench.stats.ceiling import ceiled
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Variant = Literal["paper", "schoppe"]
 VARIANTS: tuple[Variant, ...] = ("paper", "schoppe")
 
@@ -89,7 +87,7 @@ class ExplainedVarianceEvaluation(Evaluation):
         return self.over_images(None)
 
     @cached_property
-    def responding(self) -> npt.NDArray[np.bool_]:
+    def responding(self) -> BoolArray:
         """Sites with a figure: their responses vary over the images of some set."""
         return np.asarray(np.isfinite(self.whole.per_site(self.formula)[0]))
 
@@ -225,7 +223,7 @@ def _sets(
     variant: Variant,
     predicted: Sequence[FloatArray],
     observed: Sequence[FloatArray],
-) -> list[tuple[npt.NDArray[Any], ...]]:
+) -> list[tuple[AnyArray, ...]]:
     """Return predictions, responses and rows of each fold, or of all folds together under "schoppe"."""
     sets = list(zip(predicted, observed, [fold.test for fold in fit.folds], strict=True))
     if variant == "paper":

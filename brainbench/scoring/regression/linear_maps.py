@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.features import Chunks
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Features: TypeAlias = FloatArray | Gram | Chunks
 """What a map takes: features, their inner products, or a function that gives chunks of features."""
 MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron"]

@@ -19,13 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
 from brainbench.metrics.correlation import pearson
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
 from brainbench.stats.aggregate import aggregate
 from brainbench.stats.splits import Split, inner
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 _THREADS = 4
 """Candidates that are scored at once; each takes some 100 MB."""
 _SITES = 24
@@ -40,7 +39,7 @@ def select(
     linear_map: LinearMap,
     *,
     ids: npt.ArrayLike,
-    strata: npt.NDArray[Any] | None,
+    strata: AnyArray | None,
     n_folds: int,
     seed: int,
     **labels: Any,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
@@ -29,8 +29,6 @@ from brainbench.scoring.regression.sessions import (
 )
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, paper
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

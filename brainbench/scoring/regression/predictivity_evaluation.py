@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
@@ -29,9 +29,6 @@ from brainbench.scoring.regression.sessions import (
 from brainbench.stats.aggregate import error_over_splits, median_then_mean
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 NOT_REPEATED = "no repeated trials"
 
 

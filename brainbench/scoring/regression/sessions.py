@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.recordings import Recordings, least_images
@@ -25,9 +25,6 @@ from brainbench.scoring.regression.linear_maps import Features, LinearMap
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.splits import Split
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 _COLUMNS = 2048
 """Shuffled sites that are fitted at once: 2,560 stimuli x 2,048 sites are 42 MB."""
 
@@ -197,9 +194,7 @@ def check_distinct_sites(targets: Sequence[SessionTarget]) -> None:
     check_unique(ids, key="neuroid_id", name="all sessions together")
 
 
-def cut_by_session(
-    array: npt.NDArray[Any], targets: Sequence[SessionTarget]
-) -> list[npt.NDArray[Any]]:
+def cut_by_session(array: AnyArray, targets: Sequence[SessionTarget]) -> list[AnyArray]:
     """Cut what lies along the predicted sites of all sessions."""
     return np.split(array, np.cumsum([target.sites.sum() for target in targets])[:-1])
 

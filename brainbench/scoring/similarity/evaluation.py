@@ -10,20 +10,17 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rsa import NoiseCeiling
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.scoring.similarity.target import BrainRepresentation
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 def similarity_by_set(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError, NotApplicableError
@@ -22,6 +21,7 @@ from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.similarity.rdm import Distance
 from brainbench.metrics.similarity.rsa import Comparison
+from brainbench.scoring.arrays import IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
@@ -36,8 +36,6 @@ from brainbench.scoring.similarity.target import (
     recorded_session,
 )
 from brainbench.stats.splits import nine_tenths, paper
-
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)

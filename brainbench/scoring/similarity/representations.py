@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.similarity import cka, rsa
 from brainbench.metrics.similarity.rdm import DISTANCES, Distance, n_stimuli, rdm, subset
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Representation: TypeAlias = FloatArray | Gram
 """An RDM, as the vector of its pairs, or a Gram matrix of stimuli."""
 SimilarityName: TypeAlias = Literal["rsa", "cka", "cka-biased"]

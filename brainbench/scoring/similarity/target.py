@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
@@ -15,6 +14,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
@@ -27,9 +27,6 @@ from brainbench.scoring.recordings import (
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.stats.ceiling import half_means, split_half
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 SPLIT_HALF = "split-half over trials, Spearman-Brown corrected, of the representation"
 SUBJECTS = "lower bound of the noise ceiling over subjects (Nili et al. 2014)"
 
@@ -39,7 +36,7 @@ class BrainRepresentation:
     """A brain's representation of the benchmark's images."""
 
     stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
-    strata: npt.NDArray[Any] | None  # object shown in each stimulus
+    strata: AnyArray | None  # object shown in each stimulus
     partial: bool  # a limit left some stimuli out
     subjects: list[Representation]  # one representation for each; recordings are one
     measured: list[FloatArray]  # what was recorded or published, for its hash

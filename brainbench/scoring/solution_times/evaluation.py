@@ -8,22 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.solution_times.model_times import ModelSensitivity
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import ceiled
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 CONVENTION = 0.79
 """Ceiling that Brain-Score divides by, whatever the data."""

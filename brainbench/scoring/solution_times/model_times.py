@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -22,13 +21,11 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.splits import Split, paper
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 N_INNER = 3
 """Folds inside the training images, by which one of several layers is selected."""
@@ -185,7 +182,7 @@ def _distinct_bins(layer: LayerStates) -> tuple[FloatArray, IntArray]:
 
 def _bin_features(
     layer: LayerStates, shares: FloatArray, rows: IntArray | None = None
-) -> Iterator[npt.NDArray[Any]]:
+) -> Iterator[AnyArray]:
     """Yield features of one time bin in chunks of columns, of some images: a state, or states averaged."""
     used = np.flatnonzero(shares)
     for values in layer.chunks():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,11 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import AnyArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import objects_of, strata_of
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
 
 COLUMNS = ("stimulus_id", "i1", "ost")
 
@@ -33,7 +31,7 @@ class BrainTimes:
     stimuli: StimulusSet
     objects: npt.NDArray[np.str_]  # what each image shows
     # By which folds are stratified; None where a limit left too few images of an object.
-    strata: npt.NDArray[Any] | None
+    strata: AnyArray | None
     bins: FloatArray  # bin x 2, in ms
     thresholds: FloatArray  # I1 of the behaving subject to each image
     times: FloatArray  # in ms; NaN where the brain never solves the image

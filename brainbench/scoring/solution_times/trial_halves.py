@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, time_average
@@ -16,6 +15,7 @@ from brainbench.metrics.solution_times import decoder
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.models.digests import package_sources
+from brainbench.scoring.arrays import BoolArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import recordings_of
 from brainbench.scoring.solution_times.target import BrainTimes
@@ -23,9 +23,6 @@ from brainbench.stats import ceiling
 from brainbench.stats.ceiling import half_means
 from brainbench.stats.splits import Split, paper
 from brainbench.storage import cache
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _KIND = "solution-times"
 
