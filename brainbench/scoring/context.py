@@ -33,18 +33,10 @@ GRAM_BYTES = 2e9
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One recording session of a data set.
+    """One recording session of a data set."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the session; empty for data without sessions.
-    data : Dataset
-        Stimuli and recordings of the session.
-    """
-
-    name: str
-    data: Dataset
+    name: str  # empty for data without sessions
+    data: Dataset  # stimuli and recordings of the session
 
 
 @dataclass(eq=False)
@@ -95,13 +87,7 @@ class _OpenDataset:
 
 @dataclass(eq=False)
 class Run:
-    """One command: every data set is opened once, its stimuli are sorted, limited and hashed once.
-
-    Parameters
-    ----------
-    settings : Settings
-        What the user chose.
-    """
+    """One command: every data set is opened once, its stimuli are sorted, limited and hashed once."""
 
     settings: Settings = field(default_factory=Settings)
     _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
@@ -186,15 +172,9 @@ class GramStore:
 
 @dataclass(eq=False)
 class ModelRun:
-    """One model in a run: its weights are hashed once, its Gram matrices are shared by all benchmarks.
+    """One model in a run: its weights are hashed once, its Gram matrices are shared by all benchmarks."""
 
-    Parameters
-    ----------
-    model : BrainModel
-        The model; it must not change while the run lasts.
-    """
-
-    model: BrainModel
+    model: BrainModel  # must not change while the run lasts
     grams: GramStore = field(default_factory=GramStore, repr=False)
 
     def __post_init__(self) -> None:
@@ -208,17 +188,7 @@ class ModelRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunContext:
-    """What one benchmark sees of a run and of a model: names are resolved, nothing is looked up again.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        What is scored.
-    run : Run
-        Data sets and stimuli.
-    model_run : ModelRun
-        The model.
-    """
+    """What one benchmark sees of a run and of a model: names are resolved, nothing is looked up again."""
 
     benchmark: Benchmark
     run: Run
@@ -226,22 +196,18 @@ class RunContext:
 
     @property
     def settings(self) -> Settings:
-        """What the user chose."""
         return self.run.settings
 
     @property
     def model(self) -> BrainModel:
-        """The model."""
         return self.model_run.model
 
     @cached_property
     def data(self) -> Dataset:
-        """The benchmark's data."""
         return self.run.dataset(self.benchmark)
 
     @property
     def data_version(self) -> str:
-        """Version of the benchmark's data."""
         return self.run.version(self.data)
 
     @property
@@ -251,13 +217,7 @@ class RunContext:
 
     @cached_property
     def rules(self) -> Any:
-        """The measure's rules under the protocol of the run.
-
-        Raises
-        ------
-        NotApplicableError
-            The measure is not defined under it.
-        """
+        """Rules of the measure under the protocol; NotApplicableError where it is not defined under it."""
         rules = self.benchmark.measure.rules
         if self.settings.protocol not in rules:
             raise NotApplicableError(
@@ -294,12 +254,8 @@ class RunContext:
     def layers(self) -> tuple[str, ...]:
         """Layers that may stand for the benchmark's region.
 
-        Raises
-        ------
-        NotApplicableError
-            The model has no layer for that region and the user named none.
-        InputError
-            Several layers under a protocol that takes one.
+        NotApplicableError where the model has none and the user named none; InputError for several under a
+        protocol that takes one.
         """
         region = self.benchmark.region
         layers = layers_of(self.model, region, self.settings)
@@ -331,13 +287,7 @@ class RunContext:
         return clock_of(self.model, self.settings.protocol)
 
     def activations(self, stimuli: StimulusSet) -> Mapping[str, Assembly]:
-        """Return responses of each of `layers`, rows in the order of the stimuli.
-
-        Raises
-        ------
-        InputError
-            Activations of other stimuli.
-        """
+        """Return responses of each of `layers`, in the order of the stimuli; InputError for other ones."""
         found = self.model.activations(stimuli, self.layers, self.presentation)
         name = f"activations of {self.model.name}"
         return {

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.gram import Gram, gram
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import GramStore, RunContext
 
 log = logging.getLogger(__name__)
-FloatArray = npt.NDArray[np.float64]
 
 CHUNK_BYTES = 64e6
 ROUNDING = 1e-12
@@ -29,37 +28,20 @@ COLUMNS_ON_DISK = 4096
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
-    """One layer, at one step or averaged over steps, that may stand for a region.
-
-    Parameters
-    ----------
-    layer : str
-        Dotted name.
-    step : int or None
-        Model step; None where several were averaged.
-    span : (start, end)
-        Time that it stands for, in ms from stimulus onset.
-    activations : DataArray
-        Responses (stimulus, neuroid, time); values may be on disk.
-    weights : array, step
-        Weight of each step.
-    grams : GramStore
-        Where the Gram matrix is kept for other benchmarks on the same images.
-    shown : hashable
-        Stimuli and presentation: what the responses depend on beside the layer.
-    """
+    """One layer, at one step or averaged over steps, that may stand for a region."""
 
     layer: str
-    step: int | None
-    span: Span
-    activations: Assembly
-    weights: FloatArray
+    step: int | None  # None where several were averaged
+    span: Span  # time that it stands for, in ms from stimulus onset
+    activations: Assembly  # stimulus x neuroid x time; values may be on disk
+    weights: FloatArray  # of each step
+    # Where Gram matrices are kept for other benchmarks on the same images.
     grams: GramStore = field(default_factory=GramStore, repr=False)
+    # Stimuli and presentation: what the responses depend on beside the layer.
     shown: Hashable = None
 
     @property
     def label(self) -> dict[str, Any]:
-        """Layer, step and time, for the curve of a selection."""
         start, end = self.span
         return {
             "layer": self.layer,
@@ -70,7 +52,6 @@ class Candidate:
 
     @property
     def n_features(self) -> int:
-        """Neuroids of the layer."""
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[FloatArray]:
@@ -90,13 +71,7 @@ class Candidate:
         )
 
     def gram(self) -> Gram:
-        """Return the inner products of the features of all pairs of stimuli.
-
-        Raises
-        ------
-        InputError
-            A layer that responds the same to every stimulus.
-        """
+        """Return the inner products of the features; InputError where no feature varies."""
         key = (self.layer, self.weights.tobytes(), self.shown)
         if self.shown is None:
             return self._make_gram()
@@ -132,19 +107,8 @@ def candidates_of(context: RunContext, stimuli: StimulusSet) -> list[Candidate]:
 
     A nominal clock offers each step of a layer; any other clock gives the average of the steps over the
     benchmark's window, weighted as it declares. Of several candidates those that are the same for all
-    stimuli, such as steps that the image has not reached yet, are omitted.
-
-    Parameters
-    ----------
-    context : RunContext
-        Model, layers, clock, window and presentation.
-    stimuli : StimulusSet
-        In the order that the rows shall have.
-
-    Raises
-    ------
-    InputError
-        Several layers under a protocol that takes one; activations of other stimuli.
+    stimuli, such as steps that the image has not reached yet, are omitted. Rows are in the order of the
+    stimuli. InputError as in `RunContext.activations`.
     """
     shown = (stimuli.digest, repr(context.presentation))
     candidates = [

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.score import Selection
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.stats.splits import Split
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 class LayerCandidate(Protocol):
@@ -35,23 +32,14 @@ class LayerCandidate(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldSelection:
-    """The candidate that was selected for each fold, and the scores that it was selected by.
-
-    Parameters
-    ----------
-    candidates : sequence of LayerCandidate
-        What there was to select from.
-    best : array of int, fold
-        Number of the candidate.
-    scores : array, fold x candidate
-        Score inside the training images; NaN where there was nothing to select, or nothing to score.
-    labels : mapping
-        Further entries of each row of the curve, such as the session.
-    """
+    """The candidate that was selected for each fold, and the scores that it was selected by."""
 
     candidates: Sequence[LayerCandidate]
-    best: IntArray
+    best: IntArray  # number of the candidate of each fold
+    # Fold x candidate, inside the training images; NaN where there was nothing to select or to
+    # score.
     scores: FloatArray
+    # Further entries of each row of the curve, such as the session.
     labels: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -74,7 +62,6 @@ class FoldSelection:
 
     @property
     def chosen(self) -> list[LayerCandidate]:
-        """The candidate of each fold."""
         return [self.candidates[k] for k in self.best.tolist()]
 
     def predict(
@@ -84,12 +71,7 @@ class FoldSelection:
     ) -> list[FloatArray]:
         """Return held-out results of each fold by its candidate.
 
-        Parameters
-        ----------
-        folds : sequence of Split
-            All folds.
-        predict : function
-            (number of a candidate, its folds) -> one result for each of them.
+        `predict` takes the number of a candidate and its folds, and returns one result for each of them.
         """
         results: dict[int, FloatArray] = {}
         for number in sorted(set(self.best.tolist())):

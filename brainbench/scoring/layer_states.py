@@ -14,10 +14,9 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.temporal.components import Products, Reduced, products
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import chunk_width
-
-FloatArray = npt.NDArray[np.float64]
 
 WIDE = 1000
 """More features than this are reduced to this many principal components of the training images."""
@@ -25,31 +24,22 @@ WIDE = 1000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerStates:
-    """A layer over time.
-
-    Parameters
-    ----------
-    layer : str
-        Dotted name.
-    activations : DataArray
-        Responses (stimulus, neuroid, time), one entry of time per model step; values may be on disk.
-    weights : array, bin x step
-        Share of each step in each bin; what a bin lacks to 1 is time without a response.
-    """
+    """A layer over time."""
 
     layer: str
-    activations: Assembly
+    activations: Assembly  # stimulus x neuroid x model step; values may be on disk
+    # Bin x step, share of each step in each bin; what a bin lacks to 1 is time without a
+    # response.
     weights: FloatArray
 
     step: None = None
 
     @property
     def label(self) -> dict[str, str]:
-        """Layer, for the curve of a selection."""
         return {"layer": self.layer}
 
     @cached_property
-    def steps(self) -> npt.NDArray[np.intp]:
+    def steps(self) -> IntArray:
         """Steps that some bin needs."""
         return np.flatnonzero(self.weights.any(axis=0))
 
@@ -68,7 +58,6 @@ class LayerStates:
 
     @property
     def n_features(self) -> int:
-        """Neuroids of the layer."""
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[npt.NDArray[np.float32]]:
@@ -91,20 +80,11 @@ class LayerStates:
         """Inner products of all features."""
         return products(self.chunks())
 
-    def reduced(self, train: npt.NDArray[np.intp], *, n_components: int | None = WIDE) -> Reduced:
+    def reduced(self, train: IntArray, *, n_components: int | None = WIDE) -> Reduced:
         """Return features for a map fitted to some images: the layer's own, or components of these images.
 
-        Parameters
-        ----------
-        train : array of int
-            Training images, the only ones that components are made of.
-        n_components : int or None
-            Components of a layer with more than `WIDE` features; None keeps all of them.
-
-        Raises
-        ------
-        InputError
-            A layer that responds the same to all training images at all times.
+        A layer with more than `WIDE` features is reduced to `n_components`, None for all of them. InputError
+        for a layer that responds the same to all training images at all times.
         """
         if self.n_features > WIDE:
             return self.products.components(train, n_components)
@@ -125,24 +105,10 @@ def layer_states(
     *,
     static: Timeline | None = None,
 ) -> list[LayerStates]:
-    """Return every layer that may stand for the benchmark's region, over the given time bins.
+    """Return every layer that may stand for the benchmark's region, over time bins (start, end) in ms.
 
-    Parameters
-    ----------
-    context : RunContext
-        Model, layers, presentation and clock, which says what each bin is made of.
-    stimuli : StimulusSet
-        In the order that the rows shall have.
-    bins : sequence of (start, end)
-        In ms from stimulus onset.
-    static : Timeline, optional
-        Clock of a model that has one state and does not say when; None lets the state hold at all times.
-
-    Raises
-    ------
-    InputError
-        Several layers under a protocol that takes one; activations of other stimuli; a bin that the
-        model's clock does not cover.
+    `static` is the clock of a model that has one state and does not say when; None lets the state hold at all
+    times. InputError as in `RunContext.activations`, and for a bin that the model's clock does not cover.
     """
     clock = static if static is not None and context.clock.static else context.clock
     return [

@@ -21,29 +21,20 @@ from brainbench.core.score import Selection
 from brainbench.core.settings import ProtocolName, Resample
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import weighted_mean
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 TargetT = TypeVar("TargetT")
 CandidatesT = TypeVar("CandidatesT")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolRules:
-    """What a measure does differently under each protocol; a measure adds its own fields.
+    """What a measure does differently under each protocol; a measure adds its own fields."""
 
-    Parameters
-    ----------
-    formula : str
-        The protocol's own formula, one of `stats.ceiling.FORMULAS`.
-    one_layer : bool
-        A region has a single layer: nothing is selected.
-    """
-
-    formula: str
-    one_layer: bool = False
+    formula: str  # the protocol's own, one of `stats.ceiling.FORMULAS`
+    one_layer: bool = False  # a region has a single layer: nothing is selected
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,20 +42,13 @@ class Figure:
     """Raw figures and ceilings of the parts that a value is the mean of, for one or many draws.
 
     Parts are what the formula is applied to: time bins, sites, or a single one.
-
-    Parameters
-    ----------
-    raw : array, draw x part
-        Figures before any ceiling.
-    ceiling : array, draw x part, or None
-        Ceilings; None where there are none or none were asked for.
-    weights : array, draw x part, or None
-        How much each part counts, 0 for parts that are left out. None: all alike, and a part without a
-        value leaves its draw without one.
     """
 
-    raw: FloatArray
+    raw: FloatArray  # draw x part, before any ceiling
+    # Draw x part; None where there are none or none were asked for.
     ceiling: FloatArray | None = None
+    # Draw x part, 0 for parts that are left out. None: all count alike, and a part without a
+    # value leaves its draw without one.
     weights: FloatArray | None = None
 
     @classmethod
@@ -96,114 +80,78 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageSet:
-    """Images that are drawn and shuffled together: those of one recording session.
+    """Images that are drawn and shuffled together: those of one recording session."""
 
-    Parameters
-    ----------
-    ids : sequence of str
-        Stimulus ids, in the order of the rows.
-    objects : array, image, or None
-        What each image shows; a null within objects needs it.
-    groups : array, image, or None
-        Images of one group, such as variants of one photograph, are drawn and exchanged together.
-    name : str
-        Seeds the shuffles, together with the seed of the run.
-    """
+    ids: Sequence[str]  # stimulus ids, in the order of the rows
+    objects: AnyArray | None = None  # what each image shows; a null within objects needs it
+    # Images of one group, such as variants of one photograph, are drawn and exchanged together.
+    groups: AnyArray | None = None
+    name: str = ""  # seeds the shuffles, together with the seed of the run
 
-    ids: Sequence[str]
-    objects: npt.NDArray[Any] | None = None
-    groups: npt.NDArray[Any] | None = None
-    name: str = ""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """Stimuli that a model was shown, and what its responses were compared with."""
+
+    stimulus_sets: Sequence[StimulusSet]  # one for each recording session
+    # Drawn and shuffled; `Evaluation.figure` takes counts of them side by side.
+    image_sets: Sequence[ImageSet]
+    partial: bool  # a limit left some stimuli out
+    targets: Sequence[AnyArray]  # to be hashed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """Units that are drawn again in the interval.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    ids : tuple of str, or None
-        Ids by which measures on the same units draw them together; None draws them by number.
-    population : str
-        Name of the population: two populations are drawn independently.
-    crossed : bool
-        A unit and an image share noise (a neuroid's response to an image), which is counted once.
-    """
+    """Units that are drawn again in the interval."""
 
     n: int
+    # By which measures on the same units draw them together; None draws them by number.
     ids: tuple[str, ...] | None = None
-    population: str = "units"
+    population: str = "units"  # two populations are drawn independently
+    # A unit and an image share noise (a neuroid's response to an image), which is counted once.
     crossed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resampling:
-    """What the interval of a measure treats as random, and how its method is described.
+    """What the interval of a measure treats as random, and how its method is described."""
 
-    Parameters
-    ----------
-    units : Units or None
-        None: the measure has no units, images alone are drawn.
-    no_units : str
-        Why a user who asks for units gets no interval.
-    words : mapping of str to str
-        What is drawn, for each choice of `Settings.resample`.
-    remark : str
-        What is not computed again in each draw.
-    at_once : int
-        Draws that are computed together, which bounds the memory.
-    """
-
-    units: Units | None = None
+    units: Units | None = None  # None: the measure has no units, images alone are drawn
+    # Why a user who asks for units gets no interval.
     no_units: str = "no interval: this measure has no units to draw again"
+    # What is drawn, for each choice of `Settings.resample`.
     words: Mapping[Resample, str] = field(
         default_factory=lambda: {"images": "images", "units": "units", "both": "images and units"}
     )
-    remark: str = ""
-    at_once: int = 200
+    remark: str = ""  # what is not computed again in each draw
+    at_once: int = 200  # draws that are computed together, which bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """What a score says beside its figures.
+    """What a score says beside its figures."""
 
-    Parameters
-    ----------
-    n_units : int
-        Units that count.
-    excluded : mapping of str to int
-        Reason -> units left out for it; reasons without any are dropped.
-    per_unit : DataArray or None
-        See `Score.per_unit`.
-    predictions : Dataset or None
-        See `Score.predictions`.
-    figures : mapping
-        Further figures of the measure by name.
-    details : mapping
-        Choices of the measure, for the record.
-    seeds : mapping of str to int
-        Every seed that was used, by its purpose.
-    notes : sequence of str
-        Remarks, for the record.
-    error : float or None
-        Standard error of the value over splits, where the protocol gives one.
-    """
-
-    n_units: int
+    n_units: int  # units that count
+    # Reason -> units left out for it; reasons without any are dropped.
     excluded: Mapping[str, int] = field(default_factory=dict)
-    per_unit: xr.DataArray | None = None
-    predictions: xr.Dataset | None = None
+    per_unit: xr.DataArray | None = None  # see `Score.per_unit`
+    predictions: xr.Dataset | None = None  # see `Score.predictions`
+    # Further figures of the measure by name.
     figures: Mapping[str, Any] = field(default_factory=dict)
+    # Choices of the measure, for the record.
     details: Mapping[str, Any] = field(default_factory=dict)
+    # Every seed that was used, by its purpose.
     seeds: Mapping[str, int] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    notes: Sequence[str] = ()  # remarks, for the record
+    # Standard error of the value over splits, where the protocol gives one.
     error: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation(ABC):
     """Held-out results of one model: everything that a score is computed from."""
+
+    material: Material
 
     @property
     def resampling(self) -> Resampling:
@@ -221,29 +169,9 @@ class Evaluation(ABC):
         return None
 
     @property
-    @abstractmethod
-    def stimulus_sets(self) -> Sequence[StimulusSet]:
-        """Stimuli that were used, one set for each recording session."""
-
-    @property
-    @abstractmethod
-    def image_sets(self) -> Sequence[ImageSet]:
-        """Images that are drawn and shuffled; `figure` takes counts of them side by side."""
-
-    @property
     def n_images(self) -> int:
         """Images that the value speaks of."""
-        return sum(len(one) for one in self.stimulus_sets)
-
-    @property
-    @abstractmethod
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-
-    @property
-    @abstractmethod
-    def targets(self) -> Sequence[npt.NDArray[Any]]:
-        """What the model was compared with, to be hashed."""
+        return sum(len(stimuli) for stimuli in self.material.stimulus_sets)
 
     @property
     @abstractmethod
@@ -269,12 +197,8 @@ class Evaluation(ABC):
     ) -> Figure:
         """Return raw figure and ceiling: once, or for each row of counts.
 
-        Parameters
-        ----------
-        image_counts : array, draw x image, optional
-            Images of all `image_sets` side by side.
-        unit_counts : array, draw x unit, optional
-            Units of `resampling.units`.
+        Images are those of all `material.image_sets` side by side, draw x image; units those of
+        `resampling.units`, draw x unit.
         """
         return self.figure_of(self.over_images(image_counts), unit_counts)
 
@@ -282,10 +206,7 @@ class Evaluation(ABC):
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure for shuffled images, one draw for each order.
 
-        Parameters
-        ----------
-        orders : sequence of array of int, draw x image
-            One for each of `image_sets`: row k takes the place of row `order[k]`.
+        Each of `material.image_sets` has its orders, draw x image: row k takes the place of row `order[k]`.
         """
 
     @abstractmethod
@@ -323,13 +244,7 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
         return tuple(self.rules)
 
     def config(self) -> dict[str, Any]:
-        """Return name and options as plain values: part of the key that a stored score is found by.
-
-        Raises
-        ------
-        InputError
-            An option that is no plain value.
-        """
+        """Return name and options as plain values: part of the key of a stored score."""
         return {"measure": type(self).__name__, **plain_options(self)}
 
     def stimulus_sets(self, context: RunContext) -> Sequence[StimulusSet]:

@@ -11,34 +11,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import Score, Status
 from brainbench.core.settings import Resample, Settings
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import null_summary, shuffles
 
-FloatArray = npt.NDArray[np.float64]
 N_DRAWS = 1000
 
 
 def score(benchmark: Benchmark, model: BrainModel, settings: Settings | None = None) -> Score:
     """Score a model on a benchmark: figure, ceiling, interval and provenance in one frozen result.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        What to score.
-    model : BrainModel
-        The model.
-    settings : Settings, optional
-        Protocol, seed, formula, ...
 
     Raises
     ------
@@ -92,9 +82,9 @@ def score_context(context: RunContext) -> Score:
         null=null,
         n_units=report.n_units,
         n_excluded=sum(excluded.values()),
-        n_stimuli=sum(len(stimuli) for stimuli in evaluation.stimulus_sets),
+        n_stimuli=sum(len(stimuli) for stimuli in evaluation.material.stimulus_sets),
         excluded=excluded,
-        partial=evaluation.partial,
+        partial=evaluation.material.partial,
         selection=evaluation.selection,
         record=_record(context, evaluation, report),
     )
@@ -111,23 +101,7 @@ def failure(
     simulated: bool = False,
     record: Record | None = None,
 ) -> Score:
-    """Build a score without a value.
-
-    Parameters
-    ----------
-    benchmark, settings
-        What was to be scored, and how.
-    model, weights : str
-        Name of the model and of its weights.
-    status : {"failed", "not_applicable", "data_absent"}
-        Which kind.
-    reason : str
-        Why there is no value.
-    simulated : bool
-        The brain is simulated.
-    record : Record, optional
-        Provenance, as far as it is known.
-    """
+    """Build a score without a value: `status` is its kind, `reason` says why, `record` is what is known."""
     return Score(
         model=model,
         weights=weights,
@@ -178,25 +152,9 @@ def value_interval(
     *,
     n_draws: int = N_DRAWS,
 ) -> Interval | None:
-    """Return the 95 % interval of a value; None where the user asks for units and there are none.
+    """Return the 95 % interval around a value; None where the user asks for units and there are none.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Held-out results.
-    settings : Settings
-        Seed, and what is random.
-    formula : str
-        Formula of the value.
-    value : float
-        The value, which the draws are centered on.
-    n_draws : int
-        Bootstrap draws.
-
-    Raises
-    ------
-    InputError
-        No draw has a value.
+    InputError where no draw has a value.
     """
     if evaluation.by_definition:
         method = f"{evaluation.by_definition}: 0 by definition, in every draw"
@@ -239,12 +197,9 @@ def _draws(
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:
-    """Return how often each image is drawn, draw x image, the image sets side by side.
-
-    Images of one group are drawn together.
-    """
+    """Return how often each image is drawn, draw x image, sets side by side; those of a group together."""
     columns = []
-    for image_set in evaluation.image_sets:
+    for image_set in evaluation.material.image_sets:
         if image_set.groups is None:
             columns.append(image_counts(image_set.ids, n_draws=n_draws, seed=seed))
             continue
@@ -275,7 +230,7 @@ def _null(
             seed=settings.seed,
             name=image_set.name,
         )
-        for image_set in evaluation.image_sets
+        for image_set in evaluation.material.image_sets
     ]
     null = null_summary(value, evaluation.shuffled(orders).value(formula), kind=settings.null)
     return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
@@ -290,11 +245,11 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
     return record(
         seeds=dict(report.seeds),
         hashes={
-            "stimuli": _joint_digest([one.digest for one in evaluation.stimulus_sets]),
+            "stimuli": _joint_digest([one.digest for one in evaluation.material.stimulus_sets]),
             "data": context.data_version,
             "model": context.model_run.digest,
             "target": sha256(
-                *(np.ascontiguousarray(values).tobytes() for values in evaluation.targets)
+                *(np.ascontiguousarray(values).tobytes() for values in evaluation.material.targets)
             ),
         },
         clock=context.clock.name,

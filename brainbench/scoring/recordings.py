@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,9 @@ from brainbench.core.assembly import Assembly, align, average, time_average, val
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.scoring.context import RunContext
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
+from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.measure import ImageSet, Material
 
 IMAGES_PER_OBJECT = 10
 """Images of each object that ten stratified splits need."""
@@ -25,51 +23,49 @@ IMAGES_PER_OBJECT = 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recordings:
-    """Responses of a region in one window of time, rows sorted by stimulus_id.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Stimuli in the order of the rows.
-    values : array, stimulus x neuroid
-        Mean over repetitions of the time-averaged response.
-    trials : array, repetition x stimulus x neuroid, or None
-        Time-averaged response of every trial; None where only the mean was published.
-    strata : array of str, stimulus, or None
-        See `strata_of`.
-    neuroids : DataArray
-        One entry per neuroid, with its coordinates.
-    partial : bool
-        A limit left some stimuli out.
-    """
+    """Responses of a region in one window of time, rows sorted by stimulus_id."""
 
     stimuli: StimulusSet
-    values: FloatArray
+    values: FloatArray  # stimulus x neuroid, mean over repetitions of the time-averaged response
+    # Repetition x stimulus x neuroid; None where only the mean was published.
     trials: FloatArray | None
-    strata: npt.NDArray[Any] | None
-    neuroids: xr.DataArray
-    partial: bool
+    strata: AnyArray | None  # see `strata_of`
+    neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
+    partial: bool  # a limit left some stimuli out
+    session: str = ""  # its name; empty for data without sessions
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
-        """Id of each neuroid."""
         return np.asarray(self.neuroids.coords["neuroid_id"].values.astype(str))
 
     @property
-    def objects(self) -> npt.NDArray[Any] | None:
+    def objects(self) -> AnyArray | None:
         """Object shown in each stimulus, also where there are too few images to stratify by; None without."""
         return objects_of(self.stimuli)
 
 
-def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
+def material_of(
+    sessions: Sequence[Recordings], targets: Sequence[FloatArray] | None = None
+) -> Material:
+    """Return what an evaluation of recordings speaks of; the targets are the mean responses by default."""
+    return Material(
+        stimulus_sets=[session.stimuli for session in sessions],
+        image_sets=[
+            ImageSet(ids=session.stimuli.ids, objects=session.objects, name=session.session)
+            for session in sessions
+        ],
+        partial=any(session.partial for session in sessions),
+        targets=[session.values for session in sessions] if targets is None else targets,
+    )
+
+
+def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
-    Raises
-    ------
-    InputError
-        Recordings of other stimuli than those of the set; a window outside the recording; a response
-        that no repetition recorded.
+    InputError for recordings of other stimuli, a window outside the recording, or a response that no
+    repetition recorded.
     """
+    data = session.data
     stimuli = context.stimuli(data)
     windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
@@ -81,16 +77,14 @@ def windowed_recordings(context: RunContext, data: Dataset) -> Recordings:
         strata=strata_of(stimuli, partial=partial),
         neuroids=per_neuroid(windowed),
         partial=partial,
+        session=session.name,
     )
 
 
 def recordings_of(context: RunContext, data: Dataset) -> Assembly:
     """Return the recordings of the benchmark's region in one session, aligned with its stimuli.
 
-    Raises
-    ------
-    InputError
-        Recordings of other stimuli than those of the set, or without neuroids.
+    InputError for recordings of other stimuli, or without neuroids.
     """
     stimuli = context.stimuli(data)
     name = f"{data.name} {context.benchmark.region}"
@@ -107,18 +101,15 @@ def recordings_of(context: RunContext, data: Dataset) -> Assembly:
     return align(responses, stimuli.ids, name=f"recordings of {name}")
 
 
-def objects_of(stimuli: StimulusSet) -> npt.NDArray[Any] | None:
+def objects_of(stimuli: StimulusSet) -> AnyArray | None:
     """Return the object shown in each stimulus; None where the stimuli have none."""
     if "object_name" not in stimuli.metadata.columns:
         return None
     return stimuli.metadata["object_name"].to_numpy(str)
 
 
-def strata_of(stimuli: StimulusSet, *, partial: bool) -> npt.NDArray[Any] | None:
-    """Return the objects by which splits are stratified.
-
-    None where there are none, and where a limit left too few images of some object.
-    """
+def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
+    """Return the objects to stratify by; None without, or where a limit left too few images of one."""
     objects = objects_of(stimuli)
     if objects is None:
         return None
@@ -149,23 +140,10 @@ def check_varies(varying: BoolArray, label: str) -> None:
 def reliable_sites(
     reliability: FloatArray, floor: float, *, label: str, unknown: str = ""
 ) -> BoolArray:
-    """Return which sites reach a floor of reliability.
+    """Return which sites reach a floor of reliability; InputError where none does.
 
-    Parameters
-    ----------
-    reliability : array, site
-        NaN where a site has none, which does not reach any floor.
-    floor : float
-        Least reliability.
-    label : str
-        Names the sites in the error.
-    unknown : str
-        Why sites have no reliability, for the error.
-
-    Raises
-    ------
-    InputError
-        No site reaches the floor.
+    A site without a reliability, NaN, does not reach any floor; `unknown` says why there is none, and `label`
+    names the sites, for the error.
     """
     reliable = reliability >= floor
     if not reliable.any():

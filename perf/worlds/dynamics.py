@@ -13,6 +13,7 @@ from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.pipeline import value_interval
+from brainbench.scoring.recordings import material_of
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import Split, inner, paper
 from worlds.regression import NEUROIDS, PICTURES, images, sites
@@ -70,6 +71,7 @@ class QuartersHeldOut:
                 FoldFit(fold=fold, votes={}, predicted=predicted, penalty=penalty, features=[])
             )
         return DynamicsEvaluation(
+            material=material_of([recordings]),
             recordings=recordings,
             fits=fits,
             every_bin=False,

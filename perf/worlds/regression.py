@@ -12,7 +12,7 @@ from brainbench.core import stimuli
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.gram import gram
 from brainbench.scoring.layer_selection import FoldSelection
-from brainbench.scoring.recordings import Recordings
+from brainbench.scoring.recordings import Recordings, material_of
 from brainbench.scoring.regression.explained_variance_evaluation import (
     ExplainedVarianceEvaluation,
     Variant,
@@ -94,9 +94,7 @@ def session(sample: Recorded) -> SessionTarget:
         partial=False,
     )
     every_site = np.full(values.shape[1], True)
-    return SessionTarget(
-        name="", label="world", recordings=recordings, sites=every_site, responses=values
-    )
+    return SessionTarget(label="world", recordings=recordings, sites=every_site, responses=values)
 
 
 def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionFit:
@@ -121,8 +119,10 @@ def predictivity(
     linear_map = LinearMap(metric=metric, n_components=5, joint=rules.joint)
 
     def evaluate(sample: Recorded) -> PredictivityEvaluation:
+        fitted = fit(sample, linear_map, folds)
         return PredictivityEvaluation(
-            fits=[fit(sample, linear_map, folds)],
+            material=material_of([fitted.target.recordings]),
+            fits=[fitted],
             aggregate=rules.aggregate,
             reports_error=False,
             formula=formula,
@@ -174,8 +174,10 @@ def explained_variance(variant: Variant, formula: str) -> World:
     folds = paper(IDS, OBJECTS, n_splits=5)
 
     def evaluate(sample: Recorded) -> ExplainedVarianceEvaluation:
+        fitted = fit(sample, LinearMap(metric="ridge-cv"), folds)
         return ExplainedVarianceEvaluation(
-            fits=[fit(sample, LinearMap(metric="ridge-cv"), folds)],
+            material=material_of([fitted.target.recordings]),
+            fits=[fitted],
             variant=variant,
             formula=formula,
             excluded_sites={},

@@ -68,7 +68,7 @@ class MeasureTester:
 
     def test_a_figure_of_counts_is_that_of_repeated_images(self):
         evaluation = self.evaluation(formula="raw")
-        n = sum(len(one.ids) for one in evaluation.image_sets)
+        n = sum(len(one.ids) for one in evaluation.material.image_sets)
         counts = np.random.default_rng(0).integers(0, 3, (3, n)).astype(float)
         drawn = evaluation.figure(counts).value("raw")
         slow = [self.repeated(evaluation, row.astype(int)) for row in counts]

@@ -50,34 +50,20 @@ class CategoryChoices(Measure[ChoicesTarget, list[Candidate]]):
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]] = {"paper": ProtocolRules(formula="raw")}
 
     def target(self, context: RunContext) -> ChoicesTarget:
-        """Return the answers of the subjects.
-
-        Raises
-        ------
-        InputError
-            Data without answers, or answers to other images; fewer than two categories; too few images, or
-            groups, of one.
-        """
+        """Raise InputError for answers to other images, one category, or too few images of one."""
         images = labeled_images(
             context, n_splits=self.n_splits, n_inner=self.n_inner, group=self.group
         )
         return choices_target(context, images, n_halves=self.n_halves)
 
     def candidates(self, context: RunContext, target: ChoicesTarget) -> list[Candidate]:
-        """Return layers and steps that may stand for behavior."""
         return candidates_of(context, target.images.stimuli)
 
     def evaluate(
         self, context: RunContext, target: ChoicesTarget, candidates: list[Candidate]
     ) -> Evaluation:
-        """Read out every image, held out.
-
-        Raises
-        ------
-        InputError
-            A layer that does not vary with the image; too few images for the inner folds.
-        """
         return ChoicesEvaluation(
+            material=target.material,
             readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
             floor=context.settings.floor,

@@ -9,33 +9,22 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
-from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Figure, Report, Resampling, Units
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChoicesEvaluation(BehaviorEvaluation):
-    """Held-out answers of a read-out beside those of subjects who chose among all categories.
-
-    Parameters
-    ----------
-    target : ChoicesTarget
-        Answers of the subjects.
-    group : str or None
-        Name of what images are held out and drawn together by.
-    """
+    """Held-out answers of a read-out beside those of subjects who chose among all categories."""
 
     target: ChoicesTarget
-    group: str | None
+    group: str | None  # column by which images are held out and drawn together
 
     without_reliability: ClassVar[str] = "an image"
 
@@ -66,7 +55,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
 
     @cached_property
     def ceiling(self) -> float:
-        """Reliability of all subjects together, over all images."""
         return float(self._ceiling(None, None)[0])
 
     def over_images(self, counts: FloatArray | None) -> FloatArray | None:
@@ -74,7 +62,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
         return counts
 
     def figure_of(self, results: FloatArray | None, unit_counts: FloatArray | None) -> Figure:
-        """Return the correlation of answers, with the reliability of the subjects as ceiling."""
         target = self.target
         observed = target.share if unit_counts is None else shares(target.counts, unit_counts)
         r = image_level(self.readout.probabilities, observed, self.truth, weights=results)
@@ -91,14 +78,12 @@ class ChoicesEvaluation(BehaviorEvaluation):
         return Figure.of_one_part(r, np.full(len(r), self.ceiling))
 
     def missing_value(self, figure: Figure) -> str | None:
-        """Return why there is no correlation."""
         if np.isfinite(figure.mean_raw()):
             return None
         return "no correlation: within each category, subjects or model answer every image alike"
 
     @property
     def no_ceiling(self) -> str:
-        """Why there is no ceiling."""
         if not self.target.halves:
             return "one subject has no other half"
         return "within each category, a half of the subjects answers every image alike"
@@ -106,19 +91,7 @@ class ChoicesEvaluation(BehaviorEvaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images, drawn and exchanged in their groups."""
-        images = self.target.images
-        return [ImageSet(ids=images.ids, objects=images.truth, groups=images.groups)]
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Shares of the answers of all subjects."""
-        return [self.target.share]
-
-    @property
     def resampling(self) -> Resampling:
-        """Images in their groups, and subjects."""
         images = "images" if self.group is None else f"images by {self.group}"
         return Resampling(
             units=Units(n=self.target.n_subjects, population="subjects", crossed=False),
@@ -128,7 +101,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
         )
 
     def report(self, figure: Figure) -> Report:
-        """Return right answers to each image, accuracies, and the consistency of errors."""
         images, n_halves = self.target.images, len(self.target.halves)
         n_unanswered = int(np.isnan(self.target.share).any(axis=1).sum())
         model, observed = (

@@ -7,45 +7,41 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
+from brainbench.scoring.measure import ImageSet, Material
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChoicesTarget:
-    """Answers of the subjects, rows in the order of the images.
-
-    Parameters
-    ----------
-    images : LabeledImages
-        Images, and the categories that they show.
-    counts : array, subject x image x category
-        How often each subject gave each answer.
-    halves : list of (subjects, subjects)
-        Random halves; empty where there is one subject.
-    n_without, n_outside : int
-        Answers not given, and answers with a category none of whose images is in use.
-    """
+    """Answers of the subjects, rows in the order of the images."""
 
     images: LabeledImages
-    counts: FloatArray
-    halves: list[tuple[IntArray, IntArray]]
-    n_without: int
-    n_outside: int
+    counts: FloatArray  # subject x image x category, how often each subject gave each answer
+    halves: list[tuple[IntArray, IntArray]]  # of the subjects; empty where there is one
+    n_without: int  # answers not given
+    n_outside: int  # answers with a category none of whose images is in use
+
+    @property
+    def material(self) -> Material:
+        """All images, drawn and exchanged in their groups, and shares of the answers of all subjects."""
+        images = self.images
+        return Material(
+            stimulus_sets=[images.stimuli],
+            image_sets=[ImageSet(ids=images.ids, objects=images.truth, groups=images.groups)],
+            partial=images.partial,
+            targets=[self.share],
+        )
 
     @property
     def n_subjects(self) -> int:
-        """How many subjects answered."""
         return len(self.counts)
 
     @cached_property
@@ -54,7 +50,7 @@ class ChoicesTarget:
         return shares(self.counts)
 
     @cached_property
-    def correct(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> BoolArray:
         """Whether each subject named each image correctly; no answer is wrong, as in Geirhos et al."""
         truth = self.images.truth[None, :, None]
         return np.asarray(np.take_along_axis(self.counts, truth, axis=2)[..., 0] > 0)
@@ -67,20 +63,8 @@ class ChoicesTarget:
 def choices_target(context: RunContext, images: LabeledImages, *, n_halves: int) -> ChoicesTarget:
     """Return the answers that the benchmark's data holds, in the order of the images.
 
-    Parameters
-    ----------
-    context : RunContext
-        Whose data, and the seed of the halves.
-    images : LabeledImages
-        Images, and the categories that they show.
-    n_halves : int
-        Random halves of the subjects.
-
-    Raises
-    ------
-    InputError
-        Data without answers; answers to other images, with a name missing, with categories that no image
-        shows, or that say otherwise what an image shows.
+    InputError for data without answers, and for answers to other images, with a name missing, with categories
+    that no image shows, or that say otherwise what an image shows.
     """
     table = _answers(context, images)
     given = table[table["choice"].notna() & (table["choice"] != "")]
@@ -133,7 +117,7 @@ def _answers(context: RunContext, images: LabeledImages) -> pd.DataFrame:
     return table
 
 
-def _check_truth(table: pd.DataFrame, labels: npt.NDArray[Any]) -> None:
+def _check_truth(table: pd.DataFrame, labels: AnyArray) -> None:
     wrong = np.flatnonzero(table["truth"].to_numpy(object) != labels)
     if len(wrong):
         first = table.iloc[wrong[0]]

@@ -31,30 +31,16 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class I2nRules(ProtocolRules):
-    """What a protocol compares, and with what.
+    """What a protocol compares, and with what."""
 
-    Parameters
-    ----------
-    false_alarms : {"paper", "brainscore"}
-        See `metrics.behavior.i2n.d_prime`.
-    halve : function
-        (trials, n_splits=, seed=) -> halves of the trials, several times.
-    halves_seed : int or None
-        Seed of the halves, for the record; None for that of the run.
-    against_halves : bool
-        The model is compared with a half of the trials, half by half; else with all trials.
-    reports_error : bool
-        The value has a standard deviation over halves.
-    described : mapping of str to str
-        The above, for the record; {n} is the number of halves.
-    """
-
-    false_alarms: FalseAlarms
+    false_alarms: FalseAlarms  # see `metrics.behavior.i2n.d_prime`
+    # (trials, n_splits=, seed=) -> halves of the trials, several times.
     halve: Callable[..., Halves]
-    halves_seed: int | None = None
+    halves_seed: int | None = None  # for the record; None for that of the run
+    # The model is compared with a half of the trials, half by half; else with all trials.
     against_halves: bool
-    reports_error: bool
-    described: Mapping[str, str]
+    reports_error: bool  # the value has a standard deviation over halves
+    described: Mapping[str, str]  # the above, for the record; {n} is the number of halves
 
 
 def _fixed_halves(trials: Trials, *, n_splits: int, seed: int) -> Halves:
@@ -119,14 +105,7 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     """Protocols and formulas of the worlds in perf/worlds."""
 
     def target(self, context: RunContext) -> I2nTarget:
-        """Return the choices of the subjects.
-
-        Raises
-        ------
-        InputError
-            Data without choices; stimuli without `object_name`, or of other objects than the trials say;
-            fewer than two objects, or two images of one.
-        """
+        """Raise InputError for choices of other objects than those shown, or too few images of one."""
         rules: I2nRules = context.rules
         return i2n_target(
             context,
@@ -136,22 +115,15 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         )
 
     def candidates(self, context: RunContext, target: I2nTarget) -> list[Candidate]:
-        """Return layers and steps that may stand for behavior."""
         return candidates_of(context, target.images.stimuli)
 
     def evaluate(
         self, context: RunContext, target: I2nTarget, candidates: list[Candidate]
     ) -> Evaluation:
-        """Read out every image, held out.
-
-        Raises
-        ------
-        InputError
-            A layer that does not vary with the image; too few images for the inner folds.
-        """
         rules: I2nRules = context.rules
         seed = context.settings.seed
         return I2nEvaluation(
+            material=target.material,
             readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
             floor=context.settings.floor,
@@ -166,5 +138,4 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         return (context.settings.protocol, context.formula) in self.measured_coverage

@@ -8,17 +8,14 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
-from brainbench.scoring.measure import Figure, ImageSet, Report, Resampling
+from brainbench.scoring.measure import Figure, Report, Resampling
 from brainbench.stats.ceiling import ceiled, spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 class Consistency(NamedTuple):
@@ -30,25 +27,13 @@ class Consistency(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class I2nEvaluation(BehaviorEvaluation):
-    """Held-out answers of a read-out beside choices between two objects.
-
-    Parameters
-    ----------
-    target : I2nTarget
-        Choices of the subjects.
-    against_halves, reports_error : bool
-        See `I2nRules`.
-    halves_seed : int
-        Seed of the halves of the trials.
-    described : mapping
-        What was compared, for the record.
-    """
+    """Held-out answers of a read-out beside choices between two objects."""
 
     target: I2nTarget
-    against_halves: bool
-    reports_error: bool
-    halves_seed: int
-    described: Mapping[str, str]
+    against_halves: bool  # see `I2nRules`
+    reports_error: bool  # see `I2nRules`
+    halves_seed: int  # of the halves of the trials
+    described: Mapping[str, str]  # what was compared, for the record
 
     without_reliability: ClassVar[str] = "a cell"
 
@@ -112,7 +97,6 @@ class I2nEvaluation(BehaviorEvaluation):
         return Figure(raw=r, ceiling=np.repeat(ceiling, len(r), axis=0))
 
     def missing_value(self, figure: Figure) -> str | None:
-        """Return why there is no value: too few trials, cells or halves."""
         cells, raw = self.cells, figure.mean_raw()
         used = f"{cells['cells_used']} of {cells['n_cells']} cells, {cells['n_trials']} trials"
         if not self.target.halves and (self.against_halves or np.isfinite(raw)):
@@ -137,18 +121,7 @@ class I2nEvaluation(BehaviorEvaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images that have trials."""
-        return [ImageSet(ids=self.target.trials.images, objects=self.target.truth)]
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Fractions correct of the subjects."""
-        return [self.target.fraction]
-
-    @property
     def resampling(self) -> Resampling:
-        """Images alone."""
         return Resampling(
             no_units="no interval: I2n is one figure over all cells, it has no units to draw again",
             remark="read-out not refitted",
@@ -194,7 +167,6 @@ class I2nEvaluation(BehaviorEvaluation):
         }
 
     def report(self, figure: Figure) -> Report:
-        """Return normalized d' of each image, fractions correct, I1, and what was compared."""
         i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
         parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
         model, observed = (

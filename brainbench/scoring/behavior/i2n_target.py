@@ -8,44 +8,39 @@ from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from brainbench.core.dataset import HasTrials
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
 from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import ImageSet, Material
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Halves: TypeAlias = list[tuple[IntArray, IntArray]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class I2nTarget:
-    """Choices of the subjects as matrices.
-
-    Parameters
-    ----------
-    images : LabeledImages
-        All images in use.
-    trials : Trials
-        All trials of these images.
-    rows : array of int, image with trials
-        Row of each of `trials.images` among the images; the others serve the read-out alone.
-    halves : list of (trials, trials)
-        Halves of the trials; empty where there is a single one.
-    false_alarms : {"paper", "brainscore"}
-        See `d_prime`.
-    """
+    """Choices of the subjects as matrices."""
 
     images: LabeledImages
-    trials: Trials
-    rows: IntArray
-    halves: Halves
+    trials: Trials  # all trials of these images
+    rows: IntArray  # of `trials.images` among the images; the others serve the read-out alone
+    halves: Halves  # of the trials; empty where there is a single one
     false_alarms: FalseAlarms
+
+    @property
+    def material(self) -> Material:
+        """All images, of which those with trials are drawn, and fractions correct of the subjects."""
+        return Material(
+            stimulus_sets=[self.images.stimuli],
+            image_sets=[ImageSet(ids=self.trials.images, objects=self.truth)],
+            partial=self.images.partial,
+            targets=[self.fraction],
+        )
 
     @property
     def truth(self) -> IntArray:
@@ -88,22 +83,8 @@ def i2n_target(
 ) -> I2nTarget:
     """Return the choices that the benchmark's data holds, in the order of the images.
 
-    Parameters
-    ----------
-    context : RunContext
-        Whose data.
-    images : LabeledImages
-        Images, and the objects that they show.
-    halve : function
-        Cuts the trials into halves, once or several times.
-    false_alarms : {"paper", "brainscore"}
-        See `d_prime`.
-
-    Raises
-    ------
-    InputError
-        Data without trials; trials of other images, with a name missing, or that say otherwise what an
-        image shows.
+    InputError for data without trials, and for trials of other images, with a name missing, or that say
+    otherwise what an image shows.
     """
     data = context.data
     if not isinstance(data, HasTrials):

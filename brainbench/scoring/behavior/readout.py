@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
@@ -16,13 +14,12 @@ from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.stats.splits import Split, paper
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Agreement = Callable[[FloatArray, IntArray], float]
 """(probabilities of some images, their rows) -> how well they agree with the subjects' choices."""
 
@@ -32,39 +29,23 @@ LABEL = "object_name"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabeledImages:
-    """Images, what each shows, and the folds in which a read-out holds them out.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Images in the order of the rows.
-    partial : bool
-        A limit left some images of the data out.
-    labels : array of str, image
-        What each shows.
-    groups : array, image, or None
-        Images of one group, such as variants of one photograph, are held out together.
-    n_splits, n_inner : int
-        Folds, and folds inside their training images. Fewer where an object has fewer images, or groups.
-    seed : int
-        Which assignment of images to folds.
-    """
+    """Images, what each shows, and the folds in which a read-out holds them out."""
 
     stimuli: StimulusSet
-    partial: bool
-    labels: npt.NDArray[Any]
-    groups: npt.NDArray[Any] | None
-    n_splits: int
-    n_inner: int
+    partial: bool  # a limit left some images of the data out
+    labels: AnyArray  # what each image shows
+    # Images of one group, such as variants of one photograph, are held out together.
+    groups: AnyArray | None
+    n_splits: int  # fewer where an object has fewer images, or groups
+    n_inner: int  # folds inside the training images
     seed: int
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Id of each image."""
         return tuple(self.stimuli.ids)
 
     @cached_property
-    def classes(self) -> npt.NDArray[Any]:
+    def classes(self) -> AnyArray:
         """Names of the objects, sorted."""
         return np.unique(self.labels)
 
@@ -82,13 +63,7 @@ class LabeledImages:
         return self._folds(np.arange(len(self.stimuli)), self.n_splits)
 
     def inner_folds(self, rows: IntArray) -> list[Split]:
-        """Return folds within some of the images, stratified by object.
-
-        Raises
-        ------
-        InputError
-            As `check`, of these images.
-        """
+        """Return folds within some of the images, stratified by object; raise what `check` raises."""
         return self._folds(rows, self.n_inner)
 
     def _folds(self, rows: IntArray, n_splits: int) -> list[Split]:
@@ -123,21 +98,9 @@ class LabeledImages:
 def labeled_images(
     context: RunContext, *, n_splits: int, n_inner: int, group: str | None = None
 ) -> LabeledImages:
-    """Return the images in use with what they show.
+    """Return the images in use with what they show; those of one `group`, a column, are held out together.
 
-    Parameters
-    ----------
-    context : RunContext
-        Stimuli and seed.
-    n_splits, n_inner : int
-        Folds, and folds inside their training images.
-    group : str, optional
-        Column of the stimuli whose images are held out together.
-
-    Raises
-    ------
-    InputError
-        Stimuli without such a column; too few of them, see `LabeledImages.check`.
+    InputError for stimuli without such a column, and for too few of them, see `LabeledImages.check`.
     """
     stimuli = context.stimuli()
     for column in filter(None, (LABEL, group)):
@@ -163,33 +126,15 @@ def labeled_images(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOutReadout:
-    """What a read-out says that each image shows, fitted to other images.
-
-    Parameters
-    ----------
-    images : LabeledImages
-        The images.
-    options : ReadoutOptions
-        Options of the read-out.
-    probabilities : array, image x object
-        Objects sorted by name.
-    fold : array of int, image
-        The fold that held the image out.
-    selection : FoldSelection
-        Layer and step of each fold.
-    n_features : int
-        Neuroids of the layer that was selected for the first fold.
-    n_unfinished : int
-        Folds in which the iteration of the read-out ended before it had converged.
-    """
+    """What a read-out says that each image shows, fitted to other images."""
 
     images: LabeledImages
     options: ReadoutOptions
-    probabilities: FloatArray
-    fold: IntArray
+    probabilities: FloatArray  # image x object, objects sorted by name
+    fold: IntArray  # that held the image out
     selection: FoldSelection
-    n_features: int
-    n_unfinished: int
+    n_features: int  # neuroids of the layer that was selected for the first fold
+    n_unfinished: int  # folds in which the iteration ended before it had converged
 
 
 def read_out(
@@ -200,21 +145,7 @@ def read_out(
 ) -> HeldOutReadout:
     """Read out every image by folds, each from the layer that agrees best with the subjects in training.
 
-    Parameters
-    ----------
-    images : LabeledImages
-        Images, labels and folds.
-    candidates : sequence of Candidate
-        Layers and steps that may stand for behavior.
-    options : ReadoutOptions
-        Options of the read-out.
-    agreement : function
-        By which a layer and step is selected, among probabilities of training images alone.
-
-    Raises
-    ------
-    InputError
-        Too few images; a layer that does not vary with the image.
+    InputError for too few images, or a layer that does not vary with the image.
     """
     folds = images.folds()
     probabilities = np.empty((len(images.ids), len(images.classes)))

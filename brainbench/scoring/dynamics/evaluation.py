@@ -9,15 +9,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,
@@ -26,12 +25,8 @@ from brainbench.scoring.dynamics.maps import (
 )
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_candidates import CHUNK_BYTES
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
@@ -48,43 +43,21 @@ class BinCorrelations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DynamicsEvaluation(Evaluation):
-    """Held-out predictions of the sites over time.
-
-    Parameters
-    ----------
-    recordings : BinnedRecordings
-        What was recorded.
-    fits : sequence of FoldFit
-        Predictions of each fold.
-    every_bin : bool
-        All bins count, as in Brain-Score; else those whose median reliability is `LEAST_RELIABILITY` at
-        least, or all where there is no reliability.
-    reports_error : bool
-        The value has a standard error over splits.
-    formula : str
-        Formula, applied in each bin to the median r and the median c over sites.
-    floor : float or None
-        Least reliability of the sites that count.
-    population : str
-        Name of the recorded sites.
-    details, seeds : mapping
-        For the record.
-    fitter : MapFitter
-        How maps are fitted to shuffled images.
-    layers : sequence of sequence of LayerInFold
-        Layers that the maps of each fold are fitted to; empty where no null was asked for.
-    """
+    """Held-out predictions of the sites over time."""
 
     recordings: BinnedRecordings
     fits: Sequence[FoldFit]
+    # All bins count, as in Brain-Score; else those whose median reliability is
+    # `LEAST_RELIABILITY` at least, or all where there is no reliability.
     every_bin: bool
-    reports_error: bool
-    formula: str
-    floor: float | None
-    population: str
+    reports_error: bool  # see `DynamicsRules`
+    formula: str  # applied in each bin to the median r and the median c over sites
+    floor: float | None  # least reliability of the sites that count
+    population: str  # name of the recorded sites
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
-    fitter: MapFitter
+    fitter: MapFitter  # how maps are fitted to shuffled images
+    # Layers that the maps of each fold are fitted to; empty where no null was asked for.
     layers: Sequence[Sequence[LayerInFold]] = ()
 
     # --- correlations and reliabilities ------------------------------------------------------------
@@ -133,10 +106,7 @@ class DynamicsEvaluation(Evaluation):
     def counted(self) -> BoolArray:
         """Sites that count: those whose mean c over the reliable bins reaches the floor.
 
-        Raises
-        ------
-        InputError
-            A floor that no site reaches, or without a reliability.
+        InputError where no site reaches it, or none has a reliability.
         """
         if self.floor is None:
             return np.full(len(self.r), True)
@@ -224,26 +194,6 @@ class DynamicsEvaluation(Evaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """All stimuli."""
-        return [self.recordings.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images."""
-        return [ImageSet(ids=self.recordings.stimuli.ids, objects=self.recordings.objects)]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return self.recordings.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses."""
-        return [self.recordings.values]
-
-    @property
     def selection(self) -> Selection:
         """Layer that most arrays of electrodes were assigned to over all folds."""
         layers = Counter(votes.layer for fit in self.fits for votes in fit.votes.values())
@@ -251,7 +201,6 @@ class DynamicsEvaluation(Evaluation):
 
     @property
     def resampling(self) -> Resampling:
-        """Images, and sites that count."""
         ids = self.recordings.site_ids[self.counted]
         return Resampling(
             units=Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population),
@@ -265,7 +214,6 @@ class DynamicsEvaluation(Evaluation):
         )
 
     def report(self, figure: Figure) -> Report:
-        """Return the curves over time, per-site correlations, held-out predictions, and what was chosen."""
         varying = self.recordings.varying
         return Report(
             n_units=int(self.counted.sum()),
@@ -359,10 +307,7 @@ class DynamicsEvaluation(Evaluation):
         }
 
     def _temporal_correlation(self) -> dict[str, float | None] | None:
-        """Return the median r across time bins of single images, median over the sites of each array.
-
-        None of too few bins.
-        """
+        """Return the median r over time of single images in each array; None of too few bins."""
         first, last = TEMPORAL
         inside = [k for k, (a, b) in enumerate(self.recordings.bins) if a >= first and b <= last]
         if len(inside) < 3:

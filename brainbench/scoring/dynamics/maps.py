@@ -9,44 +9,28 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.metrics.temporal.components import Reduced
 from brainbench.metrics.temporal.correlations import Votes, best_layer, loss_per_bin, over_images
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.stats.splits import Split
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldFeatures:
-    """A layer's features for the map of one fold.
+    """A layer's features for the map of one fold."""
 
-    Parameters
-    ----------
-    reduced : Reduced
-        Features, stimulus x feature x state.
-    shares : array, bin x state
-        Share of each state in each bin.
-    fold : Split
-        Training and held-out images.
-    inner : sequence of Split
-        Folds of the training images, by which a penalty is chosen.
-    """
-
-    reduced: Reduced
-    shares: FloatArray
+    reduced: Reduced  # stimulus x feature x state
+    shares: FloatArray  # bin x state, share of each state in each bin
     fold: Split
-    inner: Sequence[Split]
+    inner: Sequence[Split]  # folds of the training images, by which a penalty is chosen
 
     @property
-    def scores(self) -> npt.NDArray[Any]:
-        """Features of all images, stimulus x feature x state."""
+    def scores(self) -> AnyArray:
         return self.reduced.scores
 
     @cached_property
@@ -61,25 +45,13 @@ class FoldFeatures:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerInFold:
-    """A layer and the sites that it predicts in one fold.
-
-    Parameters
-    ----------
-    layer : LayerStates
-        The layer.
-    sites : array of int
-        Numbers of the sites.
-    fold, inner
-        See `FoldFeatures`.
-    n_components : int or None
-        See `LayerStates.reduced`.
-    """
+    """A layer and the sites that it predicts in one fold."""
 
     layer: LayerStates
-    sites: IntArray
+    sites: IntArray  # numbers of the sites that the layer predicts
     fold: Split
-    inner: Sequence[Split]
-    n_components: int | None
+    inner: Sequence[Split]  # see `FoldFeatures`
+    n_components: int | None  # see `LayerStates.reduced`
 
     def features(self) -> FoldFeatures:
         """Return the features, made anew at each call."""
@@ -91,7 +63,6 @@ class LayerInFold:
         )
 
     def describe(self, features: FoldFeatures) -> dict[str, Any]:
-        """Return how many features the layer has, and how they were reduced."""
         return {
             "layer": self.layer.layer,
             "features": self.layer.n_features,
@@ -130,7 +101,7 @@ class MapFitter(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return the map's name and options, for the record."""
+        """Return name and options of the map, for the record."""
 
 
 @dataclass(frozen=True)
@@ -142,33 +113,22 @@ class RidgeFitter(MapFitter):
     def fit(
         self, features: FoldFeatures, Y: FloatArray, penalty: FloatArray | None = None
     ) -> SharedMap:
-        """Return the map fitted to the training images; see `MapFitter.fit`."""
         return fit(features.prepared, Y, penalty=penalty)
 
     def describe(self) -> dict[str, Any]:
-        """Return the map's name."""
         return {"map": "ridge, one for all time bins", "descent": None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescentFitter(MapFitter):
-    """Stochastic gradient descent, as published.
+    """Stochastic gradient descent, as published."""
 
-    Parameters
-    ----------
-    options : mapping
-        Options of `metrics.temporal.gradient_descent.Descent`.
-    seed : int
-        Seed of the order of images, where the options give none.
-    """
-
-    options: Mapping[str, Any]
-    seed: int
+    options: Mapping[str, Any]  # of `metrics.temporal.gradient_descent.Descent`
+    seed: int  # of the order of images, where the options give none
 
     def fit(
         self, features: FoldFeatures, Y: FloatArray, penalty: FloatArray | None = None
     ) -> SharedMap:
-        """Return the map fitted to the training images; see `MapFitter.fit`."""
         # Torch takes a second to load: only where it is asked for.
         from brainbench.metrics.temporal.gradient_descent import Descent, sgd
 
@@ -178,29 +138,19 @@ class DescentFitter(MapFitter):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the map's name and the options of the descent."""
         return {"map": "sgd, one for all time bins", "descent": dict(self.options)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlsFitter(MapFitter):
-    """PLS2, all sites jointly.
+    """PLS2, all sites jointly."""
 
-    Parameters
-    ----------
-    n_components : int
-        Latent dimensions.
-    solver : {"exact", "nipals"}
-        See `metrics.temporal.shared_map.pls`.
-    """
-
-    n_components: int
+    n_components: int  # latent dimensions
     solver: Literal["exact", "nipals"]
 
     def fit(
         self, features: FoldFeatures, Y: FloatArray, penalty: FloatArray | None = None
     ) -> SharedMap:
-        """Return the map fitted to the training images; see `MapFitter.fit`."""
         return pls(
             features.scores,
             Y,
@@ -211,7 +161,6 @@ class PlsFitter(MapFitter):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the map's name and its latent dimensions."""
         return {
             "map": f"PLS2, one for all time bins, {self.solver}",
             "components": self.n_components,
@@ -223,26 +172,13 @@ class PlsFitter(MapFitter):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldFit:
-    """What the maps of one fold predict.
-
-    Parameters
-    ----------
-    fold : Split
-        Training and held-out images.
-    votes : mapping of str to Votes
-        Layer of each array of electrodes.
-    predicted : array, held-out image x site x bin
-        Predictions.
-    penalty : array, site
-        NaN for maps without one.
-    features : list of dict
-        For each map, how many features it got and how they were reduced.
-    """
+    """What the maps of one fold predict."""
 
     fold: Split
-    votes: Mapping[str, Votes]
-    predicted: FloatArray
-    penalty: FloatArray
+    votes: Mapping[str, Votes]  # layer of each array of electrodes
+    predicted: FloatArray  # held-out image x site x bin
+    penalty: FloatArray  # of each site; NaN for maps without one
+    # For each map, how many features it got and how they were reduced.
     features: Sequence[dict[str, Any]]
 
 
@@ -336,20 +272,10 @@ def shuffled_correlations(
     penalty: FloatArray,
     orders: IntArray,
 ) -> FloatArray:
-    """Return held-out correlations of maps fitted to shuffled images.
+    """Return held-out correlations of maps fitted to shuffled images, shuffle x site x bin.
 
-    Parameters
-    ----------
-    layers, fitter, recordings
-        See `fit_fold`.
-    penalty : array, site
-        Penalties of the maps fitted to the real responses; NaN for maps without one.
-    orders : array of int, shuffle x image
-        Row k of the shuffled responses is row `orders[shuffle, k]`.
-
-    Returns
-    -------
-    array, shuffle x site x bin
+    `penalty` of each site is that of the map fitted to the real responses, NaN for maps without one; row k of
+    the responses under a shuffle is row `orders[shuffle, k]`.
     """
     r = np.empty((len(orders), *recordings.responses.shape[1:]))
     for layer in layers:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy.typing as npt
-
 from brainbench.core import progress
 from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import ProtocolName
 from brainbench.core.timeline import Timeline
+from brainbench.scoring.arrays import AnyArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import (
@@ -31,21 +30,21 @@ from brainbench.scoring.dynamics.maps import (
 from brainbench.scoring.dynamics.target import BinnedRecordings, binned_recordings
 from brainbench.scoring.layer_states import WIDE, LayerStates, layer_states
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import check_varies
+from brainbench.scoring.recordings import check_varies, material_of
 from brainbench.stats.splits import Split, brainscore, inner, paper
 
 QUARTERS = 4
 
 
 def _some_quarters(
-    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
 ) -> list[Split]:
     """Return the first of four disjoint quarters of the images, each held out once."""
     return paper(ids, strata, n_splits=QUARTERS, seed=seed)[:n_splits]
 
 
 def _ten_splits(
-    ids: Sequence[str], strata: npt.NDArray[Any] | None, *, n_splits: int, seed: int
+    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
 ) -> list[Split]:
     """Return Brain-Score's ten splits, whatever `n_splits`."""
     return brainscore(ids, strata, seed=seed)
@@ -53,36 +52,16 @@ def _ten_splits(
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicsRules(ProtocolRules):
-    """What a protocol does with responses over time.
+    """What a protocol does with responses over time."""
 
-    Parameters
-    ----------
-    split : function
-        (ids, strata, n_splits=, seed=) -> list of Split.
-    splits : str
-        What it splits, for the record; may name `{n_splits}`.
-    split_seed : int or None
-        Seed of the splits; None for that of the run.
-    joint : bool
-        The map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`.
-    reduces : bool
-        Wide layers are reduced to principal components.
-    every_bin : bool
-        All time bins count, not only the reliable ones.
-    square_wave : bool
-        A static network may be a square wave, from `Dynamics.static_latency` on.
-    reports_error : bool
-        The value has a standard error over splits.
-    """
-
-    split: Callable[..., list[Split]]
-    splits: str
-    split_seed: int | None = None
-    joint: bool
-    reduces: bool
-    every_bin: bool
-    square_wave: bool
-    reports_error: bool
+    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    splits: str  # what it splits, for the record; may name `{n_splits}`
+    split_seed: int | None = None  # None for that of the run
+    joint: bool  # the map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`
+    reduces: bool  # wide layers are reduced to principal components
+    every_bin: bool  # all time bins count, not only the reliable ones
+    square_wave: bool  # a static network may be a square wave, from `Dynamics.static_latency` on
+    reports_error: bool  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,14 +156,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             )
 
     def target(self, context: RunContext) -> BinnedRecordings:
-        """Return the recordings in the time bins of the benchmark's window.
-
-        Raises
-        ------
-        InputError
-            Data of several sessions; recordings without time bins, with bins that overlap or of other
-            stimuli; no site that varies.
-        """
+        """Raise InputError for several sessions, absent or overlapping time bins, or no site that varies."""
         identifier = context.benchmark.identifier
         if isinstance(context.data, HasSessions):
             raise InputError(
@@ -197,26 +169,14 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         return recordings
 
     def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
-        """Return the layers, each over all its steps.
-
-        Raises
-        ------
-        InputError
-            A bin that the model's clock does not cover; activations of other stimuli.
-        """
+        """Raise InputError for a time bin that the model's clock does not cover."""
         wave = self._square_wave(context)
         return layer_states(context, target.stimuli, target.bins, static=wave)
 
     def evaluate(
         self, context: RunContext, target: BinnedRecordings, candidates: list[LayerStates]
     ) -> Evaluation:
-        """Fit one map for all time bins in each fold.
-
-        Raises
-        ------
-        InputError
-            Too few images of an object; layers that do not vary; a floor that no site reaches.
-        """
+        """Raise InputError for too few images of an object, or layers that do not vary."""
         rules: DynamicsRules = context.rules
         settings, ids = context.settings, target.stimuli.ids
         seed = settings.seed if rules.split_seed is None else rules.split_seed
@@ -243,6 +203,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 layers.append(chosen)
                 advance(1)
         return DynamicsEvaluation(
+            material=material_of([target]),
             recordings=target,
             fits=fits,
             every_bin=rules.every_bin,
@@ -280,7 +241,6 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         return RidgeFitter()
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         settings = context.settings
         case = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
         return settings.floor is None and case in self.measured_coverage

@@ -16,13 +16,10 @@ from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
 from brainbench.stats.ceiling import half_means, spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""
@@ -32,18 +29,10 @@ ARRAY = "array"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BinnedRecordings(Recordings):
-    """Responses of a region in each time bin: `values` and `trials` have bins as their last axis.
+    """Responses of a region in each time bin: `values` and `trials` have bins as their last axis."""
 
-    Parameters
-    ----------
-    bins : tuple of (start, end)
-        Time bins in ms from stimulus onset.
-    normalized_by : str
-        What responses were divided by.
-    """
-
-    bins: tuple[Span, ...]
-    normalized_by: str
+    bins: tuple[Span, ...]  # (start, end) in ms from stimulus onset
+    normalized_by: str  # what responses were divided by
 
     @cached_property
     def varying(self) -> BoolArray:
@@ -57,7 +46,6 @@ class BinnedRecordings(Recordings):
 
     @cached_property
     def site_ids(self) -> npt.NDArray[np.str_]:
-        """Id of each site."""
         return np.asarray(self.neuroid_ids[self.varying])
 
     @cached_property
@@ -69,19 +57,11 @@ class BinnedRecordings(Recordings):
         return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
 
     def reliability(self, sites: IntArray, images: IntArray, counts: FloatArray) -> FloatArray:
-        """Return the split-half reliability of sites in each bin where images count so often.
+        """Return the split-half reliability where images count so often, draw x site x bin.
 
         Spearman correlation of half means, Spearman-Brown corrected, mean over ten splits of the trials.
-
-        Parameters
-        ----------
-        sites, images : array of int
-            Which of them. Ranks are those among these images; each draw correlates them with its weights.
-        counts : array, draw x image
-
-        Returns
-        -------
-        array, draw x site x bin
+        Ranks are those among the given images; each draw, a row of `counts`, correlates them with its
+        weights.
         """
         neuroids = np.flatnonzero(self.varying)[sites]
         return np.stack([self._reliability(k, images, counts) for k in neuroids.tolist()], axis=1)
@@ -115,19 +95,9 @@ class BinnedRecordings(Recordings):
 def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
     """Return the responses of the benchmark's region in the time bins that lie in its window.
 
-    Parameters
-    ----------
-    context : RunContext
-        Data, stimuli and window.
-    blank : bool
-        Divide each neuroid by its average response to a blank, where the data has one. It is one number per
-        neuroid, so no correlation changes.
-
-    Raises
-    ------
-    InputError
-        Recordings without time; fewer than two bins in the window; bins that overlap; a response that no
-        repetition recorded; recordings of other stimuli.
+    With `blank` each neuroid is divided by its average response to a blank, where the data has one: one
+    number per neuroid, so that no correlation changes. InputError for fewer than two bins, bins that overlap,
+    a response that no repetition recorded, or recordings of other stimuli.
     """
     stimuli, partial = context.stimuli(), context.is_partial()
     binned = _in_window(recordings_of(context, context.data), context.benchmark)

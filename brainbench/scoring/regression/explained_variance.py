@@ -19,11 +19,12 @@ from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.explained_variance.ccnorm import FEW_TRIALS, NO_POWER
 from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import reliable_sites, windowed_recordings
+from brainbench.scoring.recordings import material_of, reliable_sites, windowed_recordings
 from brainbench.scoring.regression.explained_variance_evaluation import (
     VARIANTS,
     ExplainedVarianceEvaluation,
@@ -39,20 +40,12 @@ from brainbench.scoring.regression.sessions import (
 )
 from brainbench.stats.splits import Split, paper
 
-FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OwnUnits:
-    """No map: unit k of the model predicts site k.
+    """No map: unit k of the model predicts site k."""
 
-    Parameters
-    ----------
-    sites : array of int
-        Sites that are predicted.
-    """
-
-    sites: npt.NDArray[np.intp]
+    sites: IntArray  # numbers of the predicted sites
     shares_neuroids: bool = False
     least_images: int = 2
 
@@ -60,7 +53,6 @@ class OwnUnits:
         return "a comparison without a map"
 
     def describe(self) -> dict[str, Any]:
-        """Return what predicts, for the record."""
         return {"map": "none: unit k predicts site k"}
 
     def features_of(self, candidate: Candidate) -> FloatArray:
@@ -116,25 +108,16 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
                 )
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        """Return the stimuli of each session with repeated trials."""
         return [context.stimuli(session.data) for session in _repeated(context)[0]]
 
     def target(self, context: RunContext) -> list[SessionTarget]:
-        """Return the recordings of each session with repeated trials, and its sites with a signal.
-
-        Raises
-        ------
-        InputError
-            No repeated trials in any session; no site with a signal, or none that reaches the floor; two
-            sessions that give the same neuroid_id.
-        """
+        """Raise InputError for no repeated trials, no site with a signal, or a neuroid_id given twice."""
         sessions, _ = _repeated(context)
         targets = [_session_target(context, session) for session in sessions]
         check_distinct_sites(targets)
         return targets
 
     def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        """Return layers and steps for each session."""
         return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
@@ -143,20 +126,17 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Fit the maps in each recording session.
-
-        Raises
-        ------
-        InputError
-            Too few images; a layer that does not vary; without a map, units that do not match the sites;
-            no site that responds differently to the images of any fold.
-        """
+        """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
         seed = context.settings.seed
         fits = [
             self._fit(session, offered, seed)
             for session, offered in zip(target, candidates, strict=True)
         ]
         evaluation = ExplainedVarianceEvaluation(
+            material=material_of(
+                [session.recordings for session in target],
+                [session.responses for session in target],
+            ),
             fits=fits,
             variant=self.variant,
             formula=context.formula,
@@ -238,7 +218,7 @@ def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
 def _session_target(context: RunContext, session: Session) -> SessionTarget:
     identifier = context.benchmark.identifier
     label = f"{identifier}, session {session.name}" if session.name else identifier
-    recordings = windowed_recordings(context, session.data)
+    recordings = windowed_recordings(context, session)
     trials = np.asarray(recordings.trials)
     reasons = _missing_signal(trials)
     sites = reasons == ""
@@ -254,7 +234,6 @@ def _session_target(context: RunContext, session: Session) -> SessionTarget:
         reliability = np.where(sites, signal_power(trials).cc_max ** 2, np.nan)
         sites = reliable_sites(reliability, floor, label=label, unknown="no signal")
     return SessionTarget(
-        name=session.name,
         label=label,
         recordings=recordings,
         sites=sites,

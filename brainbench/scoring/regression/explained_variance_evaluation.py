@@ -8,10 +8,8 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.explained_variance.ccnorm import (
     NO_VARIANCE,
     Explained,
@@ -21,8 +19,9 @@ from brainbench.metrics.explained_variance.ccnorm import (
 )
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.regression.sessions import (
     SessionFit,
     cut_images,
@@ -31,8 +30,6 @@ from brainbench.scoring.regression.sessions import (
 )
 from brainbench.stats.ceiling import ceiled
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Variant = Literal["paper", "schoppe"]
 VARIANTS: tuple[Variant, ...] = ("paper", "schoppe")
 
@@ -55,29 +52,13 @@ class SiteCorrelations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExplainedVarianceEvaluation(Evaluation):
-    """Held-out predictions of the sites with a signal, of all sessions.
-
-    Parameters
-    ----------
-    fits : sequence of SessionFit
-        Each session.
-    variant : {"paper", "schoppe"}
-        See `ExplainableVariance`.
-    formula : str
-        Formula of the value.
-    excluded_sites : mapping
-        Reason -> sites that do not count.
-    population : str
-        Name of the recorded sites.
-    details, seeds : mapping
-        For the record.
-    """
+    """Held-out predictions of the sites with a signal, of all sessions."""
 
     fits: Sequence[SessionFit]
-    variant: Variant
+    variant: Variant  # see `ExplainableVariance`
     formula: str
-    excluded_sites: Mapping[str, int]
-    population: str
+    excluded_sites: Mapping[str, int]  # reason -> sites that do not count
+    population: str  # name of the recorded sites
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
 
@@ -103,11 +84,10 @@ class ExplainedVarianceEvaluation(Evaluation):
 
     @cached_property
     def whole(self) -> SiteCorrelations:
-        """Correlations and CC_max with each image counted once."""
         return self.over_images(None)
 
     @cached_property
-    def responding(self) -> npt.NDArray[np.bool_]:
+    def responding(self) -> BoolArray:
         """Sites with a figure: their responses vary over the images of some set."""
         return np.asarray(np.isfinite(self.whole.per_site(self.formula)[0]))
 
@@ -126,10 +106,7 @@ class ExplainedVarianceEvaluation(Evaluation):
         return Figure(raw=r, ceiling=c, weights=weights.reshape(n_draws, -1))
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
-        """Return r and c of maps fitted to shuffled images.
-
-        The trials of an image stay together, so that signal power and CC_max are those of the data.
-        """
+        """Return r and c of maps fitted to shuffled images; the trials of an image stay together."""
         drawn = []
         for fit, power, session_orders in zip(self.fits, self.powers, orders, strict=True):
             n_sites = int(fit.target.sites.sum())
@@ -149,33 +126,11 @@ class ExplainedVarianceEvaluation(Evaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """Stimuli of each session."""
-        return [fit.target.recordings.stimuli for fit in self.fits]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images of each session."""
-        return [fit.target.image_set for fit in self.fits]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return any(fit.target.recordings.partial for fit in self.fits)
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses of the sites of each session."""
-        return [fit.target.responses for fit in self.fits]
-
-    @property
     def selection(self) -> Selection:
-        """Layer and step."""
         return selection_of([fit.selection for fit in self.fits])
 
     @property
     def resampling(self) -> Resampling:
-        """Images of each session, sites over all sessions."""
         ids = np.concatenate(
             [fit.target.recordings.neuroid_ids[fit.target.sites] for fit in self.fits]
         )
@@ -186,7 +141,6 @@ class ExplainedVarianceEvaluation(Evaluation):
         )
 
     def report(self, figure: Figure) -> Report:
-        """Return CC_norm of each site, further figures, and held-out predictions."""
         parts = [part for fit, power in self._pairs() for part in _parts(fit, self.variant, power)]
         spe = np.concatenate(
             [
@@ -249,10 +203,7 @@ class ExplainedVarianceEvaluation(Evaluation):
         }
 
     def _jackknife(self) -> dict[str, float | None]:
-        """Return the mean CC_norm over sites and the median standard error; None with two trials.
-
-        Each trial is left out in turn; the maps stay.
-        """
+        """Leave out each trial in turn: mean CC_norm and median error of a site, None with two trials."""
         estimates, errors = [], []
         for fit in self.fits:
             ((predicted, _, rows),) = _sets(fit, "schoppe", fit.predicted, fit.observed)
@@ -272,7 +223,7 @@ def _sets(
     variant: Variant,
     predicted: Sequence[FloatArray],
     observed: Sequence[FloatArray],
-) -> list[tuple[npt.NDArray[Any], ...]]:
+) -> list[tuple[AnyArray, ...]]:
     """Return predictions, responses and rows of each fold, or of all folds together under "schoppe"."""
     sets = list(zip(predicted, observed, [fold.test for fold in fit.folds], strict=True))
     if variant == "paper":

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.features import Chunks
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Features: TypeAlias = FloatArray | Gram | Chunks
 """What a map takes: features, their inner products, or a function that gives chunks of features."""
 MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron"]
@@ -32,18 +30,6 @@ PENALTY = 1.0
 class LinearMap:
     """A linear map, fitted to the training images of each split.
 
-    Parameters
-    ----------
-    metric : str
-        One of `MAPS`.
-    n_components : int
-        Latent dimensions of `pls`.
-    solver : {"exact", "nipals"}
-        Solver of `pls`.
-    joint : bool
-        All neuroids jointly, with one of Brain-Score's penalties; otherwise one neuroid at a time, each with
-        a penalty of its own, selected on a scale of the features' variance.
-
     Raises
     ------
     UnknownNameError
@@ -51,8 +37,10 @@ class LinearMap:
     """
 
     metric: MapName = "pls"
-    n_components: int = 25
-    solver: Literal["exact", "nipals"] = "exact"
+    n_components: int = 25  # latent dimensions of `pls`
+    solver: Literal["exact", "nipals"] = "exact"  # of `pls`
+    # All neuroids jointly, with one of Brain-Score's penalties; otherwise one neuroid at a time,
+    # each with a penalty of its own, selected on a scale of the features' variance.
     joint: bool = False
 
     def __post_init__(self) -> None:
@@ -61,7 +49,6 @@ class LinearMap:
 
     @property
     def least_images(self) -> int:
-        """Training images that the map needs."""
         return self.n_components + 1 if self.metric == "pls" else 2
 
     @property
@@ -78,7 +65,6 @@ class LinearMap:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric
 
     def describe(self) -> dict[str, Any]:
-        """Return name and options, for the record."""
         if self.metric == "pls":
             return {
                 "map": "PLS2" if self.joint else "PLS1",
@@ -103,13 +89,8 @@ class LinearMap:
     def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features:
         """Return what this map takes of a layer.
 
-        Parameters
-        ----------
-        candidate : Candidate
-            Layer and step.
-        n_pca : int or None
-            Principal components kept, where that is fewer than there are: all of them are a rotation of
-            the features, which these maps do not see. Single units are never replaced by components.
+        `n_pca` principal components are kept where that is fewer than there are: all of them are a rotation
+        of the features, which these maps do not see. Single units are never replaced by components.
         """
         if not self.reduces:
             return candidate.chunks
@@ -123,17 +104,7 @@ class LinearMap:
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]
     ) -> list[FloatArray]:
-        """Return held-out predictions of each split, held-out stimulus x neuroid.
-
-        Parameters
-        ----------
-        features : array, Gram or function
-            From `features_of`.
-        Y : array, stimulus x neuroid
-            Responses.
-        folds : sequence of Split
-            Training and held-out rows.
-        """
+        """Return held-out predictions, held-out stimulus x neuroid, from what `features_of` gave."""
         if self.metric == "neuron-to-neuron" and not isinstance(features, Gram):
             return neuron_to_neuron.cross_predict(features, Y, folds)
         if self.metric == "neuron-to-neuron" or callable(features):

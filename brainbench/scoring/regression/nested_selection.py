@@ -19,13 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
 from brainbench.metrics.correlation import pearson
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
 from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, inner
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 _THREADS = 4
 """Candidates that are scored at once; each takes some 100 MB."""
 _SITES = 24
@@ -40,7 +39,7 @@ def select(
     linear_map: LinearMap,
     *,
     ids: npt.ArrayLike,
-    strata: npt.NDArray[Any] | None,
+    strata: AnyArray | None,
     n_folds: int,
     seed: int,
     **labels: Any,
@@ -49,35 +48,18 @@ def select(
 
     Parameters
     ----------
-    candidates : sequence of LayerCandidate
-        Layers and steps.
-    features : sequence of array (stimulus x feature), Gram or function
-        One for each candidate, as `LinearMap.features_of` gives them. A Gram matrix is made once and
-        shared by all splits and inner folds, which take their rows from it.
+    features : sequence of Features
+        One for each candidate. A Gram matrix is made once and shared by all splits and inner folds, which
+        take their rows from it.
     Y : array, stimulus x neuroid
-        Responses.
-    splits : sequence of Split
-        Training and held-out rows; held-out rows are not looked at.
-    linear_map : LinearMap
-        The map that the score is made by.
-    ids : array of str, stimulus
-        Stimulus ids, which the inner folds depend on.
-    strata : array, stimulus, or None
-        Object shown in each stimulus: the inner folds are stratified by it.
-    n_folds, seed : int
-        Inner folds, and which assignment of training images to them.
+        Responses; held-out rows are not looked at.
+    ids, strata : array, stimulus
+        What the inner folds depend on, and are stratified by.
     **labels
         See `FoldSelection.labels`.
 
-    Returns
-    -------
-    FoldSelection
-        A candidate that predicts no neuroid in any fold is never taken before one that does.
-
-    Raises
-    ------
-    InputError
-        Fewer training stimuli than the inner folds or the components need.
+    A candidate that predicts no neuroid in any fold is never taken before one that does. InputError for fewer
+    training stimuli than the inner folds or the components need.
     """
     if len(candidates) == 1:
         return FoldSelection.of_one(candidates[0], len(splits), **labels)

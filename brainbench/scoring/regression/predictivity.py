@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
+from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import check_varies, windowed_recordings
+from brainbench.scoring.recordings import check_varies, material_of, windowed_recordings
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -30,35 +30,18 @@ from brainbench.scoring.regression.sessions import (
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, paper
 
-FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PredictivityRules(ProtocolRules):
-    """What a protocol does with held-out predictions.
+    """What a protocol does with held-out predictions."""
 
-    Parameters
-    ----------
-    split : function
-        (ids, strata, n_splits=, seed=) -> list of Split.
-    split_seed : int or None
-        Seed of the splits; None for that of the run.
-    aggregate : function
-        Correlations (draw, split, neuroid), counts of neuroids -> one figure for each draw.
-    joint : bool
-        The map is fitted to all neuroids jointly.
-    reduces : bool
-        Features are reduced to principal components.
-    reports_error : bool
-        The value has a standard error over splits.
-    """
-
-    split: Callable[..., list[Split]]
-    split_seed: int | None = None
+    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split_seed: int | None = None  # None for that of the run
+    # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
-    joint: bool
-    reduces: bool
-    reports_error: bool
+    joint: bool  # the map is fitted to all neuroids jointly
+    reduces: bool  # features are reduced to principal components
+    reports_error: bool  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,28 +121,19 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        """Return the stimuli of each recording session."""
         return [context.stimuli(session.data) for session in context.sessions]
 
     def target(self, context: RunContext) -> list[SessionTarget]:
-        """Return the recordings of each session.
-
-        Raises
-        ------
-        InputError
-            Recordings that do not match the stimuli; no site that varies; fewer images than the map has
-            components or the splits have folds; two sessions that give the same neuroid_id.
-        """
+        """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
         targets = [self._session_target(context, session) for session in context.sessions]
         check_distinct_sites(targets)
         return targets
 
     def _session_target(self, context: RunContext, session: Session) -> SessionTarget:
-        recordings = windowed_recordings(context, session.data)
+        recordings = windowed_recordings(context, session)
         identifier = context.benchmark.identifier
         sites = np.ptp(recordings.values, axis=0) > 0
         target = SessionTarget(
-            name=session.name,
             label=f"{identifier}, session {session.name}" if session.name else identifier,
             recordings=recordings,
             sites=sites,
@@ -179,7 +153,6 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        """Return layers and steps for each session."""
         return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
@@ -188,13 +161,7 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Fit the map in each recording session.
-
-        Raises
-        ------
-        InputError
-            Too few images for the inner folds; a layer that does not vary; a floor that no site reaches.
-        """
+        """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
         seed = context.settings.seed if rules.split_seed is None else rules.split_seed
         n_pca = self.n_pca if rules.reduces and self.linear_map(joint=False).reduces else None
@@ -217,6 +184,7 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
                 )
             )
         return PredictivityEvaluation(
+            material=material_of([session.recordings for session in target]),
             fits=fits,
             aggregate=rules.aggregate,
             reports_error=rules.reports_error,
@@ -236,10 +204,9 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         settings = context.settings
         return (
-            len(evaluation.stimulus_sets) == 1
+            len(evaluation.material.stimulus_sets) == 1
             and settings.floor is None
             and (settings.protocol, self.metric, context.formula) in self.measured_coverage
         )

@@ -9,15 +9,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling, Units
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
 from brainbench.scoring.regression.sessions import (
     SessionFit,
@@ -30,9 +29,6 @@ from brainbench.scoring.regression.sessions import (
 from brainbench.stats.aggregate import error_over_splits, median_then_mean
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 NOT_REPEATED = "no repeated trials"
 
 
@@ -45,35 +41,15 @@ class Correlations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PredictivityEvaluation(Evaluation):
-    """Held-out predictions of the sites of all sessions.
-
-    Parameters
-    ----------
-    fits : sequence of SessionFit
-        Each session.
-    aggregate : function
-        Correlations (draw, split, site), counts of sites -> one figure for each draw.
-    reports_error : bool
-        The value has a standard error over splits.
-    formula : str
-        Formula of the value: a ceiling is drawn again only where it has one.
-    floor : float or None
-        Least reliability of the sites that count.
-    population : str
-        Name of the recorded sites.
-    n_pca : int or None
-        Principal components that features were reduced to, at most; None for no reduction.
-    details, seeds : mapping
-        For the record.
-    """
+    """Held-out predictions of the sites of all sessions."""
 
     fits: Sequence[SessionFit]
-    aggregate: Callable[..., FloatArray]
-    reports_error: bool
+    aggregate: Callable[..., FloatArray]  # see `PredictivityRules`
+    reports_error: bool  # see `PredictivityRules`
     formula: str
-    floor: float | None
-    population: str
-    n_pca: int | None
+    floor: float | None  # least reliability of the sites that count
+    population: str  # name of the recorded sites
+    n_pca: int | None  # principal components that features were reduced to, at most
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
 
@@ -81,7 +57,6 @@ class PredictivityEvaluation(Evaluation):
 
     @property
     def targets_by_session(self) -> list[SessionTarget]:
-        """Recordings of each session."""
         return [fit.target for fit in self.fits]
 
     @cached_property
@@ -117,13 +92,7 @@ class PredictivityEvaluation(Evaluation):
 
     @cached_property
     def counted(self) -> BoolArray:
-        """Sites that count: those that reach the floor, or that have the ceiling which the formula needs.
-
-        Raises
-        ------
-        InputError
-            A floor that no site reaches.
-        """
+        """Sites that reach the floor, or have the ceiling that the formula needs; InputError for none."""
         if self.floor is not None:
             c = nan_mean(self.c_by_split, axis=0)
             unknown = "; ".join(self.without_reliability)
@@ -181,7 +150,6 @@ class PredictivityEvaluation(Evaluation):
         ]
 
     def over_images(self, counts: FloatArray | None) -> Correlations:
-        """Return correlations and reliabilities of the sites that count."""
         if counts is None:
             complete = bool(self.has_reliability[self.counted].all())
             c = self.c_by_split[None, :, self.counted] if complete else None
@@ -239,33 +207,11 @@ class PredictivityEvaluation(Evaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """Stimuli of each session."""
-        return [target.recordings.stimuli for target in self.targets_by_session]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """Images of each session."""
-        return [target.image_set for target in self.targets_by_session]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return any(target.recordings.partial for target in self.targets_by_session)
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses of each session."""
-        return [target.recordings.values for target in self.targets_by_session]
-
-    @property
     def selection(self) -> Selection:
-        """Layer and step."""
         return selection_of([fit.selection for fit in self.fits])
 
     @property
     def resampling(self) -> Resampling:
-        """Images of each session, sites over all sessions."""
         names = [target.recordings.neuroid_ids[target.sites] for target in self.targets_by_session]
         ids = np.concatenate(names)[self.counted]
         return Resampling(
@@ -280,12 +226,10 @@ class PredictivityEvaluation(Evaluation):
 
     @property
     def no_ceiling(self) -> str:
-        """Why there is no ceiling."""
         reasons = [why for why in self.without_reliability if why != NOT_REPEATED]
         return "; ".join(reasons) or "only the mean of the trials was published, none is repeated"
 
     def report(self, figure: Figure) -> Report:
-        """Return per-site correlations, held-out predictions, and what was chosen."""
         excluded = self._excluded()
         columns = {}
         if self.has_reliability.any():

@@ -12,23 +12,19 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
-from brainbench.scoring.measure import ImageSet
 from brainbench.scoring.recordings import Recordings, least_images
 from brainbench.scoring.regression.linear_maps import Features, LinearMap
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.splits import Split
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 _COLUMNS = 2048
 """Shuffled sites that are fitted at once: 2,560 stimuli x 2,048 sites are 42 MB."""
 
@@ -48,27 +44,16 @@ class SiteMap(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SessionTarget:
-    """Recordings of one session, and the sites that are predicted.
+    """Recordings of one session, and the sites that are predicted."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the session; empty for data without sessions.
-    label : str
-        Benchmark and session, for error messages.
-    recordings : Recordings
-        Responses of all sites.
-    sites : array of bool, neuroid
-        Sites that are predicted.
-    responses : array, stimulus x predicted site
-        Responses that maps are fitted to.
-    """
-
-    name: str
-    label: str
+    label: str  # benchmark and session, for error messages
     recordings: Recordings
-    sites: BoolArray
-    responses: FloatArray
+    sites: BoolArray  # neuroids that are predicted
+    responses: FloatArray  # stimulus x predicted site, what maps are fitted to
+
+    @property
+    def name(self) -> str:
+        return self.recordings.session
 
     @property
     def trials(self) -> FloatArray | None:
@@ -76,44 +61,20 @@ class SessionTarget:
         trials = self.recordings.trials
         return None if trials is None or len(trials) < 2 else trials[:, :, self.sites]
 
-    @property
-    def image_set(self) -> ImageSet:
-        """Images of the session."""
-        return ImageSet(
-            ids=self.recordings.stimuli.ids, objects=self.recordings.objects, name=self.name
-        )
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SessionFit:
-    """Held-out predictions of one session, by the candidate that was selected for each split.
-
-    Parameters
-    ----------
-    target : SessionTarget
-        What was recorded.
-    folds : list of Split
-        Training and held-out rows.
-    selection : FoldSelection
-        Layer and step of each split.
-    site_map : SiteMap
-        What predicts the sites.
-    features : sequence of Features
-        What the map takes of each candidate.
-    predicted : list of array, held-out stimulus x predicted site
-        One for each split.
-    """
+    """Held-out predictions of one session, by the candidate that was selected for each split."""
 
     target: SessionTarget
     folds: list[Split]
-    selection: FoldSelection
+    selection: FoldSelection  # layer and step of each split
     site_map: SiteMap
-    features: Sequence[Features]
-    predicted: list[FloatArray]
+    features: Sequence[Features]  # what the map takes of each candidate
+    predicted: list[FloatArray]  # held-out stimulus x predicted site, of each split
 
     @property
     def observed(self) -> list[FloatArray]:
-        """Responses that go with the predictions."""
         return [self.target.responses[fold.test] for fold in self.folds]
 
     @property
@@ -169,23 +130,7 @@ def fit_session(
     n_inner: int,
     seed: int,
 ) -> SessionFit:
-    """Select a layer and step within the training images of each split, and fit the map there.
-
-    Parameters
-    ----------
-    target : SessionTarget
-        Recordings.
-    candidates : sequence of Candidate
-        Layers and steps.
-    linear_map : LinearMap
-        Which map.
-    folds : list of Split
-        Training and held-out rows.
-    n_pca : int or None
-        See `LinearMap.features_of`.
-    n_inner, seed : int
-        Folds inside the training images, and their seed.
-    """
+    """Select a layer and step within the training images of each split, and fit the map there."""
     features = [linear_map.features_of(candidate, n_pca=n_pca) for candidate in candidates]
     selection = select(
         candidates,
@@ -221,18 +166,8 @@ def check_enough_images(
 ) -> None:
     """Raise InputError where too few images are left for training.
 
-    Parameters
-    ----------
-    target : SessionTarget
-        Recordings.
-    site_map : SiteMap
-        What is fitted.
-    n_splits, n_inner : int
-        Folds, and folds inside their training images.
-    selecting : bool
-        Several layers or steps are offered, so that inner folds are needed.
-    least_per_fold : int
-        Images that each fold must hold.
+    Where several layers or steps are to be selected from, inner folds need images too; each fold must hold
+    `least_per_fold`.
     """
     training = partial(_training, n_splits=n_splits, n_inner=n_inner, selecting=selecting)
     n, least = len(target.recordings.stimuli), least_per_fold * n_splits
@@ -259,9 +194,7 @@ def check_distinct_sites(targets: Sequence[SessionTarget]) -> None:
     check_unique(ids, key="neuroid_id", name="all sessions together")
 
 
-def cut_by_session(
-    array: npt.NDArray[Any], targets: Sequence[SessionTarget]
-) -> list[npt.NDArray[Any]]:
+def cut_by_session(array: AnyArray, targets: Sequence[SessionTarget]) -> list[AnyArray]:
     """Cut what lies along the predicted sites of all sessions."""
     return np.split(array, np.cumsum([target.sites.sum() for target in targets])[:-1])
 
@@ -285,21 +218,9 @@ def site_table(
 ) -> xr.DataArray:
     """Return figures of the predicted sites as one array over all sites of all sessions.
 
-    Parameters
-    ----------
-    targets : sequence of SessionTarget
-        In the order of the figures.
-    values : array, predicted site of all sessions
-        Figures; sites that are not predicted get NaN.
-    columns : mapping of str to array, predicted site of all sessions
-        Further figures, as coordinates.
-    units : str
-        Name of the figures.
-
-    Returns
-    -------
-    DataArray
-        With the coordinates that all sessions have, and `session` where sessions have names.
+    `values` and further `columns`, which become coordinates, have an entry for each predicted site; other
+    sites get NaN. The array has the coordinates that all sessions have, and `session` where sessions have
+    names.
     """
     everywhere = [
         _everywhere(target, part)

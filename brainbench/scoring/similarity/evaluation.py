@@ -10,22 +10,17 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rsa import NoiseCeiling
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
-from brainbench.scoring.recordings import objects_of
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.scoring.similarity.target import BrainRepresentation
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 def similarity_by_set(
@@ -35,25 +30,10 @@ def similarity_by_set(
     sets: Sequence[IntArray],
     counts: FloatArray | None = None,
 ) -> FloatArray:
-    """Return the similarity within each set of images, mean over subjects.
+    """Return the similarity within each set of images, mean over subjects, set x draw.
 
-    Parameters
-    ----------
-    metric : SimilarityMetric
-        Which similarity.
-    models : sequence of Representation
-        The model's, one for each set.
-    subjects : sequence of Representation
-        The brain's, one for each subject.
-    sets : sequence of array of int
-        Rows of the images whose pairs are compared.
-    counts : array, draw x image, optional
-        How often each image is drawn; None is a single draw of each image once.
-
-    Returns
-    -------
-    array, set x draw
-        NaN where the model or a subject does not vary.
+    There is one model for each set, rows of the images whose pairs are compared. `counts`, draw x image, say
+    how often each image is drawn; None is a single draw of each image once. NaN where a side does not vary.
     """
     similarities = []
     for rows, model in zip(sets, models, strict=True):
@@ -82,43 +62,19 @@ def select_layers(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimilarityEvaluation(Evaluation):
-    """Representations of a model and a brain, compared over sets of images.
-
-    Parameters
-    ----------
-    metric : SimilarityMetric
-        Which similarity.
-    brain : BrainRepresentation
-        The brain's side.
-    region : str
-        Region of the brain.
-    models : sequence of Representation
-        One for each candidate layer and step.
-    sets : sequence of array of int
-        Images whose pairs are compared: all, those held out of each fold, or random sets.
-    training : sequence of array of int
-        Images by which a layer is selected for each set; empty where nothing is selected.
-    fold_selection : FoldSelection
-        The candidate of each set.
-    formula : str
-        Formula of the value: a ceiling is drawn again only where it has one.
-    reports_error : bool
-        The value has a standard error over sets.
-    seeds : mapping
-        For the record.
-    notes : sequence of str
-        For the record.
-    """
+    """Representations of a model and a brain, compared over sets of images."""
 
     metric: SimilarityMetric
     brain: BrainRepresentation
-    region: str
-    models: Sequence[Representation]
+    region: str  # of the brain
+    models: Sequence[Representation]  # one representation for each candidate layer and step
+    # Images whose pairs are compared: all, those held out of each fold, or random sets.
     sets: Sequence[IntArray]
+    # Images by which a layer is selected for each set; empty where nothing is selected.
     training: Sequence[IntArray]
-    fold_selection: FoldSelection
-    formula: str
-    reports_error: bool
+    fold_selection: FoldSelection  # the candidate of each set
+    formula: str  # a ceiling is drawn again only where it has one
+    reports_error: bool  # see `SimilarityRules`
     seeds: Mapping[str, int]
     notes: Sequence[str]
 
@@ -165,7 +121,6 @@ class SimilarityEvaluation(Evaluation):
         return Figure.of_one_part(raw, None if self.formula == "raw" else self._ceiling(counts))
 
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
-        """Return the figure itself: no unit is drawn alone."""
         return results
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
@@ -189,28 +144,7 @@ class SimilarityEvaluation(Evaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """The benchmark's stimuli."""
-        return [self.brain.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """The benchmark's images."""
-        return [ImageSet(ids=self.brain.stimuli.ids, objects=objects_of(self.brain.stimuli))]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some stimuli out."""
-        return self.brain.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Mean responses, or published dissimilarities."""
-        return self.brain.measured
-
-    @property
     def selection(self) -> Selection:
-        """Layer and step."""
         return selection_of([self.fold_selection])
 
     @property
@@ -224,11 +158,9 @@ class SimilarityEvaluation(Evaluation):
 
     @property
     def no_ceiling(self) -> str:
-        """Why there is no ceiling."""
         return self.brain.ceiling.removeprefix("none: ")
 
     def report(self, figure: Figure) -> Report:
-        """Return what was compared, with the noise ceiling over subjects and further regions."""
         return Report(
             n_units=self.brain.n_units,
             excluded=self.brain.excluded,

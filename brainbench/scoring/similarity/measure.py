@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError, NotApplicableError
@@ -22,6 +21,7 @@ from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.similarity.rdm import Distance
 from brainbench.metrics.similarity.rsa import Comparison
+from brainbench.scoring.arrays import IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
@@ -37,27 +37,16 @@ from brainbench.scoring.similarity.target import (
 )
 from brainbench.stats.splits import nine_tenths, paper
 
-IntArray = npt.NDArray[np.intp]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityRules(ProtocolRules):
-    """Which images a protocol compares.
+    """Which images a protocol compares."""
 
-    Parameters
-    ----------
-    random_sets : function or None
-        (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all images,
-        or those held out of each fold where a layer or step is selected.
-    split_seed : int or None
-        Seed of folds and sets; None for that of the run.
-    reports_error : bool
-        The value has a standard error over sets.
-    """
-
+    # (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all
+    # images, or those held out of each fold where a layer or step is selected.
     random_sets: Callable[..., list[IntArray]] | None = None
-    split_seed: int | None = None
-    reports_error: bool = False
+    split_seed: int | None = None  # of folds and sets; None for that of the run
+    reports_error: bool = False  # the value has a standard error over sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +110,6 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
 
     @property
     def similarity_metric(self) -> SimilarityMetric:
-        """The similarity with its options."""
         return SimilarityMetric(
             name=self.metric, distance=self.distance, comparison=self.comparison
         )
@@ -143,36 +131,21 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
         )
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        """Return the stimuli of the only recording session."""
-        return [context.stimuli(recorded_session(context))]
+        return [context.stimuli(recorded_session(context).data)]
 
     def target(self, context: RunContext) -> BrainRepresentation:
-        """Return the brain's representation of the images.
-
-        Raises
-        ------
-        InputError
-            Too few images; see `brain_representation`.
-        """
+        """Raise InputError for too few images; see `brain_representation`."""
         brain = brain_representation(context, self.similarity_metric, self.beside)
         self._check_enough(len(brain.stimuli), context.benchmark.identifier)
         return brain
 
     def candidates(self, context: RunContext, target: BrainRepresentation) -> list[Candidate]:
-        """Return layers and steps."""
         return candidates_of(context, target.stimuli)
 
     def evaluate(
         self, context: RunContext, target: BrainRepresentation, candidates: list[Candidate]
     ) -> Evaluation:
-        """Compare the layers of the model with the brain.
-
-        Raises
-        ------
-        InputError
-            Too few images for folds; several steps to select from under a protocol with random sets; a
-            representation that does not vary.
-        """
+        """Raise InputError for too few images, steps under random sets, or no variation."""
         metric, rules = self.similarity_metric, context.rules
         seed = context.settings.seed if rules.split_seed is None else rules.split_seed
         sets, training = self._sets(target, candidates, rules, seed)
@@ -183,6 +156,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 models.append(metric.of_layer(candidate))
                 advance(1)
         evaluation = SimilarityEvaluation(
+            material=target.material,
             metric=metric,
             brain=target,
             region=context.benchmark.region,
@@ -242,7 +216,6 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         metric = self.similarity_metric
         return (
             isinstance(evaluation, SimilarityEvaluation)

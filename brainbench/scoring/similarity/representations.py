@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.similarity import cka, rsa
 from brainbench.metrics.similarity.rdm import DISTANCES, Distance, n_stimuli, rdm, subset
+from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Representation: TypeAlias = FloatArray | Gram
 """An RDM, as the vector of its pairs, or a Gram matrix of stimuli."""
 SimilarityName: TypeAlias = Literal["rsa", "cka", "cka-biased"]
@@ -27,15 +25,6 @@ SIMILARITIES: tuple[SimilarityName, ...] = ("rsa", "cka", "cka-biased")
 class SimilarityMetric:
     """A similarity of two representations of the same images.
 
-    Parameters
-    ----------
-    name : str
-        One of `SIMILARITIES`.
-    distance : str
-        Of RSA: one of `DISTANCES`.
-    comparison : str
-        Of RSA: "spearman", "pearson" or "kendall".
-
     Raises
     ------
     UnknownNameError
@@ -43,8 +32,8 @@ class SimilarityMetric:
     """
 
     name: SimilarityName = "rsa"
-    distance: Distance = "correlation"
-    comparison: rsa.Comparison = "spearman"
+    distance: Distance = "correlation"  # of RSA
+    comparison: rsa.Comparison = "spearman"  # of RSA
 
     def __post_init__(self) -> None:
         for what, given, allowed in (
@@ -57,12 +46,10 @@ class SimilarityMetric:
 
     @property
     def takes_rdms(self) -> bool:
-        """Whether dissimilarities are compared, not inner products."""
         return self.name == "rsa"
 
     @property
     def least_images(self) -> int:
-        """Images that it needs."""
         return 3 if self.takes_rdms else 4
 
     @property
@@ -78,7 +65,6 @@ class SimilarityMetric:
         return "images" if self.name == "cka-biased" else "images, identical pairs dropped"
 
     def describe(self) -> dict[str, Any]:
-        """Return name and options, for the record."""
         if not self.takes_rdms:
             return {"similarity": "cka", "hsic": self.estimate}
         distance = "1 - Pearson" if self.distance == "correlation" else self.distance
@@ -87,20 +73,14 @@ class SimilarityMetric:
     def of_responses(self, responses: FloatArray) -> Representation:
         """Return the representation by responses, stimulus x unit.
 
-        Raises
-        ------
-        InputError
-            A stimulus to which all units respond the same, which has no correlation distance.
+        InputError for a stimulus to which all units respond the same: it has no correlation distance.
         """
         return rdm(responses, distance=self.distance) if self.takes_rdms else gram(responses)
 
     def of_layer(self, candidate: Candidate) -> Representation:
         """Return the representation by a layer; its Gram matrix is shared by all benchmarks of a run.
 
-        Raises
-        ------
-        InputError
-            A layer that does not vary, or an image to which all its units respond the same.
+        InputError for a layer that does not vary, or an image to which all its units respond the same.
         """
         if not self.takes_rdms:
             return candidate.gram()
@@ -123,19 +103,10 @@ class SimilarityMetric:
     def compare(
         self, a: Representation, b: Representation, counts: FloatArray | None = None
     ) -> FloatArray:
-        """Return the similarity over all stimuli, or over drawn ones, one entry for each draw.
+        """Return the similarity of two representations of the same stimuli, one entry for each draw.
 
-        Parameters
-        ----------
-        a, b : Representation
-            Of the same stimuli.
-        counts : array, draw x stimulus, optional
-            How often each stimulus is drawn; None is a single draw of each stimulus once.
-
-        Returns
-        -------
-        array, draw
-            NaN where one side does not vary.
+        `counts`, draw x stimulus, say how often each stimulus is drawn; None is a single draw of each
+        stimulus once. NaN where one side does not vary.
         """
         if isinstance(a, Gram) and isinstance(b, Gram):
             unbiased = self.name == "cka"

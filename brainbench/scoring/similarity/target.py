@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from brainbench.core.dataset import Dataset, HasRDMs
+from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
+from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
     Recordings,
+    objects_of,
     reliable_sites,
     strata_of,
     windowed_recordings,
@@ -25,58 +27,40 @@ from brainbench.scoring.recordings import (
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.stats.ceiling import half_means, split_half
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 SPLIT_HALF = "split-half over trials, Spearman-Brown corrected, of the representation"
 SUBJECTS = "lower bound of the noise ceiling over subjects (Nili et al. 2014)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BrainRepresentation:
-    """A brain's representation of the benchmark's images.
+    """A brain's representation of the benchmark's images."""
 
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Sorted by stimulus_id: the order of all else.
-    strata : array of str, or None
-        Object shown in each stimulus.
-    partial : bool
-        A limit left some stimuli out.
-    subjects : list of Representation
-        One for each subject; recordings are one.
-    measured : list of array
-        What was recorded or published, for its hash.
-    n_units : int
-        Sites, or subjects of published dissimilarities.
-    excluded : dict
-        Reason -> how many sites.
-    ceiling_pairs : list of pairs of Representation
-        Their mean similarity is the ceiling: means over two halves of the trials, several times; or each
-        subject with the sum of the others, on the scale of the comparison. Empty where there are none.
-    of_halves : bool
-        The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
-    bounds : NoiseCeiling or None
-        Over subjects.
-    ceiling : str
-        What the ceiling is, or "none: " and why.
-    beside : mapping of str to BrainRepresentation
-        Further regions with dissimilarities of the same images.
-    """
-
-    stimuli: StimulusSet
-    strata: npt.NDArray[Any] | None
-    partial: bool
-    subjects: list[Representation]
-    measured: list[FloatArray]
-    n_units: int
-    excluded: dict[str, int] = field(default_factory=dict)
+    stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
+    strata: AnyArray | None  # object shown in each stimulus
+    partial: bool  # a limit left some stimuli out
+    subjects: list[Representation]  # one representation for each; recordings are one
+    measured: list[FloatArray]  # what was recorded or published, for its hash
+    n_units: int  # sites, or subjects of published dissimilarities
+    excluded: dict[str, int] = field(default_factory=dict)  # reason -> sites
+    # Whose mean similarity is the ceiling: means over two halves of the trials, several times; or
+    # each subject with the sum of the others, on the scale of the comparison.
     ceiling_pairs: list[tuple[Representation, Representation]] = field(default_factory=list)
+    # The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
     of_halves: bool = False
-    bounds: NoiseCeiling | None = None
-    ceiling: str
+    bounds: NoiseCeiling | None = None  # over subjects
+    ceiling: str  # what the ceiling is, or "none: " and why
+    # Further regions with dissimilarities of the same images.
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
+
+    @property
+    def material(self) -> Material:
+        """Stimuli, and the mean responses or published dissimilarities."""
+        return Material(
+            stimulus_sets=[self.stimuli],
+            image_sets=[ImageSet(ids=self.stimuli.ids, objects=objects_of(self.stimuli))],
+            partial=self.partial,
+            targets=self.measured,
+        )
 
 
 def brain_representation(
@@ -84,21 +68,10 @@ def brain_representation(
 ) -> BrainRepresentation:
     """Return the representation of the benchmark's region, from recordings or published dissimilarities.
 
-    Parameters
-    ----------
-    context : RunContext
-        Data, stimuli, window and floor.
-    metric : SimilarityMetric
-        Which kind of representation.
-    beside : tuple of str
-        Further regions, of published dissimilarities.
-
-    Raises
-    ------
-    InputError
-        Several recording sessions, which have no images in common; CKA of published dissimilarities, or
-        further regions of recordings; a floor of recordings without repeated trials, or that no site
-        reaches; an image to which all sites respond the same.
+    `beside` are further regions of published dissimilarities. InputError for several recording sessions,
+    which have no images in common; for CKA of published dissimilarities, or further regions of recordings;
+    for a floor of recordings without repeated trials, or that no site reaches; for an image to which all
+    sites respond the same.
     """
     region = context.benchmark.region
     if is_published(context):
@@ -118,7 +91,7 @@ def is_published(context: RunContext) -> bool:
     return isinstance(context.data, HasRDMs)
 
 
-def recorded_session(context: RunContext) -> Dataset:
+def recorded_session(context: RunContext) -> Session:
     """Return the only recording session of the data; raise InputError where it has several."""
     sessions = context.sessions
     if len(sessions) > 1:
@@ -128,7 +101,7 @@ def recorded_session(context: RunContext) -> Dataset:
             allowed="one session: sessions have no images in common",
             todo="take one of them: benchmark.on(data.sessions()[NAME])",
         )
-    return sessions[0].data
+    return sessions[0]
 
 
 # --- recordings ------------------------------------------------------------------------------------
@@ -227,10 +200,7 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
 def published_rdms(context: RunContext, region: str) -> FloatArray:
     """Return the published dissimilarities of a region, subject x pair, in the order of the data set.
 
-    Raises
-    ------
-    InputError
-        Another number of pairs than the stimuli have, or dissimilarities that are not finite.
+    InputError for another number of pairs than the stimuli have, or dissimilarities that are not finite.
     """
     data: Any = context.data
     name, n = f"{data.name} {region}", len(context.run.given_ids(data))

@@ -8,23 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
-from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, ImageSet, Report, Resampling
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.solution_times.model_times import ModelSensitivity
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import ceiled
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 CONVENTION = 0.79
 """Ceiling that Brain-Score divides by, whatever the data."""
@@ -34,24 +29,12 @@ STATIC = "static model"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SolutionTimesEvaluation(Evaluation):
-    """The brain's side of an evaluation, the same for every model.
-
-    Parameters
-    ----------
-    brain : BrainTimes
-        The brain's solution times.
-    formula : str
-        Formula of the value: a ceiling is drawn again only where it has one.
-    conventional : bool
-        Divide by Brain-Score's convention, whatever the trials say.
-    basis : Report
-        What a score says of any model: choices, seeds and notes.
-    """
+    """The brain's side of an evaluation, the same for every model."""
 
     brain: BrainTimes
-    formula: str
-    conventional: bool
-    basis: Report
+    formula: str  # a ceiling is drawn again only where it has one
+    conventional: bool  # see `SolutionTimesRules`
+    basis: Report  # what a score says of any model: choices, seeds and notes
 
     @cached_property
     def split_half(self) -> float:
@@ -66,7 +49,6 @@ class SolutionTimesEvaluation(Evaluation):
 
     @property
     def ceiling_source(self) -> str:
-        """What the ceiling is."""
         halves = self.brain.halves
         if self.conventional or halves is None:
             return f"{CONVENTION:g}, {CONVENTION_NAME}{': no trials' if halves is None else ''}"
@@ -79,40 +61,16 @@ class SolutionTimesEvaluation(Evaluation):
         """Return the correlation of solution times, one number for each draw."""
 
     def over_images(self, counts: FloatArray | None) -> Figure:
-        """Return correlation and ceiling; the ceiling is computed again in each draw."""
         drawn_ceiling = counts is None or self.formula != "raw"
         return Figure.of_one_part(self.raw(counts), self.ceiling(counts) if drawn_ceiling else None)
 
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
-        """Return the figure: there are no units."""
         return results
 
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def stimulus_sets(self) -> list[StimulusSet]:
-        """All images."""
-        return [self.brain.stimuli]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        """All images, with their objects."""
-        stimuli = self.brain.stimuli
-        return [ImageSet(ids=stimuli.ids, objects=self.brain.objects, name=stimuli.identifier)]
-
-    @property
-    def partial(self) -> bool:
-        """Whether a limit left some images out."""
-        return self.brain.partial
-
-    @property
-    def targets(self) -> list[FloatArray]:
-        """Thresholds and times of the brain."""
-        return [self.brain.thresholds, self.brain.times]
-
-    @property
     def resampling(self) -> Resampling:
-        """Images alone."""
         return Resampling(
             no_units="no interval: solution times are one figure over images, without units",
             remark="decoders not refitted",
@@ -120,7 +78,6 @@ class SolutionTimesEvaluation(Evaluation):
 
     @property
     def no_ceiling(self) -> str:
-        """Why there is no ceiling."""
         return self.brain.gaps or "halves of the trials order too few images"
 
     def brain_report(self, figure: Figure) -> Report:
@@ -145,36 +102,25 @@ class SolutionTimesEvaluation(Evaluation):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StaticEvaluation(SolutionTimesEvaluation):
-    """A model without time, which solves no image earlier than another: 0, as in the paper.
+    """A model without time, which solves no image earlier than another: 0, as in the paper."""
 
-    Parameters
-    ----------
-    layer : str
-        Layer that stands for the region.
-    """
-
-    layer: str
+    layer: str  # that stands for the region
 
     @property
     def by_definition(self) -> str:
-        """The model has no time."""
         return STATIC
 
     @property
     def selection(self) -> Selection:
-        """The layer; nothing was selected."""
         return Selection(layer=self.layer)
 
     def raw(self, counts: FloatArray | None) -> FloatArray:
-        """Return 0."""
         return np.zeros(1 if counts is None else len(counts))
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
-        """Return 0 for each order."""
         return Figure.of_one_part(np.zeros(len(orders[0])))
 
     def report(self, figure: Figure) -> Report:
-        """Return the brain's figures; no image counts."""
         report = self.brain_report(figure)
         own = {"reason": STATIC, "images_used": 0, "fraction_solved": None}
         return replace(
@@ -187,18 +133,10 @@ class StaticEvaluation(SolutionTimesEvaluation):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecodedEvaluation(SolutionTimesEvaluation):
-    """Solution times of a model that was decoded over time.
+    """Solution times of a model that was decoded over time."""
 
-    Parameters
-    ----------
-    model : ModelSensitivity
-        Held-out sensitivities of the model.
-    reports_error : bool
-        The value has a standard error over splits.
-    """
-
-    model: ModelSensitivity
-    reports_error: bool
+    model: ModelSensitivity  # held-out sensitivities
+    reports_error: bool  # the value has a standard error over splits
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -251,7 +189,6 @@ class DecodedEvaluation(SolutionTimesEvaluation):
 
     @property
     def n_images(self) -> int:
-        """Images that model and brain both solve."""
         return int((~np.isnan(self.times) & ~np.isnan(self.brain.times)).sum())
 
     @cached_property
@@ -297,18 +234,15 @@ class DecodedEvaluation(SolutionTimesEvaluation):
 
     @property
     def by_definition(self) -> str | None:
-        """All images are solved at once: no order."""
         if self.at_once is None:
             return None
         return f"all {self.n_images} images that both solve are solved at {self.at_once:g} ms"
 
     @property
     def selection(self) -> Selection:
-        """Layer of most folds."""
         return selection_of([self.model.selection])
 
     def report(self, figure: Figure) -> Report:
-        """Return times of each image, held-out times, and what was selected."""
         report, reason = self.brain_report(figure), self.by_definition
         solved, error = ~np.isnan(self.times), None
         if self.reports_error and reason is None:

@@ -27,37 +27,18 @@ NO_FLOOR = "floor not used: an image's solution time has no reliability of its o
 
 @dataclass(frozen=True, kw_only=True)
 class SolutionTimesRules(ProtocolRules):
-    """What a protocol does with decoders and their held-out images.
+    """What a protocol does with decoders and their held-out images."""
 
-    Parameters
-    ----------
-    split : function
-        (ids, strata, n_splits=, seed=) -> list of Split.
-    split_seed : int or None
-        Seed of the splits; None for that of the run.
-    stratified : bool
-        Splits are stratified by object.
-    together : bool
-        Splits are disjoint: one correlation runs over the held-out images of all of them. Otherwise the
-        value is a mean over splits, with a standard error.
-    false_alarms : {"paper", "brainscore"}
-        See `metrics.behavior.i2n.d_prime`.
-    initializer : str
-        Initial weights of the published decoder.
-    conventional : bool
-        Divide by Brain-Score's convention, whatever the trials say.
-    details : mapping
-        What this means, for the record.
-    """
-
-    split: Callable[..., list[Split]]
-    split_seed: int | None = None
-    stratified: bool
+    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split_seed: int | None = None  # None for that of the run
+    stratified: bool  # splits are stratified by object
+    # Splits are disjoint: one correlation runs over the held-out images of all of them. Otherwise
+    # the value is a mean over splits, with a standard error.
     together: bool
-    false_alarms: FalseAlarms
-    initializer: Initializer
-    conventional: bool
-    details: Mapping[str, str]
+    false_alarms: FalseAlarms  # see `metrics.behavior.i2n.d_prime`
+    initializer: Initializer  # initial weights of the published decoder
+    conventional: bool  # divide by Brain-Score's convention, whatever the trials say
+    details: Mapping[str, str]  # what this means, for the record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,33 +96,18 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
     """Protocol and formula of the worlds in perf/worlds."""
 
     def target(self, context: RunContext) -> BrainTimes:
-        """Return the brain's solution times, with those of halves of the trials where there are any.
-
-        Raises
-        ------
-        InputError
-            See `brain_times` and `trial_halves`.
-        """
         brain = brain_times(context, bin_ms=self.bin_ms)
         halves, gaps = trial_halves(context, brain, n_splits=self.n_splits, n_halves=self.n_halves)
         return replace(brain, halves=halves, gaps=gaps)
 
     def candidates(self, context: RunContext, target: BrainTimes) -> list[LayerStates]:
-        """Return layers over the time bins."""
         bins = [(start, end) for start, end in target.bins.tolist()]
         return layer_states(context, target.stimuli, bins)
 
     def evaluate(
         self, context: RunContext, target: BrainTimes, candidates: list[LayerStates]
     ) -> Evaluation:
-        """Decode the model over time; a model without time is not decoded.
-
-        Raises
-        ------
-        InputError
-            An object that some split trains without; see `decode_model`; fewer than two images that both
-            solve.
-        """
+        """Raise InputError for a split that trains without some object, or too few images that both solve."""
         rules: SolutionTimesRules = context.rules
         seed = context.settings.seed
         strata = target.strata if rules.stratified else None
@@ -164,6 +130,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         )
         if static:
             return StaticEvaluation(
+                material=target.material,
                 brain=target,
                 formula=context.formula,
                 conventional=rules.conventional,
@@ -179,6 +146,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
             false_alarms=rules.false_alarms,
         )
         evaluation = DecodedEvaluation(
+            material=target.material,
             brain=target,
             formula=context.formula,
             conventional=rules.conventional,
@@ -190,5 +158,4 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         return evaluation
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
-        """Whether perf/coverage.py measured such intervals."""
         return (context.settings.protocol, context.formula) in self.measured_coverage

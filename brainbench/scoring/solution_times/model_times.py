@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -22,13 +21,11 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
+from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.splits import Split, paper
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 N_INNER = 3
 """Folds inside the training images, by which one of several layers is selected."""
@@ -36,25 +33,14 @@ N_INNER = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelSensitivity:
-    """Held-out sensitivity of a model in each time bin, which a threshold turns into solution times.
-
-    Parameters
-    ----------
-    folds : sequence of Split
-        Training and held-out rows.
-    selection : FoldSelection
-        Layer of each fold.
-    decoded : list of HeldOutSensitivity
-        Sensitivities in each bin: of the images of all folds, or of each split.
-    n_features, n_states : int
-        Features of the layer of most folds, and how many of its states differ.
-    """
+    """Held-out sensitivity of a model in each time bin, which a threshold turns into solution times."""
 
     folds: Sequence[Split]
-    selection: FoldSelection
+    selection: FoldSelection  # layer of each fold
+    # Sensitivities in each bin: of the images of all folds, or of each split.
     decoded: list[HeldOutSensitivity]
-    n_features: int
-    n_states: int
+    n_features: int  # of the layer of most folds
+    n_states: int  # of that layer that differ
 
     def parts(self, thresholds: FloatArray, bins: FloatArray) -> list[HeldOutTimes]:
         """Return rows and solution times of the images that were held out together."""
@@ -103,28 +89,9 @@ def decode_model(
 ) -> ModelSensitivity:
     """Decode a model over time; of several layers, the best inside the training images of each fold.
 
-    Parameters
-    ----------
-    candidates : sequence of LayerStates
-        Layers.
-    brain : BrainTimes
-        Images and what they show; its solution times are not looked at.
-    folds : sequence of Split
-        Training and held-out images.
-    decoder : Decoder
-        Decoder of the selected layer. The selection is made by the converged one.
-    together, false_alarms
-        See `metrics.solution_times.decoder.held_out_sensitivity`.
-
-    Raises
-    ------
-    InputError
-        As `decode` and `held_out_sensitivity`; several layers, and one training image of some object.
-
-    Notes
-    -----
-    The selection takes `N_INNER` decoders for each layer, state and fold. A selected layer is decoded in all
-    folds, so that no random weights depend on where it was selected.
+    The solution times of the brain are not looked at. The selection is made by the converged decoder,
+    `N_INNER` of them for each layer, state and fold. A selected layer is decoded in all folds, so that no
+    random weights depend on where it was selected. InputError as in `decode` and `held_out_sensitivity`.
     """
     selection = _select(candidates, brain, folds, seed=decoder.seed)
     numbers: list[int] = selection.best.tolist()
@@ -215,7 +182,7 @@ def _distinct_bins(layer: LayerStates) -> tuple[FloatArray, IntArray]:
 
 def _bin_features(
     layer: LayerStates, shares: FloatArray, rows: IntArray | None = None
-) -> Iterator[npt.NDArray[Any]]:
+) -> Iterator[AnyArray]:
     """Yield features of one time bin in chunks of columns, of some images: a state, or states averaged."""
     used = np.flatnonzero(shares)
     for values in layer.chunks():

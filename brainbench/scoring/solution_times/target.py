@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,57 +15,45 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.reductions import nan_mean
+from brainbench.scoring.arrays import AnyArray, FloatArray
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import objects_of, strata_of
 from brainbench.stats.ceiling import spearman_brown
-
-FloatArray = npt.NDArray[np.float64]
 
 COLUMNS = ("stimulus_id", "i1", "ost")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BrainTimes:
-    """When a brain has solved each image, rows sorted by stimulus_id.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        Images in the order of the rows.
-    objects : array of str, image
-        What each image shows.
-    strata : array of str, or None
-        Objects by which folds are stratified; None where a limit left too few images of one.
-    bins : array, bin x 2
-        Time bins in ms.
-    thresholds : array, image
-        I1 of the behaving subject.
-    times : array, image
-        Object solution time in ms; NaN where the brain never solves the image.
-    partial : bool
-        A limit left some images out.
-    halves : array, 2 x halving x image, or None
-        Solution times from one half of the trials and from the other, of the halvings in which each half
-        has every image; None without repeated trials over time.
-    gaps : str
-        Why halvings were omitted; empty where none was.
-    """
+    """When a brain has solved each image, rows sorted by stimulus_id."""
 
     stimuli: StimulusSet
-    objects: npt.NDArray[np.str_]
-    strata: npt.NDArray[Any] | None
-    bins: FloatArray
-    thresholds: FloatArray
-    times: FloatArray
-    partial: bool
+    objects: npt.NDArray[np.str_]  # what each image shows
+    # By which folds are stratified; None where a limit left too few images of an object.
+    strata: AnyArray | None
+    bins: FloatArray  # bin x 2, in ms
+    thresholds: FloatArray  # I1 of the behaving subject to each image
+    times: FloatArray  # in ms; NaN where the brain never solves the image
+    partial: bool  # a limit left some images out
+    # 2 x halving x image: solution times from one half of the trials and from the other, of the
+    # halvings in which each half has every image; None without repeated trials over time.
     halves: FloatArray | None = None
-    gaps: str = ""
+    gaps: str = ""  # why halvings were omitted; empty where none was
+
+    @property
+    def material(self) -> Material:
+        """Images, and the brain's thresholds and times."""
+        stimuli = self.stimuli
+        return Material(
+            stimulus_sets=[stimuli],
+            image_sets=[ImageSet(ids=stimuli.ids, objects=self.objects, name=stimuli.identifier)],
+            partial=self.partial,
+            targets=[self.thresholds, self.times],
+        )
 
     def reliability(self, counts: FloatArray | None = None) -> FloatArray:
-        """Return the Spearman-Brown corrected correlation of halves of the trials, mean over halvings.
-
-        Once, or for each row of `counts` (draw x image); NaN without a halving.
-        """
+        """Return the mean corrected r of halves, once or for each row of `counts`; NaN without halves."""
         if self.halves is None or not self.halves.shape[1]:
             return np.full(() if counts is None else len(counts), np.nan)
         r = [rank_correlation(*pair, counts=counts) for pair in zip(*self.halves, strict=True)]
@@ -76,11 +63,8 @@ class BrainTimes:
 def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
     """Return the solution times of the data in bins of `bin_ms`, without those of halves of the trials.
 
-    Raises
-    ------
-    InputError
-        Data without solution times, or with those of other images; no image with a time, or with a
-        threshold; stimuli without `object_name`; a window that is not a whole number of bins.
+    InputError for data without solution times, or with those of other images; for no image with a time, or
+    with a threshold; for stimuli without `object_name`; for a window that is not a whole number of bins.
     """
     data, stimuli = context.data, context.stimuli()
     if not isinstance(data, HasSolutionTimes):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, time_average
@@ -16,6 +15,7 @@ from brainbench.metrics.solution_times import decoder
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.models.digests import package_sources
+from brainbench.scoring.arrays import BoolArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import recordings_of
 from brainbench.scoring.solution_times.target import BrainTimes
@@ -24,43 +24,18 @@ from brainbench.stats.ceiling import half_means
 from brainbench.stats.splits import Split, paper
 from brainbench.storage import cache
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 _KIND = "solution-times"
 
 
 def trial_halves(
     context: RunContext, brain: BrainTimes, *, n_splits: int, n_halves: int
 ) -> tuple[FloatArray | None, str]:
-    """Return solution times of halves of the trials, by the converged decoder in disjoint folds.
+    """Return solution times of halves of the trials, and why halvings were omitted, empty where none was.
 
-    They depend on the brain alone and take thousands of decoders, so they are kept in the cache.
-
-    Parameters
-    ----------
-    context : RunContext
-        Data and region.
-    brain : BrainTimes
-        Images, thresholds and time bins.
-    n_splits : int
-        Folds of the decoders.
-    n_halves : int
-        How often the trials are halved.
-
-    Returns
-    -------
-    times : array, 2 x halving x image, or None
-        In ms, of the halvings in which each half has every image; NaN where an image is not solved. None
-        without repeated trials over time.
-    gaps : str
-        Why halvings were omitted; empty where none was.
-
-    Raises
-    ------
-    InputError
-        Recordings of other images, or without neuroids; bins that they do not cover; fewer images (of some
-        object) than folds.
+    The times, 2 x halving x image in ms, are those of the halvings in which each half has every image; NaN
+    where an image is not solved, None without repeated trials over time. They depend on the brain alone and
+    take thousands of converged decoders, so they are kept in the cache. InputError for recordings of other
+    images, bins that they do not cover, or fewer images (of some object) than folds.
     """
     try:
         trials = recordings_of(context, context.data)
