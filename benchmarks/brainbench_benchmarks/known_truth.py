@@ -1,4 +1,4 @@
-"""What is known of the simulated brain: what `brainbench selftest` expects of each measure.
+"""Known truth of the simulated brain: the figures that `brainbench selftest` expects of each measure.
 
 `simulated_readout` answers with the sites' own rates, without noise. Without a map between it and the
 sites it reaches the ceiling exactly. Through a map that is fitted to a few hundred noisy responses it stays

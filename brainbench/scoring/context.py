@@ -1,4 +1,4 @@
-"""What a run owns, and the view of it that one benchmark gets.
+"""The state of a run, and the view of it that one benchmark gets.
 
 A `Run` owns data sets and stimuli, a `ModelRun` the digest of one model and the Gram matrices of its layers.
 Each is made once, however many benchmarks ask for it. A `RunContext` is a read-only view of both.
@@ -188,7 +188,7 @@ class ModelRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunContext:
-    """What one benchmark sees of a run and of a model: names are resolved, nothing is looked up again."""
+    """The view of one benchmark on a run and a model: names are resolved, nothing is looked up again."""
 
     benchmark: Benchmark
     run: Run

@@ -31,7 +31,7 @@ CandidatesT = TypeVar("CandidatesT")
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolRules:
-    """What a measure does differently under each protocol; a measure adds its own fields."""
+    """Rules of a protocol; a measure adds its own fields."""
 
     formula: str  # the protocol's own, one of `stats.ceiling.FORMULAS`
     one_layer: bool = False  # a region has a single layer: nothing is selected
@@ -114,7 +114,7 @@ class Units:
 
 @dataclass(frozen=True, kw_only=True)
 class Resampling:
-    """What the interval of a measure treats as random, and how its method is described."""
+    """Random units of the interval of a measure, and the description of its method."""
 
     units: Units | None = None  # None: the measure has no units, images alone are drawn
     # Why a user who asks for units gets no interval.
@@ -129,7 +129,7 @@ class Resampling:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """What a score says beside its figures."""
+    """Report of a score beside its figures."""
 
     n_units: int  # units that count
     # Reason -> units left out for it; reasons without any are dropped.
@@ -155,12 +155,12 @@ class Evaluation(ABC):
 
     @property
     def resampling(self) -> Resampling:
-        """What the interval treats as random."""
+        """Random units of the interval."""
         return Resampling()
 
     @property
     def null_remark(self) -> str:
-        """What the permutation null shuffles, where that has to be said."""
+        """Remark on the permutation null; empty where none is needed."""
         return ""
 
     @property
@@ -236,7 +236,7 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
     formula: str | None = None
 
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]]
-    """What differs between protocols; the measure is not defined under protocols that are absent."""
+    """Rules of each protocol; the measure is not defined under protocols that are absent."""
 
     @property
     def protocols(self) -> tuple[ProtocolName, ...]:

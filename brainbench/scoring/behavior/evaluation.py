@@ -1,4 +1,4 @@
-"""What the scores of both measures of behavior say of the read-out behind them."""
+"""Report of the read-out that both measures of behavior share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BehaviorEvaluation(Evaluation):
     seed: int  # of the run
 
     without_reliability: ClassVar[str]
-    """What a floor of reliability cannot be applied to."""
+    """Unit that has no reliability, for the note on an unused floor."""
 
     @property
     def selection(self) -> Selection:

@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class I2nRules(ProtocolRules):
-    """What a protocol compares, and with what."""
+    """Rules of a protocol for I2n."""
 
     false_alarms: FalseAlarms  # see `metrics.behavior.i2n.d_prime`
     # (trials, n_splits=, seed=) -> halves of the trials, several times.

@@ -126,7 +126,7 @@ def labeled_images(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOutReadout:
-    """What a read-out says that each image shows, fitted to other images."""
+    """Held-out probabilities of a read-out for each image."""
 
     images: LabeledImages
     options: ReadoutOptions

@@ -172,7 +172,7 @@ class PlsFitter(MapFitter):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldFit:
-    """What the maps of one fold predict."""
+    """Held-out predictions of the maps of one fold."""
 
     fold: Split
     votes: Mapping[str, Votes]  # layer of each array of electrodes

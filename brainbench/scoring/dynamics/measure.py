@@ -52,7 +52,7 @@ def _ten_splits(
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicsRules(ProtocolRules):
-    """What a protocol does with responses over time."""
+    """Rules of a protocol for neural dynamics."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
     splits: str  # what it splits, for the record; may name `{n_splits}`

@@ -17,7 +17,7 @@ from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
 Features: TypeAlias = FloatArray | Gram | Chunks
-"""What a map takes: features, their inner products, or a function that gives chunks of features."""
+"""Input of a map: features, their inner products, or a function that yields chunks of features."""
 MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron"]
 MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron")
 """Linear maps by name; docs/measures.md says what each does."""

@@ -33,7 +33,7 @@ from brainbench.stats.splits import Split, brainscore, paper
 
 @dataclass(frozen=True, kw_only=True)
 class PredictivityRules(ProtocolRules):
-    """What a protocol does with held-out predictions."""
+    """Rules of a protocol for neural predictivity."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
     split_seed: int | None = None  # None for that of the run

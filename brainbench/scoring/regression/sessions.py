@@ -30,7 +30,7 @@ _COLUMNS = 2048
 
 
 class SiteMap(Protocol):
-    """What predicts sites: a linear map, or the model's own units."""
+    """A predictor of sites: a linear map, or the model's own units."""
 
     @property
     def shares_neuroids(self) -> bool: ...

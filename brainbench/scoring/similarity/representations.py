@@ -61,7 +61,7 @@ class SimilarityMetric:
 
     @property
     def drawn(self) -> str:
-        """What bootstrap draws of the similarity are made of."""
+        """Description of the bootstrap draws."""
         return "images" if self.name == "cka-biased" else "images, identical pairs dropped"
 
     def describe(self) -> dict[str, Any]:

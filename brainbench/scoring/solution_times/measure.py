@@ -27,7 +27,7 @@ NO_FLOOR = "floor not used: an image's solution time has no reliability of its o
 
 @dataclass(frozen=True, kw_only=True)
 class SolutionTimesRules(ProtocolRules):
-    """What a protocol does with decoders and their held-out images."""
+    """Rules of a protocol for object solution times."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
     split_seed: int | None = None  # None for that of the run
