@@ -24,7 +24,6 @@ from brainbench.scoring.dynamics.maps import (
     shuffled_correlations,
 )
 from brainbench.scoring.dynamics.target import BinnedRecordings
-from brainbench.scoring.layer_candidates import CHUNK_BYTES
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import reliable_sites
 
@@ -32,6 +31,8 @@ LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
 TEMPORAL = (50.0, 250.0)
 """Bins over which the responses to single images are correlated (figure S1b)."""
+BLOCK_BYTES = 4e6
+"""Weighted sums of all draws that are held at once; those of more sites leave the processor's cache."""
 
 
 class BinCorrelations(NamedTuple):
@@ -135,7 +136,7 @@ class DynamicsEvaluation(Evaluation):
     def _drawn_r(self, sites: IntArray, counts: FloatArray) -> FloatArray:
         """Return the correlation of sites where images count so often, mean over folds, draw x site x bin."""
         n_draws, n_bins = len(counts), self.r.shape[1]
-        width = max(1, int(CHUNK_BYTES / (8 * n_draws * 5 * n_bins)))
+        width = max(1, int(BLOCK_BYTES / (8 * n_draws * 5 * n_bins)))
         drawn = np.empty((n_draws, len(sites), n_bins))
         for first in range(0, len(sites), width):
             block = slice(first, first + width)

@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.settings import Settings
+from brainbench.scoring.dynamics import evaluation as evaluation_module
 from brainbench.scoring.pipeline import score
 
 
@@ -38,6 +39,15 @@ def test_draws_equal_figures_of_repeated_rows(data, model):
                 half = np.corrcoef(x[:, t], y[:, t])[0, 1]
                 c[k, t] = 2 * half / (1 + half)
         np.testing.assert_allclose(drawn.c[draw, 0], c.mean(axis=0), atol=1e-10)
+
+
+def test_blocks_of_sites_change_no_draw(data, model, monkeypatch):
+    case = benchmark(data, n_splits=2)
+    at_once = evaluation_of(case, model, Settings()).figure(np.ones((7, N)))
+    monkeypatch.setattr(evaluation_module, "BLOCK_BYTES", 1)
+    one_by_one = evaluation_of(case, model, Settings())
+    np.testing.assert_allclose(one_by_one.figure(np.ones((7, N))).raw, at_once.raw, atol=1e-12)
+    np.testing.assert_allclose(at_once.raw[3], one_by_one.figure().raw[0], atol=1e-12)
 
 
 @pytest.mark.parametrize(("protocol", "anew"), [("paper", True), ("brainscore", False)])
