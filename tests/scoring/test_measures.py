@@ -1,5 +1,7 @@
 """Every measure passes the tests that all measures share."""
 
+import importlib
+import pkgutil
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -24,6 +26,7 @@ from subjects import (
     two_way_trials,
 )
 
+from brainbench import scoring
 from brainbench.core import assembly
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.timeline import Timeline
@@ -32,12 +35,21 @@ from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.scoring.behavior.choices import CategoryChoices
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
+from brainbench.scoring.measure import Measure
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
 N = 80
+
+
+def test_every_measure_has_a_tester():
+    for module in pkgutil.walk_packages(scoring.__path__, "brainbench.scoring."):
+        importlib.import_module(module.name)
+    measures = [one for one in Measure.__subclasses__() if one.__module__.startswith("brainbench.")]
+    testers = [tester() for name, tester in globals().items() if name.startswith("Test")]
+    assert {type(tester.case()[0].measure) for tester in testers} == set(measures)
 
 
 def corrected(r):
@@ -196,8 +208,8 @@ class TestDynamics(MeasureTester):
         X[:, :, 0] *= 0.1  # a bin without reliability
         signal = np.einsum("ipt,pq->iqt", X, rng.standard_normal((5, 6)))
         noisy = signal + 4.0 * rng.standard_normal((6, *signal.shape))
-        values = {"trials": noisy} if trials else {}
-        data = brain(None if trials else noisy.mean(axis=0), time=BINS, **values)
+        mean = None if trials else noisy.mean(axis=0)
+        data = brain(mean, trials=noisy if trials else None, time=BINS)
         return data, over_time(data, X)
 
     def case(self, *, trials=True):
@@ -238,9 +250,9 @@ class TestSolutionTimes(MeasureTester):
         """Features in which each image's object appears at a time of its own, which are also recorded."""
         rng = np.random.default_rng(0)
         onset = rng.uniform(10, 40, N)
-        shown = 1 / (1 + np.exp(-(np.arange(0, 60, 10) - onset[:, None]) / 6))
+        visible = 1 / (1 + np.exp(-(np.arange(0, 60, 10) - onset[:, None]) / 6))
         centers = 1.5 * rng.standard_normal((4, 12))[np.arange(N) % 4]
-        X = centers[:, :, None] * shown[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
+        X = centers[:, :, None] * visible[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
         ids = [f"im{(7 * k) % N:03d}" for k in range(N)]
         shown = pictures(ids, object_name=[f"obj{k % 4}" for k in range(N)])
         recorded = assembly.make(
@@ -327,11 +339,11 @@ def specific(fraction, truth):
     """d' by false alarms of the images of all other objects, less the mean of each pair of objects."""
     d = np.full(fraction.shape, np.nan)
     for shown in np.unique(truth):
-        mine = truth == shown
-        alarms = norm.ppf(np.mean(1 - fraction[~mine, shown]))
+        rows = truth == shown
+        alarms = norm.ppf(np.mean(1 - fraction[~rows, shown]))
         for other in np.setdiff1d(truth, shown):
-            of_pair = np.clip(norm.ppf(fraction[mine, other]) - alarms, -5, 5)
-            d[mine, other] = of_pair - of_pair.mean()
+            of_pair = np.clip(norm.ppf(fraction[rows, other]) - alarms, -5, 5)
+            d[rows, other] = of_pair - of_pair.mean()
     return d
 
 
