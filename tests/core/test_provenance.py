@@ -12,10 +12,10 @@ from brainbench.core import provenance
 
 
 def test_a_record_knows_when_and_with_what():
-    made = provenance.record(seeds={"run": 3}, hashes={"model": "abc"}, layer="IT.output")
+    made = provenance.record(seeds={"run": 3}, hashes={"model": "abc"}, clock="paper")
     assert made.brainbench == brainbench.__version__
     assert set(made.packages) == set(provenance.PACKAGES)
-    assert made.layer == "IT.output"
+    assert made.clock == "paper"
     assert made.peak_memory_mb > 10
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(made.created)
     assert abs(age.total_seconds()) < 60
@@ -24,7 +24,7 @@ def test_a_record_knows_when_and_with_what():
 def test_a_record_is_frozen_and_takes_only_what_it_knows():
     made = provenance.record(seeds={}, hashes={})
     with pytest.raises(ValidationError):
-        made.layer = "V4"
+        made.clock = "brainscore"
     with pytest.raises(ValidationError, match="color"):
         provenance.record(seeds={}, hashes={}, color="red")
 

@@ -1,7 +1,10 @@
 """Every measure passes the tests that all measures share."""
 
+import importlib
+import pkgutil
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -23,6 +26,7 @@ from subjects import (
     two_way_trials,
 )
 
+from brainbench import scoring
 from brainbench.core import assembly
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.timeline import Timeline
@@ -31,12 +35,33 @@ from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.scoring.behavior.choices import CategoryChoices
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
+from brainbench.scoring.measure import Measure
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
 N = 80
+
+
+def test_every_measure_has_a_tester():
+    for module in pkgutil.walk_packages(scoring.__path__, "brainbench.scoring."):
+        importlib.import_module(module.name)
+    measures = [one for one in Measure.__subclasses__() if one.__module__.startswith("brainbench.")]
+    testers = [tester() for name, tester in globals().items() if name.startswith("Test")]
+    assert {type(tester.case()[0].measure) for tester in testers} == set(measures)
+
+
+def corrected(r):
+    """Reliability of the mean of all trials from the correlation of halves of them."""
+    return 2 * np.asarray(r) / (1 + np.asarray(r))
+
+
+def halved(trials):
+    """Means over the halves of the trials, ten times."""
+    for halves in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials):
+        yield [trials[half].mean(axis=0) for half in halves]
+
 
 # --- linear maps -----------------------------------------------------------------------------------
 
@@ -75,7 +100,11 @@ class TestPredictivity(MeasureTester):
     def repeated(self, evaluation, counts):
         (fit,) = evaluation.fits
         r = np.array([correlation(x, y) for x, y in repeated_rows(fit, counts)])
-        return np.median(np.nanmean(r, axis=0))
+        c = [
+            corrected(correlation(*(np.repeat(half, counts, axis=0) for half in halves)))
+            for halves in halved(fit.target.trials)
+        ]
+        return np.median(np.nanmean(r, axis=0)), np.median(c, axis=1).mean()
 
 
 class TestExplainableVariance(MeasureTester):
@@ -89,8 +118,9 @@ class TestExplainableVariance(MeasureTester):
     def repeated(self, evaluation, counts):
         (fit,) = evaluation.fits
         power = signal_power(np.repeat(fit.target.trials, counts, axis=1))
-        r = [explained(x, y, power).cc_abs for x, y in repeated_rows(fit, counts)]
-        return np.nanmean(np.nanmean(r, axis=0))
+        parts = [explained(x, y, power) for x, y in repeated_rows(fit, counts)]
+        r = np.nanmean([part.cc_abs for part in parts], axis=0)
+        return np.mean(r), np.mean(parts[0].cc_max ** 2)
 
 
 # --- similarity ------------------------------------------------------------------------------------
@@ -107,25 +137,31 @@ class SimilarityTester(MeasureTester):
         data, model = linear_data(trials=trials, n_images=60, n_features=15, n_sites=20)
         return replace(predictivity(data), measure=self.measure), model
 
+    def similarity(self, a, b, rows):
+        raise NotImplementedError
+
+    def repeated(self, evaluation, counts):
+        rows, brain = np.repeat(np.arange(len(counts)), counts), evaluation.brain
+        raw = self.similarity(evaluation.models[0], brain.subjects[0], rows)
+        halves = [self.similarity(*pair, rows) for pair in brain.ceiling_pairs]
+        return raw, corrected(halves).mean()
+
 
 class TestRSA(SimilarityTester):
     measure = Similarity(metric="rsa")
 
-    def repeated(self, evaluation, counts):
-        rows = np.repeat(np.arange(len(counts)), counts)
+    def similarity(self, a, b, rows):
         first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
         pairs = first[first != second], second[first != second]
-        both = evaluation.models[0], evaluation.brain.subjects[0]
-        return spearmanr(*(squareform(rdm)[pairs] for rdm in both)).statistic
+        return spearmanr(*(squareform(rdm)[pairs] for rdm in (a, b))).statistic
 
 
 class TestCKA(SimilarityTester):
     measure = Similarity(metric="cka")
+    n_repeated = 24
 
-    def repeated(self, evaluation, counts):
-        rows = np.repeat(np.arange(len(counts)), counts)
-        both = evaluation.models[0], evaluation.brain.subjects[0]
-        K, L = (gram.K[np.ix_(rows, rows)] for gram in both)
+    def similarity(self, a, b, rows):
+        K, L = (gram.K[np.ix_(rows, rows)] for gram in (a, b))
         across, of_k, of_l = (hsic(A, B, rows) for A, B in ((K, L), (K, K), (L, L)))
         return across / np.sqrt(of_k * of_l)
 
@@ -172,8 +208,8 @@ class TestDynamics(MeasureTester):
         X[:, :, 0] *= 0.1  # a bin without reliability
         signal = np.einsum("ipt,pq->iqt", X, rng.standard_normal((5, 6)))
         noisy = signal + 4.0 * rng.standard_normal((6, *signal.shape))
-        values = {"trials": noisy} if trials else {}
-        data = brain(None if trials else noisy.mean(axis=0), time=BINS, **values)
+        mean = None if trials else noisy.mean(axis=0)
+        data = brain(mean, trials=noisy if trials else None, time=BINS)
         return data, over_time(data, X)
 
     def case(self, *, trials=True):
@@ -182,21 +218,19 @@ class TestDynamics(MeasureTester):
         return replace(predictivity(data), measure=measure, window=(0, 60)), model
 
     def repeated(self, evaluation, counts):
-        """Median r over sites, mean over the bins with a median c of .3; ranks of all held-out images."""
+        """Medians over sites, mean over the bins with a median c of .3; ranks of all held-out images."""
         r, c = [], []
         for fit, observed in zip(evaluation.fits, evaluation.observed, strict=True):
             times = counts[fit.fold.test]
             pair = (np.repeat(values, times, axis=0) for values in (fit.predicted, observed))
             r.append(by_site_and_bin(*pair))
-        trials = evaluation.recordings.trials[:, evaluation.held_out]
-        for halves in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials):
-            ranks = (rankdata(trials[half].mean(axis=0), axis=0) for half in halves)
+        for halves in halved(evaluation.recordings.trials[:, evaluation.held_out]):
             times = counts[evaluation.held_out]
-            half = by_site_and_bin(*(np.repeat(each, times, axis=0) for each in ranks))
-            c.append(2 * half / (1 + half))
-        used = np.median(np.mean(c, axis=0), axis=0) >= 0.3
-        assert not used.all()
-        return np.median(np.mean(r, axis=0), axis=0)[used].mean()
+            ranks = (np.repeat(rankdata(half, axis=0), times, axis=0) for half in halves)
+            c.append(corrected(by_site_and_bin(*ranks)))
+        r, c = (np.median(np.mean(each, axis=0), axis=0) for each in (r, c))
+        assert not (c >= 0.3).all()
+        return r[c >= 0.3].mean(), c[c >= 0.3].mean()
 
 
 def by_site_and_bin(x, y):
@@ -216,9 +250,9 @@ class TestSolutionTimes(MeasureTester):
         """Features in which each image's object appears at a time of its own, which are also recorded."""
         rng = np.random.default_rng(0)
         onset = rng.uniform(10, 40, N)
-        shown = 1 / (1 + np.exp(-(np.arange(0, 60, 10) - onset[:, None]) / 6))
+        visible = 1 / (1 + np.exp(-(np.arange(0, 60, 10) - onset[:, None]) / 6))
         centers = 1.5 * rng.standard_normal((4, 12))[np.arange(N) % 4]
-        X = centers[:, :, None] * shown[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
+        X = centers[:, :, None] * visible[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
         ids = [f"im{(7 * k) % N:03d}" for k in range(N)]
         shown = pictures(ids, object_name=[f"obj{k % 4}" for k in range(N)])
         recorded = assembly.make(
@@ -241,9 +275,18 @@ class TestSolutionTimes(MeasureTester):
 
     def repeated(self, evaluation, counts):
         ((images, times),) = evaluation.parts
-        pair = np.stack([times, evaluation.brain.times[images]])
-        rows = np.repeat(np.arange(len(images)), counts[images])
-        return spearmanr(*pair[:, rows[np.isfinite(pair[:, rows]).all(axis=0)]]).statistic
+        np.testing.assert_array_equal(images, np.arange(len(counts)))
+        halves = [
+            rank_correlation(*pair, counts) for pair in zip(*evaluation.brain.halves, strict=True)
+        ]
+        return rank_correlation(times, evaluation.brain.times, counts), corrected(halves).mean()
+
+
+def rank_correlation(x, y, counts):
+    """Spearman correlation of repeated images that both sides solve."""
+    rows = np.repeat(np.arange(len(x)), counts)
+    rows = rows[np.isfinite(x[rows]) & np.isfinite(y[rows])]
+    return spearmanr(x[rows], y[rows]).statistic
 
 
 # --- behavior --------------------------------------------------------------------------------------
@@ -281,22 +324,26 @@ class TestI2n(MeasureTester):
         return behavior_benchmark(data, I2n(readout=STRONG, n_splits=4)), decoding(ids, X)
 
     def repeated(self, evaluation, counts):
-        truth = np.repeat(evaluation.target.truth, counts)
-        both = evaluation.fraction, evaluation.target.fraction
-        matrices = [specific(np.repeat(side, counts, axis=0), truth) for side in both]
-        defined = np.isfinite(matrices).all(axis=0)
-        return np.corrcoef(*(matrix[defined] for matrix in matrices))[0, 1]
+        truth, target = np.repeat(evaluation.target.truth, counts), evaluation.target
+
+        def of(*sides):
+            matrices = [specific(np.repeat(side, counts, axis=0), truth) for side in sides]
+            defined = np.isfinite(matrices).all(axis=0)
+            return np.corrcoef(*(matrix[defined] for matrix in matrices))[0, 1]
+
+        c = corrected([of(*halves) for halves in target.half_fractions])
+        return of(evaluation.fraction, target.fraction), c.mean()
 
 
 def specific(fraction, truth):
     """d' by false alarms of the images of all other objects, less the mean of each pair of objects."""
     d = np.full(fraction.shape, np.nan)
     for shown in np.unique(truth):
-        mine = truth == shown
-        alarms = norm.ppf(np.mean(1 - fraction[~mine, shown]))
+        rows = truth == shown
+        alarms = norm.ppf(np.mean(1 - fraction[~rows, shown]))
         for other in np.setdiff1d(truth, shown):
-            of_pair = np.clip(norm.ppf(fraction[mine, other]) - alarms, -5, 5)
-            d[mine, other] = of_pair - of_pair.mean()
+            of_pair = np.clip(norm.ppf(fraction[rows, other]) - alarms, -5, 5)
+            d[rows, other] = of_pair - of_pair.mean()
     return d
 
 
@@ -313,11 +360,19 @@ class TestCategoryChoices(MeasureTester):
         return behavior_benchmark(data, measure), decoding(ids, X)
 
     def repeated(self, evaluation, counts):
-        truth = np.repeat(evaluation.truth, counts)
-        sides = []
-        for answers in (evaluation.readout.probabilities, evaluation.target.share):
-            side = np.repeat(answers, counts, axis=0)
-            for category in np.unique(truth):
+        truth, target = np.repeat(evaluation.truth, counts), evaluation.target
+
+        def of(*sides):
+            repeated = [np.repeat(side, counts, axis=0) for side in sides]
+            for side, category in product(repeated, np.unique(truth)):
                 side[truth == category] -= side[truth == category].mean(axis=0)
-            sides.append(side.ravel())
-        return np.corrcoef(*sides)[0, 1]
+            return np.corrcoef(*(side.ravel() for side in repeated))[0, 1]
+
+        halves = [[answers(target.counts[half]) for half in pair] for pair in target.halves]
+        c = corrected([of(*pair) for pair in halves])
+        return of(evaluation.readout.probabilities, target.share), c.mean()
+
+
+def answers(counts):
+    """Share of each answer among those of some subjects, image x category."""
+    return counts.sum(axis=0) / counts.sum(axis=(0, 2))[:, None]

@@ -175,8 +175,8 @@ def test_version_follows_parameters():
     ("module", "makes_files"),
     [
         ("brainbench.simulate.subject", False),
-        ("brainbench.metrics.classification.softmax", False),
-        ("brainbench.metrics.gram", False),
+        ("brainbench.metrics.classification.logistic_regression", False),
+        ("brainbench.metrics.features", False),
         ("brainbench.stats.splits", False),
         ("brainbench.simulate.scenes", True),
         ("brainbench.simulate.solids", True),

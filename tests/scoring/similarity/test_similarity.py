@@ -125,17 +125,6 @@ def test_brainscore_averages_over_ten_sets(pictured):
     assert whole.error is None
 
 
-@ALL
-def test_the_ceiling_is_drawn_with_the_images(pictured, metric):
-    X, trials = pictured
-    data = brain(None, trials=trials)
-    raw = score(declared(data, metric=metric), model_of(data, X))
-    related = score(declared(data, metric=metric), model_of(data, X), Settings(formula="r/sqrt(c)"))
-    fixed = raw.draws / np.sqrt(raw.ceiling)
-    assert not np.allclose(related.draws, fixed)
-    assert np.corrcoef(related.draws, fixed)[0, 1] > 0.5
-
-
 @pytest.mark.parametrize(
     ("options", "settings", "measured"),
     [
