@@ -60,8 +60,8 @@ def test_no_interval_is_said_to_be_covered_but_those_that_have_a_world(worlds):
     def joined(covered):
         return {", ".join(each) for each in covered}
 
-    assert joined(predictivity.COVERED) == named("predictivity")
-    assert joined(behavior.COVERED) == named("I2n")
+    assert joined(predictivity.Predictivity.measured_coverage) == named("predictivity")
+    assert joined(behavior.I2n.measured_coverage) == named("I2n")
     for similarity in ("rsa", "cka"):
         measured_similarity = {
             estimate for name, estimate in Similarity.measured_coverage if name == similarity
