@@ -234,6 +234,17 @@ class RunContext:
         formula: str = self.settings.formula or self.benchmark.measure.formula or self.rules.formula
         return formula
 
+    def label(self, session: Session) -> str:
+        """Return benchmark and session, for error messages."""
+        identifier = self.benchmark.identifier
+        return f"{identifier}, session {session.name}" if session.name else identifier
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the splits: the protocol's own, or that of the run."""
+        seed: int | None = self.rules.split_seed
+        return self.settings.seed if seed is None else seed
+
     @property
     def population(self) -> str:
         """Name of the recorded sites: measures on the same sites draw them together."""

@@ -8,7 +8,7 @@ fold; what was selected, and by which scores, is kept and reported here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from brainbench.core.score import Selection
 from brainbench.scoring.arrays import FloatArray, IntArray
-from brainbench.stats.splits import Split
+from brainbench.scoring.measure import finite
 
 
 class LayerCandidate(Protocol):
@@ -64,21 +64,10 @@ class FoldSelection:
     def chosen(self) -> list[LayerCandidate]:
         return [self.candidates[k] for k in self.best.tolist()]
 
-    def predict(
-        self,
-        folds: Sequence[Split],
-        predict: Callable[[int, list[Split]], Sequence[FloatArray]],
-    ) -> list[FloatArray]:
-        """Return held-out results of each fold by its candidate.
-
-        `predict` takes the number of a candidate and its folds, and returns one result for each of them.
-        """
-        results: dict[int, FloatArray] = {}
-        for number in sorted(set(self.best.tolist())):
-            its_folds = np.flatnonzero(self.best == number).tolist()
-            predicted = predict(number, [folds[k] for k in its_folds])
-            results.update(zip(its_folds, predicted, strict=True))
-        return [results[k] for k in range(len(folds))]
+    def folds_by_candidate(self) -> Iterator[tuple[int, list[int]]]:
+        """Yield the number of each selected candidate, with the numbers of its folds."""
+        for number in np.unique(self.best).tolist():
+            yield number, np.flatnonzero(self.best == number).tolist()
 
     def curve(self) -> list[dict[str, Any]]:
         """Return each candidate with its score inside the training images: mean and spread over folds."""
@@ -87,8 +76,8 @@ class FoldSelection:
             {
                 **self.labels,
                 **candidate.label,
-                "inner_mean": _figure(np.mean(self.scores[:, k])),
-                "inner_sd": _figure(np.std(self.scores[:, k])),
+                "inner_mean": finite(np.mean(self.scores[:, k])),
+                "inner_sd": finite(np.std(self.scores[:, k])),
                 "chosen_in_folds": times[k],
             }
             for k, candidate in enumerate(self.candidates)
@@ -101,7 +90,3 @@ def selection_of(selections: Sequence[FoldSelection]) -> Selection:
     (layer, step), _ = chosen.most_common(1)[0]
     curve = [row for selection in selections for row in selection.curve()]
     return Selection(layer=layer, step=step, curve=tuple(curve))
-
-
-def _figure(value: np.floating[Any]) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -10,7 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, SupportsFloat, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ class ProtocolRules:
 
     formula: str  # the protocol's own, one of `stats.ceiling.FORMULAS`
     one_layer: bool = False  # a region has a single layer: nothing is selected
+    split_seed: int | None = None  # of the splits; None for that of the run
+    reports_error: bool = False  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,11 +56,8 @@ class Figure:
     @classmethod
     def of_one_part(cls, raw: npt.ArrayLike, ceiling: npt.ArrayLike | None = None) -> Figure:
         """Build a figure of a single part from one number for each draw, or from a number."""
-        columns = [
-            None if one is None else np.asarray(one, dtype=np.float64).reshape(-1, 1)
-            for one in (raw, ceiling)
-        ]
-        return cls(raw=np.asarray(columns[0]), ceiling=columns[1])
+        c = None if ceiling is None else np.asarray(ceiling, dtype=np.float64).reshape(-1, 1)
+        return cls(raw=np.asarray(raw, dtype=np.float64).reshape(-1, 1), ceiling=c)
 
     def value(self, formula: str) -> FloatArray:
         """Return the value of each draw; NaN where a part that counts has none, or no part counts."""
@@ -121,7 +120,11 @@ class Resampling:
     no_units: str = "no interval: this measure has no units to draw again"
     # What is drawn, for each choice of `Settings.resample`.
     words: Mapping[Resample, str] = field(
-        default_factory=lambda: {"images": "images", "units": "units", "both": "images and units"}
+        default_factory=lambda: {
+            "images": "images",
+            "units": "units",
+            "both": "images and units, noise counted once",
+        }
     )
     remark: str = ""  # what is not computed again in each draw
     at_once: int = 200  # draws that are computed together, which bounds the memory
@@ -136,15 +139,11 @@ class Report:
     excluded: Mapping[str, int] = field(default_factory=dict)
     per_unit: xr.DataArray | None = None  # see `Score.per_unit`
     predictions: xr.Dataset | None = None  # see `Score.predictions`
-    # Further figures of the measure by name.
+    # Further figures by name; for the record choices of the measure, and seeds by their purpose.
     figures: Mapping[str, Any] = field(default_factory=dict)
-    # Choices of the measure, for the record.
     details: Mapping[str, Any] = field(default_factory=dict)
-    # Every seed that was used, by its purpose.
     seeds: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()  # remarks, for the record
-    # Standard error of the value over splits, where the protocol gives one.
-    error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,6 +151,7 @@ class Evaluation(ABC):
     """Held-out results of one model: everything that a score is computed from."""
 
     material: Material
+    formula: str  # of the value: a ceiling is drawn again only where it has one
 
     @property
     def resampling(self) -> Resampling:
@@ -213,6 +213,10 @@ class Evaluation(ABC):
     def report(self, figure: Figure) -> Report:
         """Return what the score says beside its figures; `figure` is that of all images and units."""
 
+    def error(self, figure: Figure) -> float:
+        """Return the standard error of the value over splits, under protocols that report one."""
+        return np.nan
+
     def missing_value(self, figure: Figure) -> str | None:
         """Return why there is no value, where the measure knows better than the pipeline."""
         return None
@@ -221,6 +225,11 @@ class Evaluation(ABC):
     def no_ceiling(self) -> str:
         """Why there is no ceiling."""
         return "there are no repeated trials"
+
+    @property
+    def no_floor(self) -> str:
+        """Why a floor of reliability is not used; empty where it is."""
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +278,12 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         """Whether perf/coverage.py has measured how often such an interval holds the truth."""
         return False
+
+
+def finite(value: SupportsFloat) -> float | None:
+    """Return a number, None in place of NaN and infinity."""
+    number = float(value)
+    return number if np.isfinite(number) else None
 
 
 def plain_options(options: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ all that follows from it, is here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from brainbench.core.score import Score, Status
 from brainbench.core.settings import Resample, Settings
 from brainbench.scoring.arrays import FloatArray
 from brainbench.scoring.context import ModelRun, Run, RunContext
-from brainbench.scoring.measure import Evaluation, Figure, Measure, Report
+from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import null_summary, shuffles
@@ -46,36 +45,43 @@ def score(benchmark: Benchmark, model: BrainModel, settings: Settings | None = N
 def score_context(context: RunContext) -> Score:
     """Score what a context names; see `score`."""
     measure: Measure[Any, Any] = context.benchmark.measure  # type: ignore[assignment]
-    formula, settings = context.formula, context.settings
+    settings = context.settings
     measure.check(context)
     context.check_layers()  # before anything is loaded
     target = measure.target(context)
     evaluation = measure.evaluate(context, target, measure.candidates(context, target))
     figure = evaluation.figure()
-    value = 0.0 if evaluation.by_definition else float(figure.value(formula)[0])
-    reason = None if np.isfinite(value) else _missing_value(evaluation, figure, formula)
+    defined = evaluation.by_definition is not None
+    value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
+    reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
     bootstrap = null = None
     if reason is None:
-        bootstrap = value_interval(evaluation, settings, formula, value)
-        null = _null(evaluation, settings, formula, value)
+        bootstrap = value_interval(evaluation, settings, value)
+        null = _null(evaluation, settings, value)
     report = evaluation.report(figure)
+    reports_error = context.rules.reports_error and not defined
     excluded = {why: count for why, count in report.excluded.items() if count}
     measured = measure.has_measured_coverage(context, evaluation)
     return Score(
-        **_identity(context),
+        model=context.model.name,
+        weights=context.model.weights,
+        benchmark=context.benchmark.identifier,
+        version=context.benchmark.version,
+        protocol=settings.protocol,
+        simulated=context.data.simulated,
         status="scored" if reason is None else "failed",
         value=value if reason is None else None,
         reason=reason,
-        raw=_finite(figure.mean_raw()),
-        ceiling=_finite(figure.mean_ceiling()),
-        error=report.error,
+        raw=finite(figure.mean_raw()),
+        ceiling=finite(figure.mean_ceiling()),
+        error=finite(evaluation.error(figure)) if reports_error else None,
         ci=None if bootstrap is None else (bootstrap.lo, bootstrap.hi),
         ci_method=None if bootstrap is None else bootstrap.method,
         ci_approximate=bootstrap is not None
-        and not evaluation.by_definition
+        and not defined
         and (not measured or bootstrap.is_approximate(n_images=evaluation.n_images)),
         draws=None if bootstrap is None else bootstrap.draws,
-        formula=f"{formula}-v{FORMULAS[formula].version}",
+        formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,
         figures=dict(report.figures),
@@ -117,20 +123,9 @@ def failure(
     )
 
 
-def _identity(context: RunContext) -> dict[str, Any]:
-    return {
-        "model": context.model.name,
-        "weights": context.model.weights,
-        "benchmark": context.benchmark.identifier,
-        "version": context.benchmark.version,
-        "protocol": context.settings.protocol,
-        "simulated": context.data.simulated,
-    }
-
-
-def _missing_value(evaluation: Evaluation, figure: Figure, formula: str) -> str:
+def _missing_value(evaluation: Evaluation, figure: Figure) -> str:
     """Say why there is no value: no correlation, no ceiling, or a ceiling that is not positive."""
-    special = evaluation.missing_value(figure)
+    formula, special = evaluation.formula, evaluation.missing_value(figure)
     if special is not None:
         return special
     c = figure.mean_ceiling()
@@ -145,12 +140,7 @@ def _missing_value(evaluation: Evaluation, figure: Figure, formula: str) -> str:
 
 
 def value_interval(
-    evaluation: Evaluation,
-    settings: Settings,
-    formula: str,
-    value: float,
-    *,
-    n_draws: int = N_DRAWS,
+    evaluation: Evaluation, settings: Settings, value: float, *, n_draws: int = N_DRAWS
 ) -> Interval | None:
     """Return the 95 % interval around a value; None where the user asks for units and there are none.
 
@@ -163,16 +153,15 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    draws = _draws(evaluation, resample, formula, n_draws=n_draws, seed=settings.seed)
+    draws = _draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
     return interval(draws, what=what, seed=settings.seed, value=value)
 
 
-def _draws(
-    evaluation: Evaluation, resample: Resample, formula: str, *, n_draws: int, seed: int
-) -> FloatArray:
+def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> FloatArray:
     """Return bootstrap draws of the value, with images, units or both drawn again."""
-    units, size = evaluation.resampling.units, evaluation.resampling.at_once
+    formula, size = evaluation.formula, evaluation.resampling.at_once
+    units = evaluation.resampling.units
     blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
     images = drawn_units = None
     if resample != "units":
@@ -212,9 +201,7 @@ def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArr
 # --- permutation null ------------------------------------------------------------------------------
 
 
-def _null(
-    evaluation: Evaluation, settings: Settings, formula: str, value: float
-) -> dict[str, Any] | None:
+def _null(evaluation: Evaluation, settings: Settings, value: float) -> dict[str, Any] | None:
     """Return the permutation null of a value; None where the user asks for none."""
     if settings.null is None:
         return None
@@ -232,7 +219,8 @@ def _null(
         )
         for image_set in evaluation.material.image_sets
     ]
-    null = null_summary(value, evaluation.shuffled(orders).value(formula), kind=settings.null)
+    values = evaluation.shuffled(orders).value(evaluation.formula)
+    null = null_summary(value, values, kind=settings.null)
     return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
 
 
@@ -240,41 +228,33 @@ def _null(
 
 
 def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Record:
-    asked, shown = context.benchmark.presentation, context.presentation
-    other_presentation = [] if shown == asked else [f"asked for: {asked.describe()}"]
+    digests = [stimuli.digest for stimuli in evaluation.material.stimulus_sets]
+    targets = (np.ascontiguousarray(values).tobytes() for values in evaluation.material.targets)
     return record(
-        seeds=dict(report.seeds),
+        seeds={**report.seeds, "bootstrap": context.settings.seed},
         hashes={
-            "stimuli": _joint_digest([one.digest for one in evaluation.material.stimulus_sets]),
+            "stimuli": digests[0] if len(digests) == 1 else sha256(*digests),
             "data": context.data_version,
             "model": context.model_run.digest,
-            "target": sha256(
-                *(np.ascontiguousarray(values).tobytes() for values in evaluation.material.targets)
-            ),
+            "target": sha256(*targets),
         },
         clock=context.clock.name,
-        presentation=shown.describe(),
+        presentation=context.presentation.describe(),
         device=context.model.device,
         precision=context.model.precision,
         choices={"window_ms": list(context.benchmark.window), **report.details},
-        notes=[
-            *context.model.notes,
-            *other_presentation,
-            *_notes(context, evaluation),
-            *report.notes,
-        ],
+        notes=[*context.model.notes, *_not_as_asked(context, evaluation), *report.notes],
     )
 
 
-def _notes(context: RunContext, evaluation: Evaluation) -> list[str]:
-    resampling = evaluation.resampling
-    without_units = resampling.units is None and context.settings.resample == "units"
-    return [resampling.no_units] if without_units and not evaluation.by_definition else []
-
-
-def _joint_digest(digests: Sequence[str]) -> str:
-    return digests[0] if len(digests) == 1 else sha256(*digests)
-
-
-def _finite(figure: float) -> float | None:
-    return figure if np.isfinite(figure) else None
+def _not_as_asked(context: RunContext, evaluation: Evaluation) -> list[str]:
+    """Return notes on what was asked for and does not apply: presentation, units, floor."""
+    asked, settings, notes = context.benchmark.presentation, context.settings, []
+    if context.presentation != asked:
+        notes.append(f"asked for: {asked.describe()}")
+    without_units = evaluation.resampling.units is None and settings.resample == "units"
+    if without_units and not evaluation.by_definition:
+        notes.append(evaluation.resampling.no_units)
+    if settings.floor is not None and evaluation.no_floor:
+        notes.append(f"floor not used: {evaluation.no_floor}")
+    return notes

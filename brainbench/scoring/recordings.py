@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from brainbench.core.assembly import Assembly, align, average, time_average, validate
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Span
 from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
+from brainbench.stats.splits import Split
 
 IMAGES_PER_OBJECT = 10
 """Images of each object that ten stratified splits need."""
@@ -37,6 +41,11 @@ class Recordings:
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
         return np.asarray(self.neuroids.coords["neuroid_id"].values.astype(str))
+
+    @property
+    def repeated_trials(self) -> FloatArray | None:
+        """Trials, where there are two or more of them."""
+        return self.trials if self.trials is not None and len(self.trials) > 1 else None
 
     @property
     def objects(self) -> AnyArray | None:
@@ -161,9 +170,68 @@ def reliable_sites(
     return np.asarray(reliable, dtype=np.bool_)
 
 
-def least_images(needed: int, training: Callable[[int], int], *, start: int) -> int:
-    """Return the least number of images, from `start` on, that leaves so many for training."""
-    images = start
-    while training(images) < needed:
-        images += 1
-    return images
+def held_out_dataset(
+    predicted: Sequence[FloatArray],
+    target: Sequence[FloatArray],
+    *,
+    folds: Sequence[Split],
+    ids: Sequence[str],
+    neuroid_id: AnyArray,
+    bins: Sequence[Span] = (),
+) -> xr.Dataset:
+    """Return held-out predictions and responses of all folds, dims (sample, neuroid), and time with bins."""
+    tests = [fold.test for fold in folds]
+    dims = ("sample", "neuroid", "time")[: predicted[0].ndim]
+    coords: dict[str, tuple[str, Any]] = {
+        "fold": ("sample", np.repeat(np.arange(len(tests)), [len(test) for test in tests])),
+        "stimulus_id": ("sample", np.asarray(ids)[np.concatenate(tests)]),
+        "neuroid_id": ("neuroid", neuroid_id),
+    }
+    if bins:
+        start, end = np.array(bins).T
+        coords |= {"time_start": ("time", start), "time_end": ("time", end)}
+    figures = {"predicted": predicted, "target": target}
+    return xr.Dataset(
+        {key: (dims, np.concatenate(values)) for key, values in figures.items()}, coords=coords
+    )
+
+
+def image_table(
+    values: FloatArray,
+    ids: Sequence[str] | AnyArray,
+    objects: AnyArray,
+    *,
+    units: str,
+    **columns: AnyArray,
+) -> xr.DataArray:
+    """Return a figure of each image, with what it shows and further columns beside it."""
+    coords = {"stimulus_id": np.asarray(ids), "object_name": objects, **columns}
+    return xr.DataArray(
+        values,
+        dims=("stimulus",),
+        coords={key: ("stimulus", column) for key, column in coords.items()},
+        attrs={"units": units},
+    )
+
+
+# --- tables of subjects' choices or a brain's solution times -----------------------------------------
+
+
+def without_table(context: RunContext, method: str, columns: Sequence[str]) -> InputError:
+    """Return the error of data without the method that gives such a table."""
+    return InputError(
+        f"data set {context.data.name!r} for {context.benchmark.identifier} has no {method}()",
+        allowed=f"data with a method {method}(): {', '.join(columns)}",
+        todo="choose a benchmark of another measure for it, or add the method",
+    )
+
+
+def check_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Raise InputError where a table lacks a column."""
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise InputError(
+            f"{what} without the columns {', '.join(absent)}",
+            allowed=", ".join(map(repr, columns)),
+            todo="rename the columns",
+        )

@@ -72,11 +72,10 @@ class QuartersHeldOut:
             )
         return DynamicsEvaluation(
             material=material_of([recordings]),
+            formula=self.formula,
             recordings=recordings,
             fits=fits,
             every_bin=False,
-            reports_error=False,
-            formula=self.formula,
             floor=None,
             population="sites",
             details={},
@@ -92,7 +91,7 @@ class QuartersHeldOut:
         """Return the interval of the value."""
         evaluation, settings = self.evaluation(sample), Settings(resample=random)
         value = float(evaluation.figure().value(self.formula)[0])
-        made = value_interval(evaluation, settings, self.formula, value)
+        made = value_interval(evaluation, settings, value)
         assert made is not None
         return made
 

@@ -99,14 +99,12 @@ def session(sample: Recorded) -> SessionTarget:
 
 def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionFit:
     """A map fitted to the features of a sample; there is one layer, so nothing is selected."""
-    target, features = session(sample), gram(sample.features)
     return SessionFit(
-        target=target,
+        target=session(sample),
         folds=folds,
         selection=FoldSelection.of_one(OneLayer(), len(folds)),
         site_map=linear_map,
-        features=[features],
-        predicted=linear_map.predict(features, target.responses, folds),
+        features=[gram(sample.features)],
     )
 
 
@@ -124,7 +122,6 @@ def predictivity(
             material=material_of([fitted.target.recordings]),
             fits=[fitted],
             aggregate=rules.aggregate,
-            reports_error=False,
             formula=formula,
             floor=None,
             population="sites",
@@ -139,7 +136,6 @@ def predictivity(
         random=ALL,
         draw=partial(recorded, noisier=noisier),
         evaluate=evaluate,
-        formula=formula,
     )
 
 
@@ -187,6 +183,4 @@ def explained_variance(variant: Variant, formula: str) -> World:
         )
 
     measure = {"r2/c": "CC_norm^2", "r/sqrt(c)": "CC_norm"}[formula]
-    return World.of(
-        name=f"{measure}, {variant}", random=ALL, draw=recorded, evaluate=evaluate, formula=formula
-    )
+    return World.of(name=f"{measure}, {variant}", random=ALL, draw=recorded, evaluate=evaluate)

@@ -59,29 +59,26 @@ class World:
         random: tuple[str, ...],
         draw: Callable[[np.random.Generator, str], Sample],
         evaluate: Callable[[Sample], Evaluation],
-        formula: str,
     ) -> World:
         """Make the world of a measure, from the evaluation of a sample, as the pipeline scores it."""
         return cls(
             name=name,
             random=random,
             draw=draw,
-            score=partial(_value, evaluate, formula),
-            interval=partial(_interval, evaluate, formula),
+            score=partial(_value, evaluate),
+            interval=partial(_interval, evaluate),
         )
 
 
-def _value(evaluate: Callable[[Sample], Evaluation], formula: str, sample: Sample) -> float:
-    return float(evaluate(sample).figure().value(formula)[0])
-
-
-def _interval(
-    evaluate: Callable[[Sample], Evaluation], formula: str, sample: Sample, random: Any
-) -> Interval:
+def _value(evaluate: Callable[[Sample], Evaluation], sample: Sample) -> float:
     evaluation = evaluate(sample)
-    value = float(evaluation.figure().value(formula)[0])
-    settings = Settings(resample=random)
-    interval = value_interval(evaluation, settings, formula, value, n_draws=N_DRAWS)
+    return float(evaluation.figure().value(evaluation.formula)[0])
+
+
+def _interval(evaluate: Callable[[Sample], Evaluation], sample: Sample, random: Any) -> Interval:
+    evaluation = evaluate(sample)
+    value = float(evaluation.figure().value(evaluation.formula)[0])
+    interval = value_interval(evaluation, Settings(resample=random), value, n_draws=N_DRAWS)
     assert interval is not None
     return interval
 

@@ -64,9 +64,8 @@ class CategoryChoices(Measure[ChoicesTarget, list[Candidate]]):
     ) -> Evaluation:
         return ChoicesEvaluation(
             material=target.material,
-            readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
-            floor=context.settings.floor,
+            readout=read_out(target.images, candidates, self.readout, target.agreement),
             seed=context.settings.seed,
             target=target,
             group=self.group,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
-from brainbench.scoring.measure import Figure, Report, Resampling, Units
+from brainbench.scoring.measure import Figure, Report, Resampling, Units, finite
 from brainbench.stats.ceiling import spearman_brown
 
 
@@ -25,8 +25,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
 
     target: ChoicesTarget
     group: str | None  # column by which images are held out and drawn together
-
-    without_reliability: ClassVar[str] = "an image"
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -100,6 +98,10 @@ class ChoicesEvaluation(BehaviorEvaluation):
             at_once=20,
         )
 
+    @property
+    def no_floor(self) -> str:
+        return "an image has no reliability of its own"
+
     def report(self, figure: Figure) -> Report:
         images, n_halves = self.target.images, len(self.target.halves)
         n_unanswered = int(np.isnan(self.target.share).any(axis=1).sum())
@@ -123,7 +125,7 @@ class ChoicesEvaluation(BehaviorEvaluation):
                 "held_out": held_out + (f", its {self.group} left out too" if self.group else ""),
                 "ceiling": f"{n_halves} halves of the subjects, Spearman-Brown corrected",
             },
-            seeds=dict.fromkeys(("splits", "halves", "bootstrap", "null"), self.seed),
+            seeds=dict.fromkeys(("splits", "halves", "null"), self.seed),
             notes=self.notes,
         )
 
@@ -138,7 +140,7 @@ class ChoicesEvaluation(BehaviorEvaluation):
             "answers_of_categories_not_in_use": target.n_outside,
             "n_subjects": target.n_subjects,
             "error_consistency": _mean(error_consistency(correct, target.correct)),
-            "error_consistency_among_subjects": _mean(among_subjects),
+            "error_consistency_among_subjects": _mean(np.array(among_subjects)),
             "accuracy": float(correct.mean()),
             "accuracy_of_subjects": float(target.correct.mean()),
         }
@@ -151,8 +153,5 @@ def _less_category_mean(answers: FloatArray, truth: IntArray) -> FloatArray:
     return values - np.array(means)[truth]
 
 
-def _mean(figures: Any) -> float | None:
-    """Return the mean of what is finite; None where nothing is."""
-    values = np.asarray(figures, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else None
+def _mean(consistencies: FloatArray) -> float | None:
+    return finite(nan_mean(consistencies, axis=0))

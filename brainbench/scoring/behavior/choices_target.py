@@ -13,10 +13,13 @@ from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
-from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
+from brainbench.scoring.recordings import check_columns, without_table
+
+COLUMNS = ("stimulus_id", "truth", "choice", "subject")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,38 +98,16 @@ def _answers(context: RunContext, images: LabeledImages) -> pd.DataFrame:
     """Return the answers to the images in use, which agree with the stimuli."""
     data = context.data
     if not isinstance(data, HasCategoryResponses):
-        raise InputError(
-            f"data set {data.name!r} for {context.benchmark.identifier} has no category_responses()",
-            allowed="a data set with answers among all categories",
-            todo="give it category_responses(): stimulus_id, truth, choice, subject",
-        )
+        raise without_table(context, "category_responses", COLUMNS)
     table = data.category_responses()
-    absent = {"stimulus_id", "truth", "choice", "subject"} - set(table.columns)
-    if absent:
-        raise InputError(
-            f"answers without the columns {', '.join(sorted(absent))}",
-            allowed="stimulus_id, truth, choice, subject",
-            todo="rename the columns",
-        )
+    check_columns(table, COLUMNS, "answers")
     columns = ("stimulus_id", "truth", "subject")
     check_no_gaps({column: table[column] for column in columns}, what="answers")
     if images.partial:
         table = table[table["stimulus_id"].isin(images.ids)]
     rows = _codes(table["stimulus_id"], list(images.ids), "stimulus_id")
-    _check_truth(table, images.labels[rows])
+    images.check_truth(rows, table["truth"].to_numpy(object), "answers")
     return table
-
-
-def _check_truth(table: pd.DataFrame, labels: AnyArray) -> None:
-    wrong = np.flatnonzero(table["truth"].to_numpy(object) != labels)
-    if len(wrong):
-        first = table.iloc[wrong[0]]
-        raise InputError(
-            f"{len(wrong)} of {len(table)} answers with another truth than the stimuli: "
-            f"{first['stimulus_id']!r} shows {first['truth']}, the stimuli say {labels[wrong[0]]}",
-            allowed="one category for every image",
-            todo="correct `truth` of the answers, or object_name of the stimuli",
-        )
 
 
 def _codes(column: Any, names: list[str], what: str) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import HeldOutReadout
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation
+from brainbench.scoring.recordings import image_table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,12 +21,7 @@ class BehaviorEvaluation(Evaluation):
     """Held-out answers of a read-out; a measure adds how they are compared with the subjects'."""
 
     readout: HeldOutReadout
-    formula: str  # a ceiling is drawn again only where it has one
-    floor: float | None  # what the user gave; neither measure can use it
     seed: int  # of the run
-
-    without_reliability: ClassVar[str]
-    """Unit that has no reliability, for the note on an unused floor."""
 
     @property
     def selection(self) -> Selection:
@@ -45,16 +41,8 @@ class BehaviorEvaluation(Evaluation):
     def image_table(self, model: FloatArray, observed: FloatArray, *, units: str) -> xr.DataArray:
         """Return a figure of the model for each compared image, with the subjects' beside it."""
         images, rows = self.readout.images, self.compared_rows
-        return xr.DataArray(
-            model,
-            dims=("stimulus",),
-            coords={
-                "stimulus_id": ("stimulus", np.asarray(images.ids)[rows]),
-                "object_name": ("stimulus", images.labels[rows]),
-                "observed": ("stimulus", observed),
-            },
-            attrs={"units": units},
-        )
+        ids, objects = np.asarray(images.ids)[rows], images.labels[rows]
+        return image_table(model, ids, objects, units=units, observed=observed)
 
     def choice_table(self, predicted: FloatArray, target: FloatArray) -> xr.Dataset:
         """Return what model and subjects choose on the compared images, dims (sample, choice)."""
@@ -85,11 +73,5 @@ class BehaviorEvaluation(Evaluation):
 
     @property
     def notes(self) -> list[str]:
-        notes = []
-        if self.floor is not None:
-            notes.append(
-                f"floor not used: {self.without_reliability} has no reliability of its own"
-            )
-        if self.readout.n_unfinished:
-            notes.append(f"read-out not converged in {self.readout.n_unfinished} fits")
-        return notes
+        n_unfinished = self.readout.n_unfinished
+        return [f"read-out not converged in {n_unfinished} fits"] if n_unfinished else []

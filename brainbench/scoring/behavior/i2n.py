@@ -39,7 +39,6 @@ class I2nRules(ProtocolRules):
     halves_seed: int | None = None  # for the record; None for that of the run
     # The model is compared with a half of the trials, half by half; else with all trials.
     against_halves: bool
-    reports_error: bool  # the value has a standard deviation over halves
     described: Mapping[str, str]  # the above, for the record; {n} is the number of halves
 
 
@@ -77,7 +76,6 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
             false_alarms="paper",
             halve=halves_of_cells,
             against_halves=False,
-            reports_error=False,
             described={
                 "false_alarms": "all other images",
                 "target": "all trials",
@@ -124,13 +122,11 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         seed = context.settings.seed
         return I2nEvaluation(
             material=target.material,
-            readout=read_out(target.images, candidates, self.readout, target.agreement),
             formula=context.formula,
-            floor=context.settings.floor,
+            readout=read_out(target.images, candidates, self.readout, target.agreement),
             seed=seed,
             target=target,
             against_halves=rules.against_halves,
-            reports_error=rules.reports_error,
             halves_seed=seed if rules.halves_seed is None else rules.halves_seed,
             described={
                 key: text.format(n=len(target.halves)) for key, text in rules.described.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
-from brainbench.scoring.measure import Figure, Report, Resampling
+from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.stats.ceiling import ceiled, spearman_brown
 
 
@@ -31,11 +31,8 @@ class I2nEvaluation(BehaviorEvaluation):
 
     target: I2nTarget
     against_halves: bool  # see `I2nRules`
-    reports_error: bool  # see `I2nRules`
     halves_seed: int  # of the halves of the trials
     described: Mapping[str, str]  # what was compared, for the record
-
-    without_reliability: ClassVar[str] = "a cell"
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -96,6 +93,11 @@ class I2nEvaluation(BehaviorEvaluation):
         ceiling = np.asarray(self.figure().ceiling)
         return Figure(raw=r, ceiling=np.repeat(ceiling, len(r), axis=0))
 
+    def error(self, figure: Figure) -> float:
+        """Return the standard deviation over halves."""
+        parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
+        return float(parts.std()) if parts.size else np.nan
+
     def missing_value(self, figure: Figure) -> str | None:
         cells, raw = self.cells, figure.mean_raw()
         used = f"{cells['cells_used']} of {cells['n_cells']} cells, {cells['n_trials']} trials"
@@ -127,6 +129,10 @@ class I2nEvaluation(BehaviorEvaluation):
             remark="read-out not refitted",
             at_once=50,
         )
+
+    @property
+    def no_floor(self) -> str:
+        return "a cell has no reliability of its own"
 
     @cached_property
     def sensitivities(self) -> tuple[FloatArray, FloatArray]:
@@ -168,12 +174,11 @@ class I2nEvaluation(BehaviorEvaluation):
 
     def report(self, figure: Figure) -> Report:
         i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
-        parts = ceiled(figure.raw[0], np.asarray(figure.ceiling)[0], formula=self.formula)
         model, observed = (
             nan_mean(normalized(sensitivity, self.target.truth), axis=1)
             for sensitivity in self.sensitivities
         )
-        seeds = dict.fromkeys(("splits", "halves", "bootstrap", "null"), self.seed)
+        seeds = dict.fromkeys(("splits", "halves", "null"), self.seed)
         return Report(
             n_units=self.cells["cells_used"],
             excluded=self._excluded(),
@@ -181,9 +186,9 @@ class I2nEvaluation(BehaviorEvaluation):
             predictions=self.choice_table(self.fraction, self.target.fraction),
             figures={
                 **self.cells,
-                "i1": _finite(i1.mean_raw()),
-                "i1_ceiling": _finite(i1.mean_ceiling()),
-                "fraction_correct": _finite(float(np.nanmean(self.fraction))),
+                "i1": finite(i1.mean_raw()),
+                "i1_ceiling": finite(i1.mean_ceiling()),
+                "fraction_correct": finite(np.nanmean(self.fraction)),
                 "fraction_correct_subject": float(np.nanmean(self.target.fraction)),
             },
             details={
@@ -193,9 +198,4 @@ class I2nEvaluation(BehaviorEvaluation):
             },
             seeds=seeds | {"halves": self.halves_seed},
             notes=self.notes,
-            error=_finite(float(parts.std())) if self.reports_error and parts.size else None,
         )
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

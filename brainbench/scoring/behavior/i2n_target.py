@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 
 from brainbench.core.dataset import HasTrials
-from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
 from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
 from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
+from brainbench.scoring.recordings import check_columns, without_table
 
 Halves: TypeAlias = list[tuple[IntArray, IntArray]]
+COLUMNS = ("stimulus_id", "truth", "distractor", "choice")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,24 +89,11 @@ def i2n_target(
     """
     data = context.data
     if not isinstance(data, HasTrials):
-        raise InputError(
-            f"data set {data.name!r} for {context.benchmark.identifier} has no trials()",
-            allowed="a data set with choices between two objects",
-            todo="give it trials(): stimulus_id, truth, distractor, choice, subject",
-        )
+        raise without_table(context, "trials", COLUMNS)
     trials = _trials(data.trials(), images)
     row = {stimulus_id: k for k, stimulus_id in enumerate(images.ids)}
     rows = np.array([row[stimulus_id] for stimulus_id in trials.images])
-    shown = images.classes[trials.truth]
-    wrong = np.flatnonzero(shown != images.labels[rows])
-    if len(wrong):
-        first = wrong[0]
-        raise InputError(
-            f"trials say that {trials.images[first]!r} shows {shown[first]}, the stimuli say "
-            f"{images.labels[rows[first]]}",
-            allowed="one object for every image",
-            todo="correct `truth` of the trials, or object_name of the stimuli",
-        )
+    images.check_truth(rows, images.classes[trials.truth], "trials")
     return I2nTarget(
         images=images,
         trials=trials,
@@ -117,21 +105,14 @@ def i2n_target(
 
 def _trials(table: pd.DataFrame, images: LabeledImages) -> Trials:
     """Return the trials of the images in use; objects are those that the read-out names."""
-    columns = ["stimulus_id", "truth", "distractor", "choice"]
-    absent = set(columns) - set(table.columns)
-    if absent:
-        raise InputError(
-            f"trials without the columns {', '.join(sorted(absent))}",
-            allowed="stimulus_id, truth, distractor, choice, subject",
-            todo="rename the columns",
-        )
+    check_columns(table, COLUMNS, "trials")
     if images.partial:
-        check_no_gaps({name: table[name] for name in columns})  # `encode` sees only what is kept
+        check_no_gaps({name: table[name] for name in COLUMNS})  # `encode` sees only what is kept
         kept = table["stimulus_id"].isin(images.ids) & table["distractor"].isin(images.classes)
         table = table[kept]
     ids = sorted(map(str, table["stimulus_id"].unique()))
     return encode(
-        *(table[name] for name in columns),
+        *(table[name] for name in COLUMNS),
         images=ids if set(ids) <= set(images.ids) else images.ids,
         objects=images.classes.tolist(),
     )

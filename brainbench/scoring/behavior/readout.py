@@ -58,6 +58,18 @@ class LabeledImages:
         """Raise InputError where there is one object, or one image (or group) of some object."""
         self._n_folds(np.arange(len(self.stimuli)), self.n_splits)
 
+    def check_truth(self, rows: IntArray, truth: AnyArray, what: str) -> None:
+        """Raise InputError where trials or answers say otherwise what images in `rows` show."""
+        wrong = np.flatnonzero(truth != self.labels[rows])
+        if len(wrong):
+            row, given = rows[wrong[0]], truth[wrong[0]]
+            raise InputError(
+                f"{what} say that {self.ids[row]!r} shows {given}, the stimuli say {self.labels[row]}; "
+                f"{len(wrong)} of {len(rows)} differ",
+                allowed="one object for every image",
+                todo="correct `truth` of the data, or object_name of the stimuli",
+            )
+
     def folds(self) -> list[Split]:
         """Return folds of all images, stratified by object."""
         return self._folds(np.arange(len(self.stimuli)), self.n_splits)
@@ -153,8 +165,7 @@ def read_out(
     n_unfinished = 0
     with threadpool_limits(limits=1, user_api="blas"):
         selection = _select(images, candidates, folds, options, agreement)
-        for number in np.unique(selection.best).tolist():
-            its_folds = np.flatnonzero(selection.best == number).tolist()
+        for number, its_folds in selection.folds_by_candidate():
             splits = [folds[k] for k in its_folds]
             decoded = cross_decode(
                 candidates[number].chunks, images.labels, splits, readout=options

@@ -24,8 +24,8 @@ from brainbench.scoring.dynamics.maps import (
     shuffled_correlations,
 )
 from brainbench.scoring.dynamics.target import BinnedRecordings
-from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
-from brainbench.scoring.recordings import reliable_sites
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units, finite
+from brainbench.scoring.recordings import held_out_dataset, reliable_sites
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
@@ -51,8 +51,6 @@ class DynamicsEvaluation(Evaluation):
     # All bins count, as in Brain-Score; else those whose median reliability is
     # `LEAST_RELIABILITY` at least, or all where there is no reliability.
     every_bin: bool
-    reports_error: bool  # see `DynamicsRules`
-    formula: str  # applied in each bin to the median r and the median c over sites
     floor: float | None  # least reliability of the sites that count
     population: str  # name of the recorded sites
     details: Mapping[str, Any]
@@ -180,6 +178,11 @@ class DynamicsEvaluation(Evaluation):
         r = nan_mean(np.stack(by_fold), axis=0)[:, self.counted]
         return self.figure_of(BinCorrelations(r, self.over_images(None).c), None)
 
+    def error(self, figure: Figure) -> float:
+        """Return the error of the mean over bins; Brain-Score gives one for each bin."""
+        per_split = nan_median(np.swapaxes(self.r_by_fold[:, self.counted], 1, 2)).mean(axis=1)
+        return float(per_split.std() / np.sqrt(len(per_split)))
+
     def missing_value(self, figure: Figure) -> str | None:
         """Return which bins lack reliability or a figure, where sites have a reliability."""
         if figure.ceiling is None:
@@ -205,11 +208,6 @@ class DynamicsEvaluation(Evaluation):
         ids = self.recordings.site_ids[self.counted]
         return Resampling(
             units=Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population),
-            words={
-                "images": "images",
-                "units": "units",
-                "both": "images and units, noise counted once",
-            },
             remark="maps not refitted",
             at_once=1000,  # half means of the trials are ranked once for all draws
         )
@@ -223,12 +221,18 @@ class DynamicsEvaluation(Evaluation):
                 f"reliability below {self.floor}": int((~self.counted).sum()),
             },
             per_unit=self._per_unit(figure),
-            predictions=self._predictions(),
+            predictions=held_out_dataset(
+                self._predicted,
+                self.observed,
+                folds=[fit.fold for fit in self.fits],
+                ids=self.recordings.stimuli.ids,
+                neuroid_id=self.recordings.site_ids,
+                bins=self.recordings.bins,
+            ),
             figures=self._figures(figure),
             details=self._details(),
             seeds=self.seeds,
             notes=[f"no ceiling: {self.no_ceiling}"] if self.no_ceiling else [],
-            error=self._error() if self.reports_error else None,
         )
 
     def _details(self) -> dict[str, Any]:
@@ -250,12 +254,6 @@ class DynamicsEvaluation(Evaluation):
             else f"mean over bins with a median c of {LEAST_RELIABILITY:g} at least",
         }
 
-    def _error(self) -> float | None:
-        """Return the standard error over splits of the mean over bins; Brain-Score gives one for each bin."""
-        per_split = nan_median(np.swapaxes(self.r_by_fold[:, self.counted], 1, 2)).mean(axis=1)
-        error = float(per_split.std() / np.sqrt(len(per_split)))
-        return error if np.isfinite(error) else None
-
     def _per_unit(self, figure: Figure) -> xr.DataArray:
         """Return each site's mean r over the bins that count, over all if none does, with its mean c."""
         used, varying = _bins_used(figure), self.recordings.varying
@@ -268,26 +266,6 @@ class DynamicsEvaluation(Evaluation):
             table = table.assign_coords(ceiling=("neuroid", ceiling))
         table.attrs["units"] = "Pearson r"
         return table
-
-    def _predictions(self) -> xr.Dataset:
-        """Return held-out predictions and targets, dims (sample, neuroid, time)."""
-        ids = np.asarray(self.recordings.stimuli.ids)
-        tests = [fit.fold.test for fit in self.fits]
-        start, end = np.array(self.recordings.bins).T
-        dims = ("sample", "neuroid", "time")
-        return xr.Dataset(
-            {
-                "predicted": (dims, np.concatenate(self._predicted)),
-                "target": (dims, np.concatenate(self.observed)),
-            },
-            coords={
-                "fold": ("sample", np.repeat(np.arange(len(tests)), [len(t) for t in tests])),
-                "stimulus_id": ("sample", ids[np.concatenate(tests)]),
-                "neuroid_id": ("neuroid", self.recordings.site_ids),
-                "time_start": ("time", start),
-                "time_end": ("time", end),
-            },
-        )
 
     def _figures(self, figure: Figure) -> dict[str, Any]:
         start, end = np.array(self.recordings.bins).T
@@ -358,4 +336,4 @@ def _penalty(penalty: FloatArray) -> dict[str, Any] | None:
 
 
 def _listed(figures: FloatArray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in figures]
+    return [finite(value) for value in figures]

@@ -56,12 +56,10 @@ class DynamicsRules(ProtocolRules):
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
     splits: str  # what it splits, for the record; may name `{n_splits}`
-    split_seed: int | None = None  # None for that of the run
     joint: bool  # the map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`
     reduces: bool  # wide layers are reduced to principal components
     every_bin: bool  # all time bins count, not only the reliable ones
     square_wave: bool  # a static network may be a square wave, from `Dynamics.static_latency` on
-    reports_error: bool  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +117,6 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             reduces=True,
             every_bin=False,
             square_wave=True,
-            reports_error=False,
         ),
         "brainscore": DynamicsRules(
             formula="raw",
@@ -179,11 +176,10 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         """Raise InputError for too few images of an object, or layers that do not vary."""
         rules: DynamicsRules = context.rules
         settings, ids = context.settings, target.stimuli.ids
-        seed = settings.seed if rules.split_seed is None else rules.split_seed
         fitter = self.fitter(joint=rules.joint, seed=settings.seed)
         chooses = fitter.chooses_penalty or len(candidates) > 1
         fits, layers = [], []
-        folds = rules.split(ids, target.strata, n_splits=self.n_splits, seed=seed)
+        folds = rules.split(ids, target.strata, n_splits=self.n_splits, seed=context.split_seed)
         with progress.current().task("maps over time", len(folds)) as advance:
             for fold in folds:
                 within: list[Split] = []
@@ -204,20 +200,19 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 advance(1)
         return DynamicsEvaluation(
             material=material_of([target]),
+            formula=context.formula,
             recordings=target,
             fits=fits,
             every_bin=rules.every_bin,
-            reports_error=rules.reports_error,
-            formula=context.formula,
             floor=settings.floor,
             population=context.population,
-            details=self._details(context, fitter),
-            seeds={
-                "splits": seed,
-                "ceiling": 1,
-                "bootstrap": settings.seed,
-                "null": settings.seed,
+            details={
+                **fitter.describe(),
+                "splits": rules.splits.format(n_splits=self.n_splits),
+                **({"inner_folds": self.n_inner} if not rules.one_layer else {}),
+                "static_model": self._static_model(context),
             },
+            seeds={"splits": context.split_seed, "ceiling": 1, "null": settings.seed},
             fitter=fitter,
             layers=layers if settings.null is not None else (),
         )

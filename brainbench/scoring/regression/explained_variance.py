@@ -21,9 +21,9 @@ from brainbench.metrics.explained_variance.ccnorm import FEW_TRIALS, NO_POWER
 from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
 from brainbench.scoring.arrays import FloatArray, IntArray
 from brainbench.scoring.context import RunContext, Session
-from brainbench.scoring.layer_candidates import Candidate, candidates_of
+from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
-from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import material_of, reliable_sites, windowed_recordings
 from brainbench.scoring.regression.explained_variance_evaluation import (
     VARIANTS,
@@ -33,6 +33,7 @@ from brainbench.scoring.regression.explained_variance_evaluation import (
 from brainbench.scoring.regression.linear_maps import MAPS, Features, LinearMap, MapName
 from brainbench.scoring.regression.sessions import (
     SessionFit,
+    SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
     check_enough_images,
@@ -68,7 +69,7 @@ class OwnUnits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
+class ExplainableVariance(SessionsMeasure):
     """CC_norm^2 of the sites of a region, averaged over sites.
 
     Parameters
@@ -100,12 +101,8 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
     def __post_init__(self) -> None:
         for name, allowed in (("variant", VARIANTS), ("metric", (*MAPS, "units"))):
             if getattr(self, name) not in allowed:
-                raise unknown(
-                    f"{name} of explainable variance:",
-                    getattr(self, name),
-                    allowed,
-                    todo="choose one of these",
-                )
+                what, given = f"{name} of explainable variance:", getattr(self, name)
+                raise unknown(what, given, allowed, todo="choose one of these")
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
         return [context.stimuli(session.data) for session in _repeated(context)[0]]
@@ -116,9 +113,6 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
         targets = [_session_target(context, session) for session in sessions]
         check_distinct_sites(targets)
         return targets
-
-    def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
         self,
@@ -137,21 +131,21 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
                 [session.recordings for session in target],
                 [session.responses for session in target],
             ),
-            fits=fits,
-            variant=self.variant,
             formula=context.formula,
-            excluded_sites=_excluded(context, target),
+            fits=fits,
             population=context.population,
+            variant=self.variant,
+            excluded_sites=_excluded(context, target),
             details={
                 "variant": self.variant,
                 **fits[0].site_map.describe(),
                 "features": max(fit.n_features for fit in fits),
                 "splits": self.n_splits,
-                "stratified": all(one.recordings.strata is not None for one in target),
-                "sessions": [one.name for one in target if one.name],
+                "stratified": all(session.recordings.strata is not None for session in target),
+                "sessions": [session.name for session in target if session.name],
                 "sessions_left_out": _repeated(context)[1],
             },
-            seeds={"splits": seed, "bootstrap": seed, "null": seed},
+            seeds={"splits": seed, "null": seed},
         )
         if not evaluation.responding.any():
             raise InputError(
@@ -162,38 +156,32 @@ class ExplainableVariance(Measure[list[SessionTarget], list[list[Candidate]]]):
         return evaluation
 
     def _fit(self, target: SessionTarget, candidates: list[Candidate], seed: int) -> SessionFit:
-        recordings = target.recordings
         own_units = OwnUnits(sites=np.flatnonzero(target.sites))
-        site_map = (
-            own_units
+        linear_map = (
+            None
             if self.metric == "units"
             else LinearMap(metric=self.metric, n_components=self.n_components)
         )
         check_enough_images(
             target,
-            site_map,
+            linear_map or own_units,
             n_splits=self.n_splits,
-            n_inner=self.n_inner,
-            selecting=len(candidates) > 1,
+            n_inner=self.n_inner if len(candidates) > 1 else None,
             least_per_fold=3,
         )
-        ids, strata = recordings.stimuli.ids, recordings.strata
+        ids, strata = target.recordings.stimuli.ids, target.recordings.strata
         folds = paper(ids, strata, n_splits=self.n_splits, seed=seed)
-        if isinstance(site_map, LinearMap):
+        if linear_map is not None:
             return fit_session(
-                target, candidates, site_map, folds, n_pca=None, n_inner=self.n_inner, seed=seed
+                target, candidates, linear_map, folds, n_pca=None, n_inner=self.n_inner, seed=seed
             )
         _check_units(candidates, len(target.sites), target.label)
-        features = own_units.features_of(candidates[0])
         return SessionFit(
             target=target,
             folds=folds,
-            selection=FoldSelection.of_one(
-                candidates[0], len(folds), **({"session": target.name} if target.name else {})
-            ),
+            selection=FoldSelection.of_one(candidates[0], len(folds), **target.labels),
             site_map=own_units,
-            features=[features],
-            predicted=own_units.predict(features, target.responses, folds),
+            features=[own_units.features_of(candidates[0])],
         )
 
 
@@ -216,9 +204,7 @@ def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
 
 
 def _session_target(context: RunContext, session: Session) -> SessionTarget:
-    identifier = context.benchmark.identifier
-    label = f"{identifier}, session {session.name}" if session.name else identifier
-    recordings = windowed_recordings(context, session)
+    label, recordings = context.label(session), windowed_recordings(context, session)
     trials = np.asarray(recordings.trials)
     reasons = _missing_signal(trials)
     sites = reasons == ""

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from brainbench.core.score import Selection
 from brainbench.metrics.explained_variance.ccnorm import (
     NO_VARIANCE,
     Explained,
@@ -20,14 +19,8 @@ from brainbench.metrics.explained_variance.ccnorm import (
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
-from brainbench.scoring.regression.sessions import (
-    SessionFit,
-    cut_images,
-    held_out_dataset,
-    site_table,
-)
+from brainbench.scoring.measure import Figure, Report, Resampling, finite
+from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation
 from brainbench.stats.ceiling import ceiled
 
 Variant = Literal["paper", "schoppe"]
@@ -51,36 +44,31 @@ class SiteCorrelations(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ExplainedVarianceEvaluation(Evaluation):
+class ExplainedVarianceEvaluation(SessionsEvaluation):
     """Held-out predictions of the sites with a signal, of all sessions."""
 
-    fits: Sequence[SessionFit]
     variant: Variant  # see `ExplainableVariance`
-    formula: str
     excluded_sites: Mapping[str, int]  # reason -> sites that do not count
-    population: str  # name of the recorded sites
-    details: Mapping[str, Any]
-    seeds: Mapping[str, int]
-
-    @cached_property
-    def powers(self) -> list[Power]:
-        """Signal power of the sites of each session, over all images."""
-        return [signal_power(np.asarray(fit.target.trials)) for fit in self.fits]
 
     # --- figures -----------------------------------------------------------------------------------
 
     def over_images(self, counts: FloatArray | None) -> SiteCorrelations:
         """Return correlations and CC_max of all sites; signal power is computed again in each draw."""
-        by_session = cut_images(counts, [fit.target for fit in self.fits])
-        parts = []
-        for fit, power, drawn in zip(self.fits, self.powers, by_session, strict=True):
-            drawn_power = (
-                power
-                if drawn is None
-                else signal_power(np.asarray(fit.target.trials), counts=drawn)
+        return self._correlations(self.variant, counts)
+
+    def _correlations(self, variant: Variant, counts: FloatArray | None) -> SiteCorrelations:
+        drawn = [None] * len(self.fits) if counts is None else self.images_by_session(counts)
+        by_session = []
+        for fit, drawn_images in zip(self.fits, drawn, strict=True):
+            power = fit.target.power
+            if drawn_images is not None:
+                power = signal_power(np.asarray(fit.target.trials), counts=drawn_images)
+            parts = _parts(fit, variant, power, drawn_images)
+            r = np.stack([part.cc_abs for part in parts], axis=-2)
+            by_session.append(
+                SiteCorrelations(r.reshape(-1, *r.shape[-2:]), np.atleast_2d(parts[0].cc_max))
             )
-            parts.append(_explained(fit, self.variant, drawn_power, drawn))
-        return _joined(parts)
+        return _side_by_side(by_session)
 
     @cached_property
     def whole(self) -> SiteCorrelations:
@@ -107,9 +95,9 @@ class ExplainedVarianceEvaluation(Evaluation):
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return r and c of maps fitted to shuffled images; the trials of an image stay together."""
-        drawn = []
-        for fit, power, session_orders in zip(self.fits, self.powers, orders, strict=True):
-            n_sites = int(fit.target.sites.sum())
+        by_session = []
+        for fit, session_orders in zip(self.fits, orders, strict=True):
+            power, n_sites = fit.target.power, int(fit.target.sites.sum())
             blocks = []
             for predicted, observed in fit.shuffled(session_orders):
                 n_shuffles = predicted[0].shape[1] // n_sites
@@ -118,86 +106,63 @@ class ExplainedVarianceEvaluation(Evaluation):
                 parts = [explained(x, y, wide) for x, y, _ in sets]
                 r = np.stack([part.cc_abs.reshape(n_shuffles, n_sites) for part in parts], axis=1)
                 blocks.append(SiteCorrelations(r, parts[0].cc_max.reshape(n_shuffles, n_sites)))
-            drawn.append(
+            by_session.append(
                 SiteCorrelations(*(np.concatenate(values) for values in zip(*blocks, strict=True)))
             )
-        return self.figure_of(_joined(drawn), None)
+        return self.figure_of(_side_by_side(by_session), None)
 
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def selection(self) -> Selection:
-        return selection_of([fit.selection for fit in self.fits])
-
-    @property
     def resampling(self) -> Resampling:
-        ids = np.concatenate(
-            [fit.target.recordings.neuroid_ids[fit.target.sites] for fit in self.fits]
-        )
         return Resampling(
-            units=Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population),
+            units=self.units(),
             remark="maps not refitted, CC_max computed in each draw",
             at_once=1000,
         )
 
     def report(self, figure: Figure) -> Report:
-        parts = [part for fit, power in self._pairs() for part in _parts(fit, self.variant, power)]
-        spe = np.concatenate(
-            [
-                nan_mean(np.stack([part.spe for part in _parts(fit, self.variant, power)]), axis=0)
-                for fit, power in self._pairs()
-            ]
-        )
+        parts = [_parts(fit, self.variant, fit.target.power) for fit in self.fits]
+        spe = [nan_mean(np.stack([part.spe for part in by_set]), axis=0) for by_set in parts]
         cc_max = self.whole.cc_max[0]
         columns = {
             "cc_norm": self.whole.per_site("r/sqrt(c)")[0],
             "cc_max": cc_max,
             "ceiling": cc_max**2,
-            "spe": spe,
-            "signal_power": np.concatenate([power.power for power in self.powers]),
+            "spe": np.concatenate(spe),
+            "signal_power": np.concatenate([session.power.power for session in self.sessions]),
         }
         units = "CC_norm^2" if self.formula == "r2/c" else self.formula
         values = self.whole.per_site(self.formula)[0]
         return Report(
             n_units=int(self.responding.sum()),
             excluded={**self.excluded_sites, NO_VARIANCE: int((~self.responding).sum())},
-            per_unit=site_table([fit.target for fit in self.fits], values, columns, units=units),
-            predictions=held_out_dataset(self.fits),
+            per_unit=self.site_table(values, columns, units=units),
+            predictions=self.held_out(),
             figures=self._figures(parts, columns),
             details=self.details,
             seeds=self.seeds,
         )
 
-    def _pairs(self) -> list[tuple[SessionFit, Power]]:
-        return list(zip(self.fits, self.powers, strict=True))
-
     def _figures(
-        self, parts: Sequence[Explained], columns: Mapping[str, FloatArray]
+        self, parts: Sequence[Sequence[Explained]], columns: Mapping[str, FloatArray]
     ) -> dict[str, Any]:
         """Return both variants, CC_norm with its sign, jackknife, CC_max, SPE, chance, counts."""
-        by_variant = {
-            variant: _joined(
-                [_explained(fit, variant, power, None) for fit, power in self._pairs()]
-            )
-            for variant in VARIANTS
-        }
-        n_trials = np.concatenate([power.n_trials for power in self.powers])
-        chance = np.concatenate([chance_level(part.n_stimuli, part.cc_max) for part in parts])
-        constant = [
-            np.any([part.constant for part in _parts(fit, self.variant, power)], axis=0).sum()
-            for fit, power in self._pairs()
-        ]
+        every_part = [part for by_set in parts for part in by_set]
+        n_trials = np.concatenate([session.power.n_trials for session in self.sessions])
+        chance = np.concatenate([chance_level(part.n_stimuli, part.cc_max) for part in every_part])
+        constant = [np.any([part.constant for part in by_set], axis=0).sum() for by_set in parts]
         return {
             "cc_norm2": {
-                variant: float(np.nanmean(correlations.per_site("r2/c")))
-                for variant, correlations in by_variant.items()
+                variant: float(np.nanmean(self._correlations(variant, None).per_site("r2/c")))
+                for variant in VARIANTS
             },
             "cc_norm": _mean_and_median(columns["cc_norm"]),
             "cc_norm_jackknife": self._jackknife(),
             "cc_max": _mean_and_median(columns["cc_max"]),
             "spe": _mean_and_median(columns["spe"]),
             "chance_level": float(chance.mean()),
-            "test_images": [part.n_stimuli for part in parts],
+            "test_images": [part.n_stimuli for part in every_part],
             "trials_used": {"least": int(n_trials.min()), "most": int(n_trials.max())},
             "constant_predictions": int(sum(constant)),
         }
@@ -210,11 +175,9 @@ class ExplainedVarianceEvaluation(Evaluation):
             result = jackknife(np.asarray(fit.target.trials)[:, rows], predicted)
             estimates.append(result.estimate)
             errors.append(result.error)
-        estimate = float(nan_mean(np.concatenate(estimates), axis=0))
-        error = float(nan_median(np.concatenate(errors)))
         return {
-            "mean": estimate if np.isfinite(estimate) else None,
-            "error_of_a_site": error if np.isfinite(error) else None,
+            "mean": finite(nan_mean(np.concatenate(estimates), axis=0)),
+            "error_of_a_site": finite(nan_median(np.concatenate(errors))),
         }
 
 
@@ -231,29 +194,18 @@ def _sets(
     return [tuple(np.concatenate(arrays) for arrays in zip(*sets, strict=True))]
 
 
-def _parts(fit: SessionFit, variant: Variant, power: Power) -> list[Explained]:
-    return [explained(x, y, power) for x, y, _ in _sets(fit, variant, fit.predicted, fit.observed)]
-
-
-def _explained(
-    fit: SessionFit, variant: Variant, power: Power, counts: FloatArray | None
-) -> SiteCorrelations:
-    """Return r and CC_max of one session; without counts of images with a single draw."""
-    parts = [
+def _parts(
+    fit: SessionFit, variant: Variant, power: Power, counts: FloatArray | None = None
+) -> list[Explained]:
+    """Return what is explained of one session in each set, where images count so often."""
+    return [
         explained(x, y, power, counts=None if counts is None else counts[:, rows])
         for x, y, rows in _sets(fit, variant, fit.predicted, fit.observed)
     ]
-    r = np.stack([part.cc_abs for part in parts], axis=-2)
-    cc_max = parts[0].cc_max
-    return (
-        SiteCorrelations(r, cc_max)
-        if counts is not None
-        else SiteCorrelations(r[None], cc_max[None])
-    )
 
 
-def _joined(sessions: Sequence[SiteCorrelations]) -> SiteCorrelations:
-    """Put the sites of all sessions side by side."""
+def _side_by_side(sessions: Sequence[SiteCorrelations]) -> SiteCorrelations:
+    """Return the sites of all sessions together."""
     return SiteCorrelations(
         *(np.concatenate(values, axis=-1) for values in zip(*sessions, strict=True))
     )

@@ -13,15 +13,15 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from brainbench.core.settings import ProtocolName
-from brainbench.core.stimuli import StimulusSet
 from brainbench.scoring.arrays import FloatArray
-from brainbench.scoring.context import RunContext, Session
-from brainbench.scoring.layer_candidates import Candidate, candidates_of
-from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.layer_candidates import Candidate
+from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import check_varies, material_of, windowed_recordings
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
+    SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
     check_enough_images,
@@ -36,16 +36,14 @@ class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
-    split_seed: int | None = None  # None for that of the run
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
     joint: bool  # the map is fitted to all neuroids jointly
     reduces: bool  # features are reduced to principal components
-    reports_error: bool  # the value has a standard error over splits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
+class Predictivity(SessionsMeasure):
     """Predictivity of the sites of a region by a linear map.
 
     Parameters
@@ -88,7 +86,6 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
             aggregate=mean_then_median,
             joint=False,
             reduces=True,
-            reports_error=False,
         ),
         "brainscore": PredictivityRules(
             formula="r2/c",
@@ -120,40 +117,24 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
             metric=self.metric, n_components=self.n_components, solver=self.solver, joint=joint
         )
 
-    def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        return [context.stimuli(session.data) for session in context.sessions]
-
     def target(self, context: RunContext) -> list[SessionTarget]:
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
-        targets = [self._session_target(context, session) for session in context.sessions]
+        targets = []
+        for session in context.sessions:
+            recordings = windowed_recordings(context, session)
+            sites = np.ptp(recordings.values, axis=0) > 0
+            target = SessionTarget(
+                label=context.label(session),
+                recordings=recordings,
+                sites=sites,
+                responses=recordings.values[:, sites],
+            )
+            linear_map = self.linear_map(joint=context.rules.joint)
+            check_enough_images(target, linear_map, n_splits=self.n_splits, n_inner=None)
+            check_varies(sites, target.label)
+            targets.append(target)
         check_distinct_sites(targets)
         return targets
-
-    def _session_target(self, context: RunContext, session: Session) -> SessionTarget:
-        recordings = windowed_recordings(context, session)
-        identifier = context.benchmark.identifier
-        sites = np.ptp(recordings.values, axis=0) > 0
-        target = SessionTarget(
-            label=f"{identifier}, session {session.name}" if session.name else identifier,
-            recordings=recordings,
-            sites=sites,
-            responses=recordings.values[:, sites],
-        )
-        self._check_enough(context, target, selecting=False)
-        check_varies(sites, target.label)
-        return target
-
-    def _check_enough(self, context: RunContext, target: SessionTarget, *, selecting: bool) -> None:
-        check_enough_images(
-            target,
-            self.linear_map(joint=context.rules.joint),
-            n_splits=self.n_splits,
-            n_inner=self.n_inner,
-            selecting=selecting,
-        )
-
-    def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
-        return [candidates_of(context, session.recordings.stimuli) for session in target]
 
     def evaluate(
         self,
@@ -163,21 +144,19 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
     ) -> Evaluation:
         """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        seed = context.settings.seed if rules.split_seed is None else rules.split_seed
-        n_pca = self.n_pca if rules.reduces and self.linear_map(joint=False).reduces else None
+        linear_map, splits = self.linear_map(joint=rules.joint), {"n_splits": self.n_splits}
+        n_pca = self.n_pca if rules.reduces and linear_map.reduces else None
         fits = []
         for session, offered in zip(target, candidates, strict=True):
-            self._check_enough(context, session, selecting=len(offered) > 1)
-            recordings = session.recordings
-            folds = rules.split(
-                recordings.stimuli.ids, recordings.strata, n_splits=self.n_splits, seed=seed
-            )
+            if len(offered) > 1:
+                check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
+            ids, strata = session.recordings.stimuli.ids, session.recordings.strata
             fits.append(
                 fit_session(
                     session,
                     offered,
-                    self.linear_map(joint=rules.joint),
-                    folds,
+                    linear_map,
+                    rules.split(ids, strata, **splits, seed=context.split_seed),
                     n_pca=n_pca,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
@@ -185,22 +164,21 @@ class Predictivity(Measure[list[SessionTarget], list[list[Candidate]]]):
             )
         return PredictivityEvaluation(
             material=material_of([session.recordings for session in target]),
-            fits=fits,
-            aggregate=rules.aggregate,
-            reports_error=rules.reports_error,
             formula=context.formula,
-            floor=context.settings.floor,
+            fits=fits,
             population=context.population,
+            aggregate=rules.aggregate,
+            floor=context.settings.floor,
             n_pca=n_pca,
             details={
-                **self.linear_map(joint=rules.joint).describe(),
+                **linear_map.describe(),
                 "pca": "none"
                 if n_pca is None
                 else "fitted once on the benchmark's own images, without responses",
                 "splits": self.n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
             },
-            seeds={"splits": seed, "ceiling": 1, "bootstrap": context.settings.seed},
+            seeds={"splits": context.split_seed, "ceiling": 1},
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,14 +17,21 @@ import xarray as xr
 from brainbench.core import progress
 from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
+from brainbench.core.score import Selection
+from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from brainbench.scoring.layer_candidates import Candidate
-from brainbench.scoring.layer_selection import FoldSelection
-from brainbench.scoring.recordings import Recordings, least_images
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.layer_candidates import Candidate, candidates_of
+from brainbench.scoring.layer_selection import FoldSelection, selection_of
+from brainbench.scoring.measure import Evaluation, Measure, Units
+from brainbench.scoring.recordings import Recordings, held_out_dataset
 from brainbench.scoring.regression.linear_maps import Features, LinearMap
 from brainbench.scoring.regression.nested_selection import select
+from brainbench.stats.ceiling import split_half
 from brainbench.stats.splits import Split
 
+NOT_REPEATED = "no repeated trials"
 _COLUMNS = 2048
 """Shuffled sites that are fitted at once: 2,560 stimuli x 2,048 sites are 42 MB."""
 
@@ -56,22 +63,46 @@ class SessionTarget:
         return self.recordings.session
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Entries of each row of a selection's curve."""
+        return {"session": self.name} if self.name else {}
+
+    @property
     def trials(self) -> FloatArray | None:
         """Trials of the predicted sites, repetition x stimulus x site; None without repeated trials."""
-        trials = self.recordings.trials
-        return None if trials is None or len(trials) < 2 else trials[:, :, self.sites]
+        trials = self.recordings.repeated_trials
+        return None if trials is None else trials[:, :, self.sites]
+
+    @cached_property
+    def reliability(self) -> tuple[FloatArray | None, str]:
+        """Split-half reliability, split of the trials x predicted site; None, and why there is none."""
+        if self.trials is None:
+            return None, NOT_REPEATED
+        try:
+            return split_half(self.trials), ""
+        except InputError as error:  # a ceiling is missing then, not a score
+            return None, error.got
+
+    @cached_property
+    def power(self) -> Power:
+        """Signal power of the predicted sites over all images."""
+        return signal_power(np.asarray(self.trials))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SessionFit:
-    """Held-out predictions of one session, by the candidate that was selected for each split."""
+    """Maps of one session, of the candidate that was selected for each split."""
 
     target: SessionTarget
     folds: list[Split]
     selection: FoldSelection  # layer and step of each split
     site_map: SiteMap
     features: Sequence[Features]  # what the map takes of each candidate
-    predicted: list[FloatArray]  # held-out stimulus x predicted site, of each split
+
+    @cached_property
+    def predicted(self) -> list[FloatArray]:
+        """Held-out stimulus x predicted site, of each split."""
+        return self.refit(self.target.responses)
 
     @property
     def observed(self) -> list[FloatArray]:
@@ -89,8 +120,12 @@ class SessionFit:
         Layer and step stay as they were selected: the selection does not look at held-out images, so it
         cannot make a shuffled score larger.
         """
-        predict = partial(_predict, self.site_map, self.features, responses)
-        return self.selection.predict(self.folds, predict)
+        predicted: dict[int, FloatArray] = {}
+        for number, folds in self.selection.folds_by_candidate():
+            its_folds = [self.folds[k] for k in folds]
+            held_out = self.site_map.predict(self.features[number], responses, its_folds)
+            predicted.update(zip(folds, held_out, strict=True))
+        return [predicted[k] for k in range(len(self.folds))]
 
     def shuffled(self, orders: IntArray) -> list[tuple[list[FloatArray], list[FloatArray]]]:
         """Return held-out predictions and responses of shuffled images, block of shuffles by block.
@@ -110,16 +145,6 @@ class SessionFit:
         return blocks
 
 
-def _predict(
-    site_map: SiteMap,
-    features: Sequence[Features],
-    responses: FloatArray,
-    candidate: int,
-    folds: list[Split],
-) -> list[FloatArray]:
-    return site_map.predict(features[candidate], responses, folds)
-
-
 def fit_session(
     target: SessionTarget,
     candidates: Sequence[Candidate],
@@ -130,7 +155,7 @@ def fit_session(
     n_inner: int,
     seed: int,
 ) -> SessionFit:
-    """Select a layer and step within the training images of each split, and fit the map there."""
+    """Select a layer and step within the training images of each split, whose map is fitted there."""
     features = [linear_map.features_of(candidate, n_pca=n_pca) for candidate in candidates]
     selection = select(
         candidates,
@@ -142,16 +167,10 @@ def fit_session(
         strata=target.recordings.strata,
         n_folds=n_inner,
         seed=seed,
-        **({"session": target.name} if target.name else {}),
+        **target.labels,
     )
-    predict = partial(_predict, linear_map, features, target.responses)
     return SessionFit(
-        target=target,
-        folds=folds,
-        selection=selection,
-        site_map=linear_map,
-        features=features,
-        predicted=selection.predict(folds, predict),
+        target=target, folds=folds, selection=selection, site_map=linear_map, features=features
     )
 
 
@@ -160,32 +179,46 @@ def check_enough_images(
     site_map: SiteMap,
     *,
     n_splits: int,
-    n_inner: int,
-    selecting: bool = False,
+    n_inner: int | None,
     least_per_fold: int = 0,
 ) -> None:
     """Raise InputError where too few images are left for training.
 
-    Where several layers or steps are to be selected from, inner folds need images too; each fold must hold
-    `least_per_fold`.
+    `n_inner` folds need images too where several layers or steps are to be selected from, else None; each
+    fold must hold `least_per_fold`.
     """
-    training = partial(_training, n_splits=n_splits, n_inner=n_inner, selecting=selecting)
-    n, least = len(target.recordings.stimuli), least_per_fold * n_splits
-    if n < least or training(n) < site_map.least_images:
-        enough = least_images(site_map.least_images, training, start=max(n, least))
-        inside = " after its inner folds, which select the layer or step" if selecting else ""
-        raise InputError(
-            f"{target.label}: {n} images in {n_splits} folds leave {training(n)} for training{inside}, "
-            f"{site_map} needs at least {site_map.least_images}",
-            allowed=f"at least {enough} images",
-            todo="use more images (a larger --limit)",
-        )
+    n, needed = len(target.recordings.stimuli), site_map.least_images
+    least = least_per_fold * n_splits
+    training = _n_training(n, n_splits, n_inner)
+    if n >= least and training >= needed:
+        return
+    enough = max(n, least)
+    while _n_training(enough, n_splits, n_inner) < needed:
+        enough += 1
+    inside = " after its inner folds, which select the layer or step" if n_inner else ""
+    raise InputError(
+        f"{target.label}: {n} images in {n_splits} folds leave {training} for training{inside}, "
+        f"{site_map} needs at least {needed}",
+        allowed=f"at least {enough} images",
+        todo="use more images (a larger --limit)",
+    )
 
 
-def _training(n: int, *, n_splits: int, n_inner: int, selecting: bool) -> int:
+def _n_training(n: int, n_splits: int, n_inner: int | None) -> int:
     """Return the training images of the split, and of its inner fold, that leave out most."""
     left = n - -(-n // n_splits)
-    return left - -(-left // n_inner) if selecting else left
+    return left - -(-left // n_inner) if n_inner else left
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsMeasure(Measure[list[SessionTarget], list[list[Candidate]]]):
+    """A measure that fits maps in each recording session."""
+
+    def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
+        return [context.stimuli(session.data) for session in context.sessions]
+
+    def candidates(self, context: RunContext, target: list[SessionTarget]) -> list[list[Candidate]]:
+        return [candidates_of(context, session.recordings.stimuli) for session in target]
 
 
 def check_distinct_sites(targets: Sequence[SessionTarget]) -> None:
@@ -194,100 +227,104 @@ def check_distinct_sites(targets: Sequence[SessionTarget]) -> None:
     check_unique(ids, key="neuroid_id", name="all sessions together")
 
 
-def cut_by_session(array: AnyArray, targets: Sequence[SessionTarget]) -> list[AnyArray]:
-    """Cut what lies along the predicted sites of all sessions."""
-    return np.split(array, np.cumsum([target.sites.sum() for target in targets])[:-1])
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SessionsEvaluation(Evaluation):
+    """Held-out predictions of the sites of all sessions; a measure adds how they are judged."""
 
+    fits: Sequence[SessionFit]
+    population: str  # name of the recorded sites
+    details: Mapping[str, Any]
+    seeds: Mapping[str, int]
 
-def cut_images(
-    counts: FloatArray | None, targets: Sequence[SessionTarget]
-) -> list[FloatArray | None]:
-    """Cut counts of the images of all sessions, draw x image; None stays None for each session."""
-    if counts is None:
-        return [None] * len(targets)
-    sizes = [len(target.recordings.stimuli) for target in targets]
-    return list(np.split(counts, np.cumsum(sizes)[:-1], axis=1))
+    @property
+    def sessions(self) -> list[SessionTarget]:
+        return [fit.target for fit in self.fits]
 
+    @property
+    def selection(self) -> Selection:
+        return selection_of([fit.selection for fit in self.fits])
 
-def site_table(
-    targets: Sequence[SessionTarget],
-    values: FloatArray,
-    columns: Mapping[str, FloatArray],
-    *,
-    units: str,
-) -> xr.DataArray:
-    """Return figures of the predicted sites as one array over all sites of all sessions.
+    def units(self, counted: BoolArray | None = None) -> Units:
+        """Return the predicted sites of all sessions, or those that count, as units of the interval."""
+        by_session = [session.recordings.neuroid_ids[session.sites] for session in self.sessions]
+        ids = np.concatenate(by_session)
+        ids = ids if counted is None else ids[counted]
+        return Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population)
 
-    `values` and further `columns`, which become coordinates, have an entry for each predicted site; other
-    sites get NaN. The array has the coordinates that all sessions have, and `session` where sessions have
-    names.
-    """
-    everywhere = [
-        _everywhere(target, part)
-        for target, part in zip(targets, cut_by_session(values, targets), strict=True)
-    ]
-    shared = set.intersection(
-        *(set(map(str, target.recordings.neuroids.coords)) for target in targets)
-    )
-    coords = {
-        key: [target.recordings.neuroids.coords[key].values for target in targets]
-        for key in map(str, targets[0].recordings.neuroids.coords)
-        if key in shared
-    }
-    for key, column in columns.items():
-        parts = zip(targets, cut_by_session(column, targets), strict=True)
-        coords[key] = [_everywhere(target, part) for target, part in parts]
-    if any(target.name for target in targets):
-        coords["session"] = [np.full(len(target.sites), target.name) for target in targets]
-    table = {key: ("neuroid", np.concatenate(parts)) for key, parts in coords.items()}
-    return xr.DataArray(
-        np.concatenate(everywhere), dims=("neuroid",), coords=table, attrs={"units": units}
-    )
+    def by_session(self, array: AnyArray) -> list[AnyArray]:
+        """Cut what lies along the predicted sites of all sessions, the first axis."""
+        return np.split(array, np.cumsum([session.sites.sum() for session in self.sessions])[:-1])
 
+    def images_by_session(self, counts: FloatArray) -> list[FloatArray]:
+        """Cut counts of the images of all sessions, draw x image."""
+        sizes = [len(session.recordings.stimuli) for session in self.sessions]
+        return list(np.split(counts, np.cumsum(sizes)[:-1], axis=1))
 
-def _everywhere(target: SessionTarget, figures: FloatArray) -> FloatArray:
-    full = np.full(len(target.sites), np.nan)
-    full[target.sites] = figures
-    return full
+    def site_table(
+        self, values: FloatArray, columns: Mapping[str, FloatArray], *, units: str
+    ) -> xr.DataArray:
+        """Return figures of the predicted sites as one array over all sites of all sessions.
 
+        `values` and further `columns`, which become coordinates, have an entry for each predicted site;
+        other sites get NaN. The array has the coordinates that all sessions have, and `session` where
+        sessions have names.
+        """
+        sessions = self.sessions
+        recorded = [session.recordings.neuroids.coords for session in sessions]
+        table = {
+            str(key): np.concatenate([coords[key].values for coords in recorded])
+            for key in recorded[0]
+            if all(key in coords for coords in recorded)
+        }
+        table |= {key: self._at_all_sites(column) for key, column in columns.items()}
+        if any(session.name for session in sessions):
+            n_sites = [len(session.sites) for session in sessions]
+            table["session"] = np.repeat([session.name for session in sessions], n_sites)
+        return xr.DataArray(
+            self._at_all_sites(values),
+            dims=("neuroid",),
+            coords={key: ("neuroid", column) for key, column in table.items()},
+            attrs={"units": units},
+        )
 
-def held_out_dataset(fits: Sequence[SessionFit]) -> xr.Dataset:
-    """Return held-out predictions and responses, dims (sample, neuroid), of all sessions.
+    def _at_all_sites(self, figures: FloatArray) -> FloatArray:
+        predicted = np.concatenate([session.sites for session in self.sessions])
+        everywhere = np.full(len(predicted), np.nan)
+        everywhere[predicted] = figures
+        return everywhere
 
-    NaN where a neuroid was not shown a stimulus.
-    """
-    parts = [_session_dataset(fit) for fit in fits]
-    if len(parts) == 1:
-        return parts[0]
-    shape = tuple(sum(part.sizes[dim] for part in parts) for dim in ("sample", "neuroid"))
-    whole = {key: np.full(shape, np.nan) for key in ("predicted", "target")}
-    row = column = 0
-    for part in parts:
-        rows, columns = part.sizes["sample"], part.sizes["neuroid"]
-        for key, values in whole.items():
-            values[row : row + rows, column : column + columns] = part[key].values
-        row, column = row + rows, column + columns
-    dims = {"fold": "sample", "stimulus_id": "sample", "neuroid_id": "neuroid"}
-    return xr.Dataset(
-        {key: (("sample", "neuroid"), values) for key, values in whole.items()},
-        coords={
-            key: (dim, np.concatenate([part.coords[key].values for part in parts]))
-            for key, dim in dims.items()
-        },
-    )
+    def held_out(self) -> xr.Dataset:
+        """Return held-out predictions and responses, dims (sample, neuroid), of all sessions.
+
+        NaN where a neuroid was not shown a stimulus.
+        """
+        by_session = [_session_dataset(fit) for fit in self.fits]
+        if len(by_session) == 1:
+            return by_session[0]
+        shape = tuple(sum(part.sizes[dim] for part in by_session) for dim in ("sample", "neuroid"))
+        whole = {key: np.full(shape, np.nan) for key in ("predicted", "target")}
+        row = column = 0
+        for part in by_session:
+            rows, columns = part.sizes["sample"], part.sizes["neuroid"]
+            for key, values in whole.items():
+                values[row : row + rows, column : column + columns] = part[key].values
+            row, column = row + rows, column + columns
+        dims = {"fold": "sample", "stimulus_id": "sample", "neuroid_id": "neuroid"}
+        return xr.Dataset(
+            {key: (("sample", "neuroid"), values) for key, values in whole.items()},
+            coords={
+                key: (dim, np.concatenate([part.coords[key].values for part in by_session]))
+                for key, dim in dims.items()
+            },
+        )
 
 
 def _session_dataset(fit: SessionFit) -> xr.Dataset:
-    recordings, tests = fit.target.recordings, [fold.test for fold in fit.folds]
-    neuroid_ids = recordings.neuroids.coords["neuroid_id"].values[fit.target.sites]
-    return xr.Dataset(
-        {
-            "predicted": (("sample", "neuroid"), np.concatenate(fit.predicted)),
-            "target": (("sample", "neuroid"), np.concatenate(fit.observed)),
-        },
-        coords={
-            "fold": ("sample", np.repeat(np.arange(len(tests)), [len(t) for t in tests])),
-            "stimulus_id": ("sample", np.asarray(recordings.stimuli.ids)[np.concatenate(tests)]),
-            "neuroid_id": ("neuroid", neuroid_ids),
-        },
+    recordings = fit.target.recordings
+    return held_out_dataset(
+        fit.predicted,
+        fit.observed,
+        folds=fit.folds,
+        ids=recordings.stimuli.ids,
+        neuroid_id=recordings.neuroid_ids[fit.target.sites],
     )

@@ -73,10 +73,7 @@ class SimilarityEvaluation(Evaluation):
     # Images by which a layer is selected for each set; empty where nothing is selected.
     training: Sequence[IntArray]
     fold_selection: FoldSelection  # the candidate of each set
-    formula: str  # a ceiling is drawn again only where it has one
-    reports_error: bool  # see `SimilarityRules`
     seeds: Mapping[str, int]
-    notes: Sequence[str]
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -105,13 +102,20 @@ class SimilarityEvaluation(Evaluation):
         """Return the ceiling over the same sets of images, one for each draw."""
         if not self.brain.ceiling_pairs:
             return None
-        compare = partial(_mean_over_sets, self.metric, self.sets, counts)
+        compare = partial(self._mean_over_sets, counts)
         first, second = zip(*self.brain.ceiling_pairs, strict=True)
         # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             similarities = np.array(list(pool.map(compare, first, second)))
-        by_pair = spearman_brown(similarities) if self.brain.of_halves else similarities
+        by_pair = similarities if self.brain.published else spearman_brown(similarities)
         return np.asarray(by_pair.mean(axis=0))
+
+    def _mean_over_sets(
+        self, counts: FloatArray | None, first: Representation, second: Representation
+    ) -> FloatArray:
+        models = [first] * len(self.sets)
+        by_set = similarity_by_set(self.metric, models, [second], self.sets, counts)
+        return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
 
     def over_images(self, counts: FloatArray | None) -> Figure:
         """Return the mean over sets, with the ceiling over the same sets."""
@@ -141,6 +145,9 @@ class SimilarityEvaluation(Evaluation):
         candidates = self.fold_selection.candidates
         return select_layers(self.metric, candidates, self.models, subjects, self.training)
 
+    def error(self, figure: Figure) -> float:
+        return float(self.values.std() / np.sqrt(len(self.sets)))
+
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
@@ -160,6 +167,11 @@ class SimilarityEvaluation(Evaluation):
     def no_ceiling(self) -> str:
         return self.brain.ceiling.removeprefix("none: ")
 
+    @property
+    def no_floor(self) -> str:
+        why = "of published dissimilarities no site has a reliability"
+        return why if self.brain.published else ""
+
     def report(self, figure: Figure) -> Report:
         return Report(
             n_units=self.brain.n_units,
@@ -172,10 +184,6 @@ class SimilarityEvaluation(Evaluation):
                 "ceiling": self.brain.ceiling,
             },
             seeds=self.seeds,
-            notes=self.notes,
-            error=float(self.values.std() / np.sqrt(len(self.sets)))
-            if self.reports_error
-            else None,
         )
 
     def _further_figures(self) -> dict[str, Any]:
@@ -191,18 +199,6 @@ class SimilarityEvaluation(Evaluation):
                 **_bounds(beside.bounds),
             }
         return figures
-
-
-def _mean_over_sets(
-    metric: SimilarityMetric,
-    sets: Sequence[IntArray],
-    counts: FloatArray | None,
-    first: Representation,
-    second: Representation,
-) -> FloatArray:
-    """Return the mean similarity over sets of images, one for each draw."""
-    by_set = similarity_by_set(metric, [first] * len(sets), [second], sets, counts)
-    return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
 
 
 def _bounds(bounds: NoiseCeiling | None) -> dict[str, dict[str, float]]:

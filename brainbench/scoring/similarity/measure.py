@@ -45,8 +45,6 @@ class SimilarityRules(ProtocolRules):
     # (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all
     # images, or those held out of each fold where a layer or step is selected.
     random_sets: Callable[..., list[IntArray]] | None = None
-    split_seed: int | None = None  # of folds and sets; None for that of the run
-    reports_error: bool = False  # the value has a standard error over sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +144,8 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
         self, context: RunContext, target: BrainRepresentation, candidates: list[Candidate]
     ) -> Evaluation:
         """Raise InputError for too few images, steps under random sets, or no variation."""
-        metric, rules = self.similarity_metric, context.rules
-        seed = context.settings.seed if rules.split_seed is None else rules.split_seed
-        sets, training = self._sets(target, candidates, rules, seed)
-        models = []
+        metric, models = self.similarity_metric, []
+        sets, training = self._sets(context, target, candidates)
         label, n = f"representations of {len(candidates)} layers", len(candidates)
         with progress.current().task(label, n) as advance:
             for candidate in candidates:
@@ -157,6 +153,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 advance(1)
         evaluation = SimilarityEvaluation(
             material=target.material,
+            formula=context.formula,
             metric=metric,
             brain=target,
             region=context.benchmark.region,
@@ -166,10 +163,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             fold_selection=select_layers(metric, candidates, models, target.subjects, training)
             if training
             else FoldSelection.of_one(candidates[0], len(sets)),
-            formula=context.formula,
-            reports_error=rules.reports_error,
-            seeds={"splits": seed, "bootstrap": context.settings.seed},
-            notes=_notes(context),
+            seeds={"splits": context.split_seed},
         )
         undefined = ~np.isfinite(evaluation.values)
         if undefined.any():
@@ -182,14 +176,11 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
         return evaluation
 
     def _sets(
-        self,
-        brain: BrainRepresentation,
-        candidates: Sequence[Candidate],
-        rules: SimilarityRules,
-        seed: int,
+        self, context: RunContext, brain: BrainRepresentation, candidates: Sequence[Candidate]
     ) -> tuple[list[IntArray], list[IntArray]]:
         """Return sets of images to compare, and for each the images by which a layer is selected."""
-        ids, strata = brain.stimuli.ids, brain.strata
+        ids, strata, seed = brain.stimuli.ids, brain.strata, context.split_seed
+        rules: SimilarityRules = context.rules
         if rules.random_sets is not None and len(candidates) > 1:
             raise InputError(
                 f"{len(candidates)} steps of {candidates[0].layer!r} to select from, and no images to "
@@ -220,15 +211,8 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
         return (
             isinstance(evaluation, SimilarityEvaluation)
             and context.formula == "raw"
-            and (context.settings.floor is None or is_published(context))
+            and (context.settings.floor is None or evaluation.brain.published)
             and len(evaluation.brain.subjects) == len(evaluation.sets) == 1
             and (not metric.takes_rdms or metric.distance == "correlation")
             and (metric.describe()["similarity"], metric.estimate) in self.measured_coverage
         )
-
-
-def _notes(context: RunContext) -> list[str]:
-    """Say what was asked for and does not apply."""
-    if context.settings.floor is None or not is_published(context):
-        return []
-    return ["floor not used: of published dissimilarities no site has a reliability"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,14 +39,15 @@ class BrainRepresentation:
     strata: AnyArray | None  # object shown in each stimulus
     partial: bool  # a limit left some stimuli out
     subjects: list[Representation]  # one representation for each; recordings are one
+    published: (
+        bool  # as dissimilarities of subjects; else as recordings, whose ceiling is of halves
+    )
     measured: list[FloatArray]  # what was recorded or published, for its hash
     n_units: int  # sites, or subjects of published dissimilarities
     excluded: dict[str, int] = field(default_factory=dict)  # reason -> sites
     # Whose mean similarity is the ceiling: means over two halves of the trials, several times; or
     # each subject with the sum of the others, on the scale of the comparison.
-    ceiling_pairs: list[tuple[Representation, Representation]] = field(default_factory=list)
-    # The pairs are halves of the trials, so that the ceiling is Spearman-Brown corrected.
-    of_halves: bool = False
+    ceiling_pairs: Sequence[tuple[Representation, Representation]]
     bounds: NoiseCeiling | None = None  # over subjects
     ceiling: str  # what the ceiling is, or "none: " and why
     # Further regions with dissimilarities of the same images.
@@ -124,26 +125,25 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         strata=recordings.strata,
         partial=recordings.partial,
         subjects=[representation],
+        published=False,
         measured=[values],
         n_units=int(sites.sum()),
         excluded={f"reliability below {floor}": int((~sites).sum())},
         ceiling_pairs=halves,
-        of_halves=True,
         ceiling=ceiling,
     )
 
 
 def _reliable(recordings: Recordings, identifier: str, floor: float | None) -> BoolArray:
-    trials = recordings.trials
     if floor is None:
         return np.full(recordings.values.shape[1], True)
-    if trials is None or len(trials) < 2:
+    if recordings.repeated_trials is None:
         raise InputError(
             f"a floor of {floor} for {identifier}, which has no repeated trials",
             allowed="a floor where sites have a reliability",
             todo="omit --floor",
         )
-    reliability = nan_mean(split_half(trials), axis=0)
+    reliability = nan_mean(split_half(recordings.repeated_trials), axis=0)
     return reliable_sites(reliability, floor, label=identifier)
 
 
@@ -151,9 +151,9 @@ def _halves(
     metric: SimilarityMetric, recordings: Recordings, sites: BoolArray
 ) -> tuple[list[tuple[Representation, Representation]], str]:
     """Return representations of halves of the trials, and what the ceiling is or why there is none."""
-    if recordings.trials is None or len(recordings.trials) < 2:
+    if recordings.repeated_trials is None:
         return [], "none: no repeated trials"
-    first, second = half_means(recordings.trials[:, :, sites])
+    first, second = half_means(recordings.repeated_trials[:, :, sites])
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return [], "none: some image was not shown in a half of the trials"
     try:
@@ -179,20 +179,21 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
     place = {stimulus: row for row, stimulus in enumerate(context.run.given_ids(context.data))}
     rows = np.array([place[stimulus] for stimulus in stimuli.ids], dtype=np.intp)
     rdms = np.stack([subset(rdm, rows) for rdm in published_rdms(context, region)])
-    several = len(rdms) > 1
-    sums_of_others = [
-        summed(np.delete(rdms, k, axis=0), comparison=metric.comparison)
-        for k in range(len(rdms) if several else 0)
+    several, comparison = len(rdms) > 1, metric.comparison
+    pairs = [
+        (rdm, summed(np.delete(rdms, k, axis=0), comparison=comparison))
+        for k, rdm in enumerate(rdms if several else [])
     ]
     return BrainRepresentation(
         stimuli=stimuli,
         strata=strata_of(stimuli, partial=partial),
         partial=partial,
         subjects=list(rdms),
+        published=True,
         measured=[rdms],
         n_units=len(rdms),
-        ceiling_pairs=list(zip(rdms, sums_of_others, strict=True)) if several else [],
-        bounds=noise_ceiling(rdms, comparison=metric.comparison) if several else None,
+        ceiling_pairs=pairs,
+        bounds=noise_ceiling(rdms, comparison=comparison) if several else None,
         ceiling=SUBJECTS if several else "none: one RDM, without trials or further subjects",
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,7 +17,8 @@ from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
 from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
-from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, finite
+from brainbench.scoring.recordings import image_table
 from brainbench.scoring.solution_times.model_times import ModelSensitivity
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import ceiled
@@ -32,9 +34,9 @@ class SolutionTimesEvaluation(Evaluation):
     """The brain's side of an evaluation, the same for every model."""
 
     brain: BrainTimes
-    formula: str  # a ceiling is drawn again only where it has one
     conventional: bool  # see `SolutionTimesRules`
-    basis: Report  # what a score says of any model: choices, seeds and notes
+    details: Mapping[str, Any]
+    seeds: Mapping[str, int]
 
     @cached_property
     def split_half(self) -> float:
@@ -80,23 +82,28 @@ class SolutionTimesEvaluation(Evaluation):
     def no_ceiling(self) -> str:
         return self.brain.gaps or "halves of the trials order too few images"
 
+    @property
+    def no_floor(self) -> str:
+        return "an image's solution time has no reliability of its own"
+
     def brain_report(self, figure: Figure) -> Report:
         """Return what does not depend on the model: shares, medians and both ceilings."""
         brain, source = self.brain, self.ceiling_source
         solved = ~np.isnan(brain.times)
-        return replace(
-            self.basis,
+        return Report(
+            n_units=0,
             figures={
                 "fraction_solved_brain": float(solved.mean()),
                 "median_time_ms_brain": float(np.median(brain.times[solved])),
                 "thresholds_missing": int(np.isnan(brain.thresholds).sum()),
-                "ceiling": {"value": _finite(figure.mean_ceiling()), "source": source},
-                "ceiling_split_half": _finite(self.split_half),
+                "ceiling": {"value": finite(figure.mean_ceiling()), "source": source},
+                "ceiling_split_half": finite(self.split_half),
                 "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
                 "bins_ms": brain.bins.tolist(),
             },
-            details={**self.basis.details, "ceiling": source},
-            notes=[*([f"ceiling: {brain.gaps}"] if brain.gaps else []), *self.basis.notes],
+            details={**self.details, "ceiling": source},
+            seeds=self.seeds,
+            notes=[f"ceiling: {brain.gaps}"] if brain.gaps else [],
         )
 
 
@@ -136,7 +143,6 @@ class DecodedEvaluation(SolutionTimesEvaluation):
     """Solution times of a model that was decoded over time."""
 
     model: ModelSensitivity  # held-out sensitivities
-    reports_error: bool  # the value has a standard error over splits
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -170,6 +176,10 @@ class DecodedEvaluation(SolutionTimesEvaluation):
             parts = self.model.parts(brain.thresholds[order], brain.bins)
             r.append(nan_mean(agreement(parts, brain.times[order]), axis=-1))
         return Figure.of_one_part(r, np.repeat(self.ceiling(None), len(r)))
+
+    def error(self, figure: Figure) -> float:
+        by_part = ceiled(self.r_by_part, figure.mean_ceiling(), formula=self.formula)
+        return float(np.nanstd(by_part) / len(by_part) ** 0.5)
 
     # --- what belongs to each image ----------------------------------------------------------------
 
@@ -244,10 +254,7 @@ class DecodedEvaluation(SolutionTimesEvaluation):
 
     def report(self, figure: Figure) -> Report:
         report, reason = self.brain_report(figure), self.by_definition
-        solved, error = ~np.isnan(self.times), None
-        if self.reports_error and reason is None:
-            by_part = ceiled(self.r_by_part, figure.mean_ceiling(), formula=self.formula)
-            error = float(np.nanstd(by_part) / len(by_part) ** 0.5)
+        solved = ~np.isnan(self.times)
         return replace(
             report,
             n_units=self.n_images,
@@ -264,22 +271,18 @@ class DecodedEvaluation(SolutionTimesEvaluation):
                 **({} if reason is None else {"reason": reason}),
             },
             details={**report.details, "features": self.model.n_features},
-            error=error,
         )
 
     def _per_image(self) -> xr.DataArray:
         """Return the model's time for each image, with the brain's and the threshold beside it."""
         brain = self.brain
-        return xr.DataArray(
+        return image_table(
             self.times,
-            dims=("stimulus",),
-            coords={
-                "stimulus_id": ("stimulus", np.asarray(brain.stimuli.ids)),
-                "object_name": ("stimulus", brain.objects),
-                "brain": ("stimulus", brain.times),
-                "threshold": ("stimulus", brain.thresholds),
-            },
-            attrs={"units": "object solution time, ms from stimulus onset"},
+            brain.stimuli.ids,
+            brain.objects,
+            units="object solution time, ms from stimulus onset",
+            brain=brain.times,
+            threshold=brain.thresholds,
         )
 
     def _predictions(self) -> xr.Dataset:
@@ -295,7 +298,3 @@ class DecodedEvaluation(SolutionTimesEvaluation):
                 "stimulus_id": ("sample", np.asarray(self.brain.stimuli.ids)[rows]),
             },
         )
-
-
-def _finite(figure: float) -> float | None:
-    return figure if np.isfinite(figure) else None

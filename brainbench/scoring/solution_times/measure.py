@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.solution_times.decoder import Decoder, DecoderName, Initializer
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_states import LayerStates, layer_states
-from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules, Report
+from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
 from brainbench.scoring.solution_times.evaluation import DecodedEvaluation, StaticEvaluation
 from brainbench.scoring.solution_times.model_times import decode_model, is_static
 from brainbench.scoring.solution_times.target import BrainTimes, brain_times
 from brainbench.scoring.solution_times.trial_halves import trial_halves
 from brainbench.stats.splits import Split, brainscore, paper
-
-NO_FLOOR = "floor not used: an image's solution time has no reliability of its own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,6 @@ class SolutionTimesRules(ProtocolRules):
     """Rules of a protocol for object solution times."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
-    split_seed: int | None = None  # None for that of the run
     stratified: bool  # splits are stratified by object
     # Splits are disjoint: one correlation runs over the held-out images of all of them. Otherwise
     # the value is a mean over splits, with a standard error.
@@ -79,8 +76,9 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         "brainscore": SolutionTimesRules(
             formula="r/c",
             one_layer=True,
-            split=brainscore,
             split_seed=1,
+            reports_error=True,
+            split=brainscore,
             stratified=False,
             together=False,
             false_alarms="brainscore",
@@ -111,12 +109,14 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         rules: SolutionTimesRules = context.rules
         seed = context.settings.seed
         strata = target.strata if rules.stratified else None
-        split_seed = seed if rules.split_seed is None else rules.split_seed
         static = context.model.static or all(is_static(layer) for layer in candidates)
         random_weights = self.decoder == "published" and not static
-        basis = Report(
-            n_units=0,
-            details={
+        brain_side: dict[str, Any] = {
+            "material": target.material,
+            "formula": context.formula,
+            "brain": target,
+            "conventional": rules.conventional,
+            "details": {
                 "decoder": self.decoder,
                 "initializer": rules.initializer if random_weights else "none needed",
                 "splits": self.n_splits,
@@ -125,35 +125,20 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
                 "features": None,
                 "bin_ms": self.bin_ms,
             },
-            seeds={"splits": split_seed, "decoder": seed, "ceiling": 1, "bootstrap": seed},
-            notes=[] if context.settings.floor is None else [NO_FLOOR],
-        )
+            "seeds": {"splits": context.split_seed, "decoder": seed, "ceiling": 1},
+        }
         if static:
-            return StaticEvaluation(
-                material=target.material,
-                brain=target,
-                formula=context.formula,
-                conventional=rules.conventional,
-                basis=basis,
-                layer=candidates[0].layer,
-            )
+            return StaticEvaluation(**brain_side, layer=candidates[0].layer)
+        ids = target.stimuli.ids
         model = decode_model(
             candidates,
             target,
-            rules.split(target.stimuli.ids, strata, n_splits=self.n_splits, seed=split_seed),
+            rules.split(ids, strata, n_splits=self.n_splits, seed=context.split_seed),
             Decoder(name=self.decoder, initializer=rules.initializer, seed=seed),
             together=rules.together,
             false_alarms=rules.false_alarms,
         )
-        evaluation = DecodedEvaluation(
-            material=target.material,
-            brain=target,
-            formula=context.formula,
-            conventional=rules.conventional,
-            basis=basis,
-            model=model,
-            reports_error=not rules.together,
-        )
+        evaluation = DecodedEvaluation(**brain_side, model=model)
         evaluation.check_solved(context.model.name)
         return evaluation
 

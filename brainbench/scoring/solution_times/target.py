@@ -18,7 +18,7 @@ from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.arrays import AnyArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
-from brainbench.scoring.recordings import objects_of, strata_of
+from brainbench.scoring.recordings import check_columns, objects_of, strata_of, without_table
 from brainbench.stats.ceiling import spearman_brown
 
 COLUMNS = ("stimulus_id", "i1", "ost")
@@ -68,11 +68,7 @@ def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
     """
     data, stimuli = context.data, context.stimuli()
     if not isinstance(data, HasSolutionTimes):
-        raise InputError(
-            f"data set {data.name!r} has no object solution times",
-            allowed="data with a method solution_times(): stimulus_id, i1, ost",
-            todo="choose a benchmark of another measure for it",
-        )
+        raise without_table(context, "solution_times", COLUMNS)
     objects = objects_of(stimuli)
     if objects is None:
         raise InputError(
@@ -110,13 +106,7 @@ def _bins(benchmark: Benchmark, bin_ms: float) -> FloatArray:
 def _table(data: HasSolutionTimes, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]:
     """Return the I1 and the solution time of each image."""
     table = data.solution_times()
-    lacking = [name for name in COLUMNS if name not in table.columns]
-    if lacking:
-        raise InputError(
-            f"solution times without the column {lacking[0]!r}",
-            allowed=", ".join(COLUMNS),
-            todo="give these names to the columns",
-        )
+    check_columns(table, COLUMNS, "solution times")
     ids = table["stimulus_id"].astype(str)
     check_unique(ids.to_numpy(), key="stimulus_id", name="solution times")
     by_id = table.set_axis(ids, axis=0)
