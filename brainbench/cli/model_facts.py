@@ -30,12 +30,7 @@ class HasWrapped(Protocol):
 def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
     """Return what is known about a model, as numbers, texts, lists and dicts.
 
-    Parameters
-    ----------
-    model : BrainModel
-        The model.
-    file : str, optional
-        File that was given as its weights; named where the model's weights are those of a file.
+    `file` was given as its weights; it is named where the model's weights are those of a file.
     """
     from brainbench.core.score import are_untrained
 

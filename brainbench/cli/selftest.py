@@ -104,16 +104,12 @@ def _object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
-    from rich.table import Table
-
     from brainbench.cli import console
     from brainbench.cli.text import fitted
 
     names = list(dict.fromkeys(score.model for outcome in outcomes for score in outcome.weaker))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("check", overflow="fold")
-    for title in ("expected", "found", "95 % CI", "shuffled", *names, ""):
-        table.add_column(title, justify="right", no_wrap=True)
+    figures = ("expected", "found", "95 % CI", "shuffled", *names, "")
+    table = console.table_of("check", figures=figures)
     for outcome in outcomes:
         table.add_row(*_row(outcome, names))
     console.stdout().print(table)

@@ -28,21 +28,10 @@ def board(
     *,
     protocol: str = "paper",
 ) -> Board:
-    """Return the leaderboard of a results folder.
+    """Return the leaderboard of a results folder by the one of `composites` that `best_composite` takes.
 
-    Parameters
-    ----------
-    results : Results
-        Where the scores are.
-    composites : sequence of Composite
-        Candidates for the composite that ranks the models: see `best_composite`.
-    protocol : {"paper", "brainscore"}
-        Scores of the other one are counted and omitted.
-
-    Raises
-    ------
-    InputError
-        No score that can be read, or none of that protocol.
+    Scores of the other protocol are counted and omitted. A folder without any score that can be read, or
+    without one of that protocol, is an InputError.
     """
     scores, unreadable = stored(results)
     _check_any(results, scores, unreadable)
@@ -112,12 +101,7 @@ def _check_any(results: Results, scores: Sequence[Score], unreadable: Sequence[s
 def rows(scores: Sequence[Score], composite: Composite) -> list[Row]:
     """Return a row for each model, weights, protocol and choice of settings, in no particular order.
 
-    Parameters
-    ----------
-    scores : sequence of Score
-        The newest score of the newest version of each model counts.
-    composite : Composite
-        The composite to compute.
+    The newest score of the newest version of each model counts.
     """
     groups: dict[tuple[str, ...], list[Score]] = {}
     for score in sorted(scores, key=_age):
