@@ -106,10 +106,15 @@ def stdout() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
+def print_json(value: Any) -> None:
+    """Print a value as JSON alone."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
 def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
     """Print a table of scores, with what its marks mean and why some have no value; or JSON alone."""
     if as_json:
-        print(json.dumps([summary(score) for score in scores], indent=1, allow_nan=False))
+        print_json([summary(score) for score in scores])
         return
     console = stdout()
     table = _flat(scores)

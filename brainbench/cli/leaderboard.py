@@ -56,6 +56,7 @@ def leaderboard(
     options.one_of(protocol, PROTOCOLS, "--protocol")
     options.writable_file(csv, "--csv")
 
+    from brainbench.cli import console
     from brainbench.cli.text import fitted
     from brainbench.ranking.ranks import board
     from brainbench.run.loading import load_composites
@@ -68,15 +69,9 @@ def leaderboard(
         with options.writing_csv(csv, todo="give another path"):
             ranked.to_frame().to_csv(csv, index=False)
     if output_format == "json":
-        _print_json(ranked)
+        console.print_json(ranked.to_json())
     else:
         _print_tables(ranked)
-
-
-def _print_json(ranked: Board) -> None:
-    import json
-
-    print(json.dumps(ranked.to_json(), indent=1, allow_nan=False))
 
 
 def _print_tables(ranked: Board) -> None:

@@ -127,12 +127,7 @@ def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
         "weights": facts["weights"]
         + (" (seeded random numbers, not trained)" if facts["untrained"] else ""),
     }
-    if "source" in facts:
-        lines["source"] = facts["source"]
-    if "released" in facts:
-        lines["released"] = facts["released"]
-    if "notes" in facts:
-        lines["notes"] = facts["notes"]
+    lines |= {key: facts[key] for key in ("source", "released", "notes") if key in facts}
     for key in ("parameters", "depth"):
         if key in facts:
             lines[key] = f"{facts[key]:,}"

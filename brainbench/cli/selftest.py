@@ -44,7 +44,7 @@ def selftest(
     with progress.use(console.reporter(quiet=quiet)):
         outcomes = list(_outcomes(benchmark))
     if output_format == "json":
-        _print_json(outcomes)
+        console.print_json([_object(outcome) for outcome in outcomes])
     else:
         _print_table(outcomes)
     if not quiet:
@@ -75,12 +75,6 @@ def _outcomes(pattern: str) -> Iterator[Outcome]:
     models = {name: ModelSpec(name=name, make=partial(load_model, name)) for name in names}
     benchmarks = {check.benchmark: load_benchmark(check.benchmark) for check in chosen_checks}
     return run_checks(chosen_checks, models, benchmarks)
-
-
-def _print_json(outcomes: Sequence[Outcome]) -> None:
-    import json
-
-    print(json.dumps([_object(outcome) for outcome in outcomes], indent=1, allow_nan=False))
 
 
 def _object(outcome: Outcome) -> dict[str, Any]:

@@ -231,15 +231,10 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
 def _ranked(unordered: Sequence[Row]) -> list[Row]:
     """Return rows with a rank, then untrained ones, each by composite; then by name; partial ones last."""
     ordered = sorted(unordered, key=_place)
-    rank = 0
-    ranked = []
-    for row in ordered:
-        if _has_rank(row):
-            rank += 1
-            ranked.append(replace(row, rank=rank))
-        else:
-            ranked.append(row)
-    return ranked
+    return [
+        replace(row, rank=place) if _has_rank(row) else row
+        for place, row in enumerate(ordered, start=1)
+    ]
 
 
 def _has_rank(row: Row) -> bool:

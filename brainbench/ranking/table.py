@@ -79,9 +79,8 @@ class Row:
     model: str
     weights: str
     protocol: str
-    settings: Mapping[
-        str, Any
-    ]  # only those that differ from the defaults: seed, layers, limit, floor, resample
+    # only those that differ from the defaults: seed, layers, limit, floor, resample
+    settings: Mapping[str, Any]
     untrained: bool
     partial: bool
     cells: Mapping[str, Cell]  # by benchmark
@@ -138,13 +137,8 @@ class Board:
         combined = row.combined
         low, high = combined.ci or (None, None)
         flat: dict[str, Any] = {
-            "rank": row.rank,
-            "model": row.model,
-            "weights": row.weights,
-            "protocol": row.protocol,
+            **_about(row),
             "settings": row.unusual,
-            "untrained": row.untrained,
-            "partial": row.partial,
             "composite": self.composite.name,
             "composite_value": combined.value,
             "composite_ci_low": low,
@@ -159,6 +153,19 @@ class Board:
             why = row.why_not(name) if name in self.composite.benchmarks else None
             flat |= _flat_cell(name, row.cells.get(name), why)
         return flat
+
+
+def _about(row: Row) -> dict[str, Any]:
+    """Return the first entries of a row, which its frame and its JSON object share."""
+    return {
+        "rank": row.rank,
+        "model": row.model,
+        "weights": row.weights,
+        "protocol": row.protocol,
+        "settings": dict(row.settings),
+        "untrained": row.untrained,
+        "partial": row.partial,
+    }
 
 
 def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
@@ -183,13 +190,7 @@ def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
 def _object(row: Row, composite: Composite) -> dict[str, Any]:
     combined = row.combined
     return {
-        "rank": row.rank,
-        "model": row.model,
-        "weights": row.weights,
-        "protocol": row.protocol,
-        "settings": dict(row.settings),
-        "untrained": row.untrained,
-        "partial": row.partial,
+        **_about(row),
         "composite": {
             "name": composite.name,
             "value": combined.value,
