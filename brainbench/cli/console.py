@@ -28,6 +28,7 @@ from brainbench.run.plan import Item, Plan, State
 from brainbench.storage.results import summary
 
 UNBOUNDED = 10_000
+SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
 SHORT: Mapping[Status, str] = {
     "failed": "failed",
@@ -105,10 +106,15 @@ def stdout() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
+def print_json(value: Any) -> None:
+    """Print a value as JSON alone."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
 def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
     """Print a table of scores, with what its marks mean and why some have no value; or JSON alone."""
     if as_json:
-        print(json.dumps([summary(score) for score in scores], indent=1, allow_nan=False))
+        print_json([summary(score) for score in scores])
         return
     console = stdout()
     table = _flat(scores)
@@ -119,17 +125,18 @@ def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) 
     print(fitted("\n".join(footnotes(scores, settings)), sys.stdout))
 
 
-def _table(*titles: str) -> Table:
+def table_of(*texts: str, figures: Sequence[str] = ()) -> Table:
+    """Return an empty table with columns of texts, which wrap, then of figures, which do not."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
+    for title in texts:
         table.add_column(title, overflow="fold")
-    for title in ("score", "95 % CI", "ceiling", "units"):
+    for title in figures:
         table.add_column(title, justify="right", no_wrap=True)
     return table
 
 
 def _flat(scores: Sequence[Score]) -> Table:
-    table = _table("model", "benchmark")
+    table = table_of("model", "benchmark", figures=SCORE_COLUMNS)
     for score in scores:
         table.add_row(_model(score), _benchmark(score), *_figures(score))
     return table
@@ -137,7 +144,7 @@ def _flat(scores: Sequence[Score]) -> Table:
 
 def _grouped(scores: Sequence[Score]) -> Table:
     """Return a narrower table: each model on its own line, its benchmarks below it."""
-    table = _table("model, benchmark")
+    table = table_of("model, benchmark", figures=SCORE_COLUMNS)
     for model, group in itertools.groupby(scores, key=_model):
         table.add_row(model)
         for score in group:
@@ -298,10 +305,8 @@ def _plan_row(model: str, item: Item) -> dict[str, Any]:
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """Print a table of dicts with equal keys; a column without any entry is omitted."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [key for key in rows[0] if any(row[key] for row in rows)] if rows else []
-    for key in shown:
-        table.add_column(key, overflow="fold")
+    table = table_of(*shown)
     for row in rows:
         table.add_row(*(_cell(row[key]) for key in shown))
     stdout().print(table)

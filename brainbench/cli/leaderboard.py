@@ -56,6 +56,7 @@ def leaderboard(
     options.one_of(protocol, PROTOCOLS, "--protocol")
     options.writable_file(csv, "--csv")
 
+    from brainbench.cli import console
     from brainbench.cli.text import fitted
     from brainbench.ranking.ranks import board
     from brainbench.run.loading import load_composites
@@ -65,30 +66,12 @@ def leaderboard(
     for problem in ranked.unreadable:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
     if csv is not None:  # before the table, which a pipe to `head` may cut off
-        _write_csv(ranked, csv)
+        with options.writing_csv(csv, todo="give another path"):
+            ranked.to_frame().to_csv(csv, index=False)
     if output_format == "json":
-        _print_json(ranked)
+        console.print_json(ranked.to_json())
     else:
         _print_tables(ranked)
-
-
-def _print_json(ranked: Board) -> None:
-    import json
-
-    print(json.dumps(ranked.to_json(), indent=1, allow_nan=False))
-
-
-def _write_csv(ranked: Board, path: Path) -> None:
-    from brainbench.core.errors import InputError
-
-    try:
-        ranked.to_frame().to_csv(path, index=False)
-    except OSError as error:
-        raise InputError(
-            f"--csv {path} cannot be written ({error})",
-            allowed="a file that you may write",
-            todo="give another path",
-        ) from error
 
 
 def _print_tables(ranked: Board) -> None:
@@ -123,23 +106,12 @@ def _settings(ranked: Board) -> list[str]:
     return list(dict.fromkeys(row.unusual for row in ranked.rows if row.unusual))
 
 
-def _table(*left: str, right: tuple[str, ...]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in left:
-        table.add_column(title, overflow="fold")
-    for title in right:
-        table.add_column(title, justify="right", no_wrap=True)
-    return table
-
-
 def _ranking(ranked: Board, labels: list[str]) -> Table:
-    from brainbench.cli.console import between, decimal
+    from brainbench.cli.console import between, decimal, table_of
 
     some = any(row.combined.of_those is not None for row in ranked.rows)
     extra = ("of those",) if some else ()
-    table = _table("", "model", right=("score", "95 % CI", "members", *extra))
+    table = table_of("", "model", figures=("score", "95 % CI", "members", *extra))
     for row, label in zip(ranked.rows, labels, strict=True):
         combined = row.combined
         rank = "" if row.rank is None else str(row.rank)
@@ -155,7 +127,9 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
 
 def _by_benchmark(ranked: Board, labels: list[str]) -> Table:
     """Return a table of each benchmark and formula, the models below it in the order of the ranking."""
-    table = _table("benchmark, model", right=("score", "95 % CI", "ceiling"))
+    from brainbench.cli.console import table_of
+
+    table = table_of("benchmark, model", figures=("score", "95 % CI", "ceiling"))
     for name in ranked.benchmarks:
         for formula, lines in _groups(name, ranked, labels).items():
             simulated = any(

@@ -30,12 +30,7 @@ class HasWrapped(Protocol):
 def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
     """Return what is known about a model, as numbers, texts, lists and dicts.
 
-    Parameters
-    ----------
-    model : BrainModel
-        The model.
-    file : str, optional
-        File that was given as its weights; named where the model's weights are those of a file.
+    `file` was given as its weights; it is named where the model's weights are those of a file.
     """
     from brainbench.core.score import are_untrained
 
@@ -132,12 +127,7 @@ def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
         "weights": facts["weights"]
         + (" (seeded random numbers, not trained)" if facts["untrained"] else ""),
     }
-    if "source" in facts:
-        lines["source"] = facts["source"]
-    if "released" in facts:
-        lines["released"] = facts["released"]
-    if "notes" in facts:
-        lines["notes"] = facts["notes"]
+    lines |= {key: facts[key] for key in ("source", "released", "notes") if key in facts}
     for key in ("parameters", "depth"):
         if key in facts:
             lines[key] = f"{facts[key]:,}"

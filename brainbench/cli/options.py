@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -91,55 +92,28 @@ def _kind_of(annotation: Any) -> Any:
 
 
 def read_options(declaration: type[OptionsT], given: Mapping[str, Any]) -> OptionsT:
-    """Return a dataclass of options from what typer has read.
-
-    Raises
-    ------
-    UnknownNameError, InputError
-        A value that is not allowed.
-    """
+    """Return a dataclass of options from what typer has read."""
     values = {}
     for field in parameters_of(declaration):
         value = given[field.name]
         if isinstance(value, list):
-            value = pairs(value, flag_of(field.name))
+            value = _pairs(
+                (part for text in value for part in text.split(",")), flag_of(field.name)
+            )
         elif isinstance(value, str) and int in typing.get_args(field.annotation):
             value = int(value) if value.isascii() and value.isdecimal() else value
         values[field.name] = value
     return declaration(**values)
 
 
-def pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    """Return `["IT=a,V4=b", "V2=c"]` as a dict.
-
-    Raises
-    ------
-    InputError
-        An entry without "=", or a name that is given twice.
-    """
-    return _pairs((part for text in given for part in text.split(",")), option)
-
-
 def model_args(given: Sequence[str]) -> dict[str, Any]:
-    """Return options for a model, from `["size=3,kernels=[7, 5]", "flag=true"]`: lists may hold commas.
-
-    Raises
-    ------
-    InputError
-        As in `pairs`; a bracket or a quote that is not closed; a list or a dict that cannot be read.
-    """
+    """Return options for a model, from `["size=3,kernels=[7, 5]", "flag=true"]`: lists may hold commas."""
     texts = _pairs((part for text in given for part in _split(text)), "--model-args")
     return {key: value_of(text) for key, text in texts.items()}
 
 
 def with_weights(arguments: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """Return options for a model with the value of --weights among them.
-
-    Raises
-    ------
-    InputError
-        They name weights too.
-    """
+    """Return options for a model with the value of --weights among them, which must not be there yet."""
     if "weights" in arguments:
         raise InputError(
             "--model-args with weights, and --weights",
@@ -195,11 +169,6 @@ def value_of(text: str) -> Any:
 
     Words, lists and dicts may be spelled as in JSON or as in Python.
 
-    Raises
-    ------
-    InputError
-        A list or a dict that cannot be read.
-
     Examples
     --------
     >>> [value_of(text) for text in ("3", "1e-3", "true", "False", "v2", '"3"', "[7, 5]")]
@@ -227,13 +196,7 @@ def _python_value(text: str) -> Any:
 
 
 def needed(given: list[str], option: str, listing: str) -> list[str]:
-    """Return what was given, if it is not empty.
-
-    Raises
-    ------
-    InputError
-        Nothing was.
-    """
+    """Return what was given; nothing at all is an InputError."""
     if not given:
         raise InputError(
             f"no {option}",
@@ -243,31 +206,30 @@ def needed(given: list[str], option: str, listing: str) -> list[str]:
     return given
 
 
-def one_of(given: str, allowed: Sequence[str], option: str) -> str:
-    """Return what was given, if it is allowed.
-
-    Raises
-    ------
-    UnknownNameError
-        It is not.
-    """
+def one_of(given: str, allowed: Sequence[str], option: str) -> None:
+    """Raise UnknownNameError for a choice that is not allowed."""
     if given not in allowed:
         raise unknown(f"choice for {option}", given, allowed, todo=f"give {option} {allowed[0]}")
-    return given
 
 
-def writable_file(path: Path | None, option: str) -> Path | None:
-    """Return a path, if a file can be written there: known before anything is computed.
-
-    Raises
-    ------
-    InputError
-        A folder, or a file in a folder that does not exist.
-    """
+def writable_file(path: Path | None, option: str) -> None:
+    """Raise InputError if a file cannot be written there: known before anything is computed."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise InputError(
             f"{option} {path}: " + ("a folder" if path.is_dir() else "there is no such folder"),
             allowed="a file in a folder that exists",
             todo=f"make the folder, or give another path with {option}",
         )
-    return path
+
+
+@contextlib.contextmanager
+def writing_csv(path: Path, *, todo: str) -> Iterator[None]:
+    """Raise InputError where the block cannot write the file of --csv."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"--csv {path} cannot be written ({error})",
+            allowed="a file that you may write",
+            todo=todo,
+        ) from error

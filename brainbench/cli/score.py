@@ -95,6 +95,7 @@ def score(
 
     from brainbench.cli import console
     from brainbench.core import progress, provenance
+    from brainbench.core.score import ScoreSet
     from brainbench.run.resolve import Job
 
     console.start_logging(verbose=verbose)
@@ -116,7 +117,9 @@ def score(
             scores = list(job.run())
     console.print_scores(scores, settings, as_json=output_format == "json")
     if csv is not None:
-        _write_csv(scores, csv)
+        todo = "give another path; the scores are stored, so that the same command takes no time"
+        with options.writing_csv(csv, todo=todo):
+            ScoreSet(tuple(scores)).to_csv(csv)
     if not quiet:
         _print_cost(time.perf_counter() - began, costs)
     raise typer.Exit(_status(scores))
@@ -127,20 +130,6 @@ def _status(scores: list[Score]) -> int:
     valued = [score for score in scores if score.value is not None]
     is_stored = all(score.file is not None for score in valued)
     return int(not (valued and is_stored) or any(score.failed for score in scores))
-
-
-def _write_csv(scores: list[Score], path: Path) -> None:
-    from brainbench.core.errors import InputError
-    from brainbench.core.score import ScoreSet
-
-    try:
-        ScoreSet(tuple(scores)).to_csv(path)
-    except OSError as error:
-        raise InputError(
-            f"--csv {path} cannot be written ({error})",
-            allowed="a file that you may write",
-            todo="give another path; the scores are stored, so that the same command takes no time",
-        ) from error
 
 
 def _print_cost(seconds: float, costs: Costs) -> None:

@@ -44,7 +44,7 @@ def selftest(
     with progress.use(console.reporter(quiet=quiet)):
         outcomes = list(_outcomes(benchmark))
     if output_format == "json":
-        _print_json(outcomes)
+        console.print_json([_object(outcome) for outcome in outcomes])
     else:
         _print_table(outcomes)
     if not quiet:
@@ -77,12 +77,6 @@ def _outcomes(pattern: str) -> Iterator[Outcome]:
     return run_checks(chosen_checks, models, benchmarks)
 
 
-def _print_json(outcomes: Sequence[Outcome]) -> None:
-    import json
-
-    print(json.dumps([_object(outcome) for outcome in outcomes], indent=1, allow_nan=False))
-
-
 def _object(outcome: Outcome) -> dict[str, Any]:
     check, score = outcome.check, outcome.score
     return {
@@ -104,16 +98,12 @@ def _object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
-    from rich.table import Table
-
     from brainbench.cli import console
     from brainbench.cli.text import fitted
 
     names = list(dict.fromkeys(score.model for outcome in outcomes for score in outcome.weaker))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("check", overflow="fold")
-    for title in ("expected", "found", "95 % CI", "shuffled", *names, ""):
-        table.add_column(title, justify="right", no_wrap=True)
+    figures = ("expected", "found", "95 % CI", "shuffled", *names, "")
+    table = console.table_of("check", figures=figures)
     for outcome in outcomes:
         table.add_row(*_row(outcome, names))
     console.stdout().print(table)

@@ -28,21 +28,10 @@ def board(
     *,
     protocol: str = "paper",
 ) -> Board:
-    """Return the leaderboard of a results folder.
+    """Return the leaderboard of a results folder by the one of `composites` that `best_composite` takes.
 
-    Parameters
-    ----------
-    results : Results
-        Where the scores are.
-    composites : sequence of Composite
-        Candidates for the composite that ranks the models: see `best_composite`.
-    protocol : {"paper", "brainscore"}
-        Scores of the other one are counted and omitted.
-
-    Raises
-    ------
-    InputError
-        No score that can be read, or none of that protocol.
+    Scores of the other protocol are counted and omitted. A folder without any score that can be read, or
+    without one of that protocol, is an InputError.
     """
     scores, unreadable = stored(results)
     _check_any(results, scores, unreadable)
@@ -112,12 +101,7 @@ def _check_any(results: Results, scores: Sequence[Score], unreadable: Sequence[s
 def rows(scores: Sequence[Score], composite: Composite) -> list[Row]:
     """Return a row for each model, weights, protocol and choice of settings, in no particular order.
 
-    Parameters
-    ----------
-    scores : sequence of Score
-        The newest score of the newest version of each model counts.
-    composite : Composite
-        The composite to compute.
+    The newest score of the newest version of each model counts.
     """
     groups: dict[tuple[str, ...], list[Score]] = {}
     for score in sorted(scores, key=_age):
@@ -247,15 +231,10 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
 def _ranked(unordered: Sequence[Row]) -> list[Row]:
     """Return rows with a rank, then untrained ones, each by composite; then by name; partial ones last."""
     ordered = sorted(unordered, key=_place)
-    rank = 0
-    ranked = []
-    for row in ordered:
-        if _has_rank(row):
-            rank += 1
-            ranked.append(replace(row, rank=rank))
-        else:
-            ranked.append(row)
-    return ranked
+    return [
+        replace(row, rank=place) if _has_rank(row) else row
+        for place, row in enumerate(ordered, start=1)
+    ]
 
 
 def _has_rank(row: Row) -> bool:

@@ -52,30 +52,17 @@ OF_BENCHMARK = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
-    """One model on one benchmark.
-
-    Parameters
-    ----------
-    score : Score
-        The stored score.
-    value, ci, draws
-        Figure, interval and draws; of a member of the composite those that the composite takes.
-    formula : str
-        Formula of `value`.
-    state : {"scored", "failed", "not_applicable", "data_absent", "outdated"}
-        Status of the score; "outdated" where other scores in the folder are of a newer version of the
-        benchmark or of its data.
-    counts_not : str or None
-        Why a member does not count in the composite.
-    """
+    """One model on one benchmark."""
 
     score: Score
+    # of a member of the composite: value, interval and draws as the composite takes them
     value: float | None
     ci: tuple[float, float] | None
     draws: npt.NDArray[np.float64] | None
-    formula: str
+    formula: str  # of the value
+    # "outdated" where other scores in the folder are of a newer version of the benchmark or of its data
     state: State
-    counts_not: str | None = None
+    counts_not: str | None = None  # why a member does not count in the composite
 
     @property
     def ci_approximate(self) -> bool | None:
@@ -85,40 +72,21 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
-    """One model, with its weights, under one protocol and one choice of settings.
+    """One model, with its weights, under one protocol and one choice of settings."""
 
-    Parameters
-    ----------
-    rank : int or None
-        Place by the composite among trained models and models without weights; None where the composite is
-        undefined, as it is for partial scores, and for untrained models.
-    model, weights, protocol : str
-        As in `Score`.
-    settings : mapping
-        Settings that are not the defaults: seed, layers, limit, floor, resample.
-    untrained, partial : bool
-        As in `Score`.
-    cells : mapping of str to Cell
-        By benchmark.
-    combined : Combined
-        The composite.
-    ci_approximate : bool or None
-        Whether the interval of a member is approximate; None where the composite has no interval.
-    n_others : int
-        Stored scores of this model that are not shown: older ones, or of another formula.
-    """
-
+    # place by the composite; None for untrained models and where the composite is undefined
     rank: int | None = None
     model: str
     weights: str
     protocol: str
+    # only those that differ from the defaults: seed, layers, limit, floor, resample
     settings: Mapping[str, Any]
     untrained: bool
     partial: bool
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, Cell]  # by benchmark
     combined: Combined
-    ci_approximate: bool | None = None
-    n_others: int
+    ci_approximate: bool | None = None  # of any member; None where the composite has no interval
+    n_others: int  # stored scores that are not shown: older ones, or of another formula
 
     @property
     def unusual(self) -> str:
@@ -139,31 +107,16 @@ def _words(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Board:
-    """A leaderboard.
-
-    Parameters
-    ----------
-    composite : Composite
-        Composite by which the models are ranked.
-    protocol : str
-        Protocol of all its scores.
-    rows : tuple of Row
-        Rows with a rank, best first; then untrained ones by composite, best first; then those without a
-        composite, by name; partial ones last.
-    benchmarks : tuple of str
-        Members of the composite in their order, then all others by name.
-    n_elsewhere : int
-        Scores of the other protocol, which are omitted.
-    unreadable : tuple of str
-        What is wrong with each file that could not be read.
-    """
+    """A leaderboard."""
 
     composite: Composite
     protocol: str
+    # ranked rows, best first; then untrained ones by composite, best first; then those without a
+    # composite, by name; partial ones last
     rows: tuple[Row, ...]
-    benchmarks: tuple[str, ...]
-    n_elsewhere: int
-    unreadable: tuple[str, ...]
+    benchmarks: tuple[str, ...]  # members of the composite in their order, then all others by name
+    n_elsewhere: int  # scores of the other protocol, which are omitted
+    unreadable: tuple[str, ...]  # what is wrong with each file that could not be read
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -184,13 +137,8 @@ class Board:
         combined = row.combined
         low, high = combined.ci or (None, None)
         flat: dict[str, Any] = {
-            "rank": row.rank,
-            "model": row.model,
-            "weights": row.weights,
-            "protocol": row.protocol,
+            **_about(row),
             "settings": row.unusual,
-            "untrained": row.untrained,
-            "partial": row.partial,
             "composite": self.composite.name,
             "composite_value": combined.value,
             "composite_ci_low": low,
@@ -205,6 +153,19 @@ class Board:
             why = row.why_not(name) if name in self.composite.benchmarks else None
             flat |= _flat_cell(name, row.cells.get(name), why)
         return flat
+
+
+def _about(row: Row) -> dict[str, Any]:
+    """Return the first entries of a row, which its frame and its JSON object share."""
+    return {
+        "rank": row.rank,
+        "model": row.model,
+        "weights": row.weights,
+        "protocol": row.protocol,
+        "settings": dict(row.settings),
+        "untrained": row.untrained,
+        "partial": row.partial,
+    }
 
 
 def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
@@ -229,13 +190,7 @@ def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
 def _object(row: Row, composite: Composite) -> dict[str, Any]:
     combined = row.combined
     return {
-        "rank": row.rank,
-        "model": row.model,
-        "weights": row.weights,
-        "protocol": row.protocol,
-        "settings": dict(row.settings),
-        "untrained": row.untrained,
-        "partial": row.partial,
+        **_about(row),
         "composite": {
             "name": composite.name,
             "value": combined.value,

@@ -16,45 +16,24 @@ FLOAT64 = 8.0
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Cost of scoring one model on all benchmarks of a run.
-
-    Parameters
-    ----------
-    model : str
-        Its name.
-    images : int
-        Images that the network will be shown; those in the cache are not shown again.
-    layers : int
-        Layers that will be extracted.
-    forward_seconds : float
-        Time in the network.
-    memory_gb : float
-        Memory of this process so far, with the Gram matrices of all candidates and the activations of the
-        largest layer; an accelerator's own is not counted.
-    disk_gb : float
-        Activations that will be added to the cache.
-    unknown : tuple of str
-        What the estimate omits, with the reason.
-    """
+    """Cost of scoring one model on all benchmarks of a run."""
 
     model: str
-    images: int = 0
-    layers: int = 0
-    forward_seconds: float = 0.0
+    images: int = 0  # shown to the network; those in the cache are not shown again
+    layers: int = 0  # to be extracted
+    forward_seconds: float = 0.0  # in the network
+    # memory of this process so far, with the Gram matrices of all candidates and the activations of the
+    # largest layer; an accelerator's own is not counted
     memory_gb: float = 0.0
-    disk_gb: float = 0.0
-    unknown: tuple[str, ...] = ()
+    disk_gb: float = 0.0  # activations that will be added to the cache
+    unknown: tuple[str, ...] = ()  # what the estimate omits, with the reason
 
 
 def estimate(planned: Plan) -> Estimate:
     """Estimate what scoring a model will cost, without scoring it.
 
-    The network is shown one batch of each stimulus set; nothing is kept of it.
-
-    Parameters
-    ----------
-    planned : Plan
-        From `plan`. A model whose `probe` returns None is only said to be omitted.
+    The network is shown one batch of each stimulus set; nothing is kept of it. A model whose `probe` returns
+    None is only said to be omitted.
     """
     if planned.model is None:
         return Estimate(model=planned.name)

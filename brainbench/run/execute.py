@@ -37,27 +37,10 @@ def execute(
     results: Results | None = None,
     overwrite: Overwrite = "only-missing",
 ) -> Iterator[Score]:
-    """Score every model on every benchmark, model by model.
+    """Yield the score of every model on every benchmark, model by model; see `plan` for `overwrite`.
 
-    A model or benchmark that fails gives a Score with a reason and stops nothing else.
-
-    Parameters
-    ----------
-    specs : sequence of ModelSpec
-        Models to make.
-    benchmarks : sequence of Benchmark
-        What to score them on.
-    run : Run
-        Settings, and the data that all models share.
-    results : Results, optional
-        Where stored scores are, and where each finished score is stored at once.
-    overwrite : {"never", "only-missing", "always"}
-        See `plan`.
-
-    Yields
-    ------
-    Score
-        In the order of models, then benchmarks.
+    A model or benchmark that fails gives a Score with a reason and stops nothing else. Each finished score is
+    stored at once, if there are `results`.
     """
     for spec in specs:
         # Nothing of a model outlives its generator: it is gone before the next one is made.

@@ -20,10 +20,7 @@ from brainbench.scoring.measure import Measure
 def identity(context: RunContext) -> str:
     """Return the SHA-256 of everything that a score depends on.
 
-    Raises
-    ------
-    InputError
-        A measure that does not say in plain values what it computes.
+    A measure that does not say in plain values what it computes is an InputError.
     """
     benchmark, model, settings = context.benchmark, context.model, context.settings
     region = benchmark.region
@@ -57,13 +54,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def measure_of(benchmark: Benchmark) -> Measure[Any, Any]:
-    """Return the measure of a benchmark.
-
-    Raises
-    ------
-    InputError
-        Something else than a measure.
-    """
+    """Return the measure of a benchmark; anything else in its place is an InputError."""
     measure = benchmark.measure
     if not isinstance(measure, Measure):
         raise InputError(

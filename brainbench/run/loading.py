@@ -71,25 +71,13 @@ def _renamed(pattern: str) -> UnknownNameError | None:
 
 
 def load_composite(name: str) -> Composite:
-    """Return the composite of a name.
-
-    Raises
-    ------
-    UnknownNameError
-        No such composite; the message names the closest.
-    """
+    """Return the composite of a name; an unknown name is an UnknownNameError."""
     composite: Composite = registry.load("composites", name)
     return composite
 
 
 def load_composites(pattern: str = "all") -> list[Composite]:
-    """Return the composites that match a name or a wildcard, in the order of their plug-ins.
-
-    Raises
-    ------
-    UnknownNameError
-        A pattern that nothing matches; the message names the closest.
-    """
+    """Return the composites that match a name or a wildcard, in the order of their plug-ins."""
     return [load_composite(name) for name in registry.match("composites", pattern)]
 
 
@@ -128,10 +116,7 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
 def checked(given: Any, *, name: str) -> BrainModel:
     """Return a model completed with the members that it may leave out.
 
-    Raises
-    ------
-    InputError
-        Something else than a model, or a region by its former name.
+    Anything that is not a model, or a region by its former name, is an InputError.
     """
     model = check_model(given, name=name)
     for former in RENAMED_REGIONS.keys() & model.areas.keys():
@@ -150,12 +135,9 @@ def renamed_region(where: str, region: str) -> InputError:
 
 
 def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
-    """Return the model of a name; weights for a model that has no choice are omitted with a note.
+    """Return the model of a name, as `load_model` does.
 
-    Parameters
-    ----------
-    name, options
-        As in `load_model`, with the same errors.
+    Weights for a model that has no choice are omitted with a note.
     """
     accepted = dict(options)
     if "weights" in accepted and not registry.is_file(name):
@@ -167,15 +149,7 @@ def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
 
 
 def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the function that makes a model, and the options in its name, such as weights.
-
-    Raises
-    ------
-    UnknownNameError
-        No such model; the message names the closest.
-    InputError
-        "FILE.py:function" without such a file.
-    """
+    """Return the function that makes a model, and the options in its name, such as weights."""
     if registry.is_file(name):
         return registry.factory_from_file(name), {}
     key = registry.family(name)

@@ -29,58 +29,29 @@ State = Literal["to_do", "stored"] | Status
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """A model that is made when its turn comes, so that one model at a time is in memory.
+    """A model that is made when its turn comes, so that one model at a time is in memory."""
 
-    Parameters
-    ----------
-    name : str
-        As the user wrote it.
-    make : callable
-        Makes the model.
-    named : bool
-        The name says all about the model: another spec of this name makes the same.
-    """
-
-    name: str
+    name: str  # as the user wrote it
     make: Callable[[], BrainModel]
+    # the name says all about the model: another spec of this name makes the same
     named: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """One benchmark that a model is to be scored on.
-
-    Parameters
-    ----------
-    context : RunContext
-        Benchmark, model and data.
-    key : str
-        SHA-256 of everything that the score depends on.
-    stimulus_sets : tuple of StimulusSet
-        Stimuli that the model will be shown.
-    """
+    """One benchmark that a model is to be scored on."""
 
     context: RunContext
-    key: str
-    stimulus_sets: tuple[StimulusSet, ...]
+    key: str  # SHA-256 of everything that the score depends on
+    stimulus_sets: tuple[StimulusSet, ...]  # shown to the model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Item:
-    """One benchmark for one model: a score that exists, or a task.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        The benchmark.
-    score : Score or None
-        The stored score, or one that says why there is no value.
-    task : Task or None
-        What there is to do.
-    """
+    """One benchmark for one model: a score that exists, or a task."""
 
     benchmark: Benchmark
-    score: Score | None = None
+    score: Score | None = None  # stored, or one that says why there is no value
     task: Task | None = None
 
     @property
@@ -93,21 +64,11 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """Every benchmark for one model.
+    """Every benchmark for one model."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the model; as the user wrote it where it could not be made.
-    model : BrainModel or None
-        The model; None where it could not be made.
-    items : sequence of Item
-        In the order of the benchmarks.
-    """
-
-    name: str
-    model: BrainModel | None
-    items: Sequence[Item]
+    name: str  # as the user wrote it where the model could not be made
+    model: BrainModel | None  # None where it could not be made
+    items: Sequence[Item]  # in the order of the benchmarks
 
     @property
     def tasks(self) -> list[Task]:
@@ -117,17 +78,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
-    """Stimuli that a model is shown once, for every benchmark that needs them.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        The stimuli.
-    presentation : Presentation
-        How they are shown.
-    tasks : tuple of Task
-        The benchmarks.
-    """
+    """Stimuli that a model is shown once, for every benchmark that needs them."""
 
     stimuli: StimulusSet
     presentation: Presentation
@@ -149,18 +100,8 @@ def plan(
 ) -> Plan:
     """Make a model and say what there is to do for it. Whatever fails is an item with a reason.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    benchmarks : sequence of Benchmark
-        What to score it on.
-    run : Run
-        Settings and data.
-    results : Results, optional
-        Where stored scores are.
-    overwrite : {"never", "only-missing", "always"}
-        Keep every stored score, failed ones too; compute again what has no value; compute all again.
+    `overwrite` keeps every stored score, failed ones too ("never"), computes again what has no value
+    ("only-missing"), or computes all again ("always").
     """
     try:
         model_run = ModelRun(spec.make())
@@ -196,14 +137,10 @@ def _item(context: RunContext, results: Results | None, overwrite: Overwrite) ->
 
 
 def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
-    """Raise an error where a benchmark does not apply, before any data is opened, or its data is absent.
+    """Raise NotApplicableError or DataAbsentError where a benchmark cannot be scored.
 
-    Raises
-    ------
-    NotApplicableError
-        The measure is not defined under the protocol or by the formula, or no layer stands for the region.
-    DataAbsentError
-        The data is not on this machine.
+    It does not apply where the measure is not defined under the protocol or by the formula, or no layer
+    stands for the region; this is checked before any data is opened.
     """
     _ = context.rules, context.layers
     measure.check(context)

@@ -37,30 +37,14 @@ BenchmarkLike: TypeAlias = "str | Benchmark"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything that one command or one call of `score` has to do.
-
-    Parameters
-    ----------
-    models : sequence of ModelSpec
-        Models, made one at a time.
-    benchmarks : sequence of Benchmark
-        What to score each of them on.
-    settings : Settings
-        Protocol, seed, layers, limit, ...
-    results : Results or None
-        Where finished scores are stored and earlier ones are found.
-    overwrite : {"never", "only-missing", "always"}
-        What to do with earlier ones.
-    single : bool
-        One model and one benchmark were named, so that one Score is the answer.
-    """
+    """Everything that one command or one call of `score` has to do."""
 
     models: Sequence[ModelSpec]
     benchmarks: Sequence[Benchmark]
     settings: Settings
-    results: Results | None = None
+    results: Results | None = None  # where finished scores are stored and earlier ones are found
     overwrite: Overwrite = "only-missing"
-    single: bool = False
+    single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
     def of(
@@ -75,13 +59,7 @@ class Job:
         results: str | Path | None = None,
         overwrite: str = "only-missing",
     ) -> Job:
-        """Resolve names, wildcards and bare modules; arguments as in `score`.
-
-        Raises
-        ------
-        UnknownNameError, InputError
-            See `score`.
-        """
+        """Resolve names, wildcards and bare modules; arguments and errors as in `brainbench.score`."""
         if overwrite not in OVERWRITE:
             raise unknown(
                 "choice for overwrite", overwrite, OVERWRITE, todo="choose one of the three"
@@ -112,10 +90,7 @@ class Job:
     def run(self) -> Iterator[Score]:
         """Return scores as they are finished, each stored before the next begins.
 
-        Raises
-        ------
-        CacheError
-            The results folder cannot be written, before anything is computed.
+        A results folder that cannot be written is a CacheError, before anything is computed.
         """
         if self.results is not None:
             self.results.check()
@@ -195,13 +170,7 @@ def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
 
 
 def maker_options(model_args: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
-    """Return the options of the function that makes a model, its weights among them.
-
-    Raises
-    ------
-    InputError
-        Among `model_args` something that has an option of its own.
-    """
+    """Return the options of the function that makes a model, its weights among them."""
     named = {} if weights is None else {"weights": weights}
     for name in {**options_of(Placement), **named}.keys() & model_args.keys():
         raise InputError(
@@ -249,13 +218,7 @@ def _check_regions(settings: Settings, benchmarks: Sequence[Benchmark]) -> None:
 def one_model(
     given: ModelLike, layers: Sequence[str], placement: Placement, options: Mapping[str, Any]
 ) -> BrainModel:
-    """Return the only model that a name, a module or a model stands for.
-
-    Raises
-    ------
-    InputError
-        A wildcard that several models match.
-    """
+    """Return the only model that a name, a module or a model stands for."""
     if isinstance(given, torch.nn.Module) and not options:
         return place(checked(wrap(given, layers=layers), name=type(given).__name__), placement)
     specs = _model_specs(given, Settings(), placement, options)

@@ -41,10 +41,8 @@ class Check:
 
     Parameters
     ----------
-    benchmark : str
-        Identifier.
-    model : str
-        Model that is known to reach the figure.
+    benchmark, model : str
+        The names; the model is known to reach the figure.
     expected : (low, high)
         The figure: a point where the truth is exact, a range where a map is fitted to finite data.
     protocol : {"paper", "brainscore"}
@@ -104,25 +102,14 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """Scores of a check, and what they show.
-
-    Parameters
-    ----------
-    check : Check
-        The check.
-    score : Score
-        Score of the model that should reach the figure.
-    shuffled : Score
-        Score of the same model with shuffled images, or the mean of its permutation null with the range of
-        95 % of a normal distribution of such shuffles.
-    weaker : tuple of Score
-        Scores of the weaker models, in their order.
-    """
+    """Scores of a check, and what they show."""
 
     check: Check
     score: Score
+    # score of the same model with shuffled images, or the mean of its permutation null with the range of
+    # 95 % of a normal distribution of such shuffles
     shuffled: Score
-    weaker: tuple[Score, ...]
+    weaker: tuple[Score, ...]  # in the order of the check
 
     @property
     def wrong(self) -> list[str]:
@@ -157,15 +144,7 @@ def _missed(check: Check, score: Score) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shuffled:
-    """A model that gives each image the responses to another one: only chance is left.
-
-    Parameters
-    ----------
-    model : BrainModel
-        The model.
-    seed : int
-        Seed of the permutation of the images.
-    """
+    """A model that gives each image the responses to another one: only chance is left."""
 
     model: BrainModel
     seed: int = 0
@@ -228,21 +207,10 @@ def run_checks(
     *,
     seed: int = 0,
 ) -> Iterator[Outcome]:
-    """Make every check; nothing is stored except activations.
+    """Make every check and yield what it shows; nothing is stored except activations.
 
-    Parameters
-    ----------
-    checks : sequence of Check
-        In any order.
-    models, benchmarks : mapping
-        All that the checks name.
-    seed : int
-        Seed of splits and resampling.
-
-    Yields
-    ------
-    Outcome
-        Checks that are scored together one after the other, else as given.
+    `models` and `benchmarks` hold all that the checks name. Checks that are scored together come one after
+    the other, else as given.
     """
     groups: dict[tuple[Any, ...], list[Check]] = {}
     for check in checks:  # checks of the same models with the same settings are one run
