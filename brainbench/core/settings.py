@@ -32,16 +32,8 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 class Option:
     """Help text and allowed values of an option.
 
-    Parameters
-    ----------
-    help : str
-        One sentence.
-    metavar : str
-        What stands for its value: "N", "NAME".
-    choices : sequence of str
-        Allowed words.
-    least, below : float
-        Bounds of an allowed number.
+    `metavar` stands for its value, as "N" or "NAME"; `choices` are allowed words; a number is allowed
+    from `least` up to, but not including, `below`.
     """
 
     help: str
@@ -208,21 +200,9 @@ def chosen(
 ) -> list[Any]:
     """Return one instance of each dataclass of options, from the keyword arguments of a function.
 
-    Parameters
-    ----------
-    given : mapping
-        Its **options; None stands for the default.
-    declarations : sequence of type
-        Such as (Settings, Placement).
-    function : callable
-        The function, whose parameters an unknown name is compared with.
-
-    Raises
-    ------
-    UnknownNameError
-        No such option; the message names the closest.
-    InputError
-        A value that is not allowed.
+    `given` are its **options, where None stands for the default; `declarations` are such as (Settings,
+    Placement). UnknownNameError for an option that does not exist, with the closest parameters of
+    `function`; InputError for a value that is not allowed.
     """
     names = {kind: options_of(kind).keys() & given.keys() for kind in declarations}
     for name in given:

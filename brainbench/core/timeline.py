@@ -127,12 +127,8 @@ class Timeline:
     def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
         """Return the spans of a layer that is called `calls` times in one forward pass.
 
-        A layer that is called once has one state, which holds at all times.
-
-        Raises
-        ------
-        ActivationError
-            The layer has more than one state and the timeline does not declare that many.
+        A layer that is called once has one state, which holds at all times. ActivationError if it has
+        more than one state and the timeline does not declare that many.
         """
         if calls == 1:
             declared = self.declared(layer)
@@ -148,27 +144,11 @@ class Timeline:
         return declared
 
     def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> npt.NDArray[np.float64]:
-        """Return the weight of each step of a layer in each time bin.
+        """Return the weight of each of the `calls` steps of a layer in each bin, shape (n_bins, n_steps).
 
-        Parameters
-        ----------
-        layer : str
-            Dotted name.
-        bins : sequence of (start, end)
-            In ms from stimulus onset.
-        calls : int
-            Number of steps of the layer.
-
-        Returns
-        -------
-        ndarray, shape (n_bins, n_steps)
-            Each row sums to 1, or under `outside="blank"` to the share of the bin that steps cover.
-
-        Raises
-        ------
-        InputError
-            A bin that no step covers, under `rule="overlap"` and `outside="error"`; a bin of zero or
-            infinite length.
+        Bins are (start, end) in ms from stimulus onset. Each row sums to 1, or under `outside="blank"` to
+        the share of the bin that steps cover. InputError for a bin that no step covers, under
+        `rule="overlap"` and `outside="error"`, and for one of zero or infinite length.
         """
         spans = self.spans(layer, calls=calls)
         edges = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
@@ -241,22 +221,10 @@ def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:
 def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float = 10.0) -> Timeline:
     """Return the clock of a feed-forward network that is shown a pulse.
 
-    Each layer responds for as long as the stimulus is shown, one layer after the other: a square wave with
-    a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures 5c, S1a).
-
-    Parameters
-    ----------
-    layers : sequence of str
-        Dotted names in the order of the graph, each once; the first responds at 0 ms.
-    on_ms : float
-        Duration of the image.
-    delay_ms : float
-        Delay from one layer to the next.
-
-    Raises
-    ------
-    InputError
-        No layers, a layer named twice, a duration that is not positive, or a negative delay.
+    Each layer responds for as long as the stimulus is shown, one layer after the other: a square wave
+    with a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures
+    5c, S1a). `layers` are dotted names in the order of the graph; the first responds at 0 ms. InputError
+    for no layers, a layer named twice, a duration that is not positive, or a negative delay.
 
     Examples
     --------
