@@ -157,14 +157,9 @@ def flag_of(name: str) -> str:
 def parameters_of(declaration: type) -> list[inspect.Parameter]:
     """Return a keyword parameter for each field of a dataclass of options."""
     types = typing.get_type_hints(declaration)
-    defaults = declaration()
+    defaults, keyword = declaration(), inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=getattr(defaults, name),
-            annotation=types[name],
-        )
+        inspect.Parameter(name, keyword, default=getattr(defaults, name), annotation=types[name])
         for name in options_of(declaration)
     ]
 

@@ -74,12 +74,7 @@ class StimulusSet:
         Pixels of another type or shape, or of zero size, are a StimulusError.
         """
         pixels = np.asarray(self.read(self.rows[index]))
-        if (
-            pixels.dtype != np.uint8
-            or pixels.ndim != 3
-            or pixels.shape[2] != 3
-            or 0 in pixels.shape
-        ):
+        if not is_rgb(pixels):
             raise StimulusError(
                 f"stimulus {self.ids[index]!r} has pixels of type {pixels.dtype} and shape {pixels.shape}",
                 allowed="uint8 pixels of shape (height, width, 3), height and width above 0",
@@ -120,6 +115,11 @@ class StimulusSet:
         rank = self.metadata.groupby("object_name", sort=False).cumcount().to_numpy()
         chosen = np.sort(np.argsort(rank, kind="stable")[:n])
         return self.take([int(i) for i in chosen])
+
+
+def is_rgb(pixels: npt.NDArray[Any]) -> bool:
+    """Return whether pixels are uint8 of shape (height, width, 3), height and width above 0."""
+    return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
 
 
 def _digest(stimulus_id: str, pixels: Picture) -> str:

@@ -106,8 +106,25 @@ class TorchNetwork:
             evaluating(net),
             capturing(net, layers, calls) as capture,
         ):
-            shown = () if self.shown is None else (self.shown,)
-            yield lambda images: _forward(net, images, shown, layers, capture, device)
+            yield lambda images: self._forward(images, layers, capture, device)
+
+    def _forward(
+        self, images: Images, layers: Sequence[str], capture: Capture, device: str
+    ) -> dict[str, Response]:
+        shown = () if self.shown is None else (self.shown,)
+        capture.clear()
+        start = time.perf_counter()
+        self.net(torch.from_numpy(images).to(device), *shown)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        count_forward(time.perf_counter() - start, len(images))
+        return {
+            layer: Response(
+                steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
+                shapes=capture.shapes.get(layer, []),
+            )
+            for layer in layers
+        }
 
 
 def computing(
@@ -137,29 +154,6 @@ def full_precision() -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _forward(
-    net: nn.Module,
-    images: Images,
-    shown: tuple[Presentation, ...],
-    layers: Sequence[str],
-    capture: Capture,
-    device: str,
-) -> dict[str, Response]:
-    capture.clear()
-    start = time.perf_counter()
-    net(torch.from_numpy(images).to(device), *shown)
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    count_forward(time.perf_counter() - start, len(images))
-    return {
-        layer: Response(
-            steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
-            shapes=capture.shapes.get(layer, []),
-        )
-        for layer in layers
-    }
 
 
 def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:

@@ -127,15 +127,15 @@ class WrappedModel:
     ) -> dict[str, Assembly]:
         """Return the responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
 
-        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time` has
-        one entry per model step with its span in ms under the default clock. Values are float32, in arbitrary
-        units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. The presentation
-        is always constant for a network without input over time.
+        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time`
+        has one entry per model step with its span in ms under the default clock. Values are float32, in
+        arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. A
+        network without input over time sees constant images.
 
-        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and stimulus
-        named), for a layer that is not called, or more often than the clock declares, and for a single image
-        that does not fit in memory. StimulusError for an image that cannot be read, CacheError for a cache
-        folder that is full or cannot be written.
+        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and
+        stimulus named), a layer that is not called, or more often than the clock declares, and an image
+        that does not fit in memory. StimulusError for an unreadable image, CacheError for a cache that is
+        full or cannot be written.
         """
         presentation, store = presentation.accepted_by(self.presentations), self._store()
         keys = self._keys(stimuli, layers, presentation)

@@ -65,12 +65,11 @@ def onnx_network(
 ) -> WrappedModel:
     """Make a model of an ONNX file, static, named after the file and its content.
 
-    `preprocess` is a Preprocess or a normalization of pixels: "imagenet" by ImageNet's mean and standard
-    deviation, "plain" to 0 to 1, "symmetric" to -1 to 1. Pictures are then resized whole, bilinear, to the
-    size that the network takes, 224 x 224 if it takes any. `layers` are outputs of nodes that are offered to
-    every region; by default those of all nonlinearities (`RESPONSES`), or of all nodes if there are none.
-    `behavior` is the output that behavior is read from. InputError as for `OnnxNetwork`, UnknownNameError for
-    another preprocessing or a layer that does not exist.
+    `preprocess` is a Preprocess or one of `NORMALIZATIONS`; pictures are then resized whole, bilinear, to
+    the size that the network takes, 224 x 224 if it takes any. `layers` are outputs of nodes that are
+    offered to every region, by default those of all nonlinearities (`RESPONSES`), or of all nodes if
+    there are none; `behavior` is the output that behavior is read from. InputError as for `OnnxNetwork`,
+    UnknownNameError for another preprocessing or a layer that does not exist.
     """
     network = OnnxNetwork(Path(path).expanduser())
     nonlinearities = tuple(name for name, kind in network.layers.items() if kind in RESPONSES)

@@ -1,14 +1,9 @@
 """Running a declared graph over time.
 
-`ConvRNN` is the torch module of a `Graph`. Each layer is called once per step of 10 ms, so that a forward
-hook sees every step. In "layered" unrolling each layer reads the outputs of the previous step; in "full"
-unrolling a whole feed-forward pass is run in each step and only feedback is one step old.
-
 Nothing is computed twice: a layer whose input is the same tensor as in the previous step keeps what it
-computed from it, and what no image has reached yet, or a blank, is computed for a batch of one.
-
-Every new output is checked, so that an error names the layer that gives NaN or inf first, whichever layers
-were asked for.
+computed from it, and what no image has reached yet, or a blank, is computed for a batch of one. Every new
+output is checked, so that an error names the layer that gives NaN or inf first, whichever layers were
+asked for.
 """
 
 from __future__ import annotations
@@ -128,18 +123,17 @@ class ReadoutModule(nn.Module):
 class ConvRNN(nn.Module):
     """A declared graph as a torch module.
 
-    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per step
-    of 10 ms; `behavior` is called once, with what the read-out reads at the decoded step. A presentation may
-    take more steps than `steps`. In "layered" unrolling all inputs are one step old, in "full" unrolling a
-    whole feed-forward pass is run in each step.
+    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per
+    step of 10 ms, so that a forward hook sees every step; `behavior` is called once, with what the
+    read-out reads at the decoded step. A presentation may take more steps than `steps`. In "layered"
+    unrolling all inputs are one step old; in "full" unrolling a whole feed-forward pass is run in each
+    step, and only feedback is.
 
-    The decoder ("last", "max_conf" or "threshold") says which step is the answer. The last two start at the
-    step after the image first reaches the read-out, as in the released networks. Of a Presentation, steps
-    count until the blank after a pulse reaches the read-out, so that the answer is about the picture; of a
-    Schedule, all steps count. `beta` and `threshold` are those of the decoder.
-
-    InputError for steps, a beta or a threshold that are out of range, UnknownNameError for another unrolling
-    or decoder.
+    `decoder`, `beta` and `threshold` choose the step that is the answer, see `decoded_step`; it starts at
+    the step after the image first reaches the read-out, as in the released networks. Of a Presentation,
+    steps count until the blank after a pulse reaches the read-out; of a Schedule, all steps count.
+    InputError for steps, a beta or a threshold out of range, UnknownNameError for another unrolling or
+    decoder.
     """
 
     def __init__(
