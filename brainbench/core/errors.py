@@ -45,10 +45,8 @@ class StimulusError(InputError):
 class ActivationError(InputError):
     """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps).
 
-    Attributes
-    ----------
-    row : int or None
-        Index of the image in its batch, where a network finds the error itself; it knows no ids.
+    `row` is the index of the image in its batch, where a network, which knows no ids, finds the error
+    itself.
     """
 
     row: int | None = None
@@ -63,10 +61,6 @@ class ActivationError(InputError):
 
 class DataAbsentError(BrainbenchError, FileNotFoundError):
     """A data set that is not on this machine."""
-
-    # FileNotFoundError would format itself from errno.
-    def __str__(self) -> str:
-        return f"{self.got}\n  allowed: {self.allowed}\n  next: {self.todo}"
 
 
 class CacheError(BrainbenchError, RuntimeError):

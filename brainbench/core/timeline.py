@@ -30,10 +30,9 @@ class Timeline:
 
     Parameters
     ----------
-    name : str
-        "paper", "brainscore", "static", ...: its name in records and cache keys.
-    source : str
-        Origin of the spans: a paper with its section, a program, or "ours".
+    name, source : str
+        Its name in records and cache keys: "paper", "brainscore", "static", ...; and the origin of the
+        spans: a paper with its section, a program, or "ours".
     steps : mapping of str to sequence of (start, end)
         For each layer, or each prefix of dotted layer names ("IT" covers "IT.output"), one span in ms
         per step, in order and without overlap. The last may end at infinity.
@@ -43,22 +42,16 @@ class Timeline:
         How steps become a time bin: their average, weighted by the overlap in ms, or the step whose
         start is nearest to the start of the bin (the earlier one of two).
     outside : {"error", "hold", "blank"}
-        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response,
-        as before a response arrives or after an image has gone.
+        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response.
     nominal : bool
-        The spans are a few coarse steps that stand for long times. A response averaged over a window
-        is then compared with each step, of which the best is selected within the training images,
-        instead of with their average.
+        The spans are a few coarse steps for long times: a response averaged over a window is compared
+        with the best step, selected within the training images, instead of with their average.
     further_ms : float, optional
         Length of each step after the declared ones, for a network that runs longer when a presentation
         does. By default a layer has only the declared steps.
 
-    Raises
-    ------
-    InputError
-        Spans that are empty, overlap or are out of order; steps of a static timeline; a wrong further_ms.
-    UnknownNameError
-        An unknown rule.
+    InputError for spans that are empty, overlap or are out of order, steps of a static timeline, or a
+    wrong further_ms; UnknownNameError for an unknown rule.
 
     Examples
     --------
@@ -225,12 +218,6 @@ def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float 
     with a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures
     5c, S1a). `layers` are dotted names in the order of the graph; the first responds at 0 ms. InputError
     for no layers, a layer named twice, a duration that is not positive, or a negative delay.
-
-    Examples
-    --------
-    >>> clock = square_wave(["conv1", "conv2"], on_ms=20)
-    >>> clock.weights("conv2", [(0, 10), (10, 20), (20, 30), (30, 40)], calls=1).ravel().tolist()
-    [0.0, 1.0, 1.0, 0.0]
     """
     if not layers or len(set(layers)) < len(layers) or not (on_ms > 0 and delay_ms >= 0):
         raise InputError(

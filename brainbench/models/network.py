@@ -193,15 +193,18 @@ def available(device: str) -> str:
         ) from error
 
 
-def host_device(device: str) -> str:
-    """Return "cpu" for a network that chooses its device; one that does not exist is an InputError."""
-    if device not in ("auto", "cpu"):
-        available(device)
-    return "cpu"
+class HostNetwork:
+    """A network that runs on a device of its own and returns arrays."""
+
+    def place(self, device: str) -> str:
+        """Return "cpu"; raise InputError if the device does not exist."""
+        if device not in ("auto", "cpu"):
+            available(device)
+        return "cpu"
 
 
 @dataclass(frozen=True)
-class FunctionNetwork:
+class FunctionNetwork(HostNetwork):
     """A function from images to responses, numpy in, numpy out.
 
     It takes preprocessed images (batch, 3, height, width), float32, and returns an array (batch, ...) for a
@@ -219,10 +222,6 @@ class FunctionNetwork:
         """Raise UnknownNameError if the layer was not declared."""
         if layer not in self.layers:
             raise unknown("layer", layer, self.layers, todo="declare it in wrap(..., layers=...)")
-
-    def place(self, device: str) -> str:
-        """Return "cpu": a function runs on a device of its own and returns arrays."""
-        return host_device(device)
 
     @contextlib.contextmanager
     def running(

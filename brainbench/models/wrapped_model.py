@@ -137,7 +137,8 @@ class WrappedModel:
         that does not fit in memory. StimulusError for an unreadable image, CacheError for a cache that is
         full or cannot be written.
         """
-        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        store = self.cache or caches.default()
+        presentation = presentation.accepted_by(self.presentations)
         keys = self._keys(stimuli, layers, presentation)
         self.showing(presentation)._fill(store, stimuli, keys)
         return {
@@ -152,7 +153,8 @@ class WrappedModel:
 
         Nothing is kept. Sizes of cached layers are read from the cache. Errors are those of `activations`.
         """
-        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        store = self.cache or caches.default()
+        presentation = presentation.accepted_by(self.presentations)
         keys = self._keys(stimuli, layers, presentation)
         absent = _absent(store, keys)
         sizes: dict[str, tuple[int, int]] = {}
@@ -191,9 +193,6 @@ class WrappedModel:
         if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
             return self
         return replace(self, network=replace(self.network, shown=presentation))
-
-    def _store(self) -> Cache:
-        return self.cache or caches.default()
 
     def _keys(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation

@@ -28,7 +28,7 @@ from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import STATIC
 from brainbench.data.fetch import digest_of_file
 from brainbench.models.hooks import Calls
-from brainbench.models.network import Forward, Images, Response, host_device
+from brainbench.models.network import Forward, HostNetwork, Images, Response
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel
 from brainbench_models._options import import_from_extra
@@ -114,7 +114,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class OnnxNetwork:
+class OnnxNetwork(HostNetwork):
     """An ONNX file as a network that gives the outputs of any nodes.
 
     Weights that it keeps in files beside it are read too. InputError if the file does not exist or is not
@@ -213,10 +213,6 @@ class OnnxNetwork:
         if layer not in self.layers:
             todo = f"choose an output of a node of {self.path.name}"
             raise unknown("layer", layer, list(self.layers), todo=todo)
-
-    def place(self, device: str) -> str:
-        """Return "cpu", where onnxruntime runs."""
-        return host_device(device)
 
     @contextlib.contextmanager
     def running(

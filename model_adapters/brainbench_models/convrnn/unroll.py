@@ -166,12 +166,11 @@ class ConvRNN(nn.Module):
     def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
         """Return the logits at the decoded step, (batch, class).
 
-        Images are normalized, (batch, 3, height, width); or a movie with one frame per step, (batch, time, 3,
-        height, width), for which `shown` is not allowed. By default images are shown constantly.
-
-        InputError for another shape, no image or frame, or a movie with a presentation; ActivationError for
-        NaN or inf, with the layer and the step, from 0, where it came first. UnrollingWarning for fewer steps
-        than the graph needs, but not under a Presentation: `models.convrnn` says so, once.
+        Images are normalized, (batch, 3, height, width), and by default shown constantly; or a movie with
+        one frame per step, (batch, time, 3, height, width), for which `shown` is not allowed. InputError
+        for another shape or no image or frame; ActivationError for NaN or inf, with the layer and the
+        step, from 0, where it came first. UnrollingWarning for fewer steps than the graph needs, but not
+        under a Presentation: `models.convrnn` says so, once.
         """
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
