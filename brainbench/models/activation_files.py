@@ -21,11 +21,7 @@ from brainbench.storage import files
 from brainbench.storage.cache import CHOOSE, DEFAULT_GB, LIMIT
 
 CHUNK = (16, 4096, 1)
-"""Stimuli, neuroids and steps of one chunk on disk.
-
-As many stimuli as a batch, so that each chunk is written once; few enough neuroids that reading some of
-them for all stimuli reads little else.
-"""
+"""Stimuli (as in a batch, so that a chunk is written once), neuroids and steps of one chunk on disk."""
 
 
 class LayerFile:

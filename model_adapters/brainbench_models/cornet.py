@@ -1,9 +1,8 @@
 """CORnet-S: four areas named after the ventral stream, recurrent within V2, V4 and IT.
 
 Written from the paper (Kubilius et al. 2019, section 2 and figure 1) and from the shapes and names of the
-released weights. Where the two disagree the network follows the released weights, so that they load.
-`forward` changes no module, so several threads may share a network: the stride, which differs between steps,
-is an argument of the call.
+released weights, which the network follows where the two disagree. `forward` changes no module, so that
+several threads may share a network: the stride, which differs between steps, is an argument of the call.
 """
 
 from __future__ import annotations

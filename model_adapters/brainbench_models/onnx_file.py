@@ -161,8 +161,8 @@ class OnnxNetwork(HostNetwork):
     def depth(self) -> int:
         """Number of convolutions and fully connected layers on the longest path from input to output.
 
-        A node of `COUNTED` counts if it multiplies by a tensor of the file, unchanged or reordered; a
-        product of two responses, as in attention, does not.
+        A node of `COUNTED` counts if it multiplies by a tensor of the file; a product of responses does
+        not.
         """
         graph = self._model.graph
         constants = {tensor.name for tensor in graph.initializer}

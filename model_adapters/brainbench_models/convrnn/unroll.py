@@ -43,10 +43,9 @@ class Memory:
 
 
 class LayerModule(nn.Module):
-    """One layer of the graph.
+    """One layer; `source` and `feedback` are the channels of its input and of all feedback to it.
 
-    `source` and `feedback` are the channels of its input and of all feedback to it, `side` is the height and
-    width behind its first convolution.
+    `side` is the height and width behind its first convolution.
     """
 
     def __init__(self, layer: Layer, *, source: int, feedback: int, side: int) -> None:
