@@ -41,25 +41,12 @@ def make(
 ) -> Assembly:
     """Return a checked assembly.
 
-    Parameters
-    ----------
-    values : array
-        Responses, with an axis for each given dim in the order repetition, stimulus, neuroid, time.
-    stimulus, neuroid : mapping of str to array, optional
-        Coordinates along that dim; `stimulus_id` and `neuroid_id` must be among them.
-    time : sequence of (start, end), optional
-        Time bins in ms from stimulus onset.
-    repetitions : bool
-        The first axis is repetitions (trials).
-    units : str
-        Unit of the values: "spikes/s", "spikes", "a.u.", ...
-    attrs : mapping, optional
-        Further attributes; `missing="nan"` declares that NaN stands for trials that were not recorded.
-
-    Raises
-    ------
-    InputError
-        See `validate`.
+    `values` has an axis for each given dim, in the order repetition (with `repetitions`), stimulus,
+    neuroid, time. `stimulus` and `neuroid` are coordinates along that dim by name, with `stimulus_id` and
+    `neuroid_id` among them; `time` is the (start, end) of each bin in ms from stimulus onset. `units` is
+    the unit of the values: "spikes/s", "spikes", "a.u.", ... Of the further attributes `attrs`,
+    `missing="nan"` declares that NaN stands for trials that were not recorded. InputError as for
+    `validate`.
     """
     coords: dict[str, Any] = {}
     for dim, given in (("stimulus", stimulus), ("neuroid", neuroid)):
@@ -111,22 +98,12 @@ def plain(column: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def validate(assembly: Assembly, *, name: str = "assembly", values: bool = True) -> Assembly:
-    """Check an assembly and return it.
+    """Check an assembly, called `name` in error messages, and return it.
 
-    Parameters
-    ----------
-    assembly : DataArray
-        What to check.
-    name : str
-        Its name in error messages.
-    values : bool
-        Whether to check the values; not for lazy activations, which were checked when written.
-
-    Raises
-    ------
-    InputError
-        Unknown or misordered dims; a MultiIndex; a missing, duplicate or misplaced id; time bins that
-        do not increase; no units; inf; NaN that `attrs["missing"] == "nan"` does not declare; no rows.
+    With `values=False` the values are not read: lazy activations were checked when they were written.
+    InputError for unknown or misordered dims; a MultiIndex; a missing, duplicate or misplaced id; time
+    bins that do not increase; no units; inf; NaN that `attrs["missing"] == "nan"` does not declare; no
+    rows.
     """
     if not isinstance(assembly, xr.DataArray):
         raise InputError(
@@ -247,17 +224,9 @@ def average(assembly: Assembly) -> Assembly:
 def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
     """Return the mean over a time window, each bin weighted by its overlap with the window in ms.
 
-    Parameters
-    ----------
-    assembly : DataArray
-        Returned unchanged if it has no dim `time`.
-    window : (start, end)
-        In ms from stimulus onset.
-
-    Raises
-    ------
-    InputError
-        A window that the bins do not cover, or cover twice; a window of zero or infinite length.
+    The window is (start, end) in ms from stimulus onset. An assembly without the dim `time` is unchanged.
+    InputError for a window that the bins do not cover, or cover twice, and for one of zero or infinite
+    length.
     """
     if "time" not in assembly.dims:
         return assembly

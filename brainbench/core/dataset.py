@@ -16,16 +16,8 @@ from brainbench.core.stimuli import StimulusSet
 class Dataset(Protocol):
     """Stimuli and what a brain or a subject did with them.
 
-    Attributes
-    ----------
-    name : str
-        "Simulated", "MajajHong2015", ...
-    simulated : bool
-        The brain is simulated; every score on it says so.
-    version : str
-        Version, or digest of the parameters, of the data.
-    command : str
-        The command that gets the data here.
+    `name` is as "Simulated" or "MajajHong2015"; `simulated` says that the brain is, as does every score
+    on it. `version` is that of the data, or a digest of its parameters; `command` gets the data here.
     """
 
     @property

@@ -12,17 +12,7 @@ from typing import Any
 
 
 class BrainbenchError(Exception):
-    """An error with what was got, what is allowed and what to do next.
-
-    Parameters
-    ----------
-    got : str
-        What was got, with its name and its value.
-    allowed : str
-        What would have been accepted.
-    todo : str
-        The next step for the user.
-    """
+    """An error with what was got, what is allowed and what to do next."""
 
     def __init__(self, got: str, *, allowed: str, todo: str) -> None:
         super().__init__(f"{got}\n  allowed: {allowed}\n  next: {todo}")
@@ -55,10 +45,8 @@ class StimulusError(InputError):
 class ActivationError(InputError):
     """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps).
 
-    Attributes
-    ----------
-    row : int or None
-        Index of the image in its batch, where a network finds the error itself; it knows no ids.
+    `row` is the index of the image in its batch, where a network, which knows no ids, finds the error
+    itself.
     """
 
     row: int | None = None
@@ -73,10 +61,6 @@ class ActivationError(InputError):
 
 class DataAbsentError(BrainbenchError, FileNotFoundError):
     """A data set that is not on this machine."""
-
-    # FileNotFoundError would format itself from errno.
-    def __str__(self) -> str:
-        return f"{self.got}\n  allowed: {self.allowed}\n  next: {self.todo}"
 
 
 class CacheError(BrainbenchError, RuntimeError):
@@ -99,16 +83,8 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
 def unknown(kind: str, name: str, known: Sequence[str], *, todo: str) -> UnknownNameError:
     """Return the error for a name that does not exist, with the closest names that do.
 
-    Parameters
-    ----------
-    kind : str
-        "model", "benchmark", "layer", ...
-    name : str
-        What the user wrote.
-    known : sequence of str
-        Every allowed name.
-    todo : str
-        The next step, for example a command that lists the names.
+    `kind` is "model", "benchmark", "layer", ...; `todo` is the next step, such as a command that lists
+    the names.
     """
     close = nearest(name, known)
     shown = ", ".join(close or sorted(known)[:12]) or "none"

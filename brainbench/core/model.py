@@ -31,16 +31,9 @@ OPTIONAL: Mapping[str, Any] = {
 class Probe:
     """Sizes and speed of a model, from one batch.
 
-    Parameters
-    ----------
-    features : mapping of str to int
-        Neuroids of each layer.
-    steps : mapping of str to int
-        Model steps of each layer.
-    absent : tuple of str
-        Layers that are not in the cache, so have to be computed.
-    seconds_per_image : float
-        Time in the network, with preprocessing and checks; 0 where nothing has to be computed.
+    `features` and `steps` are the neuroids and the model steps of each layer; `absent` are the layers
+    that are not in the cache, so have to be computed. `seconds_per_image` is time in the network, with
+    preprocessing and checks; 0 where nothing has to be computed.
     """
 
     features: Mapping[str, int]
@@ -176,12 +169,8 @@ _METHODS = ("on", "probe", "pinned")
 def check_model(given: Any, *, name: str) -> BrainModel:
     """Return what was given if it is a model, completed with the members that it may leave out.
 
-    Properties are not evaluated: a digest takes time.
-
-    Raises
-    ------
-    InputError
-        Something else; the message says which members it lacks.
+    Properties are not evaluated: a digest takes time. InputError for something else, with the members it
+    lacks.
     """
     if isinstance(given, CompletedModel):
         return given  # it has been checked
@@ -208,10 +197,7 @@ def clock_of(model: BrainModel, protocol: str) -> Timeline:
 def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, ...]:
     """Return the layers that may stand for a region: the user's choice, else the model's own.
 
-    Raises
-    ------
-    NotApplicableError
-        The model has no layer for that region and the user named none.
+    NotApplicableError if the model has no layer for that region and the user named none.
     """
     chosen = settings.layers.get(region)
     if chosen:

@@ -14,21 +14,9 @@ Edge = tuple[str, str]
 class Diagram:
     """Layers of a network and the arrows between them, for a figure.
 
-    Parameters
-    ----------
-    nodes : tuple of str
-        From the input to the readout, in feed-forward order.
-    feedforward, feedback : tuple of (from, to)
-        Arrows forward, and back.
-    recurrent : mapping of str to str
-        Nodes with a recurrent cell, and its kind.
-    captions : mapping of str to str
-        Text under a node, such as its shape.
-
-    Raises
-    ------
-    InputError
-        An arrow, a cell or a caption of a node that does not exist.
+    `nodes` run from the input to the readout, in feed-forward order; arrows are (from, to). `recurrent`
+    is the kind of cell of each recurrent node; `captions` are texts under nodes, such as shapes.
+    InputError for an arrow, a cell or a caption of a node that does not exist.
     """
 
     nodes: tuple[str, ...]
@@ -53,20 +41,10 @@ class Diagram:
 class About:
     """Facts that a model cannot compute about itself; each is optional.
 
-    Parameters
-    ----------
-    citation : str or None
-        The paper.
-    license : str or None
-        License of code and weights.
-    source : str or None
-        Origin of the released weights, or of the facts that the network was written from.
-    parameters : int or None
-        Number of learnable parameters; counted where the network is a torch module.
-    depth : int or None
-        Convolutional and fully connected layers on the longest feed-forward path (Kubilius 2019).
-    graph : Diagram or None
-        Figure for `brainbench show --figure`.
+    `license` is that of code and weights; `source` the origin of the released weights, or of the facts
+    that the network was written from. `parameters` are learnable ones, counted where the network is a
+    torch module. `depth` is the number of convolutional and fully connected layers on the longest
+    feed-forward path (Kubilius 2019). `graph` is the figure for `brainbench show --figure`.
     """
 
     citation: str | None = None

@@ -17,21 +17,10 @@ KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
 class Presentation:
     """Images on the screen over time; the model decides which image "blank" is.
 
-    Parameters
-    ----------
-    kind : {"constant", "pulse", "movie"}
-        The image all the time; the image for `on_ms`, then blank; successive frames.
-    on_ms : float or None
-        Duration of the image in ms; None for as long as the model runs.
-    total_ms : float or None
-        End of the recording in ms from stimulus onset.
-
-    Raises
-    ------
-    UnknownNameError
-        An unknown kind.
-    InputError
-        A pulse without a duration, or a duration that is not positive.
+    The `kind` is "constant", the image all the time; "pulse", the image for `on_ms`, then blank; or
+    "movie", successive frames. `total_ms` is the end of the recording in ms from stimulus onset.
+    UnknownNameError for another kind; InputError for a pulse without a duration, or a duration that is
+    not positive.
     """
 
     kind: Kind = "constant"

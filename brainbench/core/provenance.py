@@ -26,20 +26,11 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "xarray", "pandas", "torch")
 class Record(BaseModel):
     """The provenance of one Score.
 
-    Attributes
-    ----------
-    settings : dict
-        Every field of `Settings`.
-    hashes : dict
-        SHA-256 of "stimuli", "data" and "model" (weights, code, structure, preprocessing).
-    clock, presentation : str
-        Clock that turned steps into ms, and what the model was shown.
-    choices : dict
-        Further choices of the measure, such as the number of PCA components.
-    seconds, forward_seconds : float
-        Wall time of this score and of its forward passes (0 when all came from the cache).
-    peak_memory_mb : float
-        Largest resident memory of the process so far, in MB.
+    `settings` has every field of `Settings`; `hashes` the SHA-256 of "stimuli", "data" and "model"
+    (weights, code, structure, preprocessing); `clock` turned steps into ms; `choices` are further ones of
+    the measure, such as the number of PCA components. `seconds` is wall time, `forward_seconds` that of
+    the forward passes (0 when all came from the cache), `peak_memory_mb` the largest resident memory of
+    the process so far.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -52,14 +52,9 @@ def are_untrained(weights: str) -> bool:
 class Selection:
     """The layer and step that stood for a region, and every candidate.
 
-    Parameters
-    ----------
-    layer : str or None
-        Layer; of layers selected in each fold the most frequent.
-    step : int or None
-        Model step of that layer, chosen with it; None where steps were averaged.
-    curve : tuple of dict
-        Every candidate layer and step with the score that it was selected by.
+    `layer` is the most frequent one where layers are selected in each fold; `step` is its model step,
+    None where steps were averaged; `curve` has every candidate layer and step with the score it was
+    selected by.
     """
 
     layer: str | None = None
@@ -295,12 +290,7 @@ def _column(stored: list[Any]) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class ScoreSet(Sequence[Score]):
-    """Scores in the order in which they were asked for.
-
-    Parameters
-    ----------
-    scores : tuple of Score
-    """
+    """Scores in the order in which they were asked for."""
 
     scores: tuple[Score, ...]
 

@@ -32,16 +32,8 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 class Option:
     """Help text and allowed values of an option.
 
-    Parameters
-    ----------
-    help : str
-        One sentence.
-    metavar : str
-        What stands for its value: "N", "NAME".
-    choices : sequence of str
-        Allowed words.
-    least, below : float
-        Bounds of an allowed number.
+    `metavar` stands for its value, as "N" or "NAME"; `choices` are allowed words; a number is allowed
+    from `least` up to, but not including, `below`.
     """
 
     help: str
@@ -165,14 +157,9 @@ def flag_of(name: str) -> str:
 def parameters_of(declaration: type) -> list[inspect.Parameter]:
     """Return a keyword parameter for each field of a dataclass of options."""
     types = typing.get_type_hints(declaration)
-    defaults = declaration()
+    defaults, keyword = declaration(), inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=getattr(defaults, name),
-            annotation=types[name],
-        )
+        inspect.Parameter(name, keyword, default=getattr(defaults, name), annotation=types[name])
         for name in options_of(declaration)
     ]
 
@@ -208,21 +195,9 @@ def chosen(
 ) -> list[Any]:
     """Return one instance of each dataclass of options, from the keyword arguments of a function.
 
-    Parameters
-    ----------
-    given : mapping
-        Its **options; None stands for the default.
-    declarations : sequence of type
-        Such as (Settings, Placement).
-    function : callable
-        The function, whose parameters an unknown name is compared with.
-
-    Raises
-    ------
-    UnknownNameError
-        No such option; the message names the closest.
-    InputError
-        A value that is not allowed.
+    `given` are its **options, where None stands for the default; `declarations` are such as (Settings,
+    Placement). UnknownNameError for an option that does not exist, with the closest parameters of
+    `function`; InputError for a value that is not allowed.
     """
     names = {kind: options_of(kind).keys() & given.keys() for kind in declarations}
     for name in given:

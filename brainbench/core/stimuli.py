@@ -25,23 +25,11 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 class StimulusSet:
     """Images with ids and metadata; pixels are read one image at a time.
 
-    Parameters
-    ----------
-    identifier : str
-        Name of the set.
-    metadata : DataFrame
-        One row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
-    read : callable
-        `read(row)` returns the pixels of one stimulus: uint8, shape (height, width, 3).
-    rows : sequence of int
-        The argument of `read` for each stimulus.
-    degrees : float or None
-        Width of the image in degrees of visual angle.
-
-    Raises
-    ------
-    InputError
-        No column `stimulus_id`, no stimuli, duplicate ids, or another number of rows than stimuli.
+    `metadata` has one row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
+    `read(row)` returns the pixels of one stimulus, uint8, shape (height, width, 3), and `rows` has the
+    argument of `read` for each. `degrees` is the width of the images in degrees of visual angle.
+    InputError for no column `stimulus_id`, no stimuli, duplicate ids, or another number of rows than
+    stimuli.
     """
 
     identifier: str
@@ -86,12 +74,7 @@ class StimulusSet:
         Pixels of another type or shape, or of zero size, are a StimulusError.
         """
         pixels = np.asarray(self.read(self.rows[index]))
-        if (
-            pixels.dtype != np.uint8
-            or pixels.ndim != 3
-            or pixels.shape[2] != 3
-            or 0 in pixels.shape
-        ):
+        if not is_rgb(pixels):
             raise StimulusError(
                 f"stimulus {self.ids[index]!r} has pixels of type {pixels.dtype} and shape {pixels.shape}",
                 allowed="uint8 pixels of shape (height, width, 3), height and width above 0",
@@ -134,6 +117,11 @@ class StimulusSet:
         return self.take([int(i) for i in chosen])
 
 
+def is_rgb(pixels: npt.NDArray[Any]) -> bool:
+    """Return whether pixels are uint8 of shape (height, width, 3), height and width above 0."""
+    return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
+
+
 def _digest(stimulus_id: str, pixels: Picture) -> str:
     hasher = hashlib.sha256(f"{stimulus_id}|{pixels.shape}|".encode())
     hasher.update(np.ascontiguousarray(pixels).tobytes())
@@ -150,23 +138,10 @@ def from_arrays(
 ) -> StimulusSet:
     """Return a stimulus set of pixels in memory or memory-mapped.
 
-    Parameters
-    ----------
-    identifier : str
-        Name of the set.
-    pictures : sequence of array, or array of shape (n, height, width, 3)
-        uint8 pixels.
-    ids : sequence of str
-        One per image.
-    metadata : mapping of str to array, optional
-        Further columns, one entry per image.
-    degrees : float, optional
-        Width in degrees of visual angle.
-
-    Raises
-    ------
-    InputError
-        Different numbers of images, ids and metadata entries; duplicate ids.
+    `pictures` are uint8, a sequence of (height, width, 3) or an array (n, height, width, 3). `ids` and
+    each further column of `metadata` have one entry per image. `degrees` is the width in degrees of
+    visual angle. InputError for different numbers of images, ids and metadata entries, and for duplicate
+    ids.
     """
     return _build(identifier, len(pictures), lambda row: pictures[row], ids, metadata, degrees)
 
@@ -210,21 +185,9 @@ def from_files(
 ) -> StimulusSet:
     """Return a stimulus set of image files, which are read when they are needed.
 
-    Parameters
-    ----------
-    identifier : str
-        Name of the set.
-    paths : sequence of Path
-        Files that Pillow reads; 8-bit gray and RGB, with or without transparency.
-    ids : sequence of str, optional
-        One per file; the file names without suffix when not given.
-    metadata, degrees
-        As in `from_arrays`.
-
-    Raises
-    ------
-    StimulusError
-        When an image is read: a file that does not exist, is damaged, or has another color mode.
+    Pillow reads the files: 8-bit gray and RGB, with or without transparency. Ids are the file names
+    without suffix by default; `metadata` and `degrees` are as in `from_arrays`. When an image is read:
+    StimulusError for a file that does not exist, is damaged, or has another color mode.
     """
     files = [Path(path) for path in paths]
     names = list(ids) if ids is not None else [path.stem for path in files]

@@ -30,10 +30,9 @@ class Timeline:
 
     Parameters
     ----------
-    name : str
-        "paper", "brainscore", "static", ...: its name in records and cache keys.
-    source : str
-        Origin of the spans: a paper with its section, a program, or "ours".
+    name, source : str
+        Its name in records and cache keys: "paper", "brainscore", "static", ...; and the origin of the
+        spans: a paper with its section, a program, or "ours".
     steps : mapping of str to sequence of (start, end)
         For each layer, or each prefix of dotted layer names ("IT" covers "IT.output"), one span in ms
         per step, in order and without overlap. The last may end at infinity.
@@ -43,22 +42,16 @@ class Timeline:
         How steps become a time bin: their average, weighted by the overlap in ms, or the step whose
         start is nearest to the start of the bin (the earlier one of two).
     outside : {"error", "hold", "blank"}
-        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response,
-        as before a response arrives or after an image has gone.
+        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response.
     nominal : bool
-        The spans are a few coarse steps that stand for long times. A response averaged over a window
-        is then compared with each step, of which the best is selected within the training images,
-        instead of with their average.
+        The spans are a few coarse steps for long times: a response averaged over a window is compared
+        with the best step, selected within the training images, instead of with their average.
     further_ms : float, optional
         Length of each step after the declared ones, for a network that runs longer when a presentation
         does. By default a layer has only the declared steps.
 
-    Raises
-    ------
-    InputError
-        Spans that are empty, overlap or are out of order; steps of a static timeline; a wrong further_ms.
-    UnknownNameError
-        An unknown rule.
+    InputError for spans that are empty, overlap or are out of order, steps of a static timeline, or a
+    wrong further_ms; UnknownNameError for an unknown rule.
 
     Examples
     --------
@@ -127,12 +120,8 @@ class Timeline:
     def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
         """Return the spans of a layer that is called `calls` times in one forward pass.
 
-        A layer that is called once has one state, which holds at all times.
-
-        Raises
-        ------
-        ActivationError
-            The layer has more than one state and the timeline does not declare that many.
+        A layer that is called once has one state, which holds at all times. ActivationError if it has
+        more than one state and the timeline does not declare that many.
         """
         if calls == 1:
             declared = self.declared(layer)
@@ -148,27 +137,11 @@ class Timeline:
         return declared
 
     def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> npt.NDArray[np.float64]:
-        """Return the weight of each step of a layer in each time bin.
+        """Return the weight of each of the `calls` steps of a layer in each bin, shape (n_bins, n_steps).
 
-        Parameters
-        ----------
-        layer : str
-            Dotted name.
-        bins : sequence of (start, end)
-            In ms from stimulus onset.
-        calls : int
-            Number of steps of the layer.
-
-        Returns
-        -------
-        ndarray, shape (n_bins, n_steps)
-            Each row sums to 1, or under `outside="blank"` to the share of the bin that steps cover.
-
-        Raises
-        ------
-        InputError
-            A bin that no step covers, under `rule="overlap"` and `outside="error"`; a bin of zero or
-            infinite length.
+        Bins are (start, end) in ms from stimulus onset. Each row sums to 1, or under `outside="blank"` to
+        the share of the bin that steps cover. InputError for a bin that no step covers, under
+        `rule="overlap"` and `outside="error"`, and for one of zero or infinite length.
         """
         spans = self.spans(layer, calls=calls)
         edges = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
@@ -241,28 +214,10 @@ def _check_spans(name: str, layer: str, spans: Sequence[Span]) -> None:
 def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float = 10.0) -> Timeline:
     """Return the clock of a feed-forward network that is shown a pulse.
 
-    Each layer responds for as long as the stimulus is shown, one layer after the other: a square wave with
-    a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures 5c, S1a).
-
-    Parameters
-    ----------
-    layers : sequence of str
-        Dotted names in the order of the graph, each once; the first responds at 0 ms.
-    on_ms : float
-        Duration of the image.
-    delay_ms : float
-        Delay from one layer to the next.
-
-    Raises
-    ------
-    InputError
-        No layers, a layer named twice, a duration that is not positive, or a negative delay.
-
-    Examples
-    --------
-    >>> clock = square_wave(["conv1", "conv2"], on_ms=20)
-    >>> clock.weights("conv2", [(0, 10), (10, 20), (20, 30), (30, 40)], calls=1).ravel().tolist()
-    [0.0, 1.0, 1.0, 0.0]
+    Each layer responds for as long as the stimulus is shown, one layer after the other: a square wave
+    with a delay of (layer index - 1) x 10 ms; outside it no unit responds (Nayebi et al. 2018, figures
+    5c, S1a). `layers` are dotted names in the order of the graph; the first responds at 0 ms. InputError
+    for no layers, a layer named twice, a duration that is not positive, or a negative delay.
     """
     if not layers or len(set(layers)) < len(layers) or not (on_ms > 0 and delay_ms >= 0):
         raise InputError(

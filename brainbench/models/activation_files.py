@@ -21,11 +21,7 @@ from brainbench.storage import files
 from brainbench.storage.cache import CHOOSE, DEFAULT_GB, LIMIT
 
 CHUNK = (16, 4096, 1)
-"""Stimuli, neuroids and steps of one chunk on disk.
-
-As many stimuli as a batch, so that each chunk is written once; few enough neuroids that reading some of
-them for all stimuli reads little else.
-"""
+"""Stimuli (as in a batch, so that a chunk is written once), neuroids and steps of one chunk on disk."""
 
 
 class LayerFile:
@@ -134,13 +130,8 @@ def open_layer(path: Path) -> xr.DataArray:
 def neuroid_coordinates(layer: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the coordinates of the units of a layer, flattened in C order.
 
-    `shape` is that of one response: (channel,), (token, channel), (channel, y, x); axes of other shapes are
-    numbered.
-
-    Examples
-    --------
-    >>> neuroid_coordinates("conv", (2, 1, 3))["x"][1].tolist()
-    [0, 1, 2, 0, 1, 2]
+    `shape` is that of one response: (channel,), (token, channel), (channel, y, x); axes of other shapes
+    are numbered.
     """
     named = {1: ("channel",), 2: ("token", "channel"), 3: ("channel", "y", "x")}
     axes = named.get(len(shape)) or tuple(f"axis{i}" for i in range(len(shape)))

@@ -80,10 +80,6 @@ def in_batches(
         # Outside the handler, so that the tensors of the failed pass are freed before the next one.
         size = (stop - start) // 2
         progress.current().note(f"out of memory with {stop - start} images at once; trying {size}")
-        _release()
-
-
-def _release() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -24,7 +24,7 @@ from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import Span, Timeline
 from brainbench.models.digests import digest_of
 from brainbench.models.hooks import Calls
-from brainbench.models.network import Forward, Images, Response, host_device, response
+from brainbench.models.network import Forward, HostNetwork, Images, Response, response
 from brainbench.models.preprocessing import Preprocess
 
 AS_SHOWN = Preprocess(name="as-shown", size=None)
@@ -72,7 +72,7 @@ class StimulusTable(pd.DataFrame):
 
 
 @dataclass(frozen=True)
-class BrainScoreNetwork:
+class BrainScoreNetwork(HostNetwork):
     """A Brain-Score model; its layers are the regions that it is committed to.
 
     The steps of the clock for a region are its time bins; `WINDOW` for a region without steps.
@@ -96,10 +96,6 @@ class BrainScoreNetwork:
         if layer not in self.regions:
             todo = "declare it in wrap(..., layers={'IT': 'IT', ...})"
             raise unknown("region", layer, self.regions, todo=todo)
-
-    def place(self, device: str) -> str:
-        """Return "cpu": the object runs on a device of its own and returns arrays."""
-        return host_device(device)
 
     @contextlib.contextmanager
     def running(

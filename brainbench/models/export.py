@@ -68,17 +68,8 @@ def images_in(folder: Path) -> StimulusSet:
 def reduce(assembly: Assembly, reducer: str) -> Assembly:
     """Reduce the neuroids of a layer: with "mean-space" to the mean of each channel over space or tokens.
 
-    The assembly, (stimulus, neuroid, time), has `channel` along neuroid, with `y` and `x` or `token`; a layer
-    without space is returned unchanged, as with "none". UnknownNameError for another reducer.
-
-    Examples
-    --------
-    >>> from brainbench.core.assembly import make
-    >>> neuroid = {"neuroid_id": [0, 1, 2, 3], "channel": [0, 0, 1, 1], "y": [0, 0, 0, 0], "x": [0, 1, 0, 1]}
-    >>> values = [[1.0, 3.0, 5.0, 7.0]]
-    >>> layer = make(values, stimulus={"stimulus_id": ["a"]}, neuroid=neuroid, units="a.u.")
-    >>> reduce(layer, "mean-space").values.tolist()
-    [[2.0, 6.0]]
+    The assembly, (stimulus, neuroid, time), has `channel` along neuroid, with `y` and `x` or `token`; a
+    layer without space is returned unchanged, as with "none". UnknownNameError for another reducer.
     """
     if reducer not in REDUCERS:
         raise unknown("reducer", reducer, REDUCERS, todo="choose one of the two")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -78,16 +79,13 @@ def capturing(
     with contextlib.ExitStack() as hooks:
         for layer in layers:
             module = submodule(net, layer)
-            handle = module.register_forward_hook(_hook(capture, layer, calls[layer]))
+            handle = module.register_forward_hook(partial(_keep, capture, layer, calls[layer]))
             hooks.callback(handle.remove)
         yield capture
 
 
-def _hook(capture: Capture, layer: str, calls: Calls) -> Any:
-    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        capture.add(layer, output, calls)
-
-    return keep
+def _keep(capture: Capture, layer: str, calls: Calls, _: nn.Module, __: Any, output: Any) -> None:
+    capture.add(layer, output, calls)
 
 
 def first_tensor(output: Any, layer: str) -> Tensor:

@@ -106,8 +106,25 @@ class TorchNetwork:
             evaluating(net),
             capturing(net, layers, calls) as capture,
         ):
-            shown = () if self.shown is None else (self.shown,)
-            yield lambda images: _forward(net, images, shown, layers, capture, device)
+            yield lambda images: self._forward(images, layers, capture, device)
+
+    def _forward(
+        self, images: Images, layers: Sequence[str], capture: Capture, device: str
+    ) -> dict[str, Response]:
+        shown = () if self.shown is None else (self.shown,)
+        capture.clear()
+        start = time.perf_counter()
+        self.net(torch.from_numpy(images).to(device), *shown)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        count_forward(time.perf_counter() - start, len(images))
+        return {
+            layer: Response(
+                steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
+                shapes=capture.shapes.get(layer, []),
+            )
+            for layer in layers
+        }
 
 
 def computing(
@@ -137,29 +154,6 @@ def full_precision() -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _forward(
-    net: nn.Module,
-    images: Images,
-    shown: tuple[Presentation, ...],
-    layers: Sequence[str],
-    capture: Capture,
-    device: str,
-) -> dict[str, Response]:
-    capture.clear()
-    start = time.perf_counter()
-    net(torch.from_numpy(images).to(device), *shown)
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    count_forward(time.perf_counter() - start, len(images))
-    return {
-        layer: Response(
-            steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
-            shapes=capture.shapes.get(layer, []),
-        )
-        for layer in layers
-    }
 
 
 def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
@@ -199,15 +193,18 @@ def available(device: str) -> str:
         ) from error
 
 
-def host_device(device: str) -> str:
-    """Return "cpu" for a network that chooses its device; one that does not exist is an InputError."""
-    if device not in ("auto", "cpu"):
-        available(device)
-    return "cpu"
+class HostNetwork:
+    """A network that runs on a device of its own and returns arrays."""
+
+    def place(self, device: str) -> str:
+        """Return "cpu"; raise InputError if the device does not exist."""
+        if device not in ("auto", "cpu"):
+            available(device)
+        return "cpu"
 
 
 @dataclass(frozen=True)
-class FunctionNetwork:
+class FunctionNetwork(HostNetwork):
     """A function from images to responses, numpy in, numpy out.
 
     It takes preprocessed images (batch, 3, height, width), float32, and returns an array (batch, ...) for a
@@ -225,10 +222,6 @@ class FunctionNetwork:
         """Raise UnknownNameError if the layer was not declared."""
         if layer not in self.layers:
             raise unknown("layer", layer, self.layers, todo="declare it in wrap(..., layers=...)")
-
-    def place(self, device: str) -> str:
-        """Return "cpu": a function runs on a device of its own and returns arrays."""
-        return host_device(device)
 
     @contextlib.contextmanager
     def running(

@@ -18,7 +18,7 @@ from PIL import Image
 
 from brainbench.core.errors import InputError, StimulusError
 from brainbench.core.provenance import sha256
-from brainbench.core.stimuli import Picture
+from brainbench.core.stimuli import Picture, is_rgb
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 
@@ -33,18 +33,11 @@ _RESAMPLING = {
 class Preprocess:
     """A resize of the whole image without a crop, then `(pixel / 255 - mean) / std` per channel.
 
-    `size` is the (height, width) that the network takes; None keeps the size of the images, which must be the
-    same. Filters of the resize are Pillow's "nearest", "bilinear" and "bicubic", which widen when they shrink
-    an image (antialiasing) and round to 8 bits, as the data loaders that trained most networks do. `mean` and
-    `std` of red, green and blue are for pixel values between 0 and 1. InputError for a size or a std that is
-    not positive, or another filter.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> half = Preprocess(name="half", size=(2, 2))
-    >>> half([np.full((4, 4, 3), 255, np.uint8)]).shape
-    (1, 3, 2, 2)
+    `size` is the (height, width) that the network takes; None keeps the size of the images, which must be
+    the same. Filters of the resize are Pillow's "nearest", "bilinear" and "bicubic", which widen when
+    they shrink an image (antialiasing) and round to 8 bits, as the data loaders that trained most
+    networks do. `mean` and `std` of red, green and blue are for pixel values between 0 and 1. InputError
+    for a size or a std that is not positive, or another filter.
     """
 
     name: str
@@ -117,7 +110,7 @@ def _is_size(size: object) -> bool:
 
 
 def _rgb(picture: Picture) -> Picture:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+    if not is_rgb(picture):
         raise StimulusError(
             f"an image of type {picture.dtype} and shape {picture.shape}",
             allowed="uint8 pixels of shape (height, width, 3), RGB",

@@ -127,17 +127,18 @@ class WrappedModel:
     ) -> dict[str, Assembly]:
         """Return the responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
 
-        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time` has
-        one entry per model step with its span in ms under the default clock. Values are float32, in arbitrary
-        units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. The presentation
-        is always constant for a network without input over time.
+        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time`
+        has one entry per model step with its span in ms under the default clock. Values are float32, in
+        arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. A
+        network without input over time sees constant images.
 
-        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and stimulus
-        named), for a layer that is not called, or more often than the clock declares, and for a single image
-        that does not fit in memory. StimulusError for an image that cannot be read, CacheError for a cache
-        folder that is full or cannot be written.
+        UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and
+        stimulus named), a layer that is not called, or more often than the clock declares, and an image
+        that does not fit in memory. StimulusError for an unreadable image, CacheError for a cache that is
+        full or cannot be written.
         """
-        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        store = self.cache or caches.default()
+        presentation = presentation.accepted_by(self.presentations)
         keys = self._keys(stimuli, layers, presentation)
         self.showing(presentation)._fill(store, stimuli, keys)
         return {
@@ -152,7 +153,8 @@ class WrappedModel:
 
         Nothing is kept. Sizes of cached layers are read from the cache. Errors are those of `activations`.
         """
-        presentation, store = presentation.accepted_by(self.presentations), self._store()
+        store = self.cache or caches.default()
+        presentation = presentation.accepted_by(self.presentations)
         keys = self._keys(stimuli, layers, presentation)
         absent = _absent(store, keys)
         sizes: dict[str, tuple[int, int]] = {}
@@ -191,9 +193,6 @@ class WrappedModel:
         if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
             return self
         return replace(self, network=replace(self.network, shown=presentation))
-
-    def _store(self) -> Cache:
-        return self.cache or caches.default()
 
     def _keys(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation

@@ -1,9 +1,8 @@
 """CORnet-S: four areas named after the ventral stream, recurrent within V2, V4 and IT.
 
 Written from the paper (Kubilius et al. 2019, section 2 and figure 1) and from the shapes and names of the
-released weights. Where the two disagree the network follows the released weights, so that they load.
-`forward` changes no module, so several threads may share a network: the stride, which differs between steps,
-is an argument of the call.
+released weights, which the network follows where the two disagree. `forward` changes no module, so that
+several threads may share a network: the stride, which differs between steps, is an argument of the call.
 """
 
 from __future__ import annotations
@@ -184,27 +183,17 @@ def cornet_s(
 ) -> WrappedModel:
     """Make CORnet-S with both of its clocks.
 
-    Parameters
-    ----------
-    weights : str
-        "imagenet": the authors', from the cache or downloaded. "untrained-N": random, drawn from seed N;
-        "untrained" is "untrained-0". "auto": "imagenet" if available (the download is tried once in a
-        process), else "untrained-0", and the user is told. Or the path of a .safetensors or .pth file.
-        The choice is part of the name: cornet_s@imagenet, cornet_s@untrained-0, cornet_s@file-DIGITS with
-        the first twelve digits of the file's SHA-256.
-    steps : mapping of str to int, optional
-        Fewer steps than `STEPS` for an area, as in {"V4": 2}; more do not exist, since each step has
-        weights of its own. A number other than the default is part of the name.
-    image_size : int
-        Side in pixels that pictures are resized to; other than 224 it is part of the name.
+    `weights` are "imagenet", the authors', from the cache or downloaded; "untrained-N", drawn from seed N
+    ("untrained" is "untrained-0"); "auto", "imagenet" if available (the download is tried once in a
+    process), else "untrained-0", and the user is told; or the path of a .safetensors or .pth file. They
+    are part of the name, a file by the first twelve digits of its SHA-256: cornet_s@imagenet,
+    cornet_s@file-DIGITS. `steps` may be fewer than `STEPS` for an area, as in {"V4": 2}; more do not
+    exist, since each has weights of its own. `image_size` is the side in pixels that pictures are resized
+    to. Other steps or sizes than the default are part of the name.
 
-    Raises
-    ------
-    InputError
-        Unknown weights; a file that is absent, damaged, not safe to read, or of another network; steps or
-        an image size that are not allowed (UnknownNameError: an area that does not exist).
-    DownloadError, CacheError
-        "imagenet" is not in the cache, and cannot be downloaded or cannot be written to it.
+    InputError for unknown weights; a file that is absent, damaged, not safe to read, or of another
+    network; steps or a size that are not allowed. UnknownNameError for another area. DownloadError or
+    CacheError if "imagenet" is not in the cache, and cannot be downloaded or written to it.
     """
     steps_of = _check_steps({} if steps is None else steps)
     preprocess = cornets.preprocessing(image_size, model="cornet_s")

@@ -28,7 +28,7 @@ from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import STATIC
 from brainbench.data.fetch import digest_of_file
 from brainbench.models.hooks import Calls
-from brainbench.models.network import Forward, Images, Response, host_device
+from brainbench.models.network import Forward, HostNetwork, Images, Response
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess
 from brainbench.models.wrap import REGIONS, WrappedModel
 from brainbench_models._options import import_from_extra
@@ -65,12 +65,11 @@ def onnx_network(
 ) -> WrappedModel:
     """Make a model of an ONNX file, static, named after the file and its content.
 
-    `preprocess` is a Preprocess or a normalization of pixels: "imagenet" by ImageNet's mean and standard
-    deviation, "plain" to 0 to 1, "symmetric" to -1 to 1. Pictures are then resized whole, bilinear, to the
-    size that the network takes, 224 x 224 if it takes any. `layers` are outputs of nodes that are offered to
-    every region; by default those of all nonlinearities (`RESPONSES`), or of all nodes if there are none.
-    `behavior` is the output that behavior is read from. InputError as for `OnnxNetwork`, UnknownNameError for
-    another preprocessing or a layer that does not exist.
+    `preprocess` is a Preprocess or one of `NORMALIZATIONS`; pictures are then resized whole, bilinear, to
+    the size that the network takes, 224 x 224 if it takes any. `layers` are outputs of nodes that are
+    offered to every region, by default those of all nonlinearities (`RESPONSES`), or of all nodes if
+    there are none; `behavior` is the output that behavior is read from. InputError as for `OnnxNetwork`,
+    UnknownNameError for another preprocessing or a layer that does not exist.
     """
     network = OnnxNetwork(Path(path).expanduser())
     nonlinearities = tuple(name for name, kind in network.layers.items() if kind in RESPONSES)
@@ -115,7 +114,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class OnnxNetwork:
+class OnnxNetwork(HostNetwork):
     """An ONNX file as a network that gives the outputs of any nodes.
 
     Weights that it keeps in files beside it are read too. InputError if the file does not exist or is not
@@ -162,8 +161,8 @@ class OnnxNetwork:
     def depth(self) -> int:
         """Number of convolutions and fully connected layers on the longest path from input to output.
 
-        A node of `COUNTED` counts if it multiplies by a tensor of the file, unchanged or reordered; a
-        product of two responses, as in attention, does not.
+        A node of `COUNTED` counts if it multiplies by a tensor of the file; a product of responses does
+        not.
         """
         graph = self._model.graph
         constants = {tensor.name for tensor in graph.initializer}
@@ -214,10 +213,6 @@ class OnnxNetwork:
         if layer not in self.layers:
             todo = f"choose an output of a node of {self.path.name}"
             raise unknown("layer", layer, list(self.layers), todo=todo)
-
-    def place(self, device: str) -> str:
-        """Return "cpu", where onnxruntime runs."""
-        return host_device(device)
 
     @contextlib.contextmanager
     def running(

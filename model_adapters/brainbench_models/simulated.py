@@ -1,8 +1,6 @@
 """The simulated brain itself as a model: its sites without noise, or the units behind them.
 
-`simulated_readout` responds with the noiseless rates of the sites, `simulated_population` with the 96 units
-of each area that the sites read, `simulated_maps` with all units of each area. All take any pictures, resized
-to 224 x 224, and respond in 25 bins of 10 ms.
+All levels take any pictures, resized to 224 x 224, and respond in 25 bins of 10 ms.
 """
 
 from __future__ import annotations

@@ -32,16 +32,14 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     """Make a model of a timm network, static, with its stages or blocks for every region.
 
     Pictures are resized whole, without timm's crop, and normalized as the network's configuration says.
-    Behavior is read from the input of the classifier. The name is as in timm: "resnet18", or with a tag that
-    names trained weights, "resnet18.a1_in1k".
-
-    Weights are "imagenet", those of the tag, or of timm's default tag, from the hub (the tag is part of the
-    model's name); or another tag; or "untrained-N", timm's own initialization from seed N ("untrained" is
-    "untrained-0"); or "auto", trained weights if available, else "untrained", and the user is told; or the
-    path of a .safetensors or .pth file.
+    Behavior is read from the input of the classifier. The name is as in timm: "resnet18", or with a tag
+    that names trained weights, "resnet18.a1_in1k". Weights are "imagenet", those of the tag, or of timm's
+    default tag, from the hub (the tag is part of the model's name); another tag; "untrained-N", timm's
+    own initialization from seed N; "auto", trained weights if available, else "untrained", and the user
+    is told; or the path of a .safetensors or .pth file.
 
     UnknownNameError for a network or a tag that timm does not have. InputError if the extra `timm` is not
-    installed, for weights of another network, and for a network that names no stages or does not take color
+    installed, for weights of another network, and for a network without stages or for other than color
     pictures. DownloadError for trained weights that cannot be downloaded.
     """
     timm = library()

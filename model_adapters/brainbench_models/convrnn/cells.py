@@ -1,11 +1,10 @@
 """Recurrent cells: what a layer does with its input and with its own past.
 
-Each cell has two parts. `drive` depends on the input alone; it is computed once for as long as the input
-stays the same. `forward` is one step: from drive, state and feedback to output and new state. Batches of one
-broadcast: what no image has reached yet is computed once for all images.
-
-The equations are those of the released networks (docs/models.md says where the paper differs): s() is the
-logistic sigmoid, c and h are the state, a prime marks the new one.
+`drive` depends on the input alone and is computed once for as long as the input stays the same; `forward`
+is one step, from drive, state and feedback to output and new state. Batches of one broadcast: what no
+image has reached yet is computed once for all images. The equations are those of the released networks
+(docs/models.md says where the paper differs): s() is the logistic sigmoid, c and h are the state, a prime
+marks the new one.
 """
 # ruff: noqa: D102  # `RecurrentCell` says what `drive` and `forward` do
 

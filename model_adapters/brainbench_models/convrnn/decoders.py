@@ -23,17 +23,12 @@ def decoded_step(
 ) -> Tensor:
     """Return the step whose logits are the answer, for each image: int, shape (batch,).
 
-    `logits` are (batch, step, class). The decoder "last" takes the last step, "max_conf" the step at which
-    the most probable class is most probable, and "threshold" the first step at which the probability of a
-    class reaches `threshold`, and that of "max_conf" if none does. The latter two begin at step `start`; if
-    it is beyond the last step, they take the last step. Probabilities are softmax(beta * logits); beta was
-    trained for "max_conf" in the released networks. UnknownNameError for another decoder.
-
-    Examples
-    --------
-    >>> logits = torch.tensor([[[0.0, 0.0], [3.0, 0.0], [9.0, 0.0], [2.0, 0.0]]])
-    >>> [int(decoded_step(logits, decoder)) for decoder in DECODERS]
-    [3, 2, 1]
+    `logits` are (batch, step, class). The decoder "last" takes the last step, "max_conf" the step at
+    which the most probable class is most probable, and "threshold" the first step at which the
+    probability of a class reaches `threshold`, and that of "max_conf" if none does. The latter two begin
+    at step `start`; if it is beyond the last step, they take the last step. Probabilities are
+    softmax(beta * logits); beta was trained for "max_conf" in the released networks. UnknownNameError for
+    another decoder.
     """
     if decoder not in DECODERS:
         raise unknown("decoder", str(decoder), DECODERS, todo="choose decoder= from these")

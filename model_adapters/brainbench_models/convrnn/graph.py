@@ -203,10 +203,10 @@ class Graph:
     def needed(self, unroll: Unroll = "layered") -> dict[str, int]:
         """Return the minimal number of steps for each recurrent cell to act on the logits.
 
-        The image reaches the cell; one step later its recurrent weights act on what the image left there;
-        then the cell's output travels to the read-out, by the shortest path. The step after, at which a
-        reciprocal gated cell passes on its memory c, is not waited for, as in the paper. Cells from which no
-        path leads to the read-out are omitted.
+        The image reaches the cell; one step later its recurrent weights act on it; then the output
+        travels to the read-out by the shortest path. As in the paper, the step at which a reciprocal
+        gated cell passes on its memory c is not waited for. Cells without a path to the read-out are
+        omitted.
         """
         first, travel = self.first_driven(unroll), self._travel(unroll)
         return {

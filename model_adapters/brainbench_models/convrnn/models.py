@@ -56,25 +56,16 @@ def convrnn(
 ) -> WrappedModel:
     """Make a model of one of the networks of `networks.NAMES`, or of your own declaration.
 
-    A graph of your own offers each of its layers to every region. Options other than the defaults are part of
-    the model's name if they have an effect.
+    A graph of your own offers each of its layers to every region. Options other than the defaults are
+    part of the model's name if they have an effect. `weights` are "untrained-N", drawn from seed N;
+    "untrained", which is "untrained-0", and so is "auto", with a note to the user; or the path of a
+    .safetensors or .pth file, for example a converted release. `areas` says which layers stand for
+    regions: as in supplement 6.6, or the pairs of the released README; only the latter covers shallow
+    networks, and neither has a layer for V1 and V2. The other options are those of `ConvRNN`.
 
-    Parameters
-    ----------
-    weights : str
-        "untrained-N", drawn from seed N; "untrained" is "untrained-0", and so is "auto", with a note to the
-        user. Or the path of a .safetensors or .pth file, for example a converted release.
-    areas : {"supplement", "readme"}
-        Which layers stand for regions: as in supplement 6.6, or the pairs of the released README. Only the
-        latter covers shallow networks. Neither has a layer for V1 and V2. No effect on your own graph.
-    steps, unroll, decoder, beta, threshold
-        See `ConvRNN`, and `decoders.decoded_step` for the step at which behavior is read.
-
-    Raises
-    ------
-    InputError
-        Unknown weights, or weights of another network (missing and surplus ones are listed); numbers out of
-        range; a graph with the name of another network. UnknownNameError for other unknown names.
+    InputError for unknown weights, or those of another network (missing and surplus ones are listed);
+    numbers out of range; a graph with the name of another network. UnknownNameError for other unknown
+    names.
     """
     declared = _declared(network)
     if areas not in ("readme", "supplement"):

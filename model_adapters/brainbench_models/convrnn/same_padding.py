@@ -11,13 +11,7 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d, pad
 
 
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the places added before and after a side.
-
-    Examples
-    --------
-    >>> same_padding(224, 7, 2), same_padding(28, 3, 1), same_padding(28, 2, 1)
-    ((2, 3), (1, 1), (0, 1))
-    """
+    """Return the places added before and after a side: (2, 3) for a side of 224, kernel 7 and stride 2."""
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return total // 2, total - total // 2
 

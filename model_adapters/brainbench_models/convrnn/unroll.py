@@ -1,14 +1,9 @@
 """Running a declared graph over time.
 
-`ConvRNN` is the torch module of a `Graph`. Each layer is called once per step of 10 ms, so that a forward
-hook sees every step. In "layered" unrolling each layer reads the outputs of the previous step; in "full"
-unrolling a whole feed-forward pass is run in each step and only feedback is one step old.
-
 Nothing is computed twice: a layer whose input is the same tensor as in the previous step keeps what it
-computed from it, and what no image has reached yet, or a blank, is computed for a batch of one.
-
-Every new output is checked, so that an error names the layer that gives NaN or inf first, whichever layers
-were asked for.
+computed from it, and what no image has reached yet, or a blank, is computed for a batch of one. Every new
+output is checked, so that an error names the layer that gives NaN or inf first, whichever layers were
+asked for.
 """
 
 from __future__ import annotations
@@ -48,10 +43,9 @@ class Memory:
 
 
 class LayerModule(nn.Module):
-    """One layer of the graph.
+    """One layer; `source` and `feedback` are the channels of its input and of all feedback to it.
 
-    `source` and `feedback` are the channels of its input and of all feedback to it, `side` is the height and
-    width behind its first convolution.
+    `side` is the height and width behind its first convolution.
     """
 
     def __init__(self, layer: Layer, *, source: int, feedback: int, side: int) -> None:
@@ -128,18 +122,17 @@ class ReadoutModule(nn.Module):
 class ConvRNN(nn.Module):
     """A declared graph as a torch module.
 
-    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per step
-    of 10 ms; `behavior` is called once, with what the read-out reads at the decoded step. A presentation may
-    take more steps than `steps`. In "layered" unrolling all inputs are one step old, in "full" unrolling a
-    whole feed-forward pass is run in each step.
+    Submodules have the names of the layers, `conv1`, ..., and of the read-out. Each is called once per
+    step of 10 ms, so that a forward hook sees every step; `behavior` is called once, with what the
+    read-out reads at the decoded step. A presentation may take more steps than `steps`. In "layered"
+    unrolling all inputs are one step old; in "full" unrolling a whole feed-forward pass is run in each
+    step, and only feedback is.
 
-    The decoder ("last", "max_conf" or "threshold") says which step is the answer. The last two start at the
-    step after the image first reaches the read-out, as in the released networks. Of a Presentation, steps
-    count until the blank after a pulse reaches the read-out, so that the answer is about the picture; of a
-    Schedule, all steps count. `beta` and `threshold` are those of the decoder.
-
-    InputError for steps, a beta or a threshold that are out of range, UnknownNameError for another unrolling
-    or decoder.
+    `decoder`, `beta` and `threshold` choose the step that is the answer, see `decoded_step`; it starts at
+    the step after the image first reaches the read-out, as in the released networks. Of a Presentation,
+    steps count until the blank after a pulse reaches the read-out; of a Schedule, all steps count.
+    InputError for steps, a beta or a threshold out of range, UnknownNameError for another unrolling or
+    decoder.
     """
 
     def __init__(
@@ -172,12 +165,11 @@ class ConvRNN(nn.Module):
     def forward(self, images: Tensor, shown: Presentation | Schedule | None = None) -> Tensor:
         """Return the logits at the decoded step, (batch, class).
 
-        Images are normalized, (batch, 3, height, width); or a movie with one frame per step, (batch, time, 3,
-        height, width), for which `shown` is not allowed. By default images are shown constantly.
-
-        InputError for another shape, no image or frame, or a movie with a presentation; ActivationError for
-        NaN or inf, with the layer and the step, from 0, where it came first. UnrollingWarning for fewer steps
-        than the graph needs, but not under a Presentation: `models.convrnn` says so, once.
+        Images are normalized, (batch, 3, height, width), and by default shown constantly; or a movie with
+        one frame per step, (batch, time, 3, height, width), for which `shown` is not allowed. InputError
+        for another shape or no image or frame; ActivationError for NaN or inf, with the layer and the
+        step, from 0, where it came first. UnrollingWarning for fewer steps than the graph needs, but not
+        under a Presentation: `models.convrnn` says so, once.
         """
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
