@@ -39,7 +39,7 @@ def make(
     units: str,
     attrs: Mapping[str, Any] | None = None,
 ) -> Assembly:
-    """Return a checked assembly.
+    """Return a checked assembly; errors as in `validate`.
 
     Parameters
     ----------
@@ -55,11 +55,6 @@ def make(
         Unit of the values: "spikes/s", "spikes", "a.u.", ...
     attrs : mapping, optional
         Further attributes; `missing="nan"` declares that NaN stands for trials that were not recorded.
-
-    Raises
-    ------
-    InputError
-        See `validate`.
     """
     coords: dict[str, Any] = {}
     for dim, given in (("stimulus", stimulus), ("neuroid", neuroid)):
@@ -116,7 +111,6 @@ def validate(assembly: Assembly, *, name: str = "assembly", values: bool = True)
     Parameters
     ----------
     assembly : DataArray
-        What to check.
     name : str
         Its name in error messages.
     values : bool
@@ -248,19 +242,10 @@ def average(assembly: Assembly) -> Assembly:
 
 
 def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
-    """Return the mean over a time window, each bin weighted by its overlap with the window in ms.
+    """Return the mean over a time window in ms, each bin weighted by its overlap with the window.
 
-    Parameters
-    ----------
-    assembly : DataArray
-        Returned unchanged if it has no dim `time`.
-    window : (start, end)
-        In ms from stimulus onset.
-
-    Raises
-    ------
-    InputError
-        A window that the bins do not cover, or cover twice; a window of zero or infinite length.
+    An assembly without time is unchanged. A window that the bins do not cover, or cover twice, or of zero or
+    infinite length is an InputError.
     """
     if "time" not in assembly.dims:
         return assembly

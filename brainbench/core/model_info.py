@@ -17,18 +17,13 @@ class Diagram:
     Parameters
     ----------
     nodes : tuple of str
-        From the input to the readout, in feed-forward order.
+        From the input to the readout, in feed-forward order. Whatever else is named is one of them.
     feedforward, feedback : tuple of (from, to)
         Arrows forward, and back.
     recurrent : mapping of str to str
         Nodes with a recurrent cell, and its kind.
     captions : mapping of str to str
         Text under a node, such as its shape.
-
-    Raises
-    ------
-    InputError
-        An arrow, a cell or a caption of a node that does not exist.
     """
 
     nodes: tuple[str, ...]

@@ -34,10 +34,7 @@ SINGULAR: dict[Group, str] = {
 def entries(group: Group) -> dict[str, str]:
     """Return every registered name of a group with its target, in the order of its plug-in.
 
-    Raises
-    ------
-    InputError
-        Two plug-ins register the same name, or one of them cannot be imported.
+    InputError if two plug-ins register the same name, or one of them cannot be imported.
     """
     targets: dict[str, str] = {}
     origin: dict[str, str] = {}
@@ -91,12 +88,8 @@ def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
     """Return the names that match patterns: names, wildcards ('Simulated.*'), comma lists, or "all".
 
-    Weights after a pattern of models, as in "cornet_*@untrained-0", are appended to each match.
-
-    Raises
-    ------
-    UnknownNameError
-        A pattern that matches nothing; the message names the closest.
+    Weights after a pattern of models, as in "cornet_*@untrained-0", are appended to each match. A pattern
+    that matches nothing is an UnknownNameError that names the closest.
     """
     parts = patterns.split(",") if isinstance(patterns, str) else list(patterns)
     known = list(entries(group))
@@ -202,12 +195,7 @@ def check_file(spec: str) -> tuple[Path, str]:
 def factory_from_file(spec: str) -> Callable[..., Any]:
     """Import the function of "FILE.py:function", for models in a user's file.
 
-    Raises
-    ------
-    InputError
-        The file does not exist, or no function is named.
-    UnknownNameError
-        The file has no such function.
+    InputError as in `check_file`; UnknownNameError if the file has no such function.
     """
     path, attribute = check_file(spec)
     module_name = f"brainbench_user_{path.stem}"

@@ -221,13 +221,11 @@ def from_files(
 
     Parameters
     ----------
-    identifier : str
-        Name of the set.
     paths : sequence of Path
         Files that Pillow reads; 8-bit gray and RGB, with or without transparency.
     ids : sequence of str, optional
         One per file; the file names without suffix when not given.
-    metadata, degrees
+    identifier, metadata, degrees
         As in `from_arrays`.
 
     Raises

@@ -11,13 +11,14 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from brainbench.core.errors import ActivationError, InputError, unknown
 
+FloatArray = NDArray[np.float64]
 Span = tuple[float, float]
 RULES = ("overlap", "nearest")
 OUTSIDE = ("error", "hold", "blank")
@@ -46,9 +47,9 @@ class Timeline:
         Rule for time that no step covers, under "overlap": an error, the nearest step, or no response,
         as before a response arrives or after an image has gone.
     nominal : bool
-        The spans are a few coarse steps that stand for long times. A response averaged over a window
-        is then compared with each step, of which the best is selected within the training images,
-        instead of with their average.
+        The spans are a few coarse steps that stand for long times: a response averaged over a window is
+        compared with each step, the best of which is selected within the training images, and not with
+        their average.
     further_ms : float, optional
         Length of each step after the declared ones, for a network that runs longer when a presentation
         does. By default a layer has only the declared steps.
@@ -127,12 +128,8 @@ class Timeline:
     def spans(self, layer: str, *, calls: int) -> tuple[Span, ...]:
         """Return the spans of a layer that is called `calls` times in one forward pass.
 
-        A layer that is called once has one state, which holds at all times.
-
-        Raises
-        ------
-        ActivationError
-            The layer has more than one state and the timeline does not declare that many.
+        A layer that is called once has one state, which holds at all times. Another number of states than the
+        timeline declares is an ActivationError.
         """
         if calls == 1:
             declared = self.declared(layer)
@@ -147,8 +144,10 @@ class Timeline:
             )
         return declared
 
-    def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> npt.NDArray[np.float64]:
-        """Return the weight of each step of a layer in each time bin.
+    def weights(self, layer: str, bins: Sequence[Span], *, calls: int) -> FloatArray:
+        """Return the weight of each step of a layer in each time bin, bin x step.
+
+        Each row sums to 1, or under `outside="blank"` to the share of the bin that steps cover.
 
         Parameters
         ----------
@@ -158,11 +157,6 @@ class Timeline:
             In ms from stimulus onset.
         calls : int
             Number of steps of the layer.
-
-        Returns
-        -------
-        ndarray, shape (n_bins, n_steps)
-            Each row sums to 1, or under `outside="blank"` to the share of the bin that steps cover.
 
         Raises
         ------
@@ -176,13 +170,10 @@ class Timeline:
         if self.rule == "nearest":
             starts = np.array([a for a, _ in spans])
             nearest = np.abs(edges[:, :1] - starts).argmin(axis=1)  # the first of equals
-            one_hot: npt.NDArray[np.float64] = np.eye(len(spans))[nearest]
-            return one_hot
+            return cast(FloatArray, np.eye(len(spans))[nearest])
         return self._overlap(layer, spans, edges)
 
-    def _overlap(
-        self, layer: str, spans: Sequence[Span], bins: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
+    def _overlap(self, layer: str, spans: Sequence[Span], bins: FloatArray) -> FloatArray:
         steps = np.array(spans, dtype=np.float64)
         if self.outside == "hold":
             steps = _extended(steps)
@@ -191,8 +182,7 @@ class Timeline:
         overlap = np.clip(upper - lower, 0.0, None)
         width = bins[:, 1] - bins[:, 0]
         if self.outside == "blank":
-            covered: npt.NDArray[np.float64] = overlap / width[:, None]
-            return covered
+            return cast(FloatArray, overlap / width[:, None])
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
             bad = bins[short][0]
@@ -203,18 +193,17 @@ class Timeline:
                 allowed=f"bins inside the steps of the layer: {covered_ms} ms",
                 todo="choose other bins, or declare Timeline(outside='hold')",
             )
-        shares: npt.NDArray[np.float64] = overlap / overlap.sum(axis=1, keepdims=True)
-        return shares
+        return cast(FloatArray, overlap / overlap.sum(axis=1, keepdims=True))
 
 
-def _extended(spans: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _extended(spans: FloatArray) -> FloatArray:
     """Extend each span halfway to its neighbor, and the outer ones to infinity."""
     middle = (spans[:-1, 1] + spans[1:, 0]) / 2
     starts = np.concatenate([[-math.inf], middle])
     return np.stack([starts, np.concatenate([middle, [math.inf]])], axis=1)
 
 
-def _check_bins(bins: npt.NDArray[np.float64]) -> None:
+def _check_bins(bins: FloatArray) -> None:
     good = np.isfinite(bins).all(axis=1) & (bins[:, 0] < bins[:, 1])
     if not good.all():
         bad = bins[~good][0]
@@ -248,15 +237,8 @@ def square_wave(layers: Sequence[str], *, on_ms: float = 100.0, delay_ms: float 
     ----------
     layers : sequence of str
         Dotted names in the order of the graph, each once; the first responds at 0 ms.
-    on_ms : float
-        Duration of the image.
-    delay_ms : float
-        Delay from one layer to the next.
-
-    Raises
-    ------
-    InputError
-        No layers, a layer named twice, a duration that is not positive, or a negative delay.
+    on_ms, delay_ms : float
+        Duration of the image, and delay from one layer to the next.
 
     Examples
     --------
