@@ -39,7 +39,7 @@ def make(
     units: str,
     attrs: Mapping[str, Any] | None = None,
 ) -> Assembly:
-    """Return a checked assembly.
+    """Return a checked assembly; errors as in `validate`.
 
     `values` has an axis for each given dim, in the order repetition (with `repetitions`), stimulus,
     neuroid, time. `stimulus` and `neuroid` are coordinates along that dim by name, with `stimulus_id` and
@@ -222,11 +222,10 @@ def average(assembly: Assembly) -> Assembly:
 
 
 def time_average(assembly: Assembly, window: tuple[float, float]) -> Assembly:
-    """Return the mean over a time window, each bin weighted by its overlap with the window in ms.
+    """Return the mean over a time window in ms, each bin weighted by its overlap with the window.
 
-    The window is (start, end) in ms from stimulus onset. An assembly without the dim `time` is unchanged.
-    InputError for a window that the bins do not cover, or cover twice, and for one of zero or infinite
-    length.
+    An assembly without time is unchanged. A window that the bins do not cover, or cover twice, or of zero or
+    infinite length is an InputError.
     """
     if "time" not in assembly.dims:
         return assembly

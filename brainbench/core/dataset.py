@@ -30,16 +30,13 @@ class Dataset(Protocol):
     def command(self) -> str: ...
 
     def absent(self) -> str | None:
-        """Why the data is not here; None where it is."""
-        ...
+        """Return why the data is not here; None where it is."""
 
     def stimuli(self) -> StimulusSet:
         """Return the stimuli, with their metadata."""
-        ...
 
     def recordings(self, region: str) -> Assembly:
-        """Trials of the sites of a region: (repetition,) stimulus, neuroid(, time)."""
-        ...
+        """Return the trials of the sites of a region: (repetition,) stimulus, neuroid(, time)."""
 
 
 @runtime_checkable
@@ -51,8 +48,7 @@ class HasSessions(Protocol):
     """
 
     def sessions(self) -> Mapping[str, Dataset]:
-        """Each session as a data set, by its name."""
-        ...
+        """Return each session as a data set, by its name."""
 
 
 @runtime_checkable
@@ -60,8 +56,7 @@ class HasTrials(Protocol):
     """A data set with choices of subjects between two objects."""
 
     def trials(self) -> pd.DataFrame:
-        """One row per trial: stimulus_id, truth, distractor, choice (all object names), subject."""
-        ...
+        """Return a row for each trial: stimulus_id, truth, distractor, choice (all object names), subject."""
 
 
 @runtime_checkable
@@ -69,8 +64,7 @@ class HasCategoryResponses(Protocol):
     """A data set with answers of subjects who chose among all categories of a task."""
 
     def category_responses(self) -> pd.DataFrame:
-        """One row per answer: stimulus_id, truth, choice (empty or missing where none was given), subject."""
-        ...
+        """Return a row for each answer: stimulus_id, truth, choice (empty or missing if none), subject."""
 
 
 @runtime_checkable
@@ -78,8 +72,7 @@ class HasSolutionTimes(Protocol):
     """A data set that says when a brain has solved each image."""
 
     def solution_times(self) -> pd.DataFrame:
-        """One row per image: stimulus_id, i1 (d', the threshold), ost (ms, NaN where never solved)."""
-        ...
+        """Return a row for each image: stimulus_id, i1 (d', the threshold), ost (ms, NaN if never solved)."""
 
 
 @runtime_checkable
@@ -87,8 +80,7 @@ class HasRDMs(Protocol):
     """A data set of published dissimilarities, whose responses are not there."""
 
     def dissimilarities(self, region: str) -> Assembly:
-        """Dissimilarity of each pair of stimuli, dims (subject, pair), pairs as in scipy's squareform."""
-        ...
+        """Return the dissimilarity of stimuli, (subject, pair), pairs as in scipy's squareform."""
 
 
 @runtime_checkable
@@ -96,5 +88,4 @@ class Importable(Protocol):
     """A data set whose files are published elsewhere and read from a local folder."""
 
     def import_from(self, given: Path) -> Path:
-        """Check and convert the files of a folder, keep them in the data folder, and say where."""
-        ...
+        """Check and convert the files of a folder, store them in the data folder, and return where."""

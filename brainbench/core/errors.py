@@ -43,13 +43,10 @@ class StimulusError(InputError):
 
 
 class ActivationError(InputError):
-    """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps).
-
-    `row` is the index of the image in its batch, where a network, which knows no ids, finds the error
-    itself.
-    """
+    """A network whose responses cannot be used (NaN, inf, wrong shape, unclear time steps)."""
 
     row: int | None = None
+    """Index of the image in its batch, where a network finds the error itself; it knows no ids."""
 
     def naming(self, ids: Sequence[str]) -> ActivationError:
         """Return the same error with the stimulus id of its row, given the ids of the batch."""

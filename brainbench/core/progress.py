@@ -15,11 +15,9 @@ class Reporter(Protocol):
 
     def task(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
         """Open a progress bar of `total` units and yield the function that advances it."""
-        ...
 
     def note(self, text: str) -> None:
         """Show one line of text."""
-        ...
 
 
 class Silent:

@@ -11,13 +11,15 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from brainbench.core.errors import ActivationError, InputError, unknown
 
+FloatArray = NDArray[np.float64]
 Span = tuple[float, float]
 RULES = ("overlap", "nearest")
 OUTSIDE = ("error", "hold", "blank")
@@ -149,13 +151,10 @@ class Timeline:
         if self.rule == "nearest":
             starts = np.array([a for a, _ in spans])
             nearest = np.abs(edges[:, :1] - starts).argmin(axis=1)  # the first of equals
-            one_hot: npt.NDArray[np.float64] = np.eye(len(spans))[nearest]
-            return one_hot
+            return cast(FloatArray, np.eye(len(spans))[nearest])
         return self._overlap(layer, spans, edges)
 
-    def _overlap(
-        self, layer: str, spans: Sequence[Span], bins: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
+    def _overlap(self, layer: str, spans: Sequence[Span], bins: FloatArray) -> FloatArray:
         steps = np.array(spans, dtype=np.float64)
         if self.outside == "hold":
             steps = _extended(steps)
@@ -164,8 +163,7 @@ class Timeline:
         overlap = np.clip(upper - lower, 0.0, None)
         width = bins[:, 1] - bins[:, 0]
         if self.outside == "blank":
-            covered: npt.NDArray[np.float64] = overlap / width[:, None]
-            return covered
+            return cast(FloatArray, overlap / width[:, None])
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
             bad = bins[short][0]
@@ -176,18 +174,17 @@ class Timeline:
                 allowed=f"bins inside the steps of the layer: {covered_ms} ms",
                 todo="choose other bins, or declare Timeline(outside='hold')",
             )
-        shares: npt.NDArray[np.float64] = overlap / overlap.sum(axis=1, keepdims=True)
-        return shares
+        return cast(FloatArray, overlap / overlap.sum(axis=1, keepdims=True))
 
 
-def _extended(spans: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _extended(spans: FloatArray) -> FloatArray:
     """Extend each span halfway to its neighbor, and the outer ones to infinity."""
     middle = (spans[:-1, 1] + spans[1:, 0]) / 2
     starts = np.concatenate([[-math.inf], middle])
     return np.stack([starts, np.concatenate([middle, [math.inf]])], axis=1)
 
 
-def _check_bins(bins: npt.NDArray[np.float64]) -> None:
+def _check_bins(bins: FloatArray) -> None:
     good = np.isfinite(bins).all(axis=1) & (bins[:, 0] < bins[:, 1])
     if not good.all():
         bad = bins[~good][0]
