@@ -45,12 +45,11 @@ _ALLOWED: Final[list[Any]] = [
 
 
 def read(path: Path, *, name: str | None = None) -> State:
-    """Read the weights of a checkpoint, by name, on the CPU.
+    """Read the weights of a checkpoint, called `name` in error messages, by name, on the CPU.
 
     The file is safetensors, or a torch checkpoint of any age: a state dict, or a dict with one under
-    "state_dict". The prefix "module." of every name, which DataParallel adds, is removed. `name` is that of
-    the file in error messages. InputError for a file that does not exist, is damaged, would run code, or has
-    no state dict.
+    "state_dict". The prefix "module.", which DataParallel adds to every name, is removed. InputError for
+    a file that does not exist, is damaged, would run code, or has no state dict.
     """
     name = name or str(path)
     if not path.is_file():

@@ -1,8 +1,7 @@
 """Export of activations: from a folder of images to one netCDF4 file with a group per layer.
 
-Each layer has its own group, named after it, since layers differ in neuroids and steps;
-`xarray.open_dataarray(path, group=...)` reads one. Values are copied in blocks of stimuli, so that no
-layer has to fit in memory.
+A group is named after its layer; `xarray.open_dataarray(path, group=...)` reads it. Values are copied in
+blocks of stimuli, so that no layer has to fit in memory.
 """
 
 from __future__ import annotations
@@ -32,9 +31,8 @@ _BLOCK = 16  # stimuli that are copied at once: the chunk size of the cache
 def images_in(folder: Path) -> StimulusSet:
     """Return the images of a folder as stimuli, sorted by file name; ids are the names without suffix.
 
-    Hidden files are ignored. InputError if the folder does not exist; StimulusError if it has no images,
-    entries that are not images, or two images with the same name, and when a damaged, CMYK or 16-bit image is
-    read.
+    Hidden files are ignored. InputError if the folder does not exist; StimulusError for no images,
+    entries that are not images, two images of one name, and when a damaged, CMYK or 16-bit image is read.
     """
     folder = Path(folder)
     if not folder.is_dir():

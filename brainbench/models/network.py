@@ -28,10 +28,7 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class Response:
-    """Response of one layer to one batch: the selected outputs, each (batch, ...).
-
-    `shapes` has the shape of every output, selected or not, without the batch axis.
-    """
+    """Selected outputs of a layer, (batch, ...), and the shape of every output without the batch."""
 
     steps: list[npt.NDArray[Any]]
     shapes: list[tuple[int, ...]]
@@ -90,7 +87,7 @@ class TorchNetwork:
         """Return the device; "auto" is that of the weights, or CUDA for weights on the CPU if available."""
         if device != "auto":
             return available(device)
-        home = _home(self.net)
+        home = home_of(self.net)
         return "cuda" if home == "cpu" and torch.cuda.is_available() else home
 
     @contextlib.contextmanager
@@ -162,7 +159,8 @@ def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
     return array
 
 
-def _home(net: nn.Module) -> str:
+def home_of(net: nn.Module) -> str:
+    """Return the device of the weights of a module; "cpu" without weights."""
     for tensor in (*net.parameters(), *net.buffers()):
         return str(tensor.device)
     return "cpu"
@@ -170,7 +168,7 @@ def _home(net: nn.Module) -> str:
 
 @contextlib.contextmanager
 def _moved(net: nn.Module, device: str) -> Iterator[None]:
-    home = _home(net)
+    home = home_of(net)
     if home == device:
         yield
         return

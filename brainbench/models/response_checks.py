@@ -17,10 +17,9 @@ from brainbench.models.network import Response
 
 @dataclass(frozen=True)
 class CheckedResponse:
-    """The checked response of one layer to one batch.
+    """Finite float32 steps (stimulus, neuroid) of one layer for one batch.
 
-    Each step is an array (stimulus, neuroid), float32, finite; `shape` is that of the response to one
-    stimulus before it was flattened.
+    `shape` is that of the response to one stimulus before it was flattened.
     """
 
     steps: list[npt.NDArray[np.float32]]

@@ -10,7 +10,7 @@ import torch
 
 from brainbench.core.presentation import CONSTANT
 from brainbench.models.hooks import Calls, evaluating, first_tensor
-from brainbench.models.network import Images, TorchNetwork, computing
+from brainbench.models.network import Images, TorchNetwork, computing, home_of
 from brainbench.models.wrapped_model import WrappedModel
 
 _COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a bias
@@ -65,9 +65,7 @@ def depth_of(model: WrappedModel) -> int | None:
         return None
     net = model.network.net
     with evaluating(net), torch.inference_mode(False), torch.enable_grad():
-        image = torch.from_numpy(_black(model).copy())
-        device = next((t.device for t in (*net.parameters(), *net.buffers())), image.device)
-        image = image.to(device).requires_grad_()
+        image = torch.from_numpy(_black(model).copy()).to(home_of(net)).requires_grad_()
         output = first_tensor(net(image.clone()), "the output")
     return _longest(output.grad_fn)
 

@@ -98,9 +98,9 @@ class WrappedModel:
     ) -> WrappedModel:
         """Return the same model on a device, with a batch size and a precision.
 
-        Another precision than float32 becomes part of the name, so that it is visible beside every score. A
-        model that is not a torch module ignores the precision and notes so. InputError for a device that does
-        not exist on this machine or an invalid batch size, UnknownNameError for another precision.
+        Another precision than float32 becomes part of the name. A model that is not a torch module
+        ignores it and notes so. InputError for a device that does not exist on this machine or an invalid
+        batch size, UnknownNameError for another precision.
         """
         placed = self.network.place(device)
         first_size(batch_size, placed)

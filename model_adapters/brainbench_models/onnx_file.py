@@ -138,8 +138,7 @@ class OnnxNetwork(HostNetwork):
     def parameters(self) -> int:
         """Number of values in the float tensors of the file: weights and biases, each tensor once.
 
-        Running means and variances of normalizations, sizes to resize to, and single numbers do not count,
-        nor do integers, such as the weights of a quantized network.
+        Running means and variances, sizes to resize to, single numbers and integers do not count.
         """
         dtype_of = _package("onnx").helper.tensor_dtype_to_np_dtype
         graph = self._model.graph

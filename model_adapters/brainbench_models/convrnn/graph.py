@@ -1,7 +1,6 @@
 """A network as a declaration: its layers, the arrows between them, its recurrent cells.
 
-A graph has no weights. It computes only what follows from the declaration: shapes, the step at which the
-image reaches each layer, the minimal number of steps, the depth. `unroll.ConvRNN` runs it.
+A graph has no weights and computes only what follows from the declaration; `unroll.ConvRNN` runs it.
 """
 
 from __future__ import annotations
@@ -56,10 +55,10 @@ class Cell:
 class Layer:
     """A node of the graph: convolution, ELU, cell, second convolution and shortcut, pooling.
 
-    `channels`, `kernel` and `stride` are those of the first convolution, which has a bias and is padded as
-    "SAME"; an ELU follows it if `elu`. With `block` a second 3 x 3 convolution follows the cell, to which the
-    layer's input is added (through a 1 x 1 convolution without bias if the widths differ), then an ELU. With
-    `pool` the output is the largest of 2 x 2 places.
+    `channels`, `kernel` and `stride` are those of the first convolution, which has a bias and is padded
+    as "SAME"; an ELU follows if `elu`. With `block` a second 3 x 3 convolution follows the cell, the
+    layer's input is added (through a 1 x 1 convolution without bias if the widths differ), and an ELU
+    follows. With `pool` the output is the largest of 2 x 2 places.
     """
 
     name: str

@@ -1,7 +1,6 @@
 """ConvRNNs and their feed-forward controls as BrainModels.
 
-One step is 10 ms, from the onset of the image. A pulse shows the image and then a blank of 0.5 in normalized
-pixels, as the released networks were shown.
+After a pulse the blank is 0.5 in normalized pixels, as the released networks were shown.
 """
 
 from __future__ import annotations

@@ -38,10 +38,9 @@ _BETA: Final = re.compile(r"(^|/)softmax_beta$")
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of a released checkpoint.
+    """One variable of a released checkpoint; two weights if it is a kernel over input and state.
 
-    It becomes two weights if it is a kernel over input and state. If it becomes none, the network has no such
-    weight and the value must be 0.
+    If it has no weights, the network has none of that name and the value must be 0.
     """
 
     name: str  # in TensorFlow
@@ -81,10 +80,9 @@ def variables(graph: Graph) -> tuple[Variable, ...]:
 def convert(arrays: Mapping[str, npt.NDArray[Any]], graph: Graph) -> dict[str, Tensor]:
     """Convert the variables of a checkpoint, by TensorFlow's names, to the state of a `ConvRNN`.
 
-    Variables of optimizers and decoders are ignored: the beta that was trained for "max_conf" is an option,
-    not a weight; see `softmax_beta`. InputError if variables are missing or not of this network (all are
-    listed) or have another number of axes, or a decay that is not trained is not 0. Other shapes are refused
-    when the network is filled.
+    Variables of optimizers and decoders are ignored (see `softmax_beta`). InputError if variables are
+    missing, not of this network or have another number of axes, or a decay that is not trained is not 0;
+    other shapes are refused when the network is filled.
     """
     table = {variable.name: variable for variable in variables(graph)}
     names = {name for name in arrays if not _NOT_WEIGHTS.search(name)}
