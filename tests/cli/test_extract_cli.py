@@ -1,6 +1,5 @@
 """`brainbench extract`, its Python function, and the file that both write."""
 
-import doctest
 import json
 import re
 from types import SimpleNamespace
@@ -277,8 +276,3 @@ def test_files_of_other_programs(tmp_path):
     for name in ("text.nc", "empty.nc", "absent.nc"):
         with pytest.raises(InputError, match=name):
             export.load_activations(tmp_path / name)
-
-
-def test_the_example_of_the_documentation_runs():
-    result = doctest.testmod(export)
-    assert (result.failed, result.attempted > 0) == (0, True)

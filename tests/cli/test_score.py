@@ -216,7 +216,7 @@ def test_protocol_seed_and_layers(call):
     )  # fmt: skip
     [row] = json.loads(done.out)
     assert row["protocol"] == "brainscore"
-    assert row["record"]["seeds"] == {"run": 3}
+    assert row["record"]["seeds"] == {"run": 3, "bootstrap": 3}
     assert row["selection"]["layer"] == "V4.output"
 
 

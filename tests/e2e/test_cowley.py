@@ -47,7 +47,7 @@ def test_import_from_a_folder_without_the_files(call, away, tmp_path):
 def test_import_from_no_folder(call, away, tmp_path):
     status, _, err = call("data", "import", "Cowley2023", "--from", tmp_path / "none")
     assert status == 2
-    assert "there is no such folder" in err
+    assert "no such folder" in err
 
 
 def test_import_of_what_is_made(call, away, tmp_path):
@@ -84,7 +84,7 @@ def test_sizes_and_values_are_those_of_the_files(here, published):
     context = context_of(load_benchmark("Cowley2023.V4-pls"), load_model("pixels"))
     for session in context.sessions:
         mean = np.load(published / f"responses_repeat_averaged/responses_{session.name}.npy")
-        recorded = windowed_recordings(context, session.data)
+        recorded = windowed_recordings(context, session)
         np.testing.assert_allclose(recorded.values, mean.T, rtol=1e-12)
 
 

@@ -25,6 +25,7 @@ from brainbench.scoring.measure import (
     Evaluation,
     Figure,
     ImageSet,
+    Material,
     Measure,
     ProtocolRules,
     Report,
@@ -173,7 +174,17 @@ class MeanActivation(Measure[np.ndarray, np.ndarray]):
     def evaluate(
         self, context: RunContext, target: np.ndarray, candidates: np.ndarray
     ) -> MeanEvaluation:
-        return MeanEvaluation(context=context, recordings=target, activations=candidates)
+        return MeanEvaluation(
+            material=Material(
+                stimulus_sets=[context.stimuli()],
+                image_sets=[ImageSet(ids=context.stimuli().ids)],
+                partial=context.is_partial(),
+                targets=[target],
+            ),
+            formula=context.formula,
+            context=context,
+            activations=candidates,
+        )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         return self.misbehavior != "approximate"
@@ -184,26 +195,9 @@ class MeanEvaluation(Evaluation):
     """Mean over images and neuroids, plus the seed, so that another seed is another score."""
 
     context: RunContext
-    recordings: np.ndarray
     activations: np.ndarray
 
     n_images = 1000  # enough for an interval that is not approximate
-
-    @property
-    def stimulus_sets(self) -> list[stimuli.StimulusSet]:
-        return [self.context.stimuli()]
-
-    @property
-    def image_sets(self) -> list[ImageSet]:
-        return [ImageSet(ids=self.context.stimuli().ids)]
-
-    @property
-    def partial(self) -> bool:
-        return self.context.is_partial()
-
-    @property
-    def targets(self) -> list[np.ndarray]:
-        return [self.recordings]
 
     @property
     def selection(self) -> Selection:

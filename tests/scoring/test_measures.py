@@ -1,6 +1,7 @@
 """Every measure passes the tests that all measures share."""
 
 import importlib
+import inspect
 import pkgutil
 from dataclasses import replace
 from functools import cache
@@ -47,9 +48,15 @@ N = 80
 def test_every_measure_has_a_tester():
     for module in pkgutil.walk_packages(scoring.__path__, "brainbench.scoring."):
         importlib.import_module(module.name)
-    measures = [one for one in Measure.__subclasses__() if one.__module__.startswith("brainbench.")]
+    measures = [one for one in concrete(Measure) if one.__module__.startswith("brainbench.")]
     testers = [tester() for name, tester in globals().items() if name.startswith("Test")]
     assert {type(tester.case()[0].measure) for tester in testers} == set(measures)
+
+
+def concrete(cls):
+    """Subclasses that can be made, of any depth."""
+    below = [one for child in cls.__subclasses__() for one in concrete(child)]
+    return below if inspect.isabstract(cls) else [cls, *below]
 
 
 def corrected(r):

@@ -167,7 +167,7 @@ class MeasureTester:
 
     def test_draws_are_figures_of_the_images_that_all_measures_draw(self):
         score, evaluation = self.score(resample="images", seed=4), self.evaluation(seed=4)
-        (image_set,) = evaluation.image_sets
+        (image_set,) = evaluation.material.image_sets
         counts = image_counts(image_set.ids, seed=4)[:5]
         moved = score.draws[:5] - evaluation.figure(counts).value(score.formula.removesuffix("-v1"))
         np.testing.assert_allclose(moved, moved[0], atol=1e-9)
@@ -187,7 +187,7 @@ class MeasureTester:
 
     def test_images_in_their_own_order_give_the_figure_itself(self):
         evaluation = self.evaluation(null="images", formula="r/c")
-        orders = [np.arange(len(one.ids))[None] for one in evaluation.image_sets]
+        orders = [np.arange(len(one.ids))[None] for one in evaluation.material.image_sets]
         shuffled, figure = evaluation.shuffled(orders), evaluation.figure()
         for formula in ("raw", "r/c"):
             own = shuffled.value(formula)
