@@ -1,37 +1,30 @@
 """Every benchmark: a declaration of about 25 lines, one file per study."""
 
-REGIONS = ("V1", "V2", "V4", "IT")
+SIMULATED = {
+    "pls": ("V1", "V2", "V4", "IT"),
+    "i2n": ("behavior",),
+    "dynamics": ("V4", "IT"),
+    "ccnorm2": ("V1", "V2"),
+    "ost": ("IT",),
+    "rsa": ("IT",),
+    "cka": ("IT",),
+}
+"""Regions of the simulated brain that each measure is declared on."""
 
 
 def benchmarks() -> dict[str, str]:
     """Identifier of every benchmark -> where it is declared."""
-    simulated = {
-        f"Simulated.{region}-pls": f"brainbench_benchmarks.simulated:{region}_pls"
-        for region in REGIONS
+    declared = {
+        f"Simulated.{region}-{measure}": f"simulated:{region}_{measure}"
+        for measure, regions in SIMULATED.items()
+        for region in regions
     }
-    explained = {
-        f"Simulated.{region}-ccnorm2": f"brainbench_benchmarks.simulated_ccnorm:{region}_ccnorm2"
-        for region in ("V1", "V2")
+    declared |= {
+        f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}" for name in ("pls", "ccnorm2", "ridge")
     }
-    dynamics = {
-        f"Simulated.{region}-dynamics": f"brainbench_benchmarks.simulated_dynamics:{region}_dynamics"
-        for region in ("V4", "IT")
-    }
-    solving = {"Simulated.IT-ost": "brainbench_benchmarks.simulated_ost:IT_ost"}
-    cowley = {
-        f"Cowley2023.V4-{measure}": f"brainbench_benchmarks.cowley2023:V4_{measure}"
-        for measure in ("pls", "ccnorm2", "ridge")
-    }
-    behavior = {
-        "Simulated.behavior-i2n": "brainbench_benchmarks.simulated_behavior:i2n",
-        "Geirhos2019.cueconflict-choices": "brainbench_benchmarks.geirhos2019:cueconflict_choices",
-    }
-    similarity = {
-        f"Simulated.IT-{measure}": f"brainbench_benchmarks.simulated_similarity:IT_{measure}"
-        for measure in ("rsa", "cka")
-    }
-    similarity["Kriegeskorte2008.IT-rsa"] = "brainbench_benchmarks.kriegeskorte2008:IT_rsa"
-    return simulated | behavior | dynamics | explained | solving | cowley | similarity
+    declared["Geirhos2019.cueconflict-choices"] = "geirhos2019:cueconflict_choices"
+    declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
+    return {name: f"brainbench_benchmarks.{target}" for name, target in declared.items()}
 
 
 def composites() -> dict[str, str]:
