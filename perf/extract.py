@@ -26,7 +26,7 @@ from brainbench.core import progress, stimuli
 from brainbench.core.provenance import peak_memory_mb
 from brainbench.models.batching import BatchSize, first_size
 from brainbench.storage.cache import Cache
-from brainbench_models.cornet import cornet_s
+from brainbench_models.cornet_s import cornet_s
 
 AIM = 1.1
 LAYERS = ("V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool")

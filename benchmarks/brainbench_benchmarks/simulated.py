@@ -1,8 +1,8 @@
 """Benchmarks on the simulated brain and its behaving subject, whose truth is known.
 
 Neural dynamics: four disjoint quarters of the images are held out in turn, so that every image counts; Nayebi
-et al. held out one. The simulated sites have no response to a blank, so responses are not normalized by one. A
-network without time is a square wave of 100 ms, from when the first spikes of the area's sites arrive.
+et al. held out one. The simulated sites have no response to a blank, so responses are not normalized by one.
+A network without time is a square wave of 100 ms, from when the first spikes of the area's sites arrive.
 """
 
 from brainbench.core.benchmark import Benchmark, MeasureOptions

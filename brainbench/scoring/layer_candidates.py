@@ -14,7 +14,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.gram import Gram, gram
-from brainbench.scoring.arrays import FloatArray
+from brainbench.scoring.array_types import FloatArray
 from brainbench.scoring.context import GramStore, RunContext
 
 log = logging.getLogger(__name__)

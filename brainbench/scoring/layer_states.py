@@ -14,7 +14,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.temporal.components import Products, Reduced, products
-from brainbench.scoring.arrays import FloatArray, IntArray
+from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import chunk_width
 

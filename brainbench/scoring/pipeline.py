@@ -15,15 +15,11 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import Score, Status
-from brainbench.core.settings import Resample, Settings
-from brainbench.scoring.arrays import FloatArray
+from brainbench.core.settings import Settings
 from brainbench.scoring.context import ModelRun, Run, RunContext
+from brainbench.scoring.interval_and_null import permutation_null, value_interval
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
-from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.ceiling import FORMULAS
-from brainbench.stats.permutation import null_summary, shuffles
-
-N_DRAWS = 1000
 
 
 def score(benchmark: Benchmark, model: BrainModel, settings: Settings | None = None) -> Score:
@@ -57,7 +53,7 @@ def score_context(context: RunContext) -> Score:
     bootstrap = null = None
     if reason is None:
         bootstrap = value_interval(evaluation, settings, value)
-        null = _null(evaluation, settings, value)
+        null = permutation_null(evaluation, settings, value)
     report = evaluation.report(figure)
     reports_error = context.rules.reports_error and not defined
     excluded = {why: count for why, count in report.excluded.items() if count}
@@ -134,94 +130,6 @@ def _missing_value(evaluation: Evaluation, figure: Figure) -> str:
     if not np.isfinite(c):
         return f"no ceiling, so no {formula}: {evaluation.no_ceiling}"
     return f"the ceiling c = {c:.3f} is not positive: nothing reliable was measured, no {formula}"
-
-
-# --- interval --------------------------------------------------------------------------------------
-
-
-def value_interval(
-    evaluation: Evaluation, settings: Settings, value: float, *, n_draws: int = N_DRAWS
-) -> Interval | None:
-    """Return the 95 % interval around a value; None where the user asks for units and there are none.
-
-    InputError where no draw has a value.
-    """
-    if evaluation.by_definition:
-        method = f"{evaluation.by_definition}: 0 by definition, in every draw"
-        return Interval(0.0, 0.0, method, 0, np.zeros(n_draws))
-    resampling = evaluation.resampling
-    if resampling.units is None and settings.resample == "units":
-        return None
-    resample = settings.resample if resampling.units is not None else "images"
-    draws = _draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
-    what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
-    return interval(draws, what=what, seed=settings.seed, value=value)
-
-
-def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> FloatArray:
-    """Return bootstrap draws of the value, with images, units or both drawn again."""
-    formula, size = evaluation.formula, evaluation.resampling.at_once
-    units = evaluation.resampling.units
-    blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
-    images = drawn_units = None
-    if resample != "units":
-        images = drawn_images(evaluation, n_draws=n_draws, seed=seed)
-    if units is not None and resample != "images":
-        drawn_units = unit_counts(
-            units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
-        )
-    over_both, over_images, over_units = [], [], []
-    for block in blocks:
-        results = evaluation.over_images(None if images is None else images[block])
-        counts = None if drawn_units is None else drawn_units[block]
-        over_both.append(evaluation.figure_of(results, counts).value(formula))
-        if resample == "both" and units is not None and units.crossed:
-            over_images.append(evaluation.figure_of(results, None).value(formula))
-            over_units.append(evaluation.figure(None, counts).value(formula))
-    draws = np.concatenate(over_both)
-    if not over_images:
-        return draws
-    images_alone, units_alone = np.concatenate(over_images), np.concatenate(over_units)
-    return crossed(draws, images=images_alone, units=units_alone)
-
-
-def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:
-    """Return how often each image is drawn, draw x image, sets side by side; those of a group together."""
-    columns = []
-    for image_set in evaluation.material.image_sets:
-        if image_set.groups is None:
-            columns.append(image_counts(image_set.ids, n_draws=n_draws, seed=seed))
-            continue
-        names, group = np.unique(image_set.groups, return_inverse=True)
-        counts = image_counts(names.tolist(), n_draws=n_draws, seed=seed)
-        columns.append(counts[:, group.ravel()])
-    return np.concatenate(columns, axis=1)
-
-
-# --- permutation null ------------------------------------------------------------------------------
-
-
-def _null(evaluation: Evaluation, settings: Settings, value: float) -> dict[str, Any] | None:
-    """Return the permutation null of a value; None where the user asks for none."""
-    if settings.null is None:
-        return None
-    if evaluation.by_definition:
-        return null_summary(value, np.zeros(settings.null_draws), kind=settings.null)
-    orders = [
-        shuffles(
-            len(image_set.ids),
-            kind=settings.null,
-            objects=image_set.objects,
-            groups=image_set.groups,
-            n_draws=settings.null_draws,
-            seed=settings.seed,
-            name=image_set.name,
-        )
-        for image_set in evaluation.material.image_sets
-    ]
-    values = evaluation.shuffled(orders).value(evaluation.formula)
-    null = null_summary(value, values, kind=settings.null)
-    return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
 
 
 # --- provenance ------------------------------------------------------------------------------------

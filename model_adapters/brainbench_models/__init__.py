@@ -25,7 +25,7 @@ _NAMED = {
     "basenet": ("basenets", "static, 7 layers; untrained"),
     "cornet_r": ("cornet_r", f"CORnet-R, 5 steps; {_RELEASED}"),
     "cornet_rt": ("cornet_r", f"CORnet-RT, 5 steps; {_RELEASED}"),
-    "cornet_s": ("cornet", f"CORnet-S, recurrent; {_RELEASED}"),
+    "cornet_s": ("cornet_s", f"CORnet-S, recurrent; {_RELEASED}"),
     "cornet_z": ("cornet_z", f"CORnet-Z, static; {_RELEASED}"),
     "efficientnet_lite0": ("efficientnet_lite", "16 blocks, static; ImageNet"),
     "efficientnet_lite1": ("efficientnet_lite", "21 blocks, static; ImageNet"),

@@ -12,7 +12,7 @@ from brainbench.metrics.temporal.shared_map import ridge
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
 from brainbench.scoring.dynamics.target import BinnedRecordings
-from brainbench.scoring.pipeline import value_interval
+from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.recordings import material_of
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import Split, inner, paper

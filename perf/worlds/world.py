@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.settings import Settings
+from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.measure import Evaluation
-from brainbench.scoring.pipeline import value_interval
 from brainbench.stats.bootstrap import Interval
 
 FloatArray = npt.NDArray[np.float64]

@@ -36,7 +36,7 @@ def four(points):
 
 
 def test_bundled_plugins_come_through_entry_points():
-    assert registry.entries("models")["cornet_s"] == "brainbench_models.cornet:cornet_s"
+    assert registry.entries("models")["cornet_s"] == "brainbench_models.cornet_s:cornet_s"
     assert "Simulated.IT-pls" in registry.entries("benchmarks")
     assert "Simulated" in registry.entries("data")
 

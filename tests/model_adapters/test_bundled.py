@@ -18,7 +18,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.model import BrainModel, clock_of
 from brainbench.models.wrap import WrappedModel
 from brainbench.storage.cache import Cache
-from brainbench_models.cornet import CLOCKS, STEPS, cornet_s
+from brainbench_models.cornet_s import CLOCKS, STEPS, cornet_s
 from brainbench_models.pixels import pixels
 
 

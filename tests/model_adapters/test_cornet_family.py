@@ -17,8 +17,8 @@ from steps import same_weights, steps_of
 from brainbench import load_model
 from brainbench.core import progress
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench_models.cornet import CORnetS, cornet_s
 from brainbench_models.cornet_r import CORnetR, clock, cornet_r, cornet_rt
+from brainbench_models.cornet_s import CORnetS, cornet_s
 from brainbench_models.cornet_z import CORnetZ
 
 NAMES = ("cornet_z", "cornet_r", "cornet_rt")

@@ -32,10 +32,10 @@ from brainbench.models import checkpoints
 from brainbench.models.network import TorchNetwork
 from brainbench.run.resolve import Job
 from brainbench_models import _released_weights as released_weights
-from brainbench_models import cornet
-from brainbench_models.cornet import CORnetS, cornet_s
+from brainbench_models import cornet_s as cornet_module
+from brainbench_models.cornet_s import CORnetS, cornet_s
 
-AUTHORS = cornet.RELEASED
+AUTHORS = cornet_module.RELEASED
 NARROW = (4, 8, 8, 16)
 
 
@@ -61,7 +61,7 @@ def release(content: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make `content` what the authors released; return its path at the server."""
     digits = hashlib.sha256(content).hexdigest()[:8]
     file = f"cornet_s-{digits}.pth"
-    monkeypatch.setattr(cornet, "RELEASED", replace(AUTHORS, file=file, sha256=digits))
+    monkeypatch.setattr(cornet_module, "RELEASED", replace(AUTHORS, file=file, sha256=digits))
     return f"/{file}"
 
 
@@ -69,7 +69,7 @@ def release(content: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
 def _small_and_online(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A narrow network and its own cache; the only server is a closed port."""
     monkeypatch.delenv(fetch.OFFLINE)
-    monkeypatch.setattr(cornet, "CORnetS", partial(CORnetS, channels=NARROW))
+    monkeypatch.setattr(cornet_module, "CORnetS", partial(CORnetS, channels=NARROW))
     monkeypatch.setattr(released_weights, "failures", {})
     monkeypatch.setenv(released_weights.MIRROR, refusing())
 
@@ -268,7 +268,7 @@ def test_a_file_that_another_process_has_cached_is_used(good: nn.Module, served:
     served.files.clear()
     assert cornet_s().weights == "untrained-0"
     served.files[path] = content
-    cornet.RELEASED.obtain()
+    cornet_module.RELEASED.obtain()
     assert cornet_s().weights == "imagenet"
 
 
@@ -333,7 +333,7 @@ def test_the_cache_distinguishes_releases(good: nn.Module, cache_folder: Path) -
     }
     assert len(keys) == 3
     assert replace(AUTHORS, folder="https://mirror.example").key == AUTHORS.key
-    assert cornet.RELEASED.obtain().is_relative_to(cache_folder)
+    assert cornet_module.RELEASED.obtain().is_relative_to(cache_folder)
 
 
 def specs(*models: Any, **more: Any) -> list[api.ModelSpec]:
@@ -351,7 +351,7 @@ def test_weights_go_to_the_models_that_have_a_choice(notes: list[str]) -> None:
 def test_weights_go_to_a_model_in_a_file(tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text(
-        "from brainbench_models.cornet import cornet_s\n"
+        "from brainbench_models.cornet_s import cornet_s\n"
         "def make(weights='untrained-3'):\n    return cornet_s(weights=weights)\n"
     )
     assert specs(f"{mine}:make")[0].make().weights == "untrained-3"
@@ -389,7 +389,7 @@ def test_a_score_says_which_weights(
 
 
 def test_the_network_as_it_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cornet, "CORnetS", CORnetS)
+    monkeypatch.setattr(cornet_module, "CORnetS", CORnetS)
     torch.manual_seed(5)
     net = CORnetS()
     content = saved(net)

@@ -10,8 +10,8 @@ from brainbench.models.preprocessing import Preprocess
 from brainbench.models.structure import LayerSize, depth_of, parameters_of, sizes_of
 from brainbench.models.wrap import wrap
 from brainbench.run.loading import load_model
-from brainbench_models.cornet import ABOUT, CORnetS
 from brainbench_models.cornet_r import CORnetR
+from brainbench_models.cornet_s import ABOUT, CORnetS
 
 SMALL = Preprocess(name="small", size=(32, 32))
 

@@ -17,7 +17,7 @@ import torch
 from cornet_oracle import fill_with_oracle_weights, oracle_images, relative_error
 from steps import steps_of
 
-from brainbench_models.cornet import STEPS, CORnetS
+from brainbench_models.cornet_s import STEPS, CORnetS
 
 HERE = Path(__file__).parent / "data"
 INFO: dict[str, Any] = json.loads((HERE / "cornet_s.json").read_text())

@@ -7,9 +7,9 @@ from sklearn.linear_model import Ridge
 
 from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal.components import products
-from brainbench.metrics.temporal.correlations import best_layer, over_images, over_time
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
 from brainbench.metrics.temporal.shared_map import PENALTIES, pls, ridge
+from brainbench.metrics.temporal.time_bins import best_layer, over_images, over_time
 from brainbench.stats.splits import inner
 
 SEED = st.integers(0, 2**32 - 1)

@@ -12,7 +12,8 @@ from known import context_of
 
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import Settings
-from brainbench.scoring.pipeline import drawn_images, failure, score_context
+from brainbench.scoring.interval_and_null import drawn_images
+from brainbench.scoring.pipeline import failure, score_context
 from brainbench.stats.bootstrap import image_counts
 
 FORMULAS = {

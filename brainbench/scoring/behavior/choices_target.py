@@ -13,7 +13,7 @@ from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
 from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
-from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
+from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material

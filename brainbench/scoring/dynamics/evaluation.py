@@ -15,8 +15,8 @@ from brainbench.core import progress
 from brainbench.core.score import Selection
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.metrics.temporal.correlations import OverImages, over_images, over_time
-from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
+from brainbench.metrics.temporal.time_bins import OverImages, over_images, over_time
+from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,

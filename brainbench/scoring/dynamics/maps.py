@@ -12,9 +12,9 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.metrics.temporal.components import Reduced
-from brainbench.metrics.temporal.correlations import Votes, best_layer, loss_per_bin, over_images
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
-from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
+from brainbench.metrics.temporal.time_bins import Votes, best_layer, loss_per_bin, over_images
+from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.stats.splits import Split

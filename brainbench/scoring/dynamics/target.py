@@ -16,7 +16,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
+from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
 from brainbench.stats.ceiling import half_means, spearman_brown

@@ -18,7 +18,7 @@ from brainbench.metrics.explained_variance.ccnorm import (
 )
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation
 from brainbench.stats.ceiling import ceiled

@@ -12,7 +12,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.features import Chunks
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
-from brainbench.scoring.arrays import FloatArray, IntArray
+from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.arrays import BoolArray, FloatArray, IntArray
+from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import reliable_sites
 from brainbench.scoring.regression.sessions import NOT_REPEATED, SessionFit, SessionsEvaluation

@@ -11,7 +11,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.similarity import cka, rsa
 from brainbench.metrics.similarity.rdm import DISTANCES, Distance, n_stimuli, rdm, subset
-from brainbench.scoring.arrays import FloatArray, IntArray
+from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 
 Representation: TypeAlias = FloatArray | Gram

@@ -14,7 +14,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
-from brainbench.scoring.arrays import AnyArray, BoolArray, FloatArray
+from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (

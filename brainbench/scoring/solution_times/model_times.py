@@ -21,7 +21,7 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
-from brainbench.scoring.arrays import AnyArray, FloatArray, IntArray
+from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.scoring.solution_times.target import BrainTimes

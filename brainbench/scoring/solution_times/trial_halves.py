@@ -15,7 +15,7 @@ from brainbench.metrics.solution_times import decoder
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.models.digests import package_sources
-from brainbench.scoring.arrays import BoolArray, FloatArray
+from brainbench.scoring.array_types import BoolArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import recordings_of
 from brainbench.scoring.solution_times.target import BrainTimes

@@ -7,13 +7,13 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal import components, moments
 from brainbench.metrics.temporal.components import products
-from brainbench.metrics.temporal.correlations import (
+from brainbench.metrics.temporal.gradient_descent import Descent, sgd
+from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
+from brainbench.metrics.temporal.time_bins import (
     best_layer,
     over_images,
     over_time,
 )
-from brainbench.metrics.temporal.gradient_descent import Descent, sgd
-from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
 
 N = 20
 ROWS = np.arange(14)
