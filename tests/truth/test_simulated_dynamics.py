@@ -12,7 +12,7 @@ from brainbench.data.arrays import ArrayData
 from brainbench.scoring.dynamics.evaluation import LEAST_RELIABILITY
 from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
-from brainbench_benchmarks.simulated_dynamics import IT_dynamics, V4_dynamics
+from brainbench_benchmarks.simulated import IT_dynamics, V4_dynamics
 from brainbench_models.simulated import simulated_population, simulated_readout
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from brainbench.models.wrap import wrap
 from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.stats.splits import paper
-from brainbench_benchmarks.simulated_ost import IT_ost
+from brainbench_benchmarks.simulated import IT_ost
 from brainbench_models.simulated import simulated_population, simulated_readout
 
 pytestmark = pytest.mark.slow
