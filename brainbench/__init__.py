@@ -90,7 +90,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"brainbench.{_HOME[name]}"), name)
     if name == "plot":
         return importlib.import_module("brainbench.plot")
-    where = renamed.explain(name)
+    where = renamed.explain(f"brainbench.{name}")
     raise AttributeError(
         f"module 'brainbench' has no attribute {name!r}" + (f": {where}" if where else "")
     )

@@ -8,30 +8,31 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 MODULES: Mapping[str, str] = {
-    "about": "brainbench.core.model_info",
-    "assembly": "brainbench.core.assembly",
-    "cache": "brainbench.storage.cache",
-    "errors": "brainbench.core.errors",
-    "extract": "brainbench.models",
-    "interfaces": "brainbench.core.benchmark, brainbench.core.model and brainbench.core.dataset",
-    "job": "brainbench.run.resolve",
-    "loading": "brainbench.run.loading",
-    "presentation": "brainbench.core.presentation",
-    "procedures": "brainbench.scoring (Predictivity: brainbench.scoring.regression.predictivity)",
-    "progress": "brainbench.core.progress",
-    "provenance": "brainbench.core.provenance",
-    "registry": "brainbench.core.registry",
-    "scores": "brainbench.core.score",
-    "stimuli": "brainbench.core.stimuli",
-    "store": "brainbench.storage and brainbench.ranking",
-    "timeline": "brainbench.core.timeline",
+    "brainbench.about": "brainbench.core.model_info",
+    "brainbench.assembly": "brainbench.core.assembly",
+    "brainbench.cache": "brainbench.storage.cache",
+    "brainbench.errors": "brainbench.core.errors",
+    "brainbench.extract": "brainbench.models",
+    "brainbench.interfaces": "brainbench.core.benchmark, brainbench.core.model and brainbench.core.dataset",
+    "brainbench.job": "brainbench.run.resolve",
+    "brainbench.loading": "brainbench.run.loading",
+    "brainbench.presentation": "brainbench.core.presentation",
+    "brainbench.procedures": "brainbench.scoring (Predictivity: brainbench.scoring.regression.predictivity)",
+    "brainbench.progress": "brainbench.core.progress",
+    "brainbench.provenance": "brainbench.core.provenance",
+    "brainbench.registry": "brainbench.core.registry",
+    "brainbench.scores": "brainbench.core.score",
+    "brainbench.stimuli": "brainbench.core.stimuli",
+    "brainbench.store": "brainbench.storage and brainbench.ranking",
+    "brainbench.timeline": "brainbench.core.timeline",
+    "brainbench_models.cornet": "brainbench_models.cornet_s",
 }
-"""Former module of `brainbench` -> where its content is."""
+"""Former module -> where its content is."""
 
 
 def explain(name: str) -> str | None:
-    """Return where a former module of `brainbench` is now; None for any other name."""
-    return f"since version 0.2 brainbench.{name} is {MODULES[name]}" if name in MODULES else None
+    """Return where a former module is now; None for any other name."""
+    return f"since version 0.2 {name} is {MODULES[name]}" if name in MODULES else None
 
 
 class Finder:
@@ -42,8 +43,7 @@ class Finder:
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Raise ImportError for a former module; return None for any other."""
-        package, _, module = name.partition(".")
-        text = explain(module) if package == "brainbench" else None
+        text = explain(name)
         if text is not None:
             raise ImportError(text, name=name)
         return None
