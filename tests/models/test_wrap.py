@@ -475,7 +475,7 @@ def test_a_half_written_file_is_never_read(net: Net, store: Cache) -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 import numpy as np, torch
 from pathlib import Path
 from brainbench.core import stimuli
@@ -483,6 +483,8 @@ from brainbench.storage.cache import Cache
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import wrap
 
+# A shell starts programs in the background with this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 batches = 0
 def slow(images):
     global batches
