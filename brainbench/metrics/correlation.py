@@ -6,17 +6,15 @@ A correlation that does not exist (one side is constant, or has NaN) is NaN, nev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.reductions import centered, draw_counts
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 _BLOCK = 64  # rows that are summed before they are added up
 
@@ -24,7 +22,7 @@ _BLOCK = 64  # rows that are summed before they are added up
 # --- plain ----------------------------------------------------------------------------------------
 
 
-def pearson(x: NDArray[Any], y: NDArray[Any], *, axis: int = 0) -> FloatArray:
+def pearson(x: AnyArray, y: AnyArray, *, axis: int = 0) -> FloatArray:
     """Return the Pearson correlation of x and y over one axis.
 
     Parameters
@@ -62,7 +60,7 @@ def pearson(x: NDArray[Any], y: NDArray[Any], *, axis: int = 0) -> FloatArray:
     return cast(FloatArray, np.clip((zx * zy).sum(axis=axis), -1.0, 1.0))
 
 
-def spearman(x: NDArray[Any], y: NDArray[Any], /, *, axis: int = 0) -> FloatArray:
+def spearman(x: AnyArray, y: AnyArray, /, *, axis: int = 0) -> FloatArray:
     """Return the Spearman rank correlation of x and y over one axis; see `pearson`."""
     ranks = [rankdata(side, axis=axis, nan_policy="propagate") for side in (x, y)]
     return pearson(*ranks, axis=axis)
@@ -87,7 +85,7 @@ def _standard(x: FloatArray, axis: int) -> FloatArray:
 # --- weighted -------------------------------------------------------------------------------------
 
 
-def weighted_moments(x: NDArray[Any], y: NDArray[Any]) -> FloatArray:
+def weighted_moments(x: AnyArray, y: AnyArray) -> FloatArray:
     """Return the columns whose weighted means make the correlations of `weighted_pearson`.
 
     Of x and y, stimulus x neuroid, brought to mean 0 and size 1, they are x, y, x2, y2, xy side by side.
@@ -134,10 +132,8 @@ def centered_correlation(
 
     Parameters
     ----------
-    x, y : array, draw x value
-        Of weighted mean 0.
-    weights : array, draw x value
-        How often each value counts.
+    x, y, weights : array, draw x value
+        Values with a weighted mean of 0, and how often each counts.
     rounding : (float or array, float or array)
         For x and for y, a weighted sum of squares up to which a draw counts as constant; draw.
 
@@ -154,7 +150,7 @@ def centered_correlation(
     return cast(FloatArray, np.clip(r, -1.0, 1.0))
 
 
-def _scaled(x: NDArray[Any]) -> FloatArray:
+def _scaled(x: AnyArray) -> FloatArray:
     """Return x less its mean over stimuli, the largest value brought to 1."""
     deviations = centered(np.asarray(x, dtype=np.float64))
     largest = np.abs(deviations).max(axis=0)
@@ -164,9 +160,7 @@ def _scaled(x: NDArray[Any]) -> FloatArray:
 # --- weighted ranks -------------------------------------------------------------------------------
 
 
-def rank_correlation(
-    x: NDArray[Any], y: NDArray[Any], *, counts: NDArray[Any] | None = None
-) -> FloatArray:
+def rank_correlation(x: AnyArray, y: AnyArray, *, counts: AnyArray | None = None) -> FloatArray:
     """Return the Spearman correlation over the images where both sides have a figure.
 
     Parameters
@@ -210,7 +204,7 @@ def rank_correlation(
     return cast(FloatArray, r[0] if counts is None else r)
 
 
-def midranks(values: NDArray[Any], counts: NDArray[Any]) -> FloatArray:
+def midranks(values: AnyArray, counts: AnyArray) -> FloatArray:
     """Return the rank of each value, from 1, among values that count several times; ties share their mean.
 
     Ranks and `counts` are draw x image; the values have no NaN. The rank of an image that does not count has
@@ -226,7 +220,7 @@ def midranks(values: NDArray[Any], counts: NDArray[Any]) -> FloatArray:
 
 @dataclass(frozen=True)
 class RankOrder:
-    """Values in rising order, tied ones together; made once and ranked under many weights.
+    """Values in rising order, tied ones together; sorted once and ranked under many weights.
 
     Attributes
     ----------
@@ -240,7 +234,7 @@ class RankOrder:
     starts: IntArray
 
     @classmethod
-    def of(cls, values: NDArray[Any]) -> RankOrder:
+    def of(cls, values: AnyArray) -> RankOrder:
         """Sort values that have no NaN."""
         order = np.argsort(values, kind="stable")
         ordered = values[order]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 
-FloatArray = NDArray[np.float64]
-AnyArray = NDArray[Any]
 Chunks: TypeAlias = Callable[[], Iterable[AnyArray]]
 """Returns chunks of columns, stimulus x some features, anew each time it is called."""
 Features: TypeAlias = AnyArray | Chunks
 """Stimulus x feature, or a function that returns chunks of columns and is called once for each pass."""
-Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+Split: TypeAlias = tuple[IntArray, IntArray]
 """Row numbers of training and of held-out stimuli."""
 
 EPS = float(np.finfo(np.float64).eps)

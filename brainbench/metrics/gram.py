@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.features import (
     EPS,
     as_features,
@@ -23,9 +22,6 @@ from brainbench.metrics.features import (
     column_chunks,
     leading_eigenvectors,
 )
-
-FloatArray = NDArray[np.float64]
-AnyArray = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-
-FloatArray = NDArray[np.float64]
+from brainbench.metrics.array_types import AnyArray, FloatArray
 
 
 def nan_mean(x: FloatArray, *, axis: int) -> FloatArray:
@@ -39,7 +37,7 @@ def nan_median(x: FloatArray, counts: FloatArray | None = None) -> FloatArray:
     Returns
     -------
     array, (...); with counts draw x (...)
-        The median of the values repeated so often.
+        The median of the values, each repeated as often as it counts.
 
     Examples
     --------
@@ -87,7 +85,7 @@ def centered(x: FloatArray) -> FloatArray:
     return np.where(np.ptp(x, axis=0) == 0, 0.0, x - x.mean(axis=0))
 
 
-def draw_counts(counts: NDArray[Any] | None, n_stimuli: int) -> FloatArray:
+def draw_counts(counts: AnyArray | None, n_stimuli: int) -> FloatArray:
     """Check how often each stimulus counts, draw x stimulus; None is one draw of each stimulus once."""
     if counts is None:
         return np.ones((1, n_stimuli))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.settings import Resample, Settings
-from brainbench.scoring.array_types import FloatArray
+from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.measure import Evaluation
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
 from brainbench.stats.permutation import null_summary, shuffles

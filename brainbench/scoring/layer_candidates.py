@@ -13,8 +13,8 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.gram import Gram, gram
-from brainbench.scoring.array_types import FloatArray
 from brainbench.scoring.context import GramStore, RunContext
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from brainbench.core.score import Selection
-from brainbench.scoring.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.scoring.measure import finite
 
 

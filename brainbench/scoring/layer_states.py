@@ -13,8 +13,8 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.temporal.components import Products, Reduced, products
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import chunk_width
 

@@ -20,8 +20,8 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.settings import ProtocolName, Resample
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.reductions import weighted_mean
-from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
 

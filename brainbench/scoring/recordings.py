@@ -16,7 +16,7 @@ from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span
-from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.stats.splits import Split

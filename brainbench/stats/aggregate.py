@@ -6,11 +6,9 @@ A neuroid that is constant in a split has no correlation there (NaN) and is skip
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.reductions import nan_mean, nan_median
-
-FloatArray = NDArray[np.float64]
 
 
 def mean_then_median(r: FloatArray, counts: FloatArray | None = None) -> FloatArray:

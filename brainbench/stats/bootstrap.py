@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-
-FloatArray = NDArray[np.float64]
+from brainbench.metrics.array_types import FloatArray
 
 LEVEL = 0.95
 """Coverage that an interval aims at."""

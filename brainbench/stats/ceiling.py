@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import pearson
 
-FloatArray = NDArray[np.float64]
 _POLE = 1e-9  # r up to -1 + _POLE is -1 up to rounding
 
 
-def split_half(trials: NDArray[Any]) -> FloatArray:
+def split_half(trials: AnyArray) -> FloatArray:
     """Return the split-half reliability of each neuroid in each split, Spearman-Brown corrected.
 
     Parameters
@@ -60,7 +59,7 @@ def split_half(trials: NDArray[Any]) -> FloatArray:
     return reliability
 
 
-def half_means(trials: NDArray[Any], *, n_splits: int = 10) -> tuple[FloatArray, FloatArray]:
+def half_means(trials: AnyArray, *, n_splits: int = 10) -> tuple[FloatArray, FloatArray]:
     """Return means over two disjoint random halves of the repetitions, as Brain-Score splits them.
 
     Parameters
@@ -177,7 +176,7 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
     return FORMULAS[formula].apply(r, np.where(c > 0, c, np.nan))
 
 
-def _as_trials(trials: NDArray[Any]) -> FloatArray:
+def _as_trials(trials: AnyArray) -> FloatArray:
     trials = np.asarray(trials, dtype=np.float64)
     if trials.ndim < 2 or len(trials) < 2:
         raise _wrong_trials(trials.shape)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.stats.bootstrap import LEVEL
 
-FloatArray = NDArray[np.float64]
 RAW = "raw-v1"
 
 
@@ -139,7 +137,7 @@ class Combined:
 
 def combine(
     values: Sequence[float | None],
-    draws: Sequence[NDArray[Any] | None] | None = None,
+    draws: Sequence[AnyArray | None] | None = None,
     *,
     names: Sequence[str] | None = None,
 ) -> Combined:
@@ -202,7 +200,7 @@ def combine(
 
 
 def _mean_draws(
-    draws: Sequence[NDArray[Any] | None], names: Sequence[str]
+    draws: Sequence[AnyArray | None], names: Sequence[str]
 ) -> tuple[FloatArray | None, str | None]:
     """Return the mean over members draw by draw, or the reason why it does not exist."""
     missing = [name for name, of_member in zip(names, draws, strict=True) if of_member is None]
@@ -220,7 +218,7 @@ def _mean_draws(
 
 def _check(
     values: Sequence[float | None],
-    draws: Sequence[NDArray[Any] | None],
+    draws: Sequence[AnyArray | None],
     names: Sequence[str],
 ) -> None:
     sizes = len(values), len(draws), len(names)

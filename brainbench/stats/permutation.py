@@ -11,13 +11,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.stats.bootstrap import stream
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 Kind = Literal["images", "within-object"]
 KINDS: tuple[Kind, ...] = ("images", "within-object")
 
@@ -95,7 +94,7 @@ def _placed(label: IntArray, drawn: IntArray) -> IntArray:
 
 
 def _exchanged(
-    groups: NDArray[Any], label: IntArray, *, n_draws: int, rng: np.random.Generator
+    groups: AnyArray, label: IntArray, *, n_draws: int, rng: np.random.Generator
 ) -> IntArray:
     """Draw orders that exchange groups of equal size within a label, images in any order."""
     if groups.shape != label.shape:

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from brainbench.core.errors import InputError
-
-IntArray = NDArray[np.intp]
+from brainbench.metrics.array_types import AnyArray, IntArray
 
 
 class Split(NamedTuple):
@@ -190,9 +189,7 @@ def inner(
     return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
 
 
-def _check(
-    stimulus_ids: ArrayLike, objects: ArrayLike | None
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _check(stimulus_ids: ArrayLike, objects: ArrayLike | None) -> tuple[AnyArray, AnyArray | None]:
     ids = np.asarray(stimulus_ids).ravel()
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
@@ -222,7 +219,7 @@ def _check_n_splits(n_splits: int, *, least: int = 2) -> None:
         )
 
 
-def _check_enough(labels: NDArray[Any] | None, n: int, *, needed: int, what: str) -> None:
+def _check_enough(labels: AnyArray | None, n: int, *, needed: int, what: str) -> None:
     """Raise where some object, or the whole set, has fewer stimuli than needed."""
     if labels is None:
         names, counts = ["the stimulus set"], [n]
@@ -237,14 +234,14 @@ def _check_enough(labels: NDArray[Any] | None, n: int, *, needed: int, what: str
         )
 
 
-def _of_each(labels: NDArray[Any] | None) -> str:
+def _of_each(labels: AnyArray | None) -> str:
     return "" if labels is None else " of each object"
 
 
-def _or_not_stratified(labels: NDArray[Any] | None) -> str:
+def _or_not_stratified(labels: AnyArray | None) -> str:
     return "" if labels is None else ", or objects=None for splits that are not stratified"
 
 
-def _shown(names: Sequence[Any] | NDArray[Any]) -> str:
+def _shown(names: Sequence[Any] | AnyArray) -> str:
     shown = ", ".join(str(name) for name in names[:5])
     return shown + (f", ... ({len(names)} in all)" if len(names) > 5 else "")

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.behavior.i2n import consistency, two_way
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
 from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.ceiling import ceiled, spearman_brown
 from brainbench.stats.splits import paper
-from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World, fixed
+from worlds.world import IDS, N_DRAWS, N_IMAGES, World, fixed
 
 N_OBJECTS, N_TRIALS_OF_CELL, N_HALVES = 6, 20, 4
 

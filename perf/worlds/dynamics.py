@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.settings import Settings
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.temporal.shared_map import ridge
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
@@ -17,7 +18,7 @@ from brainbench.scoring.recordings import material_of
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import Split, inner, paper
 from worlds.regression import NEUROIDS, PICTURES, images, sites
-from worlds.world import IDS, OBJECTS, FloatArray, World, fixed
+from worlds.world import IDS, OBJECTS, World, fixed
 
 N_BINS, N_SITES = 3, 8
 

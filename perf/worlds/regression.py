@@ -10,6 +10,7 @@ import xarray as xr
 
 from brainbench.core import stimuli
 from brainbench.core.settings import ProtocolName
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.gram import gram
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.recordings import Recordings, material_of
@@ -24,7 +25,7 @@ from brainbench.scoring.regression.sessions import SessionFit, SessionTarget
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.composite import combine
 from brainbench.stats.splits import Split, paper
-from worlds.world import ALL, IDS, N_IMAGES, OBJECTS, FloatArray, World, fixed
+from worlds.world import ALL, IDS, N_IMAGES, OBJECTS, World, fixed
 
 N_UNITS, N_TRIALS = 16, 8
 PICTURES = stimuli.from_arrays(

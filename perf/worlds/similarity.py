@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.similarity.cka import cka, cka_draws
 from brainbench.metrics.similarity.rdm import rdm
 from brainbench.metrics.similarity.rsa import compare, compare_draws
 from brainbench.stats.bootstrap import Interval, image_counts, interval
 from worlds.regression import recorded
-from worlds.world import IDS, N_DRAWS, FloatArray, World
+from worlds.world import IDS, N_DRAWS, World
 
 N_RDM = 40
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import agreement
 from brainbench.metrics.solution_times.solution_times import solution_times as solution_times_of
 from brainbench.stats.bootstrap import Interval, image_counts, interval
 from brainbench.stats.splits import paper
-from worlds.world import IDS, N_DRAWS, N_IMAGES, FloatArray, World
+from worlds.world import IDS, N_DRAWS, N_IMAGES, World
 
 N_OBJECTS = 4
 BINS = np.array([(start, start + 10.0) for start in range(70, 150, 10)])

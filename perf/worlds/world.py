@@ -11,14 +11,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brainbench.core.settings import Settings
 from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.measure import Evaluation
 from brainbench.stats.bootstrap import Interval
 
-FloatArray = npt.NDArray[np.float64]
 Sample = Any
 ALL = ("images", "units", "both")
 N_DRAWS = 400

@@ -8,21 +8,18 @@ over all cells. Error consistency (Geirhos, Meding & Wichmann 2020) compares onl
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import centered_correlation
 from brainbench.metrics.reductions import draw_counts
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-
 
 def tally(
-    subject: NDArray[Any], image: NDArray[Any], choice: NDArray[Any], *, shape: tuple[int, int, int]
+    subject: AnyArray, image: AnyArray, choice: AnyArray, *, shape: tuple[int, int, int]
 ) -> FloatArray:
     """Count how often each subject gave each answer to each image.
 
@@ -59,7 +56,7 @@ def tally(
     return np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
 
 
-def shares(counts: NDArray[Any], weights: NDArray[Any] | None = None) -> FloatArray:
+def shares(counts: AnyArray, weights: AnyArray | None = None) -> FloatArray:
     """Return the share of each answer among the answers to an image, subjects pooled.
 
     Parameters
@@ -82,11 +79,11 @@ def shares(counts: NDArray[Any], weights: NDArray[Any] | None = None) -> FloatAr
 
 
 def image_level(
-    x: NDArray[Any],
-    y: NDArray[Any],
-    truth: NDArray[Any],
+    x: AnyArray,
+    y: AnyArray,
+    truth: AnyArray,
     *,
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
 ) -> FloatArray:
     """Return the correlation over cells image x choice, less the mean over the images of each category.
 
@@ -140,7 +137,7 @@ def image_level(
     return centered_correlation(x, y, weight, rounding=(least, least))
 
 
-def error_consistency(right_a: NDArray[Any], right_b: NDArray[Any]) -> FloatArray:
+def error_consistency(right_a: AnyArray, right_b: AnyArray) -> FloatArray:
     """Return Cohen's kappa of the right answers of two observers: whether they err on the same images.
 
     Parameters

@@ -15,18 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import centered_correlation
 from brainbench.metrics.reductions import draw_counts, nan_mean
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 FalseAlarms = Literal["paper", "brainscore"]
 FALSE_ALARMS: tuple[FalseAlarms, ...] = ("paper", "brainscore")
@@ -34,13 +31,13 @@ CLIP = 5.0
 """d' beyond +-5 is set to it (Kubilius et al. 2019, section 3.2)."""
 
 
-def two_way(probabilities: NDArray[Any], truth: NDArray[Any]) -> FloatArray:
+def two_way(probabilities: AnyArray, truth: AnyArray) -> FloatArray:
     """Return the probability of choosing the shown object over each other: p(truth) / (p(truth) + p(c)).
 
     Parameters
     ----------
     probabilities : array, image x object
-        Of each object, from a read-out; NaN for images that it did not decode.
+        Probabilities of the objects, from a read-out; NaN for images that it did not decode.
     truth : array of int, image
         Column of the object that each image shows.
 
@@ -71,11 +68,11 @@ def two_way(probabilities: NDArray[Any], truth: NDArray[Any]) -> FloatArray:
 
 
 def d_prime(
-    fraction: NDArray[Any],
-    truth: NDArray[Any],
+    fraction: AnyArray,
+    truth: AnyArray,
     *,
     false_alarms: FalseAlarms = "paper",
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
 ) -> FloatArray:
     """Return d' of each image and distractor: Z(hit rate) - Z(false-alarm rate).
 
@@ -124,7 +121,7 @@ def d_prime(
 
 
 def normalized(
-    sensitivity: NDArray[Any], truth: NDArray[Any], *, weights: NDArray[Any] | None = None
+    sensitivity: AnyArray, truth: AnyArray, *, weights: AnyArray | None = None
 ) -> FloatArray:
     """Subtract the mean over images of each pair of objects, which leaves what is specific to the image.
 
@@ -161,14 +158,12 @@ def normalized(
     return cast(FloatArray, values if np.ndim(sensitivity) == 3 else values[0])
 
 
-def i1(sensitivity: NDArray[Any]) -> FloatArray:
+def i1(sensitivity: AnyArray) -> FloatArray:
     """Return the mean d' over the distractors of each image, (...,) image; NaN is skipped."""
     return nan_mean(np.asarray(sensitivity, dtype=np.float64), axis=-1)
 
 
-def correlation(
-    x: NDArray[Any], y: NDArray[Any], *, weights: NDArray[Any] | None = None
-) -> FloatArray:
+def correlation(x: AnyArray, y: AnyArray, *, weights: AnyArray | None = None) -> FloatArray:
     """Return the Pearson correlation over the cells, or images, where both sides have a figure.
 
     Parameters
@@ -204,15 +199,15 @@ def correlation(
 
 
 def consistency(
-    model: NDArray[Any],
-    subject: NDArray[Any],
-    halves: Sequence[tuple[NDArray[Any], NDArray[Any]]],
-    truth: NDArray[Any],
+    model: AnyArray,
+    subject: AnyArray,
+    halves: Sequence[tuple[AnyArray, AnyArray]],
+    truth: AnyArray,
     *,
     false_alarms: FalseAlarms = "paper",
     against_halves: bool = False,
     pooled: bool = False,
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the correlation of a model with a subject, and of halves of the subject's trials.
 
@@ -227,18 +222,18 @@ def consistency(
     truth, false_alarms
         See `d_prime`.
     against_halves : bool
-        The model is compared with the first half of each pair, not with all trials.
+        Compare the model with the first half of each pair, not with all trials.
     pooled : bool
-        I1, not I2n.
+        Correlate I1, not I2n.
     weights : array, draw x image, optional
         How often each image counts: in false alarms, means and correlation.
 
     Returns
     -------
     r : array, draw x 1, or draw x pair of halves
-        Of the model.
+        Correlation of the model with all trials, or with the first half of each pair.
     c : array, draw x pair of halves
-        Of the two halves, not corrected for their length.
+        Correlation of the two halves, not corrected for their length.
     """
     weights = draw_counts(weights, len(np.asarray(model)))
     matrix = partial(
@@ -257,9 +252,9 @@ def consistency(
 
 
 def _matrix(
-    fraction: NDArray[Any],
+    fraction: AnyArray,
     *,
-    truth: NDArray[Any],
+    truth: AnyArray,
     false_alarms: FalseAlarms,
     pooled: bool,
     weights: FloatArray,
@@ -269,9 +264,7 @@ def _matrix(
     return i1(sensitivity) if pooled else normalized(sensitivity, truth, weights=weights)
 
 
-def undefined(
-    fraction: NDArray[Any], sensitivity: NDArray[Any], truth: NDArray[Any]
-) -> dict[str, int]:
+def undefined(fraction: AnyArray, sensitivity: AnyArray, truth: AnyArray) -> dict[str, int]:
     """Count the cells without d', by reason.
 
     Parameters
@@ -348,7 +341,7 @@ def _cell_correlation(x: FloatArray, y: FloatArray, weight: FloatArray) -> Float
     return np.where(used.sum(axis=1) < 2, np.nan, r)
 
 
-def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:
+def _check(matrix: FloatArray, truth: AnyArray, *, what: str) -> IntArray:
     truth = _check_truth(matrix.shape, truth, what=what)
     if ((matrix < 0) | (matrix > 1)).any():
         low, high = np.nanmin(matrix), np.nanmax(matrix)
@@ -360,7 +353,7 @@ def _check(matrix: FloatArray, truth: NDArray[Any], *, what: str) -> IntArray:
     return truth
 
 
-def _check_truth(shape: tuple[int, ...], truth: NDArray[Any], *, what: str) -> IntArray:
+def _check_truth(shape: tuple[int, ...], truth: AnyArray, *, what: str) -> IntArray:
     truth = np.asarray(truth)
     if len(shape) != 2 or truth.shape != shape[:1] or truth.dtype.kind not in "iu":
         raise InputError(

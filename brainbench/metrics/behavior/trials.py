@@ -8,12 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +32,7 @@ class Trials:
 
     image: IntArray
     distractor: IntArray
-    correct: NDArray[np.bool_]
+    correct: BoolArray
     truth: IntArray
     images: tuple[str, ...]
     objects: tuple[str, ...]
@@ -60,14 +58,14 @@ def encode(
         Image, object that it shows, the other object on offer, and the object that was chosen.
     images, objects : sequence of str, optional
         Their order; sorted names of those that occur when not given. Objects may be without trials; every
-        image needs a trial, which tells the object that it shows.
+        image needs a trial, which says what object it shows.
 
     Raises
     ------
     InputError
         No trial; columns of different lengths; None or NaN in place of a name; a distractor that is the
-        truth; a choice that is neither; an image with two truths; a name that is not among those given; an
-        image without a trial.
+        truth; a choice that is neither; an image with two truths or without a trial; a name that is not
+        among those given.
 
     Examples
     --------
@@ -122,7 +120,7 @@ def check_no_gaps(columns: Mapping[str, ArrayLike], *, what: str = "trials") -> 
         )
 
 
-def fraction_correct(trials: Trials, rows: NDArray[Any] | None = None) -> FloatArray:
+def fraction_correct(trials: Trials, rows: AnyArray | None = None) -> FloatArray:
     """Return the share of trials in which the shown object was chosen, image x distractor.
 
     NaN without trials, and where the distractor is the object itself. `rows`, of int or bool, are the trials
@@ -234,12 +232,12 @@ def _codes(
     return names, rows[codes]
 
 
-def _missing(values: ArrayLike) -> NDArray[np.bool_]:
+def _missing(values: ArrayLike) -> BoolArray:
     is_pandas = isinstance(values, pd.Series | pd.Categorical)  # pandas knows which are missing
     return np.asarray(pd.isna(cast(Any, values) if is_pandas else _names(values)))
 
 
-def _names(values: ArrayLike) -> NDArray[Any]:
+def _names(values: ArrayLike) -> AnyArray:
     return np.asarray(values, dtype=object)
 
 
@@ -269,7 +267,7 @@ def _truths(
     if (truth < 0).any():
         raise InputError(
             f"{int((truth < 0).sum())} images without a trial, first {images[int(np.argmin(truth))]!r}",
-            allowed="at least one trial of every image, which tells the object that it shows",
+            allowed="at least one trial of every image, which says what object it shows",
             todo="give images= only those that have trials",
         )
     wrong = np.flatnonzero(truth[image] != shown)

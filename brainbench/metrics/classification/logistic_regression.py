@@ -10,19 +10,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.classification.standardize import standardized
 from brainbench.metrics.features import Features, Split
-
-FloatArray = NDArray[np.float64]
-AnyArray = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)

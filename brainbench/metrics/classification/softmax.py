@@ -8,14 +8,12 @@ product; problems at their minimum drop out.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-
-FloatArray = NDArray[np.float64]
+from brainbench.metrics.array_types import AnyArray, FloatArray
 
 _TOLERANCE = 1e-8  # no gradient is larger at the end
 _ROUNDS = 100
@@ -35,7 +33,7 @@ def probabilities(features: FloatArray, weights: FloatArray) -> FloatArray:
 
 def minimize(
     features: FloatArray,
-    codes: NDArray[Any],
+    codes: AnyArray,
     *,
     n_classes: int,
     penalty: float,
@@ -45,7 +43,7 @@ def minimize(
     Parameters
     ----------
     features : array, problem x image x feature
-        Of order 1: standardized, or a rotation of standardized features.
+        Standardized features, or a rotation of them.
     codes : array of int, problem x image
         Class of each image.
     n_classes : int
@@ -114,7 +112,7 @@ def _newton_step(
     n_images = X.shape[1]
     spread = (P * (1.0 - P)).sum(axis=1, keepdims=True) / n_images
     diagonal = spread * np.square(X).mean(axis=1)[:, :, None] + ridge
-    # A bias that is added to all classes changes nothing: stay out of that direction.
+    # A bias that is added to all classes changes nothing: keep out of that direction.
     diagonal[:, -1] = np.maximum(spread.mean(axis=2), _TINY)
     step, residual = np.zeros_like(gradient), -gradient
     scaled = residual / diagonal

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 from sklearn.preprocessing import StandardScaler
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.features import (
     EPS,
     Features,
@@ -26,9 +25,6 @@ from brainbench.metrics.features import (
     column_chunks,
     leading_eigenvectors,
 )
-
-FloatArray = NDArray[np.float64]
-AnyArray = NDArray[Any]
 
 BATCH_BYTES = 1e9
 """Inner products that are summed in one pass over the features."""

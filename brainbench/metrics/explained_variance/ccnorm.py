@@ -26,12 +26,12 @@ Schnupp 2016 (CC_norm), whose published code mixes ddof as above; Zhang et al. 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.metrics.explained_variance.signal_power import (
     Power,
     first_trials,
@@ -43,9 +43,6 @@ from brainbench.metrics.explained_variance.signal_power import (
 )
 from brainbench.metrics.features import EPS
 from brainbench.metrics.reductions import centered, draw_counts
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 # Reasons for which a neuroid has no CC_norm.
 FEW_TRIALS = "fewer than two trials of some stimulus"
@@ -103,7 +100,7 @@ class Jackknife:
     error: FloatArray
 
 
-def schoppe(trials: NDArray[Any], predicted: NDArray[Any]) -> Explained:
+def schoppe(trials: AnyArray, predicted: AnyArray) -> Explained:
     """Return the explained variance on one set of stimuli (Schoppe et al. 2016).
 
     Parameters
@@ -138,8 +135,8 @@ def schoppe(trials: NDArray[Any], predicted: NDArray[Any]) -> Explained:
 
 
 def explained(
-    predicted: NDArray[Any],
-    observed: NDArray[Any],
+    predicted: AnyArray,
+    observed: AnyArray,
     power: Power,
     *,
     counts: FloatArray | None = None,
@@ -183,7 +180,7 @@ def explained(
     return Explained(cc_abs, cc_max, cc_norm, spe, power, len(y), constant)
 
 
-def jackknife(trials: NDArray[Any], predicted: NDArray[Any]) -> Jackknife:
+def jackknife(trials: AnyArray, predicted: AnyArray) -> Jackknife:
     """Return CC_norm of `schoppe`, which takes the same arguments, with each trial left out in turn."""
     whole = schoppe(trials, predicted)
     used, n_trials = first_trials(trials)
@@ -216,7 +213,7 @@ def chance_level(n_stimuli: int, cc_max: ArrayLike) -> FloatArray:
 
 
 def _as_pair(
-    predicted: NDArray[Any], observed: NDArray[Any], power: Power
+    predicted: AnyArray, observed: AnyArray, power: Power
 ) -> tuple[FloatArray, FloatArray]:
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
     n = power.power.shape[-1]

@@ -12,16 +12,13 @@ as above (Sahani & Linden 2003; Hsu, Borst & Theunissen 2004; Schoppe et al. 201
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.reductions import draw_counts, nan_mean
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Power:
         return np.where(positive, np.sqrt(np.where(positive, ratio, 0.0)), 0.0 * self.power)
 
 
-def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> Power:
+def signal_power(trials: AnyArray, *, counts: FloatArray | None = None) -> Power:
     """Return the variance over stimuli that the trials have in common.
 
     Parameters
@@ -102,7 +99,7 @@ def signal_power(trials: NDArray[Any], *, counts: FloatArray | None = None) -> P
     return Power(power, variance, n_trials)
 
 
-def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
+def first_trials(trials: AnyArray) -> tuple[FloatArray, IntArray]:
     """Keep the first k trials of each stimulus, k the smallest number that any stimulus has.
 
     Parameters
@@ -149,7 +146,7 @@ def first_trials(trials: NDArray[Any]) -> tuple[FloatArray, IntArray]:
     return np.where(used, in_front, np.nan), n_trials
 
 
-def mean_response(trials: NDArray[Any]) -> FloatArray:
+def mean_response(trials: AnyArray) -> FloatArray:
     """Return the mean over the first k trials (see `first_trials`), stimulus x neuroid; NaN where k is 0."""
     return nan_mean(first_trials(trials)[0], axis=0)
 

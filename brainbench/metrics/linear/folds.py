@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS, Split
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.features import EPS, Split, as_features
 from brainbench.metrics.gram import Gram
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 
 def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -36,14 +31,15 @@ def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray
     return C - X[others].T @ X[others] - len(rows) * np.outer(mean, mean)
 
 
-def shape_of(features: NDArray[Any] | Gram) -> tuple[int, int]:
-    """Return the numbers of stimuli and features."""
+def check_inputs(features: AnyArray | Gram, Y: AnyArray) -> tuple[AnyArray | Gram, FloatArray, int]:
+    """Return features (or their Gram matrix) and responses, checked, and the number of features."""
     if isinstance(features, Gram):
-        return features.n_stimuli, features.n_features
-    return features.shape[0], features.shape[1]
+        return features, check_responses(Y, features.n_stimuli), features.n_features
+    features = as_features(features)
+    return features, check_responses(Y, len(features)), features.shape[1]
 
 
-def check_responses(Y: NDArray[Any], n: int) -> FloatArray:
+def check_responses(Y: AnyArray, n: int) -> FloatArray:
     """Return finite responses, stimulus x neuroid, in float64.
 
     Raises

@@ -9,19 +9,16 @@ one-to-one maps, which ask whether single units, not subspaces, are similar.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import unit_length
 from brainbench.metrics.features import Features, Split, center_columns, column_chunks
 from brainbench.metrics.linear.folds import center, check_responses, check_split
 
-FloatArray = NDArray[np.float64]
 
-
-def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) -> list[FloatArray]:
+def cross_predict(features: Features, Y: AnyArray, splits: Iterable[Split]) -> list[FloatArray]:
     """Predict the held-out responses of every split by the best single feature for each neuroid.
 
     Parameters
@@ -34,10 +31,10 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
     Returns
     -------
     list of array, held-out stimulus x neuroid
-        The values of the feature with the highest Pearson r over the training stimuli, one array per
-        split; of equals the first. They are not scaled to the responses: evaluate them by a correlation.
-        A negative correlation is never a good one, as in Brain-Score. 0 where a neuroid, or all features,
-        are constant over the training stimuli.
+        One array per split: the values of the feature with the highest Pearson r over the training
+        stimuli, the first where several are. They are not scaled to the responses: evaluate them by a
+        correlation. A negative correlation is never a good one, as in Brain-Score. 0 where a neuroid, or
+        all features, are constant over the training stimuli.
 
     Raises
     ------
@@ -67,14 +64,14 @@ def cross_predict(features: Features, Y: NDArray[Any], splits: Iterable[Split]) 
 class _Search:
     """The best feature of each neuroid so far, in each split."""
 
-    def __init__(self, n: int, Y: NDArray[Any], splits: Iterable[Split]) -> None:
+    def __init__(self, n: int, Y: AnyArray, splits: Iterable[Split]) -> None:
         responses = check_responses(Y, n)
         self.splits = [check_split(split, n, least=2) for split in splits]
         self.targets = [unit_length(center(responses[train])[0]) for train, _ in self.splits]
         self.best = [np.full(Y.shape[1], -np.inf) for _ in self.splits]
         self.predictions = [np.zeros((len(test), Y.shape[1])) for _, test in self.splits]
 
-    def compare(self, k: int, X: FloatArray, raw: NDArray[Any]) -> None:
+    def compare(self, k: int, X: FloatArray, raw: AnyArray) -> None:
         """Compare a chunk of features, centered and raw, with the best so far in split k."""
         train, test = self.splits[k]
         r = unit_length(center(X[train])[0]).T @ self.targets[k]

@@ -18,27 +18,19 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.features import EPS, Split, as_features, center_columns, column_batches
+from brainbench.metrics.array_types import AnyArray, FloatArray
+from brainbench.metrics.features import EPS, Split, center_columns, column_batches
 from brainbench.metrics.gram import Gram, as_gram, pca
-from brainbench.metrics.linear.folds import (
-    center,
-    check_responses,
-    check_split,
-    shape_of,
-    train_product,
-)
-
-FloatArray = NDArray[np.float64]
+from brainbench.metrics.linear.folds import center, check_inputs, check_split, train_product
 
 # Share of the Gram matrix up to which a direction is its rounding.
 _ROUNDING = 64 * EPS
@@ -49,8 +41,8 @@ _DENSE = 32
 
 
 def cross_predict(
-    features: NDArray[Any] | Gram,
-    Y: NDArray[Any],
+    features: AnyArray | Gram,
+    Y: AnyArray,
     splits: Iterable[Split],
     *,
     n_components: int = 25,
@@ -105,10 +97,8 @@ def cross_predict(
     True
     """
     _check_options(kind=kind, solver=solver)
-    if not isinstance(features, Gram):
-        features = as_features(features)
-    n, p = shape_of(features)
-    responses = check_responses(Y, n)
+    features, responses, p = check_inputs(features, Y)
+    n = len(responses)
     checked = [_check_split(split, n, p, n_components) for split in splits]
     joint = kind == "pls2"
     if solver == "nipals":
@@ -344,7 +334,7 @@ def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
 
 
 def _cross_nipals(
-    features: NDArray[Any] | Gram,
+    features: AnyArray | Gram,
     Y: FloatArray,
     splits: Sequence[Split],
     n_components: int,

@@ -18,28 +18,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import (
     EPS,
     Split,
-    as_features,
     center_columns,
     column_batches,
     leading_eigenvectors,
 )
 from brainbench.metrics.gram import Gram, as_gram
-from brainbench.metrics.linear.folds import (
-    center,
-    check_responses,
-    check_split,
-    shape_of,
-    train_product,
-)
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from brainbench.metrics.linear.folds import center, check_inputs, check_split, train_product
 
 # Residuals of one batch of neuroids: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
@@ -77,7 +68,7 @@ class Fit:
 
 
 def cross_predict(
-    features: NDArray[Any] | Gram, Y: NDArray[Any], splits: Iterable[Split], **options: Any
+    features: AnyArray | Gram, Y: AnyArray, splits: Iterable[Split], **options: Any
 ) -> list[FloatArray]:
     """Predict the held-out responses of every split by ridge regression: `Fit.predicted` of `cross_fit`.
 
@@ -94,8 +85,8 @@ def cross_predict(
 
 
 def cross_fit(
-    features: NDArray[Any] | Gram,
-    Y: NDArray[Any],
+    features: AnyArray | Gram,
+    Y: AnyArray,
     splits: Iterable[Split],
     *,
     penalties: ArrayLike = 1.0,
@@ -122,7 +113,7 @@ def cross_fit(
     Returns
     -------
     list of Fit
-        One per split. Of equally good penalties the first.
+        One per split. Among equally good penalties, the first.
 
     Raises
     ------
@@ -140,10 +131,8 @@ def cross_fit(
     penalties (a Cauchy matrix) span, to rounding, some 20 directions, which are multiplied out once.
     """
     candidates = _check_penalties(penalties)
-    if not isinstance(features, Gram):
-        features = as_features(features)
-    n, p = shape_of(features)
-    responses = check_responses(Y, n)
+    features, responses, p = check_inputs(features, Y)
+    n = len(responses)
     checked = [check_split(split, n, least=2) for split in splits]
     if isinstance(features, Gram) or p >= n:
         K = as_gram(features).K

@@ -12,22 +12,20 @@ HSIC); Murphy, Zylberberg & Fyshe 2024 (why it matters). Brain-Score 2.4.2, `cka
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.gram import Gram, as_gram
 from brainbench.metrics.reductions import draw_counts
-
-FloatArray = NDArray[np.float64]
 
 # HSIC of a kernel (largest entry 1) with itself up to which it is the rounding of 0.
 _ROUNDING = 1e-14
 
 
-def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True) -> float:
+def cka(x: AnyArray | Gram, y: AnyArray | Gram, *, unbiased: bool = True) -> float:
     """Return the linear CKA of two sets of responses to the same stimuli.
 
     Parameters
@@ -60,9 +58,9 @@ def cka(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram, *, unbiased: bool = True
 
 
 def cka_draws(
-    x: NDArray[Any] | Gram,
-    y: NDArray[Any] | Gram,
-    counts: NDArray[Any],
+    x: AnyArray | Gram,
+    y: AnyArray | Gram,
+    counts: AnyArray,
     *,
     unbiased: bool = True,
 ) -> FloatArray:
@@ -118,7 +116,7 @@ def _unbiased(K: FloatArray, L: FloatArray, w: FloatArray) -> FloatArray:
     m, m2 = w @ (K * L), w2 @ (K * L)
     # Sums of w_i^a w_j^b K_ij L_ij over pairs.
     s11, s21, s31, s22 = np.vecdot(w, m), np.vecdot(w2, m), np.vecdot(w3, m), np.vecdot(w2, m2)
-    # Sums of K_ij L_iq over distinct i, j, q; the name tells which index counts twice.
+    # Sums of K_ij L_iq over distinct i, j, q; the name says which index counts twice.
     once, twice_i = np.vecdot(w, at_k * at_l - m2), np.vecdot(w2, at_k * at_l - m2)
     twice_j = np.vecdot(w, at_k2 * at_l) - s31
     twice_q = np.vecdot(w, at_k * at_l2) - s31
@@ -154,7 +152,7 @@ def _off_diagonal(A: FloatArray) -> FloatArray:
     return A - np.diag(np.diagonal(A))
 
 
-def _both(x: NDArray[Any] | Gram, y: NDArray[Any] | Gram) -> tuple[FloatArray, FloatArray]:
+def _both(x: AnyArray | Gram, y: AnyArray | Gram) -> tuple[FloatArray, FloatArray]:
     """Return both Gram matrices, the largest entry of each 1."""
     a, b = as_gram(x), as_gram(y)
     if a.n_stimuli != b.n_stimuli:

@@ -12,23 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.features import check_finite, column_chunks
 from brainbench.metrics.gram import gram
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
 
 
 def rdm(
-    features: NDArray[Any] | Iterable[NDArray[Any]], *, distance: Distance = "correlation"
+    features: AnyArray | Iterable[AnyArray], *, distance: Distance = "correlation"
 ) -> FloatArray:
     """Return the dissimilarity of all pairs of stimuli.
 
@@ -63,7 +61,7 @@ def rdm(
     return DISTANCES[distance](_finite_chunks(features))
 
 
-def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+def _correlation(chunks: Iterator[AnyArray]) -> FloatArray:
     """Return 1 - Pearson, from inner products of rows that are centered over all features."""
     inner = total = largest = shift = np.zeros(0)
     n_features = 0
@@ -85,7 +83,7 @@ def _correlation(chunks: Iterator[NDArray[Any]]) -> FloatArray:
     return _one_minus_cosine(covariance)
 
 
-def _cosine(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+def _cosine(chunks: Iterator[AnyArray]) -> FloatArray:
     inner = np.zeros((0, 0))
     for chunk in chunks:
         rows = chunk.astype(np.float64)
@@ -94,17 +92,17 @@ def _cosine(chunks: Iterator[NDArray[Any]]) -> FloatArray:
     return _one_minus_cosine(inner)
 
 
-def _square(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+def _square(chunks: Iterator[AnyArray]) -> FloatArray:
     K = gram(chunks).K
     size = np.diagonal(K)
     return np.maximum(_upper(size[:, None] + size - 2 * K), 0.0)
 
 
-def _euclidean(chunks: Iterator[NDArray[Any]]) -> FloatArray:
+def _euclidean(chunks: Iterator[AnyArray]) -> FloatArray:
     return np.sqrt(_square(chunks))
 
 
-DISTANCES: Mapping[str, Callable[[Iterator[NDArray[Any]]], FloatArray]] = MappingProxyType(
+DISTANCES: Mapping[str, Callable[[Iterator[AnyArray]], FloatArray]] = MappingProxyType(
     {
         "correlation": _correlation,
         "cosine": _cosine,
@@ -124,7 +122,7 @@ def _upper(square: FloatArray) -> FloatArray:
     return square[np.triu_indices(len(square), k=1)]
 
 
-def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
+def _check_rows(bad: BoolArray, what: str, distance: str) -> None:
     if bad.any():
         raise InputError(
             f"{what} to the stimulus in row {int(bad.argmax())} ({int(bad.sum())} of {len(bad)} stimuli)",
@@ -133,7 +131,7 @@ def _check_rows(bad: NDArray[np.bool_], what: str, distance: str) -> None:
         )
 
 
-def _finite_chunks(features: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+def _finite_chunks(features: AnyArray | Iterable[AnyArray]) -> Iterator[AnyArray]:
     for first, chunk in column_chunks(features):
         check_finite(chunk, first_feature=first)
         yield chunk
@@ -148,7 +146,7 @@ def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
     return first, second
 
 
-def subset(dissimilarities: FloatArray, rows: NDArray[Any]) -> FloatArray:
+def subset(dissimilarities: FloatArray, rows: AnyArray) -> FloatArray:
     """Return the RDM of some of the stimuli, in the order of `rows`."""
     return _upper(squareform(dissimilarities, checks=False)[np.ix_(rows, rows)])
 

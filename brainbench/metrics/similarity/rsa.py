@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import (
     RankOrder,
     centered_correlation,
@@ -27,8 +27,6 @@ from brainbench.metrics.correlation import (
 from brainbench.metrics.reductions import draw_counts
 from brainbench.metrics.similarity.rdm import n_stimuli, pairs_of
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 Comparison: TypeAlias = Literal["spearman", "pearson", "kendall"]
 
 COMPARISONS: tuple[Comparison, ...] = ("spearman", "pearson", "kendall")
@@ -39,7 +37,7 @@ BATCH_NUMBERS = 1 << 21
 LEAST_DRAWS = 32
 
 
-def compare(a: NDArray[Any], b: NDArray[Any], *, comparison: Comparison = "spearman") -> float:
+def compare(a: AnyArray, b: AnyArray, *, comparison: Comparison = "spearman") -> float:
     """Return the similarity of two RDMs of the same stimuli.
 
     Parameters
@@ -74,9 +72,9 @@ def compare(a: NDArray[Any], b: NDArray[Any], *, comparison: Comparison = "spear
 
 
 def compare_draws(
-    a: NDArray[Any],
-    b: NDArray[Any],
-    counts: NDArray[Any],
+    a: AnyArray,
+    b: AnyArray,
+    counts: AnyArray,
     *,
     comparison: Comparison = "spearman",
 ) -> FloatArray:
@@ -210,7 +208,7 @@ class NoiseCeiling:
     upper: float
 
 
-def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> NoiseCeiling:
+def noise_ceiling(rdms: AnyArray, *, comparison: Comparison = "spearman") -> NoiseCeiling:
     """Return the noise ceiling over subjects (Nili et al. 2014).
 
     Parameters
@@ -257,7 +255,7 @@ def noise_ceiling(rdms: NDArray[Any], *, comparison: Comparison = "spearman") ->
     return NoiseCeiling(float(np.mean(lower)), float(np.mean(upper)))
 
 
-def summed(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> FloatArray:
+def summed(rdms: AnyArray, *, comparison: Comparison = "spearman") -> FloatArray:
     """Sum RDMs that vary, subject x pair, on the scale on which they are compared: ranks, or standardized."""
     rdms = np.asarray(rdms, dtype=np.float64)
     if comparison != "pearson":
@@ -270,7 +268,7 @@ def summed(rdms: NDArray[Any], *, comparison: Comparison = "spearman") -> FloatA
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def _check_pair(a: NDArray[Any], b: NDArray[Any], comparison: str) -> tuple[FloatArray, FloatArray]:
+def _check_pair(a: AnyArray, b: AnyArray, comparison: str) -> tuple[FloatArray, FloatArray]:
     if comparison not in COMPARISONS:
         raise unknown("comparison", comparison, list(COMPARISONS), todo="choose one of these")
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)

@@ -21,15 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.classification.logistic_regression import check_classes
 from brainbench.metrics.classification.softmax import minimize, probabilities
 from brainbench.metrics.classification.standardize import standardized
 from brainbench.metrics.features import Features, Split, center_columns, column_chunks
 from brainbench.metrics.solution_times.solution_times import sensitivity
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 DecoderName = Literal["published", "converged"]
 DECODERS: tuple[DecoderName, ...] = ("published", "converged")
@@ -57,10 +55,10 @@ class Decoder:
     penalty : float
         l2 penalty.
     learning_rate, epochs, batch, tolerance
-        Of the published schedule: Adam at a fixed rate; it ends early where the loss of an epoch is below
+        The published schedule: Adam at a fixed rate, which ends early where the loss of an epoch is below
         `tolerance`.
     seed : int
-        Of initial weights and of the order of the images in each epoch.
+        Seed of initial weights and of the order of the images in each epoch.
 
     Raises
     ------

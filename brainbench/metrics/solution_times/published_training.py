@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from brainbench.metrics.array_types import FloatArray, IntArray
+
 if TYPE_CHECKING:
     from brainbench.metrics.features import Split
     from brainbench.metrics.solution_times.decoder import Decoder
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _NORMAL_WITHIN_TWO = 0.8796256610342398

@@ -10,23 +10,22 @@ solution time. Two brains, or a model and a brain, agree as far as they order th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.behavior.i2n import FalseAlarms, d_prime, i1, two_way
 from brainbench.metrics.correlation import rank_correlation
 
-FloatArray = NDArray[np.float64]
-HeldOutTimes: TypeAlias = tuple[NDArray[Any], FloatArray]
+HeldOutTimes: TypeAlias = tuple[AnyArray, FloatArray]
 """Rows of images that were held out together, and the solution time of each in ms."""
 
 
 def sensitivity(
-    probabilities: NDArray[Any],
-    truth: NDArray[Any],
+    probabilities: AnyArray,
+    truth: AnyArray,
     *,
     false_alarms: FalseAlarms = "paper",
 ) -> FloatArray:
@@ -35,7 +34,7 @@ def sensitivity(
     Parameters
     ----------
     probabilities : array, bin x image x class
-        Of held-out images, from the decoder of each bin. False alarms come from these images alone.
+        Decoded held-out images of each bin. False alarms come from these images alone.
     truth : array of int, image
         Class of each image.
     false_alarms : {"paper", "brainscore"}
@@ -84,9 +83,7 @@ def sensitivity(
     )
 
 
-def solution_times(
-    sensitivities: NDArray[Any], thresholds: NDArray[Any], bins: NDArray[Any]
-) -> FloatArray:
+def solution_times(sensitivities: AnyArray, thresholds: AnyArray, bins: AnyArray) -> FloatArray:
     """Return the time at which the sensitivity of each image crosses its threshold.
 
     Parameters
@@ -111,7 +108,7 @@ def solution_times(
     Notes
     -----
     The closed form of Brain-Score's search. `hit` is the first bin at or above the threshold, `last` the bin
-    before it with the highest value, the first of equals. Between their starts the value is interpolated
+    before it with the highest value, the first of several. Between their starts the value is interpolated
     linearly. Where no bin is before the hit, the time is the start of the hit. (`last` need not be the bin
     just before the hit: where the sensitivity dips, a line is drawn over the dip.)
 
@@ -153,7 +150,7 @@ def solution_times(
 
 
 def agreement(
-    parts: Sequence[HeldOutTimes], times: NDArray[Any], *, counts: NDArray[Any] | None = None
+    parts: Sequence[HeldOutTimes], times: AnyArray, *, counts: AnyArray | None = None
 ) -> FloatArray:
     """Return the Spearman correlation of solution times in each part, over images that both sides solve.
 
@@ -205,7 +202,7 @@ def _check_parts(parts: Sequence[HeldOutTimes], times: FloatArray) -> None:
         )
 
 
-def check_bins(bins: NDArray[Any]) -> FloatArray:
+def check_bins(bins: AnyArray) -> FloatArray:
     """Check time bins, bin x 2, (start, end) in ms, and return them in float64.
 
     An InputError: no bin, another shape, bins that have no length, are infinite, out of order, or overlap.

@@ -2,26 +2,22 @@
 
 A layer of 25,088 features in two states is reduced to components of the training images before a map is
 fitted. With as many components as the training samples span, this is a rotation, which changes no ridge or
-PLS map; with fewer, `Reduced.kept` tells what share of the variance is kept.
+PLS map; with fewer, `Reduced.kept` is the share of the variance that is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import leading_eigenvectors
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-
 MOST_ROWS = 4096
-"""Most samples (image and state) of which components are made; their eigenvectors take seconds."""
+"""Most samples (image and state) that components are computed from; their eigenvectors take seconds."""
 MOST_NUMBERS = 1 << 26
 """Most inner products that are held: 512 MB."""
 _ROUNDING = 1e-12  # share of the largest variance up to which a direction is rounding
@@ -40,7 +36,7 @@ class Reduced:
         Training images from which the components were computed.
     """
 
-    scores: NDArray[Any]
+    scores: AnyArray
     kept: float
     n_images: int
 
@@ -63,7 +59,7 @@ class Products:
     states: int
     n_features: int
 
-    def components(self, train: NDArray[Any], n_components: int | None = 1000) -> Reduced:
+    def components(self, train: AnyArray, n_components: int | None = 1000) -> Reduced:
         """Return scores on the principal components of the training images, all states together.
 
         Parameters
@@ -104,13 +100,13 @@ class Products:
         return Reduced(by_state, kept, int(in_train.sum()))
 
 
-def products(chunks: Iterable[NDArray[Any]]) -> Products:
+def products(chunks: Iterable[AnyArray]) -> Products:
     """Sum inner products over chunks of features.
 
     Parameters
     ----------
     chunks : iterable of array, stimulus x feature x state
-        Columns in any number and width, made lazily: one is held at a time.
+        Columns in any number and width; one chunk is held at a time.
 
     Raises
     ------

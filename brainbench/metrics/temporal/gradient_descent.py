@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.temporal.moments import check_features, check_responses
 from brainbench.metrics.temporal.shared_map import SharedMap
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +37,7 @@ class Descent:
     epochs : int
         Passes over the training images. No early stop: the number of steps is the only regularization.
     seed : int
-        Of the order of images; initial weights are 0.
+        Seed of the order of images; initial weights are 0.
     """
 
     learning_rate: float = 0.5
@@ -59,11 +57,11 @@ class Descent:
 
 
 def sgd(
-    X: NDArray[Any],
-    Y: NDArray[Any],
-    train: NDArray[Any],
+    X: AnyArray,
+    Y: AnyArray,
+    train: AnyArray,
     *,
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
     descent: Descent | None = None,
 ) -> SharedMap:
     """Fit one linear map per neuroid to all time bins by stochastic gradient descent.

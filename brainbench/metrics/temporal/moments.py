@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import EPS, leading_eigenvectors
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 CHUNK_NUMBERS = 1 << 22
 """Numbers of features that are read at once: 4 M are 32 MB."""
@@ -83,7 +79,7 @@ class CrossSums:
 
 
 def feature_sums(
-    X: NDArray[Any], rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
+    X: AnyArray, rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
 ) -> FeatureSums:
     """Sum the features over some images and all bins.
 
@@ -121,7 +117,7 @@ def feature_sums(
 
 
 def cross_sums(
-    X: NDArray[Any],
+    X: AnyArray,
     Y: FloatArray,
     rows: IntArray,
     *,
@@ -144,14 +140,14 @@ def cross_sums(
     return CrossSums(centered.sum(axis=(0, 2)), xy, np.square(centered).sum(axis=(0, 2)))
 
 
-def chunks(rows: IntArray, X: NDArray[Any]) -> Iterator[IntArray]:
+def chunks(rows: IntArray, X: AnyArray) -> Iterator[IntArray]:
     """Yield rows of X, stimulus x feature x state, in parts of at most 32 MB of features."""
     size = max(1, CHUNK_NUMBERS // (X.shape[1] * X.shape[2]))
     for first in range(0, len(rows), size):
         yield rows[first : first + size]
 
 
-def _blocks(X: NDArray[Any], rows: IntArray, reference: FloatArray) -> Iterator[FloatArray]:
+def _blocks(X: AnyArray, rows: IntArray, reference: FloatArray) -> Iterator[FloatArray]:
     """Yield features less the reference, image x feature x state, a few images at a time."""
     for part in chunks(rows, X):
         yield np.asarray(X[part], dtype=np.float64) - reference[:, None]
@@ -169,7 +165,7 @@ def _root(weights: FloatArray) -> FloatArray:
 
 
 def check_features(
-    X: NDArray[Any], train: NDArray[Any], weights: NDArray[Any] | None
+    X: AnyArray, train: AnyArray, weights: AnyArray | None
 ) -> tuple[IntArray, FloatArray | None]:
     """Return training rows as integers and weights, bin x state, in float64; values of X are not read.
 
@@ -205,7 +201,7 @@ def check_features(
     return rows, shares
 
 
-def check_responses(Y: NDArray[Any], *, rows: IntArray, n: int, bins: int) -> FloatArray:
+def check_responses(Y: AnyArray, *, rows: IntArray, n: int, bins: int) -> FloatArray:
     """Return responses, n stimuli x neuroid x `bins`, in float64.
 
     Raises

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.linear.pls import coefficients, fit_nipals
 from brainbench.metrics.temporal.moments import (
@@ -35,9 +35,6 @@ from brainbench.metrics.temporal.moments import (
     cross_sums,
     feature_sums,
 )
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 PENALTIES = np.logspace(-10, 1, 23)
 """Penalties that are compared, as shares of the total variance (the trace of X'X) of the training samples."""
@@ -54,7 +51,7 @@ class SharedMap:
     coefficients : array, feature x neuroid
     intercept : array, neuroid
     penalty : array, neuroid, or None
-        Penalty of ridge: what is added to the diagonal of X'X.
+        Penalty of ridge, which is added to the diagonal of X'X.
     loss : array, neuroid, or None
         Mean squared error over left-out images and bins of the training images, at that penalty.
     """
@@ -64,7 +61,7 @@ class SharedMap:
     penalty: FloatArray | None = None
     loss: FloatArray | None = None
 
-    def predict(self, X: NDArray[Any], *, weights: NDArray[Any] | None = None) -> FloatArray:
+    def predict(self, X: AnyArray, *, weights: AnyArray | None = None) -> FloatArray:
         """Predict responses, stimulus x neuroid x bin; X and weights as in `ridge`."""
         n, _, states = X.shape
         by_state = np.empty((n, self.coefficients.shape[1], states))
@@ -111,12 +108,12 @@ class PreparedFeatures:
     reference : array, feature
         Subtracted from the features before products are summed.
     sides, whole : FeatureSums
-        Of each part, and of all training images.
+        Sums over each part, and over all training images.
     spectrum : _Spectrum
         Eigenvectors of the whole.
     """
 
-    X: NDArray[Any]
+    X: AnyArray
     weights: FloatArray | None
     parts: list[IntArray]
     reference: FloatArray
@@ -129,7 +126,7 @@ class PreparedFeatures:
         """Eigenvectors without each part, by which penalties are compared; none without folds."""
         return [_Spectrum.of(self.whole - side) for side in self.sides if len(self.sides) > 1]
 
-    def checked(self, Y: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+    def checked(self, Y: AnyArray) -> tuple[FloatArray, FloatArray]:
         """Check responses, and return them with each neuroid's mean over training samples."""
         rows = np.concatenate(self.parts)
         n, _, states = self.X.shape
@@ -145,12 +142,12 @@ class PreparedFeatures:
 
 
 def ridge(
-    X: NDArray[Any],
-    Y: NDArray[Any],
-    train: NDArray[Any],
+    X: AnyArray,
+    Y: AnyArray,
+    train: AnyArray,
     *,
     folds: Sequence[Split] = (),
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
     penalty: float | None = None,
 ) -> SharedMap:
     """Fit one ridge map per neuroid to all time bins of the training images.
@@ -174,7 +171,7 @@ def ridge(
     Returns
     -------
     SharedMap
-        Of two equally good penalties the larger.
+        Among equally good penalties, the largest.
 
     Raises
     ------
@@ -201,11 +198,11 @@ def ridge(
 
 
 def prepare(
-    X: NDArray[Any],
-    train: NDArray[Any],
+    X: AnyArray,
+    train: AnyArray,
     *,
     folds: Sequence[Split] = (),
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
 ) -> PreparedFeatures:
     """Sum and decompose the features for a ridge map; parameters and errors as in `ridge`."""
     rows, shares = check_features(X, train, weights)
@@ -231,7 +228,7 @@ def prepare(
 
 
 def fit(
-    prepared: PreparedFeatures, Y: NDArray[Any], *, penalty: float | FloatArray | None = None
+    prepared: PreparedFeatures, Y: AnyArray, *, penalty: float | FloatArray | None = None
 ) -> SharedMap:
     """Fit a ridge map of responses, stimulus x neuroid x bin, to prepared features of the same stimuli.
 
@@ -263,11 +260,11 @@ def fit(
 
 
 def pls(
-    X: NDArray[Any],
-    Y: NDArray[Any],
-    train: NDArray[Any],
+    X: AnyArray,
+    Y: AnyArray,
+    train: AnyArray,
     *,
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
     n_components: int = 25,
     solver: Literal["exact", "nipals"] = "exact",
 ) -> SharedMap:
@@ -310,14 +307,14 @@ def pls(
     return SharedMap(beta, level - (reference + side.x / side.n) @ beta)
 
 
-def _reference(X: NDArray[Any], rows: IntArray) -> FloatArray:
+def _reference(X: AnyArray, rows: IntArray) -> FloatArray:
     """Return the mean over the first images, which is near that of all."""
     return cast(FloatArray, np.asarray(X[rows[:_REFERENCE]], dtype=np.float64).mean(axis=(0, 2)))
 
 
 def _nipals(
-    X: NDArray[Any],
-    Y: NDArray[Any],
+    X: AnyArray,
+    Y: AnyArray,
     rows: IntArray,
     shares: FloatArray | None,
     n_components: int,

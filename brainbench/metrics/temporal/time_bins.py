@@ -13,20 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.moments import check_finite
 from brainbench.metrics.temporal.shared_map import ridge
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 _ROUNDING = 1e-9  # share of the spread over all bins up to which a spread is rounding
 
@@ -47,7 +45,7 @@ class OverImages:
     constant_response: BoolArray
 
 
-def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
+def over_images(predicted: AnyArray, measured: AnyArray) -> OverImages:
     """Return the Pearson correlation of prediction and response over images, in each time bin.
 
     Parameters
@@ -74,7 +72,7 @@ def over_images(predicted: NDArray[Any], measured: NDArray[Any]) -> OverImages:
     return OverImages(r, constant_x, constant_y)
 
 
-def over_time(predicted: NDArray[Any], measured: NDArray[Any]) -> FloatArray:
+def over_time(predicted: AnyArray, measured: AnyArray) -> FloatArray:
     """Return the correlation of prediction and response over time bins, in each image and neuroid.
 
     Parameters
@@ -104,7 +102,7 @@ class Votes:
     Attributes
     ----------
     layer : str
-        The layer that is best for most units; of equals the one named first.
+        The layer that is best for most units; the one named first where several are.
     units : dict
         For each layer, the number of units for which it is best (figure 5b).
     """
@@ -145,12 +143,12 @@ def best_layer(losses: Mapping[str, ArrayLike]) -> Votes:
 
 
 def loss_per_bin(
-    X: NDArray[Any],
-    Y: NDArray[Any],
-    train: NDArray[Any],
+    X: AnyArray,
+    Y: AnyArray,
+    train: AnyArray,
     *,
     folds: Sequence[Split],
-    weights: NDArray[Any] | None = None,
+    weights: AnyArray | None = None,
 ) -> FloatArray:
     """Return the loss of a layer whose map is fitted to each time bin separately, to select a layer.
 
@@ -178,7 +176,7 @@ def loss_per_bin(
     return np.asarray(total / bins)
 
 
-def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
+def _no_wider(state: FloatArray, train: AnyArray) -> FloatArray:
     """Reduce features to at most as many components as training images, which changes no map."""
     spread = np.ptp(state[np.asarray(train)], axis=0).max()
     if state.shape[1] < len(train) or not spread > 0:
@@ -186,7 +184,7 @@ def _no_wider(state: FloatArray, train: NDArray[Any]) -> FloatArray:
     return products([state]).components(train, None).scores
 
 
-def _pair(predicted: NDArray[Any], measured: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+def _pair(predicted: AnyArray, measured: AnyArray) -> tuple[FloatArray, FloatArray]:
     x, y = (np.asarray(side, dtype=np.float64) for side in (predicted, measured))
     if x.shape != y.shape or x.ndim != 3 or len(x) < 2:
         raise InputError(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.measure import Figure, Report, Resampling, Units, finite

@@ -11,9 +11,9 @@ import pandas as pd
 
 from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.behavior.choices import image_level, shares, tally
 from brainbench.metrics.behavior.trials import check_no_gaps
-from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from brainbench.core.score import Selection
-from brainbench.scoring.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import HeldOutReadout
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation

@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.behavior.trials import Trials, halves, halves_of_cells
@@ -25,8 +22,6 @@ from brainbench.scoring.behavior.readout import labeled_images, read_out
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

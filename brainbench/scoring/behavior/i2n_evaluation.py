@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
 from brainbench.scoring.measure import Figure, Report, Resampling, finite

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from brainbench.core.dataset import HasTrials
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
 from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
-from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection

@@ -13,10 +13,10 @@ import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
+from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.time_bins import OverImages, over_images, over_time
-from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from brainbench.core import progress
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.temporal.components import Reduced
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
 from brainbench.metrics.temporal.time_bins import Votes, best_layer, loss_per_bin, over_images
-from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.stats.splits import Split

@@ -15,7 +15,7 @@ from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import ProtocolName
 from brainbench.core.timeline import Timeline
-from brainbench.scoring.array_types import AnyArray
+from brainbench.metrics.array_types import AnyArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import (

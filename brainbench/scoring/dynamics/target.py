@@ -14,9 +14,9 @@ from brainbench.core.assembly import Assembly, average
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
+from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
 from brainbench.stats.ceiling import half_means, spearman_brown

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import FEW_TRIALS, NO_POWER
 from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import (
     NO_VARIANCE,
     Explained,
@@ -18,7 +19,6 @@ from brainbench.metrics.explained_variance.ccnorm import (
 )
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation
 from brainbench.stats.ceiling import ceiled

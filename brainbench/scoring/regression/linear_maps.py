@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.features import Chunks
 from brainbench.metrics.gram import Gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 

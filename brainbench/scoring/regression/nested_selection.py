@@ -18,8 +18,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson
-from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
 from brainbench.stats.aggregate import mean_then_median

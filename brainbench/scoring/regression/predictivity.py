@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from brainbench.core.settings import ProtocolName
-from brainbench.scoring.array_types import FloatArray
+from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules

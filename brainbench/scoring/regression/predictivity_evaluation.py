@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import reliable_sites
 from brainbench.scoring.regression.sessions import NOT_REPEATED, SessionFit, SessionsEvaluation

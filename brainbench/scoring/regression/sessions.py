@@ -19,8 +19,8 @@ from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.signal_power import Power, signal_power
-from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of

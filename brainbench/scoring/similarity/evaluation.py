@@ -13,9 +13,9 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rsa import NoiseCeiling
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric

@@ -19,9 +19,9 @@ from brainbench.core import progress
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import IntArray
 from brainbench.metrics.similarity.rdm import Distance
 from brainbench.metrics.similarity.rsa import Comparison
-from brainbench.scoring.array_types import IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.gram import Gram, gram
 from brainbench.metrics.similarity import cka, rsa
 from brainbench.metrics.similarity.rdm import DISTANCES, Distance, n_stimuli, rdm, subset
-from brainbench.scoring.array_types import FloatArray, IntArray
 from brainbench.scoring.layer_candidates import Candidate
 
 Representation: TypeAlias = FloatArray | Gram

@@ -11,10 +11,10 @@ import numpy as np
 from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
-from brainbench.scoring.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (

@@ -13,9 +13,9 @@ import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
+from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
-from brainbench.scoring.array_types import BoolArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import image_table

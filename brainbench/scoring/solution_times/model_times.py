@@ -12,6 +12,7 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.features import Features
 from brainbench.metrics.solution_times.decoder import (
@@ -21,7 +22,6 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, solution_times
-from brainbench.scoring.array_types import AnyArray, FloatArray, IntArray
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.scoring.solution_times.target import BrainTimes

@@ -13,9 +13,9 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.array_types import AnyArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import check_columns, objects_of, strata_of, without_table

@@ -11,11 +11,11 @@ from brainbench.core import progress
 from brainbench.core.assembly import Assembly, time_average
 from brainbench.core.errors import UnknownNameError
 from brainbench.core.provenance import sha256
+from brainbench.metrics.array_types import BoolArray, FloatArray
 from brainbench.metrics.solution_times import decoder
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
 from brainbench.models.digests import package_sources
-from brainbench.scoring.array_types import BoolArray, FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import recordings_of
 from brainbench.scoring.solution_times.target import BrainTimes
