@@ -1,15 +1,16 @@
 """The road from trials and activations to CC_norm^2."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from known import Known, brain, context_of, model_of
 from known import benchmark as predictivity
+from several import several
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
-from brainbench.core import assembly, stimuli
+from brainbench.core import assembly
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
@@ -338,55 +339,8 @@ def test_constant_prediction_counts_as_0_and_is_told(linear):
 # --- sessions -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Several:
-    """Data of several sessions."""
-
-    parts: dict
-    name: str = "Several"
-    simulated: bool = False
-    version: str = "1"
-    command: str = "none"
-
-    def absent(self):
-        return None
-
-    def sessions(self):
-        return self.parts
-
-    def stimuli(self):
-        sets = [one.pictures for one in self.parts.values()]
-        pictures = np.concatenate([[s.picture(k) for k in range(len(s))] for s in sets])
-        return stimuli.from_arrays("several", pictures, ids=[i for s in sets for i in s.ids])
-
-    def recordings(self, region):
-        raise AssertionError("recordings are asked of each session")
-
-
-def several(*with_trials, same_sites=False):
-    """Three sessions with images and sites of their own; some with single trials."""
-    rng = np.random.default_rng(0)
-    parts, features, ids = {}, [], []
-    for name, (n, sites) in {"monday": (60, 5), "tuesday": (40, 4), "friday": (50, 7)}.items():
-        X = rng.standard_normal((n, 6))
-        signal = X @ rng.standard_normal((6, sites))
-        trials = signal + 2.0 * rng.standard_normal((8, n, sites))
-        mine = [f"{name}/{k:03d}" for k in range(n)]
-        options = {"trials": trials} if name in with_trials else {}
-        one = brain(trials.mean(axis=0), ids=mine, objects=False, **options)
-        named = [f"{'site' if same_sites else name}/{k}" for k in range(sites)]
-        recorded = one.regions["IT"].assign_coords(neuroid_id=("neuroid", named))
-        parts[name] = replace(one, name=name, regions={"IT": recorded})
-        features.append(X)
-        ids += mine
-    model = Known(
-        responses={"IT": np.concatenate(features)[:, :, None]}, ids=ids, areas={"IT": ["IT"]}
-    )
-    return Several(parts=parts), model
-
-
 def test_sessions_without_trials_are_left_out_with_the_reason():
-    data, model = several("tuesday")
+    data, model = several(with_trials=["tuesday"])
     score = score_model(benchmark(data), model)
     alone = score_model(benchmark(replace(data.parts["tuesday"], name="Several")), model)
     assert (score.value, score.ci, score.n_stimuli) == (alone.value, alone.ci, 40)
@@ -398,7 +352,7 @@ def test_sessions_without_trials_are_left_out_with_the_reason():
 
 
 def test_sites_of_all_sessions_with_trials_are_put_together():
-    data, model = several("tuesday", "friday")
+    data, model = several(with_trials=["tuesday", "friday"])
     score = score_model(benchmark(data), model)
     alone = {
         name: score_model(benchmark(data.parts[name]), model) for name in ("friday", "tuesday")
@@ -447,7 +401,7 @@ def test_no_site_with_a_signal(linear):
 
 
 def test_sessions_that_share_a_neuroid_id():
-    data, model = several("tuesday", "friday", same_sites=True)
+    data, model = several(with_trials=["tuesday", "friday"], same_sites=True)
     with pytest.raises(InputError, match="4 duplicate neuroid_id"):
         score_model(benchmark(data), model)
 

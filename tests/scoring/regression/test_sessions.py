@@ -1,71 +1,17 @@
 """Scores over several recording sessions, each with stimuli and neuroids of its own."""
 
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from known import Known, benchmark, brain, context_of
+from known import benchmark, context_of
+from several import SIZES, Several, several
 
-from brainbench.core import stimuli
 from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import Settings
 from brainbench.scoring.context import Run
 from brainbench.scoring.pipeline import score as score_model
-
-SIZES = {"monday": (60, 5), "tuesday": (40, 4), "friday": (50, 7)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Several:
-    parts: MappingProxyType
-    name: str = "Several"
-    simulated: bool = False
-    version: str = "1"
-    command: str = "none"
-    asked: list = field(default_factory=list)
-
-    def absent(self):
-        return None
-
-    def sessions(self):
-        return dict(self.parts)
-
-    def stimuli(self):
-        sets = list(self.parts.values())
-        return stimuli.from_arrays(
-            "several",
-            np.concatenate([[s.pictures.picture(k) for k in range(len(s.pictures))] for s in sets]),
-            ids=[i for s in sets for i in s.pictures.ids],
-        )
-
-    def recordings(self, region):
-        raise AssertionError("recordings are asked of each session")
-
-
-def made(*, with_trials=(), seed=0, names=tuple(SIZES), same_sites=False):
-    """Data, the model that is linear in it with noise, and each session's part."""
-    rng = np.random.default_rng(seed)
-    parts, features, ids = {}, [], []
-    for name, (n, sites) in SIZES.items():
-        X = rng.standard_normal((n, 6))
-        signal = X @ rng.standard_normal((6, sites))
-        trials = signal + 2.0 * rng.standard_normal((8, n, sites))
-        mine = [f"{name}/{k:03d}" for k in range(n)]
-        options = {"trials": trials} if name in with_trials else {}
-        one = brain(trials.mean(axis=0), ids=mine, objects=False, **options)
-        sites_of = "site" if same_sites else f"{name}/"
-        recording = one.regions["IT"].assign_coords(
-            neuroid_id=("neuroid", [f"{sites_of}{k}" for k in range(sites)])
-        )
-        parts[name] = replace(one, name=name, regions={"IT": recording})
-        features.append(X)
-        ids += mine
-    model = Known(
-        responses={"IT": np.concatenate(features)[:, :, None]}, ids=ids, areas={"IT": ["IT"]}
-    )
-    return Several(parts=MappingProxyType({n: parts[n] for n in names})), model
 
 
 def score(data, model, **settings):
@@ -73,7 +19,7 @@ def score(data, model, **settings):
 
 
 def test_each_session_is_fitted_alone_and_neuroids_are_put_together():
-    data, model = made()
+    data, model = several()
     whole = score(data, model)
     alone = {name: score(part, model) for name, part in data.parts.items()}
     assert whole.per_unit.coords["session"].values.tolist() == (
@@ -92,7 +38,7 @@ def test_each_session_is_fitted_alone_and_neuroids_are_put_together():
 
 
 def test_brainscore_takes_the_median_over_all_neuroids_in_each_split():
-    data, model = made(with_trials=SIZES)
+    data, model = several(with_trials=SIZES)
     whole = score(data, model, protocol="brainscore")
     pieces = [score(part, model, protocol="brainscore") for part in data.parts.values()]
     r = np.concatenate([by_split(one) for one in pieces], axis=1)
@@ -114,7 +60,7 @@ def by_split(one):
 
 
 def test_predictions_give_the_score_back():
-    data, model = made()
+    data, model = several()
     whole = score(data, model)
     assert dict(whole.predictions.sizes) == {"sample": 150, "neuroid": 16}
     assert int(whole.predictions.target.notnull().sum()) == 60 * 5 + 40 * 4 + 50 * 7
@@ -123,7 +69,7 @@ def test_predictions_give_the_score_back():
 
 
 def test_ceiling_is_given_only_where_it_covers_all_that_counts():
-    data, model = made(with_trials=["tuesday"])
+    data, model = several(with_trials=["tuesday"])
     paper = score(data, model)
     assert paper.ceiling is None
     assert paper.value == paper.raw
@@ -137,7 +83,7 @@ def test_ceiling_is_given_only_where_it_covers_all_that_counts():
 
 
 def test_formula_with_a_ceiling_speaks_of_the_sites_that_have_one():
-    data, model = made(with_trials=["tuesday"])
+    data, model = several(with_trials=["tuesday"])
     whole = score(data, model, protocol="brainscore")
     alone = score(data.parts["tuesday"], model, protocol="brainscore")
     assert (whole.value, whole.raw, whole.ceiling) == (alone.value, alone.raw, alone.ceiling)
@@ -148,7 +94,7 @@ def test_formula_with_a_ceiling_speaks_of_the_sites_that_have_one():
 
 
 def test_no_session_with_trials_has_no_ceiling():
-    data, model = made()
+    data, model = several()
     whole = score(data, model, protocol="brainscore")
     assert whole.value is None
     assert "r2/c" in whole.reason
@@ -156,8 +102,8 @@ def test_no_session_with_trials_has_no_ceiling():
 
 
 def test_order_of_sessions_changes_nothing():
-    data, model = made()
-    other, _ = made(names=("tuesday", "friday", "monday"))
+    data, model = several()
+    other, _ = several(names=("tuesday", "friday", "monday"))
     assert list(other.sessions()) != list(data.sessions())
     one, two = score(data, model), score(other, model)
     assert (one.value, one.ci) == (two.value, two.ci)
@@ -165,7 +111,7 @@ def test_order_of_sessions_changes_nothing():
 
 
 def test_one_session_scores_as_data_without_sessions():
-    data, model = made(names=("monday",))
+    data, model = several(names=("monday",))
     one, plain = score(data, model), score(data.parts["monday"], model)
     assert (one.value, one.n_stimuli) == (plain.value, plain.n_stimuli)
     assert one.ci == pytest.approx(plain.ci, abs=0.02)  # units of another population
@@ -173,13 +119,13 @@ def test_one_session_scores_as_data_without_sessions():
 
 
 def test_limit_holds_in_each_session():
-    data, model = made()
+    data, model = several()
     short = score(data, model, limit=42)
     assert (short.partial, short.n_stimuli) == (True, 42 + 40 + 42)
 
 
 def test_activations_are_asked_for_session_by_session():
-    data, model = made()
+    data, model = several()
     context = context_of(benchmark(data), model, limit=42)
     sets = context.benchmark.measure.stimulus_sets(context)
     assert [len(stimuli) for stimuli in sets] == [42, 42, 40]
@@ -192,13 +138,13 @@ def test_activations_are_asked_for_session_by_session():
 
 
 def test_sessions_that_share_a_neuroid_id():
-    data, model = made(same_sites=True)
+    data, model = several(same_sites=True)
     with pytest.raises(InputError, match="all sessions together has 5 duplicate neuroid_id"):
         score(data, model)
 
 
 def test_session_that_is_too_short_is_named():
-    data, model = made()
+    data, model = several()
     with pytest.raises(
         InputError, match=r"Known\.IT-pls, session friday: 20 images in 10 folds leave 18"
     ):
@@ -206,24 +152,24 @@ def test_session_that_is_too_short_is_named():
 
 
 def test_session_with_constant_sites_is_named():
-    data, model = made()
+    data, model = several()
     recording = data.parts["friday"].regions["IT"]
     silent = replace(data.parts["friday"], regions={"IT": recording * 0 + 1})
     silent.regions["IT"].attrs.update(recording.attrs)
-    changed = Several(parts=MappingProxyType({**data.parts, "friday": silent}))
+    changed = Several(parts={**data.parts, "friday": silent})
     with pytest.raises(InputError, match=r"all 7 sites of Known\.IT-pls, session friday"):
         score(changed, model)
 
 
 def test_data_without_any_session():
-    empty = Several(parts=MappingProxyType({}))
+    empty = Several(parts={})
     assert isinstance(empty, HasSessions)
     with pytest.raises(InputError, match="data set 'Several' has no session"):
         Run().sessions(empty)
 
 
 def test_all_components_are_kept_where_none_are_asked_for():
-    data, model = made(names=("monday",))
+    data, model = several(names=("monday",))
     part = data.parts["monday"]
     everything = score_model(benchmark(part, n_pca=None), model)
     lossless = score_model(benchmark(part, n_pca=1000), model)
