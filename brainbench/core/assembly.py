@@ -271,9 +271,23 @@ def align(
 
 
 def save(assembly: Assembly, path: Path) -> None:
-    """Write an assembly as netCDF4 to a path that the caller makes atomic."""
+    """Write an assembly as netCDF4 with checksums to a path that the caller makes atomic."""
     validate(assembly)
-    assembly.rename("values").to_netcdf(path, engine="netcdf4", format="NETCDF4")
+    named = assembly.rename("values")
+    encoding = checksum_encoding({"values": named, **named.coords})
+    named.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding)
+
+
+def checksum_encoding(variables: Mapping[Any, xr.DataArray]) -> dict[Any, dict[str, Any]]:
+    """Return how xarray writes variables as netCDF4 so that damaged values are noticed when they are read.
+
+    HDF5 keeps no checksums of text of any length: text is written as characters.
+    """
+    return {
+        name: {"fletcher32": True} | ({"dtype": "S1"} if values.dtype.kind in "OTU" else {})
+        for name, values in variables.items()
+        if values.ndim
+    }
 
 
 def load(path: Path) -> Assembly:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -62,6 +63,12 @@ class DataAbsentError(BrainbenchError, FileNotFoundError):
 
 class CacheError(BrainbenchError, RuntimeError):
     """A file or folder that cannot be written, or a disk that is full."""
+
+
+class DamagedEntryError(CacheError):
+    """A file of the cache whose bytes are not those that were written; what depends on it is made again."""
+
+    path: Path | None = None
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:

@@ -1,83 +1,80 @@
-"""Files of activations: one netCDF4 file per layer, written in batches and read in column chunks."""
+"""Files of activations: one array file per layer, written in batches and read in column chunks."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import math
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
-from brainbench.core.errors import ActivationError, CacheError
-from brainbench.storage import files
-from brainbench.storage.cache import CHOOSE, DEFAULT_GB, LIMIT
-
-CHUNK = (16, 4096, 1)
-"""Stimuli (as in a batch, so that a chunk is written once), neuroids and steps of one chunk on disk."""
+from brainbench.core.errors import ActivationError, DamagedEntryError
+from brainbench.storage.array_file import ArrayReader, ArrayWriter
+from brainbench.storage.cache import discard, gone
 
 
 class LayerFile:
-    """A file that the responses of one layer are written to; CacheError if the disk has too little space.
+    """A new file that the responses of one layer are written to; FileExistsError if the path exists.
 
-    `path` is a temporary name; the caller renames the finished file. `shape` is that of one response without
-    batch and time: (channel, y, x), (token, channel), ... `attrs` are further attributes of the values.
+    `path` is a temporary name; the caller renames the finished file, which is the entry `key` of the cache.
+    `shape` is that of one response without batch and time: (channel, y, x), (token, channel), ... `attrs` are
+    further attributes of the values. A file that does not get a row for each stimulus is a CacheError when
+    it is closed, and is not valid.
     """
 
     def __init__(
         self,
         path: Path,
         *,
+        key: str,
         layer: str,
         stimulus_ids: Sequence[str],
         shape: tuple[int, ...],
         steps: int,
         attrs: Mapping[str, str],
     ) -> None:
-        sizes = {"stimulus": len(stimulus_ids), "neuroid": math.prod(shape), "time": steps}
-        self.path = path
-        self.nbytes = math.prod(sizes.values()) * 4
-        files.check_room(path.parent, self.nbytes, what="activations", choose=CHOOSE)
-        self._file = netCDF4.Dataset(path, "w", format="NETCDF4")
-        for dim, size in sizes.items():
-            self._file.createDimension(dim, size)
-        ids = self._file.createVariable("stimulus_id", str, ("stimulus",))
-        ids[:] = np.array(stimulus_ids, dtype=object)
-        chunks = tuple(map(min, CHUNK, sizes.values()))
-        self._values = self._file.createVariable(
-            "values", "f4", tuple(sizes), chunksizes=chunks, fill_value=False
-        )
-        self._values.setncatts(
-            {"units": "a.u.", "layer": layer, "coordinates": "stimulus_id", **attrs}
-        )
-        self._values.setncattr("shape", np.array(shape or (1,), dtype=np.int64))
+        self.path, self.layer = path, layer
+        about = {
+            "layer": layer,
+            "shape": list(shape or (1,)),
+            "stimulus_ids": list(stimulus_ids),
+            "attrs": {"units": "a.u.", "layer": layer, **attrs},
+        }
+        sizes = len(stimulus_ids), math.prod(shape), steps
+        self._writer = ArrayWriter(path, key=key, shape=sizes, about=about)
 
     def __enter__(self) -> LayerFile:
+        self._writer.__enter__()
         return self
 
     def write(self, start: int, steps: Sequence[npt.NDArray[np.float32]]) -> None:
         """Write one batch: an array (batch, neuroid) for each step, at the rows from `start` on.
 
-        ActivationError if the layer has another size than in the first batch.
+        ActivationError if the layer has another size than in the first batch, or the rows do not follow those
+        before.
         """
-        _, neuroids, n_steps = self._values.shape
+        _, neuroids, n_steps = self._writer.shape
         if len(steps) != n_steps or any(values.shape[1] != neuroids for values in steps):
             raise ActivationError(
-                f"layer {self._values.layer!r} gives {[v.shape[1] for v in steps]} units per step from "
+                f"layer {self.layer!r} gives {[v.shape[1] for v in steps]} units per step from "
                 f"stimulus {start} on, and {[neuroids] * n_steps} before",
                 allowed="the same units and steps for every stimulus",
                 todo="resize all images to one size: Preprocess(size=(height, width))",
             )
-        with netcdf_errors(self.path.parent, self.nbytes):
-            for index, values in enumerate(steps):
-                self._values[start : start + len(values), :, index] = values
+        if start != self._writer.rows or len({len(values) for values in steps}) != 1:
+            raise ActivationError(
+                f"layer {self.layer!r} gives {[len(v) for v in steps]} rows per step from stimulus {start} "
+                f"on, after {self._writer.rows}",
+                allowed="batches that follow each other",
+                todo="report this: it is an error of the program",
+            )
+        self._writer.write(steps)
 
     def __exit__(
         self,
@@ -85,25 +82,28 @@ class LayerFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            with netcdf_errors(self.path.parent, self.nbytes):
-                self._file.close()
-        else:  # the file is discarded: an error of closing it says nothing new
-            with contextlib.suppress(RuntimeError, OSError):
-                self._file.close()
+        self._writer.__exit__(kind, error, trace)
 
 
-@contextlib.contextmanager
-def netcdf_errors(folder: Path, nbytes: int) -> Iterator[None]:
-    """Raise the RuntimeErrors by which netCDF reports a failed write as OSErrors.
+class _LazyValues(BackendArray):
+    """The values of a file, as xarray reads them lazily: by rows, columns and steps."""
 
-    They do not say why: the disk counts as full if fewer than `nbytes` bytes are free in the folder.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        is_full = shutil.disk_usage(folder).free < nbytes
-        raise OSError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error
+    def __init__(self, reader: ArrayReader) -> None:
+        self.reader = reader
+        self.shape = reader.shape
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        outer = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[np.float32]:
+        try:
+            return self.reader.read(*key)
+        except DamagedEntryError as error:
+            if self.reader.is_at(self.reader.path):  # not one that was made anew meanwhile
+                discard(error)
+            raise
 
 
 def open_layer(path: Path) -> xr.DataArray:
@@ -111,20 +111,27 @@ def open_layer(path: Path) -> xr.DataArray:
 
     Coordinates of `neuroid`: neuroid_id (index into the flattened response, C order), layer, and the position
     in the response. CacheError if the file was removed: the cache is smaller than the activations of one
-    model.
+    model. DamagedEntryError if it is not whole, now or when the damaged part is read: the file is then
+    removed, and what reads it has to ask for the activations again.
     """
     try:
-        opened = xr.open_dataset(path, engine="netcdf4", cache=False, decode_times=False)
+        reader = ArrayReader(path, key=path.stem)
     except FileNotFoundError as error:
-        raise CacheError(
-            f"activations {path.name} were removed from the cache as soon as they were written",
-            allowed=f"a cache that holds the activations of one model; its limit is {DEFAULT_GB:g} GB "
-            f"unless {LIMIT} says otherwise",
-            todo=f"set {LIMIT} to more gigabytes",
-        ) from error
-    values = opened["values"]
-    shape = tuple(int(size) for size in np.atleast_1d(values.attrs.pop("shape")))
-    return values.assign_coords(neuroid_coordinates(str(values.attrs["layer"]), shape))
+        raise gone(f"activations {path.name}") from error
+    except DamagedEntryError as error:
+        discard(error)
+        raise
+    about = reader.about
+    values = xr.Variable(
+        ("stimulus", "neuroid", "time"),
+        indexing.LazilyIndexedArray(_LazyValues(reader)),
+        attrs=about["attrs"],
+    )
+    coordinates = {
+        "stimulus_id": ("stimulus", np.array(about["stimulus_ids"])),
+        **neuroid_coordinates(about["layer"], tuple(about["shape"])),
+    }
+    return xr.DataArray(values, coords=coordinates, name="values")
 
 
 def neuroid_coordinates(layer: str, shape: tuple[int, ...]) -> dict[str, Any]:

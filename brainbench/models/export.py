@@ -6,9 +6,11 @@ blocks of stimuli, so that no layer has to fit in memory.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
@@ -16,10 +18,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
-from brainbench.core.assembly import Assembly, validate
+from brainbench.core.assembly import Assembly, checksum_encoding, validate
 from brainbench.core.errors import InputError, StimulusError, unknown
 from brainbench.core.stimuli import StimulusSet, from_files
-from brainbench.models.activation_files import netcdf_errors
 from brainbench.storage import files
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -129,8 +130,22 @@ def write(path: Path, activations: Mapping[str, Assembly], *, reducer: str = "no
         smaller = "export fewer layers, use --reducer mean-space, or choose"
         files.check_room(path.parent, nbytes, what="activations", choose=smaller)
         with netcdf_errors(path.parent, nbytes):
+            netCDF4.Dataset(part, "w", clobber=False).close()  # never one that is there
             for layer, assembly in activations.items():
                 _write_group(part, layer, assembly, reducer)
+
+
+@contextlib.contextmanager
+def netcdf_errors(folder: Path, nbytes: int) -> Iterator[None]:
+    """Raise the RuntimeErrors by which netCDF reports a failed write as OSErrors.
+
+    They do not say why: the disk counts as full if fewer than `nbytes` bytes are free in the folder.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        is_full = shutil.disk_usage(folder).free < nbytes
+        raise OSError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error
 
 
 def _check_group(layer: str) -> None:
@@ -146,8 +161,9 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
     frame = _frame(assembly, reducer)
     # The name of the layer for each of 400,000 units would be the larger part of the file.
     coordinates = frame.drop_vars("layer", errors="ignore").coords
-    mode: Any = "a" if path.exists() else "w"
-    xr.Dataset(coords=coordinates).to_netcdf(path, mode=mode, group=layer, engine="netcdf4")
+    xr.Dataset(coords=coordinates).to_netcdf(
+        path, mode="a", group=layer, engine="netcdf4", encoding=checksum_encoding(coordinates)
+    )
     total = assembly.sizes["stimulus"]
     with (
         netCDF4.Dataset(path, "a") as file,
@@ -155,7 +171,7 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
     ):
         group = file.groups[layer]
         values = group.createVariable(
-            "values", "f4", [str(d) for d in frame.dims], fill_value=False
+            "values", "f4", [str(d) for d in frame.dims], fill_value=False, fletcher32=True
         )
         attrs = {k: v for k, v in frame.attrs.items() if k != "shape"}
         along = " ".join(sorted(map(str, coordinates)))

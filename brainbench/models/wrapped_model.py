@@ -34,11 +34,11 @@ from brainbench.models.network import (
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.response_checks import CheckedResponse, check_response
 from brainbench.storage import cache as caches
+from brainbench.storage.array_file import SUFFIX
 from brainbench.storage.cache import Cache
 
-_FORMAT = "activations-1"  # increased when the files change their layout
+_FORMAT = "activations-2"  # increased when the files change their layout
 _KIND = "activations"
-_SUFFIX = ".nc"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +142,7 @@ class WrappedModel:
         keys = self._keys(stimuli, layers, presentation)
         self.showing(presentation)._fill(store, stimuli, keys)
         return {
-            layer: self._assembly(store.path(_KIND, key, _SUFFIX), layer, stimuli)
+            layer: self._assembly(store.path(_KIND, key), layer, stimuli)
             for layer, key in keys.items()
         }
 
@@ -159,7 +159,7 @@ class WrappedModel:
         absent = _absent(store, keys)
         sizes: dict[str, tuple[int, int]] = {}
         for layer in keys.keys() - absent.keys():
-            with open_layer(store.path(_KIND, keys[layer], _SUFFIX)) as stored:
+            with open_layer(store.path(_KIND, keys[layer])) as stored:
                 sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
         seconds = 0.0
         if absent:
@@ -230,15 +230,20 @@ class WrappedModel:
                 locks.enter_context(store.lock(_KIND, key))
             absent = _absent(store, absent)  # another process may have computed them meanwhile
             if absent:
-                self._extract(store, stimuli, absent)
+                cached = [store.path(_KIND, keys[layer]) for layer in keys.keys() - absent.keys()]
+                kept = sum(path.stat().st_size for path in cached if path.exists())
+                self._extract(store, stimuli, absent, kept=kept)
 
-    def _extract(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+    def _extract(
+        self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str], *, kept: int
+    ) -> None:
+        """Compute layers; `kept` are the bytes of cached ones, which have to stay beside them."""
         layers = list(keys)
         calls = {layer: self.calls_of(layer) for layer in layers}
         label = f"{self.name} on {stimuli.identifier}"
         with contextlib.ExitStack() as open_files:
             paths = {
-                layer: open_files.enter_context(store.writing(_KIND, key, _SUFFIX))
+                layer: open_files.enter_context(store.writing(_KIND, key, SUFFIX))
                 for layer, key in keys.items()
             }
             open_files.enter_context(computing(self.network, self.precision, self.device))
@@ -248,9 +253,12 @@ class WrappedModel:
             size = first_size(self.batch_size, self.device)
             work = partial(self._batch, forward, stimuli, calls)
             for start, stop, batch in in_batches(len(stimuli), size, work, nbytes=_nbytes):
+                if start == 0:
+                    nbytes = _nbytes(batch) * len(stimuli) // stop
+                    store.check_room(nbytes, what="activations", kept=kept)
                 for layer, checked in batch.items():
                     if layer not in files:
-                        file = self._file(paths[layer], layer, checked, stimuli.ids)
+                        file = self._file(paths[layer], keys[layer], layer, checked, stimuli.ids)
                         files[layer] = open_files.enter_context(file)
                     files[layer].write(start, checked.steps)
                 advance(stop - start)
@@ -275,10 +283,16 @@ class WrappedModel:
         }
 
     def _file(
-        self, path: Path, layer: str, checked: CheckedResponse, stimulus_ids: Sequence[str]
+        self,
+        path: Path,
+        key: str,
+        layer: str,
+        checked: CheckedResponse,
+        stimulus_ids: Sequence[str],
     ) -> LayerFile:
         return LayerFile(
             path,
+            key=key,
             layer=layer,
             stimulus_ids=stimulus_ids,
             shape=checked.shape,
@@ -303,7 +317,7 @@ class WrappedModel:
 
 
 def _absent(store: Cache, keys: Mapping[str, str]) -> dict[str, str]:
-    return {layer: key for layer, key in keys.items() if store.find(_KIND, key, _SUFFIX) is None}
+    return {layer: key for layer, key in keys.items() if store.find(_KIND, key, SUFFIX) is None}
 
 
 def _nbytes(batch: Mapping[str, CheckedResponse]) -> int:

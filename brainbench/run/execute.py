@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from brainbench.core import progress
 from brainbench.core.benchmark import Benchmark
@@ -24,6 +25,7 @@ from brainbench.run.plan import (
 )
 from brainbench.scoring.context import Run
 from brainbench.scoring.pipeline import score_context
+from brainbench.storage.cache import healed
 from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
@@ -93,7 +95,7 @@ def _score(task: Task, *, shared_seconds: float) -> Score:
     benchmark, model, settings = context.benchmark, context.model, context.settings
     with counting() as costs:
         try:
-            score = score_context(context)
+            score = healed(partial(score_context, context))
         except Exception as error:
             log.debug("%s on %s failed", model.name, benchmark.identifier, exc_info=True)
             hashes = {"model": context.model_run.digest, "data": context.data_version}

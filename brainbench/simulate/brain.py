@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,6 @@ from brainbench.simulate import network, scenes, sites, solution_times, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.storage import cache as caches
-from brainbench.storage import files
 from brainbench.storage.cache import Cache
 
 Array = npt.NDArray[np.float64]
@@ -241,18 +240,11 @@ class SimulatedBrain:
         # Random numbers may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
         key = sha256(self._files_digest, np.__version__, torch.__version__)
-        if not self._is_complete(store, key):
-            with store.lock(_KIND, key):
-                if not self._is_complete(store, key):  # another process may have made it meanwhile
-                    self._compute(store, key)
-        return {suffix: store.path(_KIND, key, suffix) for suffix in self._suffixes()}
+        return store.obtain(_KIND, key, self._suffixes(), partial(self._compute, store, key))
 
     def _suffixes(self) -> list[str]:
         parts = [f".{region}.{what}.nc" for region in self.n_sites for what in ("trials", "truth")]
         return [_PICTURES, *parts]
-
-    def _is_complete(self, store: Cache, key: str) -> bool:
-        return all(store.find(_KIND, key, suffix) is not None for suffix in self._suffixes())
 
     def _compute(self, store: Cache, key: str) -> None:
         columns = self._columns()
@@ -262,9 +254,7 @@ class SimulatedBrain:
             store.writing(_KIND, key, _PICTURES) as path,
             progress.current().task(f"simulated brain, seed {self.seed}", n) as advance,
         ):
-            files.check_room(
-                path.parent, self._nbytes(n), what="a simulated brain", choose=caches.CHOOSE
-            )
+            store.check_room(self._nbytes(n), what="a simulated brain")
             hidden = network.build_network(seed=self.seed)
             start = 0
             for batch in _render_to(path, self._scenes()):

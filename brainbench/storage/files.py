@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from brainbench.core.errors import BrainbenchError, CacheError
+
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age at which a temporary file counts as left behind by a killed process."""
+
+_TEMPORARY = re.compile(r"\.(?:(?P<label>.+)\.)?[0-9a-f]{32}\.tmp")
 
 
 @contextlib.contextmanager
@@ -22,7 +29,7 @@ def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterat
     """
     with temporary(target, folder=folder or target.parent, choose=choose) as path:
         yield path
-        _flush(path)
+        flush(path)
         os.replace(path, target)
 
 
@@ -37,28 +44,57 @@ def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
         yield path
         for file in path.rglob("*"):
             if file.is_file():
-                _flush(file)
+                flush(file)
         _replace_folder(path, target)
 
 
 @contextlib.contextmanager
-def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
+def temporary(
+    target: Path, *, folder: Path, choose: str, label: str | None = None
+) -> Iterator[Path]:
     """Yield a temporary path beside `target`; whatever is there when the block ends is removed.
 
-    The folder of `target` is created. `folder` is the one that errors name, and `choose` says how the user
-    names another ("a folder ..." follows). CacheError if it cannot be written or the disk is full; an OSError
-    about a file outside it passes unchanged.
+    The folder of `target` is created, and what killed processes left in it a day ago is removed. `folder` is
+    the one that errors name, and `choose` says how the user names another ("a folder ..." follows). `label`
+    becomes part of the name. CacheError if the folder cannot be written or the disk is full; an OSError about
+    a file outside it passes unchanged.
     """
-    path = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    path = target.with_name(
+        f".{label}.{uuid.uuid4().hex}.tmp" if label else f".{uuid.uuid4().hex}.tmp"
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
         yield path
     except OSError as error:
         if isinstance(error, BrainbenchError) or _is_elsewhere(error, folder):
             raise
         raise explain(error, folder, choose=choose) from error
     finally:
-        _remove(path)
+        remove(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files and folders of `temporary` that are older than a day; what cannot go stays."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and age(Path(entry.path)) > ABANDONED_SECONDS:
+                remove(Path(entry.path))
+
+
+def label_of(path: Path) -> str | None:
+    """Return the label of a file of `temporary`; None for one without a label, and for other files."""
+    match = _TEMPORARY.fullmatch(path.name)
+    return match and match["label"]
+
+
+def age(path: Path) -> float:
+    """Return the seconds since a file, or something in a folder, was last written; 0 where nothing is."""
+    newest = 0.0
+    for found in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        with contextlib.suppress(OSError):
+            newest = max(newest, found.lstat().st_mtime)
+    return max(0.0, time.time() - newest) if newest else 0.0
 
 
 def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
@@ -109,7 +145,8 @@ def _free_space(folder: Path) -> str:
         return "free space unknown"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
@@ -128,9 +165,10 @@ def _replace_folder(path: Path, target: Path) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if that is possible."""
     with contextlib.suppress(OSError):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from brainbench.core.errors import InputError
@@ -54,12 +55,7 @@ class ReleasedWeights:
         CacheError (a cache that cannot be written).
         """
         store = caches.default()
-        if store.find(KIND, self.key, _SUFFIX) is None:
-            with store.lock(KIND, self.key):
-                # Another process may have made it meanwhile.
-                if store.find(KIND, self.key, _SUFFIX) is None:
-                    self._convert(store)
-        return store.path(KIND, self.key, _SUFFIX)
+        return store.obtain(KIND, self.key, [_SUFFIX], partial(self._convert, store))[_SUFFIX]
 
     def _convert(self, store: Cache) -> None:
         with store.writing(KIND, self.key, _SUFFIX) as target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from brainbench.stats.splits import Split, paper
 from brainbench.storage import cache
 
 _KIND = "solution-times"
+_SUFFIX = ".npy"
 
 
 def trial_halves(
@@ -58,23 +60,16 @@ def trial_halves(
         *package_sources(decoder, ceiling).values(),
         np.__version__,
     )
-    times = _stored(key)
-    if times is None:
-        with cache.default().lock(_KIND, key):
-            times = _stored(key)  # another process may have held the lock
-            if times is None:
-                times = _solve(trials, brain, folds, complete)
-                _store(key, times)
-    return times, gaps
+    solve = partial(_store_solved, key, trials, brain, folds, complete)
+    paths = cache.default().obtain(_KIND, key, [_SUFFIX], solve)
+    return cast(FloatArray, np.load(paths[_SUFFIX])), gaps
 
 
-def _stored(key: str) -> FloatArray | None:
-    path = cache.default().find(_KIND, key, ".npy")
-    return None if path is None else cast(FloatArray, np.load(path))
-
-
-def _store(key: str, times: FloatArray) -> None:
-    with cache.default().writing(_KIND, key, ".npy") as path, path.open("wb") as stream:
+def _store_solved(
+    key: str, trials: Assembly, brain: BrainTimes, folds: Sequence[Split], complete: BoolArray
+) -> None:
+    times = _solve(trials, brain, folds, complete)
+    with cache.default().writing(_KIND, key, _SUFFIX) as path, path.open("wb") as stream:
         np.save(stream, times)
 
 
