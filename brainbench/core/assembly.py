@@ -303,4 +303,16 @@ def load(path: Path) -> Assembly:
             allowed="a whole netCDF4 file that brainbench wrote",
             todo="remove the file, so that it is written again",
         ) from error
-    return validate(opened, name=path.name, values=False)
+    return validate(with_plain_text(opened), name=path.name, values=False)
+
+
+def with_plain_text(opened: Assembly) -> Assembly:
+    """Return an assembly that was opened from netCDF with text coordinates as numpy has them, `<U`."""
+    text = {
+        name: (values.dims, plain(values.values))
+        for name, values in opened.coords.items()
+        if values.dtype.kind == "O"
+    }
+    assembly = opened.assign_coords(text)
+    assembly.set_close(opened.close)
+    return assembly

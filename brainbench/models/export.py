@@ -18,7 +18,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core import progress
-from brainbench.core.assembly import Assembly, checksum_encoding, validate
+from brainbench.core.assembly import Assembly, checksum_encoding, validate, with_plain_text
 from brainbench.core.errors import InputError, StimulusError, unknown
 from brainbench.core.stimuli import StimulusSet, from_files
 from brainbench.storage import files
@@ -189,9 +189,9 @@ def load_activations(path: Path) -> dict[str, Assembly]:
         if not layers:
             raise ValueError("no groups")
         opened = {
-            layer: xr.open_dataset(path, group=layer, engine="netcdf4", decode_times=False)[
-                "values"
-            ]
+            layer: with_plain_text(
+                xr.open_dataset(path, group=layer, engine="netcdf4", decode_times=False)["values"]
+            )
             for layer in layers
         }
     except (OSError, ValueError, KeyError) as error:

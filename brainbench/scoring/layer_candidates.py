@@ -16,14 +16,13 @@ from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.gram import Gram, gram
 from brainbench.scoring.context import GramStore, RunContext
+from brainbench.storage.array_file import COLUMNS
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 64e6
 ROUNDING = 1e-12
 """Share of the largest response; rounding leaves about 1e-16 of it, far below any real variation."""
-COLUMNS_ON_DISK = 4096
-"""Neuroids that lie together on disk; chunks that begin and end with them are read fastest."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,11 +56,15 @@ class Candidate:
     def chunks(self) -> Iterator[FloatArray]:
         """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB."""
         steps = np.flatnonzero(self.weights)
-        width = chunk_width(self.activations.sizes["stimulus"] * len(steps))
+        width = chunk_width(self.activations.sizes["stimulus"])
         for first in range(0, self.n_features, width):
-            part = self.activations.isel(neuroid=slice(first, first + width), time=steps)
-            values = np.asarray(part.values, dtype=np.float64)
-            yield values[..., 0] if len(steps) == 1 else values @ self.weights[steps]
+            part = self.activations.isel(neuroid=slice(first, first + width))
+            values = np.asarray(part.isel(time=steps[0]).values, dtype=np.float64)
+            if len(steps) > 1:  # one step after the other, as they lie on disk
+                values *= self.weights[steps[0]]
+                for step in steps[1:]:
+                    values += part.isel(time=step).values * self.weights[step]
+            yield values
 
     def varies(self) -> bool:
         """Return whether any feature differs between stimuli by more than rounding."""
@@ -91,9 +94,8 @@ class Candidate:
 
 
 def chunk_width(numbers_per_column: int) -> int:
-    """Return how many columns a chunk of at most 64 MB has, in whole blocks of what lies together on disk."""
-    width = max(1, int(CHUNK_BYTES / (8 * numbers_per_column)))
-    return width - width % COLUMNS_ON_DISK if width > COLUMNS_ON_DISK else width
+    """Return how many columns a chunk of at most 64 MB has: at most those that lie together on disk."""
+    return min(COLUMNS, max(1, int(CHUNK_BYTES / (8 * numbers_per_column))))
 
 
 def _noting_largest(chunks: Iterator[FloatArray], largest: list[float]) -> Iterator[FloatArray]:
