@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import unknown
+from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
 from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, takes
 from brainbench.core.stimuli import StimulusSet
@@ -26,6 +28,7 @@ from brainbench.run.loading import (
     load_model,
 )
 from brainbench.run.resolve import BenchmarkLike, Job, ModelLike, maker_options, one_model
+from brainbench.storage.cache import healed
 from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
@@ -203,8 +206,19 @@ def extract_activations(
     named = [layers] if isinstance(layers, str) else list(layers)
     network = one_model(model, named, placement, maker_options(model_args or {}, weights))
     named = named or [layer for listed in network.areas.values() for layer in listed]
-    activations = network.activations(shown, list(dict.fromkeys(named)))
+    target = None if output is None else Path(output)
+    return healed(partial(_extracted, network, shown, list(dict.fromkeys(named)), target, reducer))
+
+
+def _extracted(
+    network: BrainModel,
+    shown: StimulusSet,
+    layers: list[str],
+    output: Path | None,
+    reducer: str,
+) -> dict[str, Assembly]:
+    activations = network.activations(shown, layers)
     if output is None:
         return {layer: export.reduce(values, reducer) for layer, values in activations.items()}
-    export.write(Path(output), activations, reducer=reducer)
-    return export.load_activations(Path(output))
+    export.write(output, activations, reducer=reducer)
+    return export.load_activations(output)

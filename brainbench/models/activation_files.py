@@ -112,7 +112,7 @@ def open_layer(path: Path) -> xr.DataArray:
     Coordinates of `neuroid`: neuroid_id (index into the flattened response, C order), layer, and the position
     in the response. CacheError if the file was removed: the cache is smaller than the activations of one
     model. DamagedEntryError if it is not whole, now or when the damaged part is read: the file is then
-    removed, and what reads it has to ask for the activations again.
+    removed, and what reads it has to ask for the activations again (`storage.cache.healed`).
     """
     try:
         reader = ArrayReader(path, key=path.stem)

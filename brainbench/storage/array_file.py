@@ -38,6 +38,7 @@ Columns read together should begin and end with those of chunks; of 2,560 images
 
 _MAGIC = b"BBCHUNK1"
 _TRAILER = struct.Struct("<8sQQQ")  # magic, bytes of the checksums, bytes of the header, checksum
+_LENGTHS = struct.Struct("<QQ")
 _ITEM = 4
 
 Float32: TypeAlias = npt.NDArray[np.float32]
@@ -127,7 +128,7 @@ class ArrayWriter:
             for band in range(bands):
                 self._sums[block, step, band] = _checksum(self._chunk(block, step, band))
         used = self._grid.rows_of(block) * self.shape[1] * self.shape[2]
-        self._stream.write(memoryview(self._block[:used]).cast("B"))
+        self._stream.write(self._block[:used].data.cast("B"))
 
     def __exit__(
         self,
@@ -142,7 +143,8 @@ class ArrayWriter:
                 raise self._wrong_rows(f"{self.rows} rows")
             index = self._sums.tobytes() + json.dumps(self._header).encode()
             lengths = self._sums.nbytes, len(index) - self._sums.nbytes
-            self._stream.write(index + _TRAILER.pack(_MAGIC, *lengths, _checksum(index)))
+            checksum = _checksum(index + _LENGTHS.pack(*lengths))
+            self._stream.write(index + _TRAILER.pack(_MAGIC, *lengths, checksum))
 
     def _wrong_rows(self, got: str) -> CacheError:
         return CacheError(
@@ -235,7 +237,7 @@ class ArrayReader:
         else:
             digest = xxhash.xxh3_64()
             for row in rows:
-                digest.update(row)
+                digest.update(row.data)
             found = digest.intdigest()
         if found != self._sums[place]:
             at = f"rows from {block * ROWS}, columns from {band * COLUMNS}, step {step}"
@@ -270,7 +272,7 @@ class ArrayReader:
             raise damaged(self.path, "it does not end as it was written")
         index = bytearray(n_sums + n_header)
         self._fill([index], start)
-        if _checksum(index) != expected:
+        if _checksum(index + _LENGTHS.pack(n_sums, n_header)) != expected:
             raise damaged(self.path, "its header has other bytes than were written")
         header = json.loads(index[n_sums:])
         grid = _Grid(tuple(header["shape"]))

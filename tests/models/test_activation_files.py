@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
+import copy
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import xarray as xr
+from recorded_notes import RecordedNotes
 
-from brainbench.core.errors import ActivationError, CacheError
-from brainbench.models.activation_files import (
-    CHUNK,
-    LayerFile,
-    netcdf_errors,
-    neuroid_coordinates,
-    open_layer,
-)
-
-
-class Usage(NamedTuple):
-    """As shutil.disk_usage gives it."""
-
-    total: int
-    used: int
-    free: int
+from brainbench.core import progress
+from brainbench.core.errors import ActivationError, CacheError, DamagedEntryError
+from brainbench.models.activation_files import LayerFile, neuroid_coordinates, open_layer
 
 
 def _file(path: Path, n: int, shape: tuple[int, ...], steps: int) -> LayerFile:
     ids = [f"picture-{index}" for index in range(n)]
     return LayerFile(
-        path, layer="conv", stimulus_ids=ids, shape=shape, steps=steps, attrs={"model": "m"}
+        path,
+        key=path.stem,
+        layer="conv",
+        stimulus_ids=ids,
+        shape=shape,
+        steps=steps,
+        attrs={"model": "m"},
     )
 
 
@@ -46,11 +37,11 @@ def _values(n: int, shape: tuple[int, ...], steps: int) -> npt.NDArray[np.float3
 def test_batches_come_back_as_one_lazy_array(tmp_path: Path, steps: int) -> None:
     shape = (5, 40, 40)
     values = _values(37, shape, steps)
-    with _file(tmp_path / "a.nc", 37, shape, steps) as file:
+    with _file(tmp_path / "a.chunks", 37, shape, steps) as file:
         for start in range(0, 37, 16):
             batch = values[start : start + 16]
             file.write(start, [batch[..., t] for t in range(steps)])
-    read = open_layer(tmp_path / "a.nc")
+    read = open_layer(tmp_path / "a.chunks")
     assert not read.variable._in_memory
     assert read.dims == ("stimulus", "neuroid", "time")
     assert read.dtype == np.float32
@@ -60,22 +51,31 @@ def test_batches_come_back_as_one_lazy_array(tmp_path: Path, steps: int) -> None
     np.testing.assert_array_equal(read.values, values)
 
 
-def test_chunks_hold_a_batch_of_stimuli_some_neuroids_and_one_step(tmp_path: Path) -> None:
-    with _file(tmp_path / "a.nc", 40, (2, 60, 60), 2) as file:
-        file.write(0, list(np.moveaxis(_values(40, (2, 60, 60), 2), 2, 0)))
-    assert open_layer(tmp_path / "a.nc").encoding["chunksizes"] == CHUNK
-    with _file(tmp_path / "b.nc", 3, (7,), 1) as file:
-        file.write(0, [np.zeros((3, 7), np.float32)])
-    assert open_layer(tmp_path / "b.nc").encoding["chunksizes"] == (3, 7, 1)
+def test_an_opened_file_is_indexed_as_an_array(tmp_path: Path) -> None:
+    values = _values(20, (2, 30, 60), 3)
+    with _file(tmp_path / "a.chunks", 20, (2, 30, 60), 3) as file:
+        file.write(0, list(np.moveaxis(values, 2, 0)))
+    read, order = open_layer(tmp_path / "a.chunks"), np.random.default_rng(0).permutation(20)
+    again = read.isel(stimulus=order).isel(neuroid=slice(5, 3500, 7), time=[2, 0])
+    np.testing.assert_array_equal(again.values, values[order][:, 5:3500:7][..., [2, 0]])
+    np.testing.assert_array_equal(read[3, :, 1].values, values[3, :, 1])
+    one = read.isel(stimulus=0, neuroid=3, time=2)
+    assert one.values.shape == ()
+    assert one.item() == values[0, 3, 2]
+    at = {dim: ("pair", [1, 0, 2]) for dim in read.dims}  # pairs, not an outer product
+    np.testing.assert_array_equal(read.isel(at).values, values[[1, 0, 2], [1, 0, 2], [1, 0, 2]])
+    np.testing.assert_array_equal(copy.deepcopy(read).values, values)
+    np.testing.assert_allclose(read.mean("stimulus").values, values.mean(axis=0), rtol=1e-5)
 
 
 def test_the_file_alone_says_what_it_holds(tmp_path: Path) -> None:
-    with _file(tmp_path / "a.nc", 2, (3,), 1) as file:
+    with _file(tmp_path / "a.chunks", 2, (3,), 1) as file:
         file.write(0, [np.ones((2, 3), np.float32)])
-    with xr.open_dataarray(tmp_path / "a.nc") as read:
-        assert read.stimulus_id.values.tolist() == ["picture-0", "picture-1"]
-        assert read.attrs["units"] == "a.u."
-        assert read.attrs["layer"] == "conv"
+    read = open_layer(tmp_path / "a.chunks")
+    assert read.stimulus_id.values.tolist() == ["picture-0", "picture-1"]
+    assert read.attrs == {"units": "a.u.", "layer": "conv", "model": "m"}
+    assert read.channel.values.tolist() == [0, 1, 2]
+    assert read.name == "values"
 
 
 def test_units_keep_their_place_in_the_response() -> None:
@@ -92,33 +92,47 @@ def test_units_keep_their_place_in_the_response() -> None:
 
 
 def test_a_layer_that_changes_its_size_is_an_error(tmp_path: Path) -> None:
-    with _file(tmp_path / "a.nc", 2, (3,), 1) as file:
+    with (
+        pytest.raises(ActivationError, match=r"'conv' .*\[4\] .*1 .*\[3\]"),
+        _file(tmp_path / "a.chunks", 2, (3,), 1) as file,
+    ):
         file.write(0, [np.ones((1, 3), np.float32)])
-        with pytest.raises(ActivationError, match=r"'conv' .*\[4\] .*1 .*\[3\]"):
-            file.write(1, [np.ones((1, 4), np.float32)])
+        file.write(1, [np.ones((1, 4), np.float32)])
 
 
-def test_no_room_is_said_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("start", "n"), [(2, 1), (0, 1), (1, 2)])
+def test_batches_that_do_not_follow_each_other_are_an_error(
+    tmp_path: Path, start: int, n: int
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 9, 1))
-    with pytest.raises(CacheError, match=rf"0\.00 GB.*{tmp_path}") as caught:
-        _file(tmp_path / "a.nc", 2, (3,), 1)
-    assert "BRAINBENCH_CACHE" in caught.value.todo
-    assert not (tmp_path / "a.nc").exists()
-
-
-@pytest.mark.parametrize(("free", "code"), [(10**9, errno.EIO), (1, errno.ENOSPC)])
-def test_a_write_that_fails_says_whether_the_disk_is_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: int
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, free))
-    with pytest.raises(OSError, match="HDF error") as caught, netcdf_errors(tmp_path, 24):
-        raise RuntimeError("NetCDF: HDF error")
-    assert caught.value.errno == code
+    with (
+        pytest.raises((ActivationError, CacheError), match=r"rows"),
+        _file(tmp_path / "a.chunks", 2, (3,), 1) as file,
+    ):
+        file.write(0, [np.ones((1, 3), np.float32)])
+        file.write(start, [np.ones((n, 3), np.float32)])
 
 
 def test_a_file_that_is_gone_names_the_limit_of_the_cache(tmp_path: Path) -> None:
-    with pytest.raises(CacheError, match=r"gone\.nc") as caught:
-        open_layer(tmp_path / "gone.nc")
+    with pytest.raises(CacheError, match=r"gone\.chunks") as caught:
+        open_layer(tmp_path / "gone.chunks")
     assert "BRAINBENCH_CACHE_GB" in caught.value.todo
+
+
+def test_damage_found_late_is_said_and_the_file_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.chunks"
+    with _file(path, 2, (3,), 1) as file:
+        file.write(0, [np.ones((2, 3), np.float32)])
+    first, second = open_layer(path), open_layer(path)
+    with path.open("r+b") as stream:
+        stream.write(b"\1")
+    notes = RecordedNotes()
+    with progress.use(notes):
+        with pytest.raises(DamagedEntryError, match=str(path)):
+            _ = first.values
+        assert not path.exists()
+        path.write_text("made anew")
+        with pytest.raises(DamagedEntryError):
+            _ = second.values
+    assert path.exists()  # it is not the one that was damaged
+    (note,) = notes.notes
+    assert str(path) in note

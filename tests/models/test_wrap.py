@@ -515,7 +515,7 @@ def test_a_process_that_is_stopped_in_the_middle_leaves_nothing_that_is_read(
     left = files(store)
     assert all(name.endswith(".tmp") for name in left)
     assert left == [] or number == signal.SIGKILL  # which leaves no time to tidy up
-    assert list(store.folder.glob("activations/*.nc")) == []
+    assert list(store.folder.glob("activations/*.chunks")) == []
 
 
 def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(store: Cache) -> None:
@@ -523,7 +523,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(store: Cache) 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        with pytest.raises(CacheError, match=f"{store.folder} .*HDF error"):
+        with pytest.raises(CacheError, match=f"{store.folder} .*File too large"):
             model.activations(pictures(5), ["output"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

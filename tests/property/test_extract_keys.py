@@ -42,7 +42,7 @@ def _file(model: WrappedModel, shown: StimulusSet, layer: str) -> str:
     """Name of the file that the activations of a layer are kept in."""
     with tempfile.TemporaryDirectory() as folder:
         replace(model, cache=Cache(Path(folder))).activations(shown, [layer])
-        (stored,) = Path(folder).rglob("*.nc")
+        (stored,) = Path(folder).rglob("*.chunks")
         return stored.name
 
 

@@ -1,16 +1,26 @@
 import errno
 import multiprocessing
 import os
+import random
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damages import DAMAGES
 from recorded_notes import RecordedNotes
 
 from brainbench.core import progress
-from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
+from brainbench.core.errors import (
+    CacheError,
+    DamagedEntryError,
+    DataAbsentError,
+    InputError,
+    StimulusError,
+)
+from brainbench.storage import array_file, checksums
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
@@ -25,7 +35,8 @@ def cache(tmp_path):
 def write(cache, key, content=b"x" * 1000, *, age=0.0):
     with cache.writing(KIND, key, SUFFIX) as path:
         path.write_bytes(content)
-    made = cache.path(KIND, key, SUFFIX)
+    made = cache.find(KIND, key, SUFFIX)
+    assert made is not None
     then = time.time() - age
     os.utime(made, (then, then))
     return made
@@ -118,10 +129,10 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 
 
 def test_a_folder_that_may_not_be_read(cache, monkeypatch):
-    def refuse(self):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "is_file", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(CacheError, match="Permission denied"):
         cache.find(KIND, "k", SUFFIX)
 
@@ -176,15 +187,14 @@ def test_the_entries_used_longest_ago_go_first(tmp_path):
     write(cache, "older", age=400)
     assert cache.find(KIND, "older", SUFFIX) is not None  # used now
     write(cache, "new")
-    kept = {path.stem for path in (tmp_path / KIND).iterdir()}
+    kept = {path.name.partition(".")[0] for path in (tmp_path / KIND).iterdir()}
     assert kept == {"older", "new"}
 
 
 def test_the_entry_just_written_stays_however_large(tmp_path):
     cache = Cache(tmp_path, max_gb=500e-9)
     write(cache, "small", b"x" * 100, age=100)
-    made = write(cache, "large", b"x" * 5000)
-    assert made.is_file()
+    assert write(cache, "large", b"x" * 5000).is_file()
     assert cache.find(KIND, "small", SUFFIX) is None
 
 
@@ -244,7 +254,7 @@ def test_several_processes_write_one_entry_and_readers_see_it_whole(cache):
             assert len(np.unique(values)) == 1
             seen += 1
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert [path.name for path in (cache.folder / KIND).iterdir()] == ["k.npy"]
+    assert {path.suffix for path in (cache.folder / KIND).iterdir()} == {".npy"}
 
 
 def test_threads_write_one_entry(cache):
@@ -310,6 +320,165 @@ def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
     holder.join()
     (note,) = told.notes
     assert KIND in note
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+CONTENTS = {key: random.Random(key).randbytes(10_000) for key in ("one", "other")}  # noqa: S311
+
+
+def content_of(cache, key):
+    """Return the content of an entry, which is made if it is not there."""
+    paths = cache.obtain(KIND, key, [SUFFIX], lambda: write(cache, key, CONTENTS[key]))
+    return paths[SUFFIX].read_bytes()
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_is_damaged_is_removed_and_made_again(cache, name):
+    for key in CONTENTS:
+        content_of(cache, key)
+    paths = [cache.find(KIND, key, SUFFIX) for key in CONTENTS]
+    DAMAGES[name](*paths)
+    notes = RecordedNotes()
+    with progress.use(notes):
+        for key, content in CONTENTS.items():
+            assert content_of(cache, key) == content
+    assert any(str(paths[0]) in note for note in notes.notes)
+    assert {found.state for found in cache.verify()} == {"whole"}
+
+
+def test_damage_is_noticed_by_a_process_that_has_read_the_entry(cache):
+    made = write(cache, "k", b"content")
+    made.write_bytes(b"CONTENT")
+    assert cache.find(KIND, "k", SUFFIX) is None
+    assert not made.exists()
+
+
+def test_a_file_of_another_kind_or_suffix_is_not_taken(cache):
+    made = write(cache, "k")
+    for kind, suffix in (("weights", SUFFIX), (KIND, ".npz")):
+        target = cache.folder / kind / made.name.replace(SUFFIX, suffix)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(made.read_bytes())
+        assert cache.find(kind, "k", suffix) is None
+
+
+def test_a_disk_that_cannot_read_is_damage(cache, monkeypatch):
+    write(cache, "k")
+    checksums._whole.clear()
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checksums, "digest_of", fail)
+    notes = RecordedNotes()
+    with progress.use(notes):
+        assert cache.find(KIND, "k", SUFFIX) is None
+    assert "Input/output error" in notes.notes[0]
+
+
+def test_all_files_of_a_key_are_made_once(cache):
+    made = []
+
+    def make():
+        made.append(1)
+        for suffix in (".a", ".b"):
+            with cache.writing(KIND, "k", suffix) as path:
+                path.write_text(suffix)
+
+    for _ in range(2):
+        paths = cache.obtain(KIND, "k", [".a", ".b"], make)
+        assert [path.read_text() for path in paths.values()] == [".a", ".b"]
+    paths[".b"].unlink()
+    cache.obtain(KIND, "k", [".a", ".b"], make)
+    assert len(made) == 2
+
+
+def test_an_entry_that_is_gone_at_once_names_the_limit(cache):
+    with pytest.raises(CacheError, match="k") as caught:
+        cache.obtain(KIND, "k", [SUFFIX], lambda: None)
+    assert "BRAINBENCH_CACHE_GB" in caught.value.todo
+
+
+def test_what_found_damage_is_done_again_once_for_each_entry():
+    asked = []
+
+    def make(damaged):
+        asked.append(1)
+        if len(asked) <= len(damaged):
+            raise checksums.damaged(Path(damaged[len(asked) - 1]), "test")
+        return "figure"
+
+    assert caches.healed(lambda: make(["a", "b"])) == "figure"
+    asked.clear()
+    with pytest.raises(DamagedEntryError, match="a"):
+        caches.healed(lambda: make(["a", "b", "a"]))
+
+
+def test_verify_says_what_every_file_is(cache):
+    whole, flipped = write(cache, "whole"), write(cache, "flipped")
+    flipped.write_bytes(flipped.read_bytes()[:-1] + b"y")
+    leftover = cache.folder / KIND / f".k.{'0' * 32}.tmp"
+    leftover.write_bytes(b"half")
+    unknown = cache.folder / KIND / "activations-of-an-older-version.nc"
+    unknown.write_bytes(b"x")
+    with array_file.ArrayWriter(
+        cache.path(KIND, "rows"), key="rows", shape=(20, 3, 1), about={}
+    ) as writer:
+        writer.write([np.ones((20, 3), np.float32)])
+    states = {found.path: found.state for found in cache.verify()}
+    rows = cache.path(KIND, "rows")
+    assert states == {
+        whole: "whole",
+        flipped: "damaged",
+        leftover: "leftover",
+        unknown: "unknown",
+        rows: "whole",
+    }
+    content = bytearray(rows.read_bytes())
+    content[10] ^= 1  # in a chunk: the header is whole
+    rows.write_bytes(content)
+    assert cache.find(KIND, "rows", array_file.SUFFIX) == rows
+    (found,) = [found for found in cache.verify() if found.path == rows]
+    assert found.state == "damaged"
+    assert "rows from 0" in found.detail
+    assert flipped.exists()
+
+
+# --- room -----------------------------------------------------------------------------------------
+
+
+def test_a_limit_below_what_is_needed_names_it_and_the_size(tmp_path):
+    cache = Cache(tmp_path, max_gb=2)
+    cache.check_room(int(1e6), what="activations", kept=int(1e9))
+    with pytest.raises(CacheError, match=r"activations of 2\.25 GB .* 2 GB") as caught:
+        cache.check_room(int(1.25e9), what="activations", kept=int(1e9))
+    assert "BRAINBENCH_CACHE_GB to 2.3" in caught.value.todo
+
+
+def test_a_disk_with_too_little_room_is_said_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1e6))
+    with pytest.raises(CacheError, match=rf"0\.01 GB.*{tmp_path}") as caught:
+        Cache(tmp_path).check_room(int(1e7), what="activations")
+    assert "BRAINBENCH_CACHE to" in caught.value.todo
+
+
+def test_a_leftover_whose_lock_is_free_goes_after_minutes(cache):
+    write(cache, "a")
+    paths = {key: cache.folder / KIND / f".{key}.{'0' * 32}.tmp" for key in ("free", "held")}
+    for path in paths.values():
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - 2 * caches.IDLE_SECONDS,) * 2)
+    with cache.lock(KIND, "held"):
+        write(cache, "b")
+        assert not paths["free"].exists()
+        assert paths["held"].exists()
+    write(cache, "c")
+    assert not paths["held"].exists()
+
+
+# --- the default ----------------------------------------------------------------------------------
 
 
 def test_the_environment_names_folder_and_limit(monkeypatch, tmp_path):

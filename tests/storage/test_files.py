@@ -100,3 +100,44 @@ def test_room_is_checked_before_writing(tmp_path):
     with pytest.raises(CacheError, match=r"weights of 1000000\.00 GB") as caught:
         files.check_room(tmp_path, 10**15, what="weights", choose=CHOOSE)
     assert CHOOSE in caught.value.todo
+
+
+def test_what_a_killed_process_left_beside_a_file_goes_after_a_day(tmp_path):
+    names = {
+        "old": f".{'0' * 32}.tmp",
+        "old folder": f".{'1' * 32}.tmp",
+        "labeled": f".a.b.{'2' * 32}.tmp",
+        "young": f".{'3' * 32}.tmp",
+        "former folder": f".{'4' * 32}.old.tmp",  # it may be all that is left of a data set
+        "another program's": ".x.tmp",
+    }
+    paths = {what: tmp_path / name for what, name in names.items()}
+    for what, path in paths.items():
+        if what == "old folder":
+            path.mkdir()
+            (path / "inside").write_text("half")
+        else:
+            path.write_text("half")
+        for found in (*path.rglob("*"), path):
+            os.utime(found, (1e9, 1e9))
+    os.utime(paths["young"])
+    with files.new_file(tmp_path / "file", choose=CHOOSE) as path:
+        path.write_text("whole")
+    left = {path.name for path in tmp_path.iterdir()} - {"file"}
+    assert left == {names[what] for what in ("young", "former folder", "another program's")}
+
+
+def test_a_folder_that_is_still_written_to_is_not_old(tmp_path):
+    path = tmp_path / f".{'0' * 32}.tmp"
+    path.mkdir()
+    (path / "inside").write_text("half")
+    os.utime(path, (1e9, 1e9))
+    files.sweep(tmp_path)
+    assert path.exists()
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    files.remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
