@@ -33,6 +33,13 @@ def _values(n: int, shape: tuple[int, ...], steps: int) -> npt.NDArray[np.float3
     return rng.standard_normal((n, int(np.prod(shape)), steps)).astype(np.float32)
 
 
+def _write(path: Path, *batches: tuple[int, tuple[int, int]]) -> None:
+    """Write two rows of three units, or what is given as (first row, shape)."""
+    with _file(path, 2, (3,), 1) as file:
+        for start, shape in batches or [(0, (2, 3))]:
+            file.write(start, [np.ones(shape, np.float32)])
+
+
 @pytest.mark.parametrize("steps", [1, 3])
 def test_batches_come_back_as_one_lazy_array(tmp_path: Path, steps: int) -> None:
     shape = (5, 40, 40)
@@ -69,8 +76,7 @@ def test_an_opened_file_is_indexed_as_an_array(tmp_path: Path) -> None:
 
 
 def test_the_file_alone_says_what_it_holds(tmp_path: Path) -> None:
-    with _file(tmp_path / "a.chunks", 2, (3,), 1) as file:
-        file.write(0, [np.ones((2, 3), np.float32)])
+    _write(tmp_path / "a.chunks")
     read = open_layer(tmp_path / "a.chunks")
     assert read.stimulus_id.values.tolist() == ["picture-0", "picture-1"]
     assert read.attrs == {"units": "a.u.", "layer": "conv", "model": "m"}
@@ -92,24 +98,16 @@ def test_units_keep_their_place_in_the_response() -> None:
 
 
 def test_a_layer_that_changes_its_size_is_an_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ActivationError, match=r"'conv' .*\[4\] .*1 .*\[3\]"),
-        _file(tmp_path / "a.chunks", 2, (3,), 1) as file,
-    ):
-        file.write(0, [np.ones((1, 3), np.float32)])
-        file.write(1, [np.ones((1, 4), np.float32)])
+    with pytest.raises(ActivationError, match=r"'conv' .*\[4\] .*1 .*\[3\]"):
+        _write(tmp_path / "a.chunks", (0, (1, 3)), (1, (1, 4)))
 
 
 @pytest.mark.parametrize(("start", "n"), [(2, 1), (0, 1), (1, 2)])
 def test_batches_that_do_not_follow_each_other_are_an_error(
     tmp_path: Path, start: int, n: int
 ) -> None:
-    with (
-        pytest.raises((ActivationError, CacheError), match=r"rows"),
-        _file(tmp_path / "a.chunks", 2, (3,), 1) as file,
-    ):
-        file.write(0, [np.ones((1, 3), np.float32)])
-        file.write(start, [np.ones((n, 3), np.float32)])
+    with pytest.raises((ActivationError, CacheError), match="rows"):
+        _write(tmp_path / "a.chunks", (0, (1, 3)), (start, (n, 3)))
 
 
 def test_a_file_that_is_gone_names_the_limit_of_the_cache(tmp_path: Path) -> None:
@@ -120,8 +118,7 @@ def test_a_file_that_is_gone_names_the_limit_of_the_cache(tmp_path: Path) -> Non
 
 def test_damage_found_late_is_said_and_the_file_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.chunks"
-    with _file(path, 2, (3,), 1) as file:
-        file.write(0, [np.ones((2, 3), np.float32)])
+    _write(path)
     first, second = open_layer(path), open_layer(path)
     with path.open("r+b") as stream:
         stream.write(b"\1")

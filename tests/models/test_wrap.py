@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 import signal
 import subprocess
@@ -9,12 +10,15 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from damages import DAMAGES
+from recorded_notes import RecordedNotes
 from torch import Tensor, nn
 
 from brainbench.core import progress, stimuli
@@ -26,7 +30,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
-from brainbench.storage.cache import Cache
+from brainbench.storage.cache import Cache, healed
 
 SMALL = Preprocess(name="small", size=(8, 8))
 TWO_STEPS = Timeline(name="two", source="test", steps={"step": [(0, 100), (100, 200)]})
@@ -543,3 +547,75 @@ def test_the_default_cache_is_the_one_that_the_environment_names(
     monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path / "named"))
     wrap(net, layers={"IT": "head"}, preprocess=SMALL).activations(pictures(), ["head"])
     assert files(Cache(tmp_path / "named"))
+
+
+# Damage, room and threads
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_activations_are_made_again(net: Net, store: Cache, name: str) -> None:
+    model, shown = wrapped(net, store), pictures(20)
+
+    def values() -> dict[str, npt.NDArray[np.float32]]:
+        answers = model.activations(shown, ["conv", "pool", "head"])
+        return {layer: answer.values for layer, answer in answers.items()}
+
+    expected = values()
+    stored = {path.stat().st_size: path for path in (store.folder / "activations").iterdir()}
+    assert len(stored) == 3
+    _, head, conv = (path for _, path in sorted(stored.items()))
+    DAMAGES[name](conv, head)
+    notes = RecordedNotes()
+    with progress.use(notes):
+        for layer, answer in healed(values).items():
+            np.testing.assert_array_equal(answer, expected[layer])
+    assert str(conv) in notes.notes[0]
+    assert {found.state for found in store.verify()} == {"whole"}
+
+
+def test_a_limit_below_one_extraction_is_said_at_the_first_batch(net: Net, store: Cache) -> None:
+    small = Cache(store.folder, max_gb=41e-6)
+    model, shown = wrapped(net, small, batch_size=4), pictures(40)
+    assert model.activations(shown, ["conv"])["conv"].shape == (40, 256, 1)
+    with (
+        counting() as costs,
+        pytest.raises(CacheError, match=r"activations of 0\.00 GB .* 4.1e-05 GB") as caught,
+    ):
+        model.activations(shown, ["conv", "head"])
+    assert costs.images == 4
+    assert "BRAINBENCH_CACHE_GB" in caught.value.todo
+
+
+def test_a_full_disk_is_said_at_the_first_batch(
+    net: Net, store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with counting() as costs, pytest.raises(CacheError, match=str(store.folder)):
+        wrapped(net, store, batch_size=4).activations(pictures(40), ["conv"])
+    assert costs.images == 4
+    assert files(store) == []
+
+
+def test_threads_extract_and_read_at_once(net: Net, store: Cache) -> None:
+    expected = {
+        seed: wrapped(net, store).activations(pictures(20, seed=seed), ["conv"])["conv"].values
+        for seed in range(4)
+    }
+    for path in (store.folder / "activations").iterdir():
+        path.unlink()
+    wrong: list[int] = []
+
+    def work(seed: int) -> None:
+        function = copy.deepcopy(net)  # a network answers one thread at a time
+        for _ in range(5):
+            answer = wrapped(function, store).activations(pictures(20, seed=seed), ["conv"])
+            if not np.array_equal(answer["conv"].values, expected[seed]):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(k % 4,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len(files(store)) == 4

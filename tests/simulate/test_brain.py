@@ -1,11 +1,15 @@
 """The simulated brain as a data source: contract, cache, sameness, and bad parameters."""
 
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
+from damages import DAMAGES
 from manifests import manifest_of
+from recorded_notes import RecordedNotes
 
+from brainbench.core import progress
 from brainbench.core.assembly import validate
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import CacheError, InputError, UnknownNameError
@@ -17,6 +21,8 @@ from brainbench.simulate.brain import SimulatedBrain, simulated
 from brainbench.storage.cache import Cache
 
 SITES = {"V4": 3, "IT": 4}
+SLOW = pytest.mark.slow
+FEW = "a bit at 0.5 of the file"
 
 
 def small(folder, **options):
@@ -138,6 +144,24 @@ def test_everything_is_computed_once(brain, monkeypatch):
     assert brain.version == before
     assert len(brain.trials()) == 16 * 7 * 60
     assert brain.solution_times()["ost"].shape == (16,)
+
+
+@pytest.mark.parametrize("what", [".pictures.npy", ".IT.trials.nc", ".V4.truth.nc"])
+@pytest.mark.parametrize("name", [FEW, *(pytest.param(n, marks=SLOW) for n in DAMAGES if n != FEW)])
+def test_a_damaged_file_is_made_again(brain, tmp_path, name, what):
+    pictures, trials = brain.stimuli().digest, brain.recordings("IT").values
+    shutil.copytree(brain.cache.folder, tmp_path / "cache")
+    folder = tmp_path / "cache" / "simulated"
+    (path,) = folder.glob(f"*{what}")
+    (other,) = folder.glob("*.V4.trials.nc")
+    DAMAGES[name](path, other)
+    again, notes = small(tmp_path / "cache"), RecordedNotes()
+    with progress.use(notes):
+        assert again.stimuli().digest == pictures
+        np.testing.assert_array_equal(again.recordings("IT").values, trials)
+        for region in SITES:
+            np.testing.assert_array_equal(again.truth(region), brain.truth(region))
+    assert any(str(path) in note for note in notes.notes)
 
 
 def test_interruption_leaves_nothing_half_written(tmp_path, monkeypatch):
