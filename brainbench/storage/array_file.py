@@ -163,7 +163,7 @@ class ArrayReader:
 
     def __init__(self, path: Path, *, key: str | None = None) -> None:
         self.path = path
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(path.lstat().st_mode):  # a pipe would be waited for
             raise damaged(path, "not a file")
         self._descriptor = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)

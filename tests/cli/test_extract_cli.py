@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from brainbench_fake import FakeModel
 from PIL import Image
+from recorded_notes import RecordedNotes
 
 import brainbench
 from brainbench.core import assembly, progress, stimuli
@@ -207,6 +208,21 @@ def test_mean_space_in_memory_and_in_a_file(cache_folder, tmp_path):
         assert one.attrs["reducer"] == "mean-space"
         assert "x" not in one.coords
         assembly.validate(one)
+
+
+@pytest.mark.parametrize("reducer", ["none", "mean-space"])
+def test_damage_found_while_a_file_is_written_is_healed(cache_folder, tmp_path, reducer):
+    path = tmp_path / "acts.nc"
+    options = {"output": path, "reducer": reducer}
+    expected = brainbench.extract_activations(recurrent(), pictures(), **options)["output"].load()
+    (stored,) = (cache_folder / "activations").iterdir()
+    with stored.open("r+b") as stream:
+        stream.write(b"\1\1")
+    notes = RecordedNotes()
+    with progress.use(notes):
+        found = brainbench.extract_activations(recurrent(), pictures(), **options)["output"]
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert str(stored) in notes.notes[0]
 
 
 def test_mean_space_of_tokens_and_of_a_plain_vector():

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damages import DAMAGES
 from known import benchmark, brain
 from recorded_notes import RecordedNotes
 from server import Served, Stopwatch, refusing, serving, silent
@@ -323,6 +325,20 @@ def test_trained_and_untrained_share_nothing(good: nn.Module, tmp_path: Path) ->
     assert len({model.name for model in models}) == 5
     assert len({model.weights for model in models}) == 5
     assert len({model.digest for model in models[:4]}) == 4
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_weights_are_downloaded_again(
+    good: nn.Module, served: Served, cache_folder: Path, notes: list[str], name: str
+) -> None:
+    cornet_s(weights="imagenet")
+    (kept,) = cached(cache_folder)
+    other = shutil.copyfile(kept, kept.with_name("other"))
+    other.write_bytes(other.read_bytes()[::-1])
+    DAMAGES[name](kept, other)
+    assert same_weights(net_of(cornet_s(weights="imagenet")), good)
+    assert len(served.asked) == 2
+    assert str(kept) in notes[0]
 
 
 def test_the_cache_distinguishes_releases(good: nn.Module, cache_folder: Path) -> None:

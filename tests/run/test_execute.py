@@ -4,10 +4,12 @@ import gc
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import brainbench_fake
 import numpy as np
 import pytest
+import torch
 from brainbench_fake import ASKED, SCORED, FakeData, FakeModel, MeanActivation, declare
 from recorded_notes import RecordedNotes
 from runs import scores, spec_of
@@ -17,9 +19,13 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import CacheError, DataAbsentError, NotApplicableError, StimulusError
 from brainbench.core.presentation import CONSTANT
 from brainbench.core.settings import Settings
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrap import wrap
 from brainbench.run.plan import ModelSpec
 from brainbench.scoring import layer_candidates
 from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.storage import checksums
+from brainbench.storage.cache import Cache
 from brainbench.storage.results import Results
 
 V1, IT = declare("Fake.V1-pls", region="V1"), declare("Fake.IT-pls")
@@ -403,3 +409,39 @@ def test_one_model_is_gone_before_the_next_is_made():
 
     list(scores([ModelSpec(name=f"net{k}", make=make) for k in range(3)], [IT]))
     assert counts == [0, 0, 0]
+
+
+# --- damaged activations -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_damage_found_while_scoring_is_healed_and_the_figure_is_the_right_one(tmp_path, share):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    layers = {"V1": ["0", "1"], "IT": ["0", "1"]}
+    small = Preprocess(name="small", size=(8, 8))
+    store = Cache(tmp_path)
+    model = wrap(net, layers=layers, name="net", preprocess=small, cache=store)
+    measure = Predictivity(n_components=3, n_splits=3)
+    benchmarks = [replace(one, data=FakeData(n=60), measure=measure) for one in (V1, IT)]
+    expected = [score.raw for score in scores([spec_of(model)], benchmarks)]
+    for path in (tmp_path / "activations").iterdir():  # of both layers
+        content = bytearray(path.read_bytes())
+        content[int(share * (len(content) - 1))] ^= 1
+        path.write_bytes(content)
+    told = RecordedNotes()
+    with progress.use(told):
+        found = list(scores([spec_of(model)], benchmarks))
+    assert [(score.status, score.raw) for score in found] == [("scored", r) for r in expected]
+    assert len([note for note in told.notes if "made again" in note]) == 2
+    assert {entry.state for entry in store.verify()} == {"whole"}
+
+
+def test_an_entry_that_stays_damaged_is_a_failure_with_a_reason(monkeypatch):
+    def broken(context):
+        raise checksums.damaged(Path("activations") / "k", "a broken disk")
+
+    monkeypatch.setattr("brainbench.run.execute.score_context", broken)
+    (found,) = scores([spec_of()], [V1])
+    assert found.status == "failed"
+    assert "a broken disk" in found.reason

@@ -22,7 +22,6 @@ from brainbench.storage.cache import Cache
 
 SITES = {"V4": 3, "IT": 4}
 SLOW = pytest.mark.slow
-FEW = "a bit at 0.5 of the file"
 
 
 def small(folder, **options):
@@ -146,9 +145,18 @@ def test_everything_is_computed_once(brain, monkeypatch):
     assert brain.solution_times()["ost"].shape == (16,)
 
 
-@pytest.mark.parametrize("what", [".pictures.npy", ".IT.trials.nc", ".V4.truth.nc"])
-@pytest.mark.parametrize("name", [FEW, *(pytest.param(n, marks=SLOW) for n in DAMAGES if n != FEW)])
-def test_a_damaged_file_is_made_again(brain, tmp_path, name, what):
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        (".pictures.npy", "a bit at 0.5 of the file"),
+        pytest.param(".pictures.npy", "half a file", marks=SLOW),
+        pytest.param(".IT.trials.nc", "a bit at 0.9 of the file", marks=SLOW),
+        pytest.param(".IT.trials.nc", "swapped with another", marks=SLOW),
+        pytest.param(".V4.truth.nc", "zeros in the middle", marks=SLOW),
+        pytest.param(".V4.truth.nc", "a folder", marks=SLOW),
+    ],
+)
+def test_a_damaged_file_is_made_again(brain, tmp_path, what, name):
     pictures, trials = brain.stimuli().digest, brain.recordings("IT").values
     shutil.copytree(brain.cache.folder, tmp_path / "cache")
     folder = tmp_path / "cache" / "simulated"

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from damages import DAMAGES
 from known import Known
+from recorded_notes import RecordedNotes
 from scipy.stats import spearmanr
 from subjects import SolvingData
 
-from brainbench.core import assembly, stimuli
+from brainbench.core import assembly, progress, stimuli
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.errors import ActivationError, InputError
@@ -215,6 +217,20 @@ def test_halves_are_decoded_once_for_all_models(cache_folder, monkeypatch):
     assert score(benchmark(data), model_of(X[:, ::-1])).ceiling == first.ceiling
     with pytest.raises(AssertionError, match="decoded again"):
         score(benchmark(other), model_of(X))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a bit at 0.9 of the file", "half a file"])
+def test_damaged_halves_are_decoded_again(cache_folder, name):
+    X, onset = world()
+    data = data_of(table_of(onset), trials=trials_of(X, n=2))
+    first = score(benchmark(data), model_of(X))
+    (path,) = (cache_folder / "solution-times").iterdir()
+    DAMAGES[name](path, path)
+    notes = RecordedNotes()
+    with progress.use(notes):
+        assert score(benchmark(data), model_of(X)).ceiling == first.ceiling
+    assert any(str(path) in note for note in notes.notes)
 
 
 def test_stored_halves_depend_on_all_code_that_decodes_them():
