@@ -13,18 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import platformdirs
 
-from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.storage import files
+from brainbench.storage.claims import Claims
 
 ENVIRONMENT = "BRAINBENCH_CACHE"
 LIMIT = "BRAINBENCH_CACHE_GB"
 CHOOSE = f"set {ENVIRONMENT} to"
 DEFAULT_GB = 50.0
-NOTICE_SECONDS = 2.0  # seconds after which a process that waits for another one says so
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a temporary file counts as left behind by a killed process."""
 
@@ -70,23 +68,9 @@ class Cache:
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
         """Hold the lock of an entry, so that no two processes compute it; CacheError as in `writing`."""
-        path = self.folder / "locks" / f"{kind}-{key}.lock"
-        lock = filelock.FileLock(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=NOTICE_SECONDS)
-            except filelock.Timeout:
-                progress.current().note(
-                    f"waiting for another process that computes the same {kind}"
-                )
-                lock.acquire()
-        except OSError as error:
-            raise files.explain(error, self.folder, choose=CHOOSE) from error
-        try:
+        claims = Claims(self.folder / "locks", choose=CHOOSE)
+        with claims.wait(f"{kind}-{key}", what=f"the same {kind}"):
             yield
-        finally:
-            lock.release()
 
     def trim(self, *, keep: Path) -> None:
         """Remove the least recently used entries until the folder is within its limit, except `keep`.

@@ -12,6 +12,7 @@ from recorded_notes import RecordedNotes
 from brainbench.core import progress
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
 from brainbench.storage import cache as caches
+from brainbench.storage import claims
 from brainbench.storage.cache import Cache
 
 KIND, SUFFIX = "activations", ".nc"
@@ -292,7 +293,7 @@ def test_a_lock_is_given_back_whatever_happens(cache):
 
 
 def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
-    monkeypatch.setattr(caches, "NOTICE_SECONDS", 0.05)
+    monkeypatch.setattr(claims, "NOTICE_SECONDS", 0.05)
     told = RecordedNotes()
     held, release = threading.Event(), threading.Event()
 
