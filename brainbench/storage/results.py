@@ -27,6 +27,7 @@ import xarray as xr
 from brainbench.core.errors import DamagedFileError, InputError
 from brainbench.core.score import Score
 from brainbench.storage import files, predictions
+from brainbench.storage.claims import Claims
 from brainbench.storage.files import Finding
 
 SCHEMA = 1
@@ -82,6 +83,11 @@ class Results:
     """
 
     folder: Path
+
+    @property
+    def claims(self) -> Claims:
+        """Claims of the keys that are being computed into this folder."""
+        return Claims(self.folder / "claims", choose=_CHOOSE)
 
     def path(self, *, model: str, benchmark: str, protocol: str, key: str) -> Path:
         """Return the path of the score of a model on a benchmark, whether it exists or not."""
