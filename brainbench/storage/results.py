@@ -244,7 +244,7 @@ class Results:
         try:
             predictions.read(path)
         except InputError as error:
-            repair = "no score has them: remove the file"
+            repair = "no score that can be read has them: remove the file"
             if owner is not None:
                 repair = f"{self._repair(Path(str(owner.file)))} --overwrite always"
             return Finding(path, "damaged", f"{error.got}; {repair}")
