@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -15,7 +15,8 @@ from brainbench.cli import options
 if TYPE_CHECKING:
     from brainbench.storage.files import Finding
 
-STATES = ("sound", "damaged", "unknown")
+State = Literal["sound", "damaged", "unknown"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 def verify(

@@ -65,8 +65,9 @@ def execute(
         # Nothing of a model outlives its generator: it is gone before the next one is made.
         for outcome in execution.first_round(spec, benchmarks):
             ordered.append(outcome)
-            while ordered and isinstance(ordered[0], Score):
-                yield ordered.popleft()
+            while ordered and isinstance(first := ordered[0], Score):
+                ordered.popleft()
+                yield first
     for outcome in ordered:
         yield outcome if isinstance(outcome, Score) else execution.second_round(outcome)
 
