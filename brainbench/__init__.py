@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         wrap,
     )
     from brainbench.core.benchmark import Benchmark
-    from brainbench.core.errors import BrainbenchError
+    from brainbench.core.errors import BrainbenchError, BrainbenchWarning
     from brainbench.core.model import BrainModel
     from brainbench.core.presentation import Presentation
     from brainbench.core.score import Score, ScoreSet
@@ -39,6 +39,7 @@ _HOME = {
     "Benchmark": "core.benchmark",
     "BrainModel": "core.model",
     "BrainbenchError": "core.errors",
+    "BrainbenchWarning": "core.errors",
     "Preprocess": "models.preprocessing",
     "Presentation": "core.presentation",
     "Score": "core.score",
@@ -61,6 +62,7 @@ __all__ = [
     "Benchmark",
     "BrainModel",
     "BrainbenchError",
+    "BrainbenchWarning",
     "Preprocess",
     "Presentation",
     "Score",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from brainbench.core.assembly import Assembly
-from brainbench.core.errors import unknown
+from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
 from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, takes
@@ -19,6 +20,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
 from brainbench.ranking.ranks import board
+from brainbench.run.execute import ONE_AT_A_TIME
 from brainbench.run.loading import (
     list_benchmarks,
     list_data,
@@ -32,6 +34,8 @@ from brainbench.storage.cache import healed
 from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
+
+ERRORS = ("raise", "warn", "ignore")
 
 __all__ = [
     "extract_activations",
@@ -55,6 +59,7 @@ def score(
     model_args: Mapping[str, Any] | None = None,
     results: str | Path | None = None,
     overwrite: str = "only-missing",
+    errors: str | None = None,
     **options: Any,
 ) -> Score | ScoreSet:
     """Score models on benchmarks.
@@ -72,6 +77,10 @@ def score(
         Folder to store each finished score in, and to find earlier ones; nothing is stored without.
     overwrite : {"never", "only-missing", "always"}
         What to do with scores found there.
+    errors : {"raise", "warn", "ignore"}, optional
+        What a score without a value does, be it failed, not applicable or without data: it ends the call by
+        its error; it is a BrainbenchWarning and a Score with a reason; or only that. By default "raise" for
+        one model and one benchmark, and "warn" for several.
     **options
         Those of the command line: layers={"IT": "layer4"}, seed=1, device="cuda"; see docs/scores.md.
 
@@ -88,6 +97,9 @@ def score(
         Options that contradict each other, or something that is neither model nor benchmark.
     CacheError
         A results folder that cannot be written.
+    BrainbenchError
+        With errors="raise" the error of the first score without a value; a ScoringError where it is none of
+        brainbench's, with that one as its cause.
 
     Examples
     --------
@@ -95,6 +107,8 @@ def score(
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
     settings, placement = chosen(options, (Settings, Placement), score)
+    if errors not in (None, *ERRORS):
+        raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
     job = Job.of(
         model,
         benchmark,
@@ -105,7 +119,12 @@ def score(
         results=results,
         overwrite=overwrite,
     )
-    scores = tuple(job.run())
+    errors = errors or ("raise" if job.single else "warn")
+    scores = tuple(job.run(raising=errors == "raise"))
+    for one in scores:
+        if errors == "warn" and one.value is None:
+            text = f"{one.model} on {one.benchmark}: {one.status.replace('_', ' ')}: {one.reason}"
+            warnings.warn(text, BrainbenchWarning, stacklevel=2)
     return scores[0] if job.single else ScoreSet(scores)
 
 
@@ -202,12 +221,15 @@ def extract_activations(
     [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")
-    shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
     named = [layers] if isinstance(layers, str) else list(layers)
-    network = one_model(model, named, placement, maker_options(model_args or {}, weights))
-    named = named or [layer for listed in network.areas.values() for layer in listed]
     target = None if output is None else Path(output)
-    return healed(partial(_extracted, network, shown, list(dict.fromkeys(named)), target, reducer))
+    with ONE_AT_A_TIME:
+        shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
+        network = one_model(model, named, placement, maker_options(model_args or {}, weights))
+        named = named or [layer for listed in network.areas.values() for layer in listed]
+        return healed(
+            partial(_extracted, network, shown, list(dict.fromkeys(named)), target, reducer)
+        )
 
 
 def _extracted(

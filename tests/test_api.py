@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import traceback
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from brainbench_fake import ASKED, SCORED, FakeModel, declare
 
 import brainbench
 from brainbench.cli import extract, score
-from brainbench.core.errors import CacheError, InputError, UnknownNameError
+from brainbench.core.errors import (
+    CacheError,
+    DataAbsentError,
+    InputError,
+    NotApplicableError,
+    ScoringError,
+    UnknownNameError,
+)
 from brainbench.core.settings import Placement, Settings, flag_of, options_of
 from brainbench.run.resolve import Job
 from brainbench.storage.results import Results
@@ -40,20 +48,20 @@ def test_names_give_a_score():
     ],
 )
 def test_wildcards_and_sequences_give_a_set(model, benchmark, n):
-    scores = brainbench.score(model, benchmark)
+    scores = brainbench.score(model, benchmark, errors="ignore")
     assert isinstance(scores, brainbench.ScoreSet)
     assert len(scores) == n
     assert len(scores.to_frame()) == n
 
 
 def test_all_benchmarks_come_in_order():
-    scores = brainbench.score("fake", "Fake.IT-pls,Away.*,Fake.V1-pls")
+    scores = brainbench.score("fake", "Fake.IT-pls,Away.*,Fake.V1-pls", errors="ignore")
     assert [one.benchmark for one in scores] == ["Fake.IT-pls", "Away.IT-pls", "Fake.V1-pls"]
     assert [one.status for one in scores] == ["scored", "data_absent", "scored"]
 
 
 def test_a_set_goes_to_pandas(tmp_path):
-    brainbench.score("fake*", "Fake.*").to_csv(tmp_path / "scores.csv")
+    brainbench.score("fake*", "Fake.*", errors="ignore").to_csv(tmp_path / "scores.csv")
     read = pd.read_csv(tmp_path / "scores.csv")
     assert len(read) == 10
     assert read["value"].notna().sum() == 4
@@ -106,7 +114,7 @@ def test_a_layer_is_chosen_for_a_region():
 
 
 def test_an_unknown_layer_is_a_failure_that_names_the_closest():
-    score = brainbench.score("fake", "Fake.IT-pls", layers={"IT": "IT.outputs"})
+    score = brainbench.score("fake", "Fake.IT-pls", layers={"IT": "IT.outputs"}, errors="ignore")
     assert score.failed
     assert "'IT.outputs'" in score.reason
     assert " IT.output," in score.reason
@@ -163,7 +171,7 @@ def test_things_that_cannot_be_used(arguments, options, got, todo):
 
 
 def test_options_that_a_model_does_not_take_are_a_failure_of_that_model():
-    score = brainbench.score("fake", "Fake.IT-pls", model_args={"sise": 3})
+    score = brainbench.score("fake", "Fake.IT-pls", model_args={"sise": 3}, errors="ignore")
     assert "'sise'" in score.reason
 
 
@@ -216,14 +224,13 @@ def test_a_changed_model_or_benchmark_never_gets_an_old_result(tmp_path, monkeyp
     assert len(list(Results(tmp_path).all())) == 2
 
 
-def test_a_corrupt_result_is_a_failure_of_that_benchmark_only(tmp_path):
+def test_a_damaged_result_is_computed_again(tmp_path):
     scores = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
-    Path(scores[0].file).write_text('{"schema": 1,')
-    again = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
-    assert [one.failed for one in again] == [True, False]
-    assert scores[0].file in again[0].reason
-    repaired = brainbench.score("fake", "Fake.IT-pls", results=tmp_path, overwrite="always")
-    assert repaired.value == scores[0].value
+    for damaged in ('{"schema": 1,', '"\\ud800"', "[" * 100_000):
+        Path(scores[0].file).write_text(damaged)
+        again = brainbench.score("fake", "Fake.IT-pls,Fake.V1-pls", results=tmp_path)
+        assert [one.value for one in again] == [one.value for one in scores]
+        assert {finding.state for finding in Results(tmp_path).verify()} == {"sound"}
 
 
 def test_a_results_folder_that_cannot_be_written_is_known_before_computing(tmp_path):
@@ -245,6 +252,90 @@ def test_plans_compute_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "kept").exists()
 
 
+# --- errors --------------------------------------------------------------------------------------------
+
+WITHOUT_A_VALUE = {
+    "Fake.failing-pls": (InputError, "failed", "12 images for 25 components"),
+    "Fake.crashing-pls": (ScoringError, "failed", "division by zero"),
+    "Fake.blind-pls": (InputError, "failed", "recordings of no site"),
+    "Away.IT-pls": (DataAbsentError, "data_absent", "not in the data folder"),
+    "Elsewhere.TE-pls": (NotApplicableError, "not_applicable", "TE"),
+}
+
+
+@pytest.mark.parametrize("benchmark", WITHOUT_A_VALUE)
+def test_one_model_and_one_benchmark_raise_the_error_itself(tmp_path, benchmark):
+    kind, status, words = WITHOUT_A_VALUE[benchmark]
+    with pytest.raises(kind) as caught:
+        brainbench.score("fake", benchmark, results=tmp_path)
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    named = "".join(getattr(caught.value, "__notes__", [])) + str(caught.value)
+    assert f"fake on {benchmark}" in named
+    ignored = brainbench.score("fake", benchmark, errors="ignore")
+    assert (ignored.status, ignored.value) == (status, None)
+    assert words in ignored.reason
+    stored = [one.benchmark for one in Results(tmp_path).all()]
+    assert stored == [benchmark] * (benchmark in ("Fake.failing-pls", "Fake.crashing-pls"))
+
+
+def test_the_traceback_of_what_failed_is_kept():
+    with pytest.raises(ScoringError) as caught:
+        brainbench.score("fake", "Fake.crashing-pls")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    for error in (caught.value.__cause__, failure_of("Fake.failing-pls")):
+        functions = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        assert functions[-1] == "_misbehave"
+
+
+def failure_of(benchmark):
+    with pytest.raises(brainbench.BrainbenchError) as caught:
+        brainbench.score("fake", benchmark)
+    return caught.value
+
+
+def test_a_model_that_cannot_be_made_raises(monkeypatch):
+    monkeypatch.setenv("FAKE_MODEL", "broken")
+    with pytest.raises(ScoringError, match="the weights could not be read") as caught:
+        brainbench.score("fake", "Fake.IT-pls")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_stored_failure_raises_too(tmp_path):
+    brainbench.score("fake", "Fake.failing-pls", results=tmp_path, errors="ignore")
+    SCORED.clear()
+    with pytest.raises(ScoringError, match="12 images for 25 components"):
+        brainbench.score("fake", "Fake.failing-pls", results=tmp_path, overwrite="never")
+    assert SCORED == []
+
+
+def test_several_warn_once_for_each(tmp_path):
+    with pytest.warns(brainbench.BrainbenchWarning) as caught:
+        scores = brainbench.score("fake", ["Fake.IT-pls", *WITHOUT_A_VALUE])
+    assert len(caught) == len(WITHOUT_A_VALUE)
+    for warning, (benchmark, (_, _, words)) in zip(caught, WITHOUT_A_VALUE.items(), strict=True):
+        assert f"fake on {benchmark}" in str(warning.message)
+        assert words in str(warning.message)
+        assert warning.filename == __file__
+    assert [one.status for one in scores[1:]] == [w[1] for w in WITHOUT_A_VALUE.values()]
+
+
+def test_errors_is_one_of_three(tmp_path):
+    with pytest.warns(brainbench.BrainbenchWarning, match="12 images"):
+        assert brainbench.score("fake", "Fake.failing-pls", errors="warn").failed
+    with pytest.raises(InputError, match="12 images"):
+        brainbench.score("fake", "Fake.IT-pls,Fake.failing-pls", errors="raise", results=tmp_path)
+    assert {one.benchmark: one.failed for one in Results(tmp_path).all()} == {
+        "Fake.IT-pls": False,
+        "Fake.failing-pls": True,
+    }
+    SCORED.clear()
+    with pytest.raises(UnknownNameError) as caught:
+        brainbench.score("fake", "Fake.IT-pls", errors="rais")
+    assert "'rais'" in caught.value.got
+    assert SCORED == []
+
+
 # --- one option in one place ---------------------------------------------------------------------------
 
 PLACEMENT = {field.name for field in fields(Placement)}
@@ -256,7 +347,7 @@ def parameters(function):
 
 
 def test_every_option_is_a_parameter_of_python_and_an_option_of_the_command_line():
-    own = {"weights", "model_args", "results", "overwrite"}
+    own = {"weights", "model_args", "results", "overwrite", "errors"}
     assert parameters(brainbench.score) == {"model", "benchmark"} | OPTIONS | own
     verbose = {"output_format", "csv", "output", "dry_run", "verbose", "quiet"}
     hidden = {"model_identifier", "benchmark_identifier"}

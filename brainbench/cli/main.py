@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import brainbench
-from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show
+from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show, verify
 
 USAGE, STOPPED = 2, 130
 INTERRUPTED = "stopped; finished scores are kept, the same command goes on from there"
@@ -29,6 +29,7 @@ app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
+app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 
 

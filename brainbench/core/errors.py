@@ -27,6 +27,10 @@ def _rebuild(kind: type[BrainbenchError], got: str, allowed: str, todo: str) -> 
     return kind(got, allowed=allowed, todo=todo)
 
 
+class BrainbenchWarning(UserWarning):
+    """A score without a value among several, where `errors="warn"`."""
+
+
 class UnknownNameError(BrainbenchError, LookupError):
     """A model, benchmark, data set, layer or region that does not exist."""
 
@@ -59,6 +63,14 @@ class ActivationError(InputError):
 
 class DataAbsentError(BrainbenchError, FileNotFoundError):
     """A data set that is not on this machine."""
+
+
+class DamagedFileError(InputError):
+    """A kept file whose content is not what was written."""
+
+
+class ScoringError(BrainbenchError, RuntimeError):
+    """A score without a value, for a reason that is no other error of brainbench; see `__cause__`."""
 
 
 class CacheError(BrainbenchError, RuntimeError):

@@ -30,7 +30,8 @@ class Record(BaseModel):
     (weights, code, structure, preprocessing); `clock` turned steps into ms; `choices` are further ones of
     the measure, such as the number of PCA components. `seconds` is wall time, `forward_seconds` that of
     the forward passes (0 when all came from the cache), `peak_memory_mb` the largest resident memory of
-    the process so far.
+    the process so far. `failure` has the type, the message and the last lines of the traceback of what
+    failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class Record(BaseModel):
     precision: str = "float32"
     choices: dict[str, Any] = {}
     notes: list[str] = []
+    failure: dict[str, str] = {}
     seconds: float = 0.0
     forward_seconds: float = 0.0
     peak_memory_mb: float = 0.0

@@ -1,15 +1,23 @@
-"""Scoring models on benchmarks: one extraction for all benchmarks of a model, each score stored at once."""
+"""Scoring models on benchmarks: one extraction for all benchmarks of a model, each score stored at once.
+
+Several processes and threads may score the same models on the same benchmarks into one results folder: each
+score is claimed, looked for once more, computed and stored. Of threads, one at a time uses the networks.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
+import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from brainbench.core import progress
 from brainbench.core.benchmark import Benchmark
-from brainbench.core.errors import CacheError
+from brainbench.core.errors import BrainbenchError, CacheError, ScoringError
 from brainbench.core.model import BrainModel
 from brainbench.core.provenance import counting, record
 from brainbench.core.score import Score, are_untrained
@@ -23,12 +31,18 @@ from brainbench.run.plan import (
     failed_score,
     plan,
 )
+from brainbench.run.stored_scores import Place, figure_since, store
 from brainbench.scoring.context import Run
 from brainbench.scoring.pipeline import score_context
 from brainbench.storage.cache import healed
+from brainbench.storage.claims import Claim
 from brainbench.storage.results import Results
 
 log = logging.getLogger(__name__)
+
+ONE_AT_A_TIME = threading.RLock()
+"""Held by the thread that makes, runs or scores a model: hooks, counters and files are those of one score."""
+_TRACEBACK_LINES = 20
 
 
 def execute(
@@ -38,36 +52,133 @@ def execute(
     *,
     results: Results | None = None,
     overwrite: Overwrite = "only-missing",
+    raising: bool = False,
 ) -> Iterator[Score]:
     """Yield the score of every model on every benchmark, model by model; see `plan` for `overwrite`.
 
-    A model or benchmark that fails gives a Score with a reason and stops nothing else. Each finished score is
-    stored at once, if there are `results`.
+    A model or benchmark that fails gives a Score with a reason and stops nothing else; with `raising` the
+    first one without a value ends the run by its error. Each finished score is stored at once, if there are
+    `results`. What another process computes meanwhile is left to it: the others are computed first, and
+    scores that follow are yielded once it is known.
     """
+    execution = _Execution(run=run, results=results, overwrite=overwrite, raising=raising)
+    ordered: deque[Score | _Postponed] = deque()
     for spec in specs:
         # Nothing of a model outlives its generator: it is gone before the next one is made.
-        yield from _scores(
-            plan(spec, benchmarks, run, results=results, overwrite=overwrite), results
-        )
+        for outcome in execution.first_round(spec, benchmarks):
+            ordered.append(outcome)
+            while ordered and isinstance(first := ordered[0], Score):
+                ordered.popleft()
+                yield first
+    for outcome in ordered:
+        yield outcome if isinstance(outcome, Score) else execution.second_round(outcome)
 
 
-def _scores(planned: Plan, results: Results | None) -> Iterator[Score]:
-    passes: list[tuple[Extraction, float]] = []
-    if planned.model is not None:
-        _note_untrained(planned.model)
-        passes = [
+@dataclass(frozen=True, kw_only=True)
+class _Postponed:
+    """A score that another process is computing."""
+
+    spec: ModelSpec
+    benchmark: Benchmark
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Execution:
+    """What is the same for all scores of a run; see `execute`."""
+
+    run: Run
+    results: Results | None
+    overwrite: Overwrite
+    raising: bool
+
+    def first_round(
+        self, spec: ModelSpec, benchmarks: Sequence[Benchmark]
+    ) -> Iterator[Score | _Postponed]:
+        """Yield the score of a model on every benchmark, unless another process is computing it."""
+        planned = self._planned(spec, benchmarks)
+        passes = _passes(planned)
+        for item in planned.items:
+            if item.score is not None:
+                yield self._given(item.score, item.error)
+            if item.task is not None:
+                # A pass is recorded once, with the first score that it serves.
+                serving = [entry for entry in passes if item.task in entry[0].tasks]
+                passes = [entry for entry in passes if entry not in serving]
+                score = self._claimed(item.task, sum(seconds for _, seconds in serving))
+                yield score or _Postponed(
+                    spec=spec, benchmark=item.benchmark, place=item.task.place
+                )
+
+    def second_round(self, postponed: _Postponed) -> Score:
+        """Return the score of another process once it is stored; compute it if that process did not."""
+        results, place = self.results, postponed.place
+        assert results is not None  # noqa: S101  # nothing is claimed without
+        with results.claims.wait(place.key, what=f"{place.model} on {place.benchmark}") as claim:
+            score = figure_since(place, results)
+            if score is not None:
+                return score
+            [item] = self._planned(postponed.spec, [postponed.benchmark]).items
+            if item.task is None:
+                assert item.score is not None  # noqa: S101  # an item has one of the two
+                return self._given(item.score, item.error)
+            return self._computed(item.task, 0.0, claim)
+
+    def _planned(self, spec: ModelSpec, benchmarks: Sequence[Benchmark]) -> Plan:
+        with ONE_AT_A_TIME:
+            return plan(spec, benchmarks, self.run, results=self.results, overwrite=self.overwrite)
+
+    def _claimed(self, task: Task, shared_seconds: float) -> Score | None:
+        """Return the score of a task, found or computed; None if another process is at it."""
+        if self.results is None:
+            return self._computed(task, shared_seconds, None)
+        try:
+            claim = self.results.claims.claim(task.place.key)
+        except CacheError as error:  # a disk that is full: the score is still worth showing
+            log.warning("%s is not claimed: %s", task.place.benchmark, error)
+            return self._computed(task, shared_seconds, None)
+        if claim is None:
+            return None
+        with claim:
+            score = figure_since(task.place, self.results)
+            return score or self._computed(task, shared_seconds, claim)
+
+    def _computed(self, task: Task, shared_seconds: float, claim: Claim | None) -> Score:
+        with ONE_AT_A_TIME:
+            score, error = _score(task, shared_seconds=shared_seconds)
+        if claim is not None and self.results is not None and not claim.held():
+            progress.current().note(
+                f"{score.model} on {score.benchmark}: another process has taken over"
+            )
+            score = figure_since(task.place, self.results) or score
+        if score.file is None:
+            score = store(score, task.place, self.results)
+        return self._given(score, error)
+
+    def _given(self, score: Score, error: Exception | None) -> Score:
+        """Return a score; with `raising` one without a value is an error."""
+        if score.value is not None or not self.raising:
+            return score
+        if isinstance(error, BrainbenchError):
+            error.add_note(f"while scoring {score.model} on {score.benchmark}")
+            raise error
+        raise ScoringError(
+            f"{score.model} on {score.benchmark} has no score: {score.reason}",
+            allowed="a model and a benchmark that give a value",
+            todo="mend the cause, or give errors='ignore' for a Score with the reason",
+        ) from error
+
+
+def _passes(planned: Plan) -> list[tuple[Extraction, float]]:
+    """Show a model every stimulus set once; return the extractions with their forward time, s."""
+    if planned.model is None:
+        return []
+    _note_untrained(planned.model)
+    with ONE_AT_A_TIME:
+        return [
             (extraction, _extract(planned.model, extraction))
             for extraction in extractions(planned.tasks)
         ]
-    for item in planned.items:
-        if item.score is not None:
-            yield item.score
-        if item.task is not None:
-            # A pass is recorded once, with the first score that it serves.
-            serving = [entry for entry in passes if item.task in entry[0].tasks]
-            passes = [entry for entry in passes if entry not in serving]
-            score = _score(item.task, shared_seconds=sum(seconds for _, seconds in serving))
-            yield _store(score, item.task.key, results)
 
 
 def _note_untrained(model: BrainModel) -> None:
@@ -90,13 +201,16 @@ def _extract(model: BrainModel, extraction: Extraction) -> float:
     return costs.forward_seconds
 
 
-def _score(task: Task, *, shared_seconds: float) -> Score:
+def _score(task: Task, *, shared_seconds: float) -> tuple[Score, Exception | None]:
+    """Return the score of a task, and why it has no value if an error is the reason."""
     context, began = task.context, time.perf_counter()
     benchmark, model, settings = context.benchmark, context.model, context.settings
+    caught = None
     with counting() as costs:
         try:
             score = healed(partial(score_context, context))
         except Exception as error:
+            caught = error
             log.debug("%s on %s failed", model.name, benchmark.identifier, exc_info=True)
             hashes = {"model": context.model_run.digest, "data": context.data_version}
             score = failed_score(
@@ -105,21 +219,23 @@ def _score(task: Task, *, shared_seconds: float) -> Score:
                 context.run,
                 model=model.name,
                 weights=model.weights,
-                record=record(seeds={"run": settings.seed}, hashes=hashes),
+                record=record(
+                    seeds={"run": settings.seed}, hashes=hashes, failure=_described(error)
+                ),
             )
-    return score.recording(
+    recorded = score.recording(
         seconds=round(time.perf_counter() - began, 3),
         forward_seconds=round(costs.forward_seconds + shared_seconds, 3),
         settings={**vars(settings), "layers": dict(settings.layers)},
     )
+    return recorded, caught
 
 
-def _store(score: Score, key: str, results: Results | None) -> Score:
-    """Store a score with a value or a failure; what does not apply or has no data is no result."""
-    if results is None or score.status not in ("scored", "failed"):
-        return score
-    try:
-        return results.save(score, key=key)
-    except CacheError as error:  # what took hours to compute is shown even if it cannot be stored
-        log.error("%s on %s is not stored: %s", score.model, score.benchmark, error)
-        return score
+def _described(error: Exception) -> dict[str, str]:
+    """Return type, message and last lines of the traceback of an error, for the record."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": "\n".join(lines[-_TRACEBACK_LINES:]),
+    }

@@ -15,6 +15,7 @@ from brainbench.core.provenance import Record
 from brainbench.core.score import Score, Status
 from brainbench.core.stimuli import StimulusSet
 from brainbench.run.identity import identity, measure_of
+from brainbench.run.stored_scores import Place, readable
 from brainbench.scoring.context import ModelRun, Run, RunContext, contexts
 from brainbench.scoring.measure import Measure
 from brainbench.scoring.pipeline import failure
@@ -42,7 +43,7 @@ class Task:
     """One benchmark that a model is to be scored on."""
 
     context: RunContext
-    key: str  # SHA-256 of everything that the score depends on
+    place: Place
     stimulus_sets: tuple[StimulusSet, ...]  # shown to the model
 
 
@@ -52,6 +53,7 @@ class Item:
 
     benchmark: Benchmark
     score: Score | None = None  # stored, or one that says why there is no value
+    error: Exception | None = None  # why it cannot be scored
     task: Task | None = None
 
     @property
@@ -108,7 +110,11 @@ def plan(
     except Exception as error:
         log.debug("model %s failed", spec.name, exc_info=True)
         items = [
-            Item(benchmark=benchmark, score=failed_score(error, benchmark, run, model=spec.name))
+            Item(
+                benchmark=benchmark,
+                score=failed_score(error, benchmark, run, model=spec.name),
+                error=error,
+            )
             for benchmark in benchmarks
         ]
         return Plan(name=spec.name, model=None, items=items)
@@ -122,18 +128,29 @@ def _item(context: RunContext, results: Results | None, overwrite: Overwrite) ->
     try:
         measure = measure_of(benchmark)
         _check_applies(context, measure)
-        key = identity(context)
-        stored = _stored(context, key, results, overwrite)
+        place = _place(context).seen(results)
+        stored = _stored(place, results, overwrite)
         if stored is not None:
             return Item(benchmark=benchmark, score=stored)
-        task = Task(context=context, key=key, stimulus_sets=tuple(measure.stimulus_sets(context)))
+        task = Task(
+            context=context, place=place, stimulus_sets=tuple(measure.stimulus_sets(context))
+        )
         for stimuli in task.stimulus_sets:
             stimuli.digest  # noqa: B018  # an image that cannot be read is known here
     except Exception as error:  # one that cannot run does not stop the others
         log.debug("%s on %s cannot run", model.name, benchmark.identifier, exc_info=True)
         score = failed_score(error, benchmark, context.run, model=model.name, weights=model.weights)
-        return Item(benchmark=benchmark, score=score)
+        return Item(benchmark=benchmark, score=score, error=error)
     return Item(benchmark=benchmark, task=task)
+
+
+def _place(context: RunContext) -> Place:
+    return Place(
+        model=context.model.name,
+        benchmark=context.benchmark.identifier,
+        protocol=context.settings.protocol,
+        key=identity(context),
+    )
 
 
 def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
@@ -153,21 +170,17 @@ def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
         )
 
 
-def _stored(
-    context: RunContext, key: str, results: Results | None, overwrite: Overwrite
-) -> Score | None:
-    """Return the stored score, if there is one and it is not to be computed again."""
+def _stored(place: Place, results: Results | None, overwrite: Overwrite) -> Score | None:
+    """Return the stored score, if there is one and it is not to be computed again.
+
+    A damaged one is an error only where nothing that is stored may be replaced.
+    """
     if results is None or overwrite == "always":
         return None
-    stored = results.find(
-        model=context.model.name,
-        benchmark=context.benchmark.identifier,
-        protocol=context.settings.protocol,
-        key=key,
-    )
-    if stored is None or (overwrite == "only-missing" and stored.value is None):
-        return None
-    return stored
+    if overwrite == "never":
+        return place.find(results)
+    stored = readable(place, results)
+    return None if stored is None or stored.value is None else stored
 
 
 def extractions(tasks: Sequence[Task]) -> list[Extraction]:

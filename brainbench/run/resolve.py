@@ -18,7 +18,7 @@ from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import Estimate, estimate
-from brainbench.run.execute import execute
+from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
     checked,
     list_benchmarks,
@@ -87,10 +87,11 @@ class Job:
             single=_names_one(model) and _names_one(benchmark),
         )
 
-    def run(self) -> Iterator[Score]:
+    def run(self, *, raising: bool = False) -> Iterator[Score]:
         """Return scores as they are finished, each stored before the next begins.
 
-        A results folder that cannot be written is a CacheError, before anything is computed.
+        With `raising` the first one without a value is an error. A results folder that cannot be written is
+        a CacheError, before anything is computed.
         """
         if self.results is not None:
             self.results.check()
@@ -100,16 +101,19 @@ class Job:
             Run(self.settings),
             results=self.results,
             overwrite=self.overwrite,
+            raising=raising,
         )
 
     def plans(self) -> Iterator[tuple[Plan, Estimate]]:
         """Yield what `run` would do with each model, and what it would cost, without doing it."""
         run = Run(self.settings)
         for spec in self.models:
-            planned = plan(
-                spec, self.benchmarks, run, results=self.results, overwrite=self.overwrite
-            )
-            yield planned, estimate(planned)
+            with ONE_AT_A_TIME:
+                planned = plan(
+                    spec, self.benchmarks, run, results=self.results, overwrite=self.overwrite
+                )
+                cost = estimate(planned)
+            yield planned, cost
 
 
 def _listed(given: Any, what: str) -> list[Any]:

@@ -16,20 +16,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import TypeVar
 
-import filelock
 import platformdirs
 
 from brainbench.core import progress
 from brainbench.core.errors import CacheError, DamagedEntryError, InputError
 from brainbench.storage import array_file, checksums, files
+from brainbench.storage.claims import Claims
+from brainbench.storage.files import Finding
 
 ENVIRONMENT = "BRAINBENCH_CACHE"
 LIMIT = "BRAINBENCH_CACHE_GB"
 CHOOSE = f"set {ENVIRONMENT} to"
 DEFAULT_GB = 50.0
-NOTICE_SECONDS = 2.0  # seconds after which a process that waits for another one says so
 IDLE_SECONDS = 600.0
 """Seconds without a write after which a temporary file is removed if nobody holds the lock of its entry."""
 
@@ -37,14 +37,6 @@ _LOCKS = "locks"
 _NAMED_BY_DIGEST = re.compile(r"(?P<key>[^.]+)\.(?P<digest>[0-9a-f]{32})(?P<suffix>\..+)")
 
 Made = TypeVar("Made")
-
-
-class Verified(NamedTuple):
-    """What `Cache.verify` found about one file."""
-
-    path: Path
-    state: Literal["whole", "damaged", "leftover", "unknown"]
-    detail: str  # what is wrong; empty where nothing is
 
 
 @dataclass(frozen=True)
@@ -128,23 +120,8 @@ class Cache:
     @contextlib.contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
         """Hold the lock of an entry, so that no two processes compute it; CacheError as in `writing`."""
-        path = self._lock_path(kind, key)
-        lock = filelock.FileLock(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=NOTICE_SECONDS)
-            except filelock.Timeout:
-                progress.current().note(
-                    f"waiting for another process that computes the same {kind}"
-                )
-                lock.acquire()
-        except OSError as error:
-            raise files.explain(error, self.folder, choose=CHOOSE) from error
-        try:
+        with self._claims().wait(f"{kind}-{key}", what=f"the same {kind}"):
             yield
-        finally:
-            lock.release()
 
     def check_room(self, nbytes: int, *, what: str, kept: int = 0) -> None:
         """Raise CacheError if `nbytes` more of `what` do not fit beside the `kept` bytes of the same run.
@@ -181,20 +158,20 @@ class Cache:
             if self._is_abandoned(path):
                 files.remove(path)
 
-    def verify(self) -> Iterator[Verified]:
+    def verify(self) -> Iterator[Finding]:
         """Read every file of the cache and yield what was found; nothing is changed.
 
-        A file is whole or damaged; a leftover is of a process that was killed, or that still writes it; an
-        unknown one is none of this version's, and is never read.
+        Unknown are files that another version wrote, which this one never reads, and temporary ones.
         """
         for path in sorted(self.folder.glob("*/*")):
             if path.parent.name == _LOCKS:
                 continue
             if path.suffix == ".tmp":
-                yield Verified(path, "leftover", f"last written {files.age(path) / 3600:.1f} h ago")
+                written = f"last written {files.age(path) / 3600:.1f} h ago"
+                yield Finding(path, "unknown", f"a temporary file, {written}")
                 continue
             if path.suffix != array_file.SUFFIX and not _NAMED_BY_DIGEST.fullmatch(path.name):
-                yield Verified(path, "unknown", "not of this version, which never reads it")
+                yield Finding(path, "unknown", "not of this version, which never reads it")
                 continue
             try:
                 self._check(path, again=True)
@@ -202,9 +179,9 @@ class Cache:
                 continue
             except (OSError, CacheError) as error:
                 got = error.got if isinstance(error, CacheError) else str(error)
-                yield Verified(path, "damaged", got)
+                yield Finding(path, "damaged", got)
             else:
-                yield Verified(path, "whole", "")
+                yield Finding(path, "sound", "")
 
     def _found(self, kind: str, key: str, suffixes: Sequence[str]) -> dict[str, Path]:
         paths = {suffix: self.find(kind, key, suffix) for suffix in suffixes}
@@ -251,13 +228,16 @@ class Cache:
     def _is_free(self, kind: str, key: str) -> bool:
         """Return whether no process holds the lock of an entry."""
         try:
-            with filelock.FileLock(self._lock_path(kind, key)).acquire(timeout=0):
-                return True
-        except (filelock.Timeout, OSError):
+            claim = self._claims().claim(f"{kind}-{key}")
+        except CacheError:
             return False
+        if claim is None:
+            return False
+        claim.release()
+        return True
 
-    def _lock_path(self, kind: str, key: str) -> Path:
-        return self.folder / _LOCKS / f"{kind}-{key}.lock"
+    def _claims(self) -> Claims:
+        return Claims(self.folder / _LOCKS, choose=CHOOSE)
 
     def _entries(self) -> Iterator[tuple[Path, int, float]]:
         """Yield path, bytes and time of the last use of every entry."""

@@ -10,7 +10,9 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from brainbench.core.errors import BrainbenchError, CacheError
 
@@ -18,6 +20,25 @@ ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a temporary file counts as left behind by a killed process."""
 
 _TEMPORARY = re.compile(r"\.(?:(?P<label>.+)\.)?[0-9a-f]{32}\.tmp")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of one kept file has found.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    state : {"sound", "damaged", "unknown"}
+        "unknown" where nothing was kept that it could be checked against.
+    detail : str
+        What is wrong and the command that repairs it; empty where nothing is to be said.
+    """
+
+    path: Path
+    state: Literal["sound", "damaged", "unknown"]
+    detail: str = ""
 
 
 @contextlib.contextmanager

@@ -5,29 +5,30 @@
 
 The name ends in a digest of all that the score depends on. A model with other weights or changed code,
 a new version of a benchmark or of its data: another file, so an old score is never taken for a new one.
+
+Each JSON file holds the SHA-256 of its own content, so that a damaged figure is never shown: of all entries
+but `digest`, as JSON with sorted keys and without spaces. Files of version 0.2 and earlier have none.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
+import hashlib
 import json
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import xarray as xr
 
-from brainbench.core.assembly import plain
-from brainbench.core.errors import InputError
-from brainbench.core.provenance import sha256
+from brainbench.core.errors import DamagedFileError, InputError
 from brainbench.core.score import Score
-from brainbench.storage import files
+from brainbench.storage import files, predictions
+from brainbench.storage.claims import Claims
+from brainbench.storage.files import Finding
 
 SCHEMA = 1
 ENVIRONMENT = "BRAINBENCH_RESULTS"
@@ -62,9 +63,13 @@ SUMMARY = (
     "file",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
-_PREDICTED = ("predicted", "target")
-_DIMS = "dims of each column"
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
+_DIGEST = "digest"
+_REDO = (
+    "run with --overwrite only-missing, the default, or --overwrite always: it is computed again"
+)
+
+
+Stamp: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ class Results:
 
     folder: Path
 
+    @property
+    def claims(self) -> Claims:
+        """Claims of the keys that are being computed into this folder."""
+        return Claims(self.folder / "claims", choose=_CHOOSE)
+
     def path(self, *, model: str, benchmark: str, protocol: str, key: str) -> Path:
         """Return the path of the score of a model on a benchmark, whether it exists or not."""
         name = f"{_safe(model)}--{protocol}-{key[:12]}.json"
@@ -89,8 +99,8 @@ class Results:
 
         Raises
         ------
-        InputError
-            A file that is not a score of this version, or that is the score of something else.
+        DamagedFileError, InputError
+            See `read`.
         """
         path = self.path(model=model, benchmark=benchmark, protocol=protocol, key=key)
         return self.read(path, key=key) if path.is_file() else None
@@ -122,8 +132,9 @@ class Results:
         )
         score = replace(score, file=str(path))
         stored = {"schema": SCHEMA, "key": key, **score.to_json()}
-        text = json.dumps(stored, indent=1, allow_nan=False, default=str) + "\n"
-        self._write(path, text.encode())
+        content = json.loads(json.dumps(stored, allow_nan=False, default=str))
+        signed = {"schema": SCHEMA, "key": key, _DIGEST: _digest(content), **content}
+        self._write(path, (json.dumps(signed, indent=1) + "\n").encode())
         return score
 
     def read(self, path: Path, *, key: str | None = None) -> Score:
@@ -138,35 +149,59 @@ class Results:
 
         Raises
         ------
+        DamagedFileError
+            The content is not what was written.
         InputError
-            A file that is not a score of this version, or whose key is another.
+            A file that cannot be opened, is not a score of this version, or whose key is another.
         """
+        return self._checked(path, key)[0]
+
+    def _checked(self, path: Path, key: str | None = None) -> tuple[Score, bool]:
+        """Return the score of a file, and whether a digest has shown that it is as written."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            schema, found = stored.pop("schema"), stored.pop("key")
-            if schema == SCHEMA and key not in (None, found):
-                raise ValueError(f"it is the score of another key, {found}")
-            if schema == SCHEMA:
-                return Score.from_json({**stored, "file": str(path)})
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            digest = stored.pop(_DIGEST, None)
+            schema, found = stored["schema"], stored["key"]
+            if digest not in (None, _digest(stored)):
+                raise ValueError("the content does not have the digest that was written with it")
+            if schema == SCHEMA and key in (None, found):
+                content = {name: stored[name] for name in stored if name not in ("schema", "key")}
+                return Score.from_json({**content, "file": str(path)}), digest is not None
+        except OSError as error:
             raise InputError(
-                f"result file {path} cannot be read ({type(error).__name__}: {error})",
-                allowed="a JSON file that brainbench wrote",
-                todo="remove the file, or run with --overwrite always",
+                f"result file {path} cannot be opened ({error.strerror})",
+                allowed="a file that you may read",
+                todo="change its permissions, or give another results folder with -o",
             ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedFileError(
+                f"result file {path} is damaged ({type(error).__name__}: {error})",
+                allowed="a JSON file that brainbench wrote",
+                todo=_REDO,
+            ) from error
+        what = f"schema {schema}" if schema != SCHEMA else f"key {found}"
         raise InputError(
-            f"result file {path} has schema {schema}",
-            allowed=f"schema {SCHEMA}",
+            f"result file {path} has {what}",
+            allowed=f"schema {SCHEMA}" + ("" if key is None else f" and key {key}"),
             todo="use the brainbench version that wrote it, or remove the file",
         )
+
+    def stamp(self, *, model: str, benchmark: str, protocol: str, key: str) -> Stamp | None:
+        """Return what changes whenever the file of a score is written again; None where there is none."""
+        path = self.path(model=model, benchmark=benchmark, protocol=protocol, key=key)
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def all(self) -> Iterator[Score]:
         """Yield every stored score, by benchmark and model.
 
         Raises
         ------
-        InputError
-            A file that is not a score of this version.
+        DamagedFileError, InputError
+            See `read`.
         """
         for path in self.files():
             yield self.read(path)
@@ -181,39 +216,58 @@ class Results:
         Raises
         ------
         InputError
-            The file that the score names is absent or damaged.
+            The file that the score names is absent; DamagedFileError where it is damaged.
         """
         if score.predictions_file is None:
             return None
-        path = self.folder / "predictions" / score.predictions_file
-        try:
-            # Opened here: numpy forgets to close a damaged file.
-            with path.open("rb") as stream, np.load(stream) as stored:
-                dims = json.loads(str(stored[_DIMS]))
-                columns = {key: (tuple(dims[key]), stored[key]) for key in dims}
-            values = {key: columns.pop(key) for key in _PREDICTED}
-            return xr.Dataset(values, coords=columns)
-        except (OSError, EOFError, ValueError, LookupError, *_DAMAGED) as error:
-            raise InputError(
-                f"predictions {path} cannot be read ({type(error).__name__}: {error})",
-                allowed="the file that was written beside the score",
-                todo="compute the score again with --overwrite always",
-            ) from error
+        return predictions.read(self._predictions_path(score.predictions_file))
 
-    def _save_predictions(self, predictions: xr.Dataset) -> str:
-        columns = {str(key): predictions[key] for key in sorted(map(str, predictions.variables))}
-        # Text may come as Python objects, whose bytes are addresses.
-        arrays: dict[str, Any] = {
-            key: np.ascontiguousarray(plain(column.values)) for key, column in columns.items()
-        }
-        arrays[_DIMS] = np.array(json.dumps({key: column.dims for key, column in columns.items()}))
-        content = [part for a in arrays.values() for part in (f"{a.dtype}{a.shape}", a.tobytes())]
-        path = self.folder / "predictions" / f"{sha256(*content)[:24]}.npz"
-        if not path.is_file():
-            stream = io.BytesIO()
-            np.savez(stream, **arrays)
-            self._write(path, stream.getvalue())
-        return path.name
+    def verify(self) -> Iterator[Finding]:
+        """Yield what is found of each score and each file of predictions, by path."""
+        owners: dict[Path, Score] = {}
+        for path in self.files():
+            try:
+                score, known = self._checked(path)
+            except DamagedFileError as error:
+                yield Finding(path, "damaged", f"{error.got}; {self._repair(path)}")
+            except InputError as error:
+                yield Finding(path, "unknown", error.got)
+            else:
+                detail = "" if known else "written before digests were kept"
+                yield Finding(path, "sound" if known else "unknown", detail)
+                if score.predictions_file is not None:
+                    owners.setdefault(self._predictions_path(score.predictions_file), score)
+        for path in sorted({*owners, *self.folder.glob("predictions/*.npz")}):
+            yield self._verified_predictions(path, owners.get(path))
+
+    def _verified_predictions(self, path: Path, owner: Score | None) -> Finding:
+        try:
+            predictions.read(path)
+        except InputError as error:
+            repair = "no score that can be read has them: remove the file"
+            if owner is not None:
+                repair = f"{self._repair(Path(str(owner.file)))} --overwrite always"
+            return Finding(path, "damaged", f"{error.got}; {repair}")
+        return Finding(path, "sound")
+
+    def _repair(self, path: Path) -> str:
+        """Return the command that computes the score of a file again, from the file's name alone."""
+        model, _, rest = path.stem.rpartition("--")
+        protocol = rest.rpartition("-")[0]
+        words = ["brainbench", "score", "-m", model, "-b", path.parent.name]
+        words += [] if protocol in ("", "paper") else ["--protocol", protocol]
+        command = shlex.join([*words, "-o", str(self.folder)])
+        return f"compute it again, with the options it was scored with: {command}"
+
+    def _predictions_path(self, name: str) -> Path:
+        return self.folder / "predictions" / name
+
+    def _save_predictions(self, given: xr.Dataset) -> str:
+        name, data = predictions.packed(given)
+        path = self._predictions_path(name)
+        if not (path.is_file() and path.read_bytes() == data):  # a damaged one is replaced
+            self._write(path, data)
+        return name
 
     def _write(self, path: Path, data: bytes) -> None:
         with files.new_file(path, folder=self.folder, choose=_CHOOSE) as temporary:
@@ -221,6 +275,12 @@ class Results:
 
     def _writing(self, path: Path) -> contextlib.AbstractContextManager[Path]:
         return files.temporary(path, folder=self.folder, choose=_CHOOSE)
+
+
+def _digest(stored: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object, which neither the order of keys nor spaces change."""
+    text = json.dumps(stored, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _safe(name: str) -> str:

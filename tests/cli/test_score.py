@@ -354,16 +354,42 @@ def test_results_go_where_they_are_told(call, tmp_path, results_folder):
     assert not results_folder.exists()
 
 
-def test_a_corrupt_result_is_a_failed_row_and_can_be_replaced(call, results_folder):
+def test_a_damaged_result_is_named_and_computed_again(call, results_folder):
+    first = call("score", "-m", "fake", "-b", TWO)
+    path = next(results_folder.glob("Fake.IT-pls/*.json"))
+    path.write_text(path.read_text().replace('"n_units": 4', '"n_units": 5'))
+    SCORED.clear()
+    done = call("score", "-m", "fake", "-b", TWO)
+    assert (done.status, done.out) == (0, first.out)
+    assert str(path) in done.err
+    assert SCORED == [("fake", "Fake.IT-pls")]
+    again = call("score", "-m", "fake", "-b", TWO)
+    assert str(path) not in again.err
+
+
+def test_a_damaged_result_is_never_overwritten_where_it_was_asked_for(call, results_folder):
     call("score", "-m", "fake", "-b", TWO)
     path = next(results_folder.glob("Fake.IT-pls/*.json"))
     path.write_text(path.read_text()[:200])
-    done = call("score", "-m", "fake", "-b", TWO)
+    done = call("score", "-m", "fake", "-b", TWO, "--overwrite", "never")
     assert done.status == 1
     assert str(path) in done.out
     assert "--overwrite always" in done.out
     assert call("score", "-m", "fake", "-b", TWO, "--overwrite", "always").status == 0
     assert call("score", "-m", "fake", "-b", TWO).status == 0
+
+
+def test_a_failure_does_not_replace_a_figure(call, results_folder, monkeypatch):
+    call("score", "-m", "fake", "-b", TWO)
+    path = next(results_folder.glob("Fake.IT-pls/*.json"))
+    before = path.read_bytes()
+    monkeypatch.setenv("FAKE_Fake_IT-pls", "fails")
+    done = call("score", "-m", "fake", "-b", TWO, "--overwrite", "always")
+    assert done.status == 1
+    assert done.out.splitlines()[1].split()[3] == "failed"
+    assert f"in {path}, which is kept" in done.out
+    assert path.read_bytes() == before
+    monkeypatch.undo()
 
 
 def test_a_results_folder_that_is_a_file(call, tmp_path):

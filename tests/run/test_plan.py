@@ -1,18 +1,20 @@
 """What a run has to do for a model."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from brainbench_fake import ASKED, FakeData, FakeModel, MeanActivation, declare
+from recorded_notes import RecordedNotes
 from runs import context_of, items, planned, scores, spec_of
 
+from brainbench.core import progress
 from brainbench.core.errors import NotApplicableError
 from brainbench.core.presentation import Presentation
 from brainbench.run.identity import identity
 from brainbench.run.plan import OVERWRITE, extractions
 from brainbench.scoring.measure import ProtocolRules
-from brainbench.storage.results import Results
 
 MODEL, BENCHMARK = FakeModel(), declare("Fake.IT-pls")
 PULSE = Presentation(kind="pulse", on_ms=100)
@@ -48,7 +50,7 @@ def test_overwrite(tmp_path, overwrite, stored, state):
 
 def test_a_task_names_its_key_stimuli_and_layers():
     [item] = items(BENCHMARK, limit=5)
-    assert item.task.key == key(limit=5)
+    assert item.task.place.key == key(limit=5)
     assert [len(stimuli) for stimuli in item.task.stimulus_sets] == [5]
     assert item.task.context.layers == ("IT.output",)
 
@@ -125,15 +127,24 @@ def test_a_model_that_cannot_be_made_fails_on_every_benchmark():
     assert first.reason == second.reason
 
 
-def test_a_corrupt_result_does_not_stop_the_others(tmp_path):
+@pytest.mark.parametrize(
+    ("overwrite", "state"), [("never", "failed"), ("only-missing", "to_do"), ("always", "to_do")]
+)
+def test_a_damaged_result_is_no_figure_and_stops_nothing(tmp_path, overwrite, state):
     other = declare("Fake.V4-pls", region="V4")
     [score, _] = scores([spec_of()], [BENCHMARK, other], results=tmp_path)
-    Results(tmp_path).path(
-        model="fake", benchmark="Fake.IT-pls", protocol="paper", key=key()
-    ).write_text("{")
-    first, second = items(BENCHMARK, other, results=tmp_path)
-    assert (first.state, second.state) == ("failed", "stored")
-    assert score.file in first.score.reason
+    file = Path(score.file)
+    file.write_text(file.read_text().replace(f'"value": {score.value}', '"value": 0.999'))
+    recorded = RecordedNotes()
+    with progress.use(recorded):
+        first, second = items(BENCHMARK, other, results=tmp_path, overwrite=overwrite)
+    assert first.state == state
+    assert second.state == ("to_do" if overwrite == "always" else "stored")
+    if overwrite == "never":
+        assert score.file in first.score.reason
+    else:
+        said = [score.file in note for note in recorded.notes]
+        assert said == [True] * (overwrite == "only-missing")
 
 
 def test_nothing_is_asked_of_the_model():

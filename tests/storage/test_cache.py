@@ -22,6 +22,7 @@ from brainbench.core.errors import (
 )
 from brainbench.storage import array_file, checksums
 from brainbench.storage import cache as caches
+from brainbench.storage import claims
 from brainbench.storage.cache import Cache
 
 KIND, SUFFIX = "activations", ".nc"
@@ -302,7 +303,7 @@ def test_a_lock_is_given_back_whatever_happens(cache):
 
 
 def test_who_waits_for_a_lock_says_so(cache, monkeypatch):
-    monkeypatch.setattr(caches, "NOTICE_SECONDS", 0.05)
+    monkeypatch.setattr(claims, "NOTICE_SECONDS", 0.05)
     told = RecordedNotes()
     held, release = threading.Event(), threading.Event()
 
@@ -345,7 +346,7 @@ def test_what_is_damaged_is_removed_and_made_again(cache, name):
         for key, content in CONTENTS.items():
             assert content_of(cache, key) == content
     assert any(str(paths[0]) in note for note in notes.notes)
-    assert {found.state for found in cache.verify()} == {"whole"}
+    assert {found.state for found in cache.verify()} == {"sound"}
 
 
 def test_damage_is_noticed_by_a_process_that_has_read_the_entry(cache):
@@ -430,11 +431,11 @@ def test_verify_says_what_every_file_is(cache):
     states = {found.path: found.state for found in cache.verify()}
     rows = cache.path(KIND, "rows")
     assert states == {
-        whole: "whole",
+        whole: "sound",
         flipped: "damaged",
-        leftover: "leftover",
+        leftover: "unknown",
         unknown: "unknown",
-        rows: "whole",
+        rows: "sound",
     }
     content = bytearray(rows.read_bytes())
     content[10] ^= 1  # in a chunk: the header is whole

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import threading
@@ -9,8 +10,9 @@ import pytest
 import xarray as xr
 
 from brainbench.core import provenance
-from brainbench.core.errors import CacheError, InputError
+from brainbench.core.errors import CacheError, DamagedFileError, InputError
 from brainbench.core.score import Score, Selection
+from brainbench.storage.predictions import packed
 from brainbench.storage.results import SCHEMA, Results, summary
 
 KEY = "0123456789abcdef" * 4
@@ -152,12 +154,95 @@ def test_predictions_that_cannot_be_read(results, content):
     assert "--overwrite always" in caught.value.todo
 
 
-def test_damaged_predictions(results):
+def flipped(data, place):
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def other_predictions(data):
+    """Return a whole file of other predictions, as where two files are swapped."""
+    return packed(predictions(shift=1e-9))[1]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-200],
+        lambda data: flipped(data, len(data) // 3),
+        lambda data: data[: len(data) // 2] + bytes(64) + data[len(data) // 2 + 64 :],
+        other_predictions,
+    ],
+)
+def test_damaged_predictions_are_noticed_and_heal(results, damage):
     saved = results.save(score(predictions=predictions()), key=KEY)
     path = results.folder / "predictions" / saved.predictions_file
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InputError, match=saved.predictions_file):
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DamagedFileError, match=saved.predictions_file):
         results.predictions(saved)
+    states = {finding.path.name: finding.state for finding in results.verify()}
+    assert states == {Path(saved.file).name: "sound", path.name: "damaged"}
+    results.save(score(predictions=predictions()), key=KEY)
+    xr.testing.assert_equal(results.predictions(saved), predictions())
+    assert {finding.state for finding in results.verify()} == {"sound"}
+
+
+def test_no_flipped_bit_gives_other_predictions(results):
+    saved = results.save(score(predictions=predictions()), key=KEY)
+    path, rng = results.folder / "predictions" / saved.predictions_file, np.random.default_rng(0)
+    whole, noticed = path.read_bytes(), 0
+    for place in rng.integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(0, 8)
+        path.write_bytes(damaged)
+        try:
+            xr.testing.assert_equal(results.predictions(saved), predictions())
+        except InputError:
+            noticed += 1
+    assert noticed > 100  # the rest are entries of the archive that say nothing, such as dates
+
+
+# --- checking all that is kept -------------------------------------------------------------------------
+
+
+def test_every_file_is_checked(results):
+    sound = results.save(score(predictions=predictions()), key=KEY)
+    cut = results.save(score(model="a", protocol="brainscore"), key=KEY)
+    Path(cut.file).write_bytes(Path(cut.file).read_bytes()[:-9])
+    early = results.save(score(model="b"), key=KEY)
+    stored = json.loads(Path(early.file).read_text())
+    Path(early.file).write_text(json.dumps({k: stored[k] for k in stored if k != "digest"}))
+    findings = {finding.path: finding for finding in results.verify()}
+    assert {str(path): finding.state for path, finding in findings.items()} == {
+        sound.file: "sound",
+        cut.file: "damaged",
+        early.file: "unknown",
+        str(results.folder / "predictions" / sound.predictions_file): "sound",
+    }
+    command = f"brainbench score -m a -b Simulated.IT-pls --protocol brainscore -o {results.folder}"
+    assert command in findings[Path(cut.file)].detail
+
+
+def test_predictions_that_are_gone_are_found_with_the_command_that_makes_them(results):
+    saved = results.save(score(predictions=predictions()), key=KEY)
+    path = results.folder / "predictions" / saved.predictions_file
+    path.unlink()
+    [_, finding] = results.verify()
+    assert (finding.path, finding.state) == (path, "damaged")
+    assert "-m cornet_s@untrained-0" in finding.detail
+    assert "--overwrite always" in finding.detail
+
+
+def test_predictions_of_no_score(results):
+    saved = results.save(score(predictions=predictions()), key=KEY)
+    Path(saved.file).unlink()
+    path = results.folder / "predictions" / saved.predictions_file
+    assert [finding.state for finding in results.verify()] == ["sound"]
+    path.write_bytes(b"PK")
+    [finding] = results.verify()
+    assert "remove" in finding.detail
+
+
+def test_a_folder_without_results_has_nothing_to_check(results):
+    assert list(results.verify()) == []
 
 
 CORRUPT = {
@@ -193,19 +278,82 @@ def test_a_corrupt_file_is_named(results, content):
         {"surprise": 3},
     ],
 )
-def test_a_file_that_was_changed_by_hand_is_named(results, change):
+@pytest.mark.parametrize("digest", [True, False])
+def test_a_file_that_was_changed_by_hand_is_named(results, change, digest):
     path = Path(results.save(score(), key=KEY).file)
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(InputError, match=path.name):
+    stored = {**json.loads(path.read_text()), **change}
+    if not digest:  # as files of earlier layouts have none
+        del stored["digest"]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(DamagedFileError, match=path.name):
         results.find(**WHO, key=KEY)
+
+
+def digest_of(stored):
+    content = {key: stored[key] for key in stored if key != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_file_holds_the_digest_of_its_content(results):
+    path = Path(results.save(score(draws=np.array([0.1, 1e-17])), key=KEY).file)
+    stored = json.loads(path.read_text())
+    assert stored["digest"] == digest_of(stored)
+    # the order of the keys and the layout are no content
+    path.write_text(json.dumps(dict(sorted(stored.items()))))
+    assert results.find(**WHO, key=KEY).value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ('"value": 0.523', '"value": 0.533'),
+        ('"value": 0.523', '"value": 5.523'),
+        ('"value": 0.523', '"value": -.523'),
+        ('"version": 1', '"version": 3'),
+        ('"n_units": 0', '"n_units": 8'),
+        ('"protocol": "paper"', '"protocol": "papes"'),
+        ('"partial": false', '"partial": true '),
+        ('"digest": "', '"digesu": "'),
+        ('"schema": 1', '"schema": 3'),
+    ],
+)
+def test_a_flipped_bit_is_noticed(results, written, damaged):
+    path = Path(results.save(score(value=0.523), key=KEY).file)
+    text = path.read_text()
+    assert text.count(written) == 1
+    path.write_text(text.replace(written, damaged))
+    with pytest.raises(DamagedFileError) as caught:
+        results.find(**WHO, key=KEY)
+    assert str(path) in caught.value.got
+    [finding] = results.verify()
+    assert (finding.path, finding.state) == (path, "damaged")
+
+
+def test_no_flipped_bit_gives_another_score(results):
+    saved = results.save(score(value=0.523, ci=(0.4, 0.6), error=1e-17), key=KEY)
+    path, rng = Path(saved.file), np.random.default_rng(0)
+    whole, noticed = path.read_bytes(), 0
+    for place in rng.integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(0, 8)
+        path.write_bytes(damaged)
+        try:
+            read = results.find(**WHO, key=KEY)
+        except DamagedFileError:
+            noticed += 1
+        else:  # as 1E-17 for 1e-17
+            assert read.to_json() == saved.to_json()
+    assert noticed >= 195
 
 
 def test_a_file_of_another_schema_is_not_touched(results):
     path = Path(results.save(score(), key=KEY).file)
-    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
+    stored = {**json.loads(path.read_text()), "schema": 99}
+    path.write_text(json.dumps({**stored, "digest": digest_of(stored)}))
     with pytest.raises(InputError, match="99") as caught:
         results.find(**WHO, key=KEY)
-    assert caught.value.allowed == f"schema {SCHEMA}"
+    assert f"schema {SCHEMA}" in caught.value.allowed
     assert path.exists()
 
 

@@ -1,0 +1,98 @@
+"""`brainbench verify`: whether what is kept is as it was written."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+import typer
+
+from brainbench.cli import options
+
+if TYPE_CHECKING:
+    from brainbench.storage.files import Finding
+
+State = Literal["sound", "damaged", "unknown"]
+STATES: tuple[State, ...] = get_args(State)
+
+
+def verify(
+    results: Annotated[bool, typer.Option("--results", help="Check stored scores.")] = False,
+    output_format: options.Format = "table",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
+        ),
+    ] = options.RESULTS,
+    quiet: options.Quiet = False,
+) -> None:
+    """Check that kept files are as they were written.
+
+    Every file is read. For each damaged one the command that repairs it is
+    named; nothing is changed. A file is unknown where nothing was kept that
+    it could be checked against.
+
+    Exit status: 0; 1 if a file is damaged; 2 for wrong usage.
+    """
+    options.one_of(output_format, ("table", "json"), "--format")
+
+    from brainbench.cli import console
+    from brainbench.core import progress
+
+    console.start_logging(verbose=False)
+    found: dict[str, list[Finding]] = {}
+    with progress.use(console.reporter(quiet=quiet)):
+        for kind, folder, findings in _checks(output):
+            progress.current().note(f"checking {kind} in {folder}")
+            found[kind] = list(findings)
+    if output_format == "json":
+        console.print_json([_object(kind, findings) for kind, findings in found.items()])
+    else:
+        _print_table(found)
+    if any(finding.state == "damaged" for findings in found.values() for finding in findings):
+        raise typer.Exit(1)
+
+
+def _checks(output: Path) -> Iterator[tuple[str, Path, Iterator[Finding]]]:
+    from brainbench.storage.results import Results
+
+    yield "results", output, Results(output).verify()
+
+
+def _object(kind: str, findings: Sequence[Finding]) -> dict[str, object]:
+    counts = Counter(finding.state for finding in findings)
+    return {
+        "kept": kind,
+        "files": len(findings),
+        **{state: counts[state] for state in STATES},
+        "findings": [
+            {"path": str(finding.path), "state": finding.state, "detail": finding.detail}
+            for finding in findings
+            if finding.state != "sound"
+        ],
+    }
+
+
+def _print_table(found: Mapping[str, Sequence[Finding]]) -> None:
+    from brainbench.cli.console import stdout, table_of
+    from brainbench.cli.text import fitted
+
+    table = table_of("kept", figures=("files", *STATES))
+    for kind, findings in found.items():
+        counts = Counter(finding.state for finding in findings)
+        table.add_row(kind, str(len(findings)), *(str(counts[state]) for state in STATES))
+    stdout().print(table)
+    everything = [finding for findings in found.values() for finding in findings]
+    lines = [
+        f"damaged: {finding.path}\n  {finding.detail}"
+        for finding in everything
+        if finding.state == "damaged"
+    ]
+    unknown = Counter(finding.detail for finding in everything if finding.state == "unknown")
+    lines += [f"unknown: {n} files: {detail}" for detail, n in unknown.items()]
+    if lines:
+        print(fitted("\n".join(lines), sys.stdout))
