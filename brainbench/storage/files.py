@@ -8,9 +8,30 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from brainbench.core.errors import BrainbenchError, CacheError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of one kept file has found.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    state : {"sound", "damaged", "unknown"}
+        "unknown" where nothing was kept that it could be checked against.
+    detail : str
+        What is wrong and the command that repairs it; empty where nothing is to be said.
+    """
+
+    path: Path
+    state: Literal["sound", "damaged", "unknown"]
+    detail: str = ""
 
 
 @contextlib.contextmanager
