@@ -11,6 +11,7 @@ import platformdirs
 from brainbench.storage import files
 
 ENVIRONMENT = "BRAINBENCH_DATA"
+CHOOSE = f"set {ENVIRONMENT} to"
 
 
 def data_folder() -> Path:
@@ -21,4 +22,4 @@ def data_folder() -> Path:
 
 def writing(target: Path) -> contextlib.AbstractContextManager[Path]:
     """Yield a temporary folder that replaces `target` when the block ends; CacheError as in `new_folder`."""
-    return files.new_folder(target, choose=f"set {ENVIRONMENT} to")
+    return files.new_folder(target, choose=CHOOSE)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from brainbench.core.errors import BrainbenchError, CacheError
+
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age at which a temporary file or folder counts as left behind by a killed process."""
+_TEMPORARY = ".tmp"
+_FORMER = ".former"
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,11 @@ def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterat
 def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
     """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
 
-    An existing folder is kept if the block fails. For `choose` and errors see `temporary`.
+    An existing folder is kept if the block fails. One that was moved away by a process that was killed before
+    it could put the new one in its place is put back by `restore_folder`. For `choose` and errors see
+    `temporary`.
     """
+    sweep(target.parent)
     with temporary(target, folder=target.parent, choose=choose) as path:
         path.mkdir()
         yield path
@@ -70,7 +79,7 @@ def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
     names another ("a folder ..." follows). CacheError if it cannot be written or the disk is full; an OSError
     about a file outside it passes unchanged.
     """
-    path = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    path = target.with_name(f".{uuid.uuid4().hex}{_TEMPORARY}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield path
@@ -80,6 +89,28 @@ def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
         raise explain(error, folder, choose=choose) from error
     finally:
         _remove(path)
+
+
+def restore_folder(target: Path) -> None:
+    """Put back the folder that a killed process moved away to replace it, if there is none in its place.
+
+    To be called before the folder is opened. Nothing happens if it cannot be moved.
+    """
+    if target.exists():
+        return
+    former = target.parent.glob(f".{target.name}.*{_FORMER}")
+    for path in sorted(former, key=_changed, reverse=True):
+        with contextlib.suppress(OSError):  # another process was faster
+            path.rename(target)
+            return
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder: temporary files and folders that are a day old."""
+    for path in [*folder.glob(f".*{_TEMPORARY}"), *folder.glob(f".*{_FORMER}")]:
+        is_needed = path.suffix == _FORMER and not _target_of(path).exists()
+        if not is_needed and time.time() - _changed(path) > ABANDONED_SECONDS:
+            _remove(path)
 
 
 def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
@@ -136,17 +167,37 @@ def _flush(path: Path) -> None:
 
 
 def _replace_folder(path: Path, target: Path) -> None:
-    """Rename a folder; the one that exists is moved away first, since only an empty one is replaced."""
-    former = path.with_suffix(".old.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        target.rename(former)
+    """Rename a folder; the one that exists is moved away first, since only an empty one is replaced.
+
+    Between the two renames `target` does not exist, and another process may put the former folder back: then
+    it is moved away again.
+    """
+    while True:
+        former = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_FORMER}")
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(former)
+        try:
+            path.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue
+            restore_folder(target)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            former.rename(path)  # a name under which nothing is put back; the caller removes it
+        return
+
+
+def _target_of(former: Path) -> Path:
+    return former.with_name(former.name[1:].rpartition(".")[0].rpartition(".")[0])
+
+
+def _changed(path: Path) -> float:
+    """Return when a path was changed last, in seconds; now, if it is gone."""
     try:
-        path.rename(target)
+        return path.stat().st_mtime
     except OSError:
-        if former.exists():
-            former.rename(target)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
+        return time.time()
 
 
 def _remove(path: Path) -> None:

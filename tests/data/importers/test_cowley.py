@@ -14,6 +14,7 @@ from brainbench.core.dataset import Dataset, HasSessions, Importable
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
 from brainbench.data.folder import data_folder, writing
 from brainbench.data.importers.cowley import CowleyData, cowley
+from brainbench.data.integrity import DamagedDataError
 from brainbench.data.manifest import manifest, open_dataset
 
 PIXELS = 8
@@ -184,9 +185,10 @@ def test_sessions_come_sorted_in_whatever_order_they_are_declared(published):
 def test_second_import_repairs_the_first(published):
     data = declare(published)
     (data.import_from(published) / "images_200101.npy").unlink()
-    assert data.absent() is not None
+    with pytest.raises(DamagedDataError, match=r"images_200101\.npy"):
+        data.sessions()
     data.import_from(published)
-    assert data.absent() is None
+    assert len(data.sessions()) == 2
     assert [path.name for path in data.folder.parent.iterdir()] == [data.folder.name]
 
 
