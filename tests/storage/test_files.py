@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
+import killed
 import pytest
 
 from brainbench.core.errors import CacheError
@@ -100,3 +102,68 @@ def test_room_is_checked_before_writing(tmp_path):
     with pytest.raises(CacheError, match=r"weights of 1000000\.00 GB") as caught:
         files.check_room(tmp_path, 10**15, what="weights", choose=CHOOSE)
     assert CHOOSE in caught.value.todo
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+
+def content_of(target):
+    """Text of a folder of `replace_folder`, as whoever opens it finds it."""
+    files.restore_folder(target)
+    return (target / "inside" / "a").read_text()
+
+
+def test_a_replacement_that_is_killed_at_any_step_loses_nothing(tmp_path):
+    """The folder is the former or the new one, and the next replacement leaves nothing else behind."""
+    found = []
+    for step in range(100):
+        target = tmp_path / f"{step}" / "version"
+        replace_folder(target, "old")
+        status = killed.run_until(step, partial(replace_folder, target, "new"))
+        found.append(content_of(target))
+        for path in target.parent.glob(".*"):
+            os.utime(path, (0, 0))
+        replace_folder(target, "newer")
+        assert content_of(target) == "newer"
+        assert list(target.parent.iterdir()) == [target]
+        if status == killed.FINISHED:
+            break
+        assert status == killed.KILLED
+    assert set(found) == {"old", "new"}
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_folder_put_back_by_another_process_is_moved_away_again(tmp_path, monkeypatch):
+    target = tmp_path / "version"
+    replace_folder(target, "old")
+    rename, calls = Path.rename, []
+
+    def interfere(self, other):
+        calls.append(other)
+        if other == target and len(calls) == 2:
+            files.restore_folder(target)
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", interfere)
+    replace_folder(target, "new")
+    assert content_of(target) == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
+    target = tmp_path / "version"
+    replace_folder(target, "old")
+    former = tmp_path / ".version.0123.former"
+    lost = tmp_path / ".lost.0123.former"  # nothing stands in its place
+    for name in (".1.tmp", ".2.tmp"):
+        (tmp_path / name).mkdir()
+    for path in (former, lost):
+        path.mkdir()
+    for path in (tmp_path / ".1.tmp", former, lost):
+        os.utime(path, (0, 0))
+    files.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".2.tmp",
+        ".lost.0123.former",
+        "version",
+    ]
