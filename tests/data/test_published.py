@@ -136,6 +136,21 @@ def test_a_write_that_the_disk_refuses_is_an_error_and_kills_nothing(tmp_path):
     assert caught.value.errno == errno.EFBIG
 
 
+def test_netcdf_that_the_disk_refuses_is_an_error_of_the_project(tmp_path, kept):
+    data = cowley(tmp_path / "published")()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, hard))
+    try:
+        with pytest.raises(CacheError, match=r"NetCDF|too large") as caught:
+            data.import_from(tmp_path / "published")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)
+    assert "BRAINBENCH_DATA" in caught.value.todo
+    assert list(data.folder.parent.iterdir()) == []
+
+
 @pytest.mark.slow
 @STUDIES
 def test_an_import_over_an_import_that_is_killed_at_any_step_loses_nothing(tmp_path, study, kept):
