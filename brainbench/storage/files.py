@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import time
 import uuid
@@ -16,9 +17,10 @@ from typing import Literal
 from brainbench.core.errors import BrainbenchError, CacheError
 
 ABANDONED_SECONDS = 24 * 3600.0
-"""Age at which a temporary file or folder counts as left behind by a killed process."""
-_TEMPORARY = ".tmp"
+"""Age at which a temporary file counts as left behind by a killed process."""
+
 _FORMER = ".former"
+_TEMPORARY = re.compile(r"\.(?:(?P<label>.+)\.)?[0-9a-f]{32}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterat
     """
     with temporary(target, folder=folder or target.parent, choose=choose) as path:
         yield path
-        _flush(path)
+        flush(path)
         os.replace(path, target)
 
 
@@ -61,34 +63,48 @@ def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
     it could put the new one in its place is put back by `restore_folder`. For `choose` and errors see
     `temporary`.
     """
-    sweep(target.parent)
+    _sweep_former(target)
     with temporary(target, folder=target.parent, choose=choose) as path:
         path.mkdir()
         yield path
         for file in path.rglob("*"):
             if file.is_file():
-                _flush(file)
+                flush(file)
         _replace_folder(path, target)
 
 
 @contextlib.contextmanager
-def temporary(target: Path, *, folder: Path, choose: str) -> Iterator[Path]:
+def temporary(
+    target: Path, *, folder: Path, choose: str, label: str | None = None
+) -> Iterator[Path]:
     """Yield a temporary path beside `target`; whatever is there when the block ends is removed.
 
-    The folder of `target` is created. `folder` is the one that errors name, and `choose` says how the user
-    names another ("a folder ..." follows). CacheError if it cannot be written or the disk is full; an OSError
-    about a file outside it passes unchanged.
+    The folder of `target` is created, and what killed processes left in it a day ago is removed. `folder` is
+    the one that errors name, and `choose` says how the user names another ("a folder ..." follows). `label`
+    becomes part of the name. CacheError if the folder cannot be written or the disk is full; an OSError about
+    a file outside it passes unchanged.
     """
-    path = target.with_name(f".{uuid.uuid4().hex}{_TEMPORARY}")
+    path = target.with_name(
+        f".{label}.{uuid.uuid4().hex}.tmp" if label else f".{uuid.uuid4().hex}.tmp"
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
         yield path
     except OSError as error:
         if isinstance(error, BrainbenchError) or _is_elsewhere(error, folder):
             raise
         raise explain(error, folder, choose=choose) from error
     finally:
-        _remove(path)
+        remove(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files and folders of `temporary` that are older than a day; what cannot go stays."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and age(Path(entry.path)) > ABANDONED_SECONDS:
+                remove(Path(entry.path))
 
 
 def restore_folder(target: Path) -> None:
@@ -98,19 +114,25 @@ def restore_folder(target: Path) -> None:
     """
     if target.exists():
         return
-    former = target.parent.glob(f".{target.name}.*{_FORMER}")
-    for path in sorted(former, key=_changed, reverse=True):
+    for former in sorted(_former(target), key=age):
         with contextlib.suppress(OSError):  # another process was faster
-            path.rename(target)
+            former.rename(target)
             return
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder: temporary files and folders that are a day old."""
-    for path in [*folder.glob(f".*{_TEMPORARY}"), *folder.glob(f".*{_FORMER}")]:
-        is_needed = path.suffix == _FORMER and not _target_of(path).exists()
-        if not is_needed and time.time() - _changed(path) > ABANDONED_SECONDS:
-            _remove(path)
+def label_of(path: Path) -> str | None:
+    """Return the label of a file of `temporary`; None for one without a label, and for other files."""
+    match = _TEMPORARY.fullmatch(path.name)
+    return match and match["label"]
+
+
+def age(path: Path) -> float:
+    """Return the seconds since a file, or something in a folder, was last written; 0 where nothing is."""
+    newest = 0.0
+    for found in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        with contextlib.suppress(OSError):
+            newest = max(newest, found.lstat().st_mtime)
+    return max(0.0, time.time() - newest) if newest else 0.0
 
 
 def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
@@ -161,7 +183,8 @@ def _free_space(folder: Path) -> str:
         return "free space unknown"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
@@ -188,21 +211,21 @@ def _replace_folder(path: Path, target: Path) -> None:
         return
 
 
-def _target_of(former: Path) -> Path:
-    return former.with_name(former.name[1:].rpartition(".")[0].rpartition(".")[0])
+def _former(target: Path) -> list[Path]:
+    return list(target.parent.glob(f".{target.name}.*{_FORMER}"))
 
 
-def _changed(path: Path) -> float:
-    """Return when a path was changed last, in seconds; now, if it is gone."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return time.time()
+def _sweep_former(target: Path) -> None:
+    """Remove the former folders of killed processes once another one is in their place."""
+    for former in _former(target):
+        if target.exists() and age(former) > ABANDONED_SECONDS:
+            remove(former)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if that is possible."""
     with contextlib.suppress(OSError):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class WeightedNetwork(Generic[Net]):
-    """A network with its weights, their name, and remarks on how they were checked or why they are not had."""
+    """A network with its weights, their name, and remarks on how they were checked or why others are used."""
 
     net: Net
     weights: str

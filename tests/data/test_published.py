@@ -164,7 +164,7 @@ def test_an_import_over_an_import_that_is_killed_at_any_step_loses_nothing(tmp_p
         assert {finding.state for finding in verify_imported()} == {"sound"}
         step += 1
     assert step > 10
-    for path in kept.glob("*/.*"):
-        os.utime(path, (0, 0))
+    for path in kept.rglob("*"):
+        os.utime(path, (1, 1))
     folder = open_data().import_from(published)
     assert list(folder.parent.iterdir()) == [folder]

@@ -121,8 +121,8 @@ def test_a_replacement_that_is_killed_at_any_step_loses_nothing(tmp_path):
         replace_folder(target, "old")
         status = killed.run_until(step, partial(replace_folder, target, "new"))
         found.append(content_of(target))
-        for path in target.parent.glob(".*"):
-            os.utime(path, (0, 0))
+        for path in target.parent.rglob("*"):
+            os.utime(path, (1, 1))
         replace_folder(target, "newer")
         assert content_of(target) == "newer"
         assert list(target.parent.iterdir()) == [target]
@@ -150,20 +150,17 @@ def test_a_folder_put_back_by_another_process_is_moved_away_again(tmp_path, monk
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
+def test_a_former_folder_is_removed_after_a_day_unless_it_is_the_only_one(tmp_path):
     target = tmp_path / "version"
-    replace_folder(target, "old")
-    former = tmp_path / ".version.0123.former"
-    lost = tmp_path / ".lost.0123.former"  # nothing stands in its place
-    for name in (".1.tmp", ".2.tmp"):
+    for name in (".version.0123.former", ".other.0123.former"):
         (tmp_path / name).mkdir()
-    for path in (former, lost):
-        path.mkdir()
-    for path in (tmp_path / ".1.tmp", former, lost):
-        os.utime(path, (0, 0))
-    files.sweep(tmp_path)
+        os.utime(tmp_path / name, (1, 1))
+    replace_folder(tmp_path / "other", "new")
+    (tmp_path / "other").rename(tmp_path / "away")
+    replace_folder(target, "old")
+    replace_folder(target, "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".2.tmp",
-        ".lost.0123.former",
+        ".other.0123.former",
+        "away",
         "version",
     ]
