@@ -207,4 +207,4 @@ def extract_activations(
     if output is None:
         return {layer: export.reduce(values, reducer) for layer, values in activations.items()}
     export.write(Path(output), activations, reducer=reducer)
-    return export.load_activations(Path(output))
+    return export.load_activations(Path(output), trusted=True)

@@ -1,12 +1,19 @@
 """Files in the layout of Brain-Score, right and wrong."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import xarray as xr
 from brainio_files import IMAGES, REPEATS, layout, written
 
 from brainbench.core.assembly import average
 from brainbench.core.errors import DataAbsentError, InputError, UnknownNameError
-from brainbench.data.importers.brainio import by_region, read
+from brainbench.data.importers import brainio
+from brainbench.data.importers.brainio import by_region
+
+read = partial(brainio.read, trusted=True)
+"""In this process: a child takes a second to start."""
 
 
 def test_presentations_become_repetitions_and_stimuli(tmp_path):
@@ -158,6 +165,17 @@ def test_time_bins_that_begin_together(tmp_path):
     path = written(tmp_path, layout(time=((70, 80), (70, 90)))[0])
     with pytest.raises(InputError, match="time bins"):
         read(path)
+
+
+def test_a_child_reads_what_this_process_reads(tmp_path):
+    dataset, _ = layout(time=((70, 80), (80, 90)))
+    path = written(tmp_path, dataset.isel(presentation=slice(1, None)))  # one repetition is missing
+    got, expected = brainio.read(path, units="spikes"), read(path, units="spikes")
+    xr.testing.assert_identical(got, expected)
+    assert got.dtype == expected.dtype
+    assert {k: c.dtype for k, c in got.coords.items()} == {
+        k: c.dtype for k, c in expected.coords.items()
+    }
 
 
 def test_neuroids_without_a_region(tmp_path):
