@@ -22,6 +22,7 @@ from brainbench.data import integrity
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import CHOOSE, data_folder, writing
 from brainbench.data.manifest import Manifest, invalid
+from brainbench.data.source_files import reading
 from brainbench.storage import files
 
 D = TypeVar("D", bound="Publication")
@@ -177,8 +178,9 @@ def version_of(reader: str, parts: Mapping[str, Any]) -> str:
 
 
 def check(path: Path, checksum: str, *, allowed: str, todo: str) -> None:
-    """Raise InputError if the SHA-256 of a file is not `checksum`."""
-    digest = digest_of_file(path)
+    """Raise InputError if the SHA-256 of a file is not `checksum`, or it cannot be read."""
+    with reading(path, allowed):
+        digest = digest_of_file(path)
     if digest != checksum:
         raise InputError(
             f"{path} has the SHA-256 {digest[:12]}..., not {checksum[:12]}...",

@@ -107,8 +107,8 @@ def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
         found = ", ".join(f"{key} {values.dtype}{values.shape}" for key, values in columns.items())
         raise InputError(
             f"{path} has {found} for {n} units with {trials} trials",
-            allowed="whole numbers spikes (unit, trial, ms), text object and position (unit, trial), unit, rising "
-            "time_ms",
+            allowed="whole numbers spikes (unit, trial, ms), text object and position (unit, trial), "
+            "unit, rising time_ms",
             todo="get the file again",
         )
     return columns
