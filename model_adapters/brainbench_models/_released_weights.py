@@ -14,10 +14,12 @@ from brainbench.data.fetch import DownloadError, download, redacted
 from brainbench.models import checkpoints
 from brainbench.models.checkpoints import State
 from brainbench.storage import cache as caches
+from brainbench.storage import files
 from brainbench.storage.cache import Cache
 
 MIRROR = "BRAINBENCH_WEIGHTS_URL"  # environment variable: URL of a folder that holds the same files
 KIND = "weights"
+MAX_BYTES = 1_000_000_000  # of a file; the largest that is known has 214 MB
 _FORMAT = "weights-1"
 _SUFFIX = ".safetensors"
 
@@ -64,14 +66,14 @@ class ReleasedWeights:
         return store.path(KIND, self.key, _SUFFIX)
 
     def _convert(self, store: Cache) -> None:
-        with store.writing(KIND, self.key, _SUFFIX) as target:
-            # The suffix of the cache's own temporary files: removed later if this process is killed.
-            raw = target.with_name(f"{target.name}.raw.tmp")
-            try:
-                full_sha256 = download(self.url, raw, checksum=f"sha256:{self.sha256}")
-                state = checkpoints.read(raw, name=redacted(self.url))
-            finally:
-                raw.unlink(missing_ok=True)
+        with (
+            store.writing(KIND, self.key, _SUFFIX) as target,
+            files.temporary(target, folder=store.folder, choose=caches.CHOOSE) as raw,
+        ):
+            full_sha256 = download(
+                self.url, raw, checksum=f"sha256:{self.sha256}", max_bytes=MAX_BYTES
+            )
+            state = checkpoints.read(raw, name=redacted(self.url))
             about = {"model": self.model, "url": redacted(self.url), "sha256": full_sha256}
             checkpoints.write(state, target, about=about)
 

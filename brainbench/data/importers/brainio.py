@@ -68,7 +68,7 @@ def convert(path: Path, target: Path, *, variable: str | None, units: str | None
     about = {"dims": list(map(str, recorded.dims)), "coords": dims, "attrs": recorded.attrs}
     columns = {f"{_COORDINATE}{key}": recorded.coords[key].values for key in dims}
     with target.open("wb") as stream:
-        np.savez(stream, about=json.dumps(about), values=recorded.values, **columns)  # type: ignore[arg-type]
+        np.savez(stream, about=json.dumps(about), values=recorded.values, **columns)
 
 
 def _unpacked(target: Path) -> Assembly:
