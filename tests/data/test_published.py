@@ -1,7 +1,6 @@
 """What every imported data set has: checked files, checked space, and imports that may be killed."""
 
 import errno
-import os
 import resource
 import shutil
 import signal
@@ -9,13 +8,12 @@ from functools import partial
 
 import cowley_files
 import geirhos_files
-import killed
 import kriegeskorte_files
 import numpy as np
 import pytest
 
 from brainbench.core.errors import CacheError
-from brainbench.data.integrity import CHECKSUMS, DamagedDataError, verify_imported
+from brainbench.data.integrity import CHECKSUMS, DamagedDataError
 from brainbench.data.published import write_images
 
 
@@ -149,22 +147,3 @@ def test_netcdf_that_the_disk_refuses_is_an_error_of_the_project(tmp_path, kept)
         signal.signal(signal.SIGXFSZ, former)
     assert "BRAINBENCH_DATA" in caught.value.todo
     assert list(data.folder.parent.iterdir()) == []
-
-
-@pytest.mark.slow
-@STUDIES
-def test_an_import_over_an_import_that_is_killed_at_any_step_loses_nothing(tmp_path, study, kept):
-    published = tmp_path / "published"
-    open_data = study(published)
-    open_data().import_from(published)
-    expected = read_all(open_data())
-    step = 0
-    while killed.run_until(step, partial(open_data().import_from, published)) == killed.KILLED:
-        assert read_all(open_data()) == expected
-        assert {finding.state for finding in verify_imported()} == {"sound"}
-        step += 1
-    assert step > 10
-    for path in kept.rglob("*"):
-        os.utime(path, (1, 1))
-    folder = open_data().import_from(published)
-    assert list(folder.parent.iterdir()) == [folder]
