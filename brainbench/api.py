@@ -243,4 +243,4 @@ def _extracted(
     if output is None:
         return {layer: export.reduce(values, reducer) for layer, values in activations.items()}
     export.write(output, activations, reducer=reducer)
-    return export.load_activations(output)
+    return export.load_activations(output, trusted=True)

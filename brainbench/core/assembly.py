@@ -297,7 +297,7 @@ def load(path: Path) -> Assembly:
     """
     try:
         opened = xr.open_dataarray(path, engine="netcdf4")
-    except (OSError, ValueError) as error:
+    except Exception as error:  # xarray and netCDF4 raise many types for a damaged file
         raise InputError(
             f"assembly file {path} cannot be read ({error})",
             allowed="a whole netCDF4 file that brainbench wrote",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -11,6 +12,7 @@ import platformdirs
 from brainbench.storage import files
 
 ENVIRONMENT = "BRAINBENCH_DATA"
+CHOOSE = f"set {ENVIRONMENT} to"
 
 
 def data_folder() -> Path:
@@ -19,6 +21,13 @@ def data_folder() -> Path:
     return Path(named or platformdirs.user_data_dir("brainbench", False)).expanduser()
 
 
-def writing(target: Path) -> contextlib.AbstractContextManager[Path]:
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `target` when the block ends; CacheError as in `new_folder`."""
-    return files.new_folder(target, choose=f"set {ENVIRONMENT} to")
+    with files.new_folder(target, choose=CHOOSE) as temporary:
+        try:
+            yield temporary
+        except RuntimeError as error:
+            if not str(error).startswith("NetCDF"):
+                raise
+            raise OSError(str(error)) from error  # all that netCDF4 says of a full disk

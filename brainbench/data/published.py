@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brainbench.core import progress
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.provenance import sha256
+from brainbench.core.stimuli import Picture
+from brainbench.data import integrity
 from brainbench.data.fetch import digest_of_file
-from brainbench.data.folder import data_folder, writing
+from brainbench.data.folder import CHOOSE, data_folder, writing
 from brainbench.data.manifest import Manifest, invalid
+from brainbench.data.source_files import reading
+from brainbench.storage import files
 
 D = TypeVar("D", bound="Publication")
 
@@ -52,16 +58,16 @@ class Published(Publication):
         checksum.
         """
         source = given / self.folder if (given / self.folder).is_dir() else given
-        files = {source / path: checksum for path, checksum in self.sha256.items()}
-        missing = [path for path in files if not path.is_file()]
+        checksums = {source / path: checksum for path, checksum in self.sha256.items()}
+        missing = [path for path in checksums if not path.is_file()]
         if missing:
             raise DataAbsentError(
-                f"{len(missing)} of {len(files)} files of {name} are missing, "
+                f"{len(missing)} of {len(checksums)} files of {name} are missing, "
                 f"for example {missing[0]}",
                 allowed=f"the folder {self.folder} of {self.repository}",
                 todo=f"give the folder that holds {holds} with --from DIR",
             )
-        for path, checksum in files.items():
+        for path, checksum in checksums.items():
             check(
                 path,
                 checksum,
@@ -103,23 +109,43 @@ class PublishedData(ABC, Generic[D]):
         return self.folder_of(self.version)
 
     def folder_of(self, version: str) -> Path:
-        """Return the folder of the files of a version, whether they exist or not."""
-        return data_folder() / self.name / version[:16]
+        """Return the folder of the files of a version, whether they exist or not.
+
+        Where a second import was killed while it replaced the first, that one is put back before.
+        """
+        folder = data_folder() / self.name / version[:16]
+        files.restore_folder(folder)
+        return folder
 
     def absent(self) -> str | None:
-        """Return where to get the data; None where it is here."""
-        folder = self.folder
-        here = all((folder / name).is_file() for name in self.kept)
-        return None if here else self.declared.place
+        """Return where to get the data; None where it was imported."""
+        return None if self.folder.is_dir() else self.declared.place
 
-    def here(self) -> Path:
-        """Return the folder with the imported files."""
+    def here(self) -> None:
+        """Raise DataAbsentError unless the data was imported."""
         absent = self.absent()
         if absent:
             raise DataAbsentError(
                 f"data set {self.name} is not here", allowed=absent, todo=f"run `{self.command}`"
             )
-        return self.folder
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[Path]:
+        """Yield the path of an imported file, to be read within the block.
+
+        The file is compared with its checksum when it is first opened in a process. DamagedDataError, which
+        names the command that imports it again, for a file that is missing, differs or cannot be read.
+        """
+        self.here()
+        path = integrity.check(self.folder / name, command=self.command)
+        with integrity.reading(path, command=self.command):
+            yield path
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """Return the array of an imported .npy file, memory-mapped; errors as for `opened`."""
+        with self.opened(name) as path:
+            mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
 
     @abstractmethod
     def import_from(self, given: Path) -> Path:
@@ -127,15 +153,23 @@ class PublishedData(ABC, Generic[D]):
 
         `given` is a copy of the published folder, or of the repository that contains it. DataAbsentError for
         missing files, InputError for a file that is not as published, CacheError if the data folder cannot be
-        written or the disk is full.
+        written or the disk has too little space.
         """
 
     @contextlib.contextmanager
-    def importing(self, folder: Path, n_steps: int) -> Iterator[tuple[Path, progress.Advance]]:
-        """Yield a temporary folder that becomes `folder` at the end, and the function that counts steps."""
+    def importing(
+        self, folder: Path, n_steps: int, *, nbytes: int
+    ) -> Iterator[tuple[Path, progress.Advance]]:
+        """Yield a temporary folder that becomes `folder` at the end, and the function that counts steps.
+
+        `nbytes` is what will be written: CacheError if the disk has less space. The checksums of all files
+        are added last.
+        """
         label = f"importing {self.name}"
         with progress.current().task(label, n_steps) as step, writing(folder) as temporary:
+            files.check_room(temporary, nbytes, what="imported data", choose=CHOOSE)
             yield temporary, step
+            integrity.seal(temporary)
 
 
 def version_of(reader: str, parts: Mapping[str, Any]) -> str:
@@ -144,8 +178,9 @@ def version_of(reader: str, parts: Mapping[str, Any]) -> str:
 
 
 def check(path: Path, checksum: str, *, allowed: str, todo: str) -> None:
-    """Raise InputError if the SHA-256 of a file is not `checksum`."""
-    digest = digest_of_file(path)
+    """Raise InputError if the SHA-256 of a file is not `checksum`, or it cannot be read."""
+    with reading(path, allowed):
+        digest = digest_of_file(path)
     if digest != checksum:
         raise InputError(
             f"{path} has the SHA-256 {digest[:12]}..., not {checksum[:12]}...",
@@ -154,14 +189,21 @@ def check(path: Path, checksum: str, *, allowed: str, todo: str) -> None:
         )
 
 
-def wrong(got: str, allowed: str) -> InputError:
-    """Return the error of a file whose content is not as published."""
-    return InputError(got, allowed=allowed, todo="get the file again from the public repository")
-
-
 def declared(manifest: Manifest, kind: type[D]) -> D:
     """Return the parameters of a manifest; InputError if they are missing, unknown or of a wrong type."""
     try:
         return kind.model_validate(manifest.parameters)
     except ValidationError as error:
         raise invalid(manifest.name, error, "parameters", kind, "parameters") from None
+
+
+def write_images(path: Path, images: Iterable[Picture], shape: tuple[int, int, int, int]) -> None:
+    """Write images one by one as a uint8 array of a shape; OSError for a full disk.
+
+    Not through a memory map, where a full disk would kill the process.
+    """
+    with path.open("wb") as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for image in images:
+            stream.write(np.ascontiguousarray(image).data)

@@ -22,9 +22,11 @@ from brainbench.core.assembly import Assembly, checksum_encoding, validate, with
 from brainbench.core.errors import InputError, StimulusError, unknown
 from brainbench.core.stimuli import StimulusSet, from_files
 from brainbench.storage import files
+from brainbench.storage.guarded import read_guarded
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 REDUCERS = ("none", "mean-space")
+_WHOLE = "a whole file that brainbench extract wrote, with a group for each layer"
 _SPACE = ({"y", "x"}, {"token"})
 _BLOCK = 16  # stimuli that are copied at once: the chunk size of the cache
 
@@ -181,8 +183,22 @@ def _write_group(path: Path, layer: str, assembly: Assembly, reducer: str) -> No
             advance(len(block))
 
 
-def load_activations(path: Path) -> dict[str, Assembly]:
-    """Return the assembly of each layer in a file of `write`, read when indexed; InputError if damaged."""
+def probe(path: Path, target: Path) -> None:
+    """Read every value in a file of `write`, a block at a time; nothing is written to `target`."""
+    for values in load_activations(path, trusted=True).values():
+        for _ in _blocks(values, "none"):
+            pass
+
+
+def load_activations(path: Path, *, trusted: bool = False) -> dict[str, Assembly]:
+    """Return the assembly of each layer in a file of `write`, read when indexed; InputError if damaged.
+
+    A damaged netCDF file may crash or block the library that reads it. Therefore a child process, with limits
+    of time and memory, reads the whole file first, unless it is `trusted`.
+    """
+    if not trusted:
+        with read_guarded(probe, path, allowed=_WHOLE):
+            pass
     try:
         with netCDF4.Dataset(path) as file:
             layers = list(file.groups)
@@ -194,10 +210,10 @@ def load_activations(path: Path) -> dict[str, Assembly]:
             )
             for layer in layers
         }
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # xarray and netCDF4 raise many types for a damaged file
         raise InputError(
-            f"activations {path} cannot be read ({error})",
-            allowed="a whole file that brainbench extract wrote, with a group for each layer",
+            f"activations {path} cannot be read ({type(error).__name__}: {error})",
+            allowed=_WHOLE,
             todo="extract the activations again",
         ) from error
     return {

@@ -19,6 +19,7 @@ from brainbench.core.errors import BrainbenchError, CacheError
 ABANDONED_SECONDS = 24 * 3600.0
 """Age at which a temporary file counts as left behind by a killed process."""
 
+_FORMER = ".former"
 _TEMPORARY = re.compile(r"\.(?:(?P<label>.+)\.)?[0-9a-f]{32}\.tmp")
 
 
@@ -58,8 +59,11 @@ def new_file(target: Path, *, folder: Path | None = None, choose: str) -> Iterat
 def new_folder(target: Path, *, choose: str) -> Iterator[Path]:
     """Yield a temporary folder to fill, which takes the place of `target` when the block ends.
 
-    An existing folder is kept if the block fails. For `choose` and errors see `temporary`.
+    An existing folder is kept if the block fails. One that was moved away by a process that was killed before
+    it could put the new one in its place is put back by `restore_folder`. For `choose` and errors see
+    `temporary`.
     """
+    _sweep_former(target)
     with temporary(target, folder=target.parent, choose=choose) as path:
         path.mkdir()
         yield path
@@ -101,6 +105,19 @@ def sweep(folder: Path) -> None:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and age(Path(entry.path)) > ABANDONED_SECONDS:
                 remove(Path(entry.path))
+
+
+def restore_folder(target: Path) -> None:
+    """Put back the folder that a killed process moved away to replace it, if there is none in its place.
+
+    To be called before the folder is opened. Nothing happens if it cannot be moved.
+    """
+    if target.exists():
+        return
+    for former in sorted(_former(target), key=age):
+        with contextlib.suppress(OSError):  # another process was faster
+            former.rename(target)
+            return
 
 
 def label_of(path: Path) -> str | None:
@@ -173,17 +190,36 @@ def flush(path: Path) -> None:
 
 
 def _replace_folder(path: Path, target: Path) -> None:
-    """Rename a folder; the one that exists is moved away first, since only an empty one is replaced."""
-    former = path.with_suffix(".old.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        target.rename(former)
-    try:
-        path.rename(target)
-    except OSError:
-        if former.exists():
-            former.rename(target)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
+    """Rename a folder; the one that exists is moved away first, since only an empty one is replaced.
+
+    Between the two renames `target` does not exist, and another process may put the former folder back: then
+    it is moved away again.
+    """
+    while True:
+        former = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_FORMER}")
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(former)
+        try:
+            path.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue
+            restore_folder(target)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            former.rename(path)  # a name under which nothing is put back; the caller removes it
+        return
+
+
+def _former(target: Path) -> list[Path]:
+    return list(target.parent.glob(f".{target.name}.*{_FORMER}"))
+
+
+def _sweep_former(target: Path) -> None:
+    """Remove the former folders of killed processes once another one is in their place."""
+    for former in _former(target):
+        if target.exists() and age(former) > ABANDONED_SECONDS:
+            remove(former)
 
 
 def remove(path: Path) -> None:

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import safetensors
+
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
-from brainbench.data.fetch import DownloadError, download
+from brainbench.data.fetch import DownloadError, download, redacted
 from brainbench.models import checkpoints
 from brainbench.models.checkpoints import State
 from brainbench.storage import cache as caches
+from brainbench.storage import files
 from brainbench.storage.cache import Cache
 
 MIRROR = "BRAINBENCH_WEIGHTS_URL"  # environment variable: URL of a folder that holds the same files
 KIND = "weights"
+MAX_BYTES = 1_000_000_000  # of a file; the largest that is known has 214 MB
 _FORMAT = "weights-1"
 _SUFFIX = ".safetensors"
 
@@ -58,20 +62,31 @@ class ReleasedWeights:
         return store.obtain(KIND, self.key, [_SUFFIX], partial(self._convert, store))[_SUFFIX]
 
     def _convert(self, store: Cache) -> None:
-        with store.writing(KIND, self.key, _SUFFIX) as target:
-            # The suffix of the cache's own temporary files: removed later if this process is killed.
-            raw = target.with_name(f"{target.name}.raw.tmp")
-            try:
-                full_sha256 = download(self.url, raw, checksum=f"sha256:{self.sha256}")
-                state = checkpoints.read(raw, name=self.url)
-            finally:
-                raw.unlink(missing_ok=True)
-            about = {"model": self.model, "url": self.url, "sha256": full_sha256}
+        with (
+            store.writing(KIND, self.key, _SUFFIX) as target,
+            files.temporary(target, folder=store.folder, choose=caches.CHOOSE) as raw,
+        ):
+            full_sha256 = download(
+                self.url, raw, checksum=f"sha256:{self.sha256}", max_bytes=MAX_BYTES
+            )
+            state = checkpoints.read(raw, name=redacted(self.url))
+            about = {"model": self.model, "url": redacted(self.url), "sha256": full_sha256}
             checkpoints.write(state, target, about=about)
 
     def state(self) -> State:
         """Return the weights by name; errors as in `obtain`."""
         return checkpoints.read(self.obtain())
+
+    def checked_by(self) -> tuple[str, ...]:
+        """Return a remark for the record where only some digits of the checksum are published; else none."""
+        if len(self.sha256) == 64:
+            return ()
+        with safetensors.safe_open(self.obtain(), framework="np") as stored:
+            whole = (stored.metadata() or {}).get("sha256", "unknown")
+        return (
+            f"weak check of the weights: only the first {len(self.sha256)} hex digits of their SHA-256 "
+            f"are published, {self.sha256}; that of the file is {whole}",
+        )
 
     def unavailable_reason(self) -> str | None:
         """Return why the weights cannot be had, or None; a failed download is not repeated in a process."""

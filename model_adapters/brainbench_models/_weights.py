@@ -24,7 +24,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class WeightedNetwork(Generic[Net]):
-    """A network with its weights, their name, and why trained ones could not be had."""
+    """A network with its weights, their name, and remarks on how they were checked or why others are used."""
 
     net: Net
     weights: str
@@ -43,6 +43,7 @@ def build_weighted(
     if weights == "imagenet":
         net = build()
         checkpoints.fill(net, released.state(), name="imagenet weights", model=released.model)
+        notes = released.checked_by()
     elif weights.endswith(checkpoints.SUFFIXES):
         net = build()
         weights = load_weights(weights, net, model=released.model)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import hashlib
 import re
+import shutil
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -229,11 +233,12 @@ def test_a_url_of_another_form(target: Path, url: str) -> None:
 def test_a_full_disk_is_not_an_error_of_the_network(
     served: Served, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Any, url: str, output: str, pooch: Any) -> None:
-        Path(output).write_bytes(b"half")
+    def full(*_: Any) -> Iterator[bytes]:
+        yield fetch.Announced(None)  # type: ignore[misc]
+        yield b"half"
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pooch.HTTPDownloader.__call__", full)
+    monkeypatch.setattr(fetch, "_until", full)
     with pytest.raises(CacheError, match=str(target.parent)):
         download(f"{served.url}/data/file.bin", target, checksum=f"sha256:{SHA}")
     assert list(target.parent.iterdir()) == []
@@ -277,4 +282,124 @@ def test_progress_in_megabytes(served: Served, target: Path, breaks: bool) -> No
         download(f"{served.url}/data/file.bin", target, checksum=f"sha256:{SHA}")
     assert bars.opened == [("downloading file.bin (MB)", 8 if breaks else 3)]
     assert bars.closed == 1
-    assert bars.done == (2 if breaks else 3)
+    assert bars.done == 3
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def test_a_disk_with_too_little_space_is_known_before_the_file_comes(
+    served: Served, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(CacheError, match="download"):
+        download(f"{served.url}/data/file.bin", target, checksum=f"sha256:{SHA}")
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_file_that_is_announced_too_large(served: Served, target: Path) -> None:
+    served.announce["/data/file.bin"] = 10**13
+    error = failed(f"{served.url}/data/file.bin", target)
+    assert f"{10**13} bytes" in error.got
+    assert str(fetch.MAX_BYTES) in error.got
+
+
+def test_a_file_without_end(served: Served, target: Path) -> None:
+    served.endless.add("/data/file.bin")
+    error = failed(f"{served.url}/data/file.bin", target, max_bytes=5_000_000)
+    assert "5000000" in error.got
+
+
+def test_more_than_was_announced_is_not_taken(served: Served, target: Path) -> None:
+    served.files["/data/file.bin"] = CONTENT * 2
+    served.announce["/data/file.bin"] = len(CONTENT)
+    url = f"{served.url}/data/file.bin"
+    assert download(url, target, checksum=f"sha256:{SHA}") == SHA
+    assert target.stat().st_size == len(CONTENT)
+
+
+def test_a_file_in_chunks(served: Served, target: Path) -> None:
+    served.chunked.add("/data/file.bin")
+    url = f"{served.url}/data/file.bin"
+    assert download(url, target, checksum=f"sha256:{SHA}") == SHA
+
+
+def test_a_server_that_is_slow_without_being_silent(served: Served, target: Path) -> None:
+    served.dripping.add("/data/file.bin")
+    error = failed(f"{served.url}/data/file.bin", target, total_seconds=0.5)
+    assert "0.5 s" in error.got
+
+
+# --- redirects and secrets ------------------------------------------------------------------------
+
+
+def test_a_redirect_is_followed(served: Served, target: Path) -> None:
+    served.redirects = {"/a": "/b", "/b": f"{served.url}/data/file.bin"}
+    assert download(f"{served.url}/a", target, checksum=f"sha256:{SHA}") == SHA
+    assert served.asked == ["/a", "/b", "/data/file.bin"]
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x"])
+def test_a_redirect_to_another_protocol_is_refused(
+    served: Served, target: Path, place: str
+) -> None:
+    served.redirects["/a"] = place
+    error = failed(f"{served.url}/a", target)
+    assert place.partition(":")[0] + ":" in error.got
+
+
+def test_a_redirect_to_an_unprotected_connection_is_refused() -> None:
+    with pytest.raises(DownloadError, match="http://b/y"):
+        fetch._redirected("https://a/x", "http://b/y")
+    assert fetch._redirected("http://a/x", "https://b/y") == "https://b/y"
+
+
+def test_redirects_without_end(served: Served, target: Path) -> None:
+    served.redirects["/a"] = "/a"
+    error = failed(f"{served.url}/a", target)
+    assert str(fetch.MAX_REDIRECTS) in error.got
+    assert len(served.asked) == fetch.MAX_REDIRECTS + 1
+
+
+SECRETS = ("anna", "s3cret", "t0ken")
+
+
+@pytest.mark.parametrize("path", ["/data/file.bin", "/gone", "/away", "/endless", "/drip"])
+def test_a_message_shows_no_password_and_no_token(
+    served: Served, target: Path, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.files |= {"/endless": CONTENT, "/drip": CONTENT}
+    served.endless.add("/endless")
+    served.dripping.add("/drip")
+    address = f"{served.url.replace('//', '//anna:s3cret@')}{path}?key=t0ken"
+    served.redirects[f"{path}?key=t0ken" if path == "/away" else ""] = "ftp://anna:s3cret@x/?t0ken"
+    error = failed(address, target, f"sha256:{'0' * 64}", total_seconds=1, max_bytes=4_000_000)
+    shown = "".join(traceback.format_exception(error)) + caplog.text
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert f"{served.url}{path}" in error.got
+    expected = "Basic " + base64.b64encode(b"anna:s3cret").decode()
+    assert served.authorized == [expected]
+
+
+def test_a_password_is_not_given_to_the_server_of_a_redirect(served: Served, target: Path) -> None:
+    with serving() as other:
+        other.files["/x"] = CONTENT
+        served.redirects["/a"] = f"{other.url}/x"
+        download(
+            f"{served.url.replace('//', '//anna:s3cret@')}/a", target, checksum=f"sha256:{SHA}"
+        )
+        assert other.authorized == [None]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://anna:s3cret@host:port/x", "http://[anna:s3cret@/x", "ftp://anna:s3cret@host/x"]
+)
+def test_a_malformed_url_is_an_error_without_its_password(target: Path, url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        download(url, target, checksum=f"sha256:{SHA}")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_host_name_that_cannot_be_looked_up(target: Path) -> None:
+    error = failed(f"http://{'x' * 64}.invalid/x", target)
+    assert "label" in error.got

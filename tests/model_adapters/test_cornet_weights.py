@@ -422,3 +422,32 @@ def test_other_errors_are_not_taken_for_a_failed_download(
     cache_folder.write_text("a file where the folder should be")
     with pytest.raises(CacheError, match=re.escape(str(cache_folder))):
         cornet_s()
+
+
+def test_a_weak_check_is_said(good: nn.Module, served: Served) -> None:
+    """The authors publish eight digits; the record has those of the whole file, to be compared."""
+    (content,) = served.files.values()
+    (note,) = cornet_s(weights="imagenet").notes
+    assert "8 hex digits" in note
+    assert cornet_module.RELEASED.sha256 in note
+    assert hashlib.sha256(content).hexdigest() in note
+
+
+def test_a_whole_checksum_needs_no_remark(
+    good: nn.Module, served: Served, monkeypatch: Any
+) -> None:
+    (content,) = served.files.values()
+    whole = replace(cornet_module.RELEASED, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(cornet_module, "RELEASED", whole)
+    assert cornet_s(weights="imagenet").notes == ()
+
+
+def test_no_password_of_a_mirror_is_kept(
+    good: nn.Module, served: Served, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = served.url.replace("//", "//anna:s3cret@")
+    monkeypatch.setenv(released_weights.MIRROR, mirror)
+    model = cornet_s(weights="imagenet")
+    (kept,) = cached(cache_folder)
+    assert b"s3cret" not in kept.read_bytes()
+    assert "s3cret" not in repr((model.notes, model.about))

@@ -20,9 +20,8 @@ from brainbench.core.errors import (
     InputError,
     StimulusError,
 )
-from brainbench.storage import array_file, checksums
+from brainbench.storage import array_file, checksums, claims
 from brainbench.storage import cache as caches
-from brainbench.storage import claims
 from brainbench.storage.cache import Cache
 
 KIND, SUFFIX = "activations", ".nc"

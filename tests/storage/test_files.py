@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
+import killed
 import pytest
 
 from brainbench.core.errors import CacheError
@@ -141,3 +143,65 @@ def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
     (tmp_path / "link").symlink_to("folder")
     files.remove(tmp_path / "link")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+
+def content_of(target):
+    """Text of a folder of `replace_folder`, as whoever opens it finds it."""
+    files.restore_folder(target)
+    return (target / "inside" / "a").read_text()
+
+
+def test_a_replacement_that_is_killed_at_any_step_loses_nothing(tmp_path):
+    """The folder is the former or the new one, and the next replacement leaves nothing else behind."""
+    found = []
+    for step in range(100):
+        target = tmp_path / f"{step}" / "version"
+        replace_folder(target, "old")
+        status = killed.run_until(step, partial(replace_folder, target, "new"))
+        found.append(content_of(target))
+        for path in target.parent.rglob("*"):
+            os.utime(path, (1, 1))
+        replace_folder(target, "newer")
+        assert content_of(target) == "newer"
+        assert list(target.parent.iterdir()) == [target]
+        if status == killed.FINISHED:
+            break
+        assert status == killed.KILLED
+    assert set(found) == {"old", "new"}
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_folder_put_back_by_another_process_is_moved_away_again(tmp_path, monkeypatch):
+    target = tmp_path / "version"
+    replace_folder(target, "old")
+    rename, calls = Path.rename, []
+
+    def interfere(self, other):
+        calls.append(other)
+        if other == target and len(calls) == 2:
+            files.restore_folder(target)
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", interfere)
+    replace_folder(target, "new")
+    assert content_of(target) == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_former_folder_is_removed_after_a_day_unless_it_is_the_only_one(tmp_path):
+    target = tmp_path / "version"
+    for name in (".version.0123.former", ".other.0123.former"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1, 1))
+    replace_folder(tmp_path / "other", "new")
+    (tmp_path / "other").rename(tmp_path / "away")
+    replace_folder(target, "old")
+    replace_folder(target, "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.0123.former",
+        "away",
+        "version",
+    ]

@@ -22,14 +22,29 @@ class Served:
         Path, as "/weights.pth", to content.
     announce : dict
         Path to a Content-Length that is not the true one.
+    redirects : dict
+        Path to the Location that it is redirected to.
+    chunked : set
+        Paths that are sent in chunks, without a Content-Length.
+    dripping : set
+        Paths that are sent byte by byte, with pauses, without an end.
+    endless : set
+        Paths that are sent again and again, without a Content-Length.
     asked : list
         Paths, in order.
+    authorized : list
+        Header Authorization of each request, or None.
     """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     announce: dict[str, int] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    chunked: set[str] = field(default_factory=set)
+    dripping: set[str] = field(default_factory=set)
+    endless: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    authorized: list[str | None] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -40,14 +55,37 @@ def serving() -> Iterator[Served]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
-            content = served.files.get(self.path)
+            served.authorized.append(self.headers["Authorization"])
+            if self.path in served.redirects:
+                self.send_response(302)
+                self.send_header("Location", served.redirects[self.path])
+                self.end_headers()
+                return
+            path = self.path.partition("?")[0]
+            content = served.files.get(path)
             if content is None:
                 self.send_error(404)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(served.announce.get(self.path, len(content))))
+            with contextlib.suppress(OSError):  # the other side hangs up
+                self._send(path, content)
+
+        def _send(self, path: str, content: bytes) -> None:
+            if path in served.chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
+                return
+            if path not in served.endless | served.dripping:
+                self.send_header("Content-Length", str(served.announce.get(path, len(content))))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content if path not in served.dripping else b"")
+            while path in served.endless:
+                self.wfile.write(content)
+            for byte in content if path in served.dripping else b"":
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.02)
 
         def log_message(self, *_: Any) -> None:
             pass

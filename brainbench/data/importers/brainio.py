@@ -8,6 +8,7 @@ ms, along `time_bin`. Each presentation becomes one entry of (repetition, stimul
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,19 @@ import xarray as xr
 
 from brainbench.core import assembly
 from brainbench.core.assembly import Assembly
-from brainbench.core.errors import DataAbsentError, InputError, unknown
+from brainbench.core.errors import BrainbenchError, DataAbsentError, InputError, unknown
+from brainbench.storage.guarded import read_guarded
 
 PRESENTATION, NEUROID, TIME = "presentation", "neuroid", "time_bin"
 STIMULUS_IDS = ("stimulus_id", "image_id")
 BIN_EDGES = ("time_bin_start", "time_bin_end")
+_WHOLE = "a whole netCDF file"
+_COORDINATE = "coordinate "
 
 
-def read(path: Path, *, variable: str | None = None, units: str | None = None) -> Assembly:
+def read(
+    path: Path, *, variable: str | None = None, units: str | None = None, trusted: bool = False
+) -> Assembly:
     """Read a netCDF file into an assembly with the dims (repetition, stimulus, neuroid[, time]).
 
     `variable` is the name of the array in the file, required if there are several; `units` is the unit of the
@@ -36,6 +42,10 @@ def read(path: Path, *, variable: str | None = None, units: str | None = None) -
     stimulus and no `repetition` holds means: it has no dim `repetition`. Otherwise presentations without
     `repetition` are numbered in the order of the file.
 
+    A damaged netCDF file may crash or block the library that reads it. Therefore a child process reads it,
+    with limits of time and memory; it takes a second or two to start. A `trusted` file is read in this
+    process.
+
     DataAbsentError if the file does not exist. InputError for a damaged file or another layout, missing ids,
     a repetition of a stimulus that occurs twice, inf, and what `assembly.validate` does not accept.
     """
@@ -45,13 +55,43 @@ def read(path: Path, *, variable: str | None = None, units: str | None = None) -
             allowed="a netCDF file in the layout of Brain-Score",
             todo="get the file, or correct the path",
         )
+    if trusted:
+        return _read(path, variable, units)
+    with read_guarded(convert, path, allowed=_WHOLE, variable=variable, units=units) as target:
+        return _unpacked(target)
+
+
+def convert(path: Path, target: Path, *, variable: str | None, units: str | None) -> None:
+    """Write the assembly of a netCDF file to `target`, as NumPy arrays that `read` takes over."""
+    recorded = _read(path, variable, units)
+    dims = {str(key): list(map(str, c.dims)) for key, c in recorded.coords.items()}
+    about = {"dims": list(map(str, recorded.dims)), "coords": dims, "attrs": recorded.attrs}
+    columns = {f"{_COORDINATE}{key}": recorded.coords[key].values for key in dims}
+    with target.open("wb") as stream:
+        np.savez(stream, about=json.dumps(about), values=recorded.values, **columns)
+
+
+def _unpacked(target: Path) -> Assembly:
+    with np.load(target, allow_pickle=False) as stored:
+        about = json.loads(str(stored["about"]))
+        coords = {
+            key: (dims, stored[f"{_COORDINATE}{key}"]) for key, dims in about["coords"].items()
+        }
+        return xr.DataArray(
+            stored["values"], dims=about["dims"], coords=coords, attrs=about["attrs"]
+        )
+
+
+def _read(path: Path, variable: str | None, units: str | None) -> Assembly:
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False) as opened:
             return _assembly(opened, path, variable, units)
-    except OSError as error:
+    except (BrainbenchError, MemoryError):
+        raise
+    except Exception as error:  # xarray, netCDF4 and numpy raise many types for a damaged file
         raise InputError(
-            f"{path} cannot be read ({error})",
-            allowed="a whole netCDF file",
+            f"{path} cannot be read ({type(error).__name__}: {error})",
+            allowed=_WHOLE,
             todo="get the file again",
         ) from error
 

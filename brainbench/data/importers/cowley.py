@@ -8,10 +8,9 @@ an image was shown less often. The n-th image by name is the n-th column.
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -27,13 +26,22 @@ from brainbench.core.errors import InputError, StimulusError
 from brainbench.core.stimuli import Picture, StimulusSet, from_arrays
 from brainbench.data.arrays import ArrayData
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
+from brainbench.data.published import (
+    Published,
+    PublishedData,
+    declared,
+    version_of,
+    write_images,
+)
+from brainbench.data.source_files import read_floats, unpack, wrong
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 FORMAT = 1  # increased whenever the layout of imported files changes
 REGION = "V4"
 UNITS = "spikes in 100 ms"
+_OVERHEAD = 1_000_000  # bytes of ids and netCDF, of metadata in an image
+_LARGEST = 6  # bytes of a JPEG per pixel, at most
 
 
 class Session(BaseModel):
@@ -104,26 +112,27 @@ class CowleyData(PublishedData[Declared]):
     def import_from(self, given: Path) -> Path:
         """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds="images/ and responses_raw/")
-        n_images = sum(session.images for session in self.declared.sessions.values())
-        with self.importing(self.folder, n_images) as (folder, step):
-            for name, session in sorted(self.declared.sessions.items()):
+        declared = self.declared
+        n_images = sum(session.images for session in declared.sessions.values())
+        nbytes = sum(_nbytes(session, declared.pixels) for session in declared.sessions.values())
+        with self.importing(self.folder, n_images, nbytes=nbytes) as (folder, step):
+            for name, session in sorted(declared.sessions.items()):
                 images_file, responses_file = (folder / file for file in _kept(name))
                 values = _responses(source, name, session)
                 path = source / f"images/images_{name}.zip"
-                with path.open("rb") as stream:
-                    images = list(_images(stream.read(), path, session, self.declared))
-                np.save(images_file, np.stack(images))
+                shape = (session.images, declared.pixels, declared.pixels, 3)
+                write_images(images_file, _images(path, session, declared.pixels), shape)
                 assembly.save(_assembly(values, name, session), responses_file)
                 step(session.images)
         return self.folder
 
     def _session(self, name: str) -> ArrayData:
-        images_file, responses_file = (self.folder / file for file in _kept(name))
-        with assembly.load(responses_file) as stored:
+        images_file, responses_file = _kept(name)
+        with self.opened(responses_file) as path, assembly.load(path) as stored:
             recording = stored.load()
         stimuli = from_arrays(
             f"{self.name} {name}",
-            np.load(images_file, mmap_mode="r"),
+            self.array(images_file),
             ids=recording.coords["stimulus_id"].values.tolist(),
             metadata={"session": np.full(recording.sizes["stimulus"], name)},
         )
@@ -142,6 +151,12 @@ def cowley(manifest: Manifest) -> CowleyData:
 
 def _kept(name: str) -> tuple[str, str]:
     return f"images_{name}.npy", f"responses_{name}.nc"
+
+
+def _nbytes(session: Session, pixels: int) -> int:
+    """Return the size of the two files of a session."""
+    responses = session.neurons * session.images * max(1, session.repeats) * 8
+    return session.images * pixels**2 * 3 + responses + _OVERHEAD
 
 
 def _assembly(values: FloatArray, name: str, session: Session) -> Assembly:
@@ -163,7 +178,7 @@ def _assembly(values: FloatArray, name: str, session: Session) -> Assembly:
 
 def _responses(source: Path, name: str, session: Session) -> FloatArray:
     """Return the responses (repetition, image, neuron) where repeats are published, else (image, neuron)."""
-    mean = _array(
+    mean = read_floats(
         source / f"responses_repeat_averaged/responses_{name}.npy",
         (session.neurons, session.images),
     )
@@ -175,22 +190,9 @@ def _responses(source: Path, name: str, session: Session) -> FloatArray:
     if not session.repeats:
         return mean.T
     shape = (session.neurons, session.images, session.repeats)
-    trials = _array(source / f"responses_raw/responses_{name}.npy", shape)
+    trials = read_floats(source / f"responses_raw/responses_{name}.npy", shape)
     _check_trials(trials, mean, name)
     return np.ascontiguousarray(trials.transpose(2, 1, 0))
-
-
-def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise wrong(f"{path} cannot be read ({error})", "a whole NumPy file of numbers") from error
-    if array.shape != shape or array.dtype.kind != "f":
-        raise wrong(
-            f"{path} holds {array.dtype} of shape {array.shape}",
-            f"floats of shape {shape}, as declared for the session",
-        )
-    return np.asarray(array, dtype=np.float64)
 
 
 def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
@@ -211,15 +213,11 @@ def _check_trials(trials: FloatArray, mean: FloatArray, name: str) -> None:
         )
 
 
-def _images(content: bytes, path: Path, session: Session, declared: Declared) -> Iterator[Picture]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [name for name in archive.namelist() if not name.endswith("/")]
-            for member in _sorted_members(members, path, session.images):
-                data = archive.read(member)
-                yield _decoded(data, f"{path}:{member}", declared.pixels)
-    except zipfile.BadZipFile as error:
-        raise wrong(f"{path} cannot be read ({error})", "a whole zip of images") from error
+def _images(path: Path, session: Session, pixels: int) -> Iterator[Picture]:
+    order = partial(_sorted_members, path=path, n=session.images)
+    limit = _LARGEST * pixels**2 + _OVERHEAD
+    for name, data in unpack(path, order, limit=limit, allowed="a whole zip of images"):
+        yield _decoded(data, f"{path}:{name}", pixels)
 
 
 def _sorted_members(members: list[str], path: Path, n: int) -> list[str]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -22,11 +22,20 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.stimuli import Picture, StimulusSet, from_arrays, read_picture
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Publication, PublishedData, check, declared, version_of, wrong
+from brainbench.data.published import (
+    Publication,
+    PublishedData,
+    check,
+    declared,
+    version_of,
+    write_images,
+)
+from brainbench.data.source_files import read_table, reading, unpack, wrong
 
 Layout: TypeAlias = Literal["published", "packed"]
 
@@ -35,6 +44,7 @@ LAYOUTS: tuple[Layout, ...] = ("published", "packed")
 _NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
 _COLUMNS = ["subj", "object_response", "category", "imagename"]
 _KEPT = ("images.npy", "answers.csv")
+_LINE = 200  # bytes of an answer, at most
 
 
 class Declared(Publication):
@@ -79,12 +89,11 @@ class GeirhosData(PublishedData[Declared]):
 
     def stimuli(self) -> StimulusSet:
         """Return all images, with object_name (the shape), texture, and exemplar (such as cat3)."""
-        folder = self.here()
         ids = sorted(self._table["stimulus_id"].unique())
         parts = pd.Series(ids).str.extract(_NAME)
         return from_arrays(
             self.name,
-            np.load(folder / _KEPT[0], mmap_mode="r"),
+            self.array(_KEPT[0]),
             ids=ids,
             metadata={
                 "object_name": parts["shape"].to_numpy(str),
@@ -95,7 +104,6 @@ class GeirhosData(PublishedData[Declared]):
 
     def category_responses(self) -> pd.DataFrame:
         """Return one row per answer: stimulus_id, truth (the shape), choice (empty for none), subject."""
-        self.here()
         return self._table.copy()
 
     def recordings(self, region: str) -> Assembly:
@@ -119,25 +127,17 @@ class GeirhosData(PublishedData[Declared]):
         ids = sorted(table["stimulus_id"].unique())
         images = (_packed_images if packed else _published_images)(given, ids, self.declared)
         target = self._folder(layout)
-        with self.importing(target, len(ids)) as (folder, step):
-            n, pixels = len(ids), self.declared.pixels
-            stored = np.lib.format.open_memmap(
-                folder / _KEPT[0], mode="w+", dtype=np.uint8, shape=(n, pixels, pixels, 3)
-            )
-            for row, image in enumerate(images):
-                stored[row] = image
-                step(1)
-            stored.flush()
+        shape = (len(ids), self.declared.pixels, self.declared.pixels, 3)
+        nbytes = math.prod(shape) + _LINE * len(table)
+        with self.importing(target, len(ids), nbytes=nbytes) as (folder, step):
+            write_images(folder / _KEPT[0], _counted(images, step), shape)
             table.to_csv(folder / _KEPT[1], index=False)
         return target
 
     @property
     def _layout(self) -> Layout | None:
         """Imported layout, or None; the published files if both are here."""
-        for layout in LAYOUTS:
-            if all((self._folder(layout) / name).is_file() for name in _KEPT):
-                return layout
-        return None
+        return next((layout for layout in LAYOUTS if self._folder(layout).is_dir()), None)
 
     def _version(self, layout: Layout) -> str:
         parts = self.declared.model_dump(include={"answers", "commit", "packed", "pixels"})
@@ -148,12 +148,19 @@ class GeirhosData(PublishedData[Declared]):
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return pd.read_csv(self.here() / _KEPT[1], dtype=str, keep_default_na=False)
+        with self.opened(_KEPT[1]) as path:
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def geirhos(manifest: Manifest) -> GeirhosData:
     """Return the data set of a manifest; InputError if its parameters are invalid."""
     return GeirhosData(name=manifest.name, declared=declared(manifest, Declared))
+
+
+def _counted(images: Iterable[Picture], step: progress.Advance) -> Iterator[Picture]:
+    for image in images:
+        yield image
+        step(1)
 
 
 def digest_of(table: pd.DataFrame) -> str:
@@ -187,14 +194,7 @@ def _published_answers(given: Path, declared: Declared) -> pd.DataFrame:
 
 
 def _read_answers(paths: list[Path]) -> pd.DataFrame:
-    parts = []
-    for path in paths:
-        try:
-            parts.append(pd.read_csv(path, usecols=_COLUMNS, dtype=str, keep_default_na=False))
-        except (OSError, ValueError) as error:
-            allowed = f"a CSV with the columns {', '.join(_COLUMNS)}"
-            raise wrong(f"{path} cannot be read ({error})", allowed) from error
-    raw = pd.concat(parts, ignore_index=True)
+    raw = pd.concat([read_table(path, _COLUMNS) for path in paths], ignore_index=True)
     answers = pd.DataFrame(
         {
             # Names of trials begin with their number and the session; the last part is the image.
@@ -234,20 +234,28 @@ def _published_images(given: Path, ids: list[str], declared: Declared) -> Iterat
     paths = {path.stem: path for path in given.glob(f"**/{folder}/*/*.png")}
     _check_names(set(paths), ids, f"{folder}/*/*.png under {given}", declared)
     for name in ids:
-        yield _check_size(read_picture(paths[name]), str(paths[name]), declared.pixels)
+        pixels = read_picture(paths[name])
+        _check_size((pixels.shape[1], pixels.shape[0]), str(paths[name]), declared.pixels)
+        yield pixels
 
 
 def _packed_images(given: Path, ids: list[str], declared: Declared) -> Iterator[Picture]:
     (path,) = (given / name for name in declared.packed if name.endswith(".zip"))
-    with zipfile.ZipFile(path) as archive:
-        files = [name for name in archive.namelist() if not name.endswith("/")]
+
+    def order(files: list[str]) -> list[str]:
         members = {PurePosixPath(file).stem: file for file in files}
         _check_names(set(members), ids, str(path), declared)
-        for name in ids:
-            # The checksum of the zip has been verified, so that its images are whole.
-            with Image.open(io.BytesIO(archive.read(members[name]))) as image:
-                pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
-            yield _check_size(pixels, f"{path}:{members[name]}", declared.pixels)
+        return [members[name] for name in ids]
+
+    limit = 6 * declared.pixels**2 + 1_000_000
+    for name, data in unpack(path, order, limit=limit, allowed="a whole zip of images"):
+        with (
+            reading(f"{path}:{name}", "a whole JPEG file"),
+            Image.open(io.BytesIO(data), formats=("JPEG",)) as image,
+        ):
+            _check_size(image.size, f"{path}:{name}", declared.pixels)
+            pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
+        yield pixels
 
 
 def _check_names(names: set[str], ids: list[str], where: str, declared: Declared) -> None:
@@ -262,11 +270,10 @@ def _check_names(names: set[str], ids: list[str], where: str, declared: Declared
         )
 
 
-def _check_size(image: Picture, name: str, pixels: int) -> Picture:
-    if image.shape != (pixels, pixels, 3):
+def _check_size(size: tuple[int, int], name: str, pixels: int) -> None:
+    if size != (pixels, pixels):
         raise InputError(
-            f"image {name} has {image.shape[1]} x {image.shape[0]} pixels",
+            f"image {name} has {size[0]} x {size[1]} pixels",
             allowed=f"{pixels} x {pixels}",
             todo="use the images as published, without resizing them",
         )
-    return image

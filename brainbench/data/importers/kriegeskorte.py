@@ -23,7 +23,8 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
-from brainbench.data.published import Published, PublishedData, declared, version_of, wrong
+from brainbench.data.published import Published, PublishedData, declared, version_of
+from brainbench.data.source_files import reading, wrong
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -32,6 +33,7 @@ MONKEY, HUMAN, JUDGED = "IT", "human IT", "judgements"
 REGIONS = (MONKEY, HUMAN, JUDGED)
 FILES = ("Kriegeskorte_Neuron2008_supplementalData.mat", "92_brainRDMs.mat", "92_behavRDMs.mat")
 KEPT = ("images.npy", "dissimilarities.npz")
+_OVERHEAD = 1_000_000  # bytes of metadata
 
 
 class Declared(Published):
@@ -61,10 +63,9 @@ class KriegeskorteData(PublishedData[Declared]):
 
     def stimuli(self) -> StimulusSet:
         """Return the 92 images on gray, with category and flags."""
-        folder = self.here()
-        with np.load(folder / KEPT[1], allow_pickle=False) as stored:
+        with self.opened(KEPT[1]) as path, np.load(path, allow_pickle=False) as stored:
             metadata = {key: stored[key] for key in ("object_name", "animal", "face", "natural")}
-        pictures = np.load(folder / KEPT[0], mmap_mode="r")
+        pictures = self.array(KEPT[0])
         return from_arrays(self.name, pictures, ids=_ids(len(pictures)), metadata=metadata)
 
     def recordings(self, region: str) -> Assembly:
@@ -84,7 +85,7 @@ class KriegeskorteData(PublishedData[Declared]):
         """
         if region not in REGIONS:
             raise unknown(f"region of {self.name}:", region, list(REGIONS), todo="choose one")
-        with np.load(self.here() / KEPT[1], allow_pickle=False) as stored:
+        with self.opened(KEPT[1]) as path, np.load(path, allow_pickle=False) as stored:
             subjects, values = stored[f"subjects of {region}"], stored[region]
         return xr.DataArray(
             values, dims=("subject", "pair"), coords={"subject": subjects}, attrs={"units": "a.u."}
@@ -93,7 +94,10 @@ class KriegeskorteData(PublishedData[Declared]):
     def import_from(self, given: Path) -> Path:
         """Check and convert the published files; see `PublishedData.import_from`."""
         source = self.declared.find(given, name=self.name, holds=FILES[0])
-        with self.importing(self.folder, len(FILES)) as (folder, step):
+        sizes = self.declared
+        pairs = (1 + sizes.subjects + sizes.judges) * sizes.images * (sizes.images - 1) // 2
+        nbytes = sizes.images * sizes.pixels**2 * 3 + pairs * 8 + _OVERHEAD
+        with self.importing(self.folder, len(FILES), nbytes=nbytes) as (folder, step):
             study, brains, judges = (_read_matlab(source / name) for name in FILES)
             pictures, metadata = _images(study, self.declared)
             step(1)
@@ -114,10 +118,8 @@ def _ids(n: int) -> list[str]:
 
 
 def _read_matlab(path: Path) -> dict[str, Any]:
-    try:
+    with reading(path, "a whole MATLAB file"):
         content: dict[str, Any] = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
-    except Exception as error:  # scipy raises many types for a damaged file
-        raise wrong(f"{path} cannot be read ({error})", "a whole MATLAB file") from error
     return {"file": path.name, **content}
 
 

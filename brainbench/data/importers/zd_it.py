@@ -13,8 +13,10 @@ NeuroDecodeR (Meyers), converted to one .npz file.
 from __future__ import annotations
 
 import itertools
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,8 @@ from brainbench.core.errors import InputError
 __all__ = ["read"]
 
 COLUMNS = ("spikes", "object", "position", "unit", "time_ms")
+MAX_BYTES = 1_000_000_000  # when unpacked; the published file has 19 MB
+_KINDS = {"spikes": "ui", "object": "U", "position": "U", "unit": "Uiu", "time_ms": "ui"}
 
 
 def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
@@ -55,7 +59,7 @@ def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
     )
     stimuli = list(itertools.product(objects, positions))
     is_trial = [(file["object"] == name) & (file["position"] == place) for name, place in stimuli]
-    n_repetitions = max(int(trials.sum(axis=1).max()) for trials in is_trial)
+    n_repetitions = max((int(trials.sum(axis=1).max()) for trials in is_trial), default=0)
     values = np.full((n_repetitions, len(stimuli), len(counts), len(bins)), np.nan)
     for k, trials in enumerate(is_trial):
         for unit, selected in enumerate(trials):
@@ -75,21 +79,36 @@ def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:
     )
 
 
-def _load(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {key: file[key] for key in COLUMNS}
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > MAX_BYTES:
+                raise ValueError(f"{size} bytes when unpacked, and {MAX_BYTES} are allowed")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                columns = {key: file[key] for key in COLUMNS}
+    except Exception as error:  # zipfile and numpy raise many types for a damaged file
         raise InputError(
-            f"{path} cannot be read as spikes of IT ({error})",
+            f"{path} cannot be read as spikes of IT ({type(error).__name__}: {error})",
             allowed="an .npz file with " + ", ".join(COLUMNS),
             todo="give the path of zd_it_spikes.npz",
         ) from error
     n, trials = columns["object"].shape if columns["object"].ndim == 2 else (0, 0)
-    if columns["spikes"].shape != (n, trials, len(columns["time_ms"])):
+    shapes = {
+        "spikes": (n, trials, columns["time_ms"].size),
+        "position": (n, trials),
+        "unit": (n,),
+        "time_ms": (columns["time_ms"].size,),
+    }
+    wrong = [key for key, shape in shapes.items() if columns[key].shape != shape]
+    wrong += [key for key, kinds in _KINDS.items() if columns[key].dtype.kind not in kinds]
+    if wrong or not columns["spikes"].size or (np.diff(columns["time_ms"]) <= 0).any():
+        found = ", ".join(f"{key} {values.dtype}{values.shape}" for key, values in columns.items())
         raise InputError(
-            f"{path} has spikes of shape {columns['spikes'].shape} for {n} units with {trials} trials",
-            allowed="spikes (unit, trial, ms), object and position (unit, trial)",
+            f"{path} has {found} for {n} units with {trials} trials",
+            allowed="whole numbers spikes (unit, trial, ms), text object and position (unit, trial), "
+            "unit, rising time_ms",
             todo="get the file again",
         )
     return columns

@@ -3,96 +3,30 @@
 import hashlib
 import io
 import re
-import zipfile
 
+import cowley_files
 import numpy as np
 import pytest
-from manifests import manifest_of
+from cowley_files import SIZES, declare, jpeg, names, write_zip
 from PIL import Image
 
 from brainbench.core.dataset import Dataset, HasSessions, Importable
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
 from brainbench.data.folder import data_folder, writing
-from brainbench.data.importers.cowley import CowleyData, cowley
+from brainbench.data.importers.cowley import CowleyData
+from brainbench.data.integrity import DamagedDataError
 from brainbench.data.manifest import manifest, open_dataset
-
-PIXELS = 8
-SIZES = {"200101": (3, 12, 4), "200102": (2, 7, 0)}
-"""neurons, images, repeats"""
-
-
-def jpeg(seed=0, *, mode="RGB", size=(PIXELS, PIXELS), format="JPEG"):
-    values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(values).convert(mode).save(stream, format)
-    return stream.getvalue()
-
-
-def names(n):
-    return [f"image{k + 1:04d}.jpg" for k in range(n)]
-
-
-def write_zip(path, members):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members:
-            archive.writestr(name, data)
-
-
-def trials_of(neurons, images, repeats, rng):
-    trials = rng.poisson(5.0, (neurons, images, repeats)).astype(float)
-    for image in range(0, images, 3):
-        trials[:, image, repeats - 1 - image % 2 :] = np.nan
-    return trials
 
 
 @pytest.fixture
 def published(tmp_path):
-    """A folder as published: the first zip has a folder inside, and names out of order."""
-    folder = tmp_path / "published"
-    for part in ("images", "responses_raw", "responses_repeat_averaged"):
-        (folder / part).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for prefix, (name, (neurons, images, repeats)) in zip(
-        ("inside/", ""), SIZES.items(), strict=True
-    ):
-        members = [(prefix + m, jpeg(k)) for k, m in enumerate(names(images))]
-        if prefix:
-            members = [(prefix, b""), *reversed(members)]
-        write_zip(folder / f"images/images_{name}.zip", members)
-        mean = rng.random((neurons, images))
-        if repeats:
-            trials = trials_of(neurons, images, repeats, rng)
-            np.save(folder / f"responses_raw/responses_{name}.npy", trials)
-            mean = np.nanmean(trials, axis=2)
-        np.save(folder / f"responses_repeat_averaged/responses_{name}.npy", mean)
-    return folder
+    return cowley_files.write(tmp_path / "published")
 
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path / "kept"))
     return tmp_path / "kept"
-
-
-def declare(folder, **changes):
-    """Data set that declares the files as they are now, as its manifest would."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    parameters = {
-        "repository": "https://example.org/study",
-        "commit": "0123456789abcdef",
-        "folder": "data_V4_responses",
-        "pixels": PIXELS,
-        "sessions": {
-            name: {"animal": "A", "neurons": p, "images": n, "repeats": k}
-            for name, (p, n, k) in SIZES.items()
-        },
-        "sha256": {
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in files
-        },
-        **changes,
-    }
-    return cowley(manifest_of(parameters))
 
 
 def test_what_is_imported(published, kept):
@@ -184,9 +118,10 @@ def test_sessions_come_sorted_in_whatever_order_they_are_declared(published):
 def test_second_import_repairs_the_first(published):
     data = declare(published)
     (data.import_from(published) / "images_200101.npy").unlink()
-    assert data.absent() is not None
+    with pytest.raises(DamagedDataError, match=r"images_200101\.npy"):
+        data.sessions()
     data.import_from(published)
-    assert data.absent() is None
+    assert len(data.sessions()) == 2
     assert [path.name for path in data.folder.parent.iterdir()] == [data.folder.name]
 
 
