@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageFile
 
 from brainbench.core.assembly import check_unique, plain
 from brainbench.core.errors import InputError, StimulusError
+from brainbench.core.pictures import read_picture
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Pixels, shape (height, width, 3), 0 to 255, RGB."""
@@ -185,51 +185,13 @@ def from_files(
 ) -> StimulusSet:
     """Return a stimulus set of image files, which are read when they are needed.
 
-    Pillow reads the files: 8-bit gray and RGB, with or without transparency. Ids are the file names
-    without suffix by default; `metadata` and `degrees` are as in `from_arrays`. When an image is read:
-    StimulusError for a file that does not exist, is damaged, or has another color mode.
+    `brainbench.core.pictures.read_picture` reads them and says which: 8-bit gray and RGB, with or without
+    transparency, one frame, turned as their EXIF orientation says. Ids are the file names without suffix by
+    default; `metadata` and `degrees` are as in `from_arrays`. A file that cannot be read is a StimulusError
+    when it is needed.
     """
     files = [Path(path) for path in paths]
     names = list(ids) if ids is not None else [path.stem for path in files]
     return _build(
         identifier, len(files), lambda row: read_picture(files[row]), names, metadata, degrees
     )
-
-
-def read_picture(path: Path) -> Picture:
-    """Return the pixels of an image file, uint8, shape (height, width, 3); transparency shows gray 128.
-
-    A StimulusError if the file does not exist, is empty, damaged or truncated, or if its color mode does not
-    convert to 8-bit RGB without a choice (16-bit, CMYK).
-    """
-    try:
-        with Image.open(path) as image:
-            _check_mode(image, path)
-            opaque: Image.Image = image
-            if image.mode in ("RGBA", "LA") or "transparency" in image.info:
-                gray = Image.new("RGBA", image.size, (128, 128, 128, 255))  # as on an empty screen
-                opaque = Image.alpha_composite(gray, image.convert("RGBA"))
-            return np.asarray(opaque.convert("RGB"), dtype=np.uint8)
-    except StimulusError:
-        raise
-    except Exception as error:  # Pillow raises many types for a damaged file
-        raise StimulusError(
-            f"image {path} cannot be read ({error})",
-            allowed="a whole image file that Pillow can read (PNG, JPEG, ...)",
-            todo="replace the file or remove it from the set",
-        ) from error
-
-
-def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
-    # Pillow silently opens 16-bit color as 8-bit RGB; only its raw mode shows it.
-    raw_modes = [
-        tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
-    ]
-    is_16_bit = any(";16" in str(mode) for mode in raw_modes)
-    if is_16_bit or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
-        raise StimulusError(
-            f"image {path} has the color mode {image.mode!r}"
-            + (" with 16 bits" if is_16_bit else ""),
-            allowed="8-bit gray or RGB, with or without transparency",
-            todo="convert it to 8-bit RGB; how to convert it is your choice",
-        )

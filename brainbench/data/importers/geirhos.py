@@ -24,7 +24,8 @@ from PIL import Image
 
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import DataAbsentError, InputError
-from brainbench.core.stimuli import Picture, StimulusSet, from_arrays, read_picture
+from brainbench.core.pictures import FORMATS, read_picture
+from brainbench.core.stimuli import Picture, StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import Publication, PublishedData, check, declared, version_of, wrong
 
@@ -245,7 +246,8 @@ def _packed_images(given: Path, ids: list[str], declared: Declared) -> Iterator[
         _check_names(set(members), ids, str(path), declared)
         for name in ids:
             # The checksum of the zip has been verified, so that its images are whole.
-            with Image.open(io.BytesIO(archive.read(members[name]))) as image:
+            data = io.BytesIO(archive.read(members[name]))
+            with Image.open(data, formats=FORMATS) as image:
                 pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
             yield _check_size(pixels, f"{path}:{members[name]}", declared.pixels)
 
