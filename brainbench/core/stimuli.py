@@ -13,12 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainbench.core.assembly import check_unique, plain
+from brainbench.core.assembly import check_ids, check_present, plain
 from brainbench.core.errors import InputError, StimulusError
 from brainbench.core.pictures import read_picture
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Pixels, shape (height, width, 3), 0 to 255, RGB."""
+OBJECT = "object_name"
+"""Column of what an image shows, which measures stratify by."""
+MISSING_WORDS = ("nan", "NaN", "None", "<NA>", "NaT")
+"""What missing entries become where a column was made text."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +32,8 @@ class StimulusSet:
     `metadata` has one row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
     `read(row)` returns the pixels of one stimulus, uint8, shape (height, width, 3), and `rows` has the
     argument of `read` for each. `degrees` is the width of the images in degrees of visual angle.
-    InputError for no column `stimulus_id`, no stimuli, duplicate ids, or another number of rows than
-    stimuli.
+    InputError for no column `stimulus_id`, no stimuli, another number of rows than stimuli, an id that is
+    missing, occurs twice or cannot be stored, and a missing `object_name`.
     """
 
     identifier: str
@@ -58,7 +62,11 @@ class StimulusSet:
                 allowed="one row per stimulus",
                 todo="build it with from_arrays or from_files",
             )
-        check_unique(self.ids, key="stimulus_id", name=f"stimulus set {self.identifier!r}")
+        name = f"stimulus set {self.identifier!r}"
+        check_present(self.metadata["stimulus_id"], key="stimulus_id", name=name)
+        check_ids(self.ids, key="stimulus_id", name=name)
+        if OBJECT in self.metadata.columns:
+            self.labels(OBJECT)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -92,6 +100,21 @@ class StimulusSet:
         """SHA-256 of the set: every id and pixel, in order."""
         return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
+    def labels(self, column: str) -> npt.NDArray[np.str_]:
+        """Return a column as text, to stratify or to group by.
+
+        InputError where an entry is missing or is the text of a missing one, such as "nan": images without a
+        label would count as images of one thing.
+        """
+        given = self.metadata[column].to_numpy(dtype=object)
+        spelled_out = np.array([label in MISSING_WORDS for label in map(str, given)])
+        check_present(
+            np.where(spelled_out, None, given),  # type: ignore[call-overload]  # None among objects
+            key=column,
+            name=f"stimulus set {self.identifier!r}",
+        )
+        return np.asarray(plain(self.metadata[column]).astype(str), dtype=np.str_)
+
     def coordinates(self) -> dict[str, npt.NDArray[Any]]:
         """Return the metadata columns as coordinates of the `stimulus` dim of an assembly."""
         return {str(key): plain(self.metadata[key]) for key in self.metadata.columns}
@@ -110,9 +133,9 @@ class StimulusSet:
             raise InputError(f"a limit of {n} stimuli", allowed="1 or more", todo="give --limit N")
         if n >= len(self):
             return self
-        if "object_name" not in self.metadata.columns:
+        if OBJECT not in self.metadata.columns:
             return self.take(range(n))
-        rank = self.metadata.groupby("object_name", sort=False).cumcount().to_numpy()
+        rank = self.metadata.groupby(OBJECT, sort=False).cumcount().to_numpy()
         chosen = np.sort(np.argsort(rank, kind="stable")[:n])
         return self.take([int(i) for i in chosen])
 
@@ -154,10 +177,8 @@ def _build(
     metadata: Mapping[str, npt.ArrayLike] | None,
     degrees: float | None,
 ) -> StimulusSet:
-    columns = {
-        "stimulus_id": plain(list(ids)),
-        **{k: plain(v) for k, v in (metadata or {}).items()},
-    }
+    given = {"stimulus_id": list(ids), **(metadata or {})}
+    columns = {key: _column(values) for key, values in given.items()}
     lengths = {"images": n, **{k: len(v) for k, v in columns.items()}}
     if len(set(lengths.values())) != 1:
         raise InputError(
@@ -173,6 +194,14 @@ def _build(
         rows=tuple(range(n)),
         degrees=degrees,
     )
+
+
+def _column(values: npt.ArrayLike) -> Any:
+    """Return values without an index of their own, bytes as text; in a list None is still None."""
+    array = np.asarray(values)
+    if array.dtype.kind == "S":
+        return array.astype(str)
+    return values if isinstance(values, list) else array
 
 
 def from_files(

@@ -1,12 +1,15 @@
 import hashlib
+import math
+import os
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from brainbench.core import stimuli
+from brainbench.core import assembly, stimuli
 from brainbench.core.errors import InputError, StimulusError
 
 RNG = np.random.default_rng(0)
@@ -129,3 +132,81 @@ def test_files_are_read_when_they_are_needed(tmp_path):
 def test_files_of_one_name_need_ids(tmp_path):
     with pytest.raises(InputError, match="'im'"):
         stimuli.from_files("files", [tmp_path / "a" / "im.png", tmp_path / "b" / "im.png"])
+
+
+@pytest.mark.parametrize(
+    "missing", [None, math.nan, pd.NA, pd.NaT, "", "nan", "None", "<NA>"], ids=repr
+)
+@pytest.mark.parametrize("column", [list, partial(np.array, dtype=object), pd.Series])
+def test_a_missing_object_is_no_object_of_its_own(missing, column):
+    objects = column(["cat", missing, "dog", missing, "cat", "dog"])
+    with pytest.raises(InputError) as caught:
+        six(metadata={"object_name": objects})
+    for word in ("'six'", "object_name", "2 of 6", "row 1"):
+        assert word in caught.value.got
+
+
+def test_numbers_of_objects_may_not_be_missing_either():
+    with pytest.raises(InputError, match="1 of 6 entries without object_name"):
+        six(metadata={"object_name": [1.0, 2.0, math.nan, 1.0, 2.0, 1.0]})
+    assert six(metadata={"object_name": [1, 2, 1, 2, 1, 2]}).labels("object_name").tolist() == list(
+        "121212"
+    )
+
+
+def test_other_columns_may_have_gaps_until_they_are_grouped_by():
+    shown = six(metadata={"exemplar": ["a", None, "b", "b", "a", "a"]})
+    with pytest.raises(InputError, match="1 of 6 entries without exemplar"):
+        shown.labels("exemplar")
+
+
+def test_a_series_is_taken_in_its_order_whatever_its_index():
+    objects = pd.Series(list("xxyyzz"), index=range(10, 4, -1))
+    assert six(metadata={"object_name": objects}).labels("object_name").tolist() == list("xxyyzz")
+
+
+def test_ids_as_bytes_are_text():
+    ids = np.array(IDS, dtype="S")
+    shown = stimuli.from_arrays("six", PIXELS, ids=ids, metadata={"object_name": ids})
+    assert shown.ids == tuple(IDS)
+    assert shown.labels("object_name").tolist() == IDS
+
+
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [
+        (None, "1 of 6"),
+        (math.nan, "1 of 6"),
+        ("", "1 of 6"),
+        ("x\0y", r"x\\x00y"),
+        ("im\udcff", r"im\\udcff"),
+        ("y" * 1001, "1001 characters"),
+    ],
+)
+def test_ids_that_are_missing_or_cannot_be_stored_are_refused(odd, named):
+    with pytest.raises(InputError, match=f"'six' .*stimulus_id.*{named}|'six' .*{named}"):
+        stimuli.from_arrays("six", PIXELS, ids=[*IDS[:5], odd])
+
+
+def test_a_number_and_its_text_are_one_id():
+    with pytest.raises(InputError, match="1 duplicate stimulus_id, for example '1'"):
+        stimuli.from_arrays("six", PIXELS, ids=[1, "1", *IDS[:4]])
+
+
+def test_odd_but_storable_ids_are_kept(tmp_path):
+    ids = ["two\nlines", "\x1b[31mred", 'a,b;"c"', "nan", "\u00e9", "e\u0301"]
+    shown = stimuli.from_arrays("six", PIXELS, ids=ids)
+    made = assembly.make(np.arange(6.0), stimulus=shown.coordinates(), units="a.u.")
+    assembly.save(made, tmp_path / "made.nc")
+    with assembly.load(tmp_path / "made.nc") as back:
+        assert tuple(back.coords["stimulus_id"].values) == shown.ids == tuple(ids)
+        assert assembly.align(back, ids[::-1], name="back").values.tolist() == [5, 4, 3, 2, 1, 0]
+
+
+def test_a_file_name_that_is_not_utf8_is_named(tmp_path):
+    path = saved(tmp_path, "RGB", os.fsdecode(b"im\xff.png"))
+    with pytest.raises(InputError, match=r"im\\udcff"):
+        stimuli.from_files("files", [path])
+    np.testing.assert_array_equal(
+        stimuli.from_files("files", [path], ids=["im"]).picture(0), np.asarray(Image.open(path))
+    )
