@@ -15,6 +15,7 @@ import xarray as xr
 
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import Record
+from brainbench.core.untrusted_text import write_csv
 
 Status = Literal["scored", "failed", "not_applicable", "data_absent"]
 STATUSES: tuple[Status, ...] = ("scored", "failed", "not_applicable", "data_absent")
@@ -318,5 +319,5 @@ class ScoreSet(Sequence[Score]):
         return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `to_frame` as CSV, all digits kept."""
-        self.to_frame().to_csv(path, index=False)
+        """Write `to_frame` as CSV, all digits kept; see `brainbench.core.untrusted_text.write_csv`."""
+        write_csv(self.to_frame(), path)
