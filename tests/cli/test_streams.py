@@ -119,9 +119,7 @@ def run(environment, tmp_path, command, **more):
     ("command", "status"),
     [
         ("$B --help > /dev/full", 3),
-        ("PYTHONUNBUFFERED=1 $B --version > /dev/full", 3),
         ("$B --version >&-", 3),
-        ("$B --version 2>&-", 0),
         ("$B list nothing 2> /dev/full", 2),
         ("PYTHONIOENCODING=ascii $B --help", 0),
     ],
@@ -135,36 +133,21 @@ def test_the_program_ends_as_it_says(environment, tmp_path, command, status):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "where", ["> /dev/full", ">&-", ">&- 2>&- <&-", "> /dev/full 2> /dev/full"]
+    ("where", "status"),
+    [
+        ("> /dev/full 2> /dev/full", 3),
+        (">&- 2>&- <&-", 3),
+        ("2>&1 | true; exit ${PIPESTATUS[0]}", 141),
+    ],
 )
-def test_scores_and_their_csv_are_kept_where_the_table_is_lost(environment, tmp_path, where):
+def test_scores_and_their_csv_are_kept_where_the_table_is_lost(
+    environment, results_folder, tmp_path, where, status
+):
     command = "$B score -m fake -b Fake.IT-pls,Fake.V1-pls --csv scores.csv"
     done = run(environment, tmp_path, f"{command} {where}")
-    assert done.returncode == 3
-    assert "Traceback" not in done.stderr
-    again = run(environment, tmp_path, f"{command} --format json -q")
-    assert again.returncode == 0
-    assert len({row["file"] for row in json.loads(again.stdout)}) == 2
+    assert (done.returncode, done.stderr) == (status, "")
+    assert len(list(results_folder.glob("Fake.*/*.json"))) == 2
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 3
-
-
-@pytest.mark.slow
-def test_a_reader_that_leaves_early(environment, tmp_path):
-    many = ",".join(["Fake.IT-pls"] * 3)
-    command = f"$B score -m fake -b {many} --csv scores.csv 2>&1 | true; echo ${{PIPESTATUS[0]}}"
-    done = run(environment, tmp_path, command)
-    assert done.stdout.split() == ["141"]
-    assert (tmp_path / "scores.csv").is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("more", [{"PYTHONIOENCODING": "ascii"}, {"LANG": "C", "LC_ALL": "C"}])
-def test_a_table_on_a_terminal_of_few_characters(environment, tmp_path, more):
-    command = "$B score -m fake@untrained-0 -b Fake.IT-pls"
-    done = run(environment, tmp_path, command, **more)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
-    assert "fake@untrained-0" in done.stdout
-    assert "seeded random numbers" in done.stdout
 
 
 @pytest.mark.slow
@@ -175,8 +158,8 @@ def test_names_that_are_not_utf8_go_through_every_output(environment, tmp_path):
         stream.write("from brainbench_fake import fake\n")
     model, results = r"$'odd\xff/net\xfe.py:fake'", r"$'odd\xff/results'"
     command = f"$B score -m {model} -b Fake.IT-pls -o {results} --csv scores.csv"
-    for table in ("", "--format json", "--overwrite always -v"):
-        done = run(environment, tmp_path, f"{command} {table}")
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    board = run(environment, tmp_path, f"$B leaderboard -o {results} --csv board.csv")
+    done = run(environment, tmp_path, f"{command} --format json -q", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "odd\udcff" in json.loads(done.stdout)[0]["file"]
+    board = run(environment, tmp_path, f"$B leaderboard -o {results} --csv board.csv", LC_ALL="C")
     assert (board.returncode, board.stderr) == (0, "")
