@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import zipfile
 import zlib
@@ -24,8 +25,9 @@ import numpy as np
 import xarray as xr
 
 from brainbench.core.assembly import plain
-from brainbench.core.errors import InputError
+from brainbench.core.errors import BrainbenchError, InputError
 from brainbench.core.provenance import sha256
+from brainbench.core.reading import open_regular
 from brainbench.core.score import Score
 from brainbench.storage import files
 
@@ -64,6 +66,9 @@ SUMMARY = (
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _PREDICTED = ("predicted", "target")
 _DIMS = "dims of each column"
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_LARGEST = 128 * 2**20
+"""Bytes of a score; the largest known, with 100,000 units, has about 10 MB."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
@@ -142,15 +147,16 @@ class Results:
             A file that is not a score of this version, or whose key is another.
         """
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(_text_of(path), parse_constant=_refuse_constant)
             schema, found = stored.pop("schema"), stored.pop("key")
             if schema == SCHEMA and key not in (None, found):
                 raise ValueError(f"it is the score of another key, {found}")
             if schema == SCHEMA:
                 return Score.from_json({**stored, "file": str(path)})
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
+            why = error.got if isinstance(error, BrainbenchError) else str(error)
             raise InputError(
-                f"result file {path} cannot be read ({type(error).__name__}: {error})",
+                f"result file {path} cannot be read ({type(error).__name__}: {why})",
                 allowed="a JSON file that brainbench wrote",
                 todo="remove the file, or run with --overwrite always",
             ) from error
@@ -174,6 +180,16 @@ class Results:
     def files(self) -> list[Path]:
         """Return every file that should be a score, by benchmark and model."""
         return sorted(self.folder.glob("*/*.json"))
+
+    def unreadable_folders(self) -> list[str]:
+        """Return what is wrong with each folder whose scores cannot be listed, in a sentence."""
+        problems = []
+        for folder in sorted(self.folder.glob("*/")):
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                problems.append(f"folder {folder} cannot be read ({error.strerror})")
+        return problems
 
     def predictions(self, score: Score) -> xr.Dataset | None:
         """Return held-out predictions and targets of a stored score, as `Score.predictions` describes them.
@@ -221,6 +237,18 @@ class Results:
 
     def _writing(self, path: Path) -> contextlib.AbstractContextManager[Path]:
         return files.temporary(path, folder=self.folder, choose=_CHOOSE)
+
+
+def _text_of(path: Path) -> str:
+    with open_regular(path) as stream:
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST // 2**20} MB, which no score has")
+    return content.decode("utf-8")
+
+
+def _refuse_constant(literal: str) -> None:
+    raise ValueError(f"it has the literal {literal}, where brainbench writes null")
 
 
 def _safe(name: str) -> str:
