@@ -66,7 +66,7 @@ def standard_streams() -> Iterator[None]:
     _fill_descriptors()
     kept = sys.stdout, sys.stderr
     out, err = KeepsGoing(kept[0]), KeepsGoing(kept[1])
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]  # a stream in all that is used of one
+    sys.stdout, sys.stderr = out, err
     try:
         yield
     except SystemExit as end:

@@ -283,8 +283,8 @@ class _StoredNull(BaseModel):
 def _types(kind: type) -> dict[str, TypeAdapter[Any]]:
     """Return the check of each field of a dataclass that is stored as it is."""
     hints = typing.get_type_hints(kind)
-    names = set(kind.__dataclass_fields__) - {*_NESTED, "predictions"}
-    return {name: TypeAdapter(hints[name], config=_STRICT) for name in names}
+    plain = hints.keys() - {*_NESTED, "predictions"}
+    return {name: TypeAdapter(hints[name], config=_STRICT) for name in plain}
 
 
 def _typed(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
