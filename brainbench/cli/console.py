@@ -23,6 +23,7 @@ from brainbench.cli.text import fitted, wrapped
 from brainbench.core.progress import Advance, Reporter, Silent
 from brainbench.core.score import Score, Status
 from brainbench.core.settings import Settings
+from brainbench.core.untrusted_text import visible
 from brainbench.run.estimate import Estimate
 from brainbench.run.plan import Item, Plan, State
 from brainbench.storage.results import summary
@@ -66,13 +67,13 @@ class Terminal:
                 self._bars = stack.enter_context(_progress())
                 stack.callback(setattr, self, "_bars", None)
             bars = self._bars
-            bar = bars.add_task(label, total=total)
+            bar = bars.add_task(visible(label, keep=""), total=total)
             stack.callback(bars.remove_task, bar)
             yield lambda n: bars.advance(bar, n)
 
     def note(self, text: str) -> None:
         """Print one line."""
-        stderr().print(text, soft_wrap=not stderr().is_terminal)
+        stderr().print(visible(text), soft_wrap=not stderr().is_terminal)
 
 
 def _progress() -> Progress:
@@ -90,13 +91,22 @@ def reporter(*, quiet: bool) -> Reporter:
     return Silent() if quiet else Terminal()
 
 
+class VisibleFormatter(logging.Formatter):
+    """Layout of log lines in which control characters are written out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with the traceback if there is one."""
+        return visible(super().format(record))
+
+
 def start_logging(*, verbose: bool) -> None:
     """Log to stderr: warnings, or with `verbose` everything of brainbench."""
     layout = "%(levelname)s %(name)s: %(message)s"
     handler: logging.Handler = logging.StreamHandler()
     if stderr().is_terminal:  # a log line must not run into a bar
         handler = RichHandler(console=stderr(), show_time=False, show_level=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format=layout, handlers=[handler], force=True)
+    handler.setFormatter(VisibleFormatter(layout))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("brainbench").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
@@ -125,9 +135,17 @@ def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) 
     print(fitted("\n".join(footnotes(scores, settings)), sys.stdout))
 
 
+class VisibleTable(Table):
+    """A table in whose cells control characters are written out."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(visible(cell, keep="") for cell in cells), **options)
+
+
 def table_of(*texts: str, figures: Sequence[str] = ()) -> Table:
     """Return an empty table with columns of texts, which wrap, then of figures, which do not."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = VisibleTable(box=None, pad_edge=False, header_style="bold")
     for title in texts:
         table.add_column(title, overflow="fold")
     for title in figures:
@@ -323,7 +341,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     console, label = stdout(), max(map(len, facts), default=0)
     for key, value in facts.items():
         text = "\n".join(value) if isinstance(value, list) else str(value)
-        lines = wrapped(text, max(console.width - label - 2, 20)).splitlines() or [""]
+        lines = wrapped(visible(text), max(console.width - label - 2, 20)).splitlines() or [""]
         for title, line in zip([key, *[""] * (len(lines) - 1)], lines, strict=True):
             shown = Text.assemble((title.ljust(label), "bold"), f"  {line}")
             shown.rstrip()

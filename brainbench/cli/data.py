@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ def import_(
     The data folder is BRAINBENCH_DATA, or the user's own data folder.
     """
     from brainbench.cli import console
+    from brainbench.cli.text import fitted
     from brainbench.core import progress
     from brainbench.core.dataset import Importable
     from brainbench.core.errors import InputError
@@ -50,4 +52,4 @@ def import_(
         )
     with progress.use(console.reporter(quiet=quiet)):
         place = data.import_from(folder)
-    print(f"{name} is here: {place}")
+    print(fitted(f"{name} is here: {place}", sys.stdout))

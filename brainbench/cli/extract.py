@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,6 +92,7 @@ def _print(path: Path, activations: Any, *, as_json: bool) -> None:
     import json
 
     from brainbench.cli import console
+    from brainbench.cli.text import fitted
 
     rows = [
         {
@@ -105,4 +107,4 @@ def _print(path: Path, activations: Any, *, as_json: bool) -> None:
         print(json.dumps({"file": str(path), "layers": rows}, indent=1))
         return
     console.print_rows(rows)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    print(fitted(f"{path}: {path.stat().st_size / 1e6:.1f} MB", sys.stdout))

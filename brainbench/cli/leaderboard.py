@@ -58,6 +58,7 @@ def leaderboard(
 
     from brainbench.cli import console
     from brainbench.cli.text import fitted
+    from brainbench.core.untrusted_text import write_csv
     from brainbench.ranking.ranks import board
     from brainbench.run.loading import load_composites
     from brainbench.storage.results import Results
@@ -65,9 +66,9 @@ def leaderboard(
     ranked = board(Results(output), load_composites(composite), protocol=protocol)
     for problem in ranked.unreadable:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
-    if csv is not None:  # before the table, which a pipe to `head` may cut off
+    if csv is not None:
         with options.writing_csv(csv, todo="give another path"):
-            ranked.to_frame().to_csv(csv, index=False)
+            write_csv(ranked.to_frame(), csv)
     if output_format == "json":
         console.print_json(ranked.to_json())
     else:

@@ -9,6 +9,7 @@ import typer
 
 import brainbench
 from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show, verify
+from brainbench.cli.streams import standard_streams
 
 USAGE, STOPPED = 2, 130
 INTERRUPTED = "stopped; finished scores are kept, the same command goes on from there"
@@ -50,6 +51,11 @@ def _main(
 
 def run() -> None:
     """Run the program; an error of brainbench is printed without a traceback and ends it with status 2."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     from brainbench.cli.text import fitted
     from brainbench.core.errors import BrainbenchError
 

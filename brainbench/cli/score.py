@@ -80,7 +80,8 @@ def score(
     Each finished score is written at once to the results folder.
     The same command, given again, goes on where it stopped.
 
-    Exit status: 0; 1 if some scores failed or none has a value; 2 for wrong usage; 130 for Ctrl-C.
+    Exit status: 0; 1 if some scores failed or none has a value; 2 for wrong usage;
+    3 if the output could not be written (141: its reader left); 130 for Ctrl-C.
     """
     began = time.perf_counter()
     models = options.needed(model + model_identifier, "--model", "brainbench list models")

@@ -49,15 +49,14 @@ def _facts(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return facts for JSON, and as lines."""
     from brainbench.core import registry
-    from brainbench.core.errors import InputError, unknown
+    from brainbench.core.errors import InputError
 
     describe = {"benchmarks": _benchmark, "data": _data, "composites": _composite}
     kind = next((kind for kind in describe if name in registry.entries(kind)), None)
     if kind is None and _is_model(name):
         return _model(name, arguments, figure)
     if kind is None:
-        known = [n for kind in KINDS for n in registry.entries(kind)]
-        raise unknown("name", name, known, todo=f"see `brainbench list {'|'.join(KINDS)}`")
+        raise registry.unknown_name(name, *KINDS)
     if arguments:
         raise InputError(
             f"{name} with {', '.join(arguments)}",

@@ -1,4 +1,4 @@
-"""Text for people: wrapped with hanging indents in a terminal, unchanged in files and pipes."""
+"""Text for people: wrapped with hanging indents in a terminal, one line in files and pipes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import shutil
 import textwrap
 from typing import TextIO
 
+from brainbench.core.untrusted_text import visible
+
 
 def fitted(text: str, stream: TextIO) -> str:
-    """Return text as it goes to a stream: wrapped for a terminal, else unchanged."""
+    """Return text as it goes to a stream: control characters written out; wrapped for a terminal."""
+    shown = visible(text)
     if not stream.isatty():
-        return text
-    return wrapped(text, shutil.get_terminal_size().columns)
+        return shown
+    return wrapped(shown, shutil.get_terminal_size().columns)
 
 
 def wrapped(text: str, width: int) -> str:

@@ -22,6 +22,8 @@ from brainbench.core.errors import InputError
 
 Assembly: TypeAlias = xr.DataArray
 DIMS = ("repetition", "stimulus", "neuroid", "time")
+LONGEST_ID = 1000
+"""Characters of an id; columns of text are as wide as the longest, and the names of files are shorter."""
 REQUIRED = {
     "stimulus": ("stimulus_id",),
     "neuroid": ("neuroid_id",),
@@ -51,6 +53,8 @@ def make(
     coords: dict[str, Any] = {}
     for dim, given in (("stimulus", stimulus), ("neuroid", neuroid)):
         for key, column in (given or {}).items():
+            if key in REQUIRED[dim]:
+                check_present(column, key=key, name="assembly")
             coords[key] = (dim, plain(column))
     if time is not None:
         bins = _bins(time)
@@ -156,7 +160,7 @@ def _check_coordinates(assembly: Assembly, name: str) -> None:
         )
     for dim, key in (("stimulus", "stimulus_id"), ("neuroid", "neuroid_id")):
         if dim in assembly.dims:
-            check_unique(assembly.coords[key].values, key=key, name=name)
+            check_ids(assembly.coords[key].values, key=key, name=name)
     if "time" in assembly.dims:
         start, end = assembly.coords["time_start"].values, assembly.coords["time_end"].values
         numeric = start.dtype.kind in "fiu" and end.dtype.kind in "fiu"
@@ -166,6 +170,59 @@ def _check_coordinates(assembly: Assembly, name: str) -> None:
                 allowed="each time_start below its time_end, and time_start rising, in ms",
                 todo="sort by time_start and remove empty bins",
             )
+
+
+def check_ids(ids: npt.ArrayLike, *, key: str, name: str) -> None:
+    """Raise InputError if an id is missing, cannot be stored, or occurs more than once."""
+    check_present(ids, key=key, name=name)
+    array = np.asarray(ids)
+    if array.dtype.kind not in "fiub":
+        for text in map(str, array.tolist()):
+            _check_storable(text, key, name)
+    check_unique(array, key=key, name=name)
+
+
+def _check_storable(text: str, key: str, name: str) -> None:
+    """Raise InputError for text that netCDF would cut or cannot encode, or that would fill the memory."""
+    problem = None
+    if "\0" in text:
+        problem = "with a zero character"
+    elif len(text) > LONGEST_ID:
+        problem = f"of {len(text)} characters"
+    elif not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        problem = "that is not UTF-8"
+    if problem:
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
+        raise InputError(
+            f"{name} has a {key} {problem}, {shown!a}",
+            allowed=f"Unicode text of at most {LONGEST_ID} characters, without zero characters",
+            todo="give other ids, or rename the file that it is the name of",
+        )
+
+
+def check_present(labels: npt.ArrayLike, *, key: str, name: str) -> None:
+    """Raise InputError for labels of which some are missing: None, NaN, NA, NaT or empty text.
+
+    A missing label would become a label of its own, "nan", and images without one would count as alike.
+    """
+    missing = is_missing(labels)
+    if missing.any():
+        raise InputError(
+            f"{name} has {int(missing.sum())} of {len(missing)} entries without {key}, "
+            f"the first at row {int(missing.argmax())}",
+            allowed=f"a {key} in each row",
+            todo=f"fill in the missing {key}, remove these rows, or leave the column out",
+        )
+
+
+def is_missing(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return which labels are missing: None, NaN, NA, NaT or empty text."""
+    given = isinstance(labels, np.ndarray)
+    array = np.asarray(labels) if given else np.asarray(labels, dtype=object)  # None stays None
+    if array.dtype.kind in "OTSU":
+        empty = [isinstance(label, str | bytes) and not label for label in array.tolist()]
+        return np.asarray(pd.isna(array.astype(object)) | np.array(empty, dtype=bool))
+    return np.asarray(pd.isna(array))
 
 
 def check_unique(ids: npt.ArrayLike, *, key: str, name: str) -> None:

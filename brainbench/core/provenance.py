@@ -105,7 +105,8 @@ def sha256(*parts: str | bytes) -> str:
     """Return the SHA-256 over parts, each with its length, so that no two lists of parts are alike."""
     hasher = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        # A name may come from a path that is not UTF-8.
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         hasher.update(len(data).to_bytes(8, "little"))
         hasher.update(data)
     return hasher.hexdigest()

@@ -11,13 +11,18 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from brainbench.core.errors import InputError, unknown
+from brainbench.core.errors import InputError, UnknownNameError, unknown
+from brainbench.core.untrusted_text import visible
+
+log = logging.getLogger(__name__)
 
 Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
 SINGULAR: dict[Group, str] = {
@@ -30,53 +35,113 @@ SINGULAR: dict[Group, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What the plug-ins of a group register."""
+
+    targets: Mapping[str, str]  # by name, in the order of the plug-ins
+    summaries: Mapping[str, str]  # "" where the plug-in gives none
+    broken: tuple[str, ...]  # which plug-ins are left out, each with the reason
+
+
 @functools.cache
-def entries(group: Group) -> dict[str, str]:
+def entries(group: Group) -> Mapping[str, str]:
     """Return every registered name of a group with its target, in the order of its plug-in.
 
-    InputError if two plug-ins register the same name, or one of them cannot be imported.
+    A plug-in that cannot be listed, or registers a name that another one has, is left out with a warning.
     """
-    targets: dict[str, str] = {}
-    origin: dict[str, str] = {}
-    for point, listing in _listings(group):
-        for name, (target, _) in listing.items():
-            if name in targets and targets[name] != target:
-                raise InputError(
-                    f"{SINGULAR[group]} {name!r} is registered by {origin[name]} and by {point.value}",
-                    allowed="each name once",
-                    todo="uninstall one of the two packages, or rename its entry",
-                )
-            targets[name], origin[name] = target, point.value
-    return targets
+    listing = _listing_of(group)
+    for problem in listing.broken:
+        log.warning("%s", problem)
+    return listing.targets
 
 
 def summaries(group: Group) -> dict[str, str]:
     """Return the summary of each name, or its target where the plug-in gives no summary."""
-    given = {name: text for _, listing in _listings(group) for name, (_, text) in listing.items()}
+    given = _listing_of(group).summaries
     return {name: given[name] or target for name, target in entries(group).items()}
 
 
-def _listings(group: Group) -> Iterator[tuple[metadata.EntryPoint, dict[str, tuple[str, str]]]]:
+def _listing_of(group: Group) -> Listing:
+    listed: dict[str, dict[str, tuple[str, str]]] = {}
+    bundled, broken = set(), []
     # Sorted: the order in which packages were installed means nothing.
-    points = metadata.entry_points(group=f"brainbench.{group}")
-    for point in sorted(points, key=lambda point: point.value):
-        yield point, _listing(point)
+    for point in sorted(metadata.entry_points(group=f"brainbench.{group}"), key=_value):
+        try:
+            listed[point.value] = _names_of(point)
+        except (Exception, SystemExit) as error:  # the plug-in is somebody else's code
+            broken.append(
+                _left_out(point.value, f"cannot be listed ({type(error).__name__}: {error})")
+            )
+        if point.dist is not None and point.dist.name == "brainbench":
+            bundled.add(point.value)
+    kept: dict[str, tuple[str, str]] = {}
+    for value, names in listed.items():
+        clash = None if value in bundled else _clash(value, names, listed)
+        if clash is None:
+            kept |= names
+        else:
+            name, other = clash
+            broken.append(
+                _left_out(value, f"registers the {SINGULAR[group]} {name!r}, as {other} does")
+            )
+    return Listing(
+        targets={name: target for name, (target, _) in kept.items()},
+        summaries={name: summary for name, (_, summary) in kept.items()},
+        broken=tuple(broken),
+    )
 
 
-def _listing(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
+def _left_out(value: str, why: str) -> str:
+    return visible(f"plug-in {value} is left out: it {why}")
+
+
+def _value(point: metadata.EntryPoint) -> str:
+    return point.value
+
+
+def _names_of(point: metadata.EntryPoint) -> dict[str, tuple[str, str]]:
     """Return the target and the summary, or "", of each name of a plug-in."""
-    try:
-        given: Mapping[str, str | tuple[str, str]] = point.load()()
-        return {
-            name: (entry, "") if isinstance(entry, str) else (str(entry[0]), str(entry[1]))
-            for name, entry in given.items()
-        }
-    except Exception as error:  # the plug-in is somebody else's code
-        raise InputError(
-            f"plug-in {point.value} cannot be listed ({type(error).__name__}: {error})",
-            allowed="a function that returns {name: 'module:attribute'}, or a pair of this and a summary",
-            todo="repair or uninstall the package that registers it",
-        ) from error
+    given: Mapping[str, str | tuple[str, str]] = point.load()()
+    names = {}
+    for name, entry in given.items():
+        target, summary = (entry, "") if isinstance(entry, str) else entry
+        texts = (name, target, summary)
+        if not name or not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise TypeError(f"{name!r}: {entry!r}, not name: 'module:attribute' or with a summary")
+        names[name] = (target, summary)
+    return names
+
+
+def _clash(
+    value: str,
+    names: Mapping[str, tuple[str, str]],
+    listed: Mapping[str, Mapping[str, tuple[str, str]]],
+) -> tuple[str, str] | None:
+    """Return a name that another plug-in gives another target, and that plug-in; None where there is none.
+
+    Which of the two is meant cannot be known, so that neither is kept unless one is part of brainbench.
+    """
+    for other, others in listed.items():
+        for name, (target, _) in names.items():
+            if other != value and name in others and others[name][0] != target:
+                return name, other
+    return None
+
+
+def unknown_name(name: str, *groups: Group) -> UnknownNameError:
+    """Return the error for a name in no group, with the plug-ins that may have it but are left out."""
+    kind = SINGULAR[groups[0]] if len(groups) == 1 else "name"
+    known = [registered for group in groups for registered in entries(group)]
+    error = unknown(kind, name, known, todo=f"see `brainbench list {'|'.join(groups)}`")
+    broken = [problem for group in groups for problem in _listing_of(group).broken]
+    if not broken:
+        return error
+    return UnknownNameError(
+        "; ".join((error.got, *broken)),
+        allowed=error.allowed,
+        todo=f"{error.todo}, or repair or uninstall the package of the plug-in",
+    )
 
 
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
@@ -102,7 +167,7 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
         hits = [pattern] if family(pattern) else _with_weights(pattern, known)
     if hits:
         return hits
-    raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+    raise unknown_name(pattern, group)
 
 
 def _matching(pattern: str, known: list[str]) -> list[str]:
@@ -119,7 +184,7 @@ def load(group: Group, name: str) -> Any:
     """Import the target of a name; UnknownNameError if it is not registered."""
     known = entries(group)
     if name not in known:
-        raise unknown(SINGULAR[group], name, list(known), todo=f"see `brainbench list {group}`")
+        raise unknown_name(name, group)
     return imported(known[name])
 
 
@@ -127,12 +192,12 @@ def imported(target: str) -> Any:
     """Import the attribute of "module:attribute".
 
     InputError if the module has no such attribute or cannot be imported, for example because a library is
-    not installed.
+    not installed, or because the module raises an error of its own.
     """
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # the module may be somebody else's
         raise InputError(
             f"{target} cannot be imported ({type(error).__name__}: {error})",
             allowed="module:attribute, with everything installed that the module needs",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import Record
+from brainbench.core.untrusted_text import write_csv
 
 Status = Literal["scored", "failed", "not_applicable", "data_absent"]
 STATUSES: tuple[Status, ...] = ("scored", "failed", "not_applicable", "data_absent")
@@ -211,26 +215,118 @@ class Score:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Score:
-        """Rebuild a score from `to_json`, also as versions before 0.2 wrote it."""
-        stored = _from_first_layout(stored) if "status" not in stored else stored
-        unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
-        draws, selection = stored.get("draws"), stored["selection"]
-        return cls(
-            **{
-                **stored,
-                "ci": (ci[0], ci[1]) if ci else None,
-                "per_unit": None if unit is None else _array_from_json(unit),
-                "draws": None if draws is None else _column(draws),
-                "selection": Selection(**{**selection, "curve": tuple(selection["curve"])}),
-                "record": None if record is None else Record.model_validate(record),
-            }
-        )
+        """Rebuild a score from `to_json`, also as versions before 0.2 wrote it.
+
+        InputError for anything that is not such a score: a field too few or too many, a value of another type
+        than the field, such as "0.3" for 0.3, or nesting that no score has.
+        """
+        _check_depth(stored)
+        try:
+            stored = _from_first_layout(stored) if "status" not in stored else stored
+            unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
+            draws, selection = stored.get("draws"), stored["selection"]
+            plain = {name: stored[name] for name in stored if name not in _NESTED}
+            return cls(
+                **_typed(cls, {**plain, "ci": None if ci is None else tuple(ci)}),
+                per_unit=None if unit is None else _array_from_json(unit),
+                draws=None if draws is None else _column(_DRAWS.validate_python(draws)),
+                selection=Selection(
+                    **_typed(Selection, {**selection, "curve": tuple(selection["curve"])})
+                ),
+                record=None if record is None else Record.model_validate(record),
+            )
+        except InputError:
+            raise
+        except ValidationError as error:
+            raise _no_score(_described(error)) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _no_score(f"{type(error).__name__}: {error}") from error
 
     def recording(self, **known: Any) -> Score:
         """Return the score with further entries of its record, such as its cost; without one, unchanged."""
         if self.record is None:
             return self
         return replace(self, record=self.record.model_copy(update=known))
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_NESTED = ("per_unit", "draws", "selection", "record")  # rebuilt one by one
+_DEPTH = 32  # of lists and dicts within each other; scores have about 5
+_DRAWS = TypeAdapter(list[float | None], config=_STRICT)
+
+
+class _StoredArray(BaseModel):
+    """A one-dimensional array with coordinates, as `_array_to_json` writes it."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+    dim: str = "neuroid"
+    values: list[float | bool | None]
+    coords: dict[str, list[Any]]
+    attrs: dict[str, Any]
+
+
+class _StoredNull(BaseModel):
+    """What every summary of a permutation null has."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    kind: str
+    n_draws: int
+    mean: float | None
+    sd: float | None
+    p: float
+    resolution: float
+
+
+@functools.cache
+def _types(kind: type) -> dict[str, TypeAdapter[Any]]:
+    """Return the check of each field of a dataclass that is stored as it is."""
+    hints = typing.get_type_hints(kind)
+    plain = hints.keys() - {*_NESTED, "predictions"}
+    return {name: TypeAdapter(hints[name], config=_STRICT) for name in plain}
+
+
+def _typed(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored fields of a dataclass, each of the type that the field has."""
+    types = _types(kind)
+    unknown_names = sorted(stored.keys() - types.keys())
+    if unknown_names:
+        raise _no_score(f"it has the unknown fields {', '.join(unknown_names)}")
+    if stored.get("null") is not None:
+        _StoredNull.model_validate(stored["null"])
+    fields = {}
+    for name, value in stored.items():
+        try:
+            fields[name] = types[name].validate_python(value)
+        except ValidationError as error:
+            raise _no_score(f"{name} is {value!r:.60}") from error
+    return fields
+
+
+def _described(error: ValidationError) -> str:
+    """Return the first fields that are wrong, in a line."""
+    wrong = error.errors(include_url=False)
+    parts = [f"{'.'.join(map(str, one['loc']))} ({one['msg']})" for one in wrong[:3]]
+    return "; ".join(parts) + ("; ..." if len(wrong) > 3 else "")
+
+
+def _check_depth(value: Any, left: int = _DEPTH) -> None:
+    """Raise InputError for deeper nesting than in any score, before anything fails to walk it."""
+    if left == 0:
+        raise _no_score(f"it is nested more than {_DEPTH} deep")
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
+                _check_depth(item, left - 1)
+
+
+def _no_score(why: str) -> InputError:
+    return InputError(
+        f"this is no stored score: {why}",
+        allowed="what Score.to_json returns",
+        todo="remove the file that it comes from, and compute the score again",
+    )
 
 
 def _from_first_layout(stored: dict[str, Any]) -> dict[str, Any]:
@@ -277,11 +373,9 @@ def _plain(value: Any) -> Any:
 
 
 def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
-    dim = stored.get("dim", "neuroid")
-    coords = {k: (dim, _column(v)) for k, v in stored["coords"].items()}
-    return xr.DataArray(
-        _column(stored["values"]), dims=(dim,), coords=coords, attrs=stored["attrs"]
-    )
+    array = _StoredArray.model_validate(stored)
+    coords = {k: (array.dim, _column(v)) for k, v in array.coords.items()}
+    return xr.DataArray(_column(array.values), dims=(array.dim,), coords=coords, attrs=array.attrs)
 
 
 def _column(stored: list[Any]) -> npt.NDArray[Any]:
@@ -318,5 +412,5 @@ class ScoreSet(Sequence[Score]):
         return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `to_frame` as CSV, all digits kept."""
-        self.to_frame().to_csv(path, index=False)
+        """Write `to_frame` as CSV, all digits kept; see `brainbench.core.untrusted_text.write_csv`."""
+        write_csv(self.to_frame(), path)

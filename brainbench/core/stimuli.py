@@ -12,13 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageFile
 
-from brainbench.core.assembly import check_unique, plain
+from brainbench.core.assembly import check_ids, check_present, plain
 from brainbench.core.errors import InputError, StimulusError
+from brainbench.core.pictures import read_picture
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Pixels, shape (height, width, 3), 0 to 255, RGB."""
+OBJECT = "object_name"
+"""Column of what an image shows, which measures stratify by."""
+MISSING_WORDS = ("nan", "NaN", "None", "<NA>", "NaT")
+"""What missing entries become where a column was made text."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +32,8 @@ class StimulusSet:
     `metadata` has one row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
     `read(row)` returns the pixels of one stimulus, uint8, shape (height, width, 3), and `rows` has the
     argument of `read` for each. `degrees` is the width of the images in degrees of visual angle.
-    InputError for no column `stimulus_id`, no stimuli, duplicate ids, or another number of rows than
-    stimuli.
+    InputError for no column `stimulus_id`, no stimuli, another number of rows than stimuli, an id that is
+    missing, occurs twice or cannot be stored, and a missing `object_name`.
     """
 
     identifier: str
@@ -58,7 +62,11 @@ class StimulusSet:
                 allowed="one row per stimulus",
                 todo="build it with from_arrays or from_files",
             )
-        check_unique(self.ids, key="stimulus_id", name=f"stimulus set {self.identifier!r}")
+        name = f"stimulus set {self.identifier!r}"
+        check_present(self.metadata["stimulus_id"], key="stimulus_id", name=name)
+        check_ids(self.ids, key="stimulus_id", name=name)
+        if OBJECT in self.metadata.columns:
+            self.labels(OBJECT)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -92,6 +100,21 @@ class StimulusSet:
         """SHA-256 of the set: every id and pixel, in order."""
         return hashlib.sha256("".join(self.digests).encode()).hexdigest()
 
+    def labels(self, column: str) -> npt.NDArray[np.str_]:
+        """Return a column as text, to stratify or to group by.
+
+        InputError where an entry is missing or is the text of a missing one, such as "nan": images without a
+        label would count as images of one thing.
+        """
+        given = self.metadata[column].to_numpy(dtype=object)
+        spelled_out = np.array([label in MISSING_WORDS for label in map(str, given)])
+        check_present(
+            np.where(spelled_out, None, given),  # type: ignore[call-overload]  # None among objects
+            key=column,
+            name=f"stimulus set {self.identifier!r}",
+        )
+        return np.asarray(plain(self.metadata[column]).astype(str), dtype=np.str_)
+
     def coordinates(self) -> dict[str, npt.NDArray[Any]]:
         """Return the metadata columns as coordinates of the `stimulus` dim of an assembly."""
         return {str(key): plain(self.metadata[key]) for key in self.metadata.columns}
@@ -110,9 +133,9 @@ class StimulusSet:
             raise InputError(f"a limit of {n} stimuli", allowed="1 or more", todo="give --limit N")
         if n >= len(self):
             return self
-        if "object_name" not in self.metadata.columns:
+        if OBJECT not in self.metadata.columns:
             return self.take(range(n))
-        rank = self.metadata.groupby("object_name", sort=False).cumcount().to_numpy()
+        rank = self.metadata.groupby(OBJECT, sort=False).cumcount().to_numpy()
         chosen = np.sort(np.argsort(rank, kind="stable")[:n])
         return self.take([int(i) for i in chosen])
 
@@ -154,10 +177,8 @@ def _build(
     metadata: Mapping[str, npt.ArrayLike] | None,
     degrees: float | None,
 ) -> StimulusSet:
-    columns = {
-        "stimulus_id": plain(list(ids)),
-        **{k: plain(v) for k, v in (metadata or {}).items()},
-    }
+    given = {"stimulus_id": list(ids), **(metadata or {})}
+    columns = {key: _column(values) for key, values in given.items()}
     lengths = {"images": n, **{k: len(v) for k, v in columns.items()}}
     if len(set(lengths.values())) != 1:
         raise InputError(
@@ -175,6 +196,14 @@ def _build(
     )
 
 
+def _column(values: npt.ArrayLike) -> Any:
+    """Return values without an index of their own, bytes as text; in a list None is still None."""
+    array = np.asarray(values)
+    if array.dtype.kind == "S":
+        return array.astype(str)
+    return values if isinstance(values, list) else array
+
+
 def from_files(
     identifier: str,
     paths: Sequence[Path],
@@ -185,51 +214,13 @@ def from_files(
 ) -> StimulusSet:
     """Return a stimulus set of image files, which are read when they are needed.
 
-    Pillow reads the files: 8-bit gray and RGB, with or without transparency. Ids are the file names
-    without suffix by default; `metadata` and `degrees` are as in `from_arrays`. When an image is read:
-    StimulusError for a file that does not exist, is damaged, or has another color mode.
+    `brainbench.core.pictures.read_picture` reads them and says which: 8-bit gray and RGB, with or without
+    transparency, one frame, turned as their EXIF orientation says. Ids are the file names without suffix by
+    default; `metadata` and `degrees` are as in `from_arrays`. A file that cannot be read is a StimulusError
+    when it is needed.
     """
     files = [Path(path) for path in paths]
     names = list(ids) if ids is not None else [path.stem for path in files]
     return _build(
         identifier, len(files), lambda row: read_picture(files[row]), names, metadata, degrees
     )
-
-
-def read_picture(path: Path) -> Picture:
-    """Return the pixels of an image file, uint8, shape (height, width, 3); transparency shows gray 128.
-
-    A StimulusError if the file does not exist, is empty, damaged or truncated, or if its color mode does not
-    convert to 8-bit RGB without a choice (16-bit, CMYK).
-    """
-    try:
-        with Image.open(path) as image:
-            _check_mode(image, path)
-            opaque: Image.Image = image
-            if image.mode in ("RGBA", "LA") or "transparency" in image.info:
-                gray = Image.new("RGBA", image.size, (128, 128, 128, 255))  # as on an empty screen
-                opaque = Image.alpha_composite(gray, image.convert("RGBA"))
-            return np.asarray(opaque.convert("RGB"), dtype=np.uint8)
-    except StimulusError:
-        raise
-    except Exception as error:  # Pillow raises many types for a damaged file
-        raise StimulusError(
-            f"image {path} cannot be read ({error})",
-            allowed="a whole image file that Pillow can read (PNG, JPEG, ...)",
-            todo="replace the file or remove it from the set",
-        ) from error
-
-
-def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
-    # Pillow silently opens 16-bit color as 8-bit RGB; only its raw mode shows it.
-    raw_modes = [
-        tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
-    ]
-    is_16_bit = any(";16" in str(mode) for mode in raw_modes)
-    if is_16_bit or image.mode not in ("RGB", "L", "1", "P", "RGBA", "LA"):
-        raise StimulusError(
-            f"image {path} has the color mode {image.mode!r}"
-            + (" with 16 bits" if is_16_bit else ""),
-            allowed="8-bit gray or RGB, with or without transparency",
-            todo="convert it to 8-bit RGB; how to convert it is your choice",
-        )

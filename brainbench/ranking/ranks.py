@@ -77,8 +77,8 @@ def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, in
 
 
 def stored(results: Results) -> tuple[list[Score], list[str]]:
-    """Return every score of a folder that can be read, and what is wrong with the other files."""
-    scores, unreadable = [], []
+    """Return every score of a folder that can be read, and what is wrong with other files and folders."""
+    scores, unreadable = [], results.unreadable_folders()
     for path in results.files():
         try:
             scores.append(results.read(path))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from brainbench.core import progress, registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.settings import Placement, options_of, takes
+from brainbench.core.untrusted_text import visible
 from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
+
+log = logging.getLogger(__name__)
+Loaded = TypeVar("Loaded")
 
 
 def list_models(pattern: str = "all") -> list[str]:
@@ -77,13 +82,43 @@ def load_composite(name: str) -> Composite:
 
 
 def load_composites(pattern: str = "all") -> list[Composite]:
-    """Return the composites that match a name or a wildcard, in the order of their plug-ins."""
-    return [load_composite(name) for name in registry.match("composites", pattern)]
+    """Return the composites that match a name or a wildcard, in the order of their plug-ins.
+
+    One that cannot be imported is left out with a warning, unless it is named.
+    """
+    return _loaded("composites", registry.match("composites", pattern), pattern, load_composite)
+
+
+def load_benchmarks(pattern: str) -> list[Benchmark]:
+    """Return the benchmarks that match a name, a wildcard, a comma list or "all".
+
+    One that cannot be imported is left out with a warning, unless it is named.
+    """
+    return _loaded("benchmarks", list_benchmarks(pattern), pattern, load_benchmark)
+
+
+def _loaded(
+    group: registry.Group, names: Sequence[str], pattern: str, load: Callable[[str], Loaded]
+) -> list[Loaded]:
+    """Load what names stand for; what is broken is left out unless `pattern` names it, or nothing is left."""
+    named = [part.strip() for part in pattern.split(",")]
+    loaded: list[Loaded] = []
+    for name in names:
+        try:
+            loaded.append(load(name))
+        except InputError as error:
+            if name in named or len(names) == 1:
+                raise
+            what = f"{registry.SINGULAR[group]} {name}"
+            log.warning("%s", visible(f"{what} is left out: {error.got}"))
+    return loaded
 
 
 def load_checks() -> list[Check]:
     """Return every check of `brainbench selftest`, in the order of their plug-ins."""
-    return [check for name in registry.entries("checks") for check in registry.load("checks", name)]
+    names = list(registry.entries("checks"))
+    sets = _loaded("checks", names, "all", partial(registry.load, "checks"))
+    return [check for checks in sets for check in checks]
 
 
 @takes(Placement, others=True)

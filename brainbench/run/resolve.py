@@ -21,8 +21,7 @@ from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
     checked,
-    list_benchmarks,
-    load_benchmark,
+    load_benchmarks,
     model_with,
     place,
     renamed_region,
@@ -199,7 +198,7 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
-        return [load_benchmark(name) for name in list_benchmarks(given)]
+        return load_benchmarks(given)
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",

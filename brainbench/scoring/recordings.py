@@ -14,7 +14,7 @@ import xarray as xr
 from brainbench.core.assembly import Assembly, align, average, time_average, validate
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
-from brainbench.core.stimuli import StimulusSet
+from brainbench.core.stimuli import OBJECT, StimulusSet
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
 from brainbench.scoring.context import RunContext, Session
@@ -112,9 +112,7 @@ def recordings_of(context: RunContext, data: Dataset) -> Assembly:
 
 def objects_of(stimuli: StimulusSet) -> AnyArray | None:
     """Return the object shown in each stimulus; None where the stimuli have none."""
-    if "object_name" not in stimuli.metadata.columns:
-        return None
-    return stimuli.metadata["object_name"].to_numpy(str)
+    return stimuli.labels(OBJECT) if OBJECT in stimuli.metadata.columns else None
 
 
 def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,8 @@ from typing import Any, TypeAlias
 
 import xarray as xr
 
-from brainbench.core.errors import DamagedFileError, InputError
+from brainbench.core.errors import BrainbenchError, DamagedFileError, InputError
+from brainbench.core.reading import open_regular
 from brainbench.core.score import Score
 from brainbench.storage import files, predictions
 from brainbench.storage.claims import Claims
@@ -67,6 +69,9 @@ _DIGEST = "digest"
 _REDO = (
     "run with --overwrite only-missing, the default, or --overwrite always: it is computed again"
 )
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_LARGEST = 128 * 2**20
+"""Bytes of a score; the largest known, with 100,000 units, has about 10 MB."""
 
 
 Stamp: TypeAlias = tuple[int, int, int]
@@ -159,7 +164,7 @@ class Results:
     def _checked(self, path: Path, key: str | None = None) -> tuple[Score, bool]:
         """Return the score of a file, and whether a digest has shown that it is as written."""
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(_text_of(path), parse_constant=_refuse_constant)
             digest = stored.pop(_DIGEST, None)
             schema, found = stored["schema"], stored["key"]
             if digest not in (None, _digest(stored)):
@@ -173,9 +178,10 @@ class Results:
                 allowed="a file that you may read",
                 todo="change its permissions, or give another results folder with -o",
             ) from error
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except _UNREADABLE as error:
+            why = error.got if isinstance(error, BrainbenchError) else str(error)
             raise DamagedFileError(
-                f"result file {path} is damaged ({type(error).__name__}: {error})",
+                f"result file {path} is damaged ({type(error).__name__}: {why})",
                 allowed="a JSON file that brainbench wrote",
                 todo=_REDO,
             ) from error
@@ -209,6 +215,16 @@ class Results:
     def files(self) -> list[Path]:
         """Return every file that should be a score, by benchmark and model."""
         return sorted(self.folder.glob("*/*.json"))
+
+    def unreadable_folders(self) -> list[str]:
+        """Return what is wrong with each folder whose scores cannot be listed, in a sentence."""
+        problems = []
+        for folder in sorted(self.folder.glob("*/")):
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                problems.append(f"folder {folder} cannot be read ({error.strerror})")
+        return problems
 
     def predictions(self, score: Score) -> xr.Dataset | None:
         """Return held-out predictions and targets of a stored score, as `Score.predictions` describes them.
@@ -281,6 +297,18 @@ def _digest(stored: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a JSON object, which neither the order of keys nor spaces change."""
     text = json.dumps(stored, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text_of(path: Path) -> str:
+    with open_regular(path) as stream:
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST // 2**20} MB, which no score has")
+    return content.decode("utf-8")
+
+
+def _refuse_constant(literal: str) -> None:
+    raise ValueError(f"it has the literal {literal}, where brainbench writes null")
 
 
 def _safe(name: str) -> str:

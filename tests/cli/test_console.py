@@ -1,5 +1,7 @@
 """Results on a terminal of 80 columns, and in a pipe."""
 
+import logging
+
 import pytest
 from rich.console import Console
 
@@ -37,7 +39,10 @@ def terminal(monkeypatch, capsys):
     def show(width, scores):
         made = Console(highlight=False, markup=False, emoji=False, width=width, color_system=None)
         monkeypatch.setattr(console, "stdout", lambda: made)
-        monkeypatch.setattr(console, "fitted", lambda words, _: text.wrapped(words, width))
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(
+            console, "fitted", lambda words, _: text.fitted(words, Stream(terminal=True))
+        )
         console.print_scores(scores, Settings(), as_json=False)
         return capsys.readouterr().out.splitlines()
 
@@ -205,3 +210,37 @@ def test_a_note_that_is_not_about_all_benchmarks_names_them():
         "score: r/sqrt(c)-v1 (A.IT-dynamics)",
         "interval: images",
     ]
+
+
+EVIL = "net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e\r"
+
+
+def test_control_characters_in_names_and_reasons_are_written_out(terminal):
+    lines = terminal(200, [without_value(f"{EVIL}\n  next: {EVIL}", model=EVIL, benchmark=EVIL)])
+    shown = r"net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e\r"
+    assert lines[1].count(shown) == 2
+    assert lines[-1] == f"  next: {shown}"
+    assert not set("\x1b\x07\r\u202e") & set("".join(lines))
+
+
+def test_a_name_of_two_lines_is_one_cell(terminal):
+    lines = terminal(120, [score("net\nbetter_net  Other.IT-pls  .999")])
+    assert lines[1].startswith(r"net\nbetter_net ")
+
+
+def test_notes_bars_and_log_lines_write_control_characters_out(screen, capsys, monkeypatch):
+    shown = console.Terminal()
+    with shown.task(f"bar {EVIL}", 1):
+        shown.note(f"note {EVIL}")
+    drawn = capsys.readouterr().err
+    assert r"note net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e" in drawn
+    assert "\x1b]0;" not in drawn
+    assert "\x07" not in drawn
+    record = logging.LogRecord("brainbench", logging.WARNING, "f", 1, "line %s", (EVIL,), None)
+    line = console.VisibleFormatter("%(message)s").format(record)
+    assert line == r"line net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e\r"
+
+
+def test_facts_write_control_characters_out(capsys):
+    console.print_facts({"model": EVIL, "notes": [EVIL, "second"]})
+    assert capsys.readouterr().out.count(r"\x1b[2J[red]:x:\u202e\r") == 2

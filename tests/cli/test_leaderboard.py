@@ -1,6 +1,7 @@
 """`brainbench leaderboard`: what it prints, omits and writes."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -211,6 +212,43 @@ def test_a_broken_file_is_named_and_hides_nothing(mixed, call):
     assert done.status == 0
     assert "broken.json" in done.err
     assert "cornet_s@imagenet" in done.out
+
+
+def test_odd_files_are_named_each_on_a_line_and_hide_nothing(mixed, call):
+    usual = call("leaderboard").out
+    folder = mixed / REAL[0]
+    whole = json.loads(next(folder.glob("*.json")).read_text())
+    os.mkfifo(folder / "pipe.json")
+    (folder / "folder.json").mkdir()
+    (folder / "loop.json").symlink_to(folder / "loop.json")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "nan.json").write_text('{"schema": 1, "key": "k", "value": NaN}')
+    (folder / "typed.json").write_text(json.dumps({**whole, "value": "0.3", "ci": [1, 2, 3]}))
+    (folder / "\x1b[2Jescape.json").write_text("{")
+    done = call("leaderboard")
+    assert (done.status, done.out) == (0, usual)
+    lines = done.err.splitlines()
+    names = ("pipe", "folder", "loop", "deep", "nan", "typed", r"\x1b[2Jescape")
+    for name in names:
+        assert sum(f"{name}.json" in line for line in lines) == 1
+    assert len(lines) == len(names)
+    assert "\x1b" not in done.err
+
+
+def test_what_a_stored_score_says_is_shown_and_not_obeyed(results_folder, call, tmp_path):
+    odd = "=net\x1b]0;owned\x07[red]"
+    scores = [make(odd, odd, 0.5), make(f"{odd}2", odd, None, reason=f"{odd}\n  next: {odd}")]
+    fill(results_folder, scores)
+    done = call("leaderboard", "--csv", tmp_path / "board.csv")
+    assert done.status == 0
+    shown = r"=net\x1b]0;owned\x07[red]"
+    assert done.out.count(shown) >= 4
+    written = (tmp_path / "board.csv").read_text()
+    for text_ in (done.out, done.err, written):
+        assert not {"\x1b", "\x07"} & set(text_)
+    table = pd.read_csv(tmp_path / "board.csv")
+    assert table["model"].tolist() == [f"'{shown}", f"'{shown}2"]
+    assert table[f"'{shown}"].tolist()[0] == 0.5
 
 
 def test_scores_of_the_program_itself(call, results_folder):

@@ -253,3 +253,18 @@ def test_load_names_a_file_that_cannot_be_read(tmp_path, content):
     with pytest.raises(InputError) as caught:
         assembly.load(path)
     assert str(path) in caught.value.got
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, ""])
+@pytest.mark.parametrize("dim", ["stimulus", "neuroid"])
+def test_a_missing_id_is_not_made_text(dim, missing):
+    ids = {f"{dim}_id": ["a", missing, "c"]}
+    with pytest.raises(InputError, match=f"1 of 3 entries without {dim}_id, the first at row 1"):
+        assembly.make(np.zeros(3), **{dim: ids}, units="a.u.")
+
+
+def test_a_missing_number_of_a_neuroid():
+    made = assembly.make(np.zeros(3), neuroid={"neuroid_id": [1.0, 2.0, 3.0]}, units="a.u.")
+    odd = made.assign_coords(neuroid_id=("neuroid", [1.0, np.nan, 3.0]))
+    with pytest.raises(InputError, match="1 of 3 entries without neuroid_id"):
+        assembly.validate(odd)

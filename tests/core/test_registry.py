@@ -63,22 +63,89 @@ def test_a_plugin_may_say_what_a_name_is(points):
     assert registry.summaries("models") == {"a": "x:a", "b": "a small network"}
 
 
-def test_two_plugins_must_not_share_a_name(points):
-    points(one=lambda: {"net": "x:net"}, two=lambda: {"net": "y:net"})
-    with pytest.raises(InputError, match=r"model 'net' .*plugin_one:names .*plugin_two:names"):
-        registry.entries("models")
+@pytest.fixture
+def left_out(caplog):
+    """Texts of the warnings about plug-ins that are left out."""
+
+    def texts():
+        return [record.getMessage() for record in caplog.records]
+
+    return texts
 
 
-def test_a_plugin_that_cannot_be_listed_is_named(points):
-    def broken():
-        raise RuntimeError("no license")
+def test_of_two_plugins_that_share_a_name_neither_is_taken_for_the_other(points, left_out):
+    points(
+        one=lambda: {"net": "x:net", "a": "x:a"},
+        two=lambda: {"net": "y:net"},
+        b=lambda: {"z": "z:z"},
+    )
+    assert registry.entries("models") == {"z": "z:z"}
+    for text, (own, other) in zip(left_out(), (("one", "two"), ("two", "one")), strict=True):
+        assert re.search(f"plugin_{own}:names .*model 'net', as plugin_{other}:names", text)
+    for look in (registry.load, registry.match):
+        with pytest.raises(UnknownNameError, match=r"'net'.*plugin_one:names.*plugin_two:names"):
+            look("models", "net")
 
-    points(fine=dict, broken=broken)
-    with pytest.raises(InputError, match=r"plugin_broken:names .*RuntimeError: no license"):
-        registry.entries("models")
-    points(odd=lambda: {"a": ("x:a",)})
-    with pytest.raises(InputError, match="plugin_odd:names"):
-        registry.entries("models")
+
+def test_two_plugins_may_register_the_same(points, left_out):
+    points(one=lambda: {"net": "x:net"}, two=lambda: {"net": "x:net", "b": "x:b"})
+    assert registry.entries("models") == {"net": "x:net", "b": "x:b"}
+    assert left_out() == []
+
+
+def test_no_plugin_takes_the_name_of_a_bundled_one(points, left_out, monkeypatch):
+    points(
+        abc=lambda: {"pixels": "evil:pixels", "net": "evil:net"},
+        bundled=lambda: {"pixels": "x:pixels"},
+    )
+    belongs = property(lambda point: type("Package", (), {"name": "brainbench"})())
+    monkeypatch.setattr(metadata.EntryPoint, "dist", None)
+    found = registry.metadata.entry_points(group="brainbench.models")
+    ours = next(point for point in found if "bundled" in point.value)
+    kind = type("Ours", (metadata.EntryPoint,), {"dist": belongs})
+    others = [point for point in found if point is not ours]
+    both = [*others, kind(ours.name, ours.value, ours.group)]
+    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: both)
+    assert registry.entries("models") == {"pixels": "x:pixels"}
+    [text] = left_out()
+    assert "plugin_abc:names" in text
+
+
+def raising(error):
+    def listing():
+        raise error
+
+    return listing
+
+
+@pytest.mark.parametrize(
+    ("listing", "named"),
+    [
+        (raising(RuntimeError("no license")), "RuntimeError: no license"),
+        (raising(SystemExit(3)), "SystemExit: 3"),
+        (raising(ImportError("no \x1b[2J")), r"ImportError: no \x1b[2J"),
+        (lambda: {"a": ("x:a",)}, "ValueError"),
+        (lambda: {"a": 3}, "TypeError"),
+        (lambda: {3: "x:a"}, "TypeError: 3"),
+        (lambda: {"": "x:a"}, "TypeError: ''"),
+        (lambda: {"\x1b[2J": "x:a"}, "TypeError"),
+        (lambda: ["a"], "AttributeError"),
+        (lambda: None, "AttributeError"),
+    ],
+)
+def test_a_plugin_that_cannot_be_listed_is_named_and_left_out(points, left_out, listing, named):
+    points(fine=lambda: {"net": "x:net"}, broken=listing)
+    assert registry.entries("models") == {"net": "x:net"}
+    assert registry.summaries("models") == {"net": "x:net"}
+    assert registry.match("models", "n*") == ["net"]
+    [text] = left_out()  # once, however often names are looked up
+    assert "plugin_broken:names" in text
+    assert named in text
+    with pytest.raises(
+        UnknownNameError, match="model 'other'; plug-in plugin_broken:names"
+    ) as caught:
+        registry.load("models", "other")
+    assert "`brainbench list models`" in caught.value.todo
 
 
 @pytest.mark.parametrize(
@@ -227,3 +294,13 @@ def test_half_of_a_file_is_not_left_behind(file):
     with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
         registry.factory_from_file(f"{file}:make_model")
     assert "brainbench_user_my_model" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "code", ["raise RuntimeError('no license')", "import sys; sys.exit(3)", "1 +", "1 / 0"]
+)
+def test_a_module_that_breaks_when_it_is_imported_is_an_error_of_ours(tmp_path, monkeypatch, code):
+    (tmp_path / "breaks_on_import.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match="breaks_on_import:net"):
+        registry.imported("breaks_on_import:net")

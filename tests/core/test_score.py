@@ -182,3 +182,13 @@ def test_frame_and_csv_keep_all_digits(tmp_path):
 
 def test_frame_of_nothing_has_the_columns():
     assert tuple(ScoreSet(()).to_frame().columns) == COLUMNS
+
+
+def test_a_csv_of_scores_holds_no_formulas(tmp_path):
+    ScoreSet((score(model="=cmd|x", value=-0.5), failed(reason="\x1b[2J+1"))).to_csv(
+        tmp_path / "s.csv"
+    )
+    with (tmp_path / "s.csv").open(newline="") as stream:
+        first, second = csv.DictReader(stream)
+    assert (first["model"], first["value"]) == ("'=cmd|x", "-0.5")
+    assert second["reason"] == r"\x1b[2J+1"

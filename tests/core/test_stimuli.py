@@ -1,12 +1,15 @@
 import hashlib
+import math
+import os
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from brainbench.core import stimuli
+from brainbench.core import assembly, stimuli
 from brainbench.core.errors import InputError, StimulusError
 
 RNG = np.random.default_rng(0)
@@ -131,126 +134,79 @@ def test_files_of_one_name_need_ids(tmp_path):
         stimuli.from_files("files", [tmp_path / "a" / "im.png", tmp_path / "b" / "im.png"])
 
 
-@pytest.mark.parametrize("mode", ["L", "1", "P"])
-def test_gray_and_palette_pictures_become_rgb(tmp_path, mode):
-    color = Image.fromarray(PIXELS[0]).convert(mode)
-    path = tmp_path / "picture.png"
-    color.save(path)
-    read = stimuli.read_picture(path)
-    assert read.dtype == np.uint8
-    np.testing.assert_array_equal(read, np.asarray(color.convert("RGB")))
+@pytest.mark.parametrize(
+    "missing", [None, math.nan, pd.NA, pd.NaT, "", "nan", "None", "<NA>"], ids=repr
+)
+@pytest.mark.parametrize("column", [list, partial(np.array, dtype=object), pd.Series])
+def test_a_missing_object_is_no_object_of_its_own(missing, column):
+    objects = column(["cat", missing, "dog", missing, "cat", "dog"])
+    with pytest.raises(InputError) as caught:
+        six(metadata={"object_name": objects})
+    for word in ("'six'", "object_name", "2 of 6", "row 1"):
+        assert word in caught.value.got
 
 
-def test_gray_values_are_the_same_in_all_channels(tmp_path):
-    path = saved(tmp_path, "L")
-    read = stimuli.read_picture(path)
-    for channel in range(3):
-        np.testing.assert_array_equal(read[..., channel], np.asarray(Image.open(path)))
+def test_numbers_of_objects_may_not_be_missing_either():
+    with pytest.raises(InputError, match="1 of 6 entries without object_name"):
+        six(metadata={"object_name": [1.0, 2.0, math.nan, 1.0, 2.0, 1.0]})
+    assert six(metadata={"object_name": [1, 2, 1, 2, 1, 2]}).labels("object_name").tolist() == list(
+        "121212"
+    )
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_shows_the_gray_screen(tmp_path, mode):
-    clear = Image.new(mode, (4, 5), (200,) * (len(mode) - 1) + (0,))
-    clear.putpixel((0, 0), (200,) * (len(mode) - 1) + (255,))
-    path = tmp_path / "picture.png"
-    clear.save(path)
-    read = stimuli.read_picture(path)
-    assert read[0, 0].tolist() == [200, 200, 200]
-    assert (read.reshape(-1, 3)[1:] == 128).all()
+def test_other_columns_may_have_gaps_until_they_are_grouped_by():
+    shown = six(metadata={"exemplar": ["a", None, "b", "b", "a", "a"]})
+    with pytest.raises(InputError, match="1 of 6 entries without exemplar"):
+        shown.labels("exemplar")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
-def test_a_transparent_color_shows_the_gray_screen(tmp_path, mode):
-    path = tmp_path / "picture.png"
-    full = Image.new("RGB", (4, 5), (7, 60, 200))
-    picture = full.quantize(2) if mode == "P" else full.convert(mode)
-    color = picture.getpixel((0, 0))
-    picture.save(path, transparency=color)
-    assert (stimuli.read_picture(path) == 128).all()
+def test_a_series_is_taken_in_its_order_whatever_its_index():
+    objects = pd.Series(list("xxyyzz"), index=range(10, 4, -1))
+    assert six(metadata={"object_name": objects}).labels("object_name").tolist() == list("xxyyzz")
 
 
-def sixteen_bit_color(path):
-    """A PNG with 16 bits per channel, which Pillow opens as RGB and cannot write."""
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    rows = b"".join(b"\0" + bytes(range(2 * 3 * 4)) for _ in range(5))
-    header = struct.pack(">IIBBBBB", 4, 5, 16, 2, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+def test_ids_as_bytes_are_text():
+    ids = np.array(IDS, dtype="S")
+    shown = stimuli.from_arrays("six", PIXELS, ids=ids, metadata={"object_name": ids})
+    assert shown.ids == tuple(IDS)
+    assert shown.labels("object_name").tolist() == IDS
 
 
 @pytest.mark.parametrize(
-    ("name", "write", "mode"),
+    ("odd", "named"),
     [
-        ("cmyk.jpg", lambda p: Image.new("CMYK", (4, 5)).save(p), "'CMYK'"),
-        ("gray16.png", lambda p: Image.new("I;16", (4, 5)).save(p), "'I;16' .*16 bit"),
-        ("rgb16.png", sixteen_bit_color, "'RGB' .*16 bit"),
-        ("int32.tiff", lambda p: Image.new("I", (4, 5)).save(p), "'I'"),
-        ("float.tiff", lambda p: Image.new("F", (4, 5)).save(p), "'F'"),
+        (None, "1 of 6"),
+        (math.nan, "1 of 6"),
+        ("", "1 of 6"),
+        ("x\0y", r"x\\x00y"),
+        ("im\udcff", r"im\\udcff"),
+        ("y" * 1001, "1001 characters"),
     ],
 )
-def test_color_modes_without_a_plain_reading_are_refused(tmp_path, name, write, mode):
-    path = tmp_path / name
-    write(path)
-    with pytest.raises(StimulusError, match=rf"{path} .*{mode}"):
-        stimuli.read_picture(path)
+def test_ids_that_are_missing_or_cannot_be_stored_are_refused(odd, named):
+    with pytest.raises(InputError, match=f"'six' .*stimulus_id.*{named}|'six' .*{named}"):
+        stimuli.from_arrays("six", PIXELS, ids=[*IDS[:5], odd])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".gif", ".webp", ".jpg"])
-def test_usual_formats_are_read(tmp_path, suffix):
-    path = saved(tmp_path, "RGB", f"picture{suffix}", size=(16, 8))
-    assert stimuli.read_picture(path).shape == (8, 16, 3)
+def test_a_number_and_its_text_are_one_id():
+    with pytest.raises(InputError, match="1 duplicate stimulus_id, for example '1'"):
+        stimuli.from_arrays("six", PIXELS, ids=[1, "1", *IDS[:4]])
 
 
-def test_compressed_tiff_is_not_taken_for_16_bit(tmp_path):
-    # Its decoder takes a number of bytes among its arguments, and any number may contain 16.
-    path = tmp_path / "picture.tif"
-    Image.fromarray(PIXELS[0]).save(path, compression="tiff_lzw")
-    np.testing.assert_array_equal(stimuli.read_picture(path), PIXELS[0])
+def test_odd_but_storable_ids_are_kept(tmp_path):
+    ids = ["two\nlines", "\x1b[31mred", 'a,b;"c"', "nan", "\u00e9", "e\u0301"]
+    shown = stimuli.from_arrays("six", PIXELS, ids=ids)
+    made = assembly.make(np.arange(6.0), stimulus=shown.coordinates(), units="a.u.")
+    assembly.save(made, tmp_path / "made.nc")
+    with assembly.load(tmp_path / "made.nc") as back:
+        assert tuple(back.coords["stimulus_id"].values) == shown.ids == tuple(ids)
+        assert assembly.align(back, ids[::-1], name="back").values.tolist() == [5, 4, 3, 2, 1, 0]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".tif"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
-def test_files_that_were_cut_short_are_refused(tmp_path, suffix, share):
-    whole = saved(tmp_path, "RGB", f"whole{suffix}", size=(64, 64)).read_bytes()
-    path = tmp_path / f"short{suffix}"
-    path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(StimulusError, match=str(path)):
-        stimuli.read_picture(path)
-
-
-def test_a_damaged_file_is_refused(tmp_path):
-    path = saved(tmp_path, "RGB", size=(64, 64))
-    data = bytearray(path.read_bytes())
-    data[200:260] = bytes(60)
-    path.write_bytes(data)
-    with pytest.raises(StimulusError, match=str(path)):
-        stimuli.read_picture(path)
-
-
-def test_a_folder_and_a_text_are_refused(tmp_path):
-    (tmp_path / "text.png").write_text("not a picture")
-    for path in (tmp_path, tmp_path / "text.png"):
-        with pytest.raises(StimulusError, match=str(path)):
-            stimuli.read_picture(path)
-
-
-def test_a_picture_of_no_size_is_refused(tmp_path):
-    path = saved(tmp_path, "RGB", "picture.bmp")
-    data = bytearray(path.read_bytes())
-    data[18:22] = bytes(4)  # the width in its header
-    path.write_bytes(data)
-    with pytest.raises(StimulusError, match=r"picture"):
-        stimuli.from_files("files", [path]).picture(0)
-
-
-def test_a_bomb_is_refused(tmp_path, monkeypatch):
-    path = saved(tmp_path, "RGB", size=(64, 64))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(StimulusError, match=str(path)):
-        stimuli.read_picture(path)
+def test_a_file_name_that_is_not_utf8_is_named(tmp_path):
+    path = saved(tmp_path, "RGB", os.fsdecode(b"im\xff.png"))
+    with pytest.raises(InputError, match=r"im\\udcff"):
+        stimuli.from_files("files", [path])
+    np.testing.assert_array_equal(
+        stimuli.from_files("files", [path], ids=["im"]).picture(0), np.asarray(Image.open(path))
+    )

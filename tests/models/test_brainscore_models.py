@@ -10,7 +10,7 @@ from known import benchmark, brain
 
 from brainbench.core import provenance, stimuli
 from brainbench.core.errors import ActivationError, InputError, UnknownNameError
-from brainbench.core.stimuli import read_picture
+from brainbench.core.pictures import read_picture
 from brainbench.core.timeline import Timeline
 from brainbench.models.brainscore_models import AS_SHOWN, is_brain_score
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess

@@ -1,5 +1,7 @@
 """Stored scores as rows: what belongs together, what is newest, what counts, in which order."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -397,6 +399,46 @@ def test_unreadable_files_are_named_and_hide_nothing(mixed):
     assert str(broken) in problem
     scores, problems = stored(mixed)
     assert (len(scores), len(problems)) == (26, 1)
+
+
+def damaged(value, rng):
+    """Return a JSON value in which one entry, anywhere, is of another kind."""
+    odd = [
+        None,
+        True,
+        -1,
+        1e308,
+        "",
+        "0.3",
+        [],
+        {},
+        [[1]],
+        {"a": [1]},
+        10**400,
+        "\x1b[2J",
+        "\ud800",
+    ]
+    if not isinstance(value, dict | list) or not value or rng.random() < 0.15:
+        return odd[rng.integers(len(odd))]
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    key = keys[rng.integers(len(keys))]
+    copy = value.copy()
+    copy[key] = damaged(value[key], rng)
+    return copy
+
+
+def test_no_damaged_file_takes_the_leaderboard_down(tmp_path):
+    results = fill(tmp_path, of_all("a", REAL, CORNET_S))
+    [path, *_] = results.files()
+    whole, rng = json.loads(path.read_text()), np.random.default_rng(0)
+    composites, outcomes = load_composites(), set()
+    for _ in range(60):
+        path.write_text(json.dumps(damaged(whole, rng)))
+        made = board(results, composites)
+        made.to_frame()
+        json.dumps(made.to_json(), allow_nan=False)
+        outcomes.add(len(made.unreadable))
+    assert outcomes == {0, 1}
 
 
 def test_an_empty_folder(tmp_path):

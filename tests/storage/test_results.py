@@ -470,7 +470,8 @@ def test_predictions_of_any_measure_come_back_as_they_were(results):
 
 
 def test_draws_and_figures_are_kept(results):
-    more = {"draws": np.array([0.25, np.nan]), "figures": {"r": [0.1, 0.2]}, "null": {"mean": 0.0}}
+    null = {"kind": "images", "n_draws": 9, "mean": None, "sd": None, "p": 0.1, "resolution": 0.1}
+    more = {"draws": np.array([0.25, np.nan]), "figures": {"r": [0.1, 0.2]}, "null": null}
     found = results.read(Path(results.save(score(**more), key=KEY).file))
     np.testing.assert_array_equal(found.draws, more["draws"])
     assert (found.figures, found.null) == (more["figures"], more["null"])
@@ -585,3 +586,95 @@ def test_a_new_score_leaves_one_of_an_older_key(results):
     newer = results.save(score(), key="f" * 64)
     assert older.exists()
     assert {one.file for one in results.all()} == {str(older), newer.file}
+
+
+def nested(depth):
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize(
+    ("field", "literal", "named"),
+    [
+        ("value", '"0.3"', "value is '0.3'"),
+        ("value", "true", "value is True"),
+        ("value", "NaN", "literal NaN"),
+        ("value", "-Infinity", "literal -Infinity"),
+        ("value", "1e999", "value"),
+        ("raw", "[0.3]", "raw"),
+        ("ceiling", "[]", "ceiling"),
+        ("ci", "[0.1, 0.2, 0.3]", "ci"),
+        ("ci", '["0.1", "0.2"]', "ci"),
+        ("ci", "[]", "ci"),
+        ("ci", "0.5", "float"),
+        ("model", "null", "model is None"),
+        ("version", "1.5", "version is 1.5"),
+        ("partial", '"no"', "partial is 'no'"),
+        ("status", '"fine"', "status is 'fine'"),
+        ("status", "[]", "status"),
+        ("n_units", '"96"', "n_units is '96'"),
+        ("excluded", "[]", "excluded"),
+        ("excluded", '{"silent": "1"}', "excluded"),
+        ("figures", "[]", "figures"),
+        ("figures", nested(100), "nested"),
+        ("figures", nested(100_000), "RecursionError"),
+        ("draws", '[0.1, "0.2"]', "1"),
+        ("draws", "[[0.1]]", "0"),
+        ("null", "{}", "kind"),
+        ("null", '{"kind": 1}', "kind"),
+        ("per_unit", "[]", "StoredArray"),
+        ("per_unit", '{"values": [1, 2], "coords": {"neuroid_id": ["a"]}, "attrs": {}}', "sizes"),
+        ("per_unit", '{"values": [1], "coords": {"neuroid_id": [[1], 2]}, "attrs": {}}', ""),
+        ("selection", "null", "mapping"),
+        ("selection", '{"layer": 1, "step": 0, "curve": []}', "layer is 1"),
+        ("selection", '{"layer": "IT", "step": 0, "curve": [1]}', "curve"),
+        ("record", "[]", "Record"),
+        ("predictions", "[]", "predictions"),
+        ("no_such_field", "1", "no_such_field"),
+    ],
+)
+def test_fields_of_another_type_are_no_score(results, field, literal, named):
+    path = Path(results.save(score(), key=KEY).file)
+    stored = json.loads(path.read_text())
+    text = json.dumps({**stored, field: "HERE"}).replace('"HERE"', literal)
+    path.write_text(text)
+    with pytest.raises(InputError, match=str(path)) as caught:
+        results.read(path)
+    assert named in caught.value.got
+    assert len(caught.value.got) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "loop", "absent", "latin-1", "huge"])
+def test_what_is_no_file_or_no_text_is_named(results, kind):
+    path = results.folder / "Simulated.IT-pls" / "x.json"
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind in ("device", "loop", "absent"):
+        path.symlink_to({"device": "/dev/zero", "loop": path, "absent": "nowhere"}[kind])
+    elif kind == "latin-1":
+        path.write_bytes(b'{"schema": 1, "key": "\xff"}')
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(2**30)
+    with pytest.raises(InputError, match=str(path)):
+        results.read(path)
+    assert results.files() == [path]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(results, monkeypatch):
+    results.save(score(), key=KEY)
+    closed = results.folder / "Closed.IT-pls"
+    closed.mkdir()
+    really = os.scandir
+
+    def scandir(path):
+        if path == closed:  # root may list any folder, so that no mode of the folder would do
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    [problem] = results.unreadable_folders()
+    assert str(closed) in problem
+    assert "denied" in problem

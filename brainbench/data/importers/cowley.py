@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from brainbench.core import assembly
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, StimulusError
+from brainbench.core.pictures import FORMATS
 from brainbench.core.stimuli import Picture, StimulusSet, from_arrays
 from brainbench.data.arrays import ArrayData
 from brainbench.data.manifest import Manifest
@@ -241,7 +242,7 @@ def _sorted_members(members: list[str], path: Path, n: int) -> list[str]:
 
 def _decoded(data: bytes, name: str, pixels: int) -> Picture:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             kind = f"{image.format}, color mode {image.mode}, {image.width} x {image.height}"
             is_valid = (image.format, image.mode, image.size) == ("JPEG", "RGB", (pixels, pixels))
             decoded = np.asarray(image, dtype=np.uint8) if is_valid else None

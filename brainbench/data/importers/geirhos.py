@@ -25,7 +25,8 @@ from PIL import Image
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import DataAbsentError, InputError
-from brainbench.core.stimuli import Picture, StimulusSet, from_arrays, read_picture
+from brainbench.core.pictures import read_picture
+from brainbench.core.stimuli import Picture, StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import (
     Publication,

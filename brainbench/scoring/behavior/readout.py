@@ -126,8 +126,8 @@ def labeled_images(
     images = LabeledImages(
         stimuli=stimuli,
         partial=context.is_partial(),
-        labels=stimuli.metadata[LABEL].to_numpy(str),
-        groups=None if group is None else stimuli.metadata[group].to_numpy(str),
+        labels=stimuli.labels(LABEL),
+        groups=None if group is None else stimuli.labels(group),
         n_splits=n_splits,
         n_inner=n_inner,
         seed=context.settings.seed,
