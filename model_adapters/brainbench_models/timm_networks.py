@@ -21,11 +21,10 @@ from brainbench.data.fetch import OFFLINE, SILENCE_SECONDS, DownloadError, check
 from brainbench.models import checkpoints
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
-from brainbench_models._options import import_from_extra
+from brainbench_models._options import import_with_torchvision
 from brainbench_models._weights import WeightedNetwork, load_weights, note_untrained, parse_seed
 
 _FILE: Final = "model.safetensors"
-_NMS: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
@@ -71,30 +70,7 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
 
 def library() -> Any:
     """Import timm; raise InputError if the extra is not installed."""
-    try:
-        return import_from_extra("timm", extra="timm", purpose="a model of timm")
-    except RuntimeError as error:
-        if "operator torchvision::nms does not exist" not in str(error):
-            raise
-        return _without_compiled_torchvision()
-
-
-def _without_compiled_torchvision() -> Any:
-    """Import timm where the compiled part of torchvision is of another build than torch (CUDA, CPU).
-
-    The import of torchvision then fails at two operators that it describes and does not find. No network
-    here uses them; they are declared without code, so that only a call would fail.
-    """
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library: Any = torch.library.Library  # torch has no types for it
-        operators = library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            operators.define(operator + _NMS)
-        _declared_operators.append(operators)
-    return importlib.import_module("timm")
-
-
-_declared_operators: list[Any] = []  # torch forgets operators with the object that declared them
+    return import_with_torchvision("timm", extra="timm", purpose="a model of timm")
 
 
 def _check_name(timm: Any, name: str) -> tuple[str, str]:
