@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -43,7 +42,7 @@ def build_weighted(
     if weights == "imagenet":
         net = build()
         checkpoints.fill(net, released.state(), name="imagenet weights", model=released.model)
-    elif weights.endswith(checkpoints.SUFFIXES):
+    elif checkpoints.names_file(weights):
         net = build()
         weights = load_weights(weights, net, model=released.model)
     else:
@@ -58,11 +57,11 @@ def note_untrained(model: str, reason: str) -> str:
     return f"no trained weights: {reason}"
 
 
-def load_weights(path: str, net: nn.Module, *, model: str) -> str:
-    """Load the weights in a file into a network, and return their name, "file-DIGITS"."""
-    file = Path(path).expanduser()
-    checkpoints.fill(net, checkpoints.read(file), name=f"weights {file}", model=model)
-    return f"file-{digest_of_file(file)[:12]}"
+def load_weights(weights: str, net: nn.Module, *, model: str) -> str:
+    """Load FILE or FILE#KEY into a network, and return the name of the weights, as "file-DIGITS#KEY"."""
+    path = checkpoints.load_file(net, weights, model=model)
+    key = checkpoints.split(weights)[1]
+    return f"file-{digest_of_file(path)[:12]}" + (f"#{key}" if key else "")
 
 
 def draw_weights(net: Net, *, seed: int) -> Net:

@@ -92,7 +92,7 @@ def _tags(timm: Any, base: str) -> list[str]:
 
 
 def _weighted_network(timm: Any, base: str, tag: str, weights: str) -> WeightedNetwork[Any]:
-    if weights.endswith(checkpoints.SUFFIXES):
+    if checkpoints.names_file(weights):
         net = _untrained(timm, base, seed=0)
         return WeightedNetwork(net, load_weights(weights, net, model=f"timm:{base}"))
     notes: tuple[str, ...] = ()
