@@ -6,6 +6,7 @@ taken is said, and can be chosen: FILE#KEY.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -110,7 +111,9 @@ def fill(
             allowed=f"the {len(own)} entries of its state dict (num_batches_tracked may be missing)",
             todo=_advice(state, own, others),
         )
-    net.load_state_dict(dict(state), strict=False)
+    full = OrderedDict(state)
+    full._metadata = own._metadata  # type: ignore[attr-defined]  # versions of modules, now checked by name
+    net.load_state_dict(full, strict=False)
 
 
 def write(state: Mapping[str, Tensor], path: Path, *, about: Mapping[str, str]) -> None:
