@@ -6,6 +6,7 @@ Every plug-in registers one entry point per group: a function that returns {name
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import functools
 import importlib
@@ -17,9 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from brainbench.core.errors import InputError, unknown
+from brainbench.core.errors import InputError, UnknownNameError, unknown
 
 Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
+_NEARLY = 0.8  # of the letters of two names are the same
 SINGULAR: dict[Group, str] = {
     "models": "model",
     "families": "family of models",
@@ -102,7 +104,34 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
         hits = [pattern] if family(pattern) else _with_weights(pattern, known)
     if hits:
         return hits
-    raise unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+    error = unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
+    raise _with_families(error, pattern, known) if group == "models" else error
+
+
+def _with_families(error: UnknownNameError, name: str, known: list[str]) -> UnknownNameError:
+    """Return the error for an unknown model with the members of families that are called so, "timm:NAME".
+
+    A family with members by name has a function `suggestions(name)` beside its own. It imports a library, so
+    that names that are nearly those of a model are not looked up.
+    """
+    base, at, weights = name.partition("@")
+    if not base or set(base) & set("*?[:") or difflib.get_close_matches(base, known, 1, _NEARLY):
+        return error
+    members, advice = [], []
+    for key, target in entries("families").items():
+        try:
+            module = importlib.import_module(target.partition(":")[0])
+            suggest = getattr(module, "suggestions", None)
+            members += [f"{member}{at}{weights}" for member in (suggest(base) if suggest else [])]
+        except ImportError:
+            continue  # it is named where a member of this family is asked for
+        except InputError as absent:
+            advice.append(f"for {key}{base} {absent.todo}")
+    if not members and not advice:
+        return error
+    found = f"did you mean {', '.join(members)}; or " if members else ""
+    allowed = found + error.allowed.removeprefix("did you mean ")
+    return UnknownNameError(error.got, allowed=allowed, todo="; ".join([error.todo, *advice]))
 
 
 def _matching(pattern: str, known: list[str]) -> list[str]:

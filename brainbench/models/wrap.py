@@ -25,6 +25,7 @@ from brainbench.models.hooks import Calls
 from brainbench.models.network import FunctionNetwork, Images, Network, TorchNetwork
 from brainbench.models.preprocessing import IMAGENET_224, Preprocess, Preprocessing
 from brainbench.models.torch_modules import check_call, check_scripted_parts, readable
+from brainbench.models.transforms import Transform
 from brainbench.models.wrapped_model import WrappedModel
 from brainbench.storage.cache import Cache
 
@@ -208,7 +209,7 @@ def _preprocess(
             todo="give one of these, or omit preprocess= for the usual one of ImageNet",
         )
     if not is_brain_score(net):
-        if given is None or isinstance(given, Preprocess):
+        if given is None or isinstance(given, Preprocess | Transform):
             return given or IMAGENET_224
         return transforms.checked(given, declared=fingerprint)
     if given is None:

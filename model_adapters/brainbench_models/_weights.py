@@ -97,14 +97,14 @@ def copy_values(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
     tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
 
 
-def parse_seed(weights: str, model: str) -> int:
+def parse_seed(weights: str, model: str, *, trained: str = "imagenet") -> int:
     """Return N of "untrained-N", 0 for "untrained"; raise InputError for any other text."""
     kind, _, number = weights.partition("-")
     if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
         raise InputError(
             f"{model} with weights {weights!r}",
-            allowed="auto, imagenet, untrained, untrained-N with a whole number N as the seed, or "
+            allowed=f"auto, {trained}, untrained, untrained-N with a whole number N as the seed, or "
             "a file that ends in " + ", ".join(checkpoints.SUFFIXES[:3]),
-            todo=f"choose one of these with --weights, or after the name as in {model}@imagenet",
+            todo=f"choose one of these with --weights, or after the name as in {model}@{trained}",
         )
     return int(number or 0)

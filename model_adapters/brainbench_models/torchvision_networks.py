@@ -122,7 +122,7 @@ def _weighted_network(
         reason = released.unavailable_reason() if weights == "auto" else None
         if reason is None:
             net = _build(library, name, entry, seed=0)
-            state = _current_names(_state(released))
+            state = current_names(_state(released))
             checkpoints.fill(net, state, name=f"weights {entry.name}", model=_PREFIX + name)
             return WeightedNetwork(net, entry.name)
         notes = (note_untrained(_PREFIX + name, reason),)
@@ -167,7 +167,8 @@ def _state(released: ReleasedWeights) -> Mapping[str, Tensor]:
         ) from error
 
 
-def _current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names of today's modules."""
     return {_current_name(key): tensor for key, tensor in state.items()}
 
 
