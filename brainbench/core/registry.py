@@ -104,8 +104,12 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
         hits = [pattern] if family(pattern) else _with_weights(pattern, known)
     if hits:
         return hits
-    error = unknown(SINGULAR[group], pattern, known, todo=f"see `brainbench list {group}`")
-    raise _with_families(error, pattern, known) if group == "models" else error
+    raise _unknown(group, pattern, known)
+
+
+def _unknown(group: Group, name: str, known: list[str]) -> UnknownNameError:
+    error = unknown(SINGULAR[group], name, known, todo=f"see `brainbench list {group}`")
+    return _with_families(error, name, known) if group == "models" else error
 
 
 def _with_families(error: UnknownNameError, name: str, known: list[str]) -> UnknownNameError:
@@ -148,7 +152,7 @@ def load(group: Group, name: str) -> Any:
     """Import the target of a name; UnknownNameError if it is not registered."""
     known = entries(group)
     if name not in known:
-        raise unknown(SINGULAR[group], name, list(known), todo=f"see `brainbench list {group}`")
+        raise _unknown(group, name, list(known))
     return imported(known[name])
 
 

@@ -24,7 +24,9 @@ from brainbench.models.digests import digest_of
 from brainbench.models.preprocessing import check_one_size, rgb
 
 _TESTED_SIZES = ((288, 320), (320, 288))  # large enough for the crop of most networks
-_REPEATS = 8  # a random flip is missed once in 128 times, but it also draws from a known generator
+_REPEATS = (
+    8  # for generators of a transform's own; draws from the usual ones are seen in their states
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ from recorded_notes import RecordedNotes
 from steps import same_weights
 
 from brainbench.core import progress
-from brainbench.core.errors import InputError
+from brainbench.core.errors import ActivationError, InputError
 from brainbench.data.fetch import DownloadError
+from brainbench.models.wrap import wrap
 from brainbench.run.loading import load_model
 from brainbench_models._options import import_with_torchvision
 from brainbench_models.hf_networks import hf_network
@@ -206,6 +207,44 @@ def test_other_families(
     model = hf_network(str(tmp_path))
     assert list(model.areas["IT"]) == layers
     assert model.areas.get("behavior") == ((behavior,) if behavior else None)
+
+
+@slow
+@pytest.mark.parametrize("backend", ["pil", "torchvision"])
+def test_image_processors_are_preprocessings_of_any_network(
+    transformers: Any, folder: Path, pictures: Any, backend: str
+) -> None:
+    if backend == "torchvision" and importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, backend=backend)
+    shown = [pictures.picture(k) for k in range(2)]
+    expected = processor(images=[Image.fromarray(p) for p in shown], return_tensors="pt")
+    net = torch.nn.Conv2d(3, 2, 3)
+    both = type("Both", (type(processor),), {"image_processor": processor})()  # images and text
+    for given in (processor, both):
+        model = wrap(net, layers=["#"], preprocess=given)
+        assert model.preprocess.size == (32, 32)
+        np.testing.assert_allclose(model.preprocess(shown), expected["pixel_values"], atol=1e-6)
+
+
+@slow
+def test_a_network_of_transformers_by_its_keyword(
+    transformers: Any, folder: Path, pictures: Any, cache_folder: Path
+) -> None:
+    net = transformers.ViTModel.from_pretrained(folder)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
+    model = wrap(
+        net,
+        layers=["#last_hidden_state"],
+        preprocess=processor,
+        call="pixel_values",
+        fingerprint="1",
+    )
+    got = model.activations(pictures, ["#last_hidden_state"])["#last_hidden_state"]
+    assert got.shape == (2, 17 * 24, 1)
+    with pytest.raises(ActivationError, match="2 tensors") as caught:
+        model.activations(pictures, ["#"])
+    assert "#pooler_output (2, 24)" in caught.value.allowed
 
 
 @slow

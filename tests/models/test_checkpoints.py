@@ -227,6 +227,17 @@ def test_a_storage_that_is_larger_than_the_file_is_refused(path: Path) -> None:
         checkpoints.read(path)
 
 
+def test_a_storage_that_is_larger_than_a_file_of_the_former_format_is_refused(path: Path) -> None:
+    torch.save({"w": torch.arange(64.0)}, path, _use_new_zipfile_serialization=False)
+    billions = (7 * 10**8).to_bytes(4, "little")
+    content = path.read_bytes()
+    claimed = content.replace(b"K@N", b"J" + billions + b"N")
+    assert len(claimed) > len(content)
+    path.write_bytes(claimed.replace(b"K\x00K@\x85q", b"K\x00J" + billions + b"\x85q"))
+    with little_memory(), pytest.raises(InputError, match=str(path)):
+        checkpoints.read(path)
+
+
 def test_a_zip_bomb_is_refused(path: Path) -> None:
     torch.save({"w": torch.zeros(1 << 20)}, path)
     _rewritten(path, lambda name, content: content, compress=True)
