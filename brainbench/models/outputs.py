@@ -54,9 +54,10 @@ def _members(output: Any) -> dict[str, Any]:
 def tensor_of(output: Any, layer: str, *, noted: set[str]) -> Tensor:
     """Return the tensor of an output that a layer names.
 
-    Without a path it is the only tensor. Of a tuple that starts with one, as (output, attention weights) or
-    (output, state), it is the first, and a note says so, once for each layer in `noted`. ActivationError that
-    lists the tensors if there are several otherwise, none, or none at the path.
+    Without a path it is the only tensor. Of a tuple that starts with one it is the first: without a word of
+    (output, state) with the state in a collection, as recurrent layers return; otherwise, as of (output,
+    attention weights), with a note, once for each layer in `noted`. ActivationError that lists the tensors if
+    there are several otherwise, none, or none at the path.
     """
     if isinstance(output, Tensor) and not layer.partition(SEPARATOR)[2]:
         return output
@@ -66,7 +67,8 @@ def tensor_of(output: Any, layer: str, *, noted: set[str]) -> Tensor:
     if len(chosen) == 1:
         return next(iter(chosen.values()))
     if chosen and not path and isinstance(output, tuple) and isinstance(output[0], Tensor):
-        _note(layer, name, tensors, noted)
+        if len(output) > 2 or isinstance(output[1], Tensor):
+            _note(layer, name, tensors, noted)
         return output[0]
     kind = type(output).__name__
     offered = _listed(name, tensors)

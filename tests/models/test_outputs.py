@@ -73,7 +73,7 @@ def test_several_tensors_without_an_order_are_an_error_that_lists_them(output: A
         assert f"block#{path} {tuple(tensor.shape)}" in caught.value.allowed
 
 
-@pytest.mark.parametrize("output", [(ONE, TWO), (ONE, (TWO, ONE)), Pair(ONE, TWO)])
+@pytest.mark.parametrize("output", [(ONE, TWO), (ONE, None, TWO), Pair(ONE, TWO)])
 def test_the_first_of_a_tuple_counts_and_is_said_once(output: Any) -> None:
     reporter, noted = RecordedNotes(), set[str]()
     with progress.use(reporter):
@@ -82,6 +82,14 @@ def test_the_first_of_a_tuple_counts_and_is_said_once(output: Any) -> None:
     assert len(reporter.notes) == 1
     assert "'attn'" in reporter.notes[0]
     assert "(2, 4)" in reporter.notes[0]
+
+
+def test_the_output_of_a_recurrent_layer_counts_without_a_note() -> None:
+    reporter = RecordedNotes()
+    with progress.use(reporter):
+        assert tensor_of((ONE, (TWO, ONE)), "lstm", noted=set()) is ONE
+        assert tensor_of((ONE, {"state": TWO}), "cell", noted=set()) is ONE
+    assert reporter.notes == []
 
 
 @pytest.mark.parametrize("path", ["2", "0.0", "logits", "1"])
