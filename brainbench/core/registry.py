@@ -6,6 +6,7 @@ Every plug-in registers one entry point per group: a function that returns {name
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import functools
 import importlib
@@ -24,7 +25,9 @@ from brainbench.core.untrusted_text import visible
 
 log = logging.getLogger(__name__)
 
+
 Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
+_NEARLY = 0.8  # of the letters of two names are the same
 SINGULAR: dict[Group, str] = {
     "models": "model",
     "families": "family of models",
@@ -134,6 +137,8 @@ def unknown_name(name: str, *groups: Group) -> UnknownNameError:
     kind = SINGULAR[groups[0]] if len(groups) == 1 else "name"
     known = [registered for group in groups for registered in entries(group)]
     error = unknown(kind, name, known, todo=f"see `brainbench list {'|'.join(groups)}`")
+    if groups == ("models",):
+        error = _with_families(error, name, known)
     broken = [problem for group in groups for problem in _listing_of(group).broken]
     if not broken:
         return error
@@ -168,6 +173,32 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
     if hits:
         return hits
     raise unknown_name(pattern, group)
+
+
+def _with_families(error: UnknownNameError, name: str, known: list[str]) -> UnknownNameError:
+    """Return the error for an unknown model with the members of families that are called so, "timm:NAME".
+
+    A family with members by name has a function `suggestions(name)` beside its own. It imports a library, so
+    that names that are nearly those of a model are not looked up.
+    """
+    base, at, weights = name.partition("@")
+    if not base or set(base) & set("*?[:") or difflib.get_close_matches(base, known, 1, _NEARLY):
+        return error
+    members, advice = [], []
+    for key, target in entries("families").items():
+        try:
+            module = importlib.import_module(target.partition(":")[0])
+            suggest = getattr(module, "suggestions", None)
+            members += [f"{member}{at}{weights}" for member in (suggest(base) if suggest else [])]
+        except ImportError:
+            continue  # it is named where a member of this family is asked for
+        except InputError as absent:
+            advice.append(f"for {key}{base} {absent.todo}")
+    if not members and not advice:
+        return error
+    found = f"did you mean {', '.join(members)}; or " if members else ""
+    allowed = found + error.allowed.removeprefix("did you mean ")
+    return UnknownNameError(error.got, allowed=allowed, todo="; ".join([error.todo, *advice]))
 
 
 def _matching(pattern: str, known: list[str]) -> list[str]:

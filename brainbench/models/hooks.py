@@ -11,20 +11,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from brainbench.core.errors import ActivationError, unknown
+from brainbench.core.errors import unknown
+from brainbench.models.outputs import module_name, tensor_of
 
 Calls = Literal["steps", "last"] | int
 """Which calls of a layer count: every call as a step, the last call, or the call of that number."""
 
 
 def submodule(net: nn.Module, layer: str) -> nn.Module:
-    """Return the submodule of a dotted name; UnknownNameError names the closest if there is none."""
+    """Return the module of a layer, "NAME" or "NAME#PATH" or "#PATH"; see `outputs`.
+
+    UnknownNameError names the closest if there is none.
+    """
     known: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))
-    if not layer or layer not in known:
+    name = module_name(layer)
+    if not layer or name not in known:
         names = [name for name in known if name]
         todo = "choose one of [name for name, _ in net.named_modules()]"
         raise unknown("layer", layer, names, todo=todo)
-    return known[layer]
+    return known[name]
 
 
 @contextlib.contextmanager
@@ -45,12 +50,14 @@ class Capture:
     """Outputs of layers in one forward pass, by layer.
 
     `counts` are the numbers of calls, `shapes` the shape of the output of every call, without the batch axis,
-    and `kept` copies of the selected outputs, in the order of the calls.
+    and `kept` copies of the selected outputs, in the order of the calls. `noted` are the layers of whose
+    several outputs the first was taken.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     shapes: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
     kept: dict[str, list[Tensor]] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
         """Remove all outputs before the next forward pass."""
@@ -58,7 +65,7 @@ class Capture:
 
     def add(self, layer: str, output: Any, calls: Calls) -> None:
         """Add the output of one call, as a copy if `calls` selects it."""
-        tensor = first_tensor(output, layer)
+        tensor = tensor_of(output, layer, noted=self.noted)
         index = self.counts.get(layer, 0)
         self.counts[layer] = index + 1
         self.shapes.setdefault(layer, []).append(tuple(tensor.shape[1:]))
@@ -86,22 +93,3 @@ def capturing(
 
 def _keep(capture: Capture, layer: str, calls: Calls, _: nn.Module, __: Any, output: Any) -> None:
     capture.add(layer, output, calls)
-
-
-def first_tensor(output: Any, layer: str) -> Tensor:
-    """Return the first tensor of an output, which may be a collection; ActivationError without one."""
-    if isinstance(output, Tensor):
-        return output
-    members: list[Any] = []
-    if isinstance(output, Mapping):
-        members = list(output.values())
-    elif isinstance(output, tuple | list):
-        members = list(output)
-    for member in members:
-        if isinstance(member, Tensor):
-            return member
-    raise ActivationError(
-        f"layer {layer!r} returns a {type(output).__name__} without a tensor",
-        allowed="a tensor, or a tuple, list or mapping whose first tensor is the response",
-        todo="choose a layer inside or after it",
-    )

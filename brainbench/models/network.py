@@ -67,17 +67,36 @@ def _lock_of(net: nn.Module) -> threading.RLock:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """A torch module, read by forward hooks; called with the presentation `shown` if that is not None."""
+    """A torch module, read by forward hooks; called with the presentation `shown` if that is not None.
+
+    `call` is the keyword that takes the images, or a function of the module and the images that calls it.
+    """
 
     net: nn.Module
     shown: Presentation | None = None
+    call: str | Callable[..., Any] | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the module; with `declared`, of its weights and that text."""
         with _lock_of(self.net):
             if declared is None:
-                return digest_of(self.net, name=name)
-            return sha256("declared", declared, torch.__version__, weights_digest(self.net))
+                own = digest_of(self.net, name=name)
+            else:
+                own = sha256("declared", declared, torch.__version__, weights_digest(self.net))
+        if self.call is None:
+            return own
+        if isinstance(self.call, str) or declared is not None:
+            return sha256("call", own, self.call if isinstance(self.call, str) else "declared")
+        return sha256("call", own, digest_of(self.call, name=name))
+
+    def output_of(self, images: torch.Tensor) -> Any:
+        """Return what the module returns for images on its device."""
+        shown = () if self.shown is None else (self.shown,)
+        if self.call is None:
+            return self.net(images, *shown)
+        if isinstance(self.call, str):
+            return self.net(*shown, **{self.call: images})
+        return self.call(self.net, images, *shown)
 
     def check(self, layer: str) -> None:
         """Raise UnknownNameError if the submodule does not exist."""
@@ -108,10 +127,9 @@ class TorchNetwork:
     def _forward(
         self, images: Images, layers: Sequence[str], capture: Capture, device: str
     ) -> dict[str, Response]:
-        shown = () if self.shown is None else (self.shown,)
         capture.clear()
         start = time.perf_counter()
-        self.net(torch.from_numpy(images).to(device), *shown)
+        self.output_of(torch.from_numpy(images).to(device))
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         count_forward(time.perf_counter() - start, len(images))

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from brainbench.core.presentation import CONSTANT
-from brainbench.models.hooks import Calls, evaluating, first_tensor
+from brainbench.models.hooks import Calls, evaluating
 from brainbench.models.network import Images, TorchNetwork, computing, home_of
+from brainbench.models.outputs import tensors_of
 from brainbench.models.wrapped_model import WrappedModel
 
 _COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a bias
@@ -66,8 +67,8 @@ def depth_of(model: WrappedModel) -> int | None:
     net = model.network.net
     with evaluating(net), torch.inference_mode(False), torch.enable_grad():
         image = torch.from_numpy(_black(model).copy()).to(home_of(net)).requires_grad_()
-        output = first_tensor(net(image.clone()), "the output")
-    return _longest(output.grad_fn)
+        outputs = tensors_of(model.network.output_of(image.clone()))
+    return max((_longest(output.grad_fn) for output in outputs.values()), default=0)
 
 
 def _longest(last: torch.autograd.graph.Node | None) -> int:

@@ -13,6 +13,7 @@ from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import Kind, Presentation
 from brainbench.core.timeline import STATIC, Timeline
+from brainbench.models import transforms
 from brainbench.models.batching import BatchSize
 from brainbench.models.brainscore_models import (
     AS_SHOWN,
@@ -22,7 +23,9 @@ from brainbench.models.brainscore_models import (
 )
 from brainbench.models.hooks import Calls
 from brainbench.models.network import FunctionNetwork, Images, Network, TorchNetwork
-from brainbench.models.preprocessing import IMAGENET_224, Preprocess
+from brainbench.models.preprocessing import IMAGENET_224, Preprocess, Preprocessing
+from brainbench.models.torch_modules import check_call, check_scripted_parts, readable
+from brainbench.models.transforms import Transform
 from brainbench.models.wrapped_model import WrappedModel
 from brainbench.storage.cache import Cache
 
@@ -35,7 +38,8 @@ def wrap(
     net: nn.Module | Callable[[Images], Any] | BrainScoreModel,
     *,
     layers: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
-    preprocess: Preprocess | None = None,
+    preprocess: Preprocess | Callable[..., Any] | None = None,
+    call: str | Callable[..., Any] | None = None,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     name: str | None = None,
     weights: str = "as given",
@@ -62,11 +66,18 @@ def wrap(
         `look_at`, `start_recording` and `visual_degrees`: each region is a layer and is recorded in the
         time bins of the timeline, by default 70-170 ms. The images fill its visual field.
     layers : mapping or sequence
-        Dotted names of submodules, as in `net.named_modules()`. A mapping commits regions to layers,
+        Dotted names of submodules, as in `net.named_modules()`. Of a module that returns several tensors,
+        "NAME#PATH" names one: "block#1", "encoder#last_hidden_state", "encoder#hidden_states.3"; "#" and
+        "#PATH" are of the output of the network itself. A mapping commits regions to layers,
         {"IT": "layer4"} or {"IT": ["layer3", "layer4"]}; a sequence offers its layers to every region.
         For a function, the layers that it returns; by default "output".
-    preprocess : Preprocess, optional
-        By default `IMAGENET_224`. For a Brain-Score model, which has its own, at most a resize.
+    preprocess : Preprocess or callable, optional
+        By default `IMAGENET_224`. A callable takes a Pillow image and returns a tensor or array, floating
+        point, (3, height, width): transforms of torchvision and timm, image processors of transformers, own
+        functions. It is run on test images here. A Brain-Score model has its own: at most a resize.
+    call : str or callable, optional
+        How a torch module is called: the keyword that takes the images, as "pixel_values", or a function
+        (net, images) that calls it. By default `net(images)`.
     timeline : Timeline or sequence of Timeline
         Spans of the steps; of several clocks the first is the default, and a protocol uses the one with
         its name. By default the network is static.
@@ -89,8 +100,9 @@ def wrap(
     Raises
     ------
     InputError
-        A network that is neither a module nor callable, no layers, or an invalid device or option;
-        UnknownNameError for a layer that does not exist.
+        A network that is neither a module nor callable, or cannot be read layer by layer (TorchScript), no
+        layers, a preprocessing that fails, or an invalid device or option; UnknownNameError for a layer that
+        does not exist.
 
     Examples
     --------
@@ -100,15 +112,19 @@ def wrap(
     mappingproxy({'V1': ('1',)})
     """
     # Long because of its docstring: the entry for every model.
+    net = readable(net)
     _check_network(net)
+    check_call(call, net, presentations)
     clocks = (timeline,) if isinstance(timeline, Timeline) else tuple(timeline)
     if not clocks:
         raise InputError("no timeline", allowed="a Timeline or several", todo="omit timeline=")
     areas = _areas(layers or _default_layers(net), behavior)
     known = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
-    network = _network(net, known, clocks[0])
+    network = _network(net, known, clocks[0], call)
     for layer in (*known, *(calls if isinstance(calls, Mapping) else ())):
         network.check(layer)
+    if isinstance(net, nn.Module):
+        check_scripted_parts(net, known)
     for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
         _check_calls(choice)
     model = WrappedModel(
@@ -117,7 +133,7 @@ def wrap(
         network=network,
         areas=areas,
         clocks=MappingProxyType({clock.name: clock for clock in clocks}),
-        preprocess=_preprocess(net, preprocess),
+        preprocess=_preprocess(net, preprocess, fingerprint),
         calls=calls,
         presentations=_presentations(presentations, network),
         about=about,
@@ -143,10 +159,17 @@ def _check_network(net: Any) -> None:
         )
 
 
-def _network(net: Any, layers: tuple[str, ...], clock: Timeline) -> Network:
+def _network(
+    net: Any,
+    layers: tuple[str, ...],
+    clock: Timeline,
+    call: str | Callable[..., Any] | None,
+) -> Network:
     if is_brain_score(net):
         return BrainScoreNetwork(net, layers, clock)
-    return TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, layers)
+    if not isinstance(net, nn.Module):
+        return FunctionNetwork(net, layers)
+    return TorchNetwork(net, call=call)
 
 
 def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
@@ -175,16 +198,32 @@ def _default_name(net: Any) -> str:
     return name if name.isidentifier() else "function"  # no "<lambda>"
 
 
-def _preprocess(net: Any, given: Preprocess | None) -> Preprocess:
-    if not is_brain_score(net):
-        return given or IMAGENET_224
-    if given and (given.mean, given.std) != (AS_SHOWN.mean, AS_SHOWN.std):
+def _preprocess(
+    net: Any, given: Preprocess | Callable[..., Any] | None, fingerprint: str | None
+) -> Preprocessing:
+    if given is not None and not callable(given):
         raise InputError(
-            f"preprocessing {given.name!r} with mean={given.mean}, std={given.std}, for a Brain-Score model",
-            allowed="no preprocess=, or one that only resizes",
+            f"preprocess={given!r}",
+            allowed="a Preprocess, or a function of a Pillow image, such as a transform of torchvision or "
+            "timm or an image processor of transformers",
+            todo="give one of these, or omit preprocess= for the usual one of ImageNet",
+        )
+    if not is_brain_score(net):
+        if given is None or isinstance(given, Preprocess | Transform):
+            return given or IMAGENET_224
+        return transforms.checked(given, declared=fingerprint)
+    if given is None:
+        return AS_SHOWN
+    if not isinstance(given, Preprocess) or (given.mean, given.std) != (
+        AS_SHOWN.mean,
+        AS_SHOWN.std,
+    ):
+        raise InputError(
+            f"preprocess={given!r}, for a Brain-Score model",
+            allowed="no preprocess=, or a Preprocess that only resizes",
             todo="omit mean and std: the model normalizes the images itself",
         )
-    return given or AS_SHOWN
+    return given
 
 
 def _areas(

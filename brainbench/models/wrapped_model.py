@@ -31,7 +31,7 @@ from brainbench.models.network import (
     TorchNetwork,
     computing,
 )
-from brainbench.models.preprocessing import Preprocess
+from brainbench.models.preprocessing import Preprocessing
 from brainbench.models.response_checks import CheckedResponse, check_response
 from brainbench.storage import cache as caches
 from brainbench.storage.array_file import SUFFIX
@@ -54,7 +54,7 @@ class WrappedModel:
     network: Network = field(repr=False)
     areas: Mapping[str, Sequence[str]]
     clocks: Mapping[str, Timeline] = field(repr=False)
-    preprocess: Preprocess
+    preprocess: Preprocessing
     calls: Calls | Mapping[str, Calls] = "steps"
     fingerprint: str | None = None
     device: str = "cpu"

@@ -58,5 +58,13 @@ def families() -> dict[str, tuple[str, str]]:
             "brainbench_models.timm_networks:timm_network",
             f"any network of timm; {_RELEASED}",
         ),
+        "torchvision:": (
+            "brainbench_models.torchvision_networks:torchvision_network",
+            f"any classifier of torchvision; {_RELEASED}",
+        ),
+        "hf:": (
+            "brainbench_models.hf_networks:hf_network",
+            "a vision model of the Hugging Face hub, hf:ORG/NAME; its weights, else untrained",
+        ),
         ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
     }

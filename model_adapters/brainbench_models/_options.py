@@ -6,7 +6,12 @@ import importlib
 import math
 from typing import Any, TypeGuard
 
+import torch
+
 from brainbench.core.errors import InputError
+
+_NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_declared_operators: list[Any] = []  # torch forgets operators with the object that declared them
 
 
 def is_whole_number(value: object) -> TypeGuard[int]:
@@ -39,3 +44,24 @@ def import_from_extra(package: str, *, extra: str, purpose: str) -> Any:
             allowed=f"the packages of the extra {extra}",
             todo=f"pip install 'brainbench[{extra}]'",
         ) from error
+
+
+def import_with_torchvision(package: str, *, extra: str, purpose: str) -> Any:
+    """Import a package that imports torchvision, or torchvision itself; errors as `import_from_extra`.
+
+    Where the compiled part of torchvision is of another build than torch (CUDA, CPU), the import fails at
+    two operators that torchvision describes and does not find. No network here uses them; they are declared
+    without code, so that only a call would fail.
+    """
+    try:
+        return import_from_extra(package, extra=extra, purpose=purpose)
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library: Any = torch.library.Library  # torch has no types for it
+        operators = library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            operators.define(operator + _NMS)
+        _declared_operators.append(operators)
+    return importlib.import_module(package)

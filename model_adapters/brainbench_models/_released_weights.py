@@ -13,7 +13,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
 from brainbench.data.fetch import DownloadError, download, redacted
 from brainbench.models import checkpoints
-from brainbench.models.checkpoints import State
+from brainbench.models.checkpoint_files import State
 from brainbench.storage import cache as caches
 from brainbench.storage import files
 from brainbench.storage.cache import Cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -44,7 +43,7 @@ def build_weighted(
         net = build()
         checkpoints.fill(net, released.state(), name="imagenet weights", model=released.model)
         notes = released.checked_by()
-    elif weights.endswith(checkpoints.SUFFIXES):
+    elif checkpoints.names_file(weights):
         net = build()
         weights = load_weights(weights, net, model=released.model)
     else:
@@ -59,11 +58,11 @@ def note_untrained(model: str, reason: str) -> str:
     return f"no trained weights: {reason}"
 
 
-def load_weights(path: str, net: nn.Module, *, model: str) -> str:
-    """Load the weights in a file into a network, and return their name, "file-DIGITS"."""
-    file = Path(path).expanduser()
-    checkpoints.fill(net, checkpoints.read(file), name=f"weights {file}", model=model)
-    return f"file-{digest_of_file(file)[:12]}"
+def load_weights(weights: str, net: nn.Module, *, model: str) -> str:
+    """Load FILE or FILE#KEY into a network, and return the name of the weights, as "file-DIGITS#KEY"."""
+    path = checkpoints.load_file(net, weights, model=model)
+    key = checkpoints.split(weights)[1]
+    return f"file-{digest_of_file(path)[:12]}" + (f"#{key}" if key else "")
 
 
 def draw_weights(net: Net, *, seed: int) -> Net:
@@ -99,14 +98,14 @@ def copy_values(tensor: Tensor, values: npt.NDArray[np.floating]) -> None:
     tensor.copy_(torch.from_numpy(values.astype(np.float32, copy=False)))
 
 
-def parse_seed(weights: str, model: str) -> int:
+def parse_seed(weights: str, model: str, *, trained: str = "imagenet") -> int:
     """Return N of "untrained-N", 0 for "untrained"; raise InputError for any other text."""
     kind, _, number = weights.partition("-")
     if kind != "untrained" or (number and not (number.isascii() and number.isdigit())):
         raise InputError(
             f"{model} with weights {weights!r}",
-            allowed="auto, imagenet, untrained, untrained-N with a whole number N as the seed, or "
+            allowed=f"auto, {trained}, untrained, untrained-N with a whole number N as the seed, or "
             "a file that ends in " + ", ".join(checkpoints.SUFFIXES[:3]),
-            todo=f"choose one of these with --weights, or after the name as in {model}@imagenet",
+            todo=f"choose one of these with --weights, or after the name as in {model}@{trained}",
         )
     return int(number or 0)

@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +27,10 @@ from brainbench.core.model_info import About
 from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import STATIC
 from brainbench.data.fetch import digest_of_file
+from brainbench.models import transforms
 from brainbench.models.hooks import Calls
 from brainbench.models.network import Forward, HostNetwork, Images, Response
-from brainbench.models.preprocessing import IMAGENET_224, Preprocess
+from brainbench.models.preprocessing import IMAGENET_224, Preprocess, Preprocessing
 from brainbench.models.wrap import REGIONS, WrappedModel
 from brainbench_models._options import import_from_extra
 
@@ -59,17 +60,18 @@ def onnx_network(
     path: str | Path,
     /,
     *,
-    preprocess: str | Preprocess = "imagenet",
+    preprocess: str | Preprocess | Callable[..., Any] = "imagenet",
     layers: Sequence[str] = (),
     behavior: str | None = None,
 ) -> WrappedModel:
     """Make a model of an ONNX file, static, named after the file and its content.
 
-    `preprocess` is a Preprocess or one of `NORMALIZATIONS`; pictures are then resized whole, bilinear, to
-    the size that the network takes, 224 x 224 if it takes any. `layers` are outputs of nodes that are
-    offered to every region, by default those of all nonlinearities (`RESPONSES`), or of all nodes if
-    there are none; `behavior` is the output that behavior is read from. InputError as for `OnnxNetwork`,
-    UnknownNameError for another preprocessing or a layer that does not exist.
+    `preprocess` is a Preprocess, a function of a picture as in `wrap`, or one of `NORMALIZATIONS`; with the
+    last, pictures are resized whole, bilinear, to the size that the network takes, 224 x 224 if it takes
+    any. `layers` are outputs of nodes that are offered to every region, by default those of all
+    nonlinearities (`RESPONSES`), or of all nodes if there are none; `behavior` is the output that behavior
+    is read from. InputError as for `OnnxNetwork`, UnknownNameError for another preprocessing or a layer that
+    does not exist.
     """
     network = OnnxNetwork(Path(path).expanduser())
     nonlinearities = tuple(name for name, kind in network.layers.items() if kind in RESPONSES)
@@ -91,9 +93,13 @@ def onnx_network(
     )
 
 
-def _preprocess(preprocess: str | Preprocess, size: tuple[int, int]) -> Preprocess:
+def _preprocess(
+    preprocess: str | Preprocess | Callable[..., Any], size: tuple[int, int]
+) -> Preprocessing:
     if isinstance(preprocess, Preprocess):
         return preprocess
+    if callable(preprocess):
+        return transforms.checked(preprocess)
     if preprocess not in NORMALIZATIONS:
         todo = "choose preprocess= from these, or give a Preprocess"
         raise unknown("preprocessing", preprocess, list(NORMALIZATIONS), todo=todo)

@@ -6,26 +6,23 @@ training images. Weights come from the hub as safetensors, which hold tensors an
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model_info import About
-from brainbench.data.fetch import OFFLINE, SILENCE_SECONDS, DownloadError, check_reachable, offline
+from brainbench.data.fetch import DownloadError
 from brainbench.models import checkpoints
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
-from brainbench_models._options import import_from_extra
+from brainbench_models._blocks import layer_before, on_black
+from brainbench_models._hub import hub_file
+from brainbench_models._options import import_with_torchvision
 from brainbench_models._weights import WeightedNetwork, load_weights, note_untrained, parse_seed
-
-_FILE: Final = "model.safetensors"
-_NMS: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
@@ -53,13 +50,14 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
             *notes,
             "responses are (y, x, channel): the places of units have names in another order",
         )
+    classifier = config.get("classifier") if isinstance(config.get("classifier"), str) else None
     model = wrap(
         net,
         layers=_stages(net, base),
         preprocess=preprocess,
         name=f"timm:{base}@{network.weights}",
         weights=network.weights,
-        behavior=_layer_before_classifier(net, config, preprocess),
+        behavior=layer_before(net, classifier, on_black(net, preprocess.size)),
         about=About(
             citation=_citation(config),
             license=f"timm: Apache-2.0; weights: {config.get('license') or 'not stated'}",
@@ -69,32 +67,14 @@ def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     return replace(model, notes=notes)
 
 
+def suggestions(name: str) -> list[str]:
+    """Return the full name of the network that is called so, if there is one."""
+    return [f"timm:{name}"] if name.partition(".")[0] in library().list_models() else []
+
+
 def library() -> Any:
     """Import timm; raise InputError if the extra is not installed."""
-    try:
-        return import_from_extra("timm", extra="timm", purpose="a model of timm")
-    except RuntimeError as error:
-        if "operator torchvision::nms does not exist" not in str(error):
-            raise
-        return _without_compiled_torchvision()
-
-
-def _without_compiled_torchvision() -> Any:
-    """Import timm where the compiled part of torchvision is of another build than torch (CUDA, CPU).
-
-    The import of torchvision then fails at two operators that it describes and does not find. No network
-    here uses them; they are declared without code, so that only a call would fail.
-    """
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library: Any = torch.library.Library  # torch has no types for it
-        operators = library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            operators.define(operator + _NMS)
-        _declared_operators.append(operators)
-    return importlib.import_module("timm")
-
-
-_declared_operators: list[Any] = []  # torch forgets operators with the object that declared them
+    return import_with_torchvision("timm", extra="timm", purpose="a model of timm")
 
 
 def _check_name(timm: Any, name: str) -> tuple[str, str]:
@@ -116,7 +96,7 @@ def _tags(timm: Any, base: str) -> list[str]:
 
 
 def _weighted_network(timm: Any, base: str, tag: str, weights: str) -> WeightedNetwork[Any]:
-    if weights.endswith(checkpoints.SUFFIXES):
+    if checkpoints.names_file(weights):
         net = _untrained(timm, base, seed=0)
         return WeightedNetwork(net, load_weights(weights, net, model=f"timm:{base}"))
     notes: tuple[str, ...] = ()
@@ -157,7 +137,7 @@ def _trained(timm: Any, base: str, tag: str, *, imagenet: bool) -> WeightedNetwo
             allowed=", ".join(_tags(timm, base)),
             todo=f"write timm:{base}@{tag} to use these",
         )
-    state = checkpoints.read(hub_file(config.hf_hub_id), name=config.hf_hub_id)
+    state = checkpoints.read(hub_file(config.hf_hub_id, "model.safetensors"), name=config.hf_hub_id)
     overlay = {"state_dict": state, "custom_load": False}
     try:
         net = timm.create_model(full, pretrained=True, pretrained_cfg_overlay=overlay)
@@ -170,42 +150,6 @@ def _trained(timm: Any, base: str, tag: str, *, imagenet: bool) -> WeightedNetwo
     net.pretrained_cfg = {k: v for k, v in net.pretrained_cfg.items() if k != "state_dict"}
     net.default_cfg = net.pretrained_cfg
     return WeightedNetwork(net.eval(), tag)
-
-
-def hub_file(repository: str) -> Path:
-    """Return the safetensors file of a repository of the Hugging Face hub, from its cache or downloaded.
-
-    Certificates are verified. A repository without safetensors is refused, since other files are pickles:
-    DownloadError, as for a download that failed.
-    """
-    hub = importlib.import_module("huggingface_hub")
-    cached = hub.try_to_load_from_cache(repository, _FILE)
-    if isinstance(cached, str):
-        return Path(cached)
-    if offline():
-        raise _download_error(repository, f"{OFFLINE} is set")
-    endpoint = hub_endpoint()
-    check_reachable(endpoint)  # the hub's own client tries six times
-    try:
-        return Path(
-            hub.hf_hub_download(repository, _FILE, etag_timeout=SILENCE_SECONDS, endpoint=endpoint)
-        )
-    except Exception as error:  # errors of the hub, of its HTTP library, of sockets and files
-        raise _download_error(repository, type(error).__name__) from error
-
-
-def hub_endpoint() -> str:
-    """Return the URL of the hub; the environment variable HF_ENDPOINT names another."""
-    url: str = importlib.import_module("huggingface_hub.constants").ENDPOINT
-    return url
-
-
-def _download_error(repository: str, reason: str) -> DownloadError:
-    return DownloadError(
-        f"{_FILE} of {repository} could not be downloaded from the Hugging Face hub ({reason})",
-        allowed="a repository with safetensors that can be reached, or is in the cache of the hub",
-        todo="check the network, give a file with --weights FILE.safetensors, or use untrained-0",
-    )
 
 
 def preprocess_of(config: Mapping[str, Any], *, name: str) -> Preprocess:
@@ -240,44 +184,6 @@ def _stages(net: nn.Module, base: str) -> list[str]:
             todo=f"name layers: brainbench.wrap(timm.create_model({base!r}), layers=[...])",
         )
     return stages
-
-
-def _layer_before_classifier(
-    net: nn.Module, config: Mapping[str, Any], preprocess: Preprocess
-) -> str | None:
-    """Return the last module whose output the classifier reads unchanged; None if there is none.
-
-    It is found in a forward pass: networks of timm pool, flatten and drop out in many ways.
-    """
-    classifier_name = config.get("classifier")
-    modules = dict(net.named_modules())
-    classifier = modules.get(classifier_name) if isinstance(classifier_name, str) else None
-    if classifier is None or preprocess.size is None:
-        return None
-    outputs: list[tuple[str, Tensor]] = []  # kept alive, so that no memory is used twice
-    inputs: list[Tensor] = []
-    hooks = [classifier.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))]
-    for name, module in modules.items():
-
-        def keep(_: nn.Module, __: Any, output: Any, name: str = name) -> None:
-            if isinstance(output, Tensor) and not inputs:
-                outputs.append((name, output))
-
-        hooks.append(module.register_forward_hook(keep))
-    try:
-        with torch.inference_mode():
-            net(torch.zeros(1, 3, *preprocess.size))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for name, output in reversed(outputs):
-        if (
-            inputs
-            and output.shape == inputs[-1].shape
-            and output.data_ptr() == inputs[-1].data_ptr()
-        ):
-            return name
-    return None
 
 
 def _citation(config: Mapping[str, Any]) -> str:

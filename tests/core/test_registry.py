@@ -1,3 +1,4 @@
+import functools
 import re
 import sys
 from importlib import metadata
@@ -203,6 +204,47 @@ def test_unknown_names(group, name, near, kind):
             look(group, name)
         assert near in caught.value.allowed
         assert f"`brainbench list {group}`" in caught.value.todo
+
+
+@pytest.fixture
+def families(points, monkeypatch):
+    """Families of which one has members by name, one lacks its extra, and one cannot be listed."""
+    points(bundled=lambda: {"pixels": "nets:pixels"})
+
+    def absent(name):
+        raise InputError(
+            "a model of far", allowed="the extra", todo="pip install 'brainbench[far]'"
+        )
+
+    def members(name):
+        return [f"near:{name}"] if name == "resnet50" else []
+
+    for module, function in (("family_near", members), ("family_far", absent)):
+        made = type(sys)(module)
+        made.suggestions = function
+        monkeypatch.setitem(sys.modules, module, made)
+    monkeypatch.setitem(sys.modules, "family_plain", type(sys)("family_plain"))
+    known = {"near:": "family_near:make", "far:": "family_far:make", ".net": "family_plain:make"}
+    known["lost:"] = "family_lost:make"
+    groups = {"models": registry.entries("models"), "families": known}
+    monkeypatch.setattr(registry, "entries", functools.cache(groups.__getitem__))
+
+
+def test_an_unknown_model_may_be_a_member_of_a_family(families):
+    with pytest.raises(UnknownNameError, match="'resnet50'") as caught:
+        registry.match("models", "resnet50")
+    assert "near:resnet50" in caught.value.allowed
+    assert "far:resnet50 pip install 'brainbench[far]'" in caught.value.todo
+    with pytest.raises(UnknownNameError) as caught:
+        registry.match("models", "resnet50@imagenet")
+    assert "near:resnet50@imagenet" in caught.value.allowed
+
+
+@pytest.mark.parametrize("name", ["pixel", "resnet*", "other:resnet50", ""])
+def test_families_are_not_asked_for_names_that_are_nearly_known_or_no_names(families, name):
+    with pytest.raises(UnknownNameError) as caught:
+        registry.match("models", name)
+    assert "brainbench[far]" not in caught.value.todo
 
 
 def test_weights_after_at_are_for_models_only():

@@ -22,7 +22,7 @@ from brainbench.core import progress, registry
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.data.fetch import DownloadError
 from brainbench.run.loading import load_model
-from brainbench_models import timm_networks
+from brainbench_models import _hub, timm_networks
 from brainbench_models.timm_networks import library, timm_network
 
 timm = library()
@@ -188,7 +188,7 @@ def served(monkeypatch, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.delenv("BRAINBENCH_OFFLINE")
     url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(timm_networks, "hub_endpoint", lambda: url)
+    monkeypatch.setattr(_hub, "hub_endpoint", lambda: url)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     yield types.SimpleNamespace(files=files, asked=asked)
     server.shutdown()
@@ -214,19 +214,19 @@ def test_a_repository_without_safetensors_is_refused(served):
 
 def test_a_hub_that_cannot_be_reached_is_an_error_at_once(monkeypatch, tmp_path):
     monkeypatch.delenv("BRAINBENCH_OFFLINE")
-    monkeypatch.setattr(timm_networks, "hub_endpoint", lambda: "https://127.0.0.1:9")
+    monkeypatch.setattr(_hub, "hub_endpoint", lambda: "https://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1"):
-        timm_networks.hub_file(REPOSITORY)
+        _hub.hub_file(REPOSITORY, "model.safetensors")
 
 
 def test_the_hub_is_that_of_its_client():
-    assert timm_networks.hub_endpoint() == constants.ENDPOINT
+    assert _hub.hub_endpoint() == constants.ENDPOINT
 
 
 def test_no_option_turns_certificates_off(monkeypatch):
     monkeypatch.delenv("BRAINBENCH_OFFLINE")
-    monkeypatch.setattr(timm_networks, "check_reachable", lambda url: None)
+    monkeypatch.setattr(_hub, "check_reachable", lambda url: None)
     asked = []
 
     def download(*names, **options):
@@ -236,7 +236,7 @@ def test_no_option_turns_certificates_off(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(DownloadError, match="OSError"):
-        timm_networks.hub_file(REPOSITORY)
+        _hub.hub_file(REPOSITORY, "model.safetensors")
     assert asked == [((REPOSITORY, "model.safetensors"), {"etag_timeout", "endpoint"})]
 
 

@@ -164,7 +164,7 @@ def test_a_region_that_was_not_declared(cache_folder):
 
 
 def test_a_normalizing_preprocess_is_an_error_and_a_resize_is_none(cache_folder):
-    with pytest.raises(InputError, match=r"'imagenet-224' .*mean="):
+    with pytest.raises(InputError, match=r"'imagenet-224'.*mean="):
         wrap(StandIn(), preprocess=IMAGENET_224)
     half = Preprocess(name="half", size=(3, 4))
     answer = wrap(StandIn(), preprocess=half).activations(pictures(), ["IT"])["IT"]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import contextlib
 import os
 import pickle
 import re
+import resource
+import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,10 @@ import numpy as np
 import pytest
 import safetensors
 import torch
+from recorded_notes import RecordedNotes
 from torch import nn
 
+from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.models import checkpoints
 
@@ -79,6 +85,188 @@ def test_numpy_scalars_of_numpy_1(net: nn.Module, path: Path, tmp_path: Path) ->
 def test_a_bare_state_dict(net: nn.Module, path: Path) -> None:
     torch.save(net.state_dict(), path)
     assert same(checkpoints.read(path), net.state_dict())
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "model._orig_mod.module."]
+)
+@pytest.mark.parametrize("place", ["", "state_dict", "model", "state_dict_ema", "model.ema"])
+def test_prefixes_and_places_of_training_programs(
+    net: nn.Module, path: Path, prefix: str, place: str
+) -> None:
+    saved: Any = {f"{prefix}{key}": value + 1 for key, value in net.state_dict().items()}
+    for key in reversed(place.split(".") if place else []):
+        saved = {key: saved, "epoch": 3, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}
+    torch.save(saved, path)
+    expected = {key: value + 1 for key, value in net.state_dict().items()}
+    reporter = RecordedNotes()
+    with progress.use(reporter):
+        checkpoints.load_file(net, str(path))
+    assert same(net.state_dict(), expected)
+    assert reporter.notes == []
+
+
+def test_a_network_whose_names_start_with_a_prefix_keeps_them(path: Path) -> None:
+    net = nn.ModuleDict({"model": nn.ModuleDict({"model": nn.Linear(2, 2)})})
+    expected = {key: value + 1 for key, value in net.state_dict().items()}
+    for prefix in ("", "module.", "model."):
+        torch.save({prefix + key: value for key, value in expected.items()}, path)
+        checkpoints.load_file(net, str(path))
+        assert same(net.state_dict(), expected)
+
+
+def test_of_several_weights_the_choice_is_said_and_can_be_made(net: nn.Module, path: Path) -> None:
+    def weights(value: float) -> dict[str, torch.Tensor]:
+        return {key: torch.full_like(old, value) for key, old in net.state_dict().items()}
+
+    torch.save({"state_dict_ema": weights(2), "state_dict": weights(1)}, path)
+    reporter = RecordedNotes()
+    with progress.use(reporter):
+        checkpoints.load_file(net, str(path))
+    assert same(net.state_dict(), weights(1))
+    assert len(reporter.notes) == 1
+    assert "'state_dict'" in reporter.notes[0]
+    assert "#state_dict_ema" in reporter.notes[0]
+    with progress.use(reporter):
+        checkpoints.load_file(net, f"{path}#state_dict_ema")
+    assert same(net.state_dict(), weights(2))
+    assert len(reporter.notes) == 1
+    with pytest.raises(InputError, match="#ema") as caught:
+        checkpoints.load_file(net, f"{path}#ema")
+    assert "state_dict_ema (9 tensors)" in caught.value.allowed
+
+
+def test_several_weights_of_unusual_names_must_be_chosen(net: nn.Module, path: Path) -> None:
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    below = {f"module.backbone.{key}": value + 1 for key, value in state.items()}
+    torch.save({"student": state, "teacher": below | {"module.head.weight": torch.ones(1)}}, path)
+    with pytest.raises(InputError, match=str(path)) as caught:
+        checkpoints.load_file(net, str(path))
+    assert "teacher (10 tensors)" in caught.value.allowed
+    checkpoints.load_file(net, f"{path}#teacher.backbone")
+    assert torch.equal(net.state_dict()["conv.bias"], state["conv.bias"] + 1)
+    assert same(checkpoints.read(path, key="student"), state)
+
+
+def test_an_error_of_names_says_what_else_the_file_offers(net: nn.Module, path: Path) -> None:
+    below = {f"backbone.{key}": value + 1 for key, value in net.state_dict().items()}
+    torch.save({"state_dict": below | {"head.weight": torch.ones(1)}, "ema": below}, path)
+    with pytest.raises(InputError, match=r"8 missing .* 10 not of") as caught:
+        checkpoints.load_file(net, str(path))
+    assert "FILE#backbone, FILE#ema" in caught.value.todo
+    checkpoints.load_file(net, f"{path}#backbone")
+    checkpoints.load_file(net, f"{path}#ema.backbone")
+
+
+def test_a_file_and_its_key(tmp_path: Path) -> None:
+    assert checkpoints.split("a/b.pth#state_dict_ema") == ("a/b.pth", "state_dict_ema")
+    assert checkpoints.split("a#b/c.pth") == ("a#b/c.pth", "")
+    (tmp_path / "a.pth#b.pth").write_bytes(b"")
+    assert checkpoints.split(f"{tmp_path}/a.pth#b.pth") == (f"{tmp_path}/a.pth#b.pth", "")
+    assert checkpoints.names_file("x.safetensors#ema")
+    assert not checkpoints.names_file("untrained-1")
+
+
+# Files that declare more than they hold
+
+
+@contextlib.contextmanager
+def little_memory(more: int = 1 << 30) -> Iterator[None]:
+    """Let this process map at most `more` further bytes within the block."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_tensor_that_repeats_its_numbers_is_refused_before_it_is_written_out(
+    path: Path, zipped: bool
+) -> None:
+    net = nn.Sequential(nn.Linear(42_000, 42_000, device="meta"))
+    huge = {
+        "0.weight": torch.ones(1).expand(42_000, 42_000),
+        "0.bias": torch.ones(1).expand(42_000),
+    }
+    torch.save(huge, path, _use_new_zipfile_serialization=zipped)
+    assert path.stat().st_size < 2000
+    with little_memory(), pytest.raises(InputError, match=r"0\.weight .*7,056,000,000") as caught:
+        checkpoints.load_file(net, str(path))
+    assert "contiguous" in caught.value.todo
+
+
+def test_a_small_tensor_that_repeats_its_numbers_is_read(path: Path) -> None:
+    torch.save({"a": torch.ones(1).expand(20)}, path)
+    assert torch.equal(checkpoints.read(path)["a"], torch.ones(20))
+
+
+def _rewritten(path: Path, change: Any, *, compress: bool = False) -> None:
+    with zipfile.ZipFile(path) as archive:
+        records = {r.filename: archive.read(r) for r in archive.infolist()}
+    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, content in records.items():
+            archive.writestr(name, change(name, content))
+
+
+def test_a_storage_that_is_larger_than_the_file_is_refused(path: Path) -> None:
+    torch.save({"w": torch.arange(64.0)}, path)
+    billions = (7 * 10**8).to_bytes(4, "little")
+
+    def claim(name: str, content: bytes) -> bytes:
+        if not name.endswith("data.pkl"):
+            return content
+        storage = content.replace(b"K@tq", b"J" + billions + b"tq")
+        return storage.replace(b"K\x00K@\x85q", b"K\x00J" + billions + b"\x85q")
+
+    _rewritten(path, claim)
+    with little_memory(), pytest.raises(InputError, match=r"w of shape .* 2,800,000,000"):
+        checkpoints.read(path)
+
+
+def test_a_storage_that_is_larger_than_a_file_of_the_former_format_is_refused(path: Path) -> None:
+    torch.save({"w": torch.arange(64.0)}, path, _use_new_zipfile_serialization=False)
+    billions = (7 * 10**8).to_bytes(4, "little")
+    content = path.read_bytes()
+    claimed = content.replace(b"K@N", b"J" + billions + b"N")
+    assert len(claimed) > len(content)
+    path.write_bytes(claimed.replace(b"K\x00K@\x85q", b"K\x00J" + billions + b"\x85q"))
+    with little_memory(), pytest.raises(InputError, match=str(path)):
+        checkpoints.read(path)
+
+
+def test_a_zip_bomb_is_refused(path: Path) -> None:
+    torch.save({"w": torch.zeros(1 << 20)}, path)
+    _rewritten(path, lambda name, content: content, compress=True)
+    assert path.stat().st_size < 10_000
+    with little_memory(), pytest.raises(InputError, match="data/0"):
+        checkpoints.read(path)
+
+
+def test_a_safetensors_header_that_declares_more_than_the_file_is_refused(path: Path) -> None:
+    header = b'{"w":{"dtype":"F32","shape":[700000000],"data_offsets":[0,2800000000]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 64)
+    with little_memory(), pytest.raises(InputError, match=str(path)):
+        checkpoints.read(path)
+
+
+def test_a_flipped_bit_in_the_weights_is_noticed(path: Path) -> None:
+    torch.save({"w": torch.ones(1000)}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"data/0"):
+        checkpoints.read(path)
+
+
+def test_weights_of_other_shapes_are_refused_before_their_values_are_read(path: Path) -> None:
+    net = nn.Linear(2, 2)
+    state = {"weight": torch.full((3, 3), torch.nan), "bias": torch.ones(2)}
+    with pytest.raises(InputError, match=r"shape \(weight\)\n"):
+        checkpoints.fill(net, state, name="others")
 
 
 def test_module_is_only_taken_off_where_all_names_have_it(path: Path) -> None:

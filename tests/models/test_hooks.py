@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from brainbench.core.errors import ActivationError, UnknownNameError
-from brainbench.models.hooks import Calls, capturing, evaluating, first_tensor, submodule
+from brainbench.core.errors import UnknownNameError
+from brainbench.models.hooks import Calls, capturing, evaluating, submodule
 
 
 class InPlace(nn.Module):
@@ -118,23 +118,3 @@ def test_a_module_under_two_names_is_found_under_both() -> None:
     shared = nn.Linear(2, 2)
     net = nn.ModuleDict({"a": shared, "b": shared})
     assert submodule(net, "a") is submodule(net, "b")
-
-
-@pytest.mark.parametrize(
-    "output",
-    [
-        torch.ones(2, 3),
-        (torch.ones(2, 3), None),
-        [None, torch.ones(2, 3)],
-        {"last_hidden_state": torch.ones(2, 3), "other": torch.zeros(1)},
-    ],
-)
-def test_the_first_tensor_of_an_output_counts(output: Any) -> None:
-    assert first_tensor(output, "layer").shape == (2, 3)
-
-
-@pytest.mark.parametrize("output", [None, (), {"a": 1}, "text"])
-def test_an_output_without_a_tensor_is_an_error(output: Any) -> None:
-    kind = type(output).__name__
-    with pytest.raises(ActivationError, match=f"'attn' .*{kind}"):
-        first_tensor(output, "attn")

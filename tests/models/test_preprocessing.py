@@ -37,6 +37,43 @@ def test_the_whole_picture_is_resized_without_a_crop() -> None:
     assert Preprocess(name="small", size=(20, 30))([marked])[0, :, :, -1].min() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("shape", "crop_from", "size", "interpolation", "total", "pixels"),
+    [
+        # torchvision 0.28.0, Pillow 13.0.0: CenterCrop(size)(Resize(crop_from, interpolation)(picture))
+        (
+            (37, 54),
+            20,
+            (17, 14),
+            "bilinear",
+            91064,
+            {(0, 0): [92, 131, 121], (-1, -1): [144, 123, 105], (5, 3): [117, 143, 156]},
+        ),
+        (
+            (61, 33),
+            24,
+            (15, 24),
+            "bicubic",
+            141795,
+            {(0, 0): [129, 132, 119], (-1, -1): [118, 122, 196], (5, 3): [82, 140, 153]},
+        ),
+    ],
+)
+def test_a_crop_from_the_center_as_torchvision_computes_it(
+    shape: tuple[int, int],
+    crop_from: int,
+    size: tuple[int, int],
+    interpolation: Any,
+    total: int,
+    pixels: dict[tuple[int, int], list[int]],
+) -> None:
+    crop = Preprocess(name="crop", size=size, crop_from=crop_from, interpolation=interpolation)
+    got = np.rint(crop([_picture(*shape, seed=7)])[0] * 255).transpose(1, 2, 0).astype(int)
+    assert got.shape == (*size, 3)
+    assert {place: got[place].tolist() for place in pixels} == pixels
+    assert got.sum() == total
+
+
 def test_shrinking_averages_rather_than_samples() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
@@ -77,6 +114,9 @@ def test_pictures_of_other_kinds_are_refused(picture: Any) -> None:
     [
         ({"size": (0, 8)}, r"size=\(0, 8\)"),
         ({"size": (8,)}, r"size=\(8,\)"),
+        ({"crop_from": 200}, r"size=\(224, 224\), crop_from=200"),
+        ({"crop_from": 256, "size": None}, "size=None, crop_from=256"),
+        ({"crop_from": 256.0}, r"crop_from=256\.0"),
         ({"interpolation": "cubic"}, "interpolation='cubic'"),
         ({"std": (1.0, 0.0, 1.0)}, r"std=\(1.0, 0.0, 1.0\)"),
         ({"mean": (float("nan"), 0.0, 0.0)}, r"mean=\(nan"),
@@ -94,6 +134,7 @@ def test_every_field_is_part_of_the_fingerprint() -> None:
         replace(base, name="other"),
         replace(base, size=(64, 64)),
         replace(base, size=None),
+        replace(base, crop_from=256),
         replace(base, interpolation="bicubic"),
         replace(base, mean=(0.1, 0.0, 0.0)),
         replace(base, std=(1.0, 1.0, 2.0)),

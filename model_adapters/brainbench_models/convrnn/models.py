@@ -195,7 +195,7 @@ def _fill(net: ConvRNN, weights: str) -> str:
             if name in RELEASED
             else f"{_NONE_RELEASED}: omit weights, or give a file of your own",
         )
-    if weights.endswith(checkpoints.SUFFIXES):
+    if checkpoints.names_file(weights):
         return load_weights(weights, net, model=name)
     seed = parse_seed("untrained" if weights == "auto" else weights, name)
     draw_weights(net, seed=seed)
