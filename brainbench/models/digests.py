@@ -251,11 +251,13 @@ class _Walk:
         """Feed the instructions of a function that its file does not have: of a console, or edited since."""
         code = function.__code__
         module = module_of(function.__globals__)
-        of_file = isinstance(module, UserModule) and Path(code.co_filename).resolve() == module.path
-        if of_file and is_in_source(code, self.files[module.path]):
+        path = module.path if isinstance(module, UserModule) else None
+        of_file = path is not None and Path(code.co_filename).resolve() == path
+        if path is not None and of_file and is_in_source(code, self.files[path]):
             return
         self.text("as it runs", instructions_digest(code))
-        if of_file and (text := f"{code.co_qualname} in {module.path}") not in _told:
+        text = f"{code.co_qualname} in {path}"
+        if of_file and text not in _told:
             _told.add(text)
             progress.current().note(
                 f"{self.name}: {text} is not what runs: the file was edited after the import. "
@@ -370,9 +372,9 @@ def _namespace_of(cls: type) -> Mapping[str, Any]:
     """Return the globals of the module of a class: of its own functions, as modules may be replaced."""
     for member in vars(cls).values():
         function = inspect.unwrap(getattr(member, "__func__", getattr(member, "fget", member)))
-        space = getattr(function, "__globals__", {})
+        space: dict[str, Any] = getattr(function, "__globals__", {})
         if space.get("__name__") == cls.__module__:
-            return space  # type: ignore[no-any-return]
+            return space
     return vars(sys.modules.get(cls.__module__, types.ModuleType(cls.__module__)))
 
 

@@ -67,16 +67,20 @@ def _lock_of(net: nn.Module) -> threading.RLock:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """A torch module, read by forward hooks; called with the presentation `shown` if that is not None."""
+    """A torch module, read by forward hooks; called with the presentation `shown` if that is not None.
+
+    A `version` stands for its code in the digest, beside weights, structure and settings.
+    """
 
     net: nn.Module
     shown: Presentation | None = None
+    version: str | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the module; with `declared`, of its weights and that text."""
         with _lock_of(self.net):
             if declared is None:
-                return digest_of(self.net, name=name)
+                return digest_of(self.net, name=name, version=self.version)
             return sha256("declared", declared, torch.__version__, weights_digest(self.net))
 
     def check(self, layer: str) -> None:
@@ -206,15 +210,19 @@ class FunctionNetwork(HostNetwork):
     """A function from images to responses, numpy in, numpy out.
 
     It takes preprocessed images (batch, 3, height, width), float32, and returns an array (batch, ...) for a
-    single layer, or {layer: array}; a list of arrays is the steps of a layer over time.
+    single layer, or {layer: array}; a list of arrays is the steps of a layer over time. A `version` stands
+    for its code in the digest.
     """
 
     function: Callable[[Images], Any]
     layers: tuple[str, ...]
+    version: str | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the function; with `declared`, of that text alone."""
-        return sha256("declared", declared) if declared else digest_of(self.function, name=name)
+        if declared:
+            return sha256("declared", declared)
+        return digest_of(self.function, name=name, version=self.version)
 
     def check(self, layer: str) -> None:
         """Raise UnknownNameError if the layer was not declared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -44,6 +45,7 @@ def wrap(
     presentations: Sequence[Kind] = ("constant",),
     about: About = NOTHING,
     fingerprint: str | None = None,
+    version: str | None = None,
     device: str = "auto",
     batch_size: BatchSize = "auto",
     cache: Cache | None = None,
@@ -70,8 +72,11 @@ def wrap(
     timeline : Timeline or sequence of Timeline
         Spans of the steps; of several clocks the first is the default, and a protocol uses the one with
         its name. By default the network is static.
-    name, weights : str
-        Identities: by default the name of the class or function; "imagenet", "untrained-0", "none", ...
+    name : str, optional
+        Identity: by default the name of the class or function with digits of the digest, "ResNet-3f9a21c0".
+    weights : str
+        What the weights are: "imagenet", "untrained-0" (seeded random numbers), "none" (there are none), ...
+        Give it: "as given", the default, is marked in every table as weights that nobody described.
     calls : {"steps", "last"} or int, or mapping of layer to these
         What counts of a layer that is called k > 1 times in one forward pass: all calls as k time steps
         (the timeline must declare k spans for it), the last call, or the call of that number, from 0.
@@ -83,6 +88,9 @@ def wrap(
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
+    version : str, optional
+        Stands for the code in the key of cached activations and scores, beside weights, structure and settings,
+        for a network whose figures are held by a test: "my_net-1". Without it, code counts as it is.
     batch_size : int or "auto"
         Images per forward pass; halved whenever memory runs out.
 
@@ -106,13 +114,13 @@ def wrap(
         raise InputError("no timeline", allowed="a Timeline or several", todo="omit timeline=")
     areas = _areas(layers or _default_layers(net), behavior)
     known = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
-    network = _network(net, known, clocks[0])
+    network = _network(net, known, clocks[0], version)
     for layer in (*known, *(calls if isinstance(calls, Mapping) else ())):
         network.check(layer)
     for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
         _check_calls(choice)
     model = WrappedModel(
-        name=name or _default_name(net),
+        name=name or _class_name(net),
         weights=weights,
         network=network,
         areas=areas,
@@ -124,6 +132,8 @@ def wrap(
         fingerprint=fingerprint,
         cache=cache,
     )
+    if not name and not hasattr(net, "identifier"):
+        model = replace(model, name=f"{model.name}-{model.digest[:8]}")
     return model.on(device=device, batch_size=batch_size)
 
 
@@ -143,10 +153,18 @@ def _check_network(net: Any) -> None:
         )
 
 
-def _network(net: Any, layers: tuple[str, ...], clock: Timeline) -> Network:
+def _network(net: Any, layers: tuple[str, ...], clock: Timeline, version: str | None) -> Network:
     if is_brain_score(net):
+        if version is not None:
+            raise InputError(
+                f"version={version!r} for a Brain-Score model",
+                allowed="a torch module or a function",
+                todo="give fingerprint=, a text that you change whenever the model changes",
+            )
         return BrainScoreNetwork(net, layers, clock)
-    return TorchNetwork(net) if isinstance(net, nn.Module) else FunctionNetwork(net, layers)
+    if isinstance(net, nn.Module):
+        return TorchNetwork(net, version=version)
+    return FunctionNetwork(net, layers, version=version)
 
 
 def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
@@ -168,7 +186,7 @@ def _default_layers(net: Any) -> Mapping[str, str] | Sequence[str]:
     return () if isinstance(net, nn.Module) else ("output",)
 
 
-def _default_name(net: Any) -> str:
+def _class_name(net: Any) -> str:
     if is_brain_score(net):
         return str(getattr(net, "identifier", type(net).__name__))
     name: str = getattr(net, "__name__", type(net).__name__)

@@ -36,7 +36,7 @@ from brainbench.models.response_checks import CheckedResponse, check_response
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
-_FORMAT = "activations-1"  # increased when the files change their layout
+_FORMAT = "activations-2"  # increased when the files change their layout
 _KIND = "activations"
 _SUFFIX = ".nc"
 

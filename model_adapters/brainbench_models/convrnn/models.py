@@ -82,6 +82,7 @@ def convrnn(
         weights=weights_name,
         behavior="behavior",
         presentations=("constant", "pulse"),
+        version="convrnn-1",
         about=_about(declared),
     )
     return replace(model, notes=tuple(_notes(net, weights)))
