@@ -89,8 +89,8 @@ def wrap(
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
     version : str, optional
-        Stands for the code in the key of cached activations and scores, beside weights, structure and settings,
-        for a network whose figures are held by a test: "my_net-1". Without it, code counts as it is.
+        Stands for the code in the key of cached activations and scores, beside weights, structure and
+        settings, for a network whose figures are held by a test: "my_net-1". Without it, code counts.
     batch_size : int or "auto"
         Images per forward pass; halved whenever memory runs out.
 
