@@ -13,6 +13,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import Kind, Presentation
+from brainbench.core.score import UNDESCRIBED
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.models.batching import BatchSize
 from brainbench.models.brainscore_models import (
@@ -39,7 +40,7 @@ def wrap(
     preprocess: Preprocess | None = None,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     name: str | None = None,
-    weights: str = "as given",
+    weights: str = UNDESCRIBED,
     calls: Calls | Mapping[str, Calls] = "steps",
     behavior: str | None = None,
     presentations: Sequence[Kind] = ("constant",),

@@ -29,7 +29,9 @@ from brainbench.core.provenance import sha256
 from brainbench.core.score import Score
 from brainbench.storage import files
 
-SCHEMA = 1
+SCHEMA = 2
+"""Part of every key; raised when keys say more or less about what a score depends on."""
+READABLE = (1, 2)
 ENVIRONMENT = "BRAINBENCH_RESULTS"
 _CHOOSE = f"give -o (or set {ENVIRONMENT} to)"
 SUMMARY = (
@@ -60,6 +62,8 @@ SUMMARY = (
     "null",
     "figures",
     "file",
+    "undescribed",
+    "older_key",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _PREDICTED = ("predicted", "target")
@@ -93,7 +97,8 @@ class Results:
             A file that is not a score of this version, or that is the score of something else.
         """
         path = self.path(model=model, benchmark=benchmark, protocol=protocol, key=key)
-        return self.read(path, key=key) if path.is_file() else None
+        stored = self.read(path, key=key) if path.is_file() else None
+        return None if stored is None or stored.older_key else stored
 
     def check(self) -> None:
         """Make the folder and write to it, so that a wrong one is known before anything is computed.
@@ -127,7 +132,7 @@ class Results:
         return score
 
     def read(self, path: Path, *, key: str | None = None) -> Score:
-        """Return the score of one file, also of an older layout.
+        """Return the score of one file, also of an older layout; one of an older key is marked so.
 
         Parameters
         ----------
@@ -144,10 +149,11 @@ class Results:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             schema, found = stored.pop("schema"), stored.pop("key")
-            if schema == SCHEMA and key not in (None, found):
+            if schema in READABLE and key not in (None, found):
                 raise ValueError(f"it is the score of another key, {found}")
-            if schema == SCHEMA:
-                return Score.from_json({**stored, "file": str(path)})
+            if schema in READABLE:
+                older = schema != SCHEMA
+                return Score.from_json({**stored, "file": str(path), "older_key": older})
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
                 f"result file {path} cannot be read ({type(error).__name__}: {error})",
@@ -156,7 +162,7 @@ class Results:
             ) from error
         raise InputError(
             f"result file {path} has schema {schema}",
-            allowed=f"schema {SCHEMA}",
+            allowed=f"schema {', '.join(map(str, READABLE))}",
             todo="use the brainbench version that wrote it, or remove the file",
         )
 
@@ -231,4 +237,5 @@ def _safe(name: str) -> str:
 def summary(score: Score) -> dict[str, Any]:
     """Return one object of `--format json`, as plain JSON values."""
     stored = score.to_json() | {"seconds": score.seconds, "untrained": score.untrained}
+    stored["undescribed"] = score.undescribed
     return {key: stored[key] for key in SUMMARY}
