@@ -89,12 +89,14 @@ def _print_tables(ranked: Board) -> None:
 
 
 def _labels(ranked: Board) -> list[str]:
-    """Return the name of each row with its marks; where two are alike, with weights or digits of the digest."""
-    names = [row.model for row in ranked.rows]
+    """Return the name of each row with its marks; with weights or digits of the digest if two are alike."""
+    weights: dict[str, set[str]] = {}
+    for row in ranked.rows:
+        weights.setdefault(row.model, set()).add(row.weights)
     labels = []
     for row in ranked.rows:
-        twice = names.count(row.model) > 1 and row.weights not in row.model
-        marks = [f"[{row.weights}]"] if twice else []
+        several = len(weights[row.model]) > 1 and row.weights not in row.model
+        marks = [f"[{row.weights}]"] if several else []
         marks += [f"({_settings(ranked).index(row.unusual) + 1})"] if row.unusual else []
         marks += ["°"] if row.untrained else []
         marks += ["*"] if row.partial else []

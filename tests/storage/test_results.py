@@ -205,7 +205,7 @@ def test_a_file_of_another_schema_is_not_touched(results):
     path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
     with pytest.raises(InputError, match="99") as caught:
         results.find(**WHO, key=KEY)
-    assert caught.value.allowed == f"schema {SCHEMA}"
+    assert str(SCHEMA) in caught.value.allowed
     assert path.exists()
 
 
@@ -405,7 +405,8 @@ def write_first_layout(results, **changes):
 
 def test_a_score_of_the_first_layout_is_read(results):
     path = write_first_layout(results)
-    read = results.find(**WHO, key=KEY)
+    read = results.read(path)
+    assert read.older_key
     assert (read.status, read.value, read.ci, read.file) == ("scored", 0.5, (0.4, 0.6), str(path))
     assert read.ci_approximate
     assert read.ci_method == "percentile bootstrap of images and units, 1000 draws, seed 0"
@@ -437,3 +438,15 @@ def test_a_new_score_leaves_one_of_an_older_key(results):
     newer = results.save(score(), key="f" * 64)
     assert older.exists()
     assert {one.file for one in results.all()} == {str(older), newer.file}
+
+
+def test_a_score_of_an_older_key_is_read_and_marked_but_never_found(results):
+    saved = results.save(score(), key=KEY)
+    path = Path(saved.file)
+    assert not results.find(**WHO, key=KEY).older_key
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
+    assert results.find(**WHO, key=KEY) is None
+    [read] = results.all()
+    assert read.older_key
+    assert read.value == saved.value
+    assert summary(read)["older_key"]
