@@ -185,7 +185,9 @@ def test_a_bare_module_with_layers():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3), torch.nn.Flatten())
     score = brainbench.score(net, "Fake.IT-pls", layers={"IT": "0"}, device="cpu")
-    assert score.model == "Sequential"
+    assert score.model == f"Sequential-{score.record.hashes['model'][:8]}"
+    assert score.undescribed
+    assert any("weights=" in note for note in score.record.notes)
     assert score.value is not None
     assert score.selection.layer == "0"
 

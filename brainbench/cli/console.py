@@ -31,6 +31,10 @@ from brainbench.storage.results import summary
 UNBOUNDED = 10_000
 SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
+UNDESCRIBED = "? nobody said what the weights are: give weights= to brainbench.wrap"
+OLDER_KEY = (
+    "‡ older key: stored by an earlier version, whose key did not follow all code of the model"
+)
 SHORT: Mapping[Status, str] = {
     "failed": "failed",
     "not_applicable": "none",
@@ -171,7 +175,8 @@ def _grouped(scores: Sequence[Score]) -> Table:
 
 
 def _model(score: Score) -> str:
-    return f"{score.model} °" if score.untrained else score.model
+    marks = (("°", score.untrained), ("?", score.undescribed), ("‡", score.older_key))
+    return " ".join([score.model, *(mark for mark, present in marks if present)])
 
 
 def _benchmark(score: Score) -> str:
@@ -213,6 +218,8 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
     marks = (
         ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),
+        (UNDESCRIBED, [s.undescribed for s in scores]),
+        (OLDER_KEY, [s.older_key for s in scores]),
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
         (APPROXIMATE, [s.ci_approximate for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),

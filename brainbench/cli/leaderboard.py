@@ -90,17 +90,26 @@ def _print_tables(ranked: Board) -> None:
 
 
 def _labels(ranked: Board) -> list[str]:
-    """Return the name of each row with its marks, and with weights where two rows have one name."""
-    names = [row.model for row in ranked.rows]
+    """Return the name of each row with its marks; with weights or digits of the digest if two are alike."""
+    weights: dict[str, set[str]] = {}
+    for row in ranked.rows:
+        weights.setdefault(row.model, set()).add(row.weights)
     labels = []
     for row in ranked.rows:
-        twice = names.count(row.model) > 1 and row.weights not in row.model
-        marks = [f"[{row.weights}]"] if twice else []
+        several = len(weights[row.model]) > 1 and row.weights not in row.model
+        marks = [f"[{row.weights}]"] if several else []
         marks += [f"({_settings(ranked).index(row.unusual) + 1})"] if row.unusual else []
         marks += ["°"] if row.untrained else []
         marks += ["*"] if row.partial else []
+        marks += ["?"] if row.undescribed else []
+        marks += ["‡"] if row.older_key else []
         labels.append(" ".join([row.model, *marks]))
-    return labels
+    return [
+        label.replace(row.model, f"{row.model} [{row.digest[:8] or 'digest unknown'}]", 1)
+        if labels.count(label) > 1
+        else label
+        for label, row in zip(labels, ranked.rows, strict=True)
+    ]
 
 
 def _settings(ranked: Board) -> list[str]:
@@ -164,14 +173,14 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
 
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else SHORT[cell.score.status],)
-    mark = " †" if cell.counts_not or cell.state == "outdated" else ""
+    mark = " †" if cell.counts_not or cell.remark else ""
     interval = between(cell.ci, approximate=cell.ci_approximate)
     return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
 
 
 def _notes(ranked: Board, labels: list[str]) -> list[str]:
     """Return what the marks mean, and why something is missing."""
-    from brainbench.cli.console import APPROXIMATE
+    from brainbench.cli.console import APPROXIMATE, OLDER_KEY, UNDESCRIBED
 
     cells = [cell for row in ranked.rows for cell in row.cells.values()]
     n_others = sum(row.n_others for row in ranked.rows)
@@ -190,7 +199,9 @@ def _notes(ranked: Board, labels: list[str]) -> list[str]:
             "* partial: only some of the stimuli were used; in no composite, no rank",
             any(r.partial for r in ranked.rows),
         ),
-        (f"older, or by another formula, and not shown: {n_others}", n_others > 0),
+        (UNDESCRIBED, any(r.undescribed for r in ranked.rows)),
+        (OLDER_KEY, any(r.older_key for r in ranked.rows)),
+        (f"of another version or by another formula, and not shown: {n_others}", n_others > 0),
         (f"of another protocol, and not shown: {ranked.n_elsewhere}", ranked.n_elsewhere > 0),
     )
     lines = [text for text, needed in texts if needed]
@@ -234,5 +245,5 @@ def _remarks(row: Row) -> Iterator[tuple[str, str]]:
             yield name, ("failed: " if cell.score.failed else "") + cell.score.reason
         elif cell.counts_not:
             yield name, f"† does not count: {cell.counts_not}"
-        elif cell.state == "outdated":
-            yield name, "† of an older version of the benchmark or its data"
+        elif cell.remark:
+            yield name, f"† {cell.remark}"

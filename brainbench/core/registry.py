@@ -10,11 +10,8 @@ import difflib
 import fnmatch
 import functools
 import importlib
-import importlib.util
-import inspect
 import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -265,28 +262,3 @@ def check_file(spec: str) -> tuple[Path, str]:
             todo="write for example -m my_model.py:make_model",
         )
     return path, attribute
-
-
-def factory_from_file(spec: str) -> Callable[..., Any]:
-    """Import the function of "FILE.py:function", for models in a user's file.
-
-    InputError as for `check_file`; UnknownNameError if the file has no such function.
-    """
-    path, attribute = check_file(spec)
-    module_name = f"brainbench_user_{path.stem}"
-    module_spec = importlib.util.spec_from_file_location(module_name, path.resolve())
-    if module_spec is None or module_spec.loader is None:
-        raise InputError(
-            f"file {path} cannot be imported", allowed="a Python file", todo="check it"
-        )
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_name] = module  # dataclasses and inspect look the module up there
-    try:
-        module_spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]  # the next import must not find half of a module
-        raise
-    if not callable(getattr(module, attribute, None)):
-        functions = [name for name, v in vars(module).items() if inspect.isfunction(v)]
-        raise unknown(f"function in {path}", attribute, functions, todo=f"define it in {path}")
-    return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above

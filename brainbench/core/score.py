@@ -43,8 +43,13 @@ COLUMNS = (
     "status",
     "reason",
     "seconds",
+    "older_key",
 )
 """Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
+
+
+UNDESCRIBED = "as given"
+"""Weights of a user's network of which nobody said what they are."""
 
 
 def are_untrained(weights: str) -> bool:
@@ -118,6 +123,9 @@ class Score:
         Only some of the stimuli were used.
     simulated : bool
         The brain is simulated.
+    older_key : bool
+        It was stored by an earlier version whose key says less about the code of the model: it is shown, and
+        never taken for the score of a model as it is now.
     selection : Selection
         Layer and step that stood for the region.
     reason : str or None
@@ -153,6 +161,7 @@ class Score:
     excluded: dict[str, int] = field(default_factory=dict)
     partial: bool = False
     simulated: bool = False
+    older_key: bool = False
     selection: Selection = field(default_factory=Selection, repr=False)
     reason: str | None = None
     record: Record | None = field(default=None, repr=False)
@@ -184,6 +193,11 @@ class Score:
     def untrained(self) -> bool:
         """Whether the model's weights are seeded random numbers."""
         return are_untrained(self.weights)
+
+    @property
+    def undescribed(self) -> bool:
+        """Whether nobody said what the model's weights are."""
+        return self.weights == UNDESCRIBED
 
     @property
     def seconds(self) -> float:

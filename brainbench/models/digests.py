@@ -1,17 +1,21 @@
-"""Digests of networks and of code: SHA-256 over weights, structure, settings and source files.
+"""Digests of networks and of code: SHA-256 over weights, structure, settings and syntax.
 
 Two networks share a digest only if they respond alike to every image. An object that cannot be
 inspected is an error, never a guess: a wrong hit in the cache would give plausible wrong scores.
+
+Code of the user counts as the syntax of its modules and of all that these import, together with the values at
+run time of what the network's functions name; a library counts by its version.
 """
 
 from __future__ import annotations
 
-import ast
+import argparse
 import enum
 import functools
 import hashlib
 import inspect
 import logging
+import re
 import sys
 import threading
 import types
@@ -25,29 +29,56 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
+from brainbench.core.user_code import (
+    UserModule,
+    imported_by,
+    importing,
+    is_displaced,
+    module_of,
+    reached,
+)
+from brainbench.models.running_code import instructions_digest, is_in_source, names_in
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
-_TORCH_PLAIN = (torch.dtype, torch.device, torch.memory_format, np.dtype)
+_PRINTED = (torch.dtype, torch.device, torch.memory_format, np.dtype, range, re.Pattern)
 _VALUES = (tuple, frozenset, np.generic)  # the identity of these means nothing
 _IDLE = (logging.Logger, weakref.ref, type(threading.Lock()), type(threading.RLock()))
 _INTERNAL = frozenset(vars(nn.Module())) | {"training"}  # the mode is always eval
 _TREE = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
-_VERSIONED = sys.stdlib_module_names | {"torch", "numpy"}  # a version stands for this code
+_COMMENTS = frozenset(
+    ("__doc__", "__module__", "__qualname__", "__name__", "__annotations__", "__annotate__",
+     "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__orig_bases__",
+     "__parameters__", "__type_params__", "__abstractmethods__", "_abc_impl", "__slots__",
+     "__classcell__", "__match_args__", "__dataclass_fields__", "__dataclass_params__", "__file__",
+     "__annotations_cache__", "__annotate_func__"),
+)  # fmt: skip
+"""Attributes of classes and functions that say nothing about what they compute."""
+_RECORDS = (types.SimpleNamespace, argparse.Namespace)  # objects that only hold values
+
+_told: set[str] = set()  # notes on edited files, each said once in a process
 
 
-def digest_of(computes: nn.Module | Callable[..., Any], *, name: str) -> str:
+def digest_of(
+    computes: nn.Module | Callable[..., Any], *, name: str, version: str | None = None
+) -> str:
     """Return the SHA-256 over everything that the responses of a network depend on.
 
-    For a torch module: every parameter and buffer, the tree of modules with their settings and hooks, and the
-    code and source file of every class that does not come with torch. For any other callable: its code and
-    source file, defaults, closure, bound object, and the globals that it names. The versions of torch and
-    numpy are included. InputError for an object that cannot be inspected, such as a session of another
-    framework.
+    For a torch module: every parameter and buffer, the tree of modules with their settings and hooks, and
+    the code of every class. For any other callable: its code, defaults, closure, bound object, and the
+    globals that it names. Code of the user counts as the syntax, without comments and docstrings, of its
+    module and of all user modules which that imports, to any depth, with the values of the globals and
+    attributes of modules that its functions name; libraries count by version. With `version`, that text
+    stands for all code.
+
+    Code that was edited in its file but not imported again counts as it runs, with a note. InputError for an
+    object that cannot be inspected, such as a session of another framework.
     """
-    walk = _Walk(name, strict=not isinstance(computes, nn.Module))
+    walk = _Walk(name, strict=not isinstance(computes, nn.Module), version=version)
     walk.feed(computes, "the network")
+    walk.finish()
     return sha256("network", torch.__version__, np.__version__, walk.hasher.hexdigest())
 
 
@@ -63,25 +94,35 @@ def weights_digest(net: nn.Module) -> str:
 class _Walk:
     """A depth-first walk that feeds values into one hash, each object once, so that cycles end.
 
-    A strict walk inspects every global that a function names, not only plain values and code: where the
-    network is a function, a global may be the actual network.
+    A strict walk inspects every global that a function names: where the network is a function, a global may
+    be the actual network. Otherwise a global that cannot be inspected counts as its type.
     """
 
-    def __init__(self, name: str, *, strict: bool) -> None:
-        self.name, self.strict = name, strict
+    def __init__(self, name: str, *, strict: bool, version: str | None = None) -> None:
+        self.name, self.strict, self.version = name, strict, version
         self.hasher = hashlib.sha256()
         # Keeps each object alive, so that ids stay unique.
         self.seen: dict[int, tuple[int, Any]] = {}
+        self.files: dict[Path, bytes] = {}  # user code that has been fed, with its content
+        self.waiting: list[tuple[Any, str]] = []  # functions and classes that are named
+        self.lenient = False
+        self.text(*(() if version is None else ("version", version)))
 
     def text(self, *parts: str) -> None:
         """Feed text, each part with its length."""
         for part in parts:
-            data = part.encode()
+            data = part.encode("utf-8", "surrogatepass")
             self.hasher.update(len(data).to_bytes(8, "little") + data)
+
+    def finish(self) -> None:
+        """Feed all that was only named so far; one after the other, since chains of calls are long."""
+        while self.waiting:
+            value, where = self.waiting.pop(0)
+            self._leniently(value, where, unless=self.strict)
 
     def feed(self, value: Any, where: str) -> None:
         """Feed any value; `where` is its path in error messages."""
-        if isinstance(value, _PLAIN + _TORCH_PLAIN):
+        if isinstance(value, _PLAIN + _PRINTED):
             self.text(type(value).__qualname__, repr(value))
         elif id(value) in self.seen:
             self.text("again", str(self.seen[id(value)][0]))
@@ -111,13 +152,17 @@ class _Walk:
         elif isinstance(value, type):
             self._class(value, where)
         elif isinstance(value, types.ModuleType):
-            self.text(value.__name__, str(getattr(value, "__version__", "")), source(value))
+            self._is_user_code(vars(value))
         elif isinstance(value, types.FunctionType):
             self._function(value, where)
         elif isinstance(value, types.MethodType):
             self.feed((value.__func__, value.__self__), where)
         elif isinstance(value, functools.partial):
             self.feed((value.func, value.args, value.keywords), where)
+        elif isinstance(value, staticmethod | classmethod):
+            self.feed(value.__func__, where)
+        elif isinstance(value, property):
+            self.feed(value.fget, where)
         elif isinstance(value, types.BuiltinFunctionType):
             self.text(str(value.__module__), value.__qualname__)
             self.feed(value.__self__, where)
@@ -127,7 +172,8 @@ class _Walk:
     def tensor(self, tensor: Tensor, where: str) -> None:
         """Feed type, shape and bytes of a tensor in its memory order, so that nothing is copied."""
         if is_lazy(tensor) or tensor.layout != torch.strided or tensor.is_quantized:
-            raise self._opaque(tensor, where)
+            self._refuse(tensor, where)
+            return
         strides = tensor.stride()
         order = sorted(range(tensor.ndim), key=lambda axis: -strides[axis])
         self.text(str(tensor.dtype), str(tuple(tensor.shape)), str(order))
@@ -159,66 +205,149 @@ class _Walk:
 
     def _class(self, cls: type, where: str) -> None:
         for base in cls.__mro__:
-            self.text(base.__module__, base.__qualname__)
-            if _versioned(base):
+            self.text(base.__qualname__)
+            if not self._is_user_code(_namespace_of(base)) or self.version is not None:
                 continue
-            self.text(source(base))
             for name, member in sorted(vars(base).items()):
-                function = inspect.unwrap(
-                    getattr(member, "__func__", getattr(member, "fget", member))
-                )
-                if isinstance(function, (types.FunctionType, *_PLAIN)):
+                if name not in _COMMENTS:
                     self.text(name)
-                    self.feed(function, f"{where}.{name}")
+                    self._leniently(member, f"{where}.{name}")
 
     def _function(self, function: types.FunctionType, where: str) -> None:
-        self.text(str(function.__module__), function.__qualname__)
-        if _versioned(function):
-            return
-        self.text(source(function))
-        self._bytecode(function.__code__, where)
+        self.text(function.__qualname__)
+        user_code = self._is_user_code(function.__globals__)
+        if user_code and self.version is None:
+            self._as_it_runs(function)
         self.feed((function.__defaults__, function.__kwdefaults__), f"the defaults of {where}")
-        for name, cell in zip(
-            function.__code__.co_freevars, function.__closure__ or (), strict=True
-        ):
+        free = function.__code__.co_freevars
+        for name, cell in zip(free, function.__closure__ or (), strict=True):
             if cell != types.CellType():  # an empty cell: a name that is not bound yet
                 self.feed(cell.cell_contents, f"{name!r} in {where}")
-        for name in sorted(set(_names(function.__code__)) & function.__globals__.keys()):
+        if user_code and self.version is None:
+            self._named(function, where)
+
+    def _is_user_code(self, namespace: Mapping[str, Any]) -> bool:
+        """Feed the module of a namespace, and say whether it is code of the user."""
+        module = module_of(namespace)
+        if isinstance(module, str):
+            self.text(module, str(namespace.get("__name__")))
+            return False
+        if module is not None and self.version is None:
+            self._follow(module)
+        return True
+
+    def _follow(self, start: UserModule) -> None:
+        """Feed the syntax of a module of user code and of all that it imports."""
+        if start.path in self.files:
+            return
+        found = reached(start)
+        for module in found.modules:
+            if module.path not in self.files:
+                self.files[module.path] = module.content()
+                self.text("module", module.syntax())
+        self.text(*found.libraries)
+
+    def _as_it_runs(self, function: types.FunctionType) -> None:
+        """Feed the instructions of a function that its file does not have: of a console, or edited since."""
+        code = function.__code__
+        module = module_of(function.__globals__)
+        path = module.path if isinstance(module, UserModule) else None
+        of_file = path is not None and Path(code.co_filename).resolve() == path
+        if path is not None and of_file and is_in_source(code, self.files[path]):
+            return
+        self.text("as it runs", instructions_digest(code))
+        text = f"{code.co_qualname} in {path}"
+        if of_file and text not in _told:
+            _told.add(text)
+            progress.current().note(
+                f"{self.name}: {text} is not what runs: the file was edited after the import. "
+                "Import it again to score it as it is now"
+            )
+
+    def _named(self, function: types.FunctionType, where: str) -> None:
+        """Feed the globals that a function names, and what it names in modules of the user."""
+        names = names_in(function.__code__)
+        space = function.__globals__
+        modules: dict[int, types.ModuleType] = {}
+        for name in sorted(names & space.keys() - _COMMENTS):
+            if isinstance(space[name], types.ModuleType):
+                modules[id(space[name])] = space[name]
             self.text(name)
-            self._global(function.__globals__[name], function, f"{name!r} in {where}")
+            self._global(space[name], f"{name!r} in {where}")
+        modules |= {id(one): one for one in self._imports(space, names)}
+        self._attributes(list(modules.values()), names)
 
-    def _bytecode(self, code: types.CodeType, where: str) -> None:
-        self.text(code.co_code.hex(), *code.co_names, *code.co_varnames)
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                self._bytecode(constant, where)
-            else:
-                self.feed(constant, f"a constant in {where}")
+    def _imports(self, space: Mapping[str, Any], names: set[str]) -> Iterator[types.ModuleType]:
+        """Yield the modules of user code that the module of a namespace imports, anywhere in it."""
+        importer = module_of(space)
+        if not isinstance(importer, UserModule):
+            return
+        for imported in imported_by(importer):
+            if isinstance(imported, str):
+                continue
+            if is_displaced(imported) and imported.name.rpartition(".")[2] in names - space.keys():
+                raise InputError(
+                    f"model {self.name!r} imports {imported.path} inside a function, while another "
+                    f"{imported.name} is imported",
+                    allowed="modules of different names, or imports outside of functions",
+                    todo="score the two models with two commands, or rename one of the modules",
+                )
+            module = importing(imported)
+            if module is not None:
+                yield module
 
-    def _global(self, value: Any, user: types.FunctionType, where: str) -> None:
-        if isinstance(value, types.FunctionType | type) and value.__module__ != user.__module__:
-            versioned = _versioned(value)
-            self.text(value.__module__, value.__qualname__, "" if versioned else source(value))
-        elif self.strict or isinstance(value, (*_PLAIN, *_INSPECTED)):
-            self.feed(value, where)
+    def _attributes(self, modules: list[types.ModuleType], names: set[str]) -> None:
+        """Feed what code names in modules of the user, and in modules in these."""
+        done: set[int] = set()
+        while modules:
+            module = modules.pop(0)
+            if id(module) in done or isinstance(module_of(vars(module)), str):
+                continue
+            done.add(id(module))
+            for name in sorted(names & vars(module).keys() - _COMMENTS):
+                value = vars(module)[name]
+                if isinstance(value, types.ModuleType):
+                    modules.append(value)
+                self.text(name)
+                self._global(value, f"{module.__name__}.{name}")
+
+    def _global(self, value: Any, where: str) -> None:
+        if isinstance(value, types.FunctionType | types.MethodType | type):
+            self.text(value.__qualname__)
+            self.waiting.append((value, where))
+        elif self.strict or isinstance(value, (*_PLAIN, *_PRINTED, *_INSPECTED, *_RECORDS)):
+            self._leniently(value, where, unless=self.strict)
+        elif _is_of_user(type(value)):
+            self._leniently(value, where)
         else:
             self.text(type(value).__module__, type(value).__qualname__)
 
+    def _leniently(self, value: Any, where: str, *, unless: bool = False) -> None:
+        """Feed a value; what cannot be inspected in it counts as its type."""
+        before, self.lenient = self.lenient, self.lenient or not unless
+        self.feed(value, where)
+        self.lenient = before
+
     def _instance(self, value: Any, where: str) -> None:
-        if type(value).__module__ in ("typing", "types"):
-            self.text(repr(value))
-            return
+        if type(value).__module__ in ("typing", "types") and not isinstance(value, _RECORDS):
+            return  # annotations, slots and the like
         wrapped = getattr(value, "__wrapped__", None)
         slots = {slot: getattr(value, slot) for slot in _slots(value)}
         if wrapped is None and not hasattr(value, "__dict__") and not slots:
-            raise self._opaque(value, where)
+            self._refuse(value, where)
+            return
+        self.text(str(getattr(value, "__qualname__", getattr(value, "__name__", ""))))
         self.feed(type(value), where)
         own = {**getattr(value, "__dict__", {}), **slots}
-        self._mapping(dict(sorted(own.items())), where)
+        self._mapping({key: own[key] for key in sorted(own) if key not in _COMMENTS}, where)
 
-    def _opaque(self, value: Any, where: str) -> InputError:
+    def _refuse(self, value: Any, where: str) -> None:
+        """Feed the type of a value that cannot be inspected; InputError unless the walk is lenient."""
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        return InputError(
+        if self.lenient:
+            self.text(kind)
+            return
+        raise InputError(
             f"model {self.name!r} computes with a {kind} ({where}) that cannot be inspected",
             allowed="tensors, arrays, plain values, functions, and objects made of these",
             todo="give wrap(..., fingerprint='...'), a text that you change whenever it changes",
@@ -226,15 +355,9 @@ class _Walk:
 
 
 _INSPECTED = (
-    Tensor, np.ndarray, Mapping, tuple, list, nn.Module, type, types.ModuleType, types.FunctionType,
+    Tensor, np.ndarray, np.generic, Mapping, tuple, list, set, frozenset, nn.Module, functools.partial,
+    types.ModuleType,
 )  # fmt: skip
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
 
 
 def _slots(value: Any) -> Iterator[str]:
@@ -245,66 +368,15 @@ def _slots(value: Any) -> Iterator[str]:
                 yield slot
 
 
-def _versioned(definition: Any) -> bool:
-    return str(definition.__module__).partition(".")[0] in _VERSIONED - {"__main__"}
+def _namespace_of(cls: type) -> Mapping[str, Any]:
+    """Return the globals of the module of a class: of its own functions, as modules may be replaced."""
+    for member in vars(cls).values():
+        function = inspect.unwrap(getattr(member, "__func__", getattr(member, "fget", member)))
+        space: dict[str, Any] = getattr(function, "__globals__", {})
+        if space.get("__name__") == cls.__module__:
+            return space
+    return vars(sys.modules.get(cls.__module__, types.ModuleType(cls.__module__)))
 
 
-def source(definition: Any) -> str:
-    """Return the SHA-256 of the file of a class, function or module; "" where there is none."""
-    is_module = isinstance(definition, types.ModuleType)
-    name = definition.__name__ if is_module else str(definition.__module__)
-    if name.partition(".")[0] in _VERSIONED - {"__main__"}:
-        return ""
-    try:
-        path = Path(inspect.getsourcefile(definition) or "")
-        return _file_digest(path, path.stat().st_mtime_ns) if path.is_file() else ""
-    except (OSError, TypeError):  # defined in a console, or compiled
-        return ""
-
-
-def package_sources(*modules: types.ModuleType) -> dict[str, str]:
-    """Return the SHA-256 of each source file of a package that some of its modules depend on, by module name.
-
-    Import statements are followed through the package of each module, also those inside functions; those for
-    type checkers only are not. The given modules are included.
-    """
-    digests: dict[str, str] = {}
-    waiting = [module.__name__ for module in modules]
-    while waiting:
-        name = waiting.pop()
-        path = None if name in digests else _module_file(name)
-        if path is not None:
-            modified = path.stat().st_mtime_ns
-            digests[name] = _file_digest(path, modified)
-            package = name.partition(".")[0]
-            waiting += [i for i in _imports(path, modified) if i.partition(".")[0] == package]
-    return dict(sorted(digests.items()))
-
-
-def _module_file(name: str) -> Path | None:
-    package, *parts = name.split(".")
-    path = Path(inspect.getfile(sys.modules[package])).parent.joinpath(*parts)
-    return next((f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file()), None)
-
-
-@functools.lru_cache(maxsize=1024)
-def _file_digest(path: Path, mtime_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@functools.lru_cache(maxsize=1024)
-def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
-    """Return every name that a file imports, as absolute dotted names of modules or their members."""
-    names: list[str] = []
-    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            waiting += node.orelse
-            continue
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        waiting += ast.iter_child_nodes(node)
-    return tuple(names)
+def _is_of_user(cls: type) -> bool:
+    return not isinstance(module_of(_namespace_of(cls)), str)

@@ -69,18 +69,20 @@ def _lock_of(net: nn.Module) -> threading.RLock:
 class TorchNetwork:
     """A torch module, read by forward hooks; called with the presentation `shown` if that is not None.
 
-    `call` is the keyword that takes the images, or a function of the module and the images that calls it.
+    `call` is the keyword that takes the images, or a function of the module and the images that calls it. A
+    `version` stands for its code in the digest, beside weights, structure and settings.
     """
 
     net: nn.Module
     shown: Presentation | None = None
     call: str | Callable[..., Any] | None = None
+    version: str | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the module; with `declared`, of its weights and that text."""
         with _lock_of(self.net):
             if declared is None:
-                own = digest_of(self.net, name=name)
+                own = digest_of(self.net, name=name, version=self.version)
             else:
                 own = sha256("declared", declared, torch.__version__, weights_digest(self.net))
         if self.call is None:
@@ -224,15 +226,19 @@ class FunctionNetwork(HostNetwork):
     """A function from images to responses, numpy in, numpy out.
 
     It takes preprocessed images (batch, 3, height, width), float32, and returns an array (batch, ...) for a
-    single layer, or {layer: array}; a list of arrays is the steps of a layer over time.
+    single layer, or {layer: array}; a list of arrays is the steps of a layer over time. A `version` stands
+    for its code in the digest.
     """
 
     function: Callable[[Images], Any]
     layers: tuple[str, ...]
+    version: str | None = None
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the function; with `declared`, of that text alone."""
-        return sha256("declared", declared) if declared else digest_of(self.function, name=name)
+        if declared:
+            return sha256("declared", declared)
+        return digest_of(self.function, name=name, version=self.version)
 
     def check(self, layer: str) -> None:
         """Raise UnknownNameError if the layer was not declared."""

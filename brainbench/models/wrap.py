@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import Kind, Presentation
+from brainbench.core.score import UNDESCRIBED
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.models import transforms
 from brainbench.models.batching import BatchSize
@@ -42,12 +44,13 @@ def wrap(
     call: str | Callable[..., Any] | None = None,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     name: str | None = None,
-    weights: str = "as given",
+    weights: str = UNDESCRIBED,
     calls: Calls | Mapping[str, Calls] = "steps",
     behavior: str | None = None,
     presentations: Sequence[Kind] = ("constant",),
     about: About = NOTHING,
     fingerprint: str | None = None,
+    version: str | None = None,
     device: str = "auto",
     batch_size: BatchSize = "auto",
     cache: Cache | None = None,
@@ -81,8 +84,11 @@ def wrap(
     timeline : Timeline or sequence of Timeline
         Spans of the steps; of several clocks the first is the default, and a protocol uses the one with
         its name. By default the network is static.
-    name, weights : str
-        Identities: by default the name of the class or function; "imagenet", "untrained-0", "none", ...
+    name : str, optional
+        Identity: by default the name of the class or function with digits of the digest, "ResNet-3f9a21c0".
+    weights : str
+        What the weights are: "imagenet", "untrained-0" (seeded random numbers), "none" (there are none), ...
+        Give it: "as given", the default, is marked in every table as weights that nobody described.
     calls : {"steps", "last"} or int, or mapping of layer to these
         What counts of a layer that is called k > 1 times in one forward pass: all calls as k time steps
         (the timeline must declare k spans for it), the last call, or the call of that number, from 0.
@@ -94,6 +100,9 @@ def wrap(
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
+    version : str, optional
+        Stands for the code in the key of cached activations and scores, beside weights, structure and
+        settings, for a network whose figures are held by a test: "my_net-1". Without it, code counts.
     batch_size : int or "auto"
         Images per forward pass; halved whenever memory runs out.
 
@@ -120,7 +129,7 @@ def wrap(
         raise InputError("no timeline", allowed="a Timeline or several", todo="omit timeline=")
     areas = _areas(layers or _default_layers(net), behavior)
     known = tuple(dict.fromkeys(layer for listed in areas.values() for layer in listed))
-    network = _network(net, known, clocks[0], call)
+    network = _network(net, known, clocks[0], call=call, version=version)
     for layer in (*known, *(calls if isinstance(calls, Mapping) else ())):
         network.check(layer)
     if isinstance(net, nn.Module):
@@ -128,7 +137,7 @@ def wrap(
     for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
         _check_calls(choice)
     model = WrappedModel(
-        name=name or _default_name(net),
+        name=name or _class_name(net),
         weights=weights,
         network=network,
         areas=areas,
@@ -140,6 +149,8 @@ def wrap(
         fingerprint=fingerprint,
         cache=cache,
     )
+    if not name and not hasattr(net, "identifier"):
+        model = replace(model, name=f"{model.name}-{model.digest[:8]}")
     return model.on(device=device, batch_size=batch_size)
 
 
@@ -163,13 +174,21 @@ def _network(
     net: Any,
     layers: tuple[str, ...],
     clock: Timeline,
+    *,
     call: str | Callable[..., Any] | None,
+    version: str | None,
 ) -> Network:
     if is_brain_score(net):
+        if version is not None:
+            raise InputError(
+                f"version={version!r} for a Brain-Score model",
+                allowed="a torch module or a function",
+                todo="give fingerprint=, a text that you change whenever the model changes",
+            )
         return BrainScoreNetwork(net, layers, clock)
-    if not isinstance(net, nn.Module):
-        return FunctionNetwork(net, layers)
-    return TorchNetwork(net, call=call)
+    if isinstance(net, nn.Module):
+        return TorchNetwork(net, call=call, version=version)
+    return FunctionNetwork(net, layers, version=version)
 
 
 def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
@@ -191,7 +210,7 @@ def _default_layers(net: Any) -> Mapping[str, str] | Sequence[str]:
     return () if isinstance(net, nn.Module) else ("output",)
 
 
-def _default_name(net: Any) -> str:
+def _class_name(net: Any) -> str:
     if is_brain_score(net):
         return str(getattr(net, "identifier", type(net).__name__))
     name: str = getattr(net, "__name__", type(net).__name__)

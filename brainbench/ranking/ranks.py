@@ -1,7 +1,8 @@
 """From stored scores to a leaderboard: one row per model, of scores that belong together.
 
-A row is one version of one model under one protocol and one choice of seed, layers, limit, floor and
-resampling. Scores that differ in any of these never meet in a composite.
+A row is one model by its digest under one protocol and one choice of seed, layers, limit, floor and
+resampling. Scores that differ in any of these never meet in a composite. Of two digests neither is newer, and
+the times at which scores were made choose nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
-from brainbench.ranking.table import Board, Cell, Row, State
+from brainbench.ranking.table import Board, Cell, Row
+from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
 from brainbench.storage.results import Results
 
@@ -27,11 +30,13 @@ def board(
     composites: Sequence[Composite],
     *,
     protocol: str = "paper",
+    here: Mapping[str, tuple[int, str | None]] | None = None,
 ) -> Board:
     """Return the leaderboard of a results folder by the one of `composites` that `best_composite` takes.
 
-    Scores of the other protocol are counted and omitted. A folder without any score that can be read, or
-    without one of that protocol, is an InputError.
+    Scores of the other protocol are counted and omitted. `here` has the version of each installed benchmark
+    and that of its data, if it is on this machine; by default it is looked up. A folder without any score
+    that can be read, or without one of that protocol, is an InputError.
     """
     scores, unreadable = stored(results)
     _check_any(results, scores, unreadable)
@@ -43,7 +48,9 @@ def board(
             allowed=", ".join(there),
             todo=f"give --protocol {there[0]}, or score models under {protocol}",
         )
-    composite, unordered = best_composite(shown, composites)
+    if here is None:
+        here = versions_here(sorted({score.benchmark for score in shown}))
+    composite, unordered = best_composite(shown, composites, here)
     further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
     return Board(
         composite=composite,
@@ -56,14 +63,16 @@ def board(
 
 
 def best_composite(
-    scores: Sequence[Score], composites: Sequence[Composite]
+    scores: Sequence[Score],
+    composites: Sequence[Composite],
+    here: Mapping[str, tuple[int, str | None]],
 ) -> tuple[Composite, list[Row]]:
     """Return the composite that says most about the scores, with its rows in no particular order.
 
     One that ranks a model comes first; then one that is complete for some row, be it of an untrained model;
     then the one in which most scores count; then one with a member that was scored at all; then the first.
     """
-    options = [(composite, rows(scores, composite)) for composite in composites]
+    options = [(composite, rows(scores, composite, here)) for composite in composites]
     return max(options, key=lambda option: _coverage(*option))  # the first of equals
 
 
@@ -98,22 +107,25 @@ def _check_any(results: Results, scores: Sequence[Score], unreadable: Sequence[s
     )
 
 
-def rows(scores: Sequence[Score], composite: Composite) -> list[Row]:
-    """Return a row for each model, weights, protocol and choice of settings, in no particular order.
-
-    The newest score of the newest version of each model counts.
-    """
+def rows(
+    scores: Sequence[Score],
+    composite: Composite,
+    here: Mapping[str, tuple[int, str | None]] = MappingProxyType({}),
+) -> list[Row]:
+    """Return a row for each model by its digest, weights, protocol and settings, in no particular order."""
     groups: dict[tuple[str, ...], list[Score]] = {}
-    for score in sorted(scores, key=_age):
+    for score in scores:
         settings = json.dumps(_settings(score), sort_keys=True, default=str)
-        key = (score.model, score.weights, score.protocol, settings, str(score.partial))
+        names = (score.model, score.weights, score.protocol, settings, str(score.partial))
+        key = (*names, _digest(score), str(score.older_key))
         groups.setdefault(key, []).append(score)
-    current = _current(scores)
-    return [_row(group, composite, current) for group in groups.values()]
+    versions = counting(scores, here)
+    return [_row(group, composite, versions) for group in groups.values()]
 
 
-def _age(score: Score) -> tuple[str, str]:
-    return (score.record.created if score.record else ""), score.file or ""
+def _digest(score: Score) -> str:
+    """Return the digest of the model of a score; empty where its record does not say."""
+    return score.record.hashes.get("model", "") if score.record else ""
 
 
 def _settings(score: Score) -> dict[str, Any]:
@@ -129,34 +141,14 @@ def _settings(score: Score) -> dict[str, Any]:
     return unusual
 
 
-def _hash(score: Score, what: str) -> str | None:
-    return score.record.hashes.get(what) if score.record else None
-
-
-def _current(scores: Sequence[Score]) -> dict[str, tuple[int, str | None]]:
-    """Return the newest version of each benchmark, and of its data, that any score has."""
-    newest: dict[str, Score] = {}
-    for score in sorted(scores, key=lambda one: (one.version, _age(one))):
-        if _hash(score, "data") is not None:
-            newest[score.benchmark] = score
-    return {name: (score.version, _hash(score, "data")) for name, score in newest.items()}
-
-
-def _row(
-    group: Sequence[Score],
-    composite: Composite,
-    current: Mapping[str, tuple[int, str | None]],
-) -> Row:
-    last = group[-1]
-    digests = [digest for score in group if (digest := _hash(score, "model"))]
+def _row(group: Sequence[Score], composite: Composite, versions: Mapping[str, Versions]) -> Row:
+    first = group[0]
     members = {member.benchmark: member for member in composite.members}
     by_benchmark: dict[str, list[Score]] = {}
     for score in group:
-        # Scores of an older version of the model are only counted.
-        if _hash(score, "model") in (None, *digests[-1:]):
-            by_benchmark.setdefault(score.benchmark, []).append(score)
+        by_benchmark.setdefault(score.benchmark, []).append(score)
     cells = {
-        name: _cell(scores, members.get(name), composite, current.get(name))
+        name: _cell(scores, members.get(name), composite, versions[name])
         for name, scores in by_benchmark.items()
     }
     of_members = [cells.get(name) for name in composite.benchmarks]
@@ -167,12 +159,15 @@ def _row(
         names=composite.benchmarks,
     )
     return Row(
-        model=last.model,
-        weights=last.weights,
-        protocol=last.protocol,
-        settings=_settings(last),
-        untrained=last.untrained,
-        partial=last.partial,
+        model=first.model,
+        digest=_digest(first),
+        weights=first.weights,
+        protocol=first.protocol,
+        settings=_settings(first),
+        untrained=first.untrained,
+        undescribed=first.undescribed,
+        partial=first.partial,
+        older_key=first.older_key,
         cells=cells,
         combined=combined,
         ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in counted if c),
@@ -181,40 +176,54 @@ def _row(
 
 
 def _cell(
-    scores: Sequence[Score],
-    member: Member | None,
-    composite: Composite,
-    current: tuple[int, str | None] | None,
+    scores: Sequence[Score], member: Member | None, composite: Composite, versions: Versions
 ) -> Cell:
-    """Return the cell of the newest score; for a member, of the newest with the member's formula."""
-    score = scores[-1]
-    if member is not None:
-        usable = [s for s in scores if s.value is None or s.formula == member.formula]
-        score = (usable or scores)[-1]
-    as_scored = Cell(
+    """Return the cell of one score of a model on a benchmark, by what it is and never by when it was made.
+
+    First come scores on the versions that are here, then those with the member's formula, then those with a
+    value.
+    """
+    ordered = sorted(scores, key=lambda score: _choice(score, member, versions))
+    score = ordered[0]
+    rival = next((other for other in ordered[1:] if _rivals(score, other, member, versions)), None)
+    why = versions.why_not(score)
+    cell = Cell(
         score=score,
         value=score.value,
         ci=score.ci,
         draws=score.draws,
         formula=score.formula,
-        state=_state(score, current),
+        state=score.status if why is None else "outdated",
+        remark=why if rival is None else why or _SEVERAL,
     )
-    return as_scored if member is None else _as_member(as_scored, member, composite)
+    return cell if member is None else _as_member(cell, member, composite)
 
 
-def _state(score: Score, current: tuple[int, str | None] | None) -> State:
-    version, data = score.version, _hash(score, "data")
-    if current is not None and data is not None and (version, data) != current:
-        return "outdated"
-    return score.status
+_SEVERAL = (
+    "one of several scores that differ, as by other candidate layers or another clock: give the models "
+    "different names, or remove all but one file"
+)
+
+
+def _choice(score: Score, member: Member | None, versions: Versions) -> tuple[Any, ...]:
+    other_formula = member is not None and score.formula != member.formula
+    elsewhere = versions.why_not(score) is not None
+    no_value = score.value is None
+    return elsewhere, other_formula and not no_value, no_value, score.formula, score.file or ""
+
+
+def _rivals(one: Score, other: Score, member: Member | None, versions: Versions) -> bool:
+    """Return whether nothing but the figure, or the file, tells two scores apart."""
+    alike = _choice(one, member, versions)[:4] == _choice(other, member, versions)[:4]
+    return alike and one.value is not None and one.value != other.value
 
 
 def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
     """Return the cell with the figure that a composite takes, or with why it takes none."""
     score = cell.score
     why = None
-    if cell.state == "outdated":
-        why = "of an older version of the benchmark or its data"
+    if cell.remark is not None:
+        why = cell.remark
     elif score.value is None:
         why = score.status.replace("_", " ")
     elif score.partial:
@@ -243,5 +252,5 @@ def _has_rank(row: Row) -> bool:
 
 def _place(row: Row) -> tuple[Any, ...]:
     value = row.combined.value
-    names = (row.model, row.weights, row.unusual)
+    names = (row.model, row.weights, row.unusual, row.older_key, row.digest)
     return not _has_rank(row), row.partial, value is None, -(value or 0.0), *names

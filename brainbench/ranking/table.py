@@ -24,6 +24,9 @@ COLUMNS = (
     "settings",
     "untrained",
     "partial",
+    "digest",
+    "undescribed",
+    "older_key",
     "composite",
     "composite_value",
     "composite_ci_low",
@@ -60,8 +63,11 @@ class Cell:
     ci: tuple[float, float] | None
     draws: npt.NDArray[np.float64] | None
     formula: str  # of the value
-    # "outdated" where other scores in the folder are of a newer version of the benchmark or of its data
+    # "outdated" where the benchmark or its data has another version than here
     state: State
+    remark: str | None = (
+        None  # why the score does not count whatever the composite: its versions, or a rival
+    )
     counts_not: str | None = None  # why a member does not count in the composite
 
     @property
@@ -72,21 +78,24 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
-    """One model, with its weights, under one protocol and one choice of settings."""
+    """One model by its digest, with its weights, under one protocol and one choice of settings."""
 
     # place by the composite; None for untrained models and where the composite is undefined
     rank: int | None = None
     model: str
+    digest: str  # of the model; empty where it is unknown
     weights: str
     protocol: str
     # only those that differ from the defaults: seed, layers, limit, floor, resample
     settings: Mapping[str, Any]
     untrained: bool
+    undescribed: bool  # nobody said what the weights are
     partial: bool
+    older_key: bool  # stored by an earlier version, whose key says less about the code of the model
     cells: Mapping[str, Cell]  # by benchmark
     combined: Combined
     ci_approximate: bool | None = None  # of any member; None where the composite has no interval
-    n_others: int  # stored scores that are not shown: older ones, or of another formula
+    n_others: int  # stored scores of this digest that are not shown: of another version or formula
 
     @property
     def unusual(self) -> str:
@@ -165,6 +174,9 @@ def _about(row: Row) -> dict[str, Any]:
         "settings": dict(row.settings),
         "untrained": row.untrained,
         "partial": row.partial,
+        "digest": row.digest[:12],
+        "undescribed": row.undescribed,
+        "older_key": row.older_key,
     }
 
 
@@ -213,6 +225,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
                 "simulated": cell.score.simulated,
                 "status": cell.score.status,
                 "state": cell.state,
+                "created": cell.score.record.created if cell.score.record else None,
                 "reason": cell.score.reason,
                 "file": cell.score.file,
             }

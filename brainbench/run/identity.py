@@ -15,6 +15,7 @@ from brainbench.core.provenance import sha256
 from brainbench.core.timeline import Timeline
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import Measure
+from brainbench.storage.results import SCHEMA
 
 
 def identity(context: RunContext) -> str:
@@ -25,6 +26,7 @@ def identity(context: RunContext) -> str:
     benchmark, model, settings = context.benchmark, context.model, context.settings
     region = benchmark.region
     declared = {
+        "schema": SCHEMA,
         "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window],
         "measure": measure_of(benchmark).config(),
         "data": [context.data.name, context.data_version],

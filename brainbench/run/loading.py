@@ -13,6 +13,7 @@ from brainbench.core import progress, registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.model import BrainModel, check_model
+from brainbench.core.model_file import factory_from_file
 from brainbench.core.settings import Placement, options_of, takes
 from brainbench.core.untrusted_text import visible
 from brainbench.run.selftest import Check
@@ -186,7 +187,7 @@ def model_with(name: str, options: Mapping[str, Any]) -> BrainModel:
 def maker(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the function that makes a model, and the options in its name, such as weights."""
     if registry.is_file(name):
-        return registry.factory_from_file(name), {}
+        return factory_from_file(name), {}
     key = registry.family(name)
     if key is not None and key.startswith("."):  # a path, which may have an @ of its own
         return partial(registry.load("families", key), name), {}

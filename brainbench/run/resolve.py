@@ -185,15 +185,14 @@ def maker_options(model_args: Mapping[str, Any], weights: str | None) -> dict[st
 
 
 def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement) -> ModelSpec:
-    name = type(net).__name__
     if not settings.layers:
         raise InputError(
-            f"a bare torch module {name} without layers",
+            f"a bare torch module {type(net).__name__} without layers",
             allowed="a module with layers={region: layer}, or a model made by brainbench.wrap",
             todo="give layers, for example layers={'IT': 'layer4'}",
         )
-    model = checked(wrap(net, layers=settings.layers, name=name), name=name)
-    return ModelSpec(name=name, make=partial(place, model, placement))
+    model = checked(wrap(net, layers=settings.layers), name=type(net).__name__)
+    return ModelSpec(name=model.name, make=partial(place, model, placement))
 
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:

@@ -14,7 +14,7 @@ import numpy as np
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
-from brainbench.core.score import Score, Status
+from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.interval_and_null import permutation_null, value_interval
@@ -151,13 +151,15 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         device=context.model.device,
         precision=context.model.precision,
         choices={"window_ms": list(context.benchmark.window), **report.details},
-        notes=[*context.model.notes, *_not_as_asked(context, evaluation), *report.notes],
+        notes=[*context.model.notes, *_caveats(context, evaluation), *report.notes],
     )
 
 
-def _not_as_asked(context: RunContext, evaluation: Evaluation) -> list[str]:
-    """Return notes on what was asked for and does not apply: presentation, units, floor."""
+def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:
+    """Return notes on what was not said, or does not apply: weights, presentation, units, floor."""
     asked, settings, notes = context.benchmark.presentation, context.settings, []
+    if context.model.weights == UNDESCRIBED:
+        notes.append("nobody said what the weights are: give weights= to brainbench.wrap")
     if context.presentation != asked:
         notes.append(f"asked for: {asked.describe()}")
     without_units = evaluation.resampling.units is None and settings.resample == "units"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -24,7 +23,6 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
-from brainbench.models.digests import package_sources, source
 from brainbench.simulate import network, scenes, sites, solution_times, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
@@ -32,6 +30,9 @@ from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
 Array = npt.NDArray[np.float64]
+
+VERSION = 1
+"""Raised when pictures, trials, choices or solution times of the same parameters change; a test holds it."""
 
 TIME_BINS = tuple((BIN_MS * k, BIN_MS * (k + 1)) for k in range(BINS))
 """Time bins of every recording, in ms from stimulus onset."""
@@ -91,9 +92,9 @@ class SimulatedBrain:
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 over the parameters and over all of brainbench that the data is computed with."""
-        sources = package_sources(sys.modules[__name__])
-        return sha256(self._files_digest, json.dumps(sources))
+        """SHA-256 over the parameters and `VERSION`."""
+        parameters = json.dumps(self._parameters(), sort_keys=True)
+        return sha256("simulated brain", str(VERSION), parameters)
 
     def absent(self) -> str | None:
         """Return None: the data is always here."""
@@ -191,13 +192,6 @@ class SimulatedBrain:
             spontaneous=coordinates["spontaneous"].values,
         )
 
-    @cached_property
-    def _files_digest(self) -> str:
-        """SHA-256 over the parameters and the code that the cached files are computed with."""
-        sources = package_sources(network, scenes, sites)
-        parameters = json.dumps(self._parameters(), sort_keys=True)
-        return sha256("simulated brain", parameters, json.dumps(sources), source(simulated))
-
     def _parameters(self) -> dict[str, Any]:
         return {
             "seed": self.seed,
@@ -239,7 +233,7 @@ class SimulatedBrain:
         store = self.cache or caches.default()
         # Random numbers may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
-        key = sha256(self._files_digest, np.__version__, torch.__version__)
+        key = sha256(self.version, np.__version__, torch.__version__)
         return store.obtain(_KIND, key, self._suffixes(), partial(self._compute, store, key))
 
     def _suffixes(self) -> list[str]:

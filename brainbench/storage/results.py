@@ -32,7 +32,10 @@ from brainbench.storage import files, predictions
 from brainbench.storage.claims import Claims
 from brainbench.storage.files import Finding
 
-SCHEMA = 1
+SCHEMA = 2
+"""Part of every key; raised when keys say more or less about what a score depends on."""
+FIRST_SCHEMA = 1  # without a digest of the content
+READABLE = (FIRST_SCHEMA, SCHEMA)
 ENVIRONMENT = "BRAINBENCH_RESULTS"
 _CHOOSE = f"give -o (or set {ENVIRONMENT} to)"
 SUMMARY = (
@@ -63,6 +66,8 @@ SUMMARY = (
     "null",
     "figures",
     "file",
+    "undescribed",
+    "older_key",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _DIGEST = "digest"
@@ -108,7 +113,8 @@ class Results:
             See `read`.
         """
         path = self.path(model=model, benchmark=benchmark, protocol=protocol, key=key)
-        return self.read(path, key=key) if path.is_file() else None
+        stored = self.read(path, key=key) if path.is_file() else None
+        return None if stored is None or stored.older_key else stored
 
     def check(self) -> None:
         """Make the folder and write to it, so that a wrong one is known before anything is computed.
@@ -143,7 +149,7 @@ class Results:
         return score
 
     def read(self, path: Path, *, key: str | None = None) -> Score:
-        """Return the score of one file, also of an older layout.
+        """Return the score of one file, also of an older layout; one of an older key is marked so.
 
         Parameters
         ----------
@@ -167,11 +173,12 @@ class Results:
             stored = json.loads(_text_of(path), parse_constant=_refuse_constant)
             digest = stored.pop(_DIGEST, None)
             schema, found = stored["schema"], stored["key"]
-            if digest not in (None, _digest(stored)):
+            if digest != _digest(stored) and (schema != FIRST_SCHEMA or digest is not None):
                 raise ValueError("the content does not have the digest that was written with it")
-            if schema == SCHEMA and key in (None, found):
+            if schema in READABLE and key in (None, found):
                 content = {name: stored[name] for name in stored if name not in ("schema", "key")}
-                return Score.from_json({**content, "file": str(path)}), digest is not None
+                read = {**content, "file": str(path), "older_key": schema != SCHEMA}
+                return Score.from_json(read), digest is not None
         except OSError as error:
             raise InputError(
                 f"result file {path} cannot be opened ({error.strerror})",
@@ -185,10 +192,11 @@ class Results:
                 allowed="a JSON file that brainbench wrote",
                 todo=_REDO,
             ) from error
-        what = f"schema {schema}" if schema != SCHEMA else f"key {found}"
+        what = f"schema {schema}" if schema not in READABLE else f"key {found}"
         raise InputError(
             f"result file {path} has {what}",
-            allowed=f"schema {SCHEMA}" + ("" if key is None else f" and key {key}"),
+            allowed=f"schema {', '.join(map(str, READABLE))}"
+            + ("" if key is None else f" and key {key}"),
             todo="use the brainbench version that wrote it, or remove the file",
         )
 
@@ -319,4 +327,5 @@ def _safe(name: str) -> str:
 def summary(score: Score) -> dict[str, Any]:
     """Return one object of `--format json`, as plain JSON values."""
     stored = score.to_json() | {"seconds": score.seconds, "untrained": score.untrained}
+    stored["undescribed"] = score.undescribed
     return {key: stored[key] for key in SUMMARY}

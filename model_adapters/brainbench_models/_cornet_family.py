@@ -80,6 +80,7 @@ def cornet_model(
     network: WeightedNetwork[Any],
     *,
     preprocess: Preprocess,
+    version: str,
     about: About,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     notes: Sequence[str] = (),
@@ -94,6 +95,7 @@ def cornet_model(
         name=f"{name}{size}@{network.weights}",
         weights=network.weights,
         behavior="decoder.avgpool",
+        version=version,
         about=about,
     )
     return replace(model, notes=(*network.notes, *notes))

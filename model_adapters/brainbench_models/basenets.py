@@ -82,6 +82,7 @@ def basenet(
         name="-".join(["basenet", *options]) + f"@untrained-{seed}",
         weights=f"untrained-{seed}",
         behavior="avgpool",
+        version="basenet-1",
         about=About(
             citation="Kubilius et al. 2019, NeurIPS 32, section 3.5; widths and pooling are ours",
             license="MIT",

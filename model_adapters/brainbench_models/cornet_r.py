@@ -156,6 +156,7 @@ def _model(name: str, weights: str, times: int, image_size: int, *, delayed: boo
         build_weighted(weights, build=build, released=RELEASED[name]),
         preprocess=preprocess,
         timeline=clock(name, steps=times),
+        version=f"{name}-1",
         about=cornets.about(RELEASED[name], citation=cornets.PAPER_2018, depth=9),
         notes=tuple(_note_unreached_areas(name, times)),
     )

@@ -206,6 +206,7 @@ def cornet_s(
         weighted,
         preprocess=preprocess,
         timeline=[_shortened(clock, steps_of) for clock in CLOCKS],
+        version="cornet_s-1",
         about=ABOUT,
     )
 

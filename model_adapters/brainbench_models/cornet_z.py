@@ -60,5 +60,6 @@ def cornet_z(*, weights: str = "auto", image_size: int = 224) -> WrappedModel:
         "cornet_z",
         build_weighted(weights, build=CORnetZ, released=RELEASED),
         preprocess=preprocess,
+        version="cornet_z-1",
         about=cornets.about(RELEASED, citation=cornets.PAPER_2018, depth=5),
     )

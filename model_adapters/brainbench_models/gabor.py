@@ -94,6 +94,7 @@ def gabor(*, orientations: int = 8) -> WrappedModel:
         name="gabor" if orientations == 8 else f"gabor-{orientations}",
         weights="none",
         behavior="output",
+        version="gabor-1",
         about=About(
             citation="Jones & Palmer 1987, J Neurophysiol; Adelson & Bergen 1985, J Opt Soc Am A; "
             "Heeger 1992, Vis Neurosci",

@@ -22,6 +22,7 @@ def pixels(*, size: int = SIZE) -> WrappedModel:
         name="pixels" if size == SIZE else f"pixels-{size}",
         weights="none",
         behavior="pixels",
+        version="pixels-1",
         about=About(license="MIT", source="no weights: the pictures as they are"),
     )
 

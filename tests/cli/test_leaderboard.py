@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -169,11 +170,32 @@ def test_a_composite_that_no_installed_benchmark_can_fill_says_so(results_folder
 
 def test_what_is_not_shown_is_counted(results_folder, narrow):
     scores = of_all("net", REAL, CORNET_S) + of_all("net", REAL, CORNET_S, protocol="brainscore")
-    older = make("net", REAL[0], 0.1, created="2020-01-01T00:00:00+00:00")
-    fill(results_folder, [*scores, older])
+    other = make("net", REAL[0], 0.1, formula="r2/c-v1")
+    fill(results_folder, [*scores, other])
     lines = narrow("leaderboard")
-    assert "older, or by another formula, and not shown: 1" in lines
+    assert "of another version or by another formula, and not shown: 1" in lines
     assert "of another protocol, and not shown: 4" in lines
+
+
+def test_rows_of_one_name_are_told_apart_by_their_digests_and_marked(results_folder, narrow):
+    scores = of_all("net", REAL, CORNET_S, digest="aaaaaaaa11", weights="as given")
+    scores += of_all("net", REAL, (0.1, 0.1, 0.1, 0.1), digest="bbbbbbbb22", weights="as given")
+    fill(results_folder, scores)
+    lines = [line.strip() for line in narrow("leaderboard")]
+    assert [line.split()[:4] for line in lines if "net [" in line][:2] == [
+        ["1", "net", "[aaaaaaaa]", "?"],
+        ["2", "net", "[bbbbbbbb]", "?"],
+    ]
+    assert any(line.startswith("? nobody said") and "weights=" in line for line in lines)
+
+
+def test_a_score_of_an_older_key_is_marked(results_folder, narrow):
+    scores = of_all("net", REAL, CORNET_S)
+    for saved in map(Path, [s.file for s in fill(results_folder, scores).all()]):
+        saved.write_text(saved.read_text().replace('"schema": 2', '"schema": 1'))
+    lines = [line.strip() for line in narrow("leaderboard")]
+    assert any(line.split()[:3] == ["1", "net", "‡"] for line in lines)
+    assert any(line.startswith("‡ older key") for line in lines)
 
 
 def test_json(mixed, call):

@@ -276,66 +276,10 @@ def test_imported():
     assert registry.imported("brainbench.core.registry:match") is registry.match
 
 
-FILE = """
-import dataclasses
-
-VALUE = 3
-
-@dataclasses.dataclass
-class Options:
-    size: int = 3
-
-def make_model():
-    return Options()
-"""
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "my_model.py"
-    path.write_text(FILE)
-    yield path
-    sys.modules.pop("brainbench_user_my_model", None)
-
-
-def test_function_from_a_file(file):
-    assert registry.factory_from_file(f"{file}:make_model")().size == 3
-    assert registry.factory_from_file(f"{file}:Options")(size=4).size == 4
-
-
 @pytest.mark.parametrize("name", ["a.py:f", "/x/a.py:f", "a.py"])
 def test_a_name_that_stands_for_a_file(name):
     assert registry.is_file(name)
     assert not registry.is_file("cornet_s@untrained-0")
-
-
-@pytest.mark.parametrize(
-    ("suffix", "problem"),
-    [
-        ("", "function"),
-        (":", "function"),
-        (".txt:make_model", "function"),
-        ("x.py:f", "no such file"),
-    ],
-)
-def test_a_file_without_function_or_a_function_without_file(file, suffix, problem):
-    with pytest.raises(InputError, match=f"'{file}{suffix}': .*{problem}") as caught:
-        registry.factory_from_file(f"{file}{suffix}")
-    assert "FILE.py:function" in caught.value.allowed
-
-
-@pytest.mark.parametrize("attribute", ["make_modle", "VALUE"])
-def test_a_file_without_that_function(file, attribute):
-    with pytest.raises(UnknownNameError, match=f"{file} '{attribute}'") as caught:
-        registry.factory_from_file(f"{file}:{attribute}")
-    assert "make_model" in caught.value.allowed
-
-
-def test_half_of_a_file_is_not_left_behind(file):
-    file.write_text("import no_such_library_at_all")
-    with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
-        registry.factory_from_file(f"{file}:make_model")
-    assert "brainbench_user_my_model" not in sys.modules
 
 
 @pytest.mark.parametrize(

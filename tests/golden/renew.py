@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,14 @@ def main() -> None:
         goldens = Goldens({key: stored[key] for key in stored.files})
     text = json.dumps(dict(goldens.scores()), indent=1)
     (FOLDER / "goldens.json").write_text(text + "\n")
+    with (
+        tempfile.TemporaryDirectory() as cache
+    ):  # nothing of an earlier version is taken from there
+        os.environ["BRAINBENCH_CACHE"] = cache
+        from versioned import CASES, FAST, SLOW, cases
+
+        text = json.dumps(dict(cases([*CASES, *FAST, *SLOW])), indent=1)
+    (FOLDER / "versions.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,11 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded_notes import RecordedNotes
 from torch import Tensor, nn
 
+from brainbench.core import progress
 from brainbench.core.errors import InputError
-from brainbench.core.registry import factory_from_file
-from brainbench.models.digests import digest_of, package_sources
+from brainbench.core.model_file import factory_from_file
+from brainbench.core.user_code import displaced, distribution, folders, library_of
+from brainbench.models.digests import digest_of
 from brainbench.models.hooks import capturing
 from brainbench.models.network import FunctionNetwork, TorchNetwork
 
@@ -293,43 +297,263 @@ def test_a_digest_waits_for_an_extraction_of_the_same_network() -> None:
     assert network.digest("n", None) == before
 
 
-PACKAGE = {
-    "__init__": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack import unused",
-    "start": "import json\nfrom pack import direct\nfrom pack.deep.inner import VALUE",
-    "direct": "def late():\n    import pack.indirect",
-    "indirect": "VALUE = 1",
-    "unused": "",
-    "deep/__init__": "",
-    "deep/inner": "from pack.direct import late\nVALUE = 2",
+FILES = {
+    "my_model.py": """
+import sys
+import torch
+from pkg.layers import Block
+
+def make_model():
+    torch.manual_seed(0)
+    return Block()
+""",
+    "pkg/__init__.py": "",
+    "pkg/layers.py": """
+from torch import nn
+from . import ops
+
+class Block(nn.Module):
+    '''A layer.'''
+
+    def __init__(self, slope=2.0):
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.slope = slope
+
+    def forward(self, x):
+        return ops.act(self.linear(x))
+""",
+    "pkg/ops.py": """
+import pkg.config as c
+from pkg.deep import helpers
+
+@helpers.scaled(1.0)
+def act(x, floor=0.0):
+    from pkg.late import shifted
+    # a comment
+    return shifted(helpers.helper(x)) * c.GAIN + floor
+""",
+    "pkg/config.py": "import os\nGAIN = float(os.environ.get('GAIN', '1'))\nUNUSED = 3",
+    "pkg/late.py": """
+try:
+    import no_fast_ops as ops
+except ImportError:
+    from .deep.slow import ops
+
+def shifted(x):
+    return x + ops
+""",
+    "pkg/deep/helpers.py": """
+import functools
+
+def helper(x):
+    return x - 1
+
+def scaled(by):
+    def decorator(function):
+        @functools.wraps(function)
+        def scaled_function(*arguments):
+            return by * function(*arguments)
+        return scaled_function
+    return decorator
+""",
+    "pkg/deep/slow.py": "ops = 0.5",
+    "pkg/other.py": "VALUE = 1",
 }
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "pack" / "deep").mkdir(parents=True)
-    for name, text in PACKAGE.items():
-        (tmp_path / "pack" / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path / "pack"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pack"]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A model's file beside a package of four modules and a folder without __init__.py."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    _forget_project()
+
+
+def _forget_project() -> None:
+    folders.clear()
+    displaced.clear()
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("pkg", "no_fast_ops")]:
         del sys.modules[name]
 
 
-def test_sources_of_a_package_are_followed_through_its_imports(package: Path) -> None:
-    start = importlib.import_module("pack.start")
-    before = package_sources(start)
-    assert list(before) == [
-        "pack", "pack.deep.inner", "pack.direct", "pack.indirect", "pack.start"
-    ]  # fmt: skip
-    (package / "indirect.py").write_text("VALUE = 22")
-    after = package_sources(start)
-    assert [name for name in before if after[name] != before[name]] == ["pack.indirect"]
-    assert set(package_sources(importlib.import_module("pack.indirect"))) == {"pack.indirect"}
+def _made(project: Path) -> str:
+    """The digest as in a new process."""
+    _forget_project()
+    return _digest(factory_from_file(f"{project}/my_model.py:make_model")())
 
 
-def test_sources_of_the_simulated_brain_hold_what_it_reaches_indirectly() -> None:
-    direct = {"brainbench.simulate.subject", "brainbench.simulate.sites"}
-    indirect = {"brainbench.metrics.classification.softmax", "brainbench.stats.splits"}
-    sources = package_sources(importlib.import_module("brainbench.simulate.brain"))
-    assert direct | indirect <= sources.keys()
-    assert "brainbench.cli.main" not in sources
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("pkg/config.py", "'1'", "'2'"),
+        ("pkg/layers.py", "slope=2.0", "slope=3.0"),
+        ("pkg/ops.py", "floor=0.0", "floor=0.1"),
+        ("pkg/ops.py", "scaled(1.0)", "scaled(2.0)"),
+        ("pkg/deep/helpers.py", "x - 1", "x - 2"),
+        ("pkg/deep/slow.py", "0.5", "0.6"),  # a folder without __init__.py, imported in a function
+        ("pkg/late.py", "no_fast_ops", "math"),
+        ("pkg/__init__.py", "", "import pkg.other"),
+        ("my_model.py", "Block()", "Block(slope=4.0)"),
+    ],
+)
+def test_an_edit_of_code_at_any_depth_changes_the_digest(
+    project: Path, file: str, old: str, new: str
+) -> None:
+    before = _made(project)
+    assert _made(project) == before
+    _edit(project / file, old, new)
+    assert _made(project) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("pkg/ops.py", "# a comment", "# another one\n\n"),
+        ("pkg/layers.py", "A layer.", "Another text."),
+        ("pkg/layers.py", "    '''A layer.'''\n", ""),
+        ("pkg/deep/helpers.py", "def helper(x):", "def helper(x):\n    '''Add to it.'''"),
+        ("pkg/config.py", "import os", "'''Settings.'''\nimport   os"),
+        ("my_model.py", "import sys\nimport torch", "import sys;import torch\n\n\n"),
+        ("pkg/ops.py", "floor=0.0):", "floor = 0.0,\n):"),
+        ("pkg/other.py", "1", "2"),  # nothing imports it
+    ],
+)
+def test_comments_docstrings_and_layout_change_nothing(
+    project: Path, file: str, old: str, new: str
+) -> None:
+    before = _made(project)
+    _edit(project / file, old, new)
+    assert _made(project) == before
+
+
+def test_a_module_that_appears_for_a_conditional_import_changes_the_digest(project: Path) -> None:
+    before = _made(project)
+    (project / "no_fast_ops.py").write_text("VALUE = 1")
+    assert _made(project) != before
+
+
+def test_the_value_of_a_constant_counts_however_it_was_set(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _made(project)
+    monkeypatch.setenv("GAIN", "2")
+    by_environment = _made(project)
+    config = importlib.import_module("pkg.config")
+    config.UNUSED = 4  # type: ignore[attr-defined]
+    net = importlib.import_module("pkg.layers").Block
+    torch.manual_seed(0)
+    assert _digest(net()) != before  # made here, without the model's file
+    config.GAIN = 1.0  # type: ignore[attr-defined]
+    torch.manual_seed(0)
+    assert _digest(net()) == before  # what counts is the value
+    config.GAIN = np.ones(2)  # type: ignore[attr-defined]
+    torch.manual_seed(0)
+    assert len({before, by_environment, _digest(net())}) == 3
+
+
+def test_the_folder_of_a_model_and_its_use_by_another_file_mean_nothing(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(project, other, dirs_exist_ok=True)
+    assert _made(project) == _made(other)
+
+
+def test_two_models_with_files_of_the_same_names_keep_their_code(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("elsewhere")
+    _edit(project / "pkg" / "ops.py", "    from pkg.late import shifted\n", "")
+    _edit(project / "pkg" / "ops.py", "import pkg", "from pkg.late import shifted\nimport pkg")
+    shutil.copytree(project, other, dirs_exist_ok=True)
+    _edit(other / "pkg" / "config.py", "'1'", "'2'")
+    _forget_project()
+    net = factory_from_file(f"{project}/my_model.py:make_model")()
+    before = _digest(net)
+    assert _digest(factory_from_file(f"{other}/my_model.py:make_model")()) != before
+    assert _digest(net) == before
+
+
+def test_an_import_that_would_take_the_file_of_another_model_is_refused(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(project, other, dirs_exist_ok=True)
+    net = factory_from_file(f"{project}/my_model.py:make_model")()
+    _digest(net)
+    _digest(factory_from_file(f"{other}/my_model.py:make_model")())
+    with pytest.raises(InputError, match=r"another pkg") as caught:
+        _digest(net)
+    assert str(project / "pkg") in caught.value.got
+
+
+def test_an_edit_that_is_not_imported_yet_is_said_and_what_runs_counts(project: Path) -> None:
+    recorded = RecordedNotes()
+    _forget_project()
+    net = factory_from_file(f"{project}/my_model.py:make_model")()
+    before = _digest(net)
+    _edit(project / "pkg" / "deep" / "helpers.py", "x - 1", "x - 2")
+    with progress.use(recorded):
+        stale = _digest(net)
+        assert _digest(net) == stale
+    [note] = recorded.notes
+    assert "helper in " in note
+    assert "helpers.py" in note
+    assert len({before, stale, _made(project)}) == 3
+
+
+def test_a_library_counts_by_its_version(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = project / "site-packages"
+    (installed / "libop-1.0.dist-info").mkdir(parents=True)
+    metadata = installed / "libop-1.0.dist-info" / "METADATA"
+    metadata.write_text("Metadata-Version: 2.1\nName: libop\nVersion: 1.0\n")
+    (installed / "libop.py").write_text("VALUE = 1")
+    monkeypatch.syspath_prepend(str(installed))
+    _edit(project / "pkg" / "ops.py", "import pkg.config as c", "import pkg.config as c, libop")
+    before = _made(project)
+    (installed / "libop.py").write_text("VALUE = 22")
+    assert _made(project) == before
+    metadata.write_text("Metadata-Version: 2.1\nName: libop\nVersion: 1.1\n")
+    distribution.cache_clear()
+    library_of.cache_clear()
+    after = _made(project)
+    assert after != before
+    metadata.unlink()  # a file that no distribution declares
+    metadata.parent.rmdir()
+    distribution.cache_clear()
+    library_of.cache_clear()
+    undeclared = _made(project)
+    (installed / "libop.py").write_text("VALUE = 333")
+    assert len({before, after, undeclared, _made(project)}) == 4
+
+
+def test_long_chains_of_functions_are_followed() -> None:
+    lines = [f"def f{k}(x):\n    return f{k + 1}(x)" for k in range(600)]
+    space: dict[str, Any] = {"__name__": "console"}
+    exec("\n".join([*lines, "def f600(x):\n    return x"]), space)  # noqa: S102
+    assert _digest(space["f0"]) == _digest(space["f0"])
+
+
+def test_a_version_stands_for_code_but_not_for_weights_and_settings() -> None:
+    def of(net: Scaled, version: str) -> str:
+        return digest_of(net, name="n", version=version)
+
+    base = of(_net(), "1")
+    assert of(_net(), "1") == base
+    edited = type("Scaled", (Scaled,), {"__qualname__": "Scaled", "forward": lambda self, x: x})
+    torch.manual_seed(0)
+    assert of(edited(), "1") != _digest(edited())
+    others = [of(_net(), "2"), of(_net(scale=2.0), "1"), of(_net(hidden=0.1), "1")]
+    net = _net()
+    _weight(net)
+    assert len({base, *others, of(net, "1")}) == 5

@@ -130,9 +130,32 @@ def test_it_is_a_brain_model(net: Net, store: Cache) -> None:
     assert (model.name, model.weights, model.static) == ("mine", "imagenet", True)
     areas = {"V1": ("conv",), "IT": ("pool", "head"), "behavior": ("head",)}
     assert model.areas == areas
-    assert wrapped(net, store).name == "Net"
-    assert wrapped(lambda images: images, store, layers=()).name == "function"
+    assert wrapped(lambda images: images, store, layers=()).name.startswith("function-")
     assert set(wrapped(net, store, layers=["conv", "head"]).areas) == {"V1", "V2", "V4", "IT"}
+
+
+def test_a_default_name_holds_digits_of_the_digest(store: Cache) -> None:
+    shallow, deep = (nn.Sequential(*[nn.Conv2d(3, 3, 1) for _ in range(n)]) for n in (1, 2))
+    names = {wrapped(net, store, layers=["0"]).name for net in (shallow, deep)}
+    assert len(names) == 2
+    model = wrapped(deep, store, layers=["0"])
+    assert model.name == f"Sequential-{model.digest[:8]}" == wrapped(deep, store, layers=["0"]).name
+    assert model.weights == "as given"
+    assert model.on(precision="bf16").name == f"{model.name}+bf16"
+
+
+def test_a_version_stands_for_the_code(store: Cache) -> None:
+    def twice(images: Any) -> Any:
+        return 2 * images
+
+    def thrice(images: Any) -> Any:
+        return 3 * images
+
+    thrice.__qualname__ = twice.__qualname__
+    one, other = (wrapped(f, store, layers=(), version="mine-1") for f in (twice, thrice))
+    assert one.digest == other.digest
+    assert wrapped(twice, store, layers=(), version="mine-2").digest != one.digest
+    assert wrapped(twice, store, layers=()).digest != wrapped(thrice, store, layers=()).digest
 
 
 def test_stimulus_metadata_with_the_names_of_places_is_kept_beside_them(
@@ -441,8 +464,8 @@ def test_progress_counts_images(net: Net, store: Cache) -> None:
             return super().task(label, total)
 
     with progress.use(Reporter()):
-        wrapped(net, store).activations(pictures(5), ["head"])
-        wrapped(net, store).activations(pictures(5), ["head"])
+        wrapped(net, store, name="Net").activations(pictures(5), ["head"])
+        wrapped(net, store, name="Net").activations(pictures(5), ["head"])
     assert seen == [("Net on pictures", 5)]
 
 

@@ -1,4 +1,4 @@
-"""Stored scores as rows: what belongs together, what is newest, what counts, in which order."""
+"""Stored scores as rows: what belongs together, what counts, in which order."""
 
 import json
 
@@ -11,7 +11,9 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.ranking.ranks import board, rows, stored
 from brainbench.ranking.table import COLUMNS, OF_BENCHMARK
-from brainbench.run.loading import load_composite, load_composites
+from brainbench.ranking.versions import versions_here
+from brainbench.run.loading import load_benchmark, load_composite, load_composites
+from brainbench.simulate.brain import SimulatedBrain
 from brainbench.storage.results import Results
 
 MEAN = load_composite("mean-v1")
@@ -104,15 +106,39 @@ def test_simulated_scores_never_count_in_a_real_composite():
     assert one_row(fakes, TWIN).why_not(TWINS[0]) == "not of a simulated brain"
 
 
-def test_the_newest_counts_and_the_others_are_counted():
-    older = [
-        make("a", REAL[0], 0.1, digest="x"),
-        make("a", REAL[0], 0.2, created=LATER, digest="x"),
+def test_dates_choose_nothing():
+    """Two scores of one digest that differ in the figure alone: neither counts, and it is said."""
+    times = ["2026-01-01T00:00:00+00:00", LATER, NOW]
+    for created in (times, times[::-1]):
+        scores = [
+            make("a", REAL[0], value, created=when, digest="x", file=f"{value}.json")
+            for value, when in zip((0.1, 0.2, 0.3), created, strict=True)
+        ]
+        row = one_row(scores)
+        cell = row.cells[REAL[0]]
+        assert (cell.value, cell.state, row.n_others, row.combined.k) == (0.1, "scored", 2, 0)
+        assert "several scores that differ" in row.why_not(REAL[0])
+
+
+def test_equal_scores_of_one_digest_count_once():
+    scores = [make("a", REAL[0], 0.1, created=when, digest="x") for when in (LATER, NOW)]
+    row = one_row(scores)
+    assert (row.n_others, row.combined.k, row.why_not(REAL[0])) == (1, 1, None)
+
+
+@pytest.mark.parametrize("newest", [0, 1])
+def test_two_digests_never_share_a_row_whatever_the_clocks_say(newest):
+    created = [LATER, LATER]
+    created[newest] = NOW
+    scores = [
+        *of_all("Sequential", REAL, CORNET_S, digest="x", created=created[0]),
+        *of_all("Sequential", REAL, (0.1, 0.1, 0.1, 0.1), digest="y", created=created[1]),
     ]
-    newest = make("a", REAL[0], 0.3, created=NOW, digest="x")
-    row = one_row([older[1], newest, older[0]])
-    assert row.cells[REAL[0]].value == 0.3
-    assert row.n_others == 2
+    made = {row.digest: row for row in rows(scores, MEAN)}
+    assert {d: row.combined.value for d, row in made.items()} == pytest.approx(
+        {"x": 0.4705, "y": 0.1}
+    )
+    assert all(row.n_others == 0 for row in made.values())
 
 
 @pytest.mark.parametrize(
@@ -124,29 +150,58 @@ def test_a_score_without_a_value_keeps_its_status(status, words):
     assert row.why_not(REAL[0]) == words
 
 
-def test_a_newest_score_that_failed_is_what_is_shown():
+def test_a_score_with_a_value_goes_before_a_failure():
     scores = [make("a", REAL[0], 0.1), make("a", REAL[0], None, created=NOW)]
-    assert one_row(scores).cells[REAL[0]].state == "failed"
-
-
-def test_scores_of_an_older_version_of_the_model_are_not_mixed_with_the_newest():
-    scores = of_all("a", REAL[:3], CORNET_S[:3], digest="old weights")
-    scores += [make("a", REAL[3], 0.25, digest="new weights", created=LATER)]
-    row = one_row(scores)
-    assert set(row.cells) == {REAL[3]}
-    assert (row.combined.k, row.n_others) == (1, 3)
+    assert one_row(scores).cells[REAL[0]].state == "scored"
 
 
 @pytest.mark.parametrize("old", [{"version": 0}, {"data": "0"}])
-def test_scores_on_older_data_are_shown_but_do_not_count(old):
+def test_scores_on_other_versions_than_those_here_are_shown_but_do_not_count(old):
     scores = of_all("a", REAL, CORNET_S) + of_all("b", REAL[1:], CORNET_S[1:])
-    scores += [make("b", REAL[0], 0.9, created="2025-01-01T00:00:00+00:00", **old)]
-    a, b = sorted(rows(scores, MEAN), key=lambda row: row.model)
+    scores += [make("b", REAL[0], 0.9, created=NOW, **old)]
+    made = rows(scores, MEAN, {REAL[0]: (1, "1")})
+    a, b = sorted(made, key=lambda row: row.model)
     assert a.combined.value == pytest.approx(0.4705)
     cell = b.cells[REAL[0]]
     assert (cell.state, cell.score.status, cell.value) == ("outdated", "scored", 0.9)
     assert b.combined.value is None
-    assert b.why_not(REAL[0]) == "of an older version of the benchmark or its data"
+    assert b.why_not(REAL[0]) == "of another version of the benchmark or its data than the one here"
+
+
+def test_the_version_that_is_installed_counts_even_if_there_is_a_higher_one():
+    scores = [make("a", REAL[0], 0.5, version=2), make("b", REAL[0], 0.6, version=1)]
+    made = {row.model: row.cells[REAL[0]].state for row in rows(scores, MEAN, {REAL[0]: (1, None)})}
+    assert made == {"a": "outdated", "b": "scored"}
+
+
+def test_of_several_versions_of_data_that_is_not_here_none_counts_and_all_are_named():
+    scores = [make("a", REAL[0], 0.5, data="d1"), make("b", REAL[0], 0.6, data="d2", created=NOW)]
+    made = rows(scores, MEAN)
+    assert [row.combined.k for row in made] == [0, 0]
+    assert all("d1, d2" in row.why_not(REAL[0]) for row in made)
+
+
+def test_versions_here_are_those_of_the_installed_benchmarks():
+    here = versions_here(["Simulated.IT-pls", "Cowley2023.V4-ccnorm2", "Nobody2030.IT-pls"])
+    assert here["Simulated.IT-pls"] == (
+        load_benchmark("Simulated.IT-pls").version,
+        SimulatedBrain().version,
+    )
+    assert all(data is None for name, (_, data) in here.items() if name.startswith("Cowley"))
+    assert "Nobody2030.IT-pls" not in here
+
+
+def test_scores_of_an_older_key_have_a_row_of_their_own():
+    scores = of_all("a", REAL, CORNET_S, digest="x")
+    scores += of_all("a", REAL, CORNET_S, digest="x", older_key=True)
+    made = rows(scores, MEAN)
+    assert [row.older_key for row in made] == [False, True]
+
+
+def test_weights_that_nobody_described_are_said():
+    row = one_row(of_all("a", REAL, CORNET_S, weights="as given"))
+    assert row.undescribed
+    assert row.combined.value == pytest.approx(0.4705)
 
 
 def test_a_higher_version_counts_even_if_it_was_computed_earlier():
@@ -184,12 +239,14 @@ def test_benchmarks_outside_the_composite_are_shown_as_they_were_scored():
     assert (row.cells["Other.IT-pls"].value, row.combined.k) == (0.07, 0)
 
 
-def test_a_score_without_a_record_is_the_oldest_and_breaks_nothing():
+def test_a_score_without_a_record_has_a_row_of_its_own():
     bare = Score(
         model="a", weights="none", benchmark=REAL[0], version=1, protocol="paper", value=0.1
     )
-    row = one_row([make("a", REAL[0], 0.3), bare])
-    assert (row.cells[REAL[0]].value, row.n_others) == (0.3, 1)
+    made = {
+        row.digest: row.cells[REAL[0]].value for row in rows([make("a", REAL[0], 0.3), bare], MEAN)
+    }
+    assert made == {"of a": 0.3, "": 0.1}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 
 from brainbench.core import provenance
 from brainbench.core.score import Score
+from brainbench.simulate.brain import SimulatedBrain
 from brainbench.storage.results import Results
 
 TWINS = (
@@ -24,13 +25,14 @@ def draws(value, *, width=0.02, seed=0, n=200):
 
 def make(model, benchmark, value, *, created="2026-01-01T00:00:00+00:00", **more):
     """A score; `digest`, `data`, `settings` go to its record, the rest to the score."""
+    simulated = benchmark.startswith("Simulated")
+    data = more.pop("data", SimulatedBrain().version if simulated else "1")
     record = provenance.record(
         seeds={"bootstrap": 0},
-        hashes={"model": more.pop("digest", f"of {model}"), "data": more.pop("data", "1")},
+        hashes={"model": more.pop("digest", f"of {model}"), "data": data},
         settings=more.pop("settings", {}),
     ).model_copy(update={"created": created})
     weights = model.partition("@")[2] or "none"
-    simulated = benchmark.startswith("Simulated")
     base = {"weights": weights, "version": 1, "protocol": "paper", "simulated": simulated}
     if value is None:
         reason = "12 images for 25 components\n  allowed: more images\n  next: use more"

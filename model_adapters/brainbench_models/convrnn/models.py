@@ -39,6 +39,8 @@ PAPER: Final = "Nayebi et al. 2018, Task-driven convolutional recurrent models o
 _TENSORFLOW: Final = (
     "the released weights are TensorFlow checkpoints; docs/models.md says how to convert one"
 )
+VERSION: Final = "convrnn-1"
+"""Raised when the responses of the same graph, options and weights change; a test holds it."""
 _NONE_RELEASED: Final = "no weights were released"
 
 
@@ -82,6 +84,7 @@ def convrnn(
         weights=weights_name,
         behavior="behavior",
         presentations=("constant", "pulse"),
+        version=VERSION,
         about=_about(declared),
     )
     return replace(model, notes=tuple(_notes(net, weights)))

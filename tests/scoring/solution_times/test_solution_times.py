@@ -20,7 +20,6 @@ from brainbench.core.presentation import Presentation
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.data.arrays import ArrayData
-from brainbench.metrics.solution_times import decoder as decoder_module
 from brainbench.metrics.solution_times.decoder import (
     Decoder,
     decode,
@@ -28,7 +27,6 @@ from brainbench.metrics.solution_times.decoder import (
     held_out_sensitivity,
 )
 from brainbench.metrics.solution_times.solution_times import agreement, solution_times
-from brainbench.models.digests import package_sources
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.pipeline import score
 from brainbench.scoring.solution_times import evaluation, measure, trial_halves
@@ -233,14 +231,19 @@ def test_damaged_halves_are_decoded_again(cache_folder, name):
     assert any(str(path) in note for note in notes.notes)
 
 
-def test_stored_halves_depend_on_all_code_that_decodes_them():
-    modules = package_sources(decoder_module)
-    for name in (
-        "behavior.i2n",
-        "classification.logistic_regression",
-        "solution_times.published_training",  # imported inside a function
-    ):
-        assert f"brainbench.metrics.{name}" in modules
+def test_stored_halves_depend_on_the_version_of_the_decoder(cache_folder, monkeypatch):
+    X, onset = world()
+    data = data_of(table_of(onset), trials=trials_of(X, n=2))
+    score(benchmark(data), model_of(X))
+
+    def never(*_args, **_options):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(trial_halves, "decode_sensitivity", never)
+    score(benchmark(data), model_of(X))
+    monkeypatch.setattr(trial_halves, "VERSION", trial_halves.VERSION + 1)
+    with pytest.raises(AssertionError, match="decoded again"):
+        score(benchmark(data), model_of(X))
 
 
 def test_brainscore_is_the_mean_over_unstratified_splits(scored):
