@@ -27,25 +27,12 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
     return known[layer]
 
 
-@contextlib.contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation mode without gradients; each submodule gets its own mode back."""
-    before = [(module, module.training) for module in net.modules()]
-    try:
-        net.eval()
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, training in before:
-            module.training = training
-
-
 @dataclass
 class Capture:
     """Outputs of layers in one forward pass, by layer.
 
-    `counts` are the numbers of calls, `shapes` the shape of the output of every call, without the batch axis,
-    and `kept` copies of the selected outputs, in the order of the calls.
+    `counts` are the numbers of calls, `shapes` the shape of the output of every call, and `kept` copies of
+    the selected outputs, in the order of the calls.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -61,7 +48,7 @@ class Capture:
         tensor = first_tensor(output, layer)
         index = self.counts.get(layer, 0)
         self.counts[layer] = index + 1
-        self.shapes.setdefault(layer, []).append(tuple(tensor.shape[1:]))
+        self.shapes.setdefault(layer, []).append(tuple(tensor.shape))
         kept = self.kept.setdefault(layer, [])
         if calls == "last":
             kept.clear()
