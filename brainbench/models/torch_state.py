@@ -116,13 +116,15 @@ def _default_dtype() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _default_algorithms() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
+    if not torch.are_deterministic_algorithms_enabled():
+        yield
+        return
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(False)
+    torch.use_deterministic_algorithms(False)  # imports torch's compiler, which takes seconds
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.use_deterministic_algorithms(True, warn_only=warn_only)
 
 
 @contextlib.contextmanager

@@ -86,7 +86,8 @@ class WrappedModel:
         if self.pinned_digest is not None:
             return self.pinned_digest
         calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
-        network = self.network.digest(self.name, self.fingerprint)
+        with own_state():
+            network = self.network.digest(self.name, self.fingerprint)
         declared = [f"batch axis {_listed(self.batch_axis)}"] if self.batch_axis else []
         declared += self.before_batch.digest_parts(
             self.name, device=self.device, declared=self.fingerprint
