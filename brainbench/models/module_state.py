@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brainbench.core.errors import ActivationError
+from brainbench.core.errors import ActivationError, InputError
 
 _DICTS = (dict, OrderedDict, defaultdict)
 
@@ -22,8 +22,10 @@ _DICTS = (dict, OrderedDict, defaultdict)
 def evaluating(net: nn.Module) -> Iterator[None]:
     """Put a module in evaluation mode without gradients, and leave it as it was.
 
-    Modes, buffers, attributes and hooks are restored, see `ModuleState`. ActivationError if weights changed.
+    Modes, buffers, attributes and hooks are restored, see `ModuleState`. ActivationError if weights changed,
+    InputError for weights without a shape yet, which a first forward pass would make.
     """
+    _check_initialized(net)
     state, weights = ModuleState(net), _Weights.of(net)
     try:
         net.eval()
@@ -33,6 +35,17 @@ def evaluating(net: nn.Module) -> Iterator[None]:
         state.restore()
         weights.restore()
     weights.check()
+
+
+def _check_initialized(net: nn.Module) -> None:
+    lazy = [name for name, tensor in net.named_parameters() if is_lazy(tensor)]
+    lazy += [name for name, tensor in net.named_buffers() if is_lazy(tensor)]
+    if lazy:
+        raise InputError(
+            f"{type(net).__name__} with {len(lazy)} weights that are not initialized, such as {lazy[0]}",
+            allowed="a network whose weights have their shapes and values",
+            todo="call the network once with images of the right size before it is wrapped",
+        )
 
 
 class ModuleState:
@@ -52,7 +65,7 @@ class ModuleState:
             return
         held: list[Any] = []
         if isinstance(value, Tensor):
-            if not isinstance(value, nn.Parameter) and not is_lazy(value):
+            if not isinstance(value, nn.Parameter):
                 self._saved[id(value)] = value, value.detach().clone()
         elif isinstance(value, np.ndarray):
             self._saved[id(value)] = value, value.copy()
@@ -114,13 +127,12 @@ class _Weights:
 
     @classmethod
     def of(cls, net: nn.Module) -> _Weights:
-        """Return the parameters as they are now; those without values yet are left out."""
+        """Return the parameters as they are now."""
         return cls(
             net,
             {
                 name: _Weight(p, p.requires_grad, p.grad, (_marks(p), _marks(p.grad)))
                 for name, p in net.named_parameters()
-                if not is_lazy(p)
             },
         )
 

@@ -83,7 +83,7 @@ class RepeatCheck:
         try:
             batch, n = self._show(fewer)
         except ActivationError as error:
-            raise self._stuck(fewer) or error from error.__cause__
+            raise self._explained(error, fewer) from error.__cause__
         for layer, again in batch.items():
             check_batch_axis(
                 layer,
@@ -142,15 +142,21 @@ class RepeatCheck:
         fewer = self._restored(stop)
         if stop != self.size and self._differ(layer, first, fewer, rounding=self._rounding(stop)):
             return _depends_on_batch(layer, largest)
-        return _keeps_state(layer, f"the same images give responses that differ by {_sd(largest)}")
+        return _keeps_state(
+            f"layer {layer!r} keeps state between images: the same images give responses that differ by "
+            f"{_sd(largest)} after other images"
+        )
 
-    def _stuck(self, fewer: int) -> ActivationError | None:
-        """Return the error for a network that takes fewer images only if it is restored first, else None."""
+    def _explained(self, error: ActivationError, fewer: int) -> ActivationError:
+        """Return the error of a batch, or that of keeping state if the restored network takes the batch."""
         try:
-            batch = self._restored(fewer)
+            self._restored(fewer)
         except ActivationError:
-            return None
-        return _keeps_state(next(iter(batch)), "it fails for a batch of another size")
+            return error
+        return _keeps_state(
+            f"{error.got}; as it was before the first batch, the network takes this batch: it keeps state "
+            f"between images"
+        )
 
 
 def difference(before: CheckedResponse, again: CheckedResponse) -> float:
@@ -210,9 +216,9 @@ def _unstable(layer: str, largest: float) -> ActivationError:
     )
 
 
-def _keeps_state(layer: str, evidence: str) -> ActivationError:
+def _keeps_state(got: str) -> ActivationError:
     return ActivationError(
-        f"layer {layer!r} keeps state between images: {evidence} after other images",
+        got,
         allowed=_ALLOWED,
         todo=f"forget the state: {_RESET}",
     )

@@ -77,10 +77,9 @@ def check_batch_axis(
     ActivationError if another axis has the length of the batch too, as in a matrix of similarities of the
     images with each other.
     """
-    follow = [
-        axis for axis, lengths in enumerate(zip(*shapes, strict=True)) if lengths == tuple(sizes)
-    ]
-    if follow != [batch_axis]:
+    axes = enumerate(zip(*shapes, strict=False))  # another number of axes is an error below
+    follow = [axis for axis, lengths in axes if lengths == tuple(sizes)]
+    if len(set(map(len, shapes))) > 1 or follow != [batch_axis]:
         raise ActivationError(
             f"layer {layer!r} returns the shapes {shapes[0]} for {sizes[0]} stimuli and {shapes[1]} for "
             f"{sizes[1]}: the axes {follow} follow the number of stimuli",

@@ -78,7 +78,7 @@ def test_also_for_shapes_depth_and_the_forecast(tmp_path: Path) -> None:
     ("error", "advice"),
     [
         (TypeError("forward() missing 1 required positional argument: 'mask'"), "arguments"),
-        (RuntimeError('"conv2d" not implemented for \'Half\''), "net.float()"),
+        (RuntimeError("\"conv2d\" not implemented for 'Half'"), "net.float()"),
         (RuntimeError("expected scalar type Float but found Half"), "net.float()"),
         (RuntimeError("Expected all tensors to be on the same device"), "register_buffer"),
         (AssertionError("Input height (9) doesn't match model (8)."), "Preprocess("),

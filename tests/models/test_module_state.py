@@ -12,7 +12,7 @@ import torch
 from pictures import noise_pictures
 from torch import Tensor, nn
 
-from brainbench.core.errors import ActivationError
+from brainbench.core.errors import ActivationError, InputError
 from brainbench.models.module_state import ModuleState, evaluating
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.structure import depth_of, sizes_of
@@ -172,3 +172,12 @@ def test_a_graph_that_waits_for_its_backward_pass_is_still_valid(tmp_path: Path)
     loss = net(torch.randn(2, 3, 8, 8)).square().mean()
     wrapped(net, tmp_path, "1").activations(noise_pictures(5), ["1"])
     loss.backward()
+
+
+def test_weights_without_a_shape_are_an_error_and_stay_so(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+    with pytest.raises(InputError, match=r"1\.weight"):
+        sizes_of(wrapped(net, tmp_path, "1"), ["1"])
+    assert nn.parameter.is_lazy(net[1].weight)
+    net(torch.ones(1, 3, 8, 8))
+    assert sizes_of(wrapped(net, tmp_path, "1"), ["1"])["1"].shape == (3,)

@@ -108,7 +108,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     return results(made(tmp_path_factory.mktemp("plain")))
 
 
-@pytest.mark.parametrize("state", STATES)
+SLOW = {"deterministic"}  # imports torch's compiler
+
+
+@pytest.mark.parametrize(
+    "state", [pytest.param(s, marks=[pytest.mark.slow] if s in SLOW else []) for s in STATES]
+)
 def test_the_state_of_the_caller_changes_no_byte(
     state: str, tmp_path: Path, plain: tuple[Any, ...]
 ) -> None:
