@@ -78,7 +78,8 @@ def _no_modes() -> Iterator[None]:
 
 
 def _set_aside_function_modes(stack: contextlib.ExitStack) -> None:
-    for _ in overrides._get_current_function_mode_stack():
+    modes = overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+    for _ in modes:
         stack.enter_context(overrides._pop_mode_temporarily())
 
 
