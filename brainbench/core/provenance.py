@@ -137,6 +137,19 @@ def counting() -> Iterator[Costs]:
             outer.images += costs.images
 
 
+@contextlib.contextmanager
+def counting_time_only() -> Iterator[None]:
+    """Count the time of forward passes within the block but not their images, which are counted elsewhere."""
+    outer, costs = _costs.get(), Costs()
+    token = _costs.set(costs)
+    try:
+        yield
+    finally:
+        _costs.reset(token)
+        if outer is not None:
+            outer.forward_seconds += costs.forward_seconds
+
+
 def count_forward(seconds: float, images: int) -> None:
     """Count one forward pass over `images` images that took `seconds` in the network."""
     costs = _costs.get()

@@ -23,6 +23,7 @@ from brainbench.core.errors import ActivationError, unknown
 from brainbench.core.provenance import count_forward, sha256
 from brainbench.core.timeline import Span, Timeline
 from brainbench.models.digests import digest_of
+from brainbench.models.forward_errors import explained
 from brainbench.models.hooks import Calls
 from brainbench.models.network import Forward, HostNetwork, Images, Response, response
 from brainbench.models.preprocessing import Preprocess
@@ -113,8 +114,9 @@ class BrainScoreNetwork(HostNetwork):
         responses = {}
         for region in layers:
             bins = self._bins(region)
-            self.model.start_recording(region, time_bins=bins)
-            recording = self.model.look_at(stimuli, number_of_trials=1)
+            with explained(self.model, images):
+                self.model.start_recording(region, time_bins=bins)
+                recording = self.model.look_at(stimuli, number_of_trials=1)
             steps = _steps(recording, list(stimuli["stimulus_id"]), len(bins), region)
             responses[region] = response(steps, calls[region])
         count_forward(time.perf_counter() - start, len(images))

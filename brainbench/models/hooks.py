@@ -32,26 +32,13 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
     return known[name]
 
 
-@contextlib.contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation mode without gradients; each submodule gets its own mode back."""
-    before = [(module, module.training) for module in net.modules()]
-    try:
-        net.eval()
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, training in before:
-            module.training = training
-
-
 @dataclass
 class Capture:
     """Outputs of layers in one forward pass, by layer.
 
-    `counts` are the numbers of calls, `shapes` the shape of the output of every call, without the batch axis,
-    and `kept` copies of the selected outputs, in the order of the calls. `noted` are the layers of whose
-    several outputs the first was taken.
+    `counts` are the numbers of calls, `shapes` the shape of the output of every call, and `kept` copies of
+    the selected outputs, in the order of the calls. `noted` are the layers of whose several outputs the first
+    was taken.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -68,7 +55,7 @@ class Capture:
         tensor = tensor_of(output, layer, noted=self.noted)
         index = self.counts.get(layer, 0)
         self.counts[layer] = index + 1
-        self.shapes.setdefault(layer, []).append(tuple(tensor.shape[1:]))
+        self.shapes.setdefault(layer, []).append(tuple(tensor.shape))
         kept = self.kept.setdefault(layer, [])
         if calls == "last":
             kept.clear()

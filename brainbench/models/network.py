@@ -19,16 +19,26 @@ from brainbench.core.errors import ActivationError, InputError, unknown
 from brainbench.core.presentation import Presentation
 from brainbench.core.provenance import count_forward, sha256
 from brainbench.models.digests import digest_of, weights_digest
-from brainbench.models.hooks import Calls, Capture, capturing, evaluating, submodule
+from brainbench.models.forward_errors import explained
+from brainbench.models.hooks import Calls, Capture, capturing, submodule
+from brainbench.models.module_state import ModuleState, evaluating
+from brainbench.models.torch_state import full_precision
 
 Images = npt.NDArray[np.float32]
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "float16", "bfloat16", "float64"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
+"""Precisions to choose from; the others are those of networks whose weights have them."""
+_DTYPES: dict[torch.dtype, Precision] = {
+    torch.float32: "float32",
+    torch.float16: "float16",
+    torch.bfloat16: "bfloat16",
+    torch.float64: "float64",
+}
 
 
 @dataclass(frozen=True)
 class Response:
-    """Selected outputs of a layer, (batch, ...), and the shape of every output without the batch."""
+    """Selected outputs of a layer, with the batch as one axis, and the shape of every output."""
 
     steps: list[npt.NDArray[Any]]
     shapes: list[tuple[int, ...]]
@@ -39,6 +49,13 @@ Forward = Callable[[Images], dict[str, Response]]
 
 class Network(Protocol):
     """A network that can be digested, knows its layers and runs on a device."""
+
+    @property
+    def precision(self) -> Precision:
+        """Return the precision of its weights, in which it takes images; "float32" if it has none."""
+
+    def state(self) -> ModuleState | None:
+        """Return what forward passes may change, so that it can be restored; None if that is unknown."""
 
     def digest(self, name: str, declared: str | None) -> str:
         """Return the SHA-256 over all that responses depend on; `declared` replaces what is not inspected."""
@@ -78,6 +95,29 @@ class TorchNetwork:
     call: str | Callable[..., Any] | None = None
     version: str | None = None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the images that it takes: that of its first floating parameter, else of a buffer."""
+        for tensor in (*self.net.parameters(), *self.net.buffers()):
+            if tensor.is_floating_point():
+                return tensor.dtype
+        return torch.float32
+
+    @property
+    def precision(self) -> Precision:
+        """Return the name of `dtype`; InputError for one that is not computed in."""
+        if self.dtype not in _DTYPES:
+            raise InputError(
+                f"a network with weights of {self.dtype}",
+                allowed=", ".join(map(str, _DTYPES)),
+                todo="convert it first, for example with net.float()",
+            )
+        return _DTYPES[self.dtype]
+
+    def state(self) -> ModuleState | None:
+        """Return the attributes and buffers of the module as they are now."""
+        return ModuleState(self.net)
+
     def digest(self, name: str, declared: str | None) -> str:
         """Return the digest of the module; with `declared`, of its weights and that text."""
         with _lock_of(self.net):
@@ -115,7 +155,7 @@ class TorchNetwork:
     def running(
         self, layers: Sequence[str], calls: Mapping[str, Calls], device: str
     ) -> Iterator[Forward]:
-        """Hook the layers in evaluation mode on `device`; hooks, modes and device are restored."""
+        """Hook the layers in evaluation mode on `device`; the network is left as it was, see `evaluating`."""
         net = self.net
         with (
             _lock_of(net),
@@ -130,10 +170,12 @@ class TorchNetwork:
         self, images: Images, layers: Sequence[str], capture: Capture, device: str
     ) -> dict[str, Response]:
         capture.clear()
+        batch = torch.from_numpy(images).to(device, self.dtype)
         start = time.perf_counter()
-        self.output_of(torch.from_numpy(images).to(device))
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
+        with explained(self.net, batch):
+            self.output_of(batch)
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
         count_forward(time.perf_counter() - start, len(images))
         return {
             layer: Response(
@@ -157,22 +199,6 @@ def computing(
     return contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def full_precision() -> Iterator[None]:
-    """Compute float32 at full precision within the block: no TF32 on CUDA, no bfloat16 on a CPU.
-
-    Either may be enabled; with 8 to 11 bits of mantissa, responses would differ between machines that
-    share a cache.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
     values = tensor.cpu()
     array: npt.NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
@@ -192,11 +218,14 @@ def _moved(net: nn.Module, device: str) -> Iterator[None]:
     if home == device:
         yield
         return
+    buffers = [(module._buffers, dict(module._buffers)) for module in net.modules()]
     try:
         net.to(device)
         yield
     finally:
         net.to(home)
+        for held, before in buffers:  # the same objects, which a move replaces by copies
+            held.update(before)
 
 
 def available(device: str) -> str:
@@ -213,6 +242,15 @@ def available(device: str) -> str:
 
 class HostNetwork:
     """A network that runs on a device of its own and returns arrays."""
+
+    @property
+    def precision(self) -> Precision:
+        """Return "float32", the type of the images that it takes."""
+        return "float32"
+
+    def state(self) -> ModuleState | None:
+        """Return None: what it keeps between calls is not known."""
+        return None
 
     def place(self, device: str) -> str:
         """Return "cpu"; raise InputError if the device does not exist."""
@@ -256,7 +294,8 @@ class FunctionNetwork(HostNetwork):
         self, images: Images, layers: Sequence[str], calls: Mapping[str, Calls]
     ) -> dict[str, Response]:
         start = time.perf_counter()
-        output = self.function(np.ascontiguousarray(images))
+        with explained(self.function, images):
+            output = self.function(np.ascontiguousarray(images))
         count_forward(time.perf_counter() - start, len(images))
         outputs = output if isinstance(output, Mapping) else {self.layers[0]: output}
         for layer in layers:
@@ -272,7 +311,7 @@ class FunctionNetwork(HostNetwork):
 def response(output: Any, calls: Calls) -> Response:
     """Return the response of an array or of a list of arrays that are steps, selected by `calls`."""
     steps = [np.asarray(s) for s in (output if isinstance(output, list | tuple) else [output])]
-    shapes = [step.shape[1:] for step in steps]
+    shapes = [step.shape for step in steps]
     if calls == "last":
         steps = steps[-1:]
     elif calls != "steps":

@@ -19,11 +19,13 @@ from brainbench.models.network import Response
 class CheckedResponse:
     """Finite float32 steps (stimulus, neuroid) of one layer for one batch.
 
-    `shape` is that of the response to one stimulus before it was flattened.
+    `shape` is that of the response to one stimulus before it was flattened, `full_shape` that of the output
+    for the whole batch as the network returned it.
     """
 
     steps: list[npt.NDArray[np.float32]]
     shape: tuple[int, ...]
+    full_shape: tuple[int, ...]
 
     @property
     def nbytes(self) -> int:
@@ -32,21 +34,58 @@ class CheckedResponse:
 
 
 def check_response(
-    layer: str, response: Response, *, ids: Sequence[str], clock: Timeline, calls: Calls
+    layer: str,
+    response: Response,
+    *,
+    ids: Sequence[str],
+    clock: Timeline,
+    calls: Calls,
+    batch_axis: int = 0,
 ) -> CheckedResponse:
     """Check and flatten the response of one layer to one batch of stimuli with these ids.
 
-    ActivationError if the layer was not called, or more often than the clock declares; for outputs that are
-    not numeric or do not have one row per stimulus; and for NaN or inf, with the layer, the step (from 0, if
-    there are several) and the first stimulus.
+    `batch_axis` is the axis of the outputs along which the stimuli are. ActivationError if the layer was not
+    called, or more often than the clock declares; for outputs that are not numeric or do not have one row per
+    stimulus along that axis; and for NaN or inf, with the layer, the step (from 0, if there are several) and
+    the first stimulus.
     """
-    _check_calls(layer, response.shapes, clock, calls)
+    shapes = [without_batch(shape, batch_axis) for shape in response.shapes]
+    _check_calls(layer, shapes, clock, calls)
     several = len(response.steps) > 1
     steps = [
-        _finite(layer, _rows(layer, step, len(ids)), ids, f" at step {t}" if several else "")
+        _finite(
+            layer, _rows(layer, step, len(ids), batch_axis), ids, f" at step {t}" if several else ""
+        )
         for t, step in enumerate(response.steps)
     ]
-    return CheckedResponse(steps=steps, shape=response.steps[0].shape[1:])
+    full_shape = response.steps[0].shape
+    return CheckedResponse(
+        steps=steps, shape=without_batch(full_shape, batch_axis), full_shape=full_shape
+    )
+
+
+def without_batch(shape: Sequence[int], batch_axis: int) -> tuple[int, ...]:
+    """Return the shape of the response to one stimulus, given that of a whole batch."""
+    return (*shape[:batch_axis], *shape[batch_axis + 1 :])
+
+
+def check_batch_axis(
+    layer: str, shapes: Sequence[tuple[int, ...]], sizes: Sequence[int], *, batch_axis: int
+) -> None:
+    """Check with outputs for batches of two different sizes that only `batch_axis` follows the batch.
+
+    ActivationError if another axis has the length of the batch too, as in a matrix of similarities of the
+    images with each other.
+    """
+    axes = enumerate(zip(*shapes, strict=False))  # another number of axes is an error below
+    follow = [axis for axis, lengths in axes if lengths == tuple(sizes)]
+    if len(set(map(len, shapes))) > 1 or follow != [batch_axis]:
+        raise ActivationError(
+            f"layer {layer!r} returns the shapes {shapes[0]} for {sizes[0]} stimuli and {shapes[1]} for "
+            f"{sizes[1]}: the axes {follow} follow the number of stimuli",
+            allowed="one axis for the stimuli",
+            todo="choose a layer whose response to an image does not depend on the others of its batch",
+        )
 
 
 def _check_calls(
@@ -85,15 +124,25 @@ def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
     return shown + (", ..." if len(shapes) > 4 else "")
 
 
-def _rows(layer: str, step: npt.NDArray[Any], n: int) -> npt.NDArray[np.float32]:
-    if step.dtype.kind not in "fiub" or step.ndim == 0 or len(step) != n or step.size == 0:
+def _rows(layer: str, step: npt.NDArray[Any], n: int, batch_axis: int) -> npt.NDArray[np.float32]:
+    is_batch = step.ndim > batch_axis and step.shape[batch_axis] == n
+    if step.dtype.kind not in "fiub" or not is_batch or step.size == 0:
+        axes = [axis for axis, length in enumerate(step.shape) if length == n]
+        listed = " or ".join(map(str, axes))
+        todo = "choose a layer whose response has an axis for the stimuli"
+        if axes and not is_batch:
+            todo = (
+                f"axis {listed} has the length {n}: if the stimuli are along it, declare "
+                f"wrap(..., batch_axis={{{layer!r}: {axes[0]}}})"
+            )
         raise ActivationError(
             f"layer {layer!r} returns {step.dtype} of shape {step.shape} for {n} stimuli",
-            allowed="real numbers with one row per stimulus along the first axis",
-            todo="choose a layer whose first axis is the batch",
+            allowed=f"real numbers with one row per stimulus along axis {batch_axis}",
+            todo=todo,
         )
+    rows = np.moveaxis(step, batch_axis, 0)
     with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the next check reports
-        return np.ascontiguousarray(step.reshape(n, -1), dtype=np.float32)
+        return np.ascontiguousarray(rows.reshape(n, -1), dtype=np.float32)
 
 
 def _finite(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from brainbench.core.presentation import CONSTANT
-from brainbench.models.hooks import Calls, evaluating
-from brainbench.models.network import Images, TorchNetwork, computing, home_of
+from brainbench.models.forward_errors import explained
+from brainbench.models.module_state import evaluating
+from brainbench.models.network import Images, TorchNetwork, home_of
 from brainbench.models.outputs import tensors_of
+from brainbench.models.response_checks import without_batch
+from brainbench.models.torch_state import own_state
 from brainbench.models.wrapped_model import WrappedModel
 
 _COUNTED = ("ConvolutionBackward", "AddmmBackward", "MmBackward")  # Mm: without a bias
@@ -39,16 +42,12 @@ def sizes_of(model: WrappedModel, layers: Sequence[str]) -> dict[str, LayerSize]
     unique = list(dict.fromkeys(layers))
     for layer in unique:
         model.network.check(layer)
-    network = model.showing(CONSTANT).network
-    last: dict[str, Calls] = dict.fromkeys(unique, "last")
-    with (
-        computing(network, model.precision, model.device),
-        network.running(unique, last, model.device) as forward,
-    ):
+    last = replace(model.showing(CONSTANT), calls="last")
+    with last.running(unique) as forward:
         responses = forward(images)
     return {
         layer: LayerSize(
-            response.shapes[-1],
+            without_batch(response.shapes[-1], model.batch_axis_of(layer)),
             len(response.shapes) if model.calls_of(layer) == "steps" else 1,
         )
         for layer, response in responses.items()
@@ -65,9 +64,11 @@ def depth_of(model: WrappedModel) -> int | None:
     if not isinstance(model.network, TorchNetwork) or not model.static:
         return None
     net = model.network.net
-    with evaluating(net), torch.inference_mode(False), torch.enable_grad():
-        image = torch.from_numpy(_black(model).copy()).to(home_of(net)).requires_grad_()
-        outputs = tensors_of(model.network.output_of(image.clone()))
+    with own_state(), evaluating(net), torch.enable_grad():
+        black = torch.from_numpy(_black(model).copy())
+        image = black.to(home_of(net), model.network.dtype).requires_grad_()
+        with explained(net, image):
+            outputs = tensors_of(model.network.output_of(image.clone()))
     return max((_longest(output.grad_fn) for output in outputs.values()), default=0)
 
 

@@ -17,6 +17,7 @@ from brainbench.core.score import UNDESCRIBED
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.models import transforms
 from brainbench.models.batching import BatchSize
+from brainbench.models.before_batch import BeforeBatch
 from brainbench.models.brainscore_models import (
     AS_SHOWN,
     BrainScoreModel,
@@ -46,6 +47,9 @@ def wrap(
     name: str | None = None,
     weights: str = UNDESCRIBED,
     calls: Calls | Mapping[str, Calls] = "steps",
+    batch_axis: int | Mapping[str, int] = 0,
+    seed: int | None = None,
+    reset: str | Callable[[Any], Any] | None = None,
     behavior: str | None = None,
     presentations: Sequence[Kind] = ("constant",),
     about: About = NOTHING,
@@ -63,10 +67,11 @@ def wrap(
     Parameters
     ----------
     net : Module, callable, or Brain-Score model
-        A torch module; its modes, hooks and device are restored after each use. Or a function of
-        preprocessed images, float32, (batch, 3, height, width), that returns an array (batch, ...) or
-        {layer: array}; a list of arrays in place of an array is a list of steps. Or an object with
-        `look_at`, `start_recording` and `visual_degrees`: each region is a layer and is recorded in the
+        A torch module; its modes, hooks, buffers, attributes and device are restored after each use. It
+        computes in the precision of its first weights, which is part of the name unless it is float32. Or a
+        function of preprocessed images, float32, (batch, 3, height, width), that returns an array
+        (batch, ...) or {layer: array}; a list of arrays in place of an array is a list of steps. Or an object
+        with `look_at`, `start_recording` and `visual_degrees`: each region is a layer and is recorded in the
         time bins of the timeline, by default 70-170 ms. The images fill its visual field.
     layers : mapping or sequence
         Dotted names of submodules, as in `net.named_modules()`. Of a module that returns several tensors,
@@ -92,6 +97,15 @@ def wrap(
     calls : {"steps", "last"} or int, or mapping of layer to these
         What counts of a layer that is called k > 1 times in one forward pass: all calls as k time steps
         (the timeline must declare k spans for it), the last call, or the call of that number, from 0.
+    batch_axis : int or mapping of layer to int
+        Axis of the outputs along which the images are, for all layers or by layer: {"encoder.2": 1} for a
+        (tokens, batch, channels) response. Responses are moved to (batch, ...).
+    seed : int, optional
+        For a network that is random in evaluation: images are shown one at a time, and before each the
+        random states of torch, numpy and Python are set by the seed and the image. Part of the digest.
+    reset : str or callable, optional
+        For a network that keeps state between images: a method without arguments, by name, or a function of
+        the network, called before each batch. Part of the digest.
     behavior : str, optional
         Layer that choices are read from.
     presentations : sequence of {"constant", "pulse", "movie"}
@@ -136,22 +150,32 @@ def wrap(
         check_scripted_parts(net, known)
     for choice in calls.values() if isinstance(calls, Mapping) else [calls]:
         _check_calls(choice)
+    _check_batch_axis(batch_axis, network)
     model = WrappedModel(
-        name=name or _class_name(net),
+        name=_with_precision(name or _class_name(net), network),
         weights=weights,
         network=network,
         areas=areas,
         clocks=MappingProxyType({clock.name: clock for clock in clocks}),
         preprocess=_preprocess(net, preprocess, fingerprint),
         calls=calls,
+        batch_axis=batch_axis,
+        before_batch=BeforeBatch(network=net, seed=seed, reset=reset),
+        precision=network.precision,
         presentations=_presentations(presentations, network),
         about=about,
         fingerprint=fingerprint,
         cache=cache,
     )
     if not name and not hasattr(net, "identifier"):
-        model = replace(model, name=f"{model.name}-{model.digest[:8]}")
+        own_name = f"{_class_name(net)}-{model.digest[:8]}"
+        model = replace(model, name=_with_precision(own_name, network))
     return model.on(device=device, batch_size=batch_size)
+
+
+def _with_precision(name: str, network: Network) -> str:
+    suffix = "" if network.precision == "float32" else f"+{network.precision}"
+    return name.removesuffix(suffix) + suffix
 
 
 def _check_network(net: Any) -> None:
@@ -270,3 +294,15 @@ def _check_calls(calls: Calls) -> None:
             allowed="'steps', 'last', or the number of a call, from 0",
             todo="choose which calls of a layer count",
         )
+
+
+def _check_batch_axis(axes: int | Mapping[str, int], network: Network) -> None:
+    for layer in axes if isinstance(axes, Mapping) else ():
+        network.check(layer)
+    for axis in axes.values() if isinstance(axes, Mapping) else [axes]:
+        if type(axis) is not int or axis < 0:
+            raise InputError(
+                f"batch_axis={axes!r}",
+                allowed="a whole number from 0, or {layer: number}",
+                todo="give the axis of the output along which the images are",
+            )

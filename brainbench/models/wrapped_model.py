@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, validate
-from brainbench.core.errors import ActivationError, unknown
+from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import Probe
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
@@ -21,7 +20,9 @@ from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.models.activation_files import LayerFile, open_layer
-from brainbench.models.batching import BatchSize, first_size, in_batches
+from brainbench.models.batching import BatchSize, first_size
+from brainbench.models.before_batch import BeforeBatch
+from brainbench.models.extraction import Extraction, batch_bytes
 from brainbench.models.hooks import Calls
 from brainbench.models.network import (
     PRECISIONS,
@@ -32,7 +33,8 @@ from brainbench.models.network import (
     computing,
 )
 from brainbench.models.preprocessing import Preprocessing
-from brainbench.models.response_checks import CheckedResponse, check_response
+from brainbench.models.response_checks import CheckedResponse
+from brainbench.models.torch_state import own_state
 from brainbench.storage import cache as caches
 from brainbench.storage.array_file import SUFFIX
 from brainbench.storage.cache import Cache
@@ -56,6 +58,8 @@ class WrappedModel:
     clocks: Mapping[str, Timeline] = field(repr=False)
     preprocess: Preprocessing
     calls: Calls | Mapping[str, Calls] = "steps"
+    batch_axis: int | Mapping[str, int] = 0
+    before_batch: BeforeBatch = field(default=BeforeBatch(), repr=False)
     fingerprint: str | None = None
     device: str = "cpu"
     batch_size: BatchSize = "auto"
@@ -78,12 +82,17 @@ class WrappedModel:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over weights, code, structure, preprocessing, precision, and which calls are steps."""
+        """SHA-256 over weights, code, structure, preprocessing, precision, and how responses are read."""
         if self.pinned_digest is not None:
             return self.pinned_digest
         calls = sorted(self.calls.items()) if isinstance(self.calls, Mapping) else self.calls
-        network = self.network.digest(self.name, self.fingerprint)
-        return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls))
+        with own_state():
+            network = self.network.digest(self.name, self.fingerprint)
+        declared = [f"batch axis {_listed(self.batch_axis)}"] if self.batch_axis else []
+        declared += self.before_batch.digest_parts(
+            self.name, device=self.device, declared=self.fingerprint
+        )
+        return sha256(network, self.preprocess.fingerprint, self.precision, repr(calls), *declared)
 
     def pinned(self) -> WrappedModel:
         """Return the same model with its digest as it is now, for a run in which it does not change."""
@@ -115,7 +124,7 @@ class WrappedModel:
             raise unknown(
                 "precision", str(precision), PRECISIONS, todo="choose --precision float32"
             )
-        if not isinstance(self.network, TorchNetwork):
+        if self.network.precision != "float32" or not isinstance(self.network, TorchNetwork):
             progress.current().note(f"{self.name}: computes as it does, not in {precision}")
             return self
         base = self.name.removesuffix(f"+{self.precision}")
@@ -176,16 +185,10 @@ class WrappedModel:
         self, stimuli: StimulusSet, layers: Sequence[str]
     ) -> tuple[float, dict[str, CheckedResponse]]:
         """Return the seconds per image of a batch of the usual size, and its responses."""
-        calls = {layer: self.calls_of(layer) for layer in layers}
-        size = min(first_size(self.batch_size, self.device), len(stimuli))
-        with (
-            computing(self.network, self.precision, self.device),
-            self.network.running(layers, calls, self.device) as forward,
-        ):
-            work = partial(self._batch, forward, stimuli, calls)
-            work(0, 1)  # the first pass takes longer
+        with self._extracting(stimuli, layers) as extraction:
+            extraction.show(0, 1)  # the first pass takes longer
             start = time.perf_counter()
-            _, stop, batch = next(in_batches(size, size, work, nbytes=_nbytes))
+            _, stop, batch = next(extraction.batches(self.first_size))
             return (time.perf_counter() - start) / stop, batch
 
     def showing(self, presentation: Presentation) -> WrappedModel:
@@ -193,6 +196,49 @@ class WrappedModel:
         if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
             return self
         return replace(self, network=replace(self.network, shown=presentation))
+
+    @property
+    def first_size(self) -> int:
+        """Number of images in the first batch: 1 for a network that is seeded for each image."""
+        size = first_size(self.batch_size, self.device)
+        return size if self.before_batch.seed is None else 1
+
+    @contextlib.contextmanager
+    def running(self, layers: Sequence[str]) -> Iterator[Forward]:
+        """Run the network within the block in a state of its own; network and caller's state are restored.
+
+        InputError for a network that was converted to another precision after it was wrapped.
+        """
+        calls = {layer: self.calls_of(layer) for layer in layers}
+        wanted = "float32" if self.precision == "bf16" else self.precision
+        if self.network.precision != wanted:
+            raise InputError(
+                f"{self.name} was wrapped with weights in {wanted}, which are now "
+                f"{self.network.precision}",
+                allowed="a network in the precision that it was wrapped in, which its name may state",
+                todo="wrap the network after it is converted",
+            )
+        with (
+            own_state(),
+            computing(self.network, self.precision, self.device),
+            self.network.running(layers, calls, self.device) as forward,
+        ):
+            yield forward
+
+    @contextlib.contextmanager
+    def _extracting(self, stimuli: StimulusSet, layers: Sequence[str]) -> Iterator[Extraction]:
+        with self.running(layers) as forward:
+            yield Extraction(
+                network=self.network,
+                forward=forward,
+                preprocess=self.preprocess,
+                stimuli=stimuli,
+                calls={layer: self.calls_of(layer) for layer in layers},
+                batch_axes={layer: self.batch_axis_of(layer) for layer in layers},
+                clock=self.clock,
+                before_batch=self.before_batch,
+                precision=self.precision,
+            )
 
     def _keys(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation
@@ -221,6 +267,11 @@ class WrappedModel:
         """Return which calls of a layer count."""
         return self.calls.get(layer, "steps") if isinstance(self.calls, Mapping) else self.calls
 
+    def batch_axis_of(self, layer: str) -> int:
+        """Return the axis of the outputs of a layer along which the images are."""
+        axes = self.batch_axis
+        return axes.get(layer, 0) if isinstance(axes, Mapping) else axes
+
     def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
         absent = _absent(store, keys)
         if not absent:
@@ -239,22 +290,18 @@ class WrappedModel:
     ) -> None:
         """Compute layers; `kept` are the bytes of cached ones, which have to stay beside them."""
         layers = list(keys)
-        calls = {layer: self.calls_of(layer) for layer in layers}
         label = f"{self.name} on {stimuli.identifier}"
         with contextlib.ExitStack() as open_files:
             paths = {
                 layer: open_files.enter_context(store.writing(_KIND, key, SUFFIX))
                 for layer, key in keys.items()
             }
-            open_files.enter_context(computing(self.network, self.precision, self.device))
-            forward = open_files.enter_context(self.network.running(layers, calls, self.device))
+            extraction = open_files.enter_context(self._extracting(stimuli, layers))
             advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
             files: dict[str, LayerFile] = {}
-            size = first_size(self.batch_size, self.device)
-            work = partial(self._batch, forward, stimuli, calls)
-            for start, stop, batch in in_batches(len(stimuli), size, work, nbytes=_nbytes):
+            for start, stop, batch in extraction.batches(self.first_size):
                 if start == 0:
-                    nbytes = _nbytes(batch) * len(stimuli) // stop
+                    nbytes = batch_bytes(batch) * len(stimuli) // stop
                     store.check_room(nbytes, what="activations", kept=kept)
                 for layer, checked in batch.items():
                     if layer not in files:
@@ -262,25 +309,6 @@ class WrappedModel:
                         files[layer] = open_files.enter_context(file)
                     files[layer].write(start, checked.steps)
                 advance(stop - start)
-
-    def _batch(
-        self,
-        forward: Forward,
-        stimuli: StimulusSet,
-        calls: Mapping[str, Calls],
-        start: int,
-        stop: int,
-    ) -> dict[str, CheckedResponse]:
-        images = self.preprocess([stimuli.picture(index) for index in range(start, stop)])
-        ids = stimuli.ids[start:stop]
-        try:
-            responses = forward(images)
-        except ActivationError as error:
-            raise error.naming(ids) from error.__cause__
-        return {
-            layer: check_response(layer, response, ids=ids, clock=self.clock, calls=calls[layer])
-            for layer, response in responses.items()
-        }
 
     def _file(
         self,
@@ -320,5 +348,5 @@ def _absent(store: Cache, keys: Mapping[str, str]) -> dict[str, str]:
     return {layer: key for layer, key in keys.items() if store.find(_KIND, key, SUFFIX) is None}
 
 
-def _nbytes(batch: Mapping[str, CheckedResponse]) -> int:
-    return sum(checked.nbytes for checked in batch.values())
+def _listed(axes: int | Mapping[str, int]) -> str:
+    return repr(sorted(axes.items()) if isinstance(axes, Mapping) else axes)

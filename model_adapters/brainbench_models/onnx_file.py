@@ -296,7 +296,7 @@ def _response(layer: str, outputs: Sequence[Any], given: Input, n: int) -> Respo
     values = np.concatenate(arrays)
     if given.batch is not None:
         values = values[:n]  # without what filled up the last batch
-    return Response(steps=[values], shapes=[values.shape[1:]])
+    return Response(steps=[values], shapes=[values.shape])
 
 
 def _read(path: Path) -> Any:

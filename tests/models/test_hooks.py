@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.core.errors import UnknownNameError
-from brainbench.models.hooks import Calls, capturing, evaluating, submodule
+from brainbench.models.hooks import Calls, capturing, submodule
+from brainbench.models.module_state import evaluating
 
 
 class InPlace(nn.Module):
@@ -65,7 +66,7 @@ def test_calls_choose_what_is_kept_of_a_module_that_runs_several_times(
 
     capture = _run(Twice(), torch.ones(1, 2), ["step"], calls)
     assert [int(step[0, 0]) for step in capture.kept["step"]] == kept
-    assert capture.shapes["step"] == [(2,)] * 3
+    assert capture.shapes["step"] == [(1, 2)] * 3
 
 
 class Stop(BaseException):
@@ -83,7 +84,7 @@ def test_modes_and_hooks_are_put_back_whatever_happens(error: type[BaseException
     def interrupted() -> Iterator[None]:
         with evaluating(net), capturing(net, ["0", "2"], {"0": "steps", "2": "steps"}):
             assert not any(module.training for module in net.modules())
-            assert torch.is_inference_mode_enabled()
+            assert not torch.is_grad_enabled()
             net(torch.zeros(3, 2))
             raise error
 
@@ -92,7 +93,7 @@ def test_modes_and_hooks_are_put_back_whatever_happens(error: type[BaseException
     assert [module.training for module in net.modules()] == modes
     assert [len(module._forward_hooks) for module in net.modules()] == [0, 1, 0, 0]
     assert own.id in net[0]._forward_hooks
-    assert not torch.is_inference_mode_enabled()
+    assert torch.is_grad_enabled()
 
 
 def test_hooks_placed_before_an_unknown_layer_are_removed() -> None:

@@ -278,17 +278,20 @@ def _failing(net: Net, error: type[BaseException], rows: int) -> Callable[..., A
     return net.head.register_forward_pre_hook(fail).remove
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(RuntimeError, ActivationError), (KeyboardInterrupt, KeyboardInterrupt)],
+)
 def test_an_interrupted_run_restores_the_network_and_leaves_nothing_to_read(
-    net: Net, store: Cache, error: type[BaseException]
+    net: Net, store: Cache, error: type[BaseException], raised: type[BaseException]
 ) -> None:
     net.train()
     net.relu.eval()
     modes = [module.training for module in net.modules()]
-    model, shown = wrapped(net, store, batch_size=4), pictures(6)
-    heal = _failing(net, error, rows=2)  # the second, shorter batch
+    model, shown = wrapped(net, store, batch_size=4), pictures(7)
+    heal = _failing(net, error, rows=3)  # the second, shorter batch
     hooks = [len(module._forward_hooks) for module in net.modules()]
-    with pytest.raises(error):
+    with pytest.raises(raised):
         model.activations(shown, ["conv", "head"])
     assert [module.training for module in net.modules()] == modes
     assert [len(module._forward_hooks) for module in net.modules()] == hooks
@@ -315,7 +318,8 @@ def test_running_out_of_memory_halves_the_batch_and_keeps_what_was_done(
     handle = net.register_forward_pre_hook(limited)
     got = wrapped(net, store, batch_size=4).activations(shown, ["head"])["head"].values
     handle.remove()
-    assert asked == [4, 3, 1, 1, 1]
+    # The first batch, again (halved: the batches after it are smaller), two of its images, the others.
+    assert asked == [4, 4, 2, 2, 3, 1, 1, 1]
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
@@ -416,7 +420,9 @@ def test_a_plain_function_is_a_network(store: Cache) -> None:
     )
     shown = pictures(5)
     got = model.activations(shown, ["mean", "early"])
-    assert seen == [(3, 3, 8, 8), (2, 3, 8, 8)]
+    # The first batch, again before a shorter one, two of its images, and the other two.
+    assert [shape[0] for shape in seen] == [3, 3, 2, 2]
+    assert {shape[1:] for shape in seen} == {(3, 8, 8)}
     means = np.stack([shown.picture(i) for i in range(5)]).mean((1, 2)) / 255
     np.testing.assert_allclose(got["mean"].values[..., 0], means, atol=1e-6)
     np.testing.assert_allclose(got["early"].values[..., 1], 2 * means, atol=1e-6)

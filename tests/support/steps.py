@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brainbench.models.hooks import capturing, evaluating
+from brainbench.models.hooks import capturing
+from brainbench.models.module_state import evaluating
 
 
 def steps_of(

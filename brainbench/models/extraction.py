@@ -1,0 +1,89 @@
+"""Responses of a network to a stimulus set, batch by batch, with images that are shown again as a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from brainbench.core.errors import ActivationError
+from brainbench.core.stimuli import StimulusSet
+from brainbench.core.timeline import Timeline
+from brainbench.models.batching import in_batches
+from brainbench.models.before_batch import BeforeBatch
+from brainbench.models.hooks import Calls
+from brainbench.models.network import Forward, Network, Precision
+from brainbench.models.preprocessing import Preprocessing
+from brainbench.models.repeat_checks import RepeatCheck
+from brainbench.models.response_checks import CheckedResponse, check_response
+
+Batch = dict[str, CheckedResponse]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """A network that is ready to run, the stimuli that it is shown, and how its responses are read."""
+
+    network: Network
+    forward: Forward
+    preprocess: Preprocessing
+    stimuli: StimulusSet
+    calls: Mapping[str, Calls]
+    batch_axes: Mapping[str, int]
+    clock: Timeline
+    before_batch: BeforeBatch
+    precision: Precision
+
+    def show(self, start: int, stop: int) -> Batch:
+        """Return the checked responses of each layer to the stimuli from `start` to `stop`."""
+        images = self.preprocess([self.stimuli.picture(index) for index in range(start, stop)])
+        ids = self.stimuli.ids[start:stop]
+        self.before_batch.prepare(images)
+        try:
+            responses = self.forward(images)
+        except ActivationError as error:
+            raise error.naming(ids) from error.__cause__
+        return {
+            layer: check_response(
+                layer,
+                response,
+                ids=ids,
+                clock=self.clock,
+                calls=self.calls[layer],
+                batch_axis=self.batch_axes[layer],
+            )
+            for layer, response in responses.items()
+        }
+
+    def batches(self, size: int) -> Iterator[tuple[int, int, Batch]]:
+        """Yield (start, stop, responses) for batches of at most `size`, in order and without gaps.
+
+        After the first batch a smaller one repeats two of its images, and the first batch is repeated at the
+        end, before a shorter last batch: ActivationError if a response depends on anything but its image, see
+        `RepeatCheck`.
+        """
+        n = len(self.stimuli)
+        state = self.network.state()
+        check: RepeatCheck | None = None
+        is_repeated = False
+        for start, stop, batch in in_batches(n, size, self.show, nbytes=batch_bytes):
+            yield start, stop, batch
+            if check is None:
+                check = RepeatCheck.of(
+                    batch,
+                    stop,
+                    show=self.show,
+                    state=state,
+                    batch_axes=self.batch_axes,
+                    precision=self.precision,
+                )
+            # A network may forget between batches of different sizes, so it is not asked after a shorter one.
+            if not is_repeated and n - stop < stop - start:
+                check.repeat_first()
+                is_repeated = True
+            if start == 0:
+                check.show_fewer()
+
+
+def batch_bytes(batch: Batch) -> int:
+    """Return the size of the responses of all layers in bytes."""
+    return sum(checked.nbytes for checked in batch.values())

@@ -1,0 +1,234 @@
+"""Checks that a response depends on its image alone: not on chance, earlier images or the batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from brainbench.core import progress
+from brainbench.core.errors import ActivationError
+from brainbench.core.provenance import counting_time_only
+from brainbench.models.batching import in_batches
+from brainbench.models.module_state import ModuleState
+from brainbench.models.network import Precision
+from brainbench.models.response_checks import CheckedResponse, check_batch_axis
+from brainbench.models.torch_state import set_seeds
+
+Batch = dict[str, CheckedResponse]
+
+COMPARED = 2  # images
+LIMIT, NOTABLE = 1e-3, 1e-5
+"""Differences in standard deviations of the layer, above which there is an error or a note."""
+_EPSILONS: Mapping[Precision, float] = {
+    "float64": 2.0**-23,  # as the responses are stored
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+    "bf16": 2.0**-7,
+}
+_ROUNDING = (
+    16  # epsilons by which batches of different sizes may differ, as they are summed differently
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatCheck:
+    """The responses to the first images of a stimulus set, to be compared when these are shown again.
+
+    `show` returns the responses to the stimuli from one index to another, `state` restores the network (None
+    if that is not possible), `size` is that of the first batch and `shown` its responses.
+    """
+
+    show: Callable[[int, int], Batch]
+    state: ModuleState | None
+    batch_axes: Mapping[str, int]
+    precision: Precision
+    size: int
+    shown: Batch
+
+    @classmethod
+    def of(
+        cls,
+        batch: Batch,
+        size: int,
+        *,
+        show: Callable[[int, int], Batch],
+        state: ModuleState | None,
+        batch_axes: Mapping[str, int],
+        precision: Precision,
+    ) -> RepeatCheck:
+        """Return the check of a network by the first batch of `size` images that it was shown."""
+        return cls(
+            show=show,
+            state=state,
+            batch_axes=batch_axes,
+            precision=precision,
+            size=size,
+            shown=_first_images(batch),
+        )
+
+    def show_fewer(self) -> None:
+        """Show at most two images of the first batch alone, and compare.
+
+        ActivationError if another axis than the declared one follows the number of images, or if responses
+        depend on chance, on earlier images or on the others of the batch. Nothing is shown after a first
+        batch of one image: its responses cannot depend on others.
+        """
+        if self.size == 1:
+            return
+        fewer = min(COMPARED, self.size - 1)
+        try:
+            batch, n = self._show(fewer)
+        except ActivationError as error:
+            raise self._explained(error, fewer) from error.__cause__
+        for layer, again in batch.items():
+            check_batch_axis(
+                layer,
+                [self.shown[layer].full_shape, again.full_shape],
+                [self.size, n],
+                batch_axis=self.batch_axes[layer],
+            )
+        self._compare(batch, fewer)
+
+    def repeat_first(self) -> None:
+        """Show the first batch again, and compare; errors are those of `show_fewer`."""
+        self._compare(*self._show(self.size))
+
+    def _show(self, stop: int) -> tuple[Batch, int]:
+        """Return the responses to the first images and their number: less than `stop` if memory runs out."""
+        with counting_time_only():
+            batches = in_batches(stop, stop, self.show, nbytes=lambda batch: 0)
+            _, n, batch = next(batches)
+        return batch, n
+
+    def _restored(self, stop: int, *, seed: int | None = None) -> Batch:
+        """Return responses to the first images by the network as it was before the first batch."""
+        if self.state is not None:
+            self.state.restore()
+        if seed is not None:
+            set_seeds(seed)
+        return _first_images(self._show(stop)[0])
+
+    def _compare(self, batch: Batch, stop: int) -> None:
+        differences = {layer: difference(self.shown[layer], batch[layer]) for layer in batch}
+        layer = max(differences, key=lambda name: differences[name])
+        largest, rounding = differences[layer], self._rounding(stop)
+        if largest > max(LIMIT, rounding):
+            raise self._error(layer, largest, stop)
+        if largest > max(NOTABLE, rounding):
+            progress.current().note(
+                f"layer {layer!r}: responses to the same images differ by {largest:.1e} of its standard "
+                f"deviation when they are shown again"
+            )
+
+    def _rounding(self, stop: int) -> float:
+        """Return what rounding alone may change in a batch of another size than the first."""
+        return _ROUNDING * _EPSILONS[self.precision] if stop != self.size else 0.0
+
+    def _differ(self, layer: str, one: Batch, other: Batch, *, rounding: float = 0.0) -> bool:
+        return difference(one[layer], other[layer]) > max(LIMIT, rounding)
+
+    def _error(self, layer: str, largest: float, stop: int) -> ActivationError:
+        """Return the error for a layer, with the reason that further showings of the same images tell."""
+        first = self._restored(self.size)
+        if self._differ(layer, first, self._restored(self.size)):
+            seeded = [self._restored(self.size, seed=0) for _ in range(2)]
+            if self._differ(layer, *seeded):
+                return _unstable(layer, largest)
+            return _random(layer, largest)
+        fewer = self._restored(stop)
+        if stop != self.size and self._differ(layer, first, fewer, rounding=self._rounding(stop)):
+            return _depends_on_batch(layer, largest)
+        return _keeps_state(
+            f"layer {layer!r} keeps state between images: the same images give responses that differ by "
+            f"{_sd(largest)} after other images"
+        )
+
+    def _explained(self, error: ActivationError, fewer: int) -> ActivationError:
+        """Return the error of a batch, or that of keeping state if the restored network takes the batch."""
+        try:
+            self._restored(fewer)
+        except ActivationError:
+            return error
+        return _keeps_state(
+            f"{error.got}; as it was before the first batch, the network takes this batch: it keeps state "
+            f"between images"
+        )
+
+
+def difference(before: CheckedResponse, again: CheckedResponse) -> float:
+    """Return by how much responses to the same images differ, in standard deviations of the layer.
+
+    It is the mean absolute difference over the units, of the image and step where it is largest. The standard
+    deviation is that of `before` over all units, images and steps; where it is below a tenth of the root mean
+    square, that tenth. Infinite for other numbers of units or steps.
+    """
+    if [s.shape[1:] for s in before.steps] != [s.shape[1:] for s in again.steps]:
+        return math.inf
+    largest = total = squares = 0.0
+    count = 0
+    for one, other in zip(before.steps, again.steps, strict=True):
+        n = min(len(one), len(other))
+        values = one.astype(np.float64)
+        largest = max(largest, float(np.abs(values[:n] - other[:n]).mean(axis=1).max()))
+        total, squares = total + values.sum(), squares + (values**2).sum()
+        count += values.size
+    if largest == 0:
+        return 0.0
+    mean, mean_square = total / count, squares / count
+    scale = math.sqrt(max(mean_square - mean**2, mean_square / 100, 0.0))
+    return largest / scale if scale > 0 else math.inf
+
+
+def _first_images(batch: Batch) -> Batch:
+    return {
+        layer: replace(response, steps=[step[:COMPARED].copy() for step in response.steps])
+        for layer, response in batch.items()
+    }
+
+
+def _sd(largest: float) -> str:
+    return f"{largest:.2g} standard deviations of the layer"
+
+
+_ALLOWED = f"responses to an image that differ by at most {LIMIT:g} standard deviations"
+_SEED = "wrap(..., seed=0) draws the same random numbers whenever an image is shown"
+_RESET = "wrap(..., reset='METHOD'), or a function of the network, is called before each batch"
+
+
+def _random(layer: str, largest: float) -> ActivationError:
+    return ActivationError(
+        f"layer {layer!r} is random: the same images give responses that differ by {_sd(largest)}",
+        allowed=_ALLOWED,
+        todo=f"use what is random only `if self.training` (as nn.Dropout does); or {_SEED}",
+    )
+
+
+def _unstable(layer: str, largest: float) -> ActivationError:
+    return ActivationError(
+        f"layer {layer!r} is random, by a generator of its own, or keeps state between images outside of its "
+        f"modules: the same images give responses that differ by {_sd(largest)}",
+        allowed=_ALLOWED,
+        todo=f"seed or reset it before each batch: {_RESET}",
+    )
+
+
+def _keeps_state(got: str) -> ActivationError:
+    return ActivationError(
+        got,
+        allowed=_ALLOWED,
+        todo=f"forget the state: {_RESET}",
+    )
+
+
+def _depends_on_batch(layer: str, largest: float) -> ActivationError:
+    return ActivationError(
+        f"layer {layer!r} depends on the other images of the batch: the same images in a smaller batch give "
+        f"responses that differ by {_sd(largest)}",
+        allowed=_ALLOWED,
+        todo="use stored statistics in evaluation, not those of the batch; or show each image alone: "
+        "wrap(..., batch_size=1)",
+    )
