@@ -60,11 +60,11 @@ def families() -> dict[str, tuple[str, str]]:
         ),
         "torchvision:": (
             "brainbench_models.torchvision_networks:torchvision_network",
-            f"any classifier of torchvision; {_RELEASED}",
+            f"any of torchvision; {_RELEASED}",
         ),
         "hf:": (
             "brainbench_models.hf_networks:hf_network",
-            "a vision model of the Hugging Face hub, hf:ORG/NAME; its weights, else untrained",
+            "a vision model of the Hugging Face hub",
         ),
         ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
     }

@@ -44,7 +44,8 @@ def test_models_are_listed_with_families_and_what_they_are(call, pattern, names)
 def test_every_bundled_model_says_in_a_line_of_80_columns_what_it_is(call):
     rows = json.loads(call("list", "models", "--json").out)
     own = [row for row in rows if not row["model"].startswith("fake")]
-    assert [row["model"] for row in own][-2:] == ["timm:NAME", "FILE.onnx"]
+    families = ["timm:NAME", "torchvision:NAME", "hf:NAME", "FILE.onnx"]
+    assert [row["model"] for row in own][-4:] == families
     assert not [row for row in own if ":" in row["what it is"].partition(" ")[0]]
     first, second = (max(len(row[key]) for row in own) for key in ("model", "what it is"))
     assert first + 2 + second <= 80
