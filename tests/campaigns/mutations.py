@@ -11,7 +11,7 @@ import numpy as np
 Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 _SIZES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 40, 1 << 62)
-_BOMB = 1_200_000_000  # bytes
+_BOMB = 400_000_000  # bytes
 
 
 def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:

@@ -27,7 +27,7 @@ from brainbench.core.errors import InputError
 __all__ = ["read"]
 
 COLUMNS = ("spikes", "object", "position", "unit", "time_ms")
-MAX_BYTES = 1_000_000_000  # when unpacked; the published file has 19 MB
+MAX_BYTES = 300_000_000  # when unpacked; the published file has 62 MB
 _KINDS = {"spikes": "ui", "object": "U", "position": "U", "unit": "Uiu", "time_ms": "ui"}
 
 
@@ -88,6 +88,9 @@ def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as file:
                 columns = {key: file[key] for key in COLUMNS}
+            odd = [key for key, values in columns.items() if not isinstance(values, np.ndarray)]
+            if odd:
+                raise ValueError(f"{', '.join(odd)}: no array")
     except Exception as error:  # zipfile and numpy raise many types for a damaged file
         raise InputError(
             f"{path} cannot be read as spikes of IT ({type(error).__name__}: {error})",
