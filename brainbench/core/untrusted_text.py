@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # the command line imports this before it needs pandas
+    import pandas as pd
 
 _HIDDEN = (
     "Cc",
@@ -48,9 +49,7 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     Text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a carriage
     return, gets an apostrophe in front; control characters are written out. Numbers are not touched.
     """
-    safe = frame.map(_cell)
-    safe.columns = pd.Index([_cell(title) for title in frame.columns])
-    safe.to_csv(path, index=False, encoding="utf-8")
+    frame.map(_cell).rename(columns=_cell).to_csv(path, index=False, encoding="utf-8")
 
 
 def _cell(value: Any) -> Any:
