@@ -40,7 +40,7 @@ from brainbench.core.user_code import (
     module_of,
     reached,
 )
-from brainbench.models.running_code import instructions_digest, is_in_source, names_in
+from brainbench.models.running_code import definitions_of, instructions_digest, names_in
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
 _PRINTED = (torch.dtype, torch.device, torch.memory_format, np.dtype, range, re.Pattern)
@@ -253,11 +253,14 @@ class _Walk:
         module = module_of(function.__globals__)
         path = module.path if isinstance(module, UserModule) else None
         of_file = path is not None and Path(code.co_filename).resolve() == path
-        if path is not None and of_file and is_in_source(code, self.files[path]):
+        running = instructions_digest(code)
+        in_file = definitions_of(code, self.files[path]) if path is not None and of_file else ()
+        self.text(code.co_qualname)
+        if in_file == {running}:
             return
-        self.text("as it runs", instructions_digest(code))
+        self.text("as it runs", running)
         text = f"{code.co_qualname} in {path}"
-        if of_file and text not in _told:
+        if of_file and running not in in_file and text not in _told:
             _told.add(text)
             progress.current().note(
                 f"{self.name}: {text} is not what runs: the file was edited after the import. "

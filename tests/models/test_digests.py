@@ -537,6 +537,27 @@ def test_a_library_counts_by_its_version(project: Path, monkeypatch: pytest.Monk
     assert len({before, after, undeclared, _made(project)}) == 4
 
 
+def test_functions_of_one_name_in_one_file_are_told_apart(project: Path) -> None:
+    _forget_project()
+    text = """
+lambdas = [lambda x: 2 * x, lambda x: 3 * x]
+
+def of(n):
+    if n == 1:
+        def f(x):
+            return x
+    else:
+        def f(x):
+            return -x
+    return f
+"""
+    (project / "my_model.py").write_text(text + "functions = lambda: [*lambdas, of(1), of(2)]")
+    made = factory_from_file(f"{project}/my_model.py:functions")()
+    assert len({_digest(function) for function in made}) == 4
+    again = factory_from_file(f"{project}/my_model.py:functions")()
+    assert [_digest(function) for function in again] == [_digest(function) for function in made]
+
+
 def test_long_chains_of_functions_are_followed() -> None:
     lines = [f"def f{k}(x):\n    return f{k + 1}(x)" for k in range(600)]
     space: dict[str, Any] = {"__name__": "console"}
