@@ -254,9 +254,11 @@ class _Walk:
         path = module.path if isinstance(module, UserModule) else None
         of_file = path is not None and Path(code.co_filename).resolve() == path
         running = instructions_digest(code)
-        in_file = definitions_of(code, self.files[path]) if path is not None and of_file else ()
+        in_file = frozenset[str]()
+        if path is not None and of_file:
+            in_file = definitions_of(code, self.files[path])
         self.text(code.co_qualname)
-        if in_file == {running}:
+        if in_file == frozenset({running}):
             return
         self.text("as it runs", running)
         text = f"{code.co_qualname} in {path}"
@@ -320,7 +322,9 @@ class _Walk:
             self.waiting.append((value, where))
         elif self.strict or isinstance(value, (*_PLAIN, *_PRINTED, *_INSPECTED, *_RECORDS)):
             self._leniently(value, where, unless=self.strict)
-        elif _is_of_user(type(value)):
+        elif callable(value) or _is_of_user(
+            type(value)
+        ):  # a cached function, a transform, settings
             self._leniently(value, where)
         else:
             self.text(type(value).__module__, type(value).__qualname__)

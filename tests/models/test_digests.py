@@ -558,6 +558,52 @@ def of(n):
     assert [_digest(function) for function in again] == [_digest(function) for function in made]
 
 
+class Settings:
+    """An object that a network reads a value from."""
+
+    gain = 1.0
+
+
+settings = Settings()
+table = {"gain": 1.0}
+
+
+@functools.lru_cache
+def cached(x: Any) -> Any:
+    return x * settings.gain
+
+
+class Reader(nn.Module):
+    """A network whose values are in globals, behind a cache, a property and a decorator."""
+
+    factors = np.ones(2)
+
+    @property
+    def gain(self) -> float:
+        return table["gain"]
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Any:
+        return cached(x) * self.gain * self.factors[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setattr(settings, "gain", 2.0),
+        lambda patch: patch.setitem(table, "gain", 2.0),
+        lambda patch: patch.setattr(Reader, "factors", np.zeros(2)),
+        lambda patch: patch.setattr(Reader, "forward", Reader.__init__),
+    ],
+    ids=["object behind a cached function", "table behind a property", "attribute", "method"],
+)
+def test_values_in_globals_and_classes_count(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _digest(Reader())
+    assert _digest(Reader()) == before
+    change(monkeypatch)
+    assert _digest(Reader()) != before
+
+
 def test_long_chains_of_functions_are_followed() -> None:
     lines = [f"def f{k}(x):\n    return f{k + 1}(x)" for k in range(600)]
     space: dict[str, Any] = {"__name__": "console"}
