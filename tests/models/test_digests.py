@@ -624,3 +624,19 @@ def test_a_version_stands_for_code_but_not_for_weights_and_settings() -> None:
     net = _net()
     _weight(net)
     assert len({base, *others, of(net, "1")}) == 5
+
+
+def test_a_value_of_a_module_that_is_imported_in_a_function_counts_before_it_is_imported(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import os\nSHIFT = float(os.environ.get('SHIFT', '1'))\ndef shifted(x):\n    return x + SHIFT"
+    (project / "pkg" / "late.py").write_text(text)
+    before = _made(project)
+    monkeypatch.setenv("SHIFT", "2")
+    assert _made(project) != before
+
+
+def test_a_module_that_does_more_than_define_names_is_not_imported_unasked(project: Path) -> None:
+    (project / "pkg" / "late.py").write_text("raise SystemExit('started a training')")
+    assert _made(project) == _made(project)
+    assert "pkg.late" not in sys.modules
