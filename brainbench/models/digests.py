@@ -40,7 +40,7 @@ from brainbench.core.user_code import (
     module_of,
     reached,
 )
-from brainbench.models.running_code import instructions_digest, is_in_source, names_in
+from brainbench.models.running_code import definitions_of, instructions_digest, names_in
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
 _PRINTED = (torch.dtype, torch.device, torch.memory_format, np.dtype, range, re.Pattern)
@@ -104,6 +104,7 @@ class _Walk:
         # Keeps each object alive, so that ids stay unique.
         self.seen: dict[int, tuple[int, Any]] = {}
         self.files: dict[Path, bytes] = {}  # user code that has been fed, with its content
+        self.imports: dict[Path, list[UserModule]] = {}  # by each module itself, once looked up
         self.waiting: list[tuple[Any, str]] = []  # functions and classes that are named
         self.lenient = False
         self.text(*(() if version is None else ("version", version)))
@@ -253,11 +254,16 @@ class _Walk:
         module = module_of(function.__globals__)
         path = module.path if isinstance(module, UserModule) else None
         of_file = path is not None and Path(code.co_filename).resolve() == path
-        if path is not None and of_file and is_in_source(code, self.files[path]):
+        running = instructions_digest(code)
+        in_file = frozenset[str]()
+        if path is not None and of_file:
+            in_file = definitions_of(code, self.files[path])
+        self.text(code.co_qualname)
+        if in_file == frozenset({running}):
             return
-        self.text("as it runs", instructions_digest(code))
+        self.text("as it runs", running)
         text = f"{code.co_qualname} in {path}"
-        if of_file and text not in _told:
+        if of_file and running not in in_file and text not in _told:
             _told.add(text)
             progress.current().note(
                 f"{self.name}: {text} is not what runs: the file was edited after the import. "
@@ -274,25 +280,27 @@ class _Walk:
                 modules[id(space[name])] = space[name]
             self.text(name)
             self._global(space[name], f"{name!r} in {where}")
-        modules |= {id(one): one for one in self._imports(space, names)}
+        modules |= {id(one): one for one in self._imported(space, names)}
         self._attributes(list(modules.values()), names)
 
-    def _imports(self, space: Mapping[str, Any], names: set[str]) -> Iterator[types.ModuleType]:
+    def _imported(self, space: Mapping[str, Any], names: set[str]) -> Iterator[types.ModuleType]:
         """Yield the modules of user code that the module of a namespace imports, anywhere in it."""
         importer = module_of(space)
         if not isinstance(importer, UserModule):
             return
-        for imported in imported_by(importer):
-            if isinstance(imported, str):
-                continue
-            if is_displaced(imported) and imported.name.rpartition(".")[2] in names - space.keys():
+        if importer.path not in self.imports:
+            found = imported_by(importer)
+            self.imports[importer.path] = [one for one in found if isinstance(one, UserModule)]
+        for imported in self.imports[importer.path]:
+            last = imported.name.rpartition(".")[2]
+            if is_displaced(imported) and last in names - space.keys():
                 raise InputError(
                     f"model {self.name!r} imports {imported.path} inside a function, while another "
                     f"{imported.name} is imported",
                     allowed="modules of different names, or imports outside of functions",
                     todo="score the two models with two commands, or rename one of the modules",
                 )
-            module = importing(imported)
+            module = importing(imported) if last in names else imported.loaded
             if module is not None:
                 yield module
 
@@ -317,7 +325,7 @@ class _Walk:
             self.waiting.append((value, where))
         elif self.strict or isinstance(value, (*_PLAIN, *_PRINTED, *_INSPECTED, *_RECORDS)):
             self._leniently(value, where, unless=self.strict)
-        elif _is_of_user(type(value)):
+        elif callable(value) or _is_of_user(type(value)):  # a cached function, a transform
             self._leniently(value, where)
         else:
             self.text(type(value).__module__, type(value).__qualname__)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
 from brainbench.core.provenance import sha256
+
+_KIND = (
+    inspect.CO_VARARGS
+    | inspect.CO_VARKEYWORDS
+    | inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
+)
+"""Flags of code that say what kind of function it is; others say how it was compiled, or of its docstring."""
 
 
 def instructions_digest(code: CodeType) -> str:
@@ -17,7 +27,12 @@ def instructions_digest(code: CodeType) -> str:
 
 
 def _instructions(code: CodeType) -> Iterator[str]:
-    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    counts = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags & _KIND,
+    )
     yield from map(str, counts)
     yield from code.co_varnames[: sum(counts[:1]) + code.co_kwonlyargcount]
     for instruction in dis.get_instructions(code):
@@ -39,9 +54,13 @@ def _constant(value: Any) -> str:
     return f"{type(value).__name__} {value!r}"
 
 
-def is_in_source(code: CodeType, source: bytes) -> bool:
-    """Return whether a source has this code under its name; not so if it was edited after the import."""
-    return instructions_digest(code) in _definitions(source).get(code.co_qualname, ())
+def definitions_of(code: CodeType, source: bytes) -> frozenset[str]:
+    """Return the instructions digests of all code that a source has under the name of this code.
+
+    That of the code is not among them if the file was edited after the import. There are several where a name
+    is defined in branches, and of lambdas.
+    """
+    return _definitions(source).get(code.co_qualname, frozenset())
 
 
 @functools.lru_cache(maxsize=256)

@@ -537,6 +537,73 @@ def test_a_library_counts_by_its_version(project: Path, monkeypatch: pytest.Monk
     assert len({before, after, undeclared, _made(project)}) == 4
 
 
+def test_functions_of_one_name_in_one_file_are_told_apart(project: Path) -> None:
+    _forget_project()
+    text = """
+lambdas = [lambda x: 2 * x, lambda x: 3 * x]
+
+def of(n):
+    if n == 1:
+        def f(x):
+            return x
+    else:
+        def f(x):
+            return -x
+    return f
+"""
+    (project / "my_model.py").write_text(text + "functions = lambda: [*lambdas, of(1), of(2)]")
+    made = factory_from_file(f"{project}/my_model.py:functions")()
+    assert len({_digest(function) for function in made}) == 4
+    again = factory_from_file(f"{project}/my_model.py:functions")()
+    assert [_digest(function) for function in again] == [_digest(function) for function in made]
+
+
+class Settings:
+    """An object that a network reads a value from."""
+
+    gain = 1.0
+
+
+settings = Settings()
+table = {"gain": 1.0}
+
+
+@functools.lru_cache
+def cached(x: Any) -> Any:
+    return x * settings.gain
+
+
+class Reader(nn.Module):
+    """A network whose values are in globals, behind a cache, a property and a decorator."""
+
+    factors = np.ones(2)
+
+    @property
+    def gain(self) -> float:
+        return table["gain"]
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Any:
+        return cached(x) * self.gain * self.factors[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setattr(settings, "gain", 2.0),
+        lambda patch: patch.setitem(table, "gain", 2.0),
+        lambda patch: patch.setattr(Reader, "factors", np.zeros(2)),
+        lambda patch: patch.setattr(Reader, "forward", Reader.__init__),
+    ],
+    ids=["object behind a cached function", "table behind a property", "attribute", "method"],
+)
+def test_values_in_globals_and_classes_count(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _digest(Reader())
+    assert _digest(Reader()) == before
+    change(monkeypatch)
+    assert _digest(Reader()) != before
+
+
 def test_long_chains_of_functions_are_followed() -> None:
     lines = [f"def f{k}(x):\n    return f{k + 1}(x)" for k in range(600)]
     space: dict[str, Any] = {"__name__": "console"}
@@ -557,3 +624,19 @@ def test_a_version_stands_for_code_but_not_for_weights_and_settings() -> None:
     net = _net()
     _weight(net)
     assert len({base, *others, of(net, "1")}) == 5
+
+
+def test_a_value_of_a_module_that_is_imported_in_a_function_counts_before_it_is_imported(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import os\nSHIFT = float(os.environ.get('SHIFT', '1'))\ndef shifted(x):\n    return x + SHIFT"
+    (project / "pkg" / "late.py").write_text(text)
+    before = _made(project)
+    monkeypatch.setenv("SHIFT", "2")
+    assert _made(project) != before
+
+
+def test_a_module_that_does_more_than_define_names_is_not_imported_unasked(project: Path) -> None:
+    (project / "pkg" / "late.py").write_text("raise SystemExit('started a training')")
+    assert _made(project) == _made(project)
+    assert "pkg.late" not in sys.modules

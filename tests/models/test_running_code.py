@@ -1,0 +1,63 @@
+"""Instructions of functions: what they do, not how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from brainbench.models.running_code import definitions_of, instructions_digest, names_in
+
+BASE = "def f(x, k=2):\n    y = None\n    return x * k + 1"
+
+
+def function(source: str) -> Callable[..., Any]:
+    space: dict[str, Any] = {}
+    exec(source, space)  # noqa: S102  # as a console does
+    made: Callable[..., Any] = space["f"]
+    return made
+
+
+def digest(source: str) -> str:
+    return instructions_digest(function(source).__code__)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        BASE + "  # a comment",
+        "\n\n" + BASE.replace("x, k=2", "x,  k = 2"),
+        BASE.replace("    y", "    'A docstring.'\n    y"),
+        BASE.replace("    y", "    'Another, longer docstring.'\n\n    y"),
+    ],
+)
+def test_how_it_is_written_means_nothing(source: str) -> None:
+    assert digest(source) == digest(BASE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("+ 1", "+ 2"), ("+ 1", "- 1"), ("x, k", "k, x"), ("+ 1", "+ 1.0"), ("k=2", "*k")],
+)
+def test_what_it_does_counts(old: str, new: str) -> None:
+    assert digest(BASE.replace(old, new)) != digest(BASE)
+
+
+def test_the_order_of_a_set_means_nothing() -> None:
+    sets = ["{'a', 'b', 'c'}", "{'c', 'b', 'a'}"]
+    digests = {digest(f"def f(x):\n    return x in {one}") for one in sets}
+    assert len(digests) == 1
+
+
+def test_the_source_of_a_function_has_its_code_until_it_is_edited() -> None:
+    code = function(BASE).__code__
+    assert definitions_of(code, BASE.encode()) == {instructions_digest(code)}
+    assert instructions_digest(code) not in definitions_of(code, BASE.replace("1", "2").encode())
+    assert len(definitions_of(code, f"{BASE}\n{BASE.replace('1', '2')}".encode())) == 2
+    assert definitions_of(code, b"def f(") == frozenset()
+
+
+def test_names_of_inner_functions_and_imports_are_included() -> None:
+    source = "def f(x):\n    from a.b import c\n    return lambda: c.d + G"
+    assert {"a", "b", "c", "d", "G"} <= names_in(function(source).__code__) | {"c"}
