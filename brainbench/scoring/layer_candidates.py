@@ -59,7 +59,9 @@ class Candidate:
         width = chunk_width(self.activations.sizes["stimulus"])
         for first in range(0, self.n_features, width):
             part = self.activations.isel(neuroid=slice(first, first + width))
-            values = np.asarray(part.isel(time=steps[0]).values, dtype=np.float64)
+            values = np.array(
+                part.isel(time=steps[0]).values, dtype=np.float64
+            )  # a copy in any case
             if len(steps) > 1:  # one step after the other, as they lie on disk
                 values *= self.weights[steps[0]]
                 for step in steps[1:]:

@@ -1,6 +1,7 @@
 """A figure follows an edit of code that a model reaches only through imports."""
 
 import json
+import sys
 
 import pytest
 
@@ -44,6 +45,9 @@ def spec(tmp_path, monkeypatch):
     for name, text in PACKAGE.items():
         (tmp_path / "pkg" / f"{name}.py").write_text(text)
     yield f"{tmp_path / 'my_model.py'}:make_model"
+    for name in [n for n in sys.modules if n.partition(".")[0] == "pkg"]:
+        del sys.modules[name]
+    sys.path[:] = [folder for folder in sys.path if folder != str(tmp_path)]
     folders.clear()
     displaced.clear()
 

@@ -192,7 +192,9 @@ def test_rows_of_one_name_are_told_apart_by_their_digests_and_marked(results_fol
 def test_a_score_of_an_older_key_is_marked(results_folder, narrow):
     scores = of_all("net", REAL, CORNET_S)
     for saved in map(Path, [s.file for s in fill(results_folder, scores).all()]):
-        saved.write_text(saved.read_text().replace('"schema": 2', '"schema": 1'))
+        stored = {**json.loads(saved.read_text()), "schema": 1}
+        del stored["digest"]
+        saved.write_text(json.dumps(stored))
     lines = [line.strip() for line in narrow("leaderboard")]
     assert any(line.split()[:3] == ["1", "net", "‡"] for line in lines)
     assert any(line.startswith("‡ older key") for line in lines)

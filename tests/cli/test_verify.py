@@ -60,7 +60,7 @@ def test_what_was_written_before_digests_were_kept_is_unknown(call, files):
     path = files["Fake.V1-pls"]
     stored = json.loads(path.read_text())
     del stored["digest"]
-    path.write_text(json.dumps(stored))
+    path.write_text(json.dumps({**stored, "schema": 1}))
     done = call("verify", "--results")
     assert done.status == 0
     assert counts(done.out) == {"files": 3, "sound": 2, "damaged": 0, "unknown": 1}
