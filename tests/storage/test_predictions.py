@@ -115,3 +115,23 @@ def test_predictions_of_any_measure_come_back_as_they_were(results):
     )
     saved = results.save(score(predictions=given), key=KEY)
     xr.testing.assert_identical(results.predictions(saved), given)
+
+
+def test_predictions_that_are_gone_are_found_with_the_command_that_makes_them(results):
+    saved = results.save(score(predictions=predictions()), key=KEY)
+    path = results.folder / "predictions" / saved.predictions_file
+    path.unlink()
+    [_, finding] = results.verify()
+    assert (finding.path, finding.state) == (path, "damaged")
+    assert "-m cornet_s@untrained-0" in finding.detail
+    assert "--overwrite always" in finding.detail
+
+
+def test_predictions_of_no_score(results):
+    saved = results.save(score(predictions=predictions()), key=KEY)
+    Path(saved.file).unlink()
+    path = results.folder / "predictions" / saved.predictions_file
+    assert [finding.state for finding in results.verify()] == ["sound"]
+    path.write_bytes(b"PK")
+    [finding] = results.verify()
+    assert "remove" in finding.detail
