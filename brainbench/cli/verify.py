@@ -20,6 +20,9 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 def verify(
+    *,
+    cache: Annotated[bool, typer.Option("--cache", help="Check the cache.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Check imported recordings.")] = False,
     results: Annotated[bool, typer.Option("--results", help="Check stored scores.")] = False,
     output_format: options.Format = "table",
     output: Annotated[
@@ -30,7 +33,7 @@ def verify(
     ] = options.RESULTS,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check that kept files are as they were written.
+    """Check that kept files are as they were written: cache, data and results, or those named.
 
     Every file is read. For each damaged one the command that repairs it is
     named; nothing is changed. A file is unknown where nothing was kept that
@@ -44,9 +47,12 @@ def verify(
     from brainbench.core import progress
 
     console.start_logging(verbose=False)
+    named = {"cache": cache, "data": data, "results": results}
+    kinds = [kind for kind in named if named[kind] or not any(named.values())]
     found: dict[str, list[Finding]] = {}
     with progress.use(console.reporter(quiet=quiet)):
-        for kind, folder, findings in _checks(output):
+        for kind in kinds:
+            folder, findings = _check(kind, output)
             progress.current().note(f"checking {kind} in {folder}")
             found[kind] = list(findings)
     if output_format == "json":
@@ -57,10 +63,21 @@ def verify(
         raise typer.Exit(1)
 
 
-def _checks(output: Path) -> Iterator[tuple[str, Path, Iterator[Finding]]]:
+def _check(kind: str, output: Path) -> tuple[Path, Iterator[Finding]]:
+    """Return the folder of what is kept, and what is found there once it is asked for."""
+    if kind == "cache":
+        from brainbench.storage import cache
+
+        kept = cache.default()
+        return kept.folder, kept.verify()
+    if kind == "data":
+        from brainbench.data.folder import data_folder
+        from brainbench.data.integrity import verify_imported
+
+        return data_folder(), verify_imported()
     from brainbench.storage.results import Results
 
-    yield "results", output, Results(output).verify()
+    return output, Results(output).verify()
 
 
 def _object(kind: str, findings: Sequence[Finding]) -> dict[str, object]:

@@ -1,17 +1,9 @@
 """Scoring models on benchmarks: nothing is made twice, nothing that fails stops the others."""
 
-import errno
 import gc
-import json
-import os
-import subprocess
-import sys
-import threading
-import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import brainbench_fake
 import numpy as np
@@ -19,7 +11,7 @@ import pytest
 import torch
 from brainbench_fake import ASKED, SCORED, FakeData, FakeModel, MeanActivation, declare
 from recorded_notes import RecordedNotes
-from runs import planned, scores, spec_of
+from runs import scores, spec_of
 
 from brainbench.core import assembly, progress, provenance, stimuli
 from brainbench.core.benchmark import Benchmark
@@ -255,195 +247,6 @@ def test_a_score_that_cannot_be_stored_is_still_given(tmp_path, monkeypatch, cap
     made = list(scores([spec_of()], [IT, V1], results=tmp_path))
     assert [(one.value is not None, one.file) for one in made] == [(True, None)] * 2
     assert "Fake.IT-pls" in caplog.text
-
-
-# --- a failure never replaces a figure -----------------------------------------------------------------
-
-
-def fails_later(monkeypatch, error):
-    def target(self, context):
-        raise error
-
-    monkeypatch.setattr(MeanActivation, "target", target)
-
-
-LATER = {
-    "own error": (StimulusError("x", allowed="y", todo="z"), "failed"),
-    "foreign error": (ZeroDivisionError("division by zero"), "failed"),
-    "full disk": (CacheError("no space left", allowed="room", todo="free some space"), "failed"),
-    "no memory": (MemoryError("no room"), "failed"),
-    "data gone": (DataAbsentError("a file is gone", allowed="it", todo="get it"), "data_absent"),
-    "not defined": (NotApplicableError("r/c", allowed="raw", todo="raw"), "not_applicable"),
-}
-
-
-@pytest.mark.parametrize(("error", "status"), LATER.values(), ids=LATER)
-def test_a_failure_never_replaces_a_figure(tmp_path, monkeypatch, error, status):
-    [before] = scores([spec_of()], [IT], results=tmp_path)
-    whole = Path(before.file).read_bytes()
-    fails_later(monkeypatch, error)
-    for _ in range(2):
-        [after] = scores([spec_of()], [IT], results=tmp_path, overwrite="always")
-        assert (after.status, after.value, after.file) == (status, None, None)
-        assert Path(before.file).read_bytes() == whole
-        assert (before.file in after.reason) == (status == "failed")
-    [found] = scores([spec_of()], [IT], results=tmp_path)
-    assert found.value == before.value
-
-
-def test_ctrl_c_never_replaces_a_figure(tmp_path, monkeypatch):
-    [before] = scores([spec_of()], [IT], results=tmp_path)
-    fails_later(monkeypatch, KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        list(scores([spec_of()], [IT], results=tmp_path, overwrite="always"))
-    [found] = scores([spec_of()], [IT], results=tmp_path)
-    assert found.value == before.value
-
-
-@pytest.mark.parametrize("misbehavior", ["", "fails"])
-def test_a_figure_that_cannot_be_stored_replaces_nothing(tmp_path, monkeypatch, misbehavior):
-    [before] = scores([spec_of()], [IT], results=tmp_path)
-    monkeypatch.setenv("FAKE_Fake_IT-pls", misbehavior)
-
-    def full(source, target):
-        raise OSError(errno.ENOSPC, "No space left on device", str(target))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full)
-        [after] = scores([spec_of()], [IT], results=tmp_path, overwrite="always")
-    assert (after.value is None, after.file) == (misbehavior == "fails", None)
-    assert Results(tmp_path).read(Path(before.file)).value == before.value
-
-
-def test_a_failure_replaces_a_failure_and_no_damaged_file(tmp_path, monkeypatch):
-    [before] = scores([spec_of()], [IT], results=tmp_path)
-    file = Path(before.file)
-    file.write_text(file.read_text().replace('"n_units": 4', '"n_units": 5'))
-    damaged = file.read_bytes()
-    fails_later(monkeypatch, ZeroDivisionError("one"))
-    [after] = scores([spec_of()], [IT], results=tmp_path)
-    assert after.failed
-    assert file.read_bytes() == damaged  # a figure may be read from it
-    file.unlink()
-    list(scores([spec_of()], [IT], results=tmp_path))
-    fails_later(monkeypatch, ZeroDivisionError("other"))
-    [last] = scores([spec_of()], [IT], results=tmp_path)
-    assert "other" in Results(tmp_path).read(file).reason
-    assert last.file == str(file)
-
-
-def test_a_stored_failure_keeps_type_message_and_the_end_of_its_traceback(tmp_path):
-    [score] = scores([spec_of()], [declare("Fake.x", "crashes")], results=tmp_path)
-    failure = Results(tmp_path).read(Path(score.file)).record.failure
-    assert (failure["type"], failure["message"]) == ("ZeroDivisionError", "division by zero")
-    assert failure["traceback"].endswith("ZeroDivisionError: division by zero")
-    assert "_misbehave" in failure["traceback"]
-    assert len(failure["traceback"].splitlines()) <= 20
-
-
-# --- several processes ---------------------------------------------------------------------------------
-
-
-def claim_of(folder, benchmark):
-    [item] = planned(benchmark, results=folder, overwrite="always").items
-    return Results(folder).claims.claim(item.task.place.key)
-
-
-def test_what_another_process_computes_is_left_to_it_and_the_others_come_first(tmp_path):
-    claim = claim_of(tmp_path, V1)
-    [other] = scores([spec_of()], [V1])
-    running = scores([spec_of(), spec_of(name="b")], [V1, IT], results=tmp_path)
-
-    def finish():
-        while len(Results(tmp_path).files()) < 3:
-            time.sleep(0.01)
-        [item] = planned(V1, results=tmp_path).items
-        Results(tmp_path).save(replace(other, value=0.25), key=item.task.place.key)
-        claim.release()
-
-    SCORED.clear()
-    thread = threading.Thread(target=finish)
-    thread.start()
-    made = list(running)
-    thread.join()
-    assert [(one.model, one.benchmark) for one in made] == [
-        (model, name) for model in ("fake", "b") for name in ("Fake.V1-pls", "Fake.IT-pls")
-    ]
-    assert made[0].value == 0.25  # that of the other process
-    assert SCORED == [("fake", "Fake.IT-pls"), ("b", "Fake.V1-pls"), ("b", "Fake.IT-pls")]
-
-
-@pytest.mark.parametrize("overwrite", ["only-missing", "always"])
-def test_what_another_process_did_not_finish_is_computed(tmp_path, overwrite):
-    if overwrite == "always":
-        list(scores([spec_of()], [V1], results=tmp_path))
-    claim = claim_of(tmp_path, V1)
-    SCORED.clear()
-    running = scores([spec_of()], [V1, IT], results=tmp_path, overwrite=overwrite)
-    threading.Timer(0.2, claim.release).start()
-    assert [one.value is None for one in running] == [False, False]
-    assert SCORED == [("fake", "Fake.IT-pls"), ("fake", "Fake.V1-pls")]
-
-
-@pytest.mark.parametrize("overwrite", ["only-missing", "always"])
-def test_what_was_stored_since_the_plan_is_not_computed_again(tmp_path, overwrite):
-    benchmarks = [V1, IT]
-    list(scores([spec_of()], benchmarks, results=tmp_path) if overwrite == "always" else [])
-    running = scores([spec_of()], benchmarks, results=tmp_path, overwrite=overwrite)
-    next(running)
-    [other] = scores([spec_of()], [IT], results=tmp_path, overwrite=overwrite)
-    SCORED.clear()
-    [last] = running
-    assert SCORED == []
-    assert last.record == other.record
-
-
-def test_a_claim_that_cannot_be_made_loses_no_score(tmp_path, caplog):
-    (tmp_path / "claims").write_text("in the way")
-    [score] = scores([spec_of()], [IT], results=tmp_path)
-    assert Path(score.file).is_file()
-    assert "Fake.IT-pls" in caplog.text
-
-
-def test_no_claim_is_left_behind(tmp_path):
-    list(scores([spec_of()], [V1, declare("Fake.x", "fails")], results=tmp_path))
-    assert list((tmp_path / "claims").iterdir()) == []
-
-
-def answers(running):
-    """Let all processes go on, and return what each prints."""
-    for process in running:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return [process.communicate(timeout=300)[0] for process in running]
-
-
-@pytest.mark.slow
-def test_equal_runs_in_two_processes_compute_each_score_once(tmp_path, environment):
-    program = (
-        "import json, brainbench, brainbench.api, brainbench_fake; "
-        "print('ready', flush=True); input(); "
-        "scores = brainbench.score('fake*', 'Fake.V1-pls,Fake.IT-pls', results='kept'); "
-        "print(json.dumps([brainbench_fake.SCORED, [one.value for one in scores]]))"
-    )
-    slow = {"FAKE_Fake_V1-pls": "sleeps 0.2", "FAKE_Fake_IT-pls": "sleeps 0.2"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=tmp_path,
-            env={**environment, **slow},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in running:
-        assert process.stdout.readline() == "ready\n"
-    first, second = [json.loads(text) for text in answers(running)]
-    assert first[1] == second[1]
-    names = [[m, b] for m in ("fake", "fake_second") for b in ("Fake.IT-pls", "Fake.V1-pls")]
-    assert sorted(first[0] + second[0]) == names
 
 
 # --- failures ------------------------------------------------------------------------------------------

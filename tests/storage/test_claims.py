@@ -17,7 +17,7 @@ from brainbench.storage import claims
 from brainbench.storage.claims import Claims, method_of
 
 SPAWN = multiprocessing.get_context("spawn")
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 1.5
 
 
 def claims_of(folder, method):
@@ -142,7 +142,7 @@ def test_a_holder_that_renews_its_lease_keeps_it(tmp_path):
     with one.claim("k") as claim:
         waiter = threading.Thread(target=wait_for, args=(other,), daemon=True)
         waiter.start()
-        waiter.join(timeout=2 * LEASE_SECONDS)
+        waiter.join(timeout=1.5 * LEASE_SECONDS)
         assert waiter.is_alive()
         assert claim.held()
     waiter.join(timeout=60)
@@ -204,7 +204,7 @@ def test_no_clock_is_compared_with_another(tmp_path, hours):
         assert leases.claim("k") is None
         waiter = threading.Thread(target=wait_for, args=(leases,), daemon=True)
         waiter.start()
-        waiter.join(timeout=2 * LEASE_SECONDS)
+        waiter.join(timeout=1.5 * LEASE_SECONDS)
         assert waiter.is_alive()
         assert claim.held()
     waiter.join(timeout=60)
