@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import brainbench_fake
 import numpy as np
