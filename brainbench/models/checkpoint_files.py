@@ -79,12 +79,13 @@ def _check_archive(path: Path, name: str) -> None:
             records = archive.infolist()
             packed = [r.filename for r in records if r.compress_type != zipfile.ZIP_STORED]
             held = sum(r.file_size for r in records)
-            if packed or held > path.stat().st_size:
-                named = f", compressed: {', '.join(packed)}" if packed else ""
-                raise _damaged(name, f"records of {held:,} bytes in a smaller file{named}")
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            fits = not packed and held <= path.stat().st_size
+            broken = archive.testzip() if fits else None
+    except Exception as error:  # zipfile raises many types for a damaged file
         raise _damaged(name, str(error)) from error
+    if not fits:
+        named = f", compressed: {', '.join(packed)}" if packed else ""
+        raise _damaged(name, f"records of {held:,} bytes in a smaller file{named}")
     if broken is not None:
         raise _damaged(name, f"the checksum of its record {broken} is wrong")
 

@@ -249,7 +249,8 @@ def read_results(folder: Path) -> str:
     scores = list(results.all())
     tables = [results.predictions(score) for score in scores]
     columns = [(k, digest(t[k].values)) for t in tables if t is not None for k in t.variables]
-    return digest([score.to_json() for score in scores], columns)
+    # Where the file lies is no part of a score.
+    return digest([{**score.to_json(), "file": None} for score in scores], columns)
 
 
 def make_onnx(folder: Path) -> None:
