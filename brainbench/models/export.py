@@ -19,7 +19,7 @@ import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, checksum_encoding, validate, with_plain_text
-from brainbench.core.errors import InputError, StimulusError, unknown
+from brainbench.core.errors import BrainbenchError, InputError, StimulusError, unknown
 from brainbench.core.stimuli import StimulusSet, from_files
 from brainbench.storage import files
 
@@ -143,6 +143,8 @@ def netcdf_errors(folder: Path, nbytes: int) -> Iterator[None]:
     """
     try:
         yield
+    except BrainbenchError:  # it says itself what is wrong
+        raise
     except RuntimeError as error:
         is_full = shutil.disk_usage(folder).free < nbytes
         raise OSError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error

@@ -152,7 +152,7 @@ def test_everything_is_computed_once(brain, monkeypatch):
         pytest.param(".pictures.npy", "half a file", marks=SLOW),
         pytest.param(".IT.trials.nc", "a bit at 0.9 of the file", marks=SLOW),
         pytest.param(".IT.trials.nc", "swapped with another", marks=SLOW),
-        pytest.param(".V4.truth.nc", "zeros in the middle", marks=SLOW),
+        pytest.param(".V4.truth.nc", "ones in the middle", marks=SLOW),
         pytest.param(".V4.truth.nc", "a folder", marks=SLOW),
     ],
 )
