@@ -46,9 +46,9 @@ def test_disk_is_what_the_cache_will_hold(model, data, tmp_path):
     estimated = cost(model, benchmark(data))
     assert (estimated.images, estimated.layers) == (N, 1)
     assert estimated.forward_seconds > 0
-    assert not list(tmp_path.rglob("*.nc"))  # nothing is kept of the batch
+    assert not list(tmp_path.rglob("*.chunks"))  # nothing is kept of the batch
     extract(model, data)
-    [file] = tmp_path.rglob("*.nc")
+    [file] = tmp_path.rglob("*.chunks")
     # The file also has ids, places and padding.
     assert estimated.disk_gb * 1e9 == pytest.approx(file.stat().st_size, rel=0.1)
 
