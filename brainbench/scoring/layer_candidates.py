@@ -59,14 +59,13 @@ class Candidate:
         width = chunk_width(self.activations.sizes["stimulus"])
         for first in range(0, self.n_features, width):
             part = self.activations.isel(neuroid=slice(first, first + width))
-            values = np.array(
-                part.isel(time=steps[0]).values, dtype=np.float64
-            )  # a copy in any case
-            if len(steps) > 1:  # one step after the other, as they lie on disk
-                values *= self.weights[steps[0]]
-                for step in steps[1:]:
-                    values += part.isel(time=step).values * self.weights[step]
-            yield values
+            if len(steps) == 1:
+                yield np.asarray(part.isel(time=steps[0]).values, dtype=np.float64)
+                continue
+            mean = np.zeros((part.sizes["stimulus"], part.sizes["neuroid"]))
+            for step in steps:  # one after the other, as they lie on disk
+                mean += part.isel(time=step).values * self.weights[step]
+            yield mean
 
     def varies(self) -> bool:
         """Return whether any feature differs between stimuli by more than rounding."""

@@ -248,7 +248,7 @@ class ArrayReader:
         views = [memoryview(target).cast("B") for target in targets]
         while views:
             try:
-                n = os.preadv(self._descriptor, views, offset)
+                n = _read_into(self._descriptor, views, offset)
             except OSError as error:
                 raise damaged(self.path, f"cannot be read: {error.strerror}") from error
             if n == 0:
@@ -280,6 +280,15 @@ class ArrayReader:
             raise damaged(self.path, f"{size} bytes")
         sums = np.frombuffer(bytes(index[:n_sums]), dtype="<u8").reshape(grid.counts)
         return sums, header
+
+
+def _read_into(descriptor: int, views: Sequence[memoryview], offset: int) -> int:
+    """Read from an offset into buffers and return the number of bytes, as `os.preadv` where there is one."""
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, views, offset)
+    content = os.pread(descriptor, len(views[0]), offset)
+    views[0][: len(content)] = content
+    return len(content)
 
 
 def _checksum(data: Any) -> int:

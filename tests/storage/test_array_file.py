@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
 import pickle
 import threading
 from pathlib import Path
@@ -162,6 +163,25 @@ def test_threads_share_a_reader(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_systems_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = values_of()
+    reader = ArrayReader(write(tmp_path / "k", values))
+    monkeypatch.delattr(os, "preadv")
+    np.testing.assert_array_equal(reader.read(ALL, ALL, ALL), values)
+
+
+def test_a_read_that_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = values_of()
+    reader = ArrayReader(write(tmp_path / "k", values))
+    whole = os.preadv
+
+    def first(descriptor: int, views: list[memoryview], offset: int) -> int:
+        return whole(descriptor, [views[0][:5000]], offset)
+
+    monkeypatch.setattr(os, "preadv", first)
+    np.testing.assert_array_equal(reader.read(ALL, ALL, ALL), values)
 
 
 def test_a_removed_file_can_be_read_to_the_end(tmp_path: Path) -> None:
