@@ -99,6 +99,10 @@ class Score:
     draws : array or None
         Bootstrap draws of `value` that the interval was made from; NaN where a draw has no value. Draw k of
         all measures on the same images with the same seed counts the images alike.
+    joint_draws : dict or None
+        Draws of `value` by what was drawn, "images", "units" or "both", as they were computed: neither scaled
+        nor centered, since the variance of a difference is found from its own draws. All three where images
+        and units are crossed, otherwise the one kind that was drawn. At most three times as many as `draws`.
     figures : dict
         Further figures of the measure by name, such as a curve over time bins.
     null : dict or None
@@ -139,6 +143,7 @@ class Score:
     per_unit: xr.DataArray | None = field(default=None, repr=False)
     predictions: xr.Dataset | None = field(default=None, repr=False)
     draws: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    joint_draws: dict[str, npt.NDArray[np.float64]] | None = field(default=None, repr=False)
     figures: dict[str, Any] = field(default_factory=dict, repr=False)
     null: dict[str, Any] | None = None
     predictions_file: str | None = None
@@ -215,12 +220,14 @@ class Score:
         stored = _from_first_layout(stored) if "status" not in stored else stored
         unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
         draws, selection = stored.get("draws"), stored["selection"]
+        joint = stored.get("joint_draws")
         return cls(
             **{
                 **stored,
                 "ci": (ci[0], ci[1]) if ci else None,
                 "per_unit": None if unit is None else _array_from_json(unit),
                 "draws": None if draws is None else _column(draws),
+                "joint_draws": joint and {kind: _column(column) for kind, column in joint.items()},
                 "selection": Selection(**{**selection, "curve": tuple(selection["curve"])}),
                 "record": None if record is None else Record.model_validate(record),
             }
