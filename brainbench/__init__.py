@@ -13,6 +13,7 @@ from brainbench import renamed
 
 if TYPE_CHECKING:
     from brainbench.api import (
+        compare,
         extract_activations,
         leaderboard,
         list_benchmarks,
@@ -45,6 +46,7 @@ _HOME = {
     "ScoreSet": "core.score",
     "StimulusSet": "core.stimuli",
     "Timeline": "core.timeline",
+    "compare": "api",
     "extract_activations": "api",
     "leaderboard": "api",
     "list_benchmarks": "run.loading",
@@ -68,6 +70,7 @@ __all__ = [
     "StimulusSet",
     "Timeline",
     "__version__",
+    "compare",
     "extract_activations",
     "leaderboard",
     "list_benchmarks",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import brainbench
-from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show
+from brainbench.cli import compare, data, extract, leaderboard, list_, score, selftest, show
 
 USAGE, STOPPED = 2, 130
 INTERRUPTED = "stopped; finished scores are kept, the same command goes on from there"
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)

@@ -99,7 +99,7 @@ class Differences:
     @cached_property
     def of_pairs(self) -> FloatArray:
         """Differences, model x model."""
-        return np.subtract.outer(self.values, self.values)
+        return self.values[:, None] - self.values
 
     @cached_property
     def standard_error(self) -> FloatArray:
@@ -121,7 +121,7 @@ class Differences:
 
     @cached_property
     def z(self) -> FloatArray:
-        """Differences in standard errors, model x model, as normal deviates where seeds make them Student's."""
+        """Differences in standard errors, model x model; Student's ones as normal deviates as rare."""
         se, d = self.standard_error, self.of_pairs
         t = np.divide(d, se, out=np.where(d == 0, 0.0, np.copysign(np.inf, d)), where=se > 0)
         as_normal = norm.isf(student.sf(np.abs(t), self.degrees))
@@ -129,24 +129,44 @@ class Differences:
 
     def half_width(self, critical: float) -> FloatArray:
         """Return half the width of the intervals at a critical value, model x model."""
-        return self.standard_error * _quantiles(norm.cdf(critical), self.degrees)
+        return self.standard_error * _as_student(critical, self.degrees)
+
+    def alone(self, *, level: float = LEVEL) -> FloatArray:
+        """Return half the width of the interval of each difference by itself, model x model.
+
+        The quantile over draws of |t* - t| of that pair takes the place of a common critical value.
+        """
+        own = np.zeros(self.standard_error.shape)
+        for row in range(len(own) - 1):
+            deviates = self._deviates(row, np.arange(row + 1, len(own)))
+            quantile = np.nanquantile if np.isnan(deviates).any() else np.quantile
+            own[row, row + 1 :] = quantile(deviates, level, axis=1, method="higher")
+        return self.standard_error * _as_student(own + own.T, self.degrees)
 
     def smallest_seen(self, critical: float) -> FloatArray:
         """Return the true differences that would be found with a chance of 80 %, model x model."""
-        return self.half_width(critical) + self.standard_error * _quantiles(POWER, self.degrees)
+        power = _as_student(float(norm.ppf(POWER)), self.degrees)
+        return self.half_width(critical) + self.standard_error * power
 
     def maxima(self, among: BoolArray) -> FloatArray:
         """Return the largest |t* - t| among pairs in each draw; 0 where none has a value."""
-        drawn = self._deviations
-        scale = np.sqrt(_variances(drawn))
-        inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-        largest = np.zeros(drawn.shape[1])
+        largest = np.zeros(self._deviations.shape[1])
         for row, others in enumerate(np.triu(among, 1)):
             at = np.flatnonzero(others)
             if len(at):
-                deviates = np.abs(drawn[row] - drawn[at]) * inverse[row, at, None]
-                largest = np.fmax(largest, np.fmax.reduce(deviates, axis=0))
+                largest = np.fmax(largest, np.fmax.reduce(self._deviates(row, at), axis=0))
         return largest
+
+    def _deviates(self, row: int, others: IntArray) -> FloatArray:
+        """Return |t* - t| of a model and others, other x draw."""
+        drawn = self._deviations
+        return np.asarray(np.abs(drawn[row] - drawn[others]) * self._inverse[row, others, None])
+
+    @cached_property
+    def _inverse(self) -> FloatArray:
+        """One over the standard deviation of the draws of each difference, 0 without any, model x model."""
+        scale = np.sqrt(_variances(self._deviations))
+        return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
 
     @cached_property
     def _of_seeds(self) -> FloatArray:
@@ -167,13 +187,17 @@ class Differences:
         return drawn
 
 
-def _quantiles(share: float, degrees: FloatArray) -> FloatArray:
+def _as_student(deviate: float | FloatArray, degrees: FloatArray) -> FloatArray:
+    """Return Student's deviate that is as rare as a normal one, for each number of degrees of freedom."""
     finite = np.where(np.isinf(degrees), 1.0, degrees)
-    return np.where(np.isinf(degrees), norm.ppf(share), student.ppf(share, finite))
+    return np.where(np.isinf(degrees), deviate, student.isf(norm.sf(deviate), finite))
 
 
 def _moved_in(drawn: FloatArray) -> FloatArray:
-    """Return draws, model x draw, those far out moved in: a ceiling near zero makes some arbitrarily large."""
+    """Return draws, model x draw, with those far out moved in.
+
+    A ceiling near zero makes some arbitrarily large, and these would decide a variance.
+    """
     low, middle, high = np.nanquantile(drawn, [0.025, 0.5, 0.975], axis=1, keepdims=True)
     far = _FAR * (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
     far[far == 0] = np.inf
@@ -181,7 +205,7 @@ def _moved_in(drawn: FloatArray) -> FloatArray:
 
 
 def _centered(drawn: FloatArray) -> FloatArray:
-    return drawn - np.nanmean(drawn, axis=1, keepdims=True)
+    return np.asarray(drawn - np.nanmean(drawn, axis=1, keepdims=True))
 
 
 def _variances(drawn: FloatArray) -> FloatArray:
@@ -238,10 +262,7 @@ def decide(benchmarks: Sequence[Differences], *, level: float = LEVEL) -> Family
     first = None
     while any(pairs.any() for pairs in undecided):
         largest = np.max(
-            [
-                one.maxima(pairs)[:n_draws]
-                for one, pairs in zip(benchmarks, undecided, strict=True)
-            ],
+            [one.maxima(pairs)[:n_draws] for one, pairs in zip(benchmarks, undecided, strict=True)],
             axis=0,
         )
         critical = float(np.quantile(largest, level, method="higher"))
@@ -331,7 +352,9 @@ def _maximal(kept: set[int], parts: set[int]) -> set[int]:
     """Return the kept columns, and those parts that no other column contains."""
     everything = kept | parts
     return kept | {
-        part for part in parts if not any(part & ~other == 0 != part ^ other for other in everything)
+        part
+        for part in parts
+        if not any(part & ~other == 0 != part ^ other for other in everything)
     }
 
 
