@@ -75,14 +75,17 @@ def compare(
     """
     options.one_of(output_format, ("table", "json"), "--format")
     options.one_of(protocol, PROTOCOLS, "--protocol")
+    if test is not None:
+        options.one_of(test, ("permutation",), "--test")
     options.writable_file(csv, "--csv")
 
-    from brainbench.api import compare as compare_models
     from brainbench.cli import console
     from brainbench.core import progress
+    from brainbench.ranking.comparison import compare_stored
+    from brainbench.storage.results import Results
 
     with progress.use(console.reporter(quiet=quiet)):
-        made = compare_models(models, benchmark, results=output, protocol=protocol, test=test)
+        made = compare_stored(Results(output), models, benchmark, protocol=protocol, test=test)
     if csv is not None:  # before the table, which a pipe to `head` may cut off
         with options.writing_csv(csv, todo="give another path"):
             made.to_frame().to_csv(csv, index=False)
@@ -120,7 +123,7 @@ def _is_shown(one: OnBenchmark) -> bool:
 
 def _models(one: OnBenchmark) -> Table:
     """Return a table of the models, best first, with ranks and letters."""
-    from brainbench.cli.console import decimal, table_of
+    from brainbench.cli.console import between_ranks, decimal, table_of
 
     table = table_of("", "model", figures=("score", "rank", "letters"))
     rows = sorted(enumerate(one.model_rows(), start=1), key=lambda row: -row[1]["value"])
@@ -133,11 +136,6 @@ def _models(one: OnBenchmark) -> Table:
     return table
 
 
-def between_ranks(low: int, high: int) -> str:
-    """Return ranks as an interval: "2 to 5", or "1"."""
-    return str(low) if low == high else f"{low} to {high}"
-
-
 def _pairs(one: OnBenchmark, pairs: pd.DataFrame) -> Table:
     """Return a table of all pairs, by the numbers of the models."""
     from brainbench.cli.console import between, decimal, table_of
@@ -146,7 +144,7 @@ def _pairs(one: OnBenchmark, pairs: pd.DataFrame) -> Table:
     figures = ("difference", "95 % CI", "sees", *(("p", "p, Holm") if tested else ()))
     table = table_of("pair", "differ", figures=figures)
     for (j, k), row in zip(one.pairs, pairs.to_dict("records"), strict=True):
-        interval = (row["family_low"], row["family_high"])
+        interval = (row["ci_low"], row["ci_high"])
         table.add_row(
             f"{j + 1} - {k + 1}",
             "yes" if row["significant"] else "",
@@ -168,11 +166,12 @@ def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
     from brainbench.ranking.comparison import family_words
 
     shown = any(_is_shown(one) for one in made.benchmarks)
-    together = " of all comparisons at once" if made.family.n > 1 else ""
+    alone = " of each comparison alone, so that it may disagree with `differ`"
+    alone = alone if made.family.n > 1 else ""
     texts = (
         (family_words(made), True),
         ("rank: every place that the data allow; models that share a letter do not differ", True),
-        (f"95 % CI{together}; sees: the difference that is found with a chance of 80 %", shown),
+        (f"95 % CI{alone}; sees: the difference that is found with a chance of 80 %", shown),
         ("pairs of more than ten models: --csv FILE or --format json", not shown),
         ("p, Holm: p adjusted for all comparisons", bool(pairs["p"].notna().any())),
         (

@@ -218,7 +218,7 @@ class Comparison:
             lines += ["", about, models.to_string(index=False, float_format="{:.3f}".format)]
             if len(one.models) <= SHOWN_MODELS:
                 pairs = self._pairs[self._pairs["benchmark"] == one.benchmark]
-                columns = ["model", "other", "difference", "family_low", "family_high"]
+                columns = ["model", "other", "difference", "ci_low", "ci_high"]
                 columns += ["significant", "smallest_seen"]
                 columns += ["p", "p_holm"] if pairs["p"].notna().any() else []
                 lines.append(pairs[columns].to_string(index=False, float_format="{:.3f}".format))
@@ -238,10 +238,10 @@ def family_words(made: Comparison) -> str:
     n_benchmarks = len(made.benchmarks)
     on = made.benchmarks[0].benchmark if n_benchmarks == 1 else f"{n_benchmarks} benchmarks"
     if made.family.n == 1:
-        return f"family: one comparison, on {on}; the interval holds in 95 % of all cases"
+        return f"family: one comparison, on {on}; in 95 % of all cases its interval holds"
     return (
         f"family: {made.family.n} comparisons of {len(made.models)} models on {on}; in 95 % of all "
-        "cases all of their intervals and ranks hold at once"
+        "cases no difference is wrongly called one, and all ranks hold"
     )
 
 

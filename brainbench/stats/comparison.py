@@ -99,7 +99,7 @@ class Differences:
     @cached_property
     def of_pairs(self) -> FloatArray:
         """Differences, model x model."""
-        return self.values[:, None] - self.values
+        return np.asarray(self.values[:, None] - self.values)
 
     @cached_property
     def standard_error(self) -> FloatArray:
