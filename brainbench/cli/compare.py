@@ -170,7 +170,7 @@ def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
     alone = alone if made.family.n > 1 else ""
     texts = (
         (family_words(made), True),
-        ("rank: every place that the data allow; models that share a letter do not differ", True),
+        ("rank: every place that the data allow; a shared letter: no significant difference", True),
         (f"95 % CI{alone}; sees: the difference that is found with a chance of 80 %", shown),
         ("pairs of more than ten models: --csv FILE or --format json", not shown),
         ("p, Holm: p adjusted for all comparisons", bool(pairs["p"].notna().any())),

@@ -194,7 +194,7 @@ def _notes(ranked: Board, labels: list[str]) -> list[str]:
         (
             "ranks: every place that the data allow, all at once in 95 % of all cases; "
             "`brainbench compare` has the differences",
-            any(row.rank_interval for row in ranked.rows),
+            sum(row.rank_interval is not None for row in ranked.rows) > 1,
         ),
         (
             "‡ the place alone: no joint draws of its scores, or other settings than most; score it "

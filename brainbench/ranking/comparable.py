@@ -289,12 +289,12 @@ def _ambiguity(name: str, scores: Sequence[Score]) -> str:
     if len(digests) > 1:
         named = ", ".join(f"{name}#{digest[:8]}" for digest in digests)
         return f"{len(digests)} versions of its weights or code; name one of {named}"
-    layers = sorted(
-        json.dumps(score.record.settings.get("layers", {}) if score.record else {})
-        for score in scores
+    found = sorted(
+        (json.dumps(score.record.settings.get("layers", {}) if score.record else {}), score.value)
+        for score in _usual(scores)
     )
-    values = ", ".join(f"{score.value:.4f}" for score in scores)
+    values = ", ".join(f"{value:.4f} with layers {layers}" for layers, value in found)
     return (
-        f"{len(scores)} stored scores under the same conditions, {values} (layers "
-        f"{', '.join(layers)}); keep one of the files, or give another results folder"
+        f"{len(found)} stored scores under the same conditions: {values}; keep one of the files, or "
+        "score it into another results folder"
     )

@@ -285,6 +285,8 @@ def compare_stored(
             allowed="two models or more",
             todo="name a second one; seeds after @untrained-0..4 are one model",
         )
+    wanted = {name for entry in asked for name in entry.names}
+    scores = [score for score in scores if score.model in wanted]
     names = benchmark_names(benchmarks, (score.benchmark for score in scores))
     found: list[Comparable] = []
     missing: list[Missing] = []
@@ -322,7 +324,8 @@ def _nothing_to_compare(missing: Sequence[Missing], results: Results) -> InputEr
         + (f"; and {len(missing) - 4} more" if len(missing) > 4 else ""),
         allowed="scores of two models on one benchmark, of the same version, data, images, formula and "
         "settings",
-        todo=f"run `{commands[0]}`" if commands else "name models and a benchmark that were scored",
+        todo=" and ".join(f"run `{command}`" for command in commands[:4])
+        or "name models and a benchmark that were scored",
     )
 
 

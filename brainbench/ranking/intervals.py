@@ -27,16 +27,18 @@ def with_rank_intervals(rows: Sequence[Row], composite: Composite) -> list[Row]:
         for k, cells in members.items()
         if cells is not None
     }
+    if len(members) == 1:  # alone, it needs no draws to be the first
+        return [row if row.rank is None else replace(row, rank_interval=(1, 1)) for row in rows]
     if not under:
         return list(rows)
     [(usual, _)] = Counter(under.values()).most_common(1)
     compared = [k for k, conditions in under.items() if conditions == usual]
-    low, high = np.ones(1, dtype=int), np.ones(1, dtype=int)
+    values = np.array([rows[k].combined.value for k in compared], dtype=np.float64)
+    significant = np.zeros((len(compared), len(compared)), dtype=bool)
     if len(compared) > 1:
         draws = np.stack([_draws(members[k] or []) for k in compared], axis=1)
-        values = np.array([rows[k].combined.value for k in compared], dtype=np.float64)
         [significant] = decide([Differences(values=values, draws=draws)]).significant
-        low, high = rank_intervals(values, significant)
+    low, high = rank_intervals(values, significant)
     others = len(members) - len(compared)
     found = {
         k: (int(least), int(most) + others)

@@ -27,7 +27,7 @@ KINDS = ("images", "units", "both")
 POWER = 0.8
 """Chance to see a true difference of the size that is given as the smallest to be seen."""
 _FAR = 6.0
-"""Robust standard deviations beyond which a draw is moved in."""
+"""Standard deviations, found from the central 95 %, beyond which a draw is omitted."""
 _ZERO = 1e-12
 """Share of the models' own variance below which that of their difference is rounding."""
 
@@ -108,7 +108,7 @@ class Differences:
         2 V(images) + 2 V(units) - V(both) of the differences' own draws, never below V of images or of units
         alone (see `stats.bootstrap.crossed`), and the variances of means over seeds.
         """
-        images, units, both = (_variances(drawn) for drawn in self._tamed)
+        images, units, both = (_variances(drawn) for drawn in self._usable)
         variance = np.fmax(np.fmax(2 * images + 2 * units - both, images), units)
         return np.sqrt(variance + np.add.outer(self._of_seeds, self._of_seeds))
 
@@ -174,13 +174,13 @@ class Differences:
         return np.zeros(n) if self.seed_variance is None else np.asarray(self.seed_variance)
 
     @cached_property
-    def _tamed(self) -> FloatArray:
-        return np.stack([_moved_in(drawn) for drawn in self.draws])
+    def _usable(self) -> FloatArray:
+        return np.stack([_without_far(drawn) for drawn in self.draws])
 
     @cached_property
     def _deviations(self) -> FloatArray:
         """Draws of both about their mean, with the spread of seeds, model x draw."""
-        drawn = _centered(self._tamed[KINDS.index("both")])
+        drawn = _centered(self._usable[KINDS.index("both")])
         for row in np.flatnonzero(self._of_seeds):
             noise = stream(0, "seeds of a model", str(row)).standard_normal(drawn.shape[1])
             drawn[row] += np.sqrt(self._of_seeds[row]) * noise
@@ -193,15 +193,15 @@ def _as_student(deviate: float | FloatArray, degrees: FloatArray) -> FloatArray:
     return np.where(np.isinf(degrees), deviate, student.isf(norm.sf(deviate), finite))
 
 
-def _moved_in(drawn: FloatArray) -> FloatArray:
-    """Return draws, model x draw, with those far out moved in.
+def _without_far(drawn: FloatArray) -> FloatArray:
+    """Return draws, model x draw, with NaN in place of those far out.
 
     A ceiling near zero makes some arbitrarily large, and these would decide a variance.
     """
     low, middle, high = np.nanquantile(drawn, [0.025, 0.5, 0.975], axis=1, keepdims=True)
     far = _FAR * (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
     far[far == 0] = np.inf
-    return np.clip(drawn, middle - far, middle + far)
+    return np.where(np.abs(drawn - middle) <= far, drawn, np.nan)
 
 
 def _centered(drawn: FloatArray) -> FloatArray:

@@ -146,8 +146,8 @@ def test_an_approximate_interval_is_marked(results_folder, narrow):
     scores = of_all("net", REAL[:3], CORNET_S[:3]) + of_all("sure", REAL, CORNET_S)
     fill(results_folder, [*scores, make("net", REAL[3], 0.25, ci_approximate=True)])
     lines = narrow("leaderboard")
-    assert lines[4].split() == ["1", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
-    assert lines[5].split() == ["2", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
+    assert lines[4].split() == ["1", "‡", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
+    assert lines[5].split() == ["2", "‡", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
     assert sum("≈ .211 to .285" in line for line in lines) == 1
     assert console.APPROXIMATE in lines
     assert max(map(len, lines)) <= 80
