@@ -13,6 +13,7 @@ from brainbench import renamed
 
 if TYPE_CHECKING:
     from brainbench.api import (
+        compare,
         extract_activations,
         leaderboard,
         list_benchmarks,
@@ -46,6 +47,7 @@ _HOME = {
     "ScoreSet": "core.score",
     "StimulusSet": "core.stimuli",
     "Timeline": "core.timeline",
+    "compare": "api",
     "extract_activations": "api",
     "leaderboard": "api",
     "list_benchmarks": "run.loading",
@@ -70,6 +72,7 @@ __all__ = [
     "StimulusSet",
     "Timeline",
     "__version__",
+    "compare",
     "extract_activations",
     "leaderboard",
     "list_benchmarks",

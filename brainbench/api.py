@@ -1,4 +1,4 @@
-"""The Python interface: score, wrap, and finding models and benchmarks by name."""
+"""The Python interface: score, compare, wrap, and finding models and benchmarks by name."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, tak
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
+from brainbench.ranking.comparison import TESTS, Comparison, compare_stored
+from brainbench.ranking.exchange import N_EXCHANGES
 from brainbench.ranking.ranks import board
 from brainbench.run.execute import ONE_AT_A_TIME
 from brainbench.run.loading import (
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 ERRORS = ("raise", "warn", "ignore")
 
 __all__ = [
+    "compare",
     "extract_activations",
     "leaderboard",
     "list_benchmarks",
@@ -168,6 +171,66 @@ def leaderboard(
     for problem in ranked.unreadable:
         log.warning("omitted: %s", problem)
     return ranked.to_frame()
+
+
+def compare(
+    models: str | Sequence[str],
+    benchmark: str | Sequence[str] = "all",
+    *,
+    results: str | Path = "results",
+    protocol: str = "paper",
+    test: str | None = None,
+    n_exchanges: int = N_EXCHANGES,
+) -> Comparison:
+    """Compare models by their stored scores: paired differences, what is significant, ranks.
+
+    Parameters
+    ----------
+    models : str or sequence of str
+        Two or more names, wildcards among the stored names, or "all"; "cornet_s@untrained-0..4" is the mean
+        over seeds, which count as random, and "net#1a2b3c4d" one version of the weights or code.
+    benchmark : str or sequence of str
+        Identifiers and wildcards; by default all on which two of the models can be compared.
+    results : path
+        Folder that `score` or the command line has written to.
+    protocol : {"paper", "brainscore"}
+        Scores of the other protocol are omitted.
+    test : {"permutation"}, optional
+        Also exchange the predictions of each pair image by image, where sites are predicted.
+    n_exchanges : int
+        Number of exchanges.
+
+    Returns
+    -------
+    Comparison
+        Frozen; `to_frame()` has a row per pair, `ranks()` a row per model, `summary()` both as text,
+        `missing` the scores that would be needed, with the commands that make them. All comparisons share
+        one error rate: see docs/comparing.md.
+
+    Raises
+    ------
+    UnknownNameError
+        No such protocol or test, or a wildcard that matches nothing.
+    InputError
+        One model, or no benchmark on which two models have scores under the same conditions.
+
+    Examples
+    --------
+    >>> import brainbench
+    >>> brainbench.compare(["cornet_s@untrained-0..4", "pixels"], "Simulated.*")  # doctest: +SKIP
+    """
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
+    if test is not None and test not in TESTS:
+        raise unknown("test", test, TESTS, todo='give test="permutation", or none')
+    return compare_stored(
+        Results(Path(results)),
+        [models] if isinstance(models, str) else list(models),
+        [benchmark] if isinstance(benchmark, str) else list(benchmark),
+        protocol=protocol,
+        test=test,
+        n_exchanges=n_exchanges,
+    )
 
 
 @takes(Placement)

@@ -212,6 +212,11 @@ def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
     return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
 
 
+def between_ranks(low: int, high: int) -> str:
+    """Return ranks as an interval: "2 to 5", or "1"."""
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """Return what the marks in a table mean, how scores were made, and why some have no value."""
     lines = [f"protocol {settings.protocol}, seed {settings.seed}"]

@@ -124,15 +124,23 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
     table = table_of("", "model", figures=("score", "95 % CI", "members", *extra))
     for row, label in zip(ranked.rows, labels, strict=True):
         combined = row.combined
-        rank = "" if row.rank is None else str(row.rank)
         figures = (
             decimal(combined.value),
             between(combined.ci, approximate=row.ci_approximate),
             f"{combined.k} of {combined.n}",
             decimal(combined.of_those),
         )
-        table.add_row(rank, label, *figures[: 3 + some])
+        table.add_row(_rank(row), label, *figures[: 3 + some])
     return table
+
+
+def _rank(row: Row) -> str:
+    """Return the ranks that the draws allow; without draws the place, marked."""
+    from brainbench.cli.console import between_ranks
+
+    if row.rank is None:
+        return ""
+    return f"{row.rank} §" if row.rank_interval is None else between_ranks(*row.rank_interval)
 
 
 def _by_benchmark(ranked: Board, labels: list[str]) -> Table:
@@ -192,6 +200,16 @@ def _notes(ranked: Board, labels: list[str]) -> list[str]:
         (
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",
             any(r.untrained for r in ranked.rows),
+        ),
+        (
+            "ranks: every place that the data allow, all at once in 95 % of all cases; "
+            "`brainbench compare` has the differences",
+            sum(row.rank_interval is not None for row in ranked.rows) > 1,
+        ),
+        (
+            "§ the place alone: no joint draws of its scores, or other settings than most; score it "
+            "again with --overwrite always",
+            any(row.rank and not row.rank_interval for row in ranked.rows),
         ),
         (APPROXIMATE, any(cell.ci_approximate for cell in cells)),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import brainbench
-from brainbench.cli import data, extract, leaderboard, list_, score, selftest, show, verify
+from brainbench.cli import (
+    compare,
+    data,
+    extract,
+    leaderboard,
+    list_,
+    score,
+    selftest,
+    show,
+    verify,
+)
 from brainbench.cli.streams import standard_streams
 
 USAGE, STOPPED = 2, 130
@@ -26,6 +36,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)

@@ -11,6 +11,7 @@ import fnmatch
 import functools
 import importlib
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -149,16 +150,41 @@ def unknown_name(name: str, *groups: Group) -> UnknownNameError:
 def match(group: Group, patterns: str | Sequence[str]) -> list[str]:
     """Return the names that match patterns: names, wildcards ('Simulated.*'), comma lists, or "all".
 
-    Weights after a pattern of models, as in "cornet_*@untrained-0", are appended to each match.
+    Weights after a pattern of models, as in "cornet_*@untrained-0", are appended to each match; several seeds
+    are written "@untrained-0..4".
     UnknownNameError for a pattern that matches nothing, with the closest names.
     """
     parts = patterns.split(",") if isinstance(patterns, str) else list(patterns)
     known = list(entries(group))
     chosen: list[str] = []
-    for pattern in [part.strip() for part in parts if part.strip()] or [""]:
-        hits = _hits(group, pattern, known)
-        chosen += [name for name in hits if name not in chosen]
+    for part in [part.strip() for part in parts if part.strip()] or [""]:
+        for pattern in seeds_of(part) if group == "models" else [part]:
+            hits = _hits(group, pattern, known)
+            chosen += [name for name in hits if name not in chosen]
     return chosen
+
+
+def seeds_of(name: str) -> list[str]:
+    """Return a model's name for each of its seeds, "net@untrained-0..4"; without a range, the name alone.
+
+    InputError for a range that ends before it begins.
+
+    Examples
+    --------
+    >>> seeds_of("net@untrained-0..2"), seeds_of("net@untrained-1")
+    (['net@untrained-0', 'net@untrained-1', 'net@untrained-2'], ['net@untrained-1'])
+    """
+    found = re.fullmatch(r"(.+@.*?)(\d+)\.\.(\d+)", name)
+    if not found:
+        return [name]
+    stem, first, last = found[1], int(found[2]), int(found[3])
+    if first > last:
+        raise InputError(
+            f"seeds {first}..{last} of {stem}",
+            allowed="the smaller number first, as untrained-0..4",
+            todo=f"write {stem}{last}..{first}",
+        )
+    return [f"{stem}{seed}" for seed in range(first, last + 1)]
 
 
 def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:

@@ -108,6 +108,10 @@ class Score:
     draws : array or None
         Bootstrap draws of `value` that the interval was made from; NaN where a draw has no value. Draw k of
         all measures on the same images with the same seed counts the images alike.
+    joint_draws : dict or None
+        Draws of `value` by what was drawn, "images", "units" or "both", as they were computed: neither scaled
+        nor centered, since the variance of a difference is found from its own draws. All three where images
+        and units are crossed, otherwise the one kind that was drawn. At most three times as many as `draws`.
     figures : dict
         Further figures of the measure by name, such as a curve over time bins.
     null : dict or None
@@ -151,6 +155,7 @@ class Score:
     per_unit: xr.DataArray | None = field(default=None, repr=False)
     predictions: xr.Dataset | None = field(default=None, repr=False)
     draws: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    joint_draws: dict[str, npt.NDArray[np.float64]] | None = field(default=None, repr=False)
     figures: dict[str, Any] = field(default_factory=dict, repr=False)
     null: dict[str, Any] | None = None
     predictions_file: str | None = None
@@ -239,11 +244,13 @@ class Score:
             stored = _from_first_layout(stored) if "status" not in stored else stored
             unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
             draws, selection = stored.get("draws"), stored["selection"]
+            joint = stored.get("joint_draws")
             plain = {name: stored[name] for name in stored if name not in _NESTED}
             return cls(
                 **_typed(cls, {**plain, "ci": None if ci is None else tuple(ci)}),
                 per_unit=None if unit is None else _array_from_json(unit),
                 draws=None if draws is None else _column(_DRAWS.validate_python(draws)),
+                joint_draws=None if joint is None else _joint(joint),
                 selection=Selection(
                     **_typed(Selection, {**selection, "curve": tuple(selection["curve"])})
                 ),
@@ -264,9 +271,10 @@ class Score:
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_NESTED = ("per_unit", "draws", "selection", "record")  # rebuilt one by one
+_NESTED = ("per_unit", "draws", "joint_draws", "selection", "record")  # rebuilt one by one
 _DEPTH = 32  # of lists and dicts within each other; scores have about 5
 _DRAWS = TypeAdapter(list[float | None], config=_STRICT)
+_JOINT = TypeAdapter(dict[str, list[float | None]], config=_STRICT)
 
 
 class _StoredArray(BaseModel):
@@ -390,6 +398,10 @@ def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
     array = _StoredArray.model_validate(stored)
     coords = {k: (array.dim, _column(v)) for k, v in array.coords.items()}
     return xr.DataArray(_column(array.values), dims=(array.dim,), coords=coords, attrs=array.attrs)
+
+
+def _joint(stored: Any) -> dict[str, npt.NDArray[Any]]:
+    return {kind: _column(drawn) for kind, drawn in _JOINT.validate_python(stored).items()}
 
 
 def _column(stored: list[Any]) -> npt.NDArray[Any]:

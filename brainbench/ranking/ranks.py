@@ -16,6 +16,7 @@ from typing import Any
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
+from brainbench.ranking.intervals import with_rank_intervals
 from brainbench.ranking.table import Board, Cell, Row
 from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
@@ -55,7 +56,7 @@ def board(
     return Board(
         composite=composite,
         protocol=protocol,
-        rows=tuple(_ranked(unordered)),
+        rows=tuple(with_rank_intervals(_ranked(unordered), composite)),
         benchmarks=(*composite.benchmarks, *further),
         n_elsewhere=len(scores) - len(shown),
         unreadable=tuple(unreadable),

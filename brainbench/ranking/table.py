@@ -18,6 +18,8 @@ State = Status | Literal["outdated"]
 
 COLUMNS = (
     "rank",
+    "rank_low",
+    "rank_high",
     "model",
     "weights",
     "protocol",
@@ -82,6 +84,8 @@ class Row:
 
     # place by the composite; None for untrained models and where the composite is undefined
     rank: int | None = None
+    # the ranks that joint draws allow; None without a rank, and where there are no joint draws
+    rank_interval: tuple[int, int] | None = None
     model: str
     digest: str  # of the model; empty where it is unknown
     weights: str
@@ -136,7 +140,9 @@ class Board:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per model, with the columns `columns`."""
         rows = [self._flat(row) for row in self.rows]
-        return pd.DataFrame(rows, columns=list(self.columns)).astype({"rank": "Int64"})
+        return pd.DataFrame(rows, columns=list(self.columns)).astype(
+            dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return one object per model, as plain JSON values."""
@@ -166,8 +172,11 @@ class Board:
 
 def _about(row: Row) -> dict[str, Any]:
     """Return the first entries of a row, which its frame and its JSON object share."""
+    low, high = row.rank_interval or (None, None)
     return {
         "rank": row.rank,
+        "rank_low": low,
+        "rank_high": high,
         "model": row.model,
         "weights": row.weights,
         "protocol": row.protocol,

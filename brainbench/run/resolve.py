@@ -124,7 +124,8 @@ def _listed(given: Any, what: str) -> list[Any]:
 
 def _names_one(given: Any) -> bool:
     if isinstance(given, str):
-        return given.partition("@")[0] != "all" and not set(given) & set("*?[,")
+        names_several = set(given) & set("*?[,") or len(registry.seeds_of(given)) > 1
+        return given.partition("@")[0] != "all" and not names_several
     return not isinstance(given, Sequence)
 
 
@@ -152,8 +153,9 @@ def _model_specs(
             ModelSpec(name=model.name, make=lambda: model if as_made else place(model, placement))
         ]
     parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
+    names = [name for part in parts for name in registry.seeds_of(part)]
     options = {**vars(placement), **options}
-    return [spec for part in parts for spec in _named_specs(part, options)]
+    return [spec for name in names for spec in _named_specs(name, options)]
 
 
 def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:

@@ -6,6 +6,7 @@ A measure supplies its figure for images and units that are drawn again, and for
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,18 +29,36 @@ def value_interval(
     """
     if evaluation.by_definition:
         method = f"{evaluation.by_definition}: 0 by definition, in every draw"
-        return Interval(0.0, 0.0, method, 0, np.zeros(n_draws))
+        zeros = np.zeros(n_draws)
+        return Interval(0.0, 0.0, method, 0, zeros, {"images": zeros})
     resampling = evaluation.resampling
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    draws = _draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
+    joint = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
+    draws = joint[resample]
+    if len(joint) > 1:
+        draws = crossed(draws, images=joint["images"], units=joint["units"])
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
-    return interval(draws, what=what, seed=settings.seed, value=value)
+    made = interval(draws, what=what, seed=settings.seed, value=value)
+    return replace(made, joint={kind: _rounded(column) for kind, column in joint.items()})
 
 
-def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> FloatArray:
-    """Return bootstrap draws of the value, with images, units or both drawn again."""
+def _rounded(draws: FloatArray) -> FloatArray:
+    """Return draws to a 100,000th of their spread, so that a stored score stays small."""
+    defined = draws[np.isfinite(draws)]
+    # Of the central draws: a ceiling near zero makes a few arbitrarily large.
+    spread = float(np.ptp(np.quantile(defined, [0.025, 0.975]))) if len(defined) else 0.0
+    return draws if spread == 0 else np.round(draws, 5 - int(np.floor(np.log10(spread))))
+
+
+def joint_draws(
+    evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int
+) -> dict[str, FloatArray]:
+    """Return bootstrap draws of the value, with images, units or both drawn again.
+
+    Where both are drawn and crossed, images alone and units alone come with them, draw by draw.
+    """
     formula, size = evaluation.formula, evaluation.resampling.at_once
     units = evaluation.resampling.units
     blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
@@ -58,11 +77,9 @@ def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: in
         if resample == "both" and units is not None and units.crossed:
             over_images.append(evaluation.figure_of(results, None).value(formula))
             over_units.append(evaluation.figure(None, counts).value(formula))
-    draws = np.concatenate(over_both)
-    if not over_images:
-        return draws
-    images_alone, units_alone = np.concatenate(over_images), np.concatenate(over_units)
-    return crossed(draws, images=images_alone, units=units_alone)
+    columns: dict[str, list[FloatArray]] = {"images": over_images, "units": over_units}
+    columns[resample] = over_both  # in place of an empty one where a single kind is drawn
+    return {kind: np.concatenate(parts) for kind, parts in columns.items() if parts}
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:

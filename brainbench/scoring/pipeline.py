@@ -77,6 +77,7 @@ def score_context(context: RunContext) -> Score:
         and not defined
         and (not measured or bootstrap.is_approximate(n_images=evaluation.n_images)),
         draws=None if bootstrap is None else bootstrap.draws,
+        joint_draws=None if bootstrap is None else dict(bootstrap.joint),
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,

@@ -8,7 +8,7 @@ together: draws of several measures can be combined one by one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -41,6 +41,8 @@ class Interval:
     draws : array, draw
         Values whose quantiles are the ends; NaN where a draw has none. Those of several measures can be
         combined draw by draw.
+    joint : mapping of str to (array, draw)
+        Draws by what was drawn, "images", "units", "both", neither scaled nor centered.
     """
 
     lo: float
@@ -48,6 +50,7 @@ class Interval:
     method: str
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""

@@ -148,8 +148,8 @@ def test_an_approximate_interval_is_marked(results_folder, narrow):
     scores = of_all("net", REAL[:3], CORNET_S[:3]) + of_all("sure", REAL, CORNET_S)
     fill(results_folder, [*scores, make("net", REAL[3], 0.25, ci_approximate=True)])
     lines = narrow("leaderboard")
-    assert lines[4].split() == ["1", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
-    assert lines[5].split() == ["2", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
+    assert lines[4].split() == ["1", "§", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
+    assert lines[5].split() == ["2", "§", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
     assert sum("≈ .211 to .285" in line for line in lines) == 1
     assert console.APPROXIMATE in lines
     assert max(map(len, lines)) <= 80
@@ -182,9 +182,9 @@ def test_rows_of_one_name_are_told_apart_by_their_digests_and_marked(results_fol
     scores += of_all("net", REAL, (0.1, 0.1, 0.1, 0.1), digest="bbbbbbbb22", weights="as given")
     fill(results_folder, scores)
     lines = [line.strip() for line in narrow("leaderboard")]
-    assert [line.split()[:4] for line in lines if "net [" in line][:2] == [
-        ["1", "net", "[aaaaaaaa]", "?"],
-        ["2", "net", "[bbbbbbbb]", "?"],
+    assert [line.split()[:5] for line in lines if "net [" in line][:2] == [
+        ["1", "§", "net", "[aaaaaaaa]", "?"],
+        ["2", "§", "net", "[bbbbbbbb]", "?"],
     ]
     assert any(line.startswith("? nobody said") and "weights=" in line for line in lines)
 
@@ -196,7 +196,7 @@ def test_a_score_of_an_older_key_is_marked(results_folder, narrow):
         del stored["digest"]
         saved.write_text(json.dumps(stored))
     lines = [line.strip() for line in narrow("leaderboard")]
-    assert any(line.split()[:3] == ["1", "net", "‡"] for line in lines)
+    assert any(line.split()[:4] == ["1", "§", "net", "‡"] for line in lines)
     assert any(line.startswith("‡ older key") for line in lines)
 
 

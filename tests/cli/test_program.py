@@ -17,7 +17,7 @@ PROGRAM = str(Path(sys.executable).parent / "brainbench")
 def test_help(shell):
     done = shell("--help")
     assert done.status == 0
-    for verb in ("score", "leaderboard", "selftest", "list", "show"):
+    for verb in ("score", "leaderboard", "compare", "selftest", "list", "show"):
         assert verb in done.out
     assert "brainbench score --model cornet_s --benchmark all" in done.out
     assert done.err == ""

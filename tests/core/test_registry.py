@@ -165,10 +165,18 @@ def test_a_plugin_that_cannot_be_listed_is_named_and_left_out(points, left_out, 
         ("cornet_*@untrained-3", ["cornet_s@untrained-3", "cornet_z@untrained-3"]),
         ("cornet_?@a.pth,pixels", ["cornet_s@a.pth", "cornet_z@a.pth", "pixels"]),
         ("all@untrained", [f"{name}@untrained" for name in MODELS]),
+        ("cornet_s@untrained-8..10", [f"cornet_s@untrained-{seed}" for seed in (8, 9, 10)]),
+        ("*_z@untrained-0..1,pixels", ["cornet_z@untrained-0", "cornet_z@untrained-1", "pixels"]),
     ],
 )
 def test_match(four, patterns, expected):
     assert registry.match("models", patterns) == expected
+
+
+def test_seeds_that_end_before_they_begin(four):
+    with pytest.raises(InputError, match=r"4\.\.0") as caught:
+        registry.match("models", "cornet_s@untrained-4..0")
+    assert "untrained-0..4" in caught.value.todo
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from brainbench.metrics.correlation import pearson
 from brainbench.metrics.gram import gram
 from brainbench.metrics.linear.pls import cross_predict
 from brainbench.stats.aggregate import mean_then_median
-from brainbench.stats.permutation import null_summary, p_value, shuffles
+from brainbench.stats.bootstrap import stream
+from brainbench.stats.permutation import null_summary, p_value, pair_test, shuffles
 from brainbench.stats.splits import paper
 
 
@@ -191,3 +192,107 @@ def test_nothing_to_shuffle_within(objects, message):
 def test_groups_that_cannot_be_exchanged(options, message):
     with pytest.raises(InputError, match=message):
         shuffles(4, **options)
+
+
+# --- two models ----------------------------------------------------------------------------------------
+
+
+def models(rng, *, n=60, sites=4, quality=(1.0, 1.0)):
+    """Predictions of two models of the same quality or not, responses, folds and images."""
+    signal = rng.standard_normal((n, sites))
+    predicted = tuple(q * signal + rng.standard_normal((n, sites)) for q in quality)
+    target = signal + rng.standard_normal((n, sites))
+    return predicted, target, np.arange(n) % 5, np.array([f"image{k:02d}" for k in range(n)])
+
+
+def of_pair(predicted, target, folds, groups, **options):
+    return pair_test(
+        predicted, target, folds=folds, groups=groups, aggregate=mean_then_median, **options
+    )
+
+
+def by_hand(x, y, folds):
+    r = np.array([pearson(x[folds == fold], y[folds == fold]) for fold in np.unique(folds)])
+    return np.median(np.nanmean(r, axis=0))
+
+
+def test_a_pair_is_exchanged_image_by_image_at_all_sites():
+    """A loop that exchanges standardized predictions, and correlates them."""
+    rng = np.random.default_rng(0)
+    predicted, target, folds, groups = models(rng)
+    made = of_pair(predicted, target, folds, groups, n_draws=50)
+    a, b = (np.empty_like(one) for one in predicted)
+    for fold in range(5):
+        rows = folds == fold
+        for standardized, one in zip((a, b), predicted, strict=True):
+            standardized[rows] = (one[rows] - one[rows].mean(0)) / one[rows].std(0)
+    assert made.difference == pytest.approx(by_hand(a, target, folds) - by_hand(b, target, folds))
+    drawn = stream(0, "exchanges of two models").integers(2, size=(50, 60))[:, :, None]
+    reached = [
+        abs(
+            by_hand(np.where(swap, b, a), target, folds)
+            - by_hand(np.where(swap, a, b), target, folds)
+        )
+        >= abs(made.difference)
+        for swap in drawn
+    ]
+    assert made.p == pytest.approx((1 + sum(reached)) / 51)
+
+
+def test_size_and_power_of_the_test_of_a_pair():
+    """Of models that are exchangeable 5 % are called different; of others most."""
+    rng = np.random.default_rng(1)
+    p = np.array([of_pair(*models(rng), n_draws=99).p for _ in range(200)])
+    assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert abs(p.mean() - 0.5) < 0.1
+    better = [of_pair(*models(rng, quality=(1.5, 0.5)), n_draws=99).p for _ in range(20)]
+    assert np.median(better) <= 0.05
+
+
+def test_the_order_of_a_pair_and_the_scale_of_predictions_change_nothing():
+    (a, b), target, folds, groups = models(np.random.default_rng(2))
+    made = of_pair((a, b), target, folds, groups, n_draws=99)
+    turned = of_pair((b, a), target, folds, groups, n_draws=99)
+    assert (turned.difference, turned.p) == (pytest.approx(-made.difference), made.p)
+    scaled = of_pair((1e3 * a + 7, 1e-3 * b), target, folds, groups, n_draws=99)
+    assert (scaled.difference, scaled.p) == (pytest.approx(made.difference), made.p)
+
+
+def test_a_model_and_itself():
+    (a, _), target, folds, groups = models(np.random.default_rng(3))
+    made = of_pair((a, a), target, folds, groups, n_draws=99)
+    assert (made.difference, made.p) == (0.0, 1.0)
+
+
+def test_sites_that_were_not_shown_an_image():
+    """Two sessions side by side are their two blocks."""
+    rng = np.random.default_rng(4)
+    (a, b), target, folds, groups = models(rng, n=40, sites=2)
+    (c, d), other, *_ = models(rng, n=40, sites=2)
+    apart = [np.full((80, 4), np.nan) for _ in range(3)]
+    for whole, first, second in zip(apart, (a, b, target), (c, d, other), strict=True):
+        whole[:40, :2], whole[40:, 2:] = first, second
+    names = np.concatenate([groups, [f"other {name}" for name in groups]])
+    made = of_pair((apart[0], apart[1]), apart[2], np.tile(folds, 2), names, n_draws=19)
+    r = [
+        np.nanmean([pearson(x[folds == f], y[folds == f]) for f in range(5)], axis=0)
+        for x, y in ((a, target), (b, target), (c, other), (d, other))
+    ]
+    expected = np.median([*r[0], *r[2]]) - np.median([*r[1], *r[3]])
+    assert made.difference == pytest.approx(expected)
+
+
+def test_images_of_a_group_are_exchanged_together():
+    (a, b), target, folds, _ = models(np.random.default_rng(5), quality=(3.0, 0.2))
+    two = np.where(np.arange(60) < 30, "dawn", "dusk")
+    made = of_pair((a, b), target, folds, two, n_draws=199)
+    assert made.p > 0.4  # half of the exchanges leave the models whole
+    assert of_pair((a, b), target, folds, np.arange(60), n_draws=199).p == pytest.approx(1 / 200)
+
+
+def test_a_pair_that_does_not_fit():
+    (a, b), target, folds, groups = models(np.random.default_rng(6))
+    with pytest.raises(InputError, match="59"):
+        of_pair((a, b[:59]), target, folds, groups)
+    with pytest.raises(InputError):
+        of_pair((a, b), target, folds, np.zeros(60))

@@ -326,7 +326,16 @@ def test_draws_and_figures_are_kept(results):
     more = {"draws": np.array([0.25, np.nan]), "figures": {"r": [0.1, 0.2]}, "null": null}
     found = results.read(Path(results.save(score(**more), key=KEY).file))
     np.testing.assert_array_equal(found.draws, more["draws"])
+    assert found.joint_draws is None  # as in a score of an older version
     assert (found.figures, found.null) == (more["figures"], more["null"])
+
+
+def test_joint_draws_are_kept(results):
+    joint = {"images": np.array([0.25, np.nan]), "units": np.array([0.5, 0.75])}
+    found = results.read(Path(results.save(score(joint_draws=joint), key=KEY).file)).joint_draws
+    assert list(found) == ["images", "units"]
+    for kind, column in joint.items():
+        np.testing.assert_array_equal(found[kind], column)
 
 
 def test_figures_of_stimuli_are_kept_along_stimuli(results):

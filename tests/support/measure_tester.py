@@ -14,7 +14,7 @@ from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import Settings
 from brainbench.scoring.interval_and_null import drawn_images
 from brainbench.scoring.pipeline import failure, score_context
-from brainbench.stats.bootstrap import image_counts
+from brainbench.stats.bootstrap import crossed, image_counts
 
 FORMULAS = {
     "raw": lambda r, c: r,
@@ -160,6 +160,17 @@ class MeasureTester:
             return
         assert score.ci[0] <= score.value <= score.ci[1]
         assert score.draws.shape == (1000,)
+        joint = score.joint_draws
+        kind = resample if self.has_units else "images"
+        assert kind in joint
+        assert len(joint) in (1, 3)
+        drawn = (
+            crossed(joint["both"], images=joint["images"], units=joint["units"])
+            if len(joint) > 1
+            else joint[kind]
+        )
+        shift = drawn - score.draws
+        np.testing.assert_allclose(shift, shift[0], atol=1e-3 * np.ptp(score.draws))
         assert np.nanmedian(score.draws) == pytest.approx(score.value)
         assert np.nanquantile(score.draws, [0.025, 0.975]) == pytest.approx(score.ci)
         drawn = resampling.words[resample if self.has_units else "images"]

@@ -24,12 +24,16 @@ def draws(value, *, width=0.02, seed=0, n=200):
 
 
 def make(model, benchmark, value, *, created="2026-01-01T00:00:00+00:00", **more):
-    """A score; `digest`, `data`, `settings` go to its record, the rest to the score."""
+    """A score; `digest`, `data`, `hashes`, `settings` go to its record, the rest to the score."""
     simulated = benchmark.startswith("Simulated")
     data = more.pop("data", SimulatedBrain().version if simulated else "1")
     record = provenance.record(
         seeds={"bootstrap": 0},
-        hashes={"model": more.pop("digest", f"of {model}"), "data": data},
+        hashes={
+            "model": more.pop("digest", f"of {model}"),
+            "data": data,
+            **more.pop("hashes", {}),
+        },
         settings=more.pop("settings", {}),
     ).model_copy(update={"created": created})
     weights = model.partition("@")[2] or "none"
@@ -56,3 +60,25 @@ def fill(folder, scores):
 def of_all(model, benchmarks, values, **more):
     pairs = zip(benchmarks, values, strict=True)
     return [make(model, benchmark, value, **more) for benchmark, value in pairs]
+
+
+def joint(values, *, own=0.005, common=0.03, n=200, seed=0):
+    """Return joint draws of several models, which share most of what images and units do to them."""
+    rng = np.random.default_rng(seed)
+    images, units = (
+        common * rng.standard_normal(n) + own * rng.standard_normal((len(values), n))
+        for _ in range(2)
+    )
+    return [
+        {"images": value + i, "units": value + u, "both": value + i + u}
+        for value, i, u in zip(values, images, units, strict=True)
+    ]
+
+
+def together(models, benchmark, values, *, own=0.005, seed=0, **more):
+    """Return scores of several models on one benchmark, with joint draws."""
+    drawn = joint(values, own=own, seed=seed)
+    return [
+        make(model, benchmark, value, joint_draws=draws, **more)
+        for model, value, draws in zip(models, values, drawn, strict=True)
+    ]

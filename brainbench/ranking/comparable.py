@@ -1,0 +1,300 @@
+"""Stored scores that may be compared: of one benchmark, under the same conditions, each model once."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from brainbench.core import registry
+from brainbench.core.errors import unknown
+from brainbench.core.score import Score
+from brainbench.core.settings import Settings, flag_of
+
+_DEFAULTS = Settings()
+_CHOSEN = ("seed", "limit", "floor", "resample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Everything that two scores must share to be compared; hashes are None where a record has none."""
+
+    version: int  # of the benchmark
+    protocol: str
+    formula: str
+    n_stimuli: int
+    stimuli: str | None
+    data: str | None
+    target: str | None
+    seed: Any
+    limit: Any
+    floor: Any
+    resample: Any
+    n_draws: int
+
+    @classmethod
+    def of(cls, score: Score) -> Conditions:
+        """Return the conditions of a score."""
+        hashes = score.record.hashes if score.record else {}
+        given = score.record.settings if score.record else {}
+        chosen = {key: given.get(key, getattr(_DEFAULTS, key)) for key in _CHOSEN}
+        if not score.partial:  # a limit above the number of stimuli limits nothing
+            chosen["limit"] = None
+        joint = score.joint_draws or {}
+        return cls(
+            version=score.version,
+            protocol=score.protocol,
+            formula=score.formula,
+            n_stimuli=score.n_stimuli,
+            n_draws=max(map(len, joint.values()), default=0),
+            **{name: hashes.get(name) for name in ("stimuli", "data", "target")},
+            **chosen,
+        )
+
+    @property
+    def n_defaults(self) -> int:
+        """Number of settings that are the defaults."""
+        return sum(getattr(self, key) == getattr(_DEFAULTS, key) for key in _CHOSEN)
+
+    def differences(self, other: Conditions) -> str:
+        """Return what differs, own value first: "version 1, not 2; 64 images, not 160"."""
+        mine, theirs = asdict(self), asdict(other)
+        return "; ".join(
+            _difference(name, mine[name], theirs[name])
+            for name in mine
+            if mine[name] != theirs[name]
+        )
+
+    def flags(self) -> list[str]:
+        """Return the options of `brainbench score` that make a score under these conditions."""
+        given = [] if self.protocol == _DEFAULTS.protocol else ["--protocol", self.protocol]
+        for key in _CHOSEN:
+            value = getattr(self, key)
+            if value != getattr(_DEFAULTS, key):
+                given += [flag_of(key), str(value)]
+        return given
+
+
+def _difference(name: str, own: Any, other: Any) -> str:
+    if name == "n_stimuli":
+        return f"{own} images, not {other}"
+    words = {"stimuli": "other images, SHA-256", "data": "data", "target": "responses, SHA-256"}
+    return f"{words.get(name, name.replace('n_', 'number of '))} {_short(own)}, not {_short(other)}"
+
+
+def _short(value: Any) -> str:
+    return value[:8] if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A model that was asked for; of a range of seeds, all of them."""
+
+    label: str
+    names: tuple[str, ...]
+    digest: str = (
+        ""  # how the digest of its weights and code begins, where one of several was chosen
+    )
+
+    def scores_of(self, name: str, scores: Iterable[Score]) -> list[Score]:
+        """Return those scores that are of a name of this entry."""
+        return [
+            score
+            for score in scores
+            if score.model == name and (_digest(score) or "").startswith(self.digest)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A model that is not compared on a benchmark, why, and the command that makes its score, if any does."""
+
+    model: str
+    benchmark: str
+    reason: str
+    command: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.model} on {self.benchmark}: {self.reason}"
+        return text if self.command is None else f"{text}; make it with `{self.command}`"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparable:
+    """Scores of one benchmark under the same conditions."""
+
+    benchmark: str
+    conditions: Conditions
+    scores: Mapping[Entry, tuple[Score, ...]]  # one score for each seed
+
+
+def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
+    """Return the models that were asked for, in this order, each once.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Names, comma lists, wildcards among the stored names, "all", "net@untrained-0..4" for a random seed,
+        and "net#1a2b3c4d" for one version of the weights or code.
+    stored : iterable of str
+        Names of the models that have scores.
+
+    Raises
+    ------
+    UnknownNameError
+        A wildcard that matches no stored model.
+    """
+    known = sorted(set(stored))
+    found: dict[str, Entry] = {}
+    for part in (part.strip() for text in models for part in text.split(",") if part.strip()):
+        name, _, digest = part.partition("#")
+        seeds = registry.seeds_of(name)
+        if len(seeds) > 1:
+            found.setdefault(part, Entry(label=part, names=tuple(seeds), digest=digest))
+            continue
+        is_pattern = name == "all" or (name not in known and bool(set(name) & set("*?[")))
+        for match in _matching(name, known, "model") if is_pattern else [name]:
+            label = f"{match}#{digest}" if digest else match
+            found.setdefault(label, Entry(label=label, names=(match,), digest=digest))
+    return list(found.values())
+
+
+def benchmark_names(patterns: Sequence[str], stored: Iterable[str]) -> list[str]:
+    """Return the benchmarks that names and wildcards stand for; a name need not be stored.
+
+    UnknownNameError for a wildcard that matches no stored benchmark.
+    """
+    known = sorted(set(stored))
+    names: list[str] = []
+    for part in (part.strip() for text in patterns for part in text.split(",") if part.strip()):
+        is_pattern = part == "all" or bool(set(part) & set("*?["))
+        names += _matching(part, known, "benchmark") if is_pattern else [part]
+    return list(dict.fromkeys(names))
+
+
+def _matching(pattern: str, known: Sequence[str], what: str) -> list[str]:
+    hits = [name for name in known if pattern == "all" or fnmatch.fnmatchcase(name, pattern)]
+    if not hits:
+        todo = f"score it first, or name a {what} of the results folder"
+        raise unknown(f"{what} among the stored scores", pattern, known, todo=todo)
+    return hits
+
+
+def comparable(
+    benchmark: str, asked: Sequence[Entry], scores: Sequence[Score], *, protocol: str, folder: str
+) -> tuple[Comparable | None, list[Missing]]:
+    """Return the scores of a benchmark that may be compared, and what is missing.
+
+    The conditions under which most models have scores are taken; of equals those of the newest version, then
+    those with the most default settings.
+
+    Parameters
+    ----------
+    benchmark : str
+        Its identifier.
+    asked : sequence of Entry
+        Models.
+    scores : sequence of Score
+        Stored scores of the benchmark under the protocol.
+    protocol, folder : str
+        For the commands that make what is missing.
+    """
+    groups: dict[Conditions, list[Score]] = {}
+    for score in scores:
+        if score.value is not None and score.joint_draws:
+            groups.setdefault(Conditions.of(score), []).append(score)
+    choices = {
+        conditions: {
+            entry: chosen for entry in asked if (chosen := _of_each_seed(entry, group)) is not None
+        }
+        for conditions, group in groups.items()
+    }
+    best = max(
+        (conditions for conditions, chosen in choices.items() if chosen),
+        key=lambda one: (len(choices[one]), one.version, one.n_defaults, one.formula == "raw-v1"),
+        default=None,
+    )
+    complete = {} if best is None else choices[best]
+    missing = [
+        _missing(entry, name, benchmark, scores, best, protocol=protocol, folder=folder)
+        for entry in asked
+        if entry not in complete
+        for name in entry.names
+        if best is None or _one_of(entry, name, groups[best]) is None
+    ]
+    if best is None or len(complete) < 2:
+        return None, missing
+    return Comparable(benchmark=benchmark, conditions=best, scores=complete), missing
+
+
+def _of_each_seed(entry: Entry, group: Sequence[Score]) -> tuple[Score, ...] | None:
+    found = [_one_of(entry, name, group) for name in entry.names]
+    return None if None in found else tuple(score for score in found if score is not None)
+
+
+def _one_of(entry: Entry, name: str, group: Sequence[Score]) -> Score | None:
+    """Return the only score of a model; None for none, or several that differ."""
+    own = _usual(entry.scores_of(name, group))
+    return own[0] if own and len({(_digest(score), score.value) for score in own}) == 1 else None
+
+
+def _usual(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores whose layers were not chosen by the user, or else all."""
+    usual = [
+        score for score in scores if not (score.record and score.record.settings.get("layers"))
+    ]
+    return usual or list(scores)
+
+
+def _digest(score: Score) -> str | None:
+    return score.record.hashes.get("model") if score.record else None
+
+
+def _missing(
+    entry: Entry,
+    name: str,
+    benchmark: str,
+    scores: Sequence[Score],
+    best: Conditions | None,
+    *,
+    protocol: str,
+    folder: str,
+) -> Missing:
+    """Return why a model has no score that can be compared with the others."""
+    own = entry.scores_of(name, scores)
+    words = ["brainbench", "score", "-m", name, "-b", benchmark]
+    words += best.flags() if best else ([] if protocol == "paper" else ["--protocol", protocol])
+    words += ["-o", folder]
+    joint = [score for score in own if score.joint_draws]
+    under = [score for score in joint if Conditions.of(score) == best]
+    if under:
+        return Missing(model=name, benchmark=benchmark, reason=_ambiguity(name, under))
+    if not own:
+        reason = "not scored" + (f" with a digest {entry.digest}..." if entry.digest else "")
+    elif joint and best is not None:
+        reason = "scored under other conditions: " + Conditions.of(joint[-1]).differences(best)
+    elif any(score.value is not None for score in own):
+        reason = "stored without joint draws of its interval, by an older version or as it has none"
+        words += ["--overwrite", "always"]
+    else:
+        reason = f"no value: {own[-1].reason}"
+    return Missing(model=name, benchmark=benchmark, reason=reason, command=shlex.join(words))
+
+
+def _ambiguity(name: str, scores: Sequence[Score]) -> str:
+    digests = sorted({str(_digest(score)) for score in _usual(scores)})
+    if len(digests) > 1:
+        named = ", ".join(f"{name}#{digest[:8]}" for digest in digests)
+        return f"{len(digests)} versions of its weights or code; name one of {named}"
+    found = sorted(
+        (json.dumps(score.record.settings.get("layers", {}) if score.record else {}), score.value)
+        for score in _usual(scores)
+    )
+    values = ", ".join(f"{value:.4f} with layers {layers}" for layers, value in found)
+    return (
+        f"{len(found)} stored scores under the same conditions: {values}; keep one of the files, or "
+        "score it into another results folder"
+    )
