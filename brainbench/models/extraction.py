@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from brainbench.core.errors import ActivationError
@@ -33,10 +33,10 @@ class Extraction:
     before_batch: BeforeBatch
     precision: Precision
 
-    def show(self, start: int, stop: int) -> Batch:
-        """Return the checked responses of each layer to the stimuli from `start` to `stop`."""
-        images = self.preprocess([self.stimuli.picture(index) for index in range(start, stop)])
-        ids = self.stimuli.ids[start:stop]
+    def show(self, rows: Sequence[int]) -> Batch:
+        """Return the checked responses of each layer to the stimuli in these rows, in this order."""
+        images = self.preprocess([self.stimuli.picture(index) for index in rows])
+        ids = [self.stimuli.ids[index] for index in rows]
         self.before_batch.prepare(images)
         try:
             responses = self.forward(images)
@@ -54,18 +54,21 @@ class Extraction:
             for layer, response in responses.items()
         }
 
+    def _show_range(self, start: int, stop: int) -> Batch:
+        return self.show(range(start, stop))
+
     def batches(self, size: int) -> Iterator[tuple[int, int, Batch]]:
         """Yield (start, stop, responses) for batches of at most `size`, in order and without gaps.
 
-        After the first batch a smaller one repeats two of its images, and the first batch is repeated at the
-        end, before a shorter last batch: ActivationError if a response depends on anything but its image, see
-        `RepeatCheck`.
+        After the first batch a smaller one repeats its last two images, and the first batch is repeated in
+        reverse order at the end, before a shorter last batch: ActivationError if a response depends on
+        anything but its image, see `RepeatCheck`.
         """
         n = len(self.stimuli)
         state = self.network.state()
         check: RepeatCheck | None = None
         is_repeated = False
-        for start, stop, batch in in_batches(n, size, self.show, nbytes=batch_bytes):
+        for start, stop, batch in in_batches(n, size, self._show_range, nbytes=batch_bytes):
             yield start, stop, batch
             if check is None:
                 check = RepeatCheck.of(
@@ -78,7 +81,12 @@ class Extraction:
                 )
             # A network may forget between batches of different sizes, so it is not asked after a shorter one.
             if not is_repeated and n - stop < stop - start:
-                check.repeat_first()
+                try:
+                    check.repeat_first()
+                except ActivationError:
+                    if start == 0:
+                        check.show_fewer()  # it may name a wrong axis of the batch as the cause
+                    raise
                 is_repeated = True
             if start == 0:
                 check.show_fewer()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -38,11 +39,12 @@ _ROUNDING = (
 class RepeatCheck:
     """The responses to the first images of a stimulus set, to be compared when these are shown again.
 
-    `show` returns the responses to the stimuli from one index to another, `state` restores the network (None
-    if that is not possible), `size` is that of the first batch and `shown` its responses.
+    `show` returns the responses to stimuli by their numbers, `state` restores the network (None if that is
+    not possible), `size` is that of the first batch and `shown` its responses. The first and the last images
+    of the first batch are compared: a dependence on those before them shows in the last ones.
     """
 
-    show: Callable[[int, int], Batch]
+    show: Callable[[Sequence[int]], Batch]
     state: ModuleState | None
     batch_axes: Mapping[str, int]
     precision: Precision
@@ -55,7 +57,7 @@ class RepeatCheck:
         batch: Batch,
         size: int,
         *,
-        show: Callable[[int, int], Batch],
+        show: Callable[[Sequence[int]], Batch],
         state: ModuleState | None,
         batch_axes: Mapping[str, int],
         precision: Precision,
@@ -67,23 +69,24 @@ class RepeatCheck:
             batch_axes=batch_axes,
             precision=precision,
             size=size,
-            shown=_first_images(batch),
+            shown=_picked(batch, _ends(range(size))),
         )
 
     def show_fewer(self) -> None:
-        """Show at most two images of the first batch alone, and compare.
+        """Show the last images of the first batch, at most two, alone and in reverse order, and compare.
 
         ActivationError if another axis than the declared one follows the number of images, or if responses
-        depend on chance, on earlier images or on the others of the batch. Nothing is shown after a first
-        batch of one image: its responses cannot depend on others.
+        depend on chance, on earlier images, on their place or on the others of the batch, also where the
+        first batch has set the network up. Nothing is shown after a first batch of one image: its responses
+        cannot depend on others.
         """
         if self.size == 1:
             return
-        fewer = min(COMPARED, self.size - 1)
+        rows = range(self.size)[::-1][: min(COMPARED, self.size - 1)]
         try:
-            batch, n = self._show(fewer)
+            batch, n = self._show(rows)
         except ActivationError as error:
-            raise self._explained(error, fewer) from error.__cause__
+            raise self._explained(error, rows) from error.__cause__
         for layer, again in batch.items():
             check_batch_axis(
                 layer,
@@ -91,66 +94,77 @@ class RepeatCheck:
                 [self.size, n],
                 batch_axis=self.batch_axes[layer],
             )
-        self._compare(batch, fewer)
+        self._compare(batch, rows)
+        if self.state is not None:  # as another stimulus set would find it
+            self._compare(self._restored(rows), rows)
 
     def repeat_first(self) -> None:
-        """Show the first batch again, and compare; errors are those of `show_fewer`."""
-        self._compare(*self._show(self.size))
+        """Show the first batch again in reverse order, and compare; errors are those of `show_fewer`."""
+        rows = range(self.size)[::-1]
+        batch, n = self._show(rows)
+        self._compare(batch, rows[:n])
 
-    def _show(self, stop: int) -> tuple[Batch, int]:
-        """Return the responses to the first images and their number: less than `stop` if memory runs out."""
+    def _show(self, rows: Sequence[int]) -> tuple[Batch, int]:
+        """Return the responses to images and their number: fewer than `rows` if memory runs out."""
+        show = partial(_show_part, self.show, rows)
         with counting_time_only():
-            batches = in_batches(stop, stop, self.show, nbytes=lambda batch: 0)
-            _, n, batch = next(batches)
+            _, n, batch = next(in_batches(len(rows), len(rows), show, nbytes=lambda batch: 0))
         return batch, n
 
-    def _restored(self, stop: int, *, seed: int | None = None) -> Batch:
-        """Return responses to the first images by the network as it was before the first batch."""
+    def _restored(self, rows: Sequence[int], *, seed: int | None = None) -> Batch:
+        """Return responses to images by the network as it was before the first batch."""
         if self.state is not None:
             self.state.restore()
         if seed is not None:
             set_seeds(seed)
-        return _first_images(self._show(stop)[0])
+        return self._show(rows)[0]
 
-    def _compare(self, batch: Batch, stop: int) -> None:
-        differences = {layer: difference(self.shown[layer], batch[layer]) for layer in batch}
+    def _compare(self, batch: Batch, rows: Sequence[int]) -> None:
+        """Compare responses to images of the first batch, in the order of `rows`, with the first ones."""
+        known = _ends(range(self.size))
+        at = [place for place, row in enumerate(rows) if row in known]
+        before = _picked(self.shown, [known.index(rows[place]) for place in at])
+        again = _picked(batch, at)
+        differences = {layer: difference(before[layer], again[layer]) for layer in batch}
         layer = max(differences, key=lambda name: differences[name])
-        largest, rounding = differences[layer], self._rounding(stop)
+        largest, rounding = differences[layer], self._rounding(len(rows))
         if largest > max(LIMIT, rounding):
-            raise self._error(layer, largest, stop)
+            raise self._error(layer, largest, rows)
         if largest > max(NOTABLE, rounding):
             progress.current().note(
                 f"layer {layer!r}: responses to the same images differ by {largest:.1e} of its standard "
                 f"deviation when they are shown again"
             )
 
-    def _rounding(self, stop: int) -> float:
+    def _rounding(self, n: int) -> float:
         """Return what rounding alone may change in a batch of another size than the first."""
-        return _ROUNDING * _EPSILONS[self.precision] if stop != self.size else 0.0
+        return _ROUNDING * _EPSILONS[self.precision] if n != self.size else 0.0
 
     def _differ(self, layer: str, one: Batch, other: Batch, *, rounding: float = 0.0) -> bool:
         return difference(one[layer], other[layer]) > max(LIMIT, rounding)
 
-    def _error(self, layer: str, largest: float, stop: int) -> ActivationError:
+    def _error(self, layer: str, largest: float, rows: Sequence[int]) -> ActivationError:
         """Return the error for a layer, with the reason that further showings of the same images tell."""
-        first = self._restored(self.size)
-        if self._differ(layer, first, self._restored(self.size)):
-            seeded = [self._restored(self.size, seed=0) for _ in range(2)]
+        whole = range(self.size)
+        first = self._restored(whole)
+        if self._differ(layer, first, self._restored(whole)):
+            seeded = [self._restored(whole, seed=0) for _ in range(2)]
             if self._differ(layer, *seeded):
                 return _unstable(layer, largest)
             return _random(layer, largest)
-        fewer = self._restored(stop)
-        if stop != self.size and self._differ(layer, first, fewer, rounding=self._rounding(stop)):
+        other = self._restored(rows)
+        same = _picked(first, rows[: len(next(iter(other.values())).steps[0])])
+        if self._differ(layer, same, other, rounding=self._rounding(len(rows))):
             return _depends_on_batch(layer, largest)
         return _keeps_state(
             f"layer {layer!r} keeps state between images: the same images give responses that differ by "
             f"{_sd(largest)} after other images"
         )
 
-    def _explained(self, error: ActivationError, fewer: int) -> ActivationError:
+    def _explained(self, error: ActivationError, rows: Sequence[int]) -> ActivationError:
         """Return the error of a batch, or that of keeping state if the restored network takes the batch."""
         try:
-            self._restored(fewer)
+            self._restored(rows)
         except ActivationError:
             return error
         return _keeps_state(
@@ -183,9 +197,22 @@ def difference(before: CheckedResponse, again: CheckedResponse) -> float:
     return largest / scale if scale > 0 else math.inf
 
 
-def _first_images(batch: Batch) -> Batch:
+def _show_part(
+    show: Callable[[Sequence[int]], Batch], rows: Sequence[int], start: int, stop: int
+) -> Batch:
+    return show(rows[start:stop])
+
+
+def _ends(rows: Sequence[int]) -> list[int]:
+    """Return the first and the last of some rows, each once."""
+    return [*rows[:COMPARED], *rows[max(COMPARED, len(rows) - COMPARED) :]]
+
+
+def _picked(batch: Batch, places: Sequence[int]) -> Batch:
+    """Return the responses at some places of a batch."""
+    at = list(places)
     return {
-        layer: replace(response, steps=[step[:COMPARED].copy() for step in response.steps])
+        layer: replace(response, steps=[step[at] for step in response.steps])
         for layer, response in batch.items()
     }
 

@@ -186,7 +186,7 @@ class WrappedModel:
     ) -> tuple[float, dict[str, CheckedResponse]]:
         """Return the seconds per image of a batch of the usual size, and its responses."""
         with self._extracting(stimuli, layers) as extraction:
-            extraction.show(0, 1)  # the first pass takes longer
+            extraction.show([0])  # the first pass takes longer
             start = time.perf_counter()
             _, stop, batch = next(extraction.batches(self.first_size))
             return (time.perf_counter() - start) / stop, batch

@@ -116,6 +116,67 @@ class SortedBatch(Net):
         return x.sort(dim=0).values
 
 
+class Sequence(Net):
+    """Takes the images for the steps of a sequence: `batch_first` was forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(36, 36)
+
+    def change(self, x: Tensor) -> Tensor:
+        y: Tensor = self.rnn(x.flatten(2))[0]
+        return y
+
+
+class Positions(Net):
+    def change(self, x: Tensor) -> Tensor:
+        return x + torch.arange(float(len(x)))[:, None, None, None]
+
+
+class LessTheFirst(Net):
+    def change(self, x: Tensor) -> Tensor:
+        return x - x[:1]
+
+
+class SumOfEarlier(Net):
+    def change(self, x: Tensor) -> Tensor:
+        return x.cumsum(0)
+
+
+class MaskByPlace(Net):
+    def change(self, x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return nn.functional.dropout(x, 0.5)
+
+
+class NoiseOnLaterImages(Net):
+    def change(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:2], x[2:] + torch.randn_like(x[2:])])
+
+
+class KeptByShape(Net):
+    """Keeps responses by the shape of the batch, as is meant for masks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[Any, Tensor] = {}
+
+    def change(self, x: Tensor) -> Tensor:
+        return self.kept.setdefault(tuple(x.shape), x)
+
+
+class SetUpByTheFirstBatch(Net):
+    """Normalizes by the statistics of the first batch that it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sd: Tensor | None = None
+
+    def change(self, x: Tensor) -> Tensor:
+        self.sd = x.std() if self.sd is None else self.sd
+        return x / self.sd
+
+
 def wrapped(net: Any, folder: Path, **options: Any) -> WrappedModel:
     options = {"layers": {"V1": "conv", "IT": "out"}, **options}
     store = Cache(folder)
@@ -152,6 +213,28 @@ def test_the_reason_and_the_layer_are_named(
     assert list(tmp_path.glob("activations/*")) == []
 
 
+@pytest.mark.parametrize(
+    "net",
+    [
+        Sequence,
+        Positions,
+        LessTheFirst,
+        SumOfEarlier,
+        MaskByPlace,
+        NoiseOnLaterImages,
+        KeptByShape,
+        SetUpByTheFirstBatch,
+    ],
+)
+@pytest.mark.parametrize("n", [48, 40, 17])
+def test_what_the_first_images_of_a_batch_do_not_show_is_found(
+    tmp_path: Path, net: Callable[[], Net], n: int
+) -> None:
+    with pytest.raises(ActivationError, match="'out'"):
+        values(wrapped(net(), tmp_path, fingerprint="1"), n)
+    assert list(tmp_path.glob("activations/*")) == []
+
+
 def test_a_network_without_these_has_no_note_and_about_one_batch_more(tmp_path: Path) -> None:
     seen: list[int] = []
     net = Net()
@@ -159,7 +242,7 @@ def test_a_network_without_these_has_no_note_and_about_one_batch_more(tmp_path: 
     told = RecordedNotes()
     with progress.use(told), counting() as costs:
         values(wrapped(net, tmp_path, fingerprint="1"), 45)
-    assert seen == [16, 2, 16, 16, 13]
+    assert seen == [16, 2, 2, 16, 16, 13]
     assert told.notes == []
     assert costs.images == 45
 

@@ -318,8 +318,8 @@ def test_running_out_of_memory_halves_the_batch_and_keeps_what_was_done(
     handle = net.register_forward_pre_hook(limited)
     got = wrapped(net, store, batch_size=4).activations(shown, ["head"])["head"].values
     handle.remove()
-    # The first batch, again (halved: the batches after it are smaller), two of its images, the others.
-    assert asked == [4, 4, 2, 2, 3, 1, 1, 1]
+    # The first batch, again (halved: the batches after it are smaller), two of its images twice, the others.
+    assert asked == [4, 4, 2, 2, 2, 3, 1, 1, 1]
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
