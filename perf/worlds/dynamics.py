@@ -11,7 +11,7 @@ from brainbench.core.settings import Settings
 from brainbench.metrics.array_types import FloatArray
 from brainbench.metrics.temporal.shared_map import ridge
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
-from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
+from brainbench.scoring.dynamics.maps import Ballot, FoldFit, RidgeFitter
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.recordings import material_of
@@ -69,14 +69,20 @@ class QuartersHeldOut:
             predicted = fitted.predict(sample.features[fold.test])
             penalty = np.asarray(fitted.penalty)
             fits.append(
-                FoldFit(fold=fold, votes={}, predicted=predicted, penalty=penalty, features=[])
+                FoldFit(
+                    fold=fold,
+                    ballot=Ballot(votes={}, explained={}),
+                    predicted=predicted,
+                    penalty=penalty,
+                    features=[],
+                )
             )
         return DynamicsEvaluation(
             material=material_of([recordings]),
             formula=self.formula,
             recordings=recordings,
             fits=fits,
-            every_bin=False,
+            scored=None,
             floor=None,
             population="sites",
             details={},

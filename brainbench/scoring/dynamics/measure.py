@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from brainbench.core import progress
 from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import ProtocolName
-from brainbench.core.timeline import Timeline
-from brainbench.metrics.array_types import AnyArray
+from brainbench.core.timeline import Span, Timeline
+from brainbench.metrics.array_types import AnyArray, BoolArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import (
@@ -58,7 +60,7 @@ class DynamicsRules(ProtocolRules):
     splits: str  # what it splits, for the record; may name `{n_splits}`
     joint: bool  # the map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`
     reduces: bool  # wide layers are reduced to principal components
-    every_bin: bool  # all time bins count, not only the reliable ones
+    every_bin: bool  # all time bins count, whatever `Dynamics.scored`
     square_wave: bool  # a static network may be a square wave, from `Dynamics.static_latency` on
 
 
@@ -90,6 +92,10 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         long as the picture, and the network says nothing before and after. None: the state holds at all
         times. Only under `paper`, and only for models whose clock says nothing itself
         (`timeline.square_wave`).
+    scored : (float, float) or None
+        The value is the mean over the time bins that lie between these two times, in ms from stimulus onset.
+        None: over the bins whose median reliability c is .3 or more in every third trial; the other trials
+        make the c that r is divided by. Not under `brainscore`, where all bins count.
     formula : str or None
         Applied in each time bin; None for the protocol's own: "r/sqrt(c)", and "raw" under `brainscore`.
 
@@ -107,6 +113,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
     pls_solver: Literal["exact", "nipals"] = "exact"
     blank: bool = True
     static_latency: float | None = None
+    scored: Span | None = None
 
     rules: ClassVar[Mapping[ProtocolName, DynamicsRules]] = {
         "paper": DynamicsRules(
@@ -153,7 +160,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             )
 
     def target(self, context: RunContext) -> BinnedRecordings:
-        """Raise InputError for several sessions, absent or overlapping time bins, or no site that varies."""
+        """Raise InputError for sessions, bad time bins, none to score, or no site that varies."""
         identifier = context.benchmark.identifier
         if isinstance(context.data, HasSessions):
             raise InputError(
@@ -162,6 +169,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 todo="declare a benchmark on each session's data",
             )
         recordings = binned_recordings(context, blank=self.blank)
+        self._scored_bins(context, recordings)
         check_varies(recordings.varying, identifier)
         return recordings
 
@@ -186,16 +194,16 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 if chooses:
                     options = {"n_splits": self.n_inner, "seed": settings.seed}
                     within = inner(fold.train, ids, target.strata, **options)
-                votes = vote(candidates, target, fold, within)
+                ballot = vote(candidates, target, fold, within)
                 chosen = layers_in_fold(
                     candidates,
                     target,
-                    votes,
+                    ballot,
                     fold,
                     within,
                     n_components=WIDE if rules.reduces else None,
                 )
-                fits.append(fit_fold(chosen, fitter, target, votes, fold))
+                fits.append(fit_fold(chosen, fitter, target, ballot, fold))
                 layers.append(chosen)
                 advance(1)
         return DynamicsEvaluation(
@@ -203,15 +211,10 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             formula=context.formula,
             recordings=target,
             fits=fits,
-            every_bin=rules.every_bin,
+            scored=self._scored_bins(context, target),
             floor=settings.floor,
             population=context.population,
-            details={
-                **fitter.describe(),
-                "splits": rules.splits.format(n_splits=self.n_splits),
-                **({"inner_folds": self.n_inner} if not rules.one_layer else {}),
-                "static_model": self._static_model(context),
-            },
+            details=self._details(context, fitter),
             seeds={"splits": context.split_seed, "ceiling": 1, "null": settings.seed},
             fitter=fitter,
             layers=layers if settings.null is not None else (),
@@ -239,6 +242,22 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         settings = context.settings
         case = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
         return settings.floor is None and case in self.measured_coverage
+
+    def _scored_bins(self, context: RunContext, recordings: BinnedRecordings) -> BoolArray | None:
+        """Return which time bins the value is the mean of; None where trials choose them."""
+        start, end = np.array(recordings.bins).T
+        if context.rules.every_bin:
+            return np.full(len(start), True)
+        if self.scored is None:
+            return None
+        inside = np.asarray((start >= self.scored[0]) & (end <= self.scored[1]))
+        if not inside.any():
+            raise InputError(
+                f"{context.benchmark.identifier}: scored={self.scored}, where no time bin lies",
+                allowed=f"two times in ms with a bin between them, of {start[0]:g} to {end[-1]:g} ms",
+                todo="declare other times, or none: then trials choose the bins",
+            )
+        return inside
 
     def _square_wave(self, context: RunContext) -> Timeline | None:
         """Return the clock of a static network that is shown a pulse; None where its state holds."""

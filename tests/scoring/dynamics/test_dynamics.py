@@ -71,7 +71,7 @@ def test_equals_a_slow_program_of_scikit_learn(data, moving, model):
 def test_the_value_is_what_the_curves_say(four_quarters):
     figures = four_quarters.figures
     r, c, used = (np.array(figures[key]) for key in ("r", "c", "bins_used"))
-    assert used.tolist() == (c >= 0.3).tolist()
+    assert used.tolist() == (np.array(figures["c_choosing"]) >= 0.3).tolist()
     assert used.any()
     assert four_quarters.value == pytest.approx(np.mean(r[used] / np.sqrt(c[used])), abs=1e-12)
     assert four_quarters.raw == pytest.approx(r[used].mean())
