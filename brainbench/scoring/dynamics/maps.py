@@ -12,6 +12,7 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.temporal.best_unit import best_unit
 from brainbench.metrics.temporal.components import Reduced
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
 from brainbench.metrics.temporal.time_bins import (
@@ -123,6 +124,19 @@ class RidgeFitter(MapFitter):
 
     def describe(self) -> dict[str, Any]:
         return {"map": "ridge, one for all time bins", "descent": None}
+
+
+@dataclass(frozen=True)
+class UnitFitter(MapFitter):
+    """The unit nearest to each site, without a mixture of units."""
+
+    def fit(
+        self, features: FoldFeatures, Y: FloatArray, penalty: FloatArray | None = None
+    ) -> SharedMap:
+        return best_unit(features.scores, Y, features.fold.train, weights=features.shares)
+
+    def describe(self) -> dict[str, Any]:
+        return {"map": "the nearest unit, one for all time bins", "descent": None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from brainbench.scoring.dynamics.maps import (
     MapFitter,
     PlsFitter,
     RidgeFitter,
+    UnitFitter,
     fit_fold,
     layers_in_fold,
     vote,
@@ -36,6 +37,7 @@ from brainbench.scoring.recordings import check_varies, material_of
 from brainbench.stats.splits import Split, brainscore, inner, paper
 
 QUARTERS = 4
+SOLVERS = ("ridge", "sgd", "neuron-to-neuron")
 
 
 def _some_quarters(
@@ -76,8 +78,9 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         so the interval speaks of all images; with 1 it speaks of that quarter's, under one fitted map.
     n_inner : int
         Folds inside the training images that choose penalty and layer.
-    solver : {"ridge", "sgd"}
-        Map of `paper`: ridge in closed form, or stochastic gradient descent as published.
+    solver : {"ridge", "sgd", "neuron-to-neuron"}
+        Map of `paper`: ridge in closed form; stochastic gradient descent as published; or the unit nearest to
+        each site, of layers of at most 1,000 units, where no weights are fitted.
     descent : mapping
         Options of `metrics.temporal.gradient_descent.Descent`.
     n_components : int
@@ -107,7 +110,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
 
     n_splits: int = 1
     n_inner: int = 5
-    solver: Literal["ridge", "sgd"] = "ridge"
+    solver: Literal["ridge", "sgd", "neuron-to-neuron"] = "ridge"
     descent: Mapping[str, Any] = field(default_factory=dict)
     n_components: int = 25
     pls_solver: Literal["exact", "nipals"] = "exact"
@@ -149,12 +152,12 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
     floor."""
 
     def __post_init__(self) -> None:
-        known = self.solver in ("ridge", "sgd") and self.pls_solver in ("exact", "nipals")
+        known = self.solver in SOLVERS and self.pls_solver in ("exact", "nipals")
         if not (known and 1 <= self.n_splits <= QUARTERS and self.n_inner >= 2):
             raise InputError(
                 f"n_splits={self.n_splits}, n_inner={self.n_inner}, solver={self.solver!r}, "
                 f"pls_solver={self.pls_solver!r} for neural dynamics",
-                allowed="n_splits 1 to 4, n_inner 2 or more, solver 'ridge' or 'sgd', "
+                allowed=f"n_splits 1 to 4, n_inner 2 or more, solver one of {', '.join(SOLVERS)}, "
                 "pls_solver 'exact' or 'nipals'",
                 todo="correct the option",
             )
@@ -174,9 +177,18 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         return recordings
 
     def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
-        """Raise InputError for a time bin that the model's clock does not cover."""
+        """Raise InputError for a time bin that the clock does not cover, or too wide a layer."""
         wave = self._square_wave(context)
-        return layer_states(context, target.stimuli, target.bins, static=wave)
+        layers = layer_states(context, target.stimuli, target.bins, static=wave)
+        for layer in layers:
+            wide = layer.n_features > WIDE and self.solver == "neuron-to-neuron"
+            if wide and not context.rules.joint:
+                raise InputError(
+                    f"layer {layer.layer!r} of {layer.n_features} units for solver='neuron-to-neuron'",
+                    allowed=f"at most {WIDE} units",
+                    todo="choose another layer, or solver='ridge'",
+                )
+        return layers
 
     def evaluate(
         self, context: RunContext, target: BinnedRecordings, candidates: list[LayerStates]
@@ -236,7 +248,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             return PlsFitter(n_components=self.n_components, solver=self.pls_solver)
         if self.solver == "sgd":
             return DescentFitter(options=self.descent, seed=seed)
-        return RidgeFitter()
+        return UnitFitter() if self.solver == "neuron-to-neuron" else RidgeFitter()
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         settings = context.settings
