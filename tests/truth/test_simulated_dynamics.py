@@ -82,7 +82,7 @@ def scores(brain):
 
 @pytest.mark.parametrize("region", CASES)
 def test_the_true_readout_reaches_the_ceiling(scores, region):
-    """Up to half a hundredth: r over the 80 images of a quarter is lower by (1 - r^2) / (2 x 80) of itself."""
+    """Within half a hundredth: r over the 80 images of a quarter is lower by (1 - r^2) / 160 of itself."""
     readout = scores[region, "readout"]
     low, high = readout.ci
     assert low <= 1.0
