@@ -111,7 +111,7 @@ def spearman_brown(r: ArrayLike, *, times: ArrayLike = 2.0) -> FloatArray:
     """
     r, k = np.asarray(r, dtype=np.float64), np.asarray(times, dtype=np.float64)
     divisor = 1 + (k - 1) * r
-    return k * r / np.where(divisor < _POLE, np.nan, divisor)
+    return np.asarray(k * r / np.where(divisor < _POLE, np.nan, divisor))
 
 
 @dataclass(frozen=True)

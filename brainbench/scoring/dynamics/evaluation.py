@@ -16,12 +16,8 @@ from brainbench.core.score import Selection
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.metrics.temporal.time_bins import (
-    OverImages,
-    explained_variance,
-    over_images,
-    over_time,
-)
+from brainbench.metrics.temporal.time_bins import OverImages, over_images
+from brainbench.scoring.dynamics.curves import Curves, listed
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,
@@ -29,13 +25,11 @@ from brainbench.scoring.dynamics.maps import (
     shuffled_correlations,
 )
 from brainbench.scoring.dynamics.target import FEWEST_TO_CHOOSE, BinnedRecordings
-from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units, finite
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import held_out_dataset, reliable_sites
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
-TEMPORAL = (50.0, 250.0)
-"""Bins over which the responses to single images are correlated (figure S1b)."""
 BLOCK_BYTES = 4e6
 """Weighted sums of all draws that are held at once; those of more sites leave the processor's cache."""
 
@@ -108,6 +102,16 @@ class DynamicsEvaluation(Evaluation):
             return None
         c = self._reliability(self._dividing)
         return None if np.isnan(c).all() else c
+
+    @cached_property
+    def least_c(self) -> float:
+        """Median c from which trials choose a time bin.
+
+        `LEAST_RELIABILITY`, or what two standard errors of the median site's correlation of half means make
+        of noise, where few images or sites would let noise reach that.
+        """
+        n_values = len(self.held_out) * int(self.counted.sum())
+        return max(LEAST_RELIABILITY, self.recordings.reliability_of_noise(n_values))
 
     @cached_property
     def choosing_c(self) -> FloatArray | None:
@@ -210,7 +214,7 @@ class DynamicsEvaluation(Evaluation):
         if self.scored is not None:
             return None if self.scored.all() else self.scored[None]
         if choosing is not None:
-            return np.asarray(choosing >= LEAST_RELIABILITY)
+            return np.asarray(choosing >= self.least_c)
         return None if self.formula == "raw" else np.full((1, n_bins), False)
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
@@ -255,7 +259,7 @@ class DynamicsEvaluation(Evaluation):
             )
         best = np.nanmax(nan_median(self.choosing_c[self.counted].T), initial=-np.inf)
         return (
-            f"no time bin with a median reliability of {LEAST_RELIABILITY:g} in every third trial; the "
+            f"no time bin with a median reliability of {self.least_c:.2g} in every third trial; the "
             f"highest is {best:.3f}"
         )
 
@@ -320,7 +324,7 @@ class DynamicsEvaluation(Evaluation):
         """Describe over which time bins the value is the mean."""
         if self.chooses:
             return (
-                f"mean over bins with a median c of {LEAST_RELIABILITY:g} at least in every third trial; the "
+                f"mean over bins with a median c of {self.least_c:.2g} at least in every third trial; the "
                 "ceiling is made of the others"
             )
         if self.scored is None or self.scored.all():
@@ -343,8 +347,9 @@ class DynamicsEvaluation(Evaluation):
     def _figures(self, figure: Figure) -> dict[str, Any]:
         start, end = np.array(self.recordings.bins).T
         counted = self.counted
+        curves = Curves(fits=self.fits, recordings=self.recordings, counted=counted)
         c, choosing, by_rank = (
-            None if x is None else _listed(nan_median(x[counted].T))
+            None if x is None else listed(nan_median(x[counted].T))
             for x in (self.c, self.choosing_c, self._rank_c())
         )
         predictions = [correlations.constant_prediction for correlations in self.by_fold]
@@ -352,71 +357,23 @@ class DynamicsEvaluation(Evaluation):
         return {
             "time_start": start.tolist(),
             "time_end": end.tolist(),
-            "r": _listed(figure.raw[0]),
+            "r": listed(figure.raw[0]),
             "c": c,
             "c_choosing": choosing,
             "c_spearman": by_rank,
             "bins_used": _bins_used(figure).tolist(),
-            "temporal_correlation": self._temporal_correlation(),
+            "temporal_correlation": curves.temporal_correlation(),
             # Sites in each bin; a fraction where folds differ.
             "constant_predictions": np.mean(predictions, axis=0)[self.counted].sum(axis=0).tolist(),
             "constant_responses": np.mean(responses, axis=0)[self.counted].sum(axis=0).tolist(),
-            "layer_units": self._layer_units(),
-            "r_by_array": self._by_array(self.r),
-            "explained_variance": self._by_array(self._explained()),
-            "explained_variance_by_layer": self._explained_by_layer(),
+            "layer_units": curves.layer_units(),
+            "r_by_array": curves.by_array(self.r),
+            "explained_variance": curves.explained(),
+            "explained_variance_by_layer": curves.explained_by_layer(),
         }
 
     def _rank_c(self) -> FloatArray | None:
         return None if self.c is None else self.recordings.rank_reliability(self.held_out)
-
-    def _by_array(self, table: FloatArray) -> dict[str, list[float | None]]:
-        """Return the median of site x bin over the sites of each array that count, in each bin."""
-        return {
-            name: _listed(nan_median(table[sites[self.counted[sites]]].T))
-            for name, sites in self.recordings.arrays.items()
-            if self.counted[sites].any()
-        }
-
-    def _explained(self) -> FloatArray:
-        """Return what the shared map explains of held-out images, mean over folds, site x bin."""
-        pairs = zip(self._predicted, self.observed, strict=True)
-        return nan_mean(np.stack([explained_variance(x, y) for x, y in pairs]), axis=0)
-
-    def _explained_by_layer(self) -> dict[str, dict[str, list[float | None]]] | None:
-        """Return what each layer explains in each array and bin, mean over folds; None for a sole layer."""
-        layers = list(self.fits[0].ballot.explained)
-        by_array: dict[str, dict[str, list[float | None]]] = {}
-        for layer in layers:
-            by_fold = np.stack([fit.ballot.explained[layer] for fit in self.fits])
-            for name, curve in self._by_array(nan_mean(by_fold, axis=0)).items():
-                by_array.setdefault(name, {})[layer] = curve
-        return by_array or None
-
-    def _temporal_correlation(self) -> dict[str, float | None] | None:
-        """Return the median r over time of single images in each array; None of too few bins."""
-        first, last = TEMPORAL
-        inside = [k for k, (a, b) in enumerate(self.recordings.bins) if a >= first and b <= last]
-        if len(inside) < 3:
-            return None
-        pairs = zip(self._predicted, self.observed, strict=True)
-        by_image = [over_time(x[:, :, inside], y[:, :, inside]) for x, y in pairs]
-        per_site = nan_median(np.concatenate(by_image).T)
-        medians = {}
-        for name, sites in self.recordings.arrays.items():
-            counted = per_site[sites[self.counted[sites]]]
-            medians[name] = _listed(nan_median(counted[None]))[0] if len(counted) else None
-        return medians
-
-    def _layer_units(self) -> dict[str, dict[str, float]]:
-        """Return how many sites of each array each layer serves best, mean over folds (figure 5b)."""
-        return {
-            name: {
-                layer: float(np.mean([fit.ballot.votes[name].units[layer] for fit in self.fits]))
-                for layer in self.fits[0].ballot.votes[name].units
-            }
-            for name in self.recordings.arrays
-        }
 
 
 def _median_over_sites(figures: FloatArray, counts: FloatArray | None) -> FloatArray:
@@ -441,7 +398,3 @@ def _penalty(penalty: FloatArray) -> dict[str, Any] | None:
         "lowest": float(penalty.min()),
         "highest": float(penalty.max()),
     }
-
-
-def _listed(figures: FloatArray) -> list[float | None]:
-    return [finite(value) for value in figures]

@@ -119,6 +119,15 @@ class BinnedRecordings(Recordings):
         n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
         return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
 
+    def reliability_of_noise(self, n_values: int) -> float:
+        """Return the c that two standard errors of a median correlation make of noise, in choosing trials.
+
+        `n_values` is the number of images times that of the sites, whose noise is taken as independent.
+        """
+        error = np.sqrt(np.pi / 2 / n_values)
+        times = 2 * len(np.asarray(self.trials)) / len(self.choosing)
+        return float(spearman_brown(2 * error, times=times))
+
     def rank_reliability(self, images: IntArray) -> FloatArray:
         """Return the reliability by Spearman correlations of half means of all trials, site x bin.
 

@@ -70,7 +70,7 @@ def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, scored,
     figure = evaluation.figure(counts)
     if counting == "chosen":
         choosing = np.nanmedian(evaluation.over_images(counts).choosing, axis=1)
-        np.testing.assert_array_equal(figure.weights, choosing >= 0.3)
+        np.testing.assert_array_equal(figure.weights, choosing >= evaluation.least_c)
         assert len(np.unique(figure.weights, axis=0)) > 1
         return
     assert results.choosing is None
