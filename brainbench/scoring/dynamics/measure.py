@@ -141,15 +141,13 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             reports_error=True,
         ),
     }
-    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str]]] = frozenset(
-        {
-            ("paper", "ridge", 1, "r/sqrt(c)", "images"),
-            ("paper", "ridge", 1, "r/sqrt(c)", "both"),
-            ("paper", "ridge", 4, "r/sqrt(c)", "both"),
-        }
+    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str, str]]] = frozenset(
+        ("paper", "ridge", n_splits, "r/sqrt(c)", random, bins)
+        for n_splits, random in ((1, "images"), (1, "both"), (4, "both"))
+        for bins in ("declared", "chosen")
     )
-    """Protocol, map, quarters held out, formula and what is random of the worlds in perf/worlds, without a
-    floor."""
+    """Protocol, map, quarters held out, formula, what is random, and which bins count, of the worlds in
+    perf/worlds, without a floor."""
 
     def __post_init__(self) -> None:
         known = self.solver in SOLVERS and self.pls_solver in ("exact", "nipals")
@@ -252,7 +250,8 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         settings = context.settings
-        case = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
+        how = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
+        case = (*how, "chosen" if self.scored is None else "declared")
         return settings.floor is None and case in self.measured_coverage
 
     def _scored_bins(self, context: RunContext, recordings: BinnedRecordings) -> BoolArray | None:
