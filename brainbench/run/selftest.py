@@ -82,7 +82,9 @@ class Check:
     def name(self) -> str:
         """Benchmark, and how the check differs from it."""
         protocols = [] if self.protocol == Settings().protocol else [self.protocol]
-        differences = ", ".join(map(str, [*self.through.values(), *protocols]))
+        # A value says which option it is of, but for None.
+        options = [f"{key}=None" if v is None else str(v) for key, v in self.through.items()]
+        differences = ", ".join([*options, *protocols])
         return f"{self.benchmark} ({differences})" if differences else self.benchmark
 
     @property

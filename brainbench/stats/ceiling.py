@@ -19,7 +19,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import pearson
 
-_POLE = 1e-9  # r up to -1 + _POLE is -1 up to rounding
+_POLE = 1e-9  # a divisor below it is 0 up to rounding
 
 
 def split_half(trials: AnyArray) -> FloatArray:
@@ -98,18 +98,20 @@ def half_means(trials: AnyArray, *, n_splits: int = 10) -> tuple[FloatArray, Flo
     return first_means, second_means
 
 
-def spearman_brown(r: ArrayLike) -> FloatArray:
-    """Return 2r/(1+r), the reliability of the mean over all trials from the correlation r of half means.
+def spearman_brown(r: ArrayLike, *, times: ArrayLike = 2.0) -> FloatArray:
+    """Return the reliability of the mean over all trials from the correlation r of means over fewer.
 
-    NaN within 1e-9 of r = -1, where the formula has a pole.
+    k r / (1 + (k - 1) r), where k (`times`) is how many times as many trials all are: 2 for half means, which
+    makes 2r/(1+r). NaN from the pole of the formula down, with a margin of 1e-9: at r = -1 for half means.
 
     Examples
     --------
     >>> spearman_brown([0.5, -1.0])
     array([0.66666667,        nan])
     """
-    r = np.asarray(r, dtype=np.float64)
-    return 2 * r / np.where(r < -1 + _POLE, np.nan, 1 + r)
+    r, k = np.asarray(r, dtype=np.float64), np.asarray(times, dtype=np.float64)
+    divisor = 1 + (k - 1) * r
+    return np.asarray(k * r / np.where(divisor < _POLE, np.nan, divisor))
 
 
 @dataclass(frozen=True)

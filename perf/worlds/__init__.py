@@ -30,4 +30,9 @@ WORLDS: tuple[World, ...] = (
     composite(),
     i2n("paper", "raw", fitted=True),
     solution_times(by_decoders=True),
+    dynamics(1, "r/sqrt(c)", declared=True),
+    dynamics(4, "r/sqrt(c)", declared=True),
+    dynamics(1, "r/sqrt(c)", declared=True, skewed=True),
+    dynamics(4, "r/sqrt(c)", declared=True, skewed=True),
+    dynamics(4, "r/sqrt(c)", skewed=True),
 )

@@ -1,4 +1,4 @@
-"""World of neural dynamics: responses over time under one map for all bins."""
+"""Worlds of neural dynamics: responses over time under one map for all bins, of normal or skewed rates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.settings import Settings
-from brainbench.metrics.array_types import FloatArray
+from brainbench.metrics.array_types import BoolArray, FloatArray
 from brainbench.metrics.temporal.shared_map import ridge
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
-from brainbench.scoring.dynamics.maps import FoldFit, RidgeFitter
+from brainbench.scoring.dynamics.maps import Ballot, FoldFit, RidgeFitter
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.recordings import material_of
@@ -31,10 +31,18 @@ class OverTime:
     trials: FloatArray
 
 
-def bins(rng: np.random.Generator, random: str) -> OverTime:
+def skewed_bins(rng: np.random.Generator, random: str) -> OverTime:
+    """Draw as `bins` does, of lognormal features (sigma .8) that add up: few images drive a site strongly."""
+    return bins(rng, random, skewed=True)
+
+
+def bins(rng: np.random.Generator, random: str, *, skewed: bool = False) -> OverTime:
     """Draw six trials of 8 sites in three bins; features and what the model lacks rise with a delay."""
     shown = images(fixed() if random == "units" else rng)
     seen, unseen, noise = sites(fixed() if random == "images" else rng)
+    if skewed:
+        shown = np.exp(0.8 * shown[0]), np.exp(0.8 * shown[1])
+        seen, unseen = np.abs(seen), np.abs(unseen)
     rise = 1 / (1 + np.exp(-(np.arange(N_BINS)[:, None] - fixed().uniform(-1, 2, 26))))
     features = shown[0][:, :, None] * rise[:, :20].T
     hidden = shown[1][:, :, None] * rise[:, 20:].T
@@ -50,6 +58,9 @@ class QuartersHeldOut:
     folds: list[Split]
     inner: list[list[Split]]
     formula: str
+    scored: (
+        BoolArray | None
+    )  # bins that the value is the mean of; None for those that trials choose
 
     def evaluation(self, sample: OverTime) -> DynamicsEvaluation:
         """Fit the maps, as `Dynamics` does under the protocol `paper`."""
@@ -69,14 +80,20 @@ class QuartersHeldOut:
             predicted = fitted.predict(sample.features[fold.test])
             penalty = np.asarray(fitted.penalty)
             fits.append(
-                FoldFit(fold=fold, votes={}, predicted=predicted, penalty=penalty, features=[])
+                FoldFit(
+                    fold=fold,
+                    ballot=Ballot(votes={}, explained={}),
+                    predicted=predicted,
+                    penalty=penalty,
+                    features=[],
+                )
             )
         return DynamicsEvaluation(
             material=material_of([recordings]),
             formula=self.formula,
             recordings=recordings,
             fits=fits,
-            every_bin=False,
+            scored=self.scored,
             floor=None,
             population="sites",
             details={},
@@ -97,16 +114,19 @@ class QuartersHeldOut:
         return made
 
 
-def dynamics(n_splits: int, formula: str) -> World:
-    """Build the world of one quarter held out, or of several in turn."""
+def dynamics(n_splits: int, formula: str, *, declared: bool = False, skewed: bool = False) -> World:
+    """Build the world of one quarter held out, or of several in turn; of chosen or declared bins."""
     folds = paper(IDS, OBJECTS, n_splits=4)[:n_splits]
     within = [inner(fold.train, IDS, OBJECTS, n_splits=3) for fold in folds]
-    held_out = QuartersHeldOut(folds, within, formula)
+    # The last two bins, in which the response has risen.
+    scored = np.arange(N_BINS) > 0 if declared else None
+    held_out = QuartersHeldOut(folds, within, formula, scored)
     what = "one quarter held out" if n_splits == 1 else f"{n_splits} quarters in turn"
+    what = f"{what}, {formula}, {'declared' if declared else 'chosen'} bins"
     return World(
-        name=f"dynamics, {what}, {formula}",
+        name=f"dynamics, {what}" + (", skewed rates" if skewed else ""),
         random=("images", "both") if n_splits == 1 else ("both",),
-        draw=bins,
+        draw=skewed_bins if skewed else bins,
         score=held_out.score,
         interval=held_out.interval,
     )

@@ -2,9 +2,10 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import pearson, tolerant_ranks
 
 
 def test_equals_corrcoef_for_each_neuroid():
@@ -49,3 +50,18 @@ def test_tiny_responses_do_not_underflow():
 def test_shapes(x, y):
     with pytest.raises(InputError, match=re.escape(str(x)) + ".*" + re.escape(str(y))):
         pearson(np.ones(x), np.ones(y))
+
+
+def test_ranks_tie_what_rounding_tells_apart():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, (50, 2, 4)) / 7.0
+    plain = rankdata(counts, axis=0)
+    moved = counts * (1 + 4e-16 * rng.standard_normal(counts.shape))
+    assert (rankdata(moved, axis=0) != plain).any()
+    np.testing.assert_array_equal(tolerant_ranks(moved), plain)
+    np.testing.assert_array_equal(tolerant_ranks(1e-30 * moved), plain)
+    smooth = rng.standard_normal((50, 3))
+    np.testing.assert_array_equal(tolerant_ranks(smooth), rankdata(smooth, axis=0))
+    smooth[4, 1] = np.nan
+    assert np.isnan(tolerant_ranks(smooth)[:, 1]).all()
+    assert np.isfinite(tolerant_ranks(smooth)[:, [0, 2]]).all()

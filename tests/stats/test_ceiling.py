@@ -87,6 +87,15 @@ def test_spearman_brown():
     assert spearman_brown(-1.0 + 1e-6) == pytest.approx(-2e6, rel=1e-5)
 
 
+def test_spearman_brown_of_a_part_of_the_trials():
+    """Signal of variance 1 and noise of variance 3 in single trials: known for any number of them."""
+    few, all_trials = 4, 20
+    r, c = 1 / (1 + 3 / few), 1 / (1 + 3 / all_trials)
+    assert spearman_brown(r, times=all_trials / few) == pytest.approx(c)
+    np.testing.assert_allclose(spearman_brown([r, r], times=[1.0, 5.0]), [r, c])
+    assert np.isnan(spearman_brown([-0.25, -0.3], times=5)).all()  # from the pole down
+
+
 @pytest.mark.parametrize(
     ("formula", "value"), [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393)]
 )

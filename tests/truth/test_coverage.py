@@ -80,11 +80,21 @@ def test_raw_intervals_of_solution_times_have_worlds(worlds):
 def test_intervals_of_neural_dynamics_that_have_a_world(worlds):
     held_out = {1: "one quarter held out", 4: "4 quarters in turn"}
     measured = {
-        (name.removeprefix("dynamics, "), random)
+        (name.removeprefix("dynamics, ").removesuffix(", skewed rates"), random)
         for name, world in worlds.items()
         if name.startswith("dynamics")
         for random in world.random
     }
     covered = Dynamics.measured_coverage
     assert {case[:2] for case in covered} == {("paper", "ridge")}
-    assert {(f"{held_out[n]}, {formula}", random) for *_, n, formula, random in covered} == measured
+    cases = {
+        (f"{held_out[n]}, {formula}, {bins} bins", random)
+        for *_, n, formula, random, bins in covered
+    }
+    assert cases == measured
+
+
+@pytest.mark.slow
+def test_skewed_rates_of_neural_dynamics(worlds):
+    name = "dynamics, 4 quarters in turn, r/sqrt(c), declared bins, skewed rates"
+    assert coverage(worlds[name], "both") > 0.8

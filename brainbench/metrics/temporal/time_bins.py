@@ -150,7 +150,7 @@ def loss_per_bin(
     folds: Sequence[Split],
     weights: AnyArray | None = None,
 ) -> FloatArray:
-    """Return the loss of a layer whose map is fitted to each time bin separately, to select a layer.
+    """Return the loss of a layer whose map is fitted to each time bin separately.
 
     Parameters
     ----------
@@ -159,21 +159,54 @@ def loss_per_bin(
 
     Returns
     -------
-    array, neuroid
-        Mean squared error over the left-out folds of the training images, averaged over bins. The paper
-        (supplement 6.6) does not state on which images its loss was taken.
+    array, neuroid x bin
+        Mean squared error over the left-out folds of the training images. The paper (supplement 6.6) does not
+        state on which images its loss was taken.
     """
-    n, _, bins = Y.shape
+    n, n_neuroids, bins = Y.shape
     shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
     states, state_of_bin = np.unique(shares, axis=0, return_inverse=True)
-    total = np.zeros(Y.shape[1])
+    losses = np.empty((n_neuroids, bins))
     for k, share in enumerate(states):
         bins_of_state = np.flatnonzero(state_of_bin == k)
         state = np.asarray(X @ share, dtype=np.float64)[:, :, None]
         responses = np.asarray(Y[:, :, bins_of_state]).reshape(n, -1, 1)
         fitted = ridge(_no_wider(state, train), responses, train, folds=folds)
-        total += np.asarray(fitted.loss).reshape(-1, len(bins_of_state)).sum(axis=1)
-    return np.asarray(total / bins)
+        losses[:, bins_of_state] = np.asarray(fitted.loss).reshape(n_neuroids, -1)
+    return losses
+
+
+def explained_variance(predicted: AnyArray, measured: AnyArray) -> FloatArray:
+    """Return 1 - squared error / variance over images, in each time bin.
+
+    Parameters
+    ----------
+    predicted, measured : array, stimulus x neuroid x bin
+        Over held-out images.
+
+    Returns
+    -------
+    array, neuroid x bin
+        Negative where the mean of the images is closer than the prediction; NaN where the measured response
+        is the same for all images.
+
+    Raises
+    ------
+    InputError
+        See `over_images`.
+    """
+    x, y = _pair(predicted, measured)
+    return share_explained(np.square(y - x).mean(axis=0), y)
+
+
+def share_explained(loss: FloatArray, measured: AnyArray) -> FloatArray:
+    """Return 1 - loss / variance, neuroid x bin, of the mean squared error of measured responses.
+
+    `measured` is stimulus x neuroid x bin; NaN where it does not vary over the stimuli.
+    """
+    y = np.asarray(measured, dtype=np.float64)
+    varies = np.ptp(y, axis=0) > 0
+    return np.asarray(1.0 - loss / np.where(varies, y.var(axis=0), np.nan))
 
 
 def _no_wider(state: FloatArray, train: AnyArray) -> FloatArray:

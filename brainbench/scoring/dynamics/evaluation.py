@@ -16,30 +16,30 @@ from brainbench.core.score import Selection
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.metrics.temporal.time_bins import OverImages, over_images, over_time
+from brainbench.metrics.temporal.time_bins import OverImages, over_images
+from brainbench.scoring.dynamics.curves import Curves, listed
 from brainbench.scoring.dynamics.maps import (
     FoldFit,
     LayerInFold,
     MapFitter,
     shuffled_correlations,
 )
-from brainbench.scoring.dynamics.target import BinnedRecordings
-from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units, finite
+from brainbench.scoring.dynamics.target import FEWEST_TO_CHOOSE, BinnedRecordings
+from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
 from brainbench.scoring.recordings import held_out_dataset, reliable_sites
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
-TEMPORAL = (50.0, 250.0)
-"""Bins over which the responses to single images are correlated (figure S1b)."""
 BLOCK_BYTES = 4e6
 """Weighted sums of all draws that are held at once; those of more sites leave the processor's cache."""
 
 
 class BinCorrelations(NamedTuple):
-    """Correlations r and reliabilities c of the sites that count, draw x site x bin."""
+    """Correlations r and reliabilities of the sites that count, draw x site x bin."""
 
     r: FloatArray
-    c: FloatArray | None
+    c: FloatArray | None  # what r is divided by
+    choosing: FloatArray | None  # in the trials that choose time bins; None where nothing is chosen
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,9 +48,9 @@ class DynamicsEvaluation(Evaluation):
 
     recordings: BinnedRecordings
     fits: Sequence[FoldFit]
-    # All bins count, as in Brain-Score; else those whose median reliability is
-    # `LEAST_RELIABILITY` at least, or all where there is no reliability.
-    every_bin: bool
+    # Time bins that the value is the mean of. None: those whose median reliability is `LEAST_RELIABILITY` at
+    # least in trials that the ceiling does not use, or all where nothing can choose and `formula` is raw.
+    scored: BoolArray | None
     floor: float | None  # least reliability of the sites that count
     population: str  # name of the recorded sites
     details: Mapping[str, Any]
@@ -87,14 +87,47 @@ class DynamicsEvaluation(Evaluation):
         """Mean correlation over folds, site x bin."""
         return nan_mean(self.r_by_fold, axis=0)
 
+    @property
+    def chooses(self) -> bool:
+        """Whether trials choose the time bins that count."""
+        return self.scored is None and self.c is not None and self.recordings.can_choose
+
     @cached_property
     def c(self) -> FloatArray | None:
-        """Reliability of the held-out responses, site x bin; None where no site has one in any bin."""
+        """Reliability of the held-out responses, site x bin; None where no site has one in any bin.
+
+        Of all trials, or of those that choose no time bins.
+        """
         if self.recordings.trials is None:
             return None
-        once = np.ones((1, len(self.held_out)))
-        c = self.recordings.reliability(np.arange(len(self.r)), self.held_out, once)[0]
+        c = self._reliability(self._dividing)
         return None if np.isnan(c).all() else c
+
+    @cached_property
+    def least_c(self) -> float:
+        """Median c from which trials choose a time bin.
+
+        `LEAST_RELIABILITY`, or what two standard errors of the median site's correlation of half means make
+        of noise, where few images or sites would let noise reach that.
+        """
+        n_values = len(self.held_out) * int(self.counted.sum())
+        return max(LEAST_RELIABILITY, self.recordings.reliability_of_noise(n_values))
+
+    @cached_property
+    def choosing_c(self) -> FloatArray | None:
+        """Reliability in the trials that choose time bins, site x bin; None where nothing is chosen."""
+        return self._reliability(self.recordings.choosing) if self.chooses else None
+
+    @property
+    def _dividing(self) -> IntArray | None:
+        """Repetitions that r is divided by; None for all."""
+        chosen_apart = self.scored is None and self.recordings.can_choose
+        return self.recordings.dividing if chosen_apart else None
+
+    def _reliability(self, repetitions: IntArray | None) -> FloatArray:
+        once, sites = np.ones((1, len(self.held_out))), np.arange(len(self.r))
+        c = self.recordings.reliability(sites, self.held_out, once, repetitions=repetitions)
+        return np.asarray(c[0])
 
     @cached_property
     def no_ceiling(self) -> str:
@@ -122,14 +155,20 @@ class DynamicsEvaluation(Evaluation):
     def over_images(self, counts: FloatArray | None) -> BinCorrelations:
         """Return r and c of the sites that count; c is drawn where formula or choice of bins needs it."""
         if counts is None:
-            c = None if self.c is None else self.c[None, self.counted]
-            return BinCorrelations(self.r[None, self.counted], c)
-        sites = np.flatnonzero(self.counted)
-        drawn_r = self._drawn_r(sites, counts)
-        if self.c is None or (self.every_bin and self.formula == "raw"):
-            return BinCorrelations(drawn_r, None)
-        drawn_c = self.recordings.reliability(sites, self.held_out, counts[:, self.held_out])
-        return BinCorrelations(drawn_r, drawn_c)
+            reliabilities = (self.c, self.choosing_c)
+            c, choosing = (None if x is None else x[None, self.counted] for x in reliabilities)
+            return BinCorrelations(self.r[None, self.counted], c, choosing)
+        sites, counts_held_out = np.flatnonzero(self.counted), counts[:, self.held_out]
+        drawn_r, c, choosing = self._drawn_r(sites, counts), None, None
+        if self.c is not None and self.formula != "raw":
+            c = self.recordings.reliability(
+                sites, self.held_out, counts_held_out, repetitions=self._dividing
+            )
+        if self.chooses:
+            choosing = self.recordings.reliability(
+                sites, self.held_out, counts_held_out, repetitions=self.recordings.choosing
+            )
+        return BinCorrelations(drawn_r, c, choosing)
 
     def _drawn_r(self, sites: IntArray, counts: FloatArray) -> FloatArray:
         """Return the correlation of sites where images count so often, mean over folds, draw x site x bin."""
@@ -157,13 +196,26 @@ class DynamicsEvaluation(Evaluation):
         return [fit.predicted for fit in self.fits]
 
     def figure_of(self, results: BinCorrelations, unit_counts: FloatArray | None) -> Figure:
-        """Return the medians over sites in each bin; which bins count is decided anew in each draw."""
+        """Return the medians over sites in each bin; trials choose bins anew in each draw."""
         r = _median_over_sites(results.r, unit_counts)
-        if results.c is None:
-            return Figure(raw=r)
-        c = np.broadcast_to(_median_over_sites(results.c, unit_counts), r.shape)
-        weights = None if self.every_bin else (c >= LEAST_RELIABILITY).astype(np.float64)
-        return Figure(raw=r, ceiling=c, weights=weights)
+        c, choosing = (
+            None if x is None else _median_over_sites(x, unit_counts)
+            for x in (results.c, results.choosing)
+        )
+        counting = self._counting(choosing, n_bins=r.shape[1])
+        return Figure(
+            raw=r,
+            ceiling=None if c is None else np.broadcast_to(c, r.shape),
+            weights=None if counting is None else np.broadcast_to(counting, r.shape).astype(float),
+        )
+
+    def _counting(self, choosing: FloatArray | None, *, n_bins: int) -> BoolArray | None:
+        """Return which bins count, draw x bin; None for all. `choosing` is the median c, draw x bin."""
+        if self.scored is not None:
+            return None if self.scored.all() else self.scored[None]
+        if choosing is not None:
+            return np.asarray(choosing >= self.least_c)
+        return None if self.formula == "raw" else np.full((1, n_bins), False)
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure of maps fitted to shuffled images; the ceiling does not depend on their order."""
@@ -176,7 +228,7 @@ class DynamicsEvaluation(Evaluation):
                 )
                 advance(1)
         r = nan_mean(np.stack(by_fold), axis=0)[:, self.counted]
-        return self.figure_of(BinCorrelations(r, self.over_images(None).c), None)
+        return self.figure_of(self.over_images(None)._replace(r=r), None)
 
     def error(self, figure: Figure) -> float:
         """Return the error of the mean over bins; Brain-Score gives one for each bin."""
@@ -187,20 +239,36 @@ class DynamicsEvaluation(Evaluation):
         """Return which bins lack reliability or a figure, where sites have a reliability."""
         if figure.ceiling is None:
             return None
-        if not _bins_used(figure).any():
-            best = np.nanmax(figure.ceiling[0], initial=-np.inf)
+        used = _bins_used(figure)
+        if self.scored is None and not used.any():
+            return self._why_no_bin()
+        below = used & ~(figure.ceiling[0] > 0)
+        if self.formula != "raw" and below.any():
+            names = [f"{self.recordings.bins[k][0]:g}" for k in np.flatnonzero(below)]
             return (
-                f"no time bin with a median reliability of {LEAST_RELIABILITY:g}; the highest is "
-                f"{best:.3f}"
+                f"the ceiling is not above 0 in the time bins from {', '.join(names)} ms, so no "
+                f"{self.formula}: declare other bins (scored=), or none"
             )
         return "no figure in a time bin that counts: nothing varies there, or nothing is reliable"
+
+    def _why_no_bin(self) -> str:
+        if self.choosing_c is None:
+            return (
+                f"{len(np.asarray(self.recordings.trials))} repetitions, of which none can choose time bins: "
+                f"at least {FEWEST_TO_CHOOSE}, or bins that the benchmark declares (scored=)"
+            )
+        best = np.nanmax(nan_median(self.choosing_c[self.counted].T), initial=-np.inf)
+        return (
+            f"no time bin with a median reliability of {self.least_c:.2g} in every third trial; the "
+            f"highest is {best:.3f}"
+        )
 
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
     def selection(self) -> Selection:
         """Layer that most arrays of electrodes were assigned to over all folds."""
-        layers = Counter(votes.layer for fit in self.fits for votes in fit.votes.values())
+        layers = Counter(votes.layer for fit in self.fits for votes in fit.ballot.votes.values())
         return Selection(layer=layers.most_common(1)[0][0])
 
     @property
@@ -244,15 +312,24 @@ class DynamicsEvaluation(Evaluation):
             "features": [one for k, one in enumerate(features) if one not in features[:k]],
             "stratified": self.recordings.strata is not None,
             "held_out_images": len(self.held_out),
-            "ceiling": "Spearman split-half over trials of the held-out images, Spearman-Brown corrected",
+            "ceiling": "Pearson split-half over trials of the held-out images, Spearman-Brown corrected",
             "layers": [
-                {name: votes.layer for name, votes in fit.votes.items()} for fit in self.fits
+                {name: votes.layer for name, votes in fit.ballot.votes.items()} for fit in self.fits
             ],
             "normalized_by": self.recordings.normalized_by,
-            "scalar": "mean over all bins"
-            if self.every_bin
-            else f"mean over bins with a median c of {LEAST_RELIABILITY:g} at least",
+            "scalar": self._scalar(),
         }
+
+    def _scalar(self) -> str:
+        """Describe over which time bins the value is the mean."""
+        if self.chooses:
+            return (
+                f"mean over bins with a median c of {self.least_c:.2g} at least in every third trial; the "
+                "ceiling is made of the others"
+            )
+        if self.scored is None or self.scored.all():
+            return "mean over all bins"
+        return f"mean over {int(self.scored.sum())} bins that the benchmark declares"
 
     def _per_unit(self, figure: Figure) -> xr.DataArray:
         """Return each site's mean r over the bins that count, over all if none does, with its mean c."""
@@ -269,46 +346,34 @@ class DynamicsEvaluation(Evaluation):
 
     def _figures(self, figure: Figure) -> dict[str, Any]:
         start, end = np.array(self.recordings.bins).T
-        c = None if self.c is None else _listed(nan_median(self.c[self.counted].T))
+        counted = self.counted
+        curves = Curves(fits=self.fits, recordings=self.recordings, counted=counted)
+        c, choosing, by_rank = (
+            None if x is None else listed(nan_median(x[counted].T))
+            for x in (self.c, self.choosing_c, self._rank_c())
+        )
         predictions = [correlations.constant_prediction for correlations in self.by_fold]
         responses = [correlations.constant_response for correlations in self.by_fold]
         return {
             "time_start": start.tolist(),
             "time_end": end.tolist(),
-            "r": _listed(figure.raw[0]),
+            "r": listed(figure.raw[0]),
             "c": c,
+            "c_choosing": choosing,
+            "c_spearman": by_rank,
             "bins_used": _bins_used(figure).tolist(),
-            "temporal_correlation": self._temporal_correlation(),
+            "temporal_correlation": curves.temporal_correlation(),
             # Sites in each bin; a fraction where folds differ.
             "constant_predictions": np.mean(predictions, axis=0)[self.counted].sum(axis=0).tolist(),
             "constant_responses": np.mean(responses, axis=0)[self.counted].sum(axis=0).tolist(),
-            "layer_units": self._layer_units(),
+            "layer_units": curves.layer_units(),
+            "r_by_array": curves.by_array(self.r),
+            "explained_variance": curves.explained(),
+            "explained_variance_by_layer": curves.explained_by_layer(),
         }
 
-    def _temporal_correlation(self) -> dict[str, float | None] | None:
-        """Return the median r over time of single images in each array; None of too few bins."""
-        first, last = TEMPORAL
-        inside = [k for k, (a, b) in enumerate(self.recordings.bins) if a >= first and b <= last]
-        if len(inside) < 3:
-            return None
-        pairs = zip(self._predicted, self.observed, strict=True)
-        by_image = [over_time(x[:, :, inside], y[:, :, inside]) for x, y in pairs]
-        per_site = nan_median(np.concatenate(by_image).T)
-        medians = {}
-        for name, sites in self.recordings.arrays.items():
-            counted = per_site[sites[self.counted[sites]]]
-            medians[name] = _listed(nan_median(counted[None]))[0] if len(counted) else None
-        return medians
-
-    def _layer_units(self) -> dict[str, dict[str, float]]:
-        """Return how many sites of each array each layer serves best, mean over folds (figure 5b)."""
-        return {
-            name: {
-                layer: float(np.mean([fit.votes[name].units[layer] for fit in self.fits]))
-                for layer in self.fits[0].votes[name].units
-            }
-            for name in self.recordings.arrays
-        }
+    def _rank_c(self) -> FloatArray | None:
+        return None if self.c is None else self.recordings.rank_reliability(self.held_out)
 
 
 def _median_over_sites(figures: FloatArray, counts: FloatArray | None) -> FloatArray:
@@ -333,7 +398,3 @@ def _penalty(penalty: FloatArray) -> dict[str, Any] | None:
         "lowest": float(penalty.min()),
         "highest": float(penalty.max()),
     }
-
-
-def _listed(figures: FloatArray) -> list[float | None]:
-    return [finite(value) for value in figures]

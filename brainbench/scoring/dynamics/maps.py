@@ -12,9 +12,16 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.temporal.best_unit import best_unit
 from brainbench.metrics.temporal.components import Reduced
 from brainbench.metrics.temporal.shared_map import PreparedFeatures, SharedMap, fit, pls, prepare
-from brainbench.metrics.temporal.time_bins import Votes, best_layer, loss_per_bin, over_images
+from brainbench.metrics.temporal.time_bins import (
+    Votes,
+    best_layer,
+    loss_per_bin,
+    over_images,
+    share_explained,
+)
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.layer_states import LayerStates
 from brainbench.stats.splits import Split
@@ -119,6 +126,19 @@ class RidgeFitter(MapFitter):
         return {"map": "ridge, one for all time bins", "descent": None}
 
 
+@dataclass(frozen=True)
+class UnitFitter(MapFitter):
+    """The unit nearest to each site, without a mixture of units."""
+
+    def fit(
+        self, features: FoldFeatures, Y: FloatArray, penalty: FloatArray | None = None
+    ) -> SharedMap:
+        return best_unit(features.scores, Y, features.fold.train, weights=features.shares)
+
+    def describe(self) -> dict[str, Any]:
+        return {"map": "the nearest unit, one for all time bins", "descent": None}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DescentFitter(MapFitter):
     """Stochastic gradient descent, as published."""
@@ -171,11 +191,21 @@ class PlsFitter(MapFitter):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Ballot:
+    """Which layer serves which array of electrodes in one fold, and by what."""
+
+    votes: Mapping[str, Votes]  # of each array
+    # For each layer, variance explained by maps of single bins, site x bin, over left-out training images;
+    # empty where there was one layer alone.
+    explained: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FoldFit:
     """Held-out predictions of the maps of one fold."""
 
     fold: Split
-    votes: Mapping[str, Votes]  # layer of each array of electrodes
+    ballot: Ballot
     predicted: FloatArray  # held-out image x site x bin
     penalty: FloatArray  # of each site; NaN for maps without one
     # For each map, how many features it got and how they were reduced.
@@ -187,12 +217,13 @@ def vote(
     recordings: BinnedRecordings,
     fold: Split,
     inner: Sequence[Split],
-) -> dict[str, Votes]:
+) -> Ballot:
     """Return the layer of each array of electrodes: least loss of maps of single bins, for most sites."""
     arrays = recordings.arrays
     if len(candidates) == 1:
         only = candidates[0].layer
-        return {name: Votes(only, {only: len(sites)}) for name, sites in arrays.items()}
+        sole = {name: Votes(only, {only: len(sites)}) for name, sites in arrays.items()}
+        return Ballot(votes=sole, explained={})
     losses = {}
     title = f"choosing among {len(candidates)} layers"
     with progress.current().task(title, len(candidates)) as advance:
@@ -205,16 +236,20 @@ def vote(
                 weights=candidate.shares,
             )
             advance(1)
-    return {
-        name: best_layer({layer: loss[sites] for layer, loss in losses.items()})
+    mean_losses = {layer: loss.mean(axis=1) for layer, loss in losses.items()}
+    votes = {
+        name: best_layer({layer: loss[sites] for layer, loss in mean_losses.items()})
         for name, sites in arrays.items()
     }
+    trained = recordings.responses[fold.train]
+    explained = {layer: share_explained(loss, trained) for layer, loss in losses.items()}
+    return Ballot(votes=votes, explained=explained)
 
 
 def layers_in_fold(
     candidates: Sequence[LayerStates],
     recordings: BinnedRecordings,
-    votes: Mapping[str, Votes],
+    ballot: Ballot,
     fold: Split,
     inner: Sequence[Split],
     *,
@@ -226,7 +261,7 @@ def layers_in_fold(
         served = [
             sites
             for name, sites in recordings.arrays.items()
-            if votes[name].layer == candidate.layer
+            if ballot.votes[name].layer == candidate.layer
         ]
         if served:
             layers.append(
@@ -245,7 +280,7 @@ def fit_fold(
     layers: Sequence[LayerInFold],
     fitter: MapFitter,
     recordings: BinnedRecordings,
-    votes: Mapping[str, Votes],
+    ballot: Ballot,
     fold: Split,
 ) -> FoldFit:
     """Fit the map of each layer to the sites that it predicts."""
@@ -261,7 +296,7 @@ def fit_fold(
             penalty[layer.sites] = shared_map.penalty
         descriptions.append(layer.describe(features))
     return FoldFit(
-        fold=fold, votes=votes, predicted=predicted, penalty=penalty, features=descriptions
+        fold=fold, ballot=ballot, predicted=predicted, penalty=penalty, features=descriptions
     )
 
 

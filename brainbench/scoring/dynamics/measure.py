@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from brainbench.core import progress
 from brainbench.core.dataset import HasSessions
 from brainbench.core.errors import InputError
 from brainbench.core.settings import ProtocolName
-from brainbench.core.timeline import Timeline
-from brainbench.metrics.array_types import AnyArray
+from brainbench.core.timeline import Span, Timeline
+from brainbench.metrics.array_types import AnyArray, BoolArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import (
@@ -23,6 +25,7 @@ from brainbench.scoring.dynamics.maps import (
     MapFitter,
     PlsFitter,
     RidgeFitter,
+    UnitFitter,
     fit_fold,
     layers_in_fold,
     vote,
@@ -34,6 +37,7 @@ from brainbench.scoring.recordings import check_varies, material_of
 from brainbench.stats.splits import Split, brainscore, inner, paper
 
 QUARTERS = 4
+SOLVERS = ("ridge", "sgd", "neuron-to-neuron")
 
 
 def _some_quarters(
@@ -58,7 +62,7 @@ class DynamicsRules(ProtocolRules):
     splits: str  # what it splits, for the record; may name `{n_splits}`
     joint: bool  # the map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`
     reduces: bool  # wide layers are reduced to principal components
-    every_bin: bool  # all time bins count, not only the reliable ones
+    every_bin: bool  # all time bins count, whatever `Dynamics.scored`
     square_wave: bool  # a static network may be a square wave, from `Dynamics.static_latency` on
 
 
@@ -74,8 +78,9 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         so the interval speaks of all images; with 1 it speaks of that quarter's, under one fitted map.
     n_inner : int
         Folds inside the training images that choose penalty and layer.
-    solver : {"ridge", "sgd"}
-        Map of `paper`: ridge in closed form, or stochastic gradient descent as published.
+    solver : {"ridge", "sgd", "neuron-to-neuron"}
+        Map of `paper`: ridge in closed form; stochastic gradient descent as published; or the unit nearest to
+        each site, of layers of at most 1,000 units, where no weights are fitted.
     descent : mapping
         Options of `metrics.temporal.gradient_descent.Descent`.
     n_components : int
@@ -90,6 +95,10 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         long as the picture, and the network says nothing before and after. None: the state holds at all
         times. Only under `paper`, and only for models whose clock says nothing itself
         (`timeline.square_wave`).
+    scored : (float, float) or None
+        The value is the mean over the time bins that lie between these two times, in ms from stimulus onset.
+        None: over the bins whose median reliability c is .3 or more in every third trial; the other trials
+        make the c that r is divided by. Not under `brainscore`, where all bins count.
     formula : str or None
         Applied in each time bin; None for the protocol's own: "r/sqrt(c)", and "raw" under `brainscore`.
 
@@ -101,12 +110,13 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
 
     n_splits: int = 1
     n_inner: int = 5
-    solver: Literal["ridge", "sgd"] = "ridge"
+    solver: Literal["ridge", "sgd", "neuron-to-neuron"] = "ridge"
     descent: Mapping[str, Any] = field(default_factory=dict)
     n_components: int = 25
     pls_solver: Literal["exact", "nipals"] = "exact"
     blank: bool = True
     static_latency: float | None = None
+    scored: Span | None = None
 
     rules: ClassVar[Mapping[ProtocolName, DynamicsRules]] = {
         "paper": DynamicsRules(
@@ -131,29 +141,27 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             reports_error=True,
         ),
     }
-    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str]]] = frozenset(
-        {
-            ("paper", "ridge", 1, "r/sqrt(c)", "images"),
-            ("paper", "ridge", 1, "r/sqrt(c)", "both"),
-            ("paper", "ridge", 4, "r/sqrt(c)", "both"),
-        }
+    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str, str]]] = frozenset(
+        ("paper", "ridge", n_splits, "r/sqrt(c)", random, bins)
+        for n_splits, random in ((1, "images"), (1, "both"), (4, "both"))
+        for bins in ("declared", "chosen")
     )
-    """Protocol, map, quarters held out, formula and what is random of the worlds in perf/worlds, without a
-    floor."""
+    """Protocol, map, quarters held out, formula, what is random, and which bins count, of the worlds in
+    perf/worlds, without a floor."""
 
     def __post_init__(self) -> None:
-        known = self.solver in ("ridge", "sgd") and self.pls_solver in ("exact", "nipals")
+        known = self.solver in SOLVERS and self.pls_solver in ("exact", "nipals")
         if not (known and 1 <= self.n_splits <= QUARTERS and self.n_inner >= 2):
             raise InputError(
                 f"n_splits={self.n_splits}, n_inner={self.n_inner}, solver={self.solver!r}, "
                 f"pls_solver={self.pls_solver!r} for neural dynamics",
-                allowed="n_splits 1 to 4, n_inner 2 or more, solver 'ridge' or 'sgd', "
+                allowed=f"n_splits 1 to 4, n_inner 2 or more, solver one of {', '.join(SOLVERS)}, "
                 "pls_solver 'exact' or 'nipals'",
                 todo="correct the option",
             )
 
     def target(self, context: RunContext) -> BinnedRecordings:
-        """Raise InputError for several sessions, absent or overlapping time bins, or no site that varies."""
+        """Raise InputError for sessions, bad time bins, none to score, or no site that varies."""
         identifier = context.benchmark.identifier
         if isinstance(context.data, HasSessions):
             raise InputError(
@@ -162,13 +170,23 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 todo="declare a benchmark on each session's data",
             )
         recordings = binned_recordings(context, blank=self.blank)
+        self._scored_bins(context, recordings)
         check_varies(recordings.varying, identifier)
         return recordings
 
     def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
-        """Raise InputError for a time bin that the model's clock does not cover."""
+        """Raise InputError for a time bin that the clock does not cover, or too wide a layer."""
         wave = self._square_wave(context)
-        return layer_states(context, target.stimuli, target.bins, static=wave)
+        layers = layer_states(context, target.stimuli, target.bins, static=wave)
+        for layer in layers:
+            wide = layer.n_features > WIDE and self.solver == "neuron-to-neuron"
+            if wide and not context.rules.joint:
+                raise InputError(
+                    f"layer {layer.layer!r} of {layer.n_features} units for solver='neuron-to-neuron'",
+                    allowed=f"at most {WIDE} units",
+                    todo="choose another layer, or solver='ridge'",
+                )
+        return layers
 
     def evaluate(
         self, context: RunContext, target: BinnedRecordings, candidates: list[LayerStates]
@@ -186,16 +204,16 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 if chooses:
                     options = {"n_splits": self.n_inner, "seed": settings.seed}
                     within = inner(fold.train, ids, target.strata, **options)
-                votes = vote(candidates, target, fold, within)
+                ballot = vote(candidates, target, fold, within)
                 chosen = layers_in_fold(
                     candidates,
                     target,
-                    votes,
+                    ballot,
                     fold,
                     within,
                     n_components=WIDE if rules.reduces else None,
                 )
-                fits.append(fit_fold(chosen, fitter, target, votes, fold))
+                fits.append(fit_fold(chosen, fitter, target, ballot, fold))
                 layers.append(chosen)
                 advance(1)
         return DynamicsEvaluation(
@@ -203,15 +221,10 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             formula=context.formula,
             recordings=target,
             fits=fits,
-            every_bin=rules.every_bin,
+            scored=self._scored_bins(context, target),
             floor=settings.floor,
             population=context.population,
-            details={
-                **fitter.describe(),
-                "splits": rules.splits.format(n_splits=self.n_splits),
-                **({"inner_folds": self.n_inner} if not rules.one_layer else {}),
-                "static_model": self._static_model(context),
-            },
+            details=self._details(context, fitter),
             seeds={"splits": context.split_seed, "ceiling": 1, "null": settings.seed},
             fitter=fitter,
             layers=layers if settings.null is not None else (),
@@ -233,12 +246,29 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             return PlsFitter(n_components=self.n_components, solver=self.pls_solver)
         if self.solver == "sgd":
             return DescentFitter(options=self.descent, seed=seed)
-        return RidgeFitter()
+        return UnitFitter() if self.solver == "neuron-to-neuron" else RidgeFitter()
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         settings = context.settings
-        case = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
+        how = (settings.protocol, self.solver, self.n_splits, context.formula, settings.resample)
+        case = (*how, "chosen" if self.scored is None else "declared")
         return settings.floor is None and case in self.measured_coverage
+
+    def _scored_bins(self, context: RunContext, recordings: BinnedRecordings) -> BoolArray | None:
+        """Return which time bins the value is the mean of; None where trials choose them."""
+        start, end = np.array(recordings.bins).T
+        if context.rules.every_bin:
+            return np.full(len(start), True)
+        if self.scored is None:
+            return None
+        inside = np.asarray((start >= self.scored[0]) & (end <= self.scored[1]))
+        if not inside.any():
+            raise InputError(
+                f"{context.benchmark.identifier}: scored={self.scored}, where no time bin lies",
+                allowed=f"two times in ms with a bin between them, of {start[0]:g} to {end[-1]:g} ms",
+                todo="declare other times, or none: then trials choose the bins",
+            )
+        return inside
 
     def _square_wave(self, context: RunContext) -> Timeline | None:
         """Return the clock of a static network that is shown a pulse; None where its state holds."""

@@ -8,14 +8,18 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.stats import rankdata
 
 from brainbench.core.assembly import Assembly, average
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
-from brainbench.metrics.correlation import weighted_moments, weighted_pearson
+from brainbench.metrics.correlation import (
+    pearson,
+    tolerant_ranks,
+    weighted_moments,
+    weighted_pearson,
+)
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
@@ -25,6 +29,9 @@ BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""
 ARRAY = "array"
 """Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
+FEWEST_TO_CHOOSE = 4
+"""Least repetitions by which time bins can be chosen: two choose, and two make the ceiling."""
+_ROUNDING = 1e-12  # share of the largest half mean up to which a spread over images is rounding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,25 +63,88 @@ class BinnedRecordings(Recordings):
         names = self.neuroids.coords[ARRAY].values[self.varying].astype(str)
         return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
 
-    def reliability(self, sites: IntArray, images: IntArray, counts: FloatArray) -> FloatArray:
-        """Return the split-half reliability where images count so often, draw x site x bin.
+    @property
+    def can_choose(self) -> bool:
+        """Whether there are trials enough to choose time bins by some and to divide by the others."""
+        return self.trials is not None and len(self.trials) >= FEWEST_TO_CHOOSE
 
-        Spearman correlation of half means, Spearman-Brown corrected, mean over ten splits of the trials.
-        Ranks are those among the given images; each draw, a row of `counts`, correlates them with its
-        weights.
+    @property
+    def choosing(self) -> IntArray:
+        """Repetitions that choose time bins: every third."""
+        return np.arange(0, len(np.asarray(self.trials)), 3)
+
+    @property
+    def dividing(self) -> IntArray:
+        """Repetitions that do not choose time bins, whose reliability a figure is divided by."""
+        return np.setdiff1d(np.arange(len(np.asarray(self.trials))), self.choosing)
+
+    def reliability(
+        self,
+        sites: IntArray,
+        images: IntArray,
+        counts: FloatArray,
+        *,
+        repetitions: IntArray | None = None,
+    ) -> FloatArray:
+        """Return the reliability of the mean over all trials, from halves of some or all of them.
+
+        Pearson correlation of half means, mean over ten splits of the repetitions, Spearman-Brown corrected
+        for the number of trials of the mean.
+
+        Parameters
+        ----------
+        sites, images : array of int
+        counts : array, draw x image
+            How often each of the images counts.
+        repetitions : array of int, optional
+            Repetitions that are halved; None halves all.
+
+        Returns
+        -------
+        array, draw x site x bin
+            NaN where a half has no trial of an image, or does not vary.
         """
-        neuroids = np.flatnonzero(self.varying)[sites]
-        return np.stack([self._reliability(k, images, counts) for k in neuroids.tolist()], axis=1)
+        neuroids = np.flatnonzero(self.varying)[sites].tolist()
+        by_site = [self._reliability(k, images, counts, repetitions) for k in neuroids]
+        return np.stack(by_site, axis=1)
 
-    def _reliability(self, neuroid: int, images: IntArray, counts: FloatArray) -> FloatArray:
-        first, second = (_ranks(half) for half in self._half_means(neuroid, images))
-        c = spearman_brown(weighted_pearson(counts, weighted_moments(first, second)))
-        return nan_mean(c.reshape(len(c), -1, len(self.bins)), axis=1)
+    def _reliability(
+        self, neuroid: int, images: IntArray, counts: FloatArray, repetitions: IntArray | None
+    ) -> FloatArray:
+        trials = self._trials(neuroid, images)
+        halved = trials if repetitions is None else trials[repetitions]
+        first, second = (_columns(half) for half in _halves(halved))
+        by_split = weighted_pearson(counts, weighted_moments(first, second))
+        r = nan_mean(by_split.reshape(len(counts), -1, len(self.bins)), axis=1)
+        n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
+        return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
 
-    def _half_means(self, neuroid: int, images: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return both half means of a neuroid, split x image x bin."""
-        trials = np.asarray(self.trials)[:, images, neuroid]
-        return half_means(np.asarray(trials, dtype=np.float64))
+    def reliability_of_noise(self, n_values: int) -> float:
+        """Return the c that two standard errors of a median correlation make of noise, in choosing trials.
+
+        `n_values` is the number of images times that of the sites, whose noise is taken as independent.
+        """
+        error = np.sqrt(np.pi / 2 / n_values)
+        times = 2 * len(np.asarray(self.trials)) / len(self.choosing)
+        return float(spearman_brown(2 * error, times=times))
+
+    def rank_reliability(self, images: IntArray) -> FloatArray:
+        """Return the reliability by Spearman correlations of half means of all trials, site x bin.
+
+        Not what a Pearson r is divided by: on skewed rates it is lower than the share of signal. Half means
+        that differ by rounding alone are tied, so that no number of threads changes it.
+        """
+        by_site = []
+        for neuroid in np.flatnonzero(self.varying).tolist():
+            halves = (_columns(half) for half in _halves(self._trials(neuroid, images)))
+            first, second = (tolerant_ranks(half) for half in halves)
+            by_split = pearson(first, second).reshape(-1, len(self.bins))
+            by_site.append(spearman_brown(nan_mean(by_split, axis=0)))
+        return np.stack(by_site)
+
+    def _trials(self, neuroid: int, images: IntArray) -> FloatArray:
+        """Return the trials of a neuroid, repetition x image x bin."""
+        return np.asarray(np.asarray(self.trials)[:, images, neuroid], dtype=np.float64)
 
     def why_unreliable(self, images: IntArray) -> str:
         """Return why no site has a reliability in any bin."""
@@ -82,7 +152,7 @@ class BinnedRecordings(Recordings):
             return "only the mean of the trials is there"
         missing = np.zeros(len(images), dtype=bool)
         for neuroid in np.flatnonzero(self.varying).tolist():
-            for half in self._half_means(neuroid, images):
+            for half in _halves(self._trials(neuroid, images)):
                 missing |= np.isnan(half).any(axis=(0, 2))
         if missing.any():
             return (
@@ -158,7 +228,17 @@ def _blank_response(recordings: Assembly) -> tuple[xr.DataArray | None, str]:
     return scale, "the average response to a blank" + unchanged
 
 
-def _ranks(half: FloatArray) -> FloatArray:
-    """Return ranks over the stimuli, stimulus x (split and bin), of split x stimulus x bin; NaN stays."""
-    columns = half.transpose(1, 0, 2).reshape(half.shape[1], -1)
-    return np.asarray(rankdata(columns, axis=0, nan_policy="propagate"))
+def _halves(trials: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both half means, split x image x bin; those that vary by rounding alone are 0."""
+    first, second = half_means(trials)
+    return _without_rounding(first), _without_rounding(second)
+
+
+def _without_rounding(half: FloatArray) -> FloatArray:
+    spread, largest = np.ptp(half, axis=1, keepdims=True), np.abs(half).max(axis=1, keepdims=True)
+    return np.where(spread <= _ROUNDING * largest, 0.0, half)
+
+
+def _columns(half: FloatArray) -> FloatArray:
+    """Return split x stimulus x bin as stimulus x (split and bin)."""
+    return half.transpose(1, 0, 2).reshape(half.shape[1], -1)

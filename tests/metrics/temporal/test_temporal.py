@@ -2,17 +2,22 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import spearman
 from brainbench.metrics.temporal import components, moments
+from brainbench.metrics.temporal.best_unit import best_unit
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
 from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
 from brainbench.metrics.temporal.time_bins import (
     best_layer,
+    explained_variance,
+    loss_per_bin,
     over_images,
     over_time,
+    share_explained,
 )
 
 N = 20
@@ -246,3 +251,71 @@ def test_most_rows_bound_the_inner_products(monkeypatch):
     monkeypatch.setattr(components, "MOST_NUMBERS", 400)
     found = products([np.random.default_rng(0).standard_normal((N, 5, 2))])
     assert found.C.size <= 400
+
+
+# --- explained variance ----------------------------------------------------------------------------
+
+
+def test_explained_variance_is_that_of_scikit_learn(data):
+    _, Y = data
+    predicted = Y + 0.5 * np.random.default_rng(1).standard_normal(Y.shape)
+    explained = explained_variance(predicted, Y)
+    for site, t in np.ndindex(explained.shape):
+        assert explained[site, t] == pytest.approx(r2_score(Y[:, site, t], predicted[:, site, t]))
+    np.testing.assert_allclose(explained_variance(Y.mean(axis=0) + 0 * Y, Y), 0.0, atol=1e-12)
+    assert (explained_variance(-3.0 * Y, Y) < 0).all()
+    silent = Y.copy()
+    silent[:, 1, 2] = 4.0
+    missing = np.isnan(explained_variance(predicted, silent))
+    np.testing.assert_array_equal(missing, [[False] * 3, [False, False, True]])
+    with pytest.raises(InputError, match=r"\(20, 2, 2\)"):
+        explained_variance(predicted[:, :, :2], Y)
+
+
+def test_loss_of_each_bin_is_that_of_its_own_map(data):
+    X, Y = data
+    losses = loss_per_bin(X, Y, ROWS, folds=FOLDS)
+    for t in range(3):
+        alone = ridge(X[:, :, [t]], Y[:, :, [t]], ROWS, folds=FOLDS)
+        np.testing.assert_allclose(losses[:, t], alone.loss, atol=1e-9)
+    explained = share_explained(losses, Y[ROWS])
+    assert (explained > 0.9).all()
+    assert (explained < 1.0).all()
+
+
+# --- the nearest unit ------------------------------------------------------------------------------
+
+
+def slow_best_unit(X, Y, states):
+    """Return predictions by a loop over neuroids and units, bin x state shares written out."""
+    X = X @ states.T
+    predicted = np.empty(Y.shape)
+    for neuroid in range(Y.shape[1]):
+        y = Y[ROWS, neuroid].ravel()
+        r = [np.corrcoef(X[ROWS, unit].ravel(), y)[0, 1] for unit in range(X.shape[1])]
+        x = X[:, int(np.argmax(r))]
+        slope, intercept = np.polyfit(x[ROWS].ravel(), y, 1)
+        predicted[:, neuroid] = slope * x + intercept
+    return predicted
+
+
+@pytest.mark.parametrize("states", [np.eye(3), np.array([[1, 0, 0], [0.5, 0.5, 0], [0, 0, 1.0]])])
+def test_best_unit_is_that_of_a_loop(data, states):
+    X, Y = data
+    fitted = best_unit(X, Y, ROWS, weights=states).predict(X, weights=states)
+    np.testing.assert_allclose(fitted, slow_best_unit(X, Y, states), atol=1e-9)
+
+
+def test_best_unit_finds_the_neuroid_itself(data):
+    X, Y = data
+    X = np.concatenate([X, np.zeros((N, 1, 3)), 5.0 - 2.0 * Y, 3.0 * Y + 7.0], axis=1)
+    found = best_unit(X, Y, ROWS)
+    np.testing.assert_allclose(found.predict(X), Y, atol=1e-9)
+    assert np.flatnonzero(found.coefficients[:, 0]).tolist() == [7]
+    assert (found.penalty, found.loss) == (None, None)
+    hidden = X.copy()
+    hidden[14:] = np.nan
+    np.testing.assert_array_equal(best_unit(hidden, Y, ROWS).coefficients, found.coefficients)
+    hidden[0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        best_unit(hidden, Y, ROWS)

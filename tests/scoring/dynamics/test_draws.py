@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from known import brain
 from over_time import BINS, SITES, TIME, N, benchmark, evaluation_of, model_of
-from scipy.stats import rankdata
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.settings import Settings
@@ -13,13 +12,13 @@ from brainbench.scoring.pipeline import score
 
 
 def test_draws_equal_figures_of_repeated_rows(data, model):
-    """Each draw against loops over repeated rows; the ranks are those among all held-out images."""
+    """Each draw against loops over repeated rows."""
     evaluation = evaluation_of(benchmark(data, n_splits=2), model, Settings())
     counts = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=3).astype(float)
     drawn = evaluation.over_images(counts)
     trials = evaluation.recordings.trials
     held_out = evaluation.held_out
-    halves = list(ShuffleSplit(10, train_size=0.5, random_state=1).split(trials))
+    parts = {"choosing": np.arange(0, 10, 3), "c": np.array([1, 2, 4, 5, 7, 8])}
     for draw, of_images in enumerate(counts.astype(int)):
         r = np.empty((2, SITES, BINS))
         for k, fit in enumerate(evaluation.fits):
@@ -29,16 +28,16 @@ def test_draws_equal_figures_of_repeated_rows(data, model):
                 r[k, site, t] = np.corrcoef(x[:, site, t], y[:, site, t])[0, 1]
         np.testing.assert_allclose(drawn.r[draw], r.mean(axis=0), atol=1e-10)
         rows = np.repeat(np.arange(len(held_out)), of_images[held_out])
-        c = np.empty((10, BINS))
-        for k, (first, second) in enumerate(halves):
-            pair = (
-                rankdata(trials[h][:, held_out, 0].mean(axis=0), axis=0) for h in (first, second)
-            )
-            x, y = (ranks[rows] for ranks in pair)
-            for t in range(BINS):
-                half = np.corrcoef(x[:, t], y[:, t])[0, 1]
-                c[k, t] = 2 * half / (1 + half)
-        np.testing.assert_allclose(drawn.c[draw, 0], c.mean(axis=0), atol=1e-10)
+        for name, repetitions in parts.items():
+            half = np.empty((10, BINS))
+            splits = ShuffleSplit(10, train_size=0.5, random_state=1).split(repetitions)
+            for k, pair in enumerate(splits):
+                x, y = (trials[repetitions[h]][:, held_out, 0].mean(axis=0)[rows] for h in pair)
+                half[k] = [np.corrcoef(x[:, t], y[:, t])[0, 1] for t in range(BINS)]
+            # From halves of some trials to the mean of all.
+            times, mean = 2 * 10 / len(repetitions), half.mean(axis=0)
+            c = times * mean / (1 + (times - 1) * mean)
+            np.testing.assert_allclose(getattr(drawn, name)[draw, 0], c, atol=1e-10)
 
 
 def test_blocks_of_sites_change_no_draw(data, model, monkeypatch):
@@ -50,21 +49,32 @@ def test_blocks_of_sites_change_no_draw(data, model, monkeypatch):
     np.testing.assert_allclose(at_once.raw[3], one_by_one.figure().raw[0], atol=1e-12)
 
 
-@pytest.mark.parametrize(("protocol", "anew"), [("paper", True), ("brainscore", False)])
-def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, anew):
+@pytest.mark.parametrize(
+    ("protocol", "scored", "counting"),
+    [
+        ("paper", None, "chosen"),
+        ("paper", (10, 40), [0, 1, 1, 1, 0, 0]),
+        ("brainscore", (10, 40), None),
+    ],
+)
+def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, scored, counting):
+    """By trials that the ceiling does not use, unless they are declared or all count."""
     signal = moving[1] - moving[1].mean(axis=0)
     noise = np.random.default_rng(4).standard_normal((4, *signal.shape))
     data = brain(None, trials=signal / signal.std(axis=0) + 4.5 * noise, time=TIME)
     settings = Settings(protocol=protocol, formula="r/c")
-    case = benchmark(data, n_components=3)
+    case = benchmark(data, n_components=3, scored=scored)
     evaluation = evaluation_of(case, model_of(data, moving[0]), settings)
+    results = evaluation.over_images(np.ones((1, N)))
     counts = np.random.default_rng(0).multinomial(N, np.full(N, 1 / N), size=20).astype(float)
     figure = evaluation.figure(counts)
-    if anew:
-        np.testing.assert_array_equal(figure.weights, figure.ceiling >= 0.3)
+    if counting == "chosen":
+        choosing = np.nanmedian(evaluation.over_images(counts).choosing, axis=1)
+        np.testing.assert_array_equal(figure.weights, choosing >= evaluation.least_c)
         assert len(np.unique(figure.weights, axis=0)) > 1
-    else:
-        assert figure.weights is None
+        return
+    assert results.choosing is None
+    assert figure.weights is None if counting is None else (figure.weights == counting).all()
 
 
 @pytest.mark.parametrize(

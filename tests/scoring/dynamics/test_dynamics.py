@@ -7,6 +7,7 @@ import pytest
 from known import brain
 from over_time import BINS, SITES, TIME, N, P, benchmark, evaluation_of, model_of, with_coordinates
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 from sklearn.model_selection import StratifiedKFold
 
 from brainbench.core.assembly import make
@@ -68,11 +69,17 @@ def test_equals_a_slow_program_of_scikit_learn(data, moving, model):
     np.testing.assert_allclose(ours.per_unit.values, theirs[:, used].mean(axis=1), atol=1e-7)
 
 
+NOISE = 2 * np.sqrt(np.pi / 2 / (N * SITES))  # two standard errors of the median correlation
+LEAST_C = 5 * NOISE / (1 + 4 * NOISE)  # from halves of 4 of the 10 trials
+
+
 def test_the_value_is_what_the_curves_say(four_quarters):
     figures = four_quarters.figures
     r, c, used = (np.array(figures[key]) for key in ("r", "c", "bins_used"))
-    assert used.tolist() == (c >= 0.3).tolist()
+    assert used.tolist() == (np.array(figures["c_choosing"]) >= LEAST_C).tolist()
     assert used.any()
+    assert LEAST_C > 0.3
+    assert f"{LEAST_C:.2g}" in four_quarters.record.choices["scalar"]
     assert four_quarters.value == pytest.approx(np.mean(r[used] / np.sqrt(c[used])), abs=1e-12)
     assert four_quarters.raw == pytest.approx(r[used].mean())
     assert four_quarters.ceiling == pytest.approx(c[used].mean())
@@ -116,6 +123,30 @@ def test_predictions_give_back_the_curve(four_quarters):
                 r[fold, site, t] = np.corrcoef(*pair)[0, 1]
     median = np.median(r.mean(axis=0), axis=0)
     np.testing.assert_allclose(median, four_quarters.figures["r"], atol=1e-12)
+
+
+def test_curves_of_one_array_are_those_of_the_predictions(four_quarters):
+    figures, stored = four_quarters.figures, four_quarters.predictions
+    assert figures["r_by_array"] == {"all": figures["r"]}
+    assert figures["explained_variance_by_layer"] is None  # there is one layer
+    explained = np.empty((4, SITES, BINS))
+    for fold in range(4):
+        held_out = stored.isel(sample=stored.fold.values == fold)
+        for site, t in np.ndindex(SITES, BINS):
+            pair = held_out.target.values[:, site, t], held_out.predicted.values[:, site, t]
+            explained[fold, site, t] = r2_score(*pair)
+    by_hand = np.median(explained.mean(axis=0), axis=0)
+    np.testing.assert_allclose(figures["explained_variance"]["all"], by_hand, atol=1e-12)
+
+
+def test_nearest_unit_needs_no_map(data, moving, model):
+    rates = model_of(data, moving[1])
+    nearest = score(benchmark(data, solver="neuron-to-neuron", scored=(0, 60)), rates)
+    assert nearest.value == pytest.approx(1.0, abs=0.03)
+    assert nearest.record.choices["penalty"] is None
+    wide = model_of(data, np.repeat(moving[1], 200, axis=1))
+    with pytest.raises(InputError, match="1200 units"):
+        score(benchmark(data, solver="neuron-to-neuron"), wide)
 
 
 def test_descent_is_close_to_ridge_and_recorded(data, model, four_quarters):
@@ -247,6 +278,11 @@ def test_each_array_has_its_own_layer(moving, unrelated):
     assert by_array.figures["layer_units"]["aIT"]["other"] == 3
     assert set(by_array.record.choices["layers"][0].values()) == {"IT", "other"}
     assert by_array.value > 0.9
+    curves = by_array.figures["explained_variance_by_layer"]
+    assert min(curves["pIT"]["IT"]) > 0.5 > max(curves["pIT"]["other"])
+    assert min(curves["aIT"]["other"]) > 0.5 > max(curves["aIT"]["IT"])
+    for name in ("r_by_array", "explained_variance"):
+        assert set(by_array.figures[name]) == {"pIT", "aIT"}
     own = evaluation_of(benchmark(data), both, settings).shuffled([np.arange(N)[None]])
     np.testing.assert_allclose(own.raw[0], by_array.figures["r"], atol=1e-12)
 

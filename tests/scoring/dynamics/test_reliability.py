@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from known import brain
 from over_time import BINS, SITES, TIME, N, benchmark, model_of, with_coordinates
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError
 from brainbench.core.settings import Settings
-from brainbench.metrics.correlation import spearman
+from brainbench.metrics.correlation import pearson
 from brainbench.scoring.dynamics.target import BinnedRecordings
 from brainbench.scoring.pipeline import score
 from brainbench.stats.ceiling import half_means, spearman_brown
@@ -39,18 +39,84 @@ def reliability_of(trials):
     return recordings_of(trials).reliability(np.arange(n_sites), np.arange(n_images), once)[0]
 
 
-def test_ceiling_by_hand(moving, four_quarters):
-    _, _, trials = moving
-    c = []
-    for first, second in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials):
+def c_by_hand(trials, correlation, n_all):
+    """Return the median c over sites in each bin, by loops over splits, sites and bins."""
+    r = np.empty((10, SITES, BINS))
+    splits = ShuffleSplit(10, train_size=0.5, random_state=1).split(trials)
+    for split, (first, second) in enumerate(splits):
         halves = trials[first].mean(axis=0), trials[second].mean(axis=0)
-        r = [
-            [spearmanr(halves[0][:, k, t], halves[1][:, k, t]).statistic for t in range(BINS)]
-            for k in range(SITES)
-        ]
-        c.append(2 * np.array(r) / (1 + np.array(r)))
-    by_hand = np.median(np.mean(c, axis=0), axis=0)
-    np.testing.assert_allclose(four_quarters.figures["c"], by_hand, atol=1e-9)
+        for k, t in np.ndindex(SITES, BINS):
+            r[split, k, t] = correlation(halves[0][:, k, t], halves[1][:, k, t]).statistic
+    mean, times = r.mean(axis=0), 2 * n_all / len(trials)
+    return np.median(times * mean / (1 + (times - 1) * mean), axis=0)
+
+
+def test_ceilings_by_hand(moving, data, model, four_quarters):
+    """The c that divides a Pearson r is a Pearson one; Spearman's stands beside it."""
+    trials, chosen = moving[2], four_quarters.figures
+    every_third = np.arange(10) % 3 == 0
+    by_hand = c_by_hand(trials[~every_third], pearsonr, 10)
+    np.testing.assert_allclose(chosen["c"], by_hand, atol=1e-9)
+    by_hand = c_by_hand(trials[every_third], pearsonr, 10)
+    np.testing.assert_allclose(chosen["c_choosing"], by_hand, atol=1e-9)
+    declared = score(benchmark(data, scored=(10, 50)), model).figures
+    np.testing.assert_allclose(declared["c"], c_by_hand(trials, pearsonr, 10), atol=1e-9)
+    assert declared["c_choosing"] is None
+    for figures in (chosen, declared):
+        by_hand = c_by_hand(trials, spearmanr, 10)
+        np.testing.assert_allclose(figures["c_spearman"], by_hand, atol=1e-9)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_declared_bins_make_the_value(data, model, protocol):
+    settings = Settings(protocol=protocol, formula="r/sqrt(c)")
+    declared = score(benchmark(data, scored=(10, 50), n_components=3), model, settings)
+    r, c = (np.array(declared.figures[key]) for key in ("r", "c"))
+    used = np.arange(BINS) if protocol == "brainscore" else np.arange(1, 5)
+    assert np.flatnonzero(declared.figures["bins_used"]).tolist() == used.tolist()
+    assert declared.value == pytest.approx(np.mean(r[used] / np.sqrt(c[used])), abs=1e-12)
+
+
+def test_a_declared_bin_without_ceiling_is_named(moving, model):
+    opposite = moving[2].copy()
+    signs = np.array([1, -1] * 5)[
+        :, None, None
+    ]  # halves of the trials are opposites, but for noise
+    opposite[..., 2] = signs * moving[1][..., 2]
+    opposite[..., 2] += 0.1 * np.random.default_rng(1).standard_normal(opposite[..., 2].shape)
+    data = brain(None, trials=opposite, time=TIME)
+    failed = score(benchmark(data, scored=(10, 50)), model)
+    assert failed.value is None
+    assert "20 ms" in failed.reason
+    with pytest.raises(InputError, match=r"(?s)\(60, 70\).* 0 to 60 ms"):
+        score(benchmark(data, scored=(60, 70)), model)
+
+
+@pytest.mark.parametrize("n_trials", [2, 3])
+def test_too_few_trials_choose_no_bins(moving, model, n_trials):
+    data = brain(None, trials=moving[2][:n_trials], time=TIME)
+    failed = score(benchmark(data), model)
+    assert failed.value is None
+    assert f"{n_trials} repetitions" in failed.reason
+    assert failed.figures["c"] is not None
+    raw = score(benchmark(data), model, Settings(formula="raw"))
+    assert raw.value == pytest.approx(np.mean(raw.figures["r"]))
+    assert score(benchmark(data, scored=(10, 50)), model).value > 0.8
+
+
+def test_the_order_of_summation_moves_no_figure():
+    """Means of tied counts differ in their last digits from one number of threads to another."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2.0 * rng.random((1, 60, 4, 3)), (7, 60, 4, 3)).astype(float)
+    moved = counts * (1 + 1e-15 * rng.standard_normal(counts.shape))
+    every = np.arange(60)
+    as_it_is, other = (recordings_of(trials).rank_reliability(every) for trials in (counts, moved))
+    np.testing.assert_allclose(other, as_it_is, atol=1e-13)
+    np.testing.assert_allclose(reliability_of(moved), reliability_of(counts), atol=1e-12)
+    constant = np.full((6, 20, 2, 2), 0.1) * (1 + 1e-16 * rng.standard_normal((6, 20, 2, 2)))
+    assert np.isnan(
+        reliability_of(constant * (1 + 2e-16 * (np.arange(20) % 3))[:, None, None])
+    ).all()
 
 
 def test_each_time_bin_has_the_reliability_of_its_own_trials():
@@ -59,7 +125,7 @@ def test_each_time_bin_has_the_reliability_of_its_own_trials():
     trials = signal + rng.standard_normal((8, 60, 7, 3))
     c = reliability_of(trials)
     for k in range(3):
-        alone = spearman_brown(spearman(*half_means(trials[..., k]), axis=1)).mean(axis=0)
+        alone = spearman_brown(pearson(*half_means(trials[..., k]), axis=1).mean(axis=0))
         np.testing.assert_allclose(c[:, k], alone, atol=1e-12)
     median = np.median(c, axis=0)
     assert abs(median[0]) < 0.3  # noise
@@ -128,8 +194,10 @@ def test_noise_alone_has_no_bin_that_counts(model):
     noise = np.random.default_rng(0).standard_normal((10, N, SITES, BINS))
     failed = score(benchmark(brain(None, trials=noise, time=TIME)), model)
     assert failed.value is None
-    highest = max(failed.figures["c"])
-    assert "0.3" in failed.reason
+    highest = max(failed.figures["c_choosing"])
+    assert (
+        "0.39" in failed.reason
+    )  # two standard errors of noise: 2 x sqrt(pi / 2 / (80 x 6)), of 2 trials
     assert f"{highest:.3f}" in failed.reason
     assert not any(failed.figures["bins_used"])
 
