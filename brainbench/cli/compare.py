@@ -81,14 +81,15 @@ def compare(
 
     from brainbench.cli import console
     from brainbench.core import progress
+    from brainbench.core.untrusted_text import write_csv
     from brainbench.ranking.comparison import compare_stored
     from brainbench.storage.results import Results
 
     with progress.use(console.reporter(quiet=quiet)):
         made = compare_stored(Results(output), models, benchmark, protocol=protocol, test=test)
-    if csv is not None:  # before the table, which a pipe to `head` may cut off
+    if csv is not None:
         with options.writing_csv(csv, todo="give another path"):
-            made.to_frame().to_csv(csv, index=False)
+            write_csv(made.to_frame(), csv)
     if output_format == "json":
         console.print_json(made.to_json())
     else:

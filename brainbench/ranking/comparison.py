@@ -166,7 +166,7 @@ class Comparison:
     missing : tuple of Missing
         Models that are not compared on a benchmark, with the command that makes the score.
     notes : tuple of str
-        What the claims are about, and which tests could not be made.
+        What the claims are about, which tests could not be made, and files that could not be read.
     """
 
     models: tuple[str, ...]
@@ -276,7 +276,7 @@ def compare_stored(
     InputError
         Fewer than two models, or no benchmark on which two of them can be compared, with the reasons.
     """
-    scores, _ = stored(results)
+    scores, unreadable = stored(results)
     scores = [score for score in scores if score.protocol == protocol]
     asked = entries(models, (score.model for score in scores))
     if len(asked) < 2:
@@ -312,7 +312,7 @@ def compare_stored(
         ),
         family=family,
         missing=tuple(missing),
-        notes=(*_about_seeds(found), *notes),
+        notes=(*_about_seeds(found), *notes, *(f"omitted: {problem}" for problem in unreadable)),
     )
 
 

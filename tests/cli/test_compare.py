@@ -89,6 +89,21 @@ def test_more_than_ten_models_have_ranks_and_no_pairs(results_folder, call):
     assert "--csv" in done.out
 
 
+def test_a_csv_is_safe_to_open(results_folder, call, tmp_path):
+    fill(results_folder, together(("=cmd()", "b"), "Simulated.IT-pls", (0.5, 0.3)))
+    call("compare", "=cmd()", "b", "--csv", tmp_path / "pairs.csv")
+    assert "'=cmd()" in (tmp_path / "pairs.csv").read_text()
+
+
+def test_a_file_that_cannot_be_read_is_named(three, call):
+    path = three / "Simulated.IT-pls" / "x.json"
+    path.write_text("{")
+    done = call("compare", *MODELS)
+    assert done.status == 0
+    assert "omitted" in done.out
+    assert path.name in done.out
+
+
 @pytest.mark.parametrize(
     "wrong", [["--test", "t"], ["--protocol", "x"], ["--format", "x"], ["-b", "x*"]]
 )
