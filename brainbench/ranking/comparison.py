@@ -346,6 +346,11 @@ def _complete(score: Score) -> Any:
     return complete(score.joint_draws or {}, float(score.value or 0.0))
 
 
+def _seed_sd(scores: Sequence[Score]) -> float | None:
+    values = [score.value for score in scores if score.value is not None]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
 def _seed_variance(values: Any) -> float:
     """Return the variance of the mean over seeds; 0 for one seed, about which the claim is then."""
     return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
@@ -359,22 +364,13 @@ def _on_benchmark(
     tests: Mapping[tuple[int, int], PairTest],
 ) -> OnBenchmark:
     seeds = list(one.scores.values())
-    variances = differences.seed_variance
-    spread = (
-        [None] * len(seeds)
-        if variances is None
-        else [
-            float(np.sqrt(variance * len(each))) if len(each) > 1 else None
-            for variance, each in zip(variances, seeds, strict=True)
-        ]
-    )
     return OnBenchmark(
         benchmark=one.benchmark,
         conditions=one.conditions,
         simulated=any(score.simulated for each in seeds for score in each),
         models=tuple(entry.label for entry in one.scores),
         approximate=tuple(any(score.ci_approximate for score in each) for each in seeds),
-        seed_sd=tuple(spread),
+        seed_sd=tuple(_seed_sd(each) for each in seeds),
         differences=differences,
         significant=significant,
         critical=family.critical,

@@ -27,7 +27,7 @@ class Versions:
 
     def why_not(self, score: Score) -> str | None:
         """Return why a score of the benchmark does not count by its versions; None where it does."""
-        data = data_of(score)
+        data = score.hash_of("data")
         if data is None:
             return None
         if score.version != self.benchmark or data not in self.data:
@@ -36,11 +36,6 @@ class Versions:
             digits = ", ".join(version[:8] for version in self.data)
             return f"of {data[:8]}, one of several versions of the data ({digits}), none of which is here"
         return None
-
-
-def data_of(score: Score) -> str | None:
-    """Return the version of the data that a score was made on; None where its record does not say."""
-    return score.record.hashes.get("data") if score.record else None
 
 
 def versions_here(benchmarks: Iterable[str]) -> dict[str, tuple[int, str | None]]:
@@ -82,5 +77,5 @@ def _counting(group: Sequence[Score], here: tuple[int, str | None] | None) -> Ve
     version, data = here or (max(score.version for score in group), None)
     if data is not None:
         return Versions(version, (data,))
-    there = {data_of(score) for score in group if score.version == version}
+    there = {score.hash_of("data") for score in group if score.version == version}
     return Versions(version, tuple(sorted(one for one in there if one is not None)))

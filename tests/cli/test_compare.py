@@ -4,11 +4,9 @@ import json
 
 import pandas as pd
 import pytest
-from rich.console import Console
 from stored import REAL, fill, joint, make, together
 
 import brainbench
-from brainbench.cli import console, text
 from brainbench.core.errors import UnknownNameError
 
 MODELS = ("efficientnet_lite0@imagenet", "pixels", "cornet_s@untrained-0")
@@ -18,15 +16,6 @@ MODELS = ("efficientnet_lite0@imagenet", "pixels", "cornet_s@untrained-0")
 def three(results_folder):
     scores = together(MODELS, "Simulated.IT-pls", (0.5, 0.42, 0.415), n_stimuli=160)
     return fill(results_folder, [*scores, make("gabor", "Simulated.V4-pls", 0.3)]).folder
-
-
-@pytest.fixture
-def narrow(monkeypatch, call):
-    """`narrow("compare", ...)`: what a terminal of 80 columns shows, line by line."""
-    made = Console(highlight=False, markup=False, emoji=False, width=80, color_system=None)
-    monkeypatch.setattr(console, "stdout", lambda: made)
-    monkeypatch.setattr(text, "fitted", lambda words, _: text.wrapped(words, 80))
-    return lambda *arguments: [line.rstrip() for line in call(*arguments).out.splitlines()]
 
 
 def test_the_whole_picture_in_80_columns(three, narrow):
