@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,9 +39,7 @@ def compare(
             show_default=False,
         ),
     ] = ALL,
-    protocol: Annotated[
-        str, typer.Option(metavar="NAME", help="Scores of which protocol: paper or brainscore.")
-    ] = "paper",
+    protocol: options.Protocol = "paper",
     test: Annotated[
         str | None,
         options.text_option(
@@ -53,17 +50,7 @@ def compare(
     ] = None,
     output_format: options.Format = "table",
     csv: options.Csv = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            "--results",
-            metavar="DIR",
-            envvar="BRAINBENCH_RESULTS",
-            help="Results folder.",
-        ),
-    ] = options.RESULTS,
+    output: options.StoredResults = options.RESULTS,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare models by the scores in a results folder: paired differences and ranks.
@@ -75,20 +62,21 @@ def compare(
     """
     options.one_of(output_format, ("table", "json"), "--format")
     options.one_of(protocol, PROTOCOLS, "--protocol")
-    if test is not None:
-        options.one_of(test, ("permutation",), "--test")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console
     from brainbench.core import progress
-    from brainbench.ranking.comparison import compare_stored
+    from brainbench.core.untrusted_text import write_csv
+    from brainbench.ranking.comparison import TESTS, compare_stored
     from brainbench.storage.results import Results
 
+    if test is not None:
+        options.one_of(test, TESTS, "--test")
     with progress.use(console.reporter(quiet=quiet)):
         made = compare_stored(Results(output), models, benchmark, protocol=protocol, test=test)
-    if csv is not None:  # before the table, which a pipe to `head` may cut off
+    if csv is not None:
         with options.writing_csv(csv, todo="give another path"):
-            made.to_frame().to_csv(csv, index=False)
+            write_csv(made.to_frame(), csv)
     if output_format == "json":
         console.print_json(made.to_json())
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,22 +26,10 @@ def leaderboard(
             show_default=False,
         ),
     ] = "all",
-    protocol: Annotated[
-        str, typer.Option(metavar="NAME", help="Scores of which protocol: paper or brainscore.")
-    ] = "paper",
+    protocol: options.Protocol = "paper",
     output_format: options.Format = "table",
     csv: options.Csv = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            "--results",
-            metavar="DIR",
-            envvar="BRAINBENCH_RESULTS",
-            help="Results folder.",
-        ),
-    ] = options.RESULTS,
+    output: options.StoredResults = options.RESULTS,
 ) -> None:
     """Rank models by a composite of the scores in a results folder.
 

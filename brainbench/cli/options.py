@@ -47,6 +47,26 @@ Csv = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")]
+ResultsFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
+    ),
+]
+StoredResults = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        "--results",
+        metavar="DIR",
+        envvar="BRAINBENCH_RESULTS",
+        help="Results folder.",
+    ),
+]
+Protocol = Annotated[
+    str, typer.Option(metavar="NAME", help="Scores of which protocol: paper or brainscore.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,12 +42,6 @@ Overwrite = Annotated[
         help="Stored results: never (keep all), only-missing (redo those without a value), always.",
     ),
 ]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
-    ),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be computed, and stop.")]
 
 
@@ -63,7 +56,7 @@ def score(
     overwrite: Overwrite = "only-missing",
     output_format: options.Format = "table",
     csv: options.Csv = None,
-    output: Output = options.RESULTS,
+    output: options.ResultsFolder = options.RESULTS,
     dry_run: DryRun = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,

@@ -25,9 +25,7 @@ class KeepsGoing:
         self._is_closed = stream is None
         self._stream = io.StringIO() if stream is None else stream
         self.error: OSError | None = None
-        if isinstance(
-            self._stream, io.TextIOWrapper
-        ):  # an ASCII terminal shows \xb0 for a degree sign
+        if isinstance(self._stream, io.TextIOWrapper):  # ASCII has \xb0 for a degree sign
             self._stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:

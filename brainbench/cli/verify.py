@@ -6,17 +6,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from brainbench.cli import options
+from brainbench.storage.files import STATES
 
 if TYPE_CHECKING:
     from brainbench.storage.files import Finding
-
-State = Literal["sound", "damaged", "unknown"]
-STATES: tuple[State, ...] = get_args(State)
 
 
 def verify(
@@ -25,12 +23,7 @@ def verify(
     data: Annotated[bool, typer.Option("--data", help="Check imported recordings.")] = False,
     results: Annotated[bool, typer.Option("--results", help="Check stored scores.")] = False,
     output_format: options.Format = "table",
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="DIR", envvar="BRAINBENCH_RESULTS", help="Results folder."
-        ),
-    ] = options.RESULTS,
+    output: options.ResultsFolder = options.RESULTS,
     quiet: options.Quiet = False,
 ) -> None:
     """Check that kept files are as they were written: cache, data and results, or those named.

@@ -204,6 +204,10 @@ class Score:
         """Whether nobody said what the model's weights are."""
         return self.weights == UNDESCRIBED
 
+    def hash_of(self, what: str) -> str | None:
+        """Return a hash of the record, as of "model", "data" or "stimuli"; None where there is none."""
+        return self.record.hashes.get(what) if self.record else None
+
     @property
     def seconds(self) -> float:
         """Wall time of this score, s."""

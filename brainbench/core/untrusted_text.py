@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the command line imports this before it needs pandas
     import pandas as pd
 
-_HIDDEN = (
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-)  # control, format, lone surrogate, line and paragraph separator
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters: control, format, lone surrogate, line and paragraph separator."""
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and emoji
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -32,9 +32,7 @@ folders: set[Path] = set()
 displaced: dict[Path, types.ModuleType] = {}
 """Modules that gave way to those of the same name beside the file of another model; models still use them."""
 
-_STANDARD = tuple(
-    Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib")
-)  # fmt: skip
+_STANDARD = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
 
 

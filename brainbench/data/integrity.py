@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -15,13 +14,12 @@ from brainbench.core.errors import BrainbenchError
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import CHOOSE, data_folder
 from brainbench.storage import files
-from brainbench.storage.files import Finding
+from brainbench.storage.files import Finding, State
 
 CHECKSUMS = "checksums.json"
 """File of an imported folder with the checksum of each of the others."""
 _UNKNOWN = "imported by a version that kept no checksums, so that damage cannot be noticed"
 
-_State: TypeAlias = Literal["sound", "damaged", "unknown"]
 _compared: set[tuple[str, int, int]] = set()
 """Path, size and time of change (ns) of each file that this process has found as it was imported."""
 _noted: set[Path] = set()
@@ -107,7 +105,7 @@ def _findings(folder: Path) -> Iterator[Finding]:
         yield Finding(folder / name, "unknown", f"{why}; {repair}" if kept is None else why)
     for name in sorted(kept or {}):
         path = folder / name
-        state: _State
+        state: State
         try:
             wrong = _difference(path, kept or {}, again=True)
             state = "damaged" if wrong else "sound"

@@ -13,7 +13,7 @@ from brainbench.models.before_batch import BeforeBatch
 from brainbench.models.hooks import Calls
 from brainbench.models.network import Forward, Network, Precision
 from brainbench.models.preprocessing import Preprocessing
-from brainbench.models.repeat_checks import RepeatCheck
+from brainbench.models.repeat_checks import RepeatCheck, ends
 from brainbench.models.response_checks import CheckedResponse, check_response
 
 Batch = dict[str, CheckedResponse]
@@ -71,13 +71,13 @@ class Extraction:
         for start, stop, batch in in_batches(n, size, self._show_range, nbytes=batch_bytes):
             yield start, stop, batch
             if check is None:
-                check = RepeatCheck.of(
-                    batch,
-                    stop,
+                check = RepeatCheck(
                     show=self.show,
                     state=state,
                     batch_axes=self.batch_axes,
                     precision=self.precision,
+                    size=stop,
+                    shown=ends(batch, stop),
                 )
             # A network may forget between batches of different sizes, so it is not asked after a shorter one.
             if not is_repeated and n - stop < stop - start:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import site
-import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +14,11 @@ import torch
 from torch import nn
 
 from brainbench.core.errors import ActivationError, BrainbenchError
+from brainbench.core.user_code import module_of
 from brainbench.models.batching import is_out_of_memory
 
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"
-_LIBRARIES = (*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("stdlib"))
 
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -92,12 +90,12 @@ def _submodule(network: Any, frames: list[FrameType]) -> str:
 def _line(trace: TracebackType | None) -> str:
     """Return the innermost line of the user's code, or of a library other than torch; "" without one."""
     places = [
-        f"{frame.f_code.co_filename}:{line}"
+        (f"{frame.f_code.co_filename}:{line}", isinstance(module_of(frame.f_globals), str))
         for frame, line in traceback.walk_tb(trace)
         if not frame.f_code.co_filename.startswith((_OURS, _TORCH, "<"))
     ]
-    own = [place for place in places if not place.startswith(_LIBRARIES)]
-    innermost = (own or places)[-1:]
+    own = [place for place, is_library in places if not is_library]
+    innermost = (own or [place for place, _ in places])[-1:]
     return f" at {innermost[0]}" if innermost else ""
 
 

@@ -30,18 +30,17 @@ _EPSILONS: Mapping[Precision, float] = {
     "bfloat16": 2.0**-7,
     "bf16": 2.0**-7,
 }
-_ROUNDING = (
-    16  # epsilons by which batches of different sizes may differ, as they are summed differently
-)
+_ROUNDING = 16
+"""Epsilons by which batches of different sizes may differ, as they are summed differently."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatCheck:
-    """The responses to the first images of a stimulus set, to be compared when these are shown again.
+    """The responses to some images of the first batch, to be compared when these are shown again.
 
     `show` returns the responses to stimuli by their numbers, `state` restores the network (None if that is
-    not possible), `size` is that of the first batch and `shown` its responses. The first and the last images
-    of the first batch are compared: a dependence on those before them shows in the last ones.
+    not possible), `size` is that of the first batch and `shown` its `ends`: a dependence on the images before
+    them shows in the last ones.
     """
 
     show: Callable[[Sequence[int]], Batch]
@@ -50,27 +49,6 @@ class RepeatCheck:
     precision: Precision
     size: int
     shown: Batch
-
-    @classmethod
-    def of(
-        cls,
-        batch: Batch,
-        size: int,
-        *,
-        show: Callable[[Sequence[int]], Batch],
-        state: ModuleState | None,
-        batch_axes: Mapping[str, int],
-        precision: Precision,
-    ) -> RepeatCheck:
-        """Return the check of a network by the first batch of `size` images that it was shown."""
-        return cls(
-            show=show,
-            state=state,
-            batch_axes=batch_axes,
-            precision=precision,
-            size=size,
-            shown=_picked(batch, _ends(range(size))),
-        )
 
     def show_fewer(self) -> None:
         """Show the last images of the first batch, at most two, alone and in reverse order, and compare.
@@ -121,7 +99,7 @@ class RepeatCheck:
 
     def _compare(self, batch: Batch, rows: Sequence[int]) -> None:
         """Compare responses to images of the first batch, in the order of `rows`, with the first ones."""
-        known = _ends(range(self.size))
+        known = _end_rows(self.size)
         at = [place for place, row in enumerate(rows) if row in known]
         before = _picked(self.shown, [known.index(rows[place]) for place in at])
         again = _picked(batch, at)
@@ -203,9 +181,14 @@ def _show_part(
     return show(rows[start:stop])
 
 
-def _ends(rows: Sequence[int]) -> list[int]:
-    """Return the first and the last of some rows, each once."""
-    return [*rows[:COMPARED], *rows[max(COMPARED, len(rows) - COMPARED) :]]
+def ends(batch: Batch, size: int) -> Batch:
+    """Return the responses to the first and the last images of a batch of `size`."""
+    return _picked(batch, _end_rows(size))
+
+
+def _end_rows(size: int) -> list[int]:
+    """Return the first and the last rows of a batch, each once."""
+    return [*range(min(COMPARED, size)), *range(max(COMPARED, size - COMPARED), size)]
 
 
 def _picked(batch: Batch, places: Sequence[int]) -> Batch:

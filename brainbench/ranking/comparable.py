@@ -38,7 +38,6 @@ class Conditions:
     @classmethod
     def of(cls, score: Score) -> Conditions:
         """Return the conditions of a score."""
-        hashes = score.record.hashes if score.record else {}
         given = score.record.settings if score.record else {}
         chosen = {key: given.get(key, getattr(_DEFAULTS, key)) for key in _CHOSEN}
         if not score.partial:  # a limit above the number of stimuli limits nothing
@@ -50,7 +49,7 @@ class Conditions:
             formula=score.formula,
             n_stimuli=score.n_stimuli,
             n_draws=max(map(len, joint.values()), default=0),
-            **{name: hashes.get(name) for name in ("stimuli", "data", "target")},
+            **{name: score.hash_of(name) for name in ("stimuli", "data", "target")},
             **chosen,
         )
 
@@ -95,16 +94,15 @@ class Entry:
 
     label: str
     names: tuple[str, ...]
-    digest: str = (
-        ""  # how the digest of its weights and code begins, where one of several was chosen
-    )
+    # how the digest of its weights and code begins, where one of several was chosen
+    digest: str = ""
 
     def scores_of(self, name: str, scores: Iterable[Score]) -> list[Score]:
         """Return those scores that are of a name of this entry."""
         return [
             score
             for score in scores
-            if score.model == name and (_digest(score) or "").startswith(self.digest)
+            if score.model == name and (score.hash_of("model") or "").startswith(self.digest)
         ]
 
 
@@ -238,7 +236,8 @@ def _of_each_seed(entry: Entry, group: Sequence[Score]) -> tuple[Score, ...] | N
 def _one_of(entry: Entry, name: str, group: Sequence[Score]) -> Score | None:
     """Return the only score of a model; None for none, or several that differ."""
     own = _usual(entry.scores_of(name, group))
-    return own[0] if own and len({(_digest(score), score.value) for score in own}) == 1 else None
+    are_alike = len({(score.hash_of("model"), score.value) for score in own}) == 1
+    return own[0] if are_alike else None
 
 
 def _usual(scores: Sequence[Score]) -> list[Score]:
@@ -247,10 +246,6 @@ def _usual(scores: Sequence[Score]) -> list[Score]:
         score for score in scores if not (score.record and score.record.settings.get("layers"))
     ]
     return usual or list(scores)
-
-
-def _digest(score: Score) -> str | None:
-    return score.record.hashes.get("model") if score.record else None
 
 
 def _missing(
@@ -285,7 +280,7 @@ def _missing(
 
 
 def _ambiguity(name: str, scores: Sequence[Score]) -> str:
-    digests = sorted({str(_digest(score)) for score in _usual(scores)})
+    digests = sorted({str(score.hash_of("model")) for score in _usual(scores)})
     if len(digests) > 1:
         named = ", ".join(f"{name}#{digest[:8]}" for digest in digests)
         return f"{len(digests)} versions of its weights or code; name one of {named}"

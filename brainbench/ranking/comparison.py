@@ -166,7 +166,7 @@ class Comparison:
     missing : tuple of Missing
         Models that are not compared on a benchmark, with the command that makes the score.
     notes : tuple of str
-        What the claims are about, and which tests could not be made.
+        What the claims are about, which tests could not be made, and files that could not be read.
     """
 
     models: tuple[str, ...]
@@ -276,7 +276,7 @@ def compare_stored(
     InputError
         Fewer than two models, or no benchmark on which two of them can be compared, with the reasons.
     """
-    scores, _ = stored(results)
+    scores, unreadable = stored(results)
     scores = [score for score in scores if score.protocol == protocol]
     asked = entries(models, (score.model for score in scores))
     if len(asked) < 2:
@@ -312,7 +312,7 @@ def compare_stored(
         ),
         family=family,
         missing=tuple(missing),
-        notes=(*_about_seeds(found), *notes),
+        notes=(*_about_seeds(found), *notes, *(f"omitted: {problem}" for problem in unreadable)),
     )
 
 
@@ -346,6 +346,11 @@ def _complete(score: Score) -> Any:
     return complete(score.joint_draws or {}, float(score.value or 0.0))
 
 
+def _seed_sd(scores: Sequence[Score]) -> float | None:
+    values = [score.value for score in scores if score.value is not None]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
 def _seed_variance(values: Any) -> float:
     """Return the variance of the mean over seeds; 0 for one seed, about which the claim is then."""
     return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
@@ -359,22 +364,13 @@ def _on_benchmark(
     tests: Mapping[tuple[int, int], PairTest],
 ) -> OnBenchmark:
     seeds = list(one.scores.values())
-    variances = differences.seed_variance
-    spread = (
-        [None] * len(seeds)
-        if variances is None
-        else [
-            float(np.sqrt(variance * len(each))) if len(each) > 1 else None
-            for variance, each in zip(variances, seeds, strict=True)
-        ]
-    )
     return OnBenchmark(
         benchmark=one.benchmark,
         conditions=one.conditions,
         simulated=any(score.simulated for each in seeds for score in each),
         models=tuple(entry.label for entry in one.scores),
         approximate=tuple(any(score.ci_approximate for score in each) for each in seeds),
-        seed_sd=tuple(spread),
+        seed_sd=tuple(_seed_sd(each) for each in seeds),
         differences=differences,
         significant=significant,
         critical=family.critical,

@@ -118,15 +118,10 @@ def rows(
     for score in scores:
         settings = json.dumps(_settings(score), sort_keys=True, default=str)
         names = (score.model, score.weights, score.protocol, settings, str(score.partial))
-        key = (*names, _digest(score), str(score.older_key))
+        key = (*names, score.hash_of("model") or "", str(score.older_key))
         groups.setdefault(key, []).append(score)
     versions = counting(scores, here)
     return [_row(group, composite, versions) for group in groups.values()]
-
-
-def _digest(score: Score) -> str:
-    """Return the digest of the model of a score; empty where its record does not say."""
-    return score.record.hashes.get("model", "") if score.record else ""
 
 
 def _settings(score: Score) -> dict[str, Any]:
@@ -161,7 +156,7 @@ def _row(group: Sequence[Score], composite: Composite, versions: Mapping[str, Ve
     )
     return Row(
         model=first.model,
-        digest=_digest(first),
+        digest=first.hash_of("model") or "",
         weights=first.weights,
         protocol=first.protocol,
         settings=_settings(first),

@@ -67,9 +67,8 @@ class Cell:
     formula: str  # of the value
     # "outdated" where the benchmark or its data has another version than here
     state: State
-    remark: str | None = (
-        None  # why the score does not count whatever the composite: its versions, or a rival
-    )
+    # why the score does not count whatever the composite: its versions, or a rival
+    remark: str | None = None
     counts_not: str | None = None  # why a member does not count in the composite
 
     @property

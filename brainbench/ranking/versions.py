@@ -10,7 +10,7 @@ from brainbench.core import registry
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
-from brainbench.scoring.context import Run
+from brainbench.data.manifest import open_dataset
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Versions:
 
     def why_not(self, score: Score) -> str | None:
         """Return why a score of the benchmark does not count by its versions; None where it does."""
-        data = data_of(score)
+        data = score.hash_of("data")
         if data is None:
             return None
         if score.version != self.benchmark or data not in self.data:
@@ -38,26 +38,21 @@ class Versions:
         return None
 
 
-def data_of(score: Score) -> str | None:
-    """Return the version of the data that a score was made on; None where its record does not say."""
-    return score.record.hashes.get("data") if score.record else None
-
-
 def versions_here(benchmarks: Iterable[str]) -> dict[str, tuple[int, str | None]]:
     """Return the version of each installed benchmark, and that of its data if it is on this machine."""
-    run, known = Run(), registry.entries("benchmarks")
-    found = {name: _here(name, run) for name in benchmarks if name in known}
+    known = registry.entries("benchmarks")
+    found = {name: _here(name) for name in benchmarks if name in known}
     return {name: versions for name, versions in found.items() if versions is not None}
 
 
-def _here(name: str, run: Run) -> tuple[int, str | None] | None:
+def _here(name: str) -> tuple[int, str | None] | None:
     try:
         benchmark: Benchmark = registry.load("benchmarks", name)
     except InputError:  # a broken plug-in
         log.debug("%s cannot be loaded", name, exc_info=True)
         return None
     try:
-        data = run.dataset(benchmark)
+        data = open_dataset(benchmark.data)
         return benchmark.version, None if data.absent() else data.version
     except Exception:  # data that cannot be opened says nothing of its version
         log.debug("the data of %s cannot be opened", name, exc_info=True)
@@ -82,5 +77,5 @@ def _counting(group: Sequence[Score], here: tuple[int, str | None] | None) -> Ve
     version, data = here or (max(score.version for score in group), None)
     if data is not None:
         return Versions(version, (data,))
-    there = {data_of(score) for score in group if score.version == version}
+    there = {score.hash_of("data") for score in group if score.version == version}
     return Versions(version, tuple(sorted(one for one in there if one is not None)))

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
@@ -124,7 +123,7 @@ class Differences:
         """Differences in standard errors, model x model; Student's ones as normal deviates as rare."""
         se, d = self.standard_error, self.of_pairs
         t = np.divide(d, se, out=np.where(d == 0, 0.0, np.copysign(np.inf, d)), where=se > 0)
-        as_normal = norm.isf(student.sf(np.abs(t), self.degrees))
+        as_normal = -ndtri(stdtr(self.degrees, -np.abs(t)))
         return np.where(np.isinf(self.degrees), t, np.copysign(as_normal, t))
 
     def half_width(self, critical: float) -> FloatArray:
@@ -145,7 +144,7 @@ class Differences:
 
     def smallest_seen(self, critical: float) -> FloatArray:
         """Return the true differences that would be found with a chance of 80 %, model x model."""
-        power = _as_student(float(norm.ppf(POWER)), self.degrees)
+        power = _as_student(float(ndtri(POWER)), self.degrees)
         return self.half_width(critical) + self.standard_error * power
 
     def maxima(self, among: BoolArray) -> FloatArray:
@@ -190,7 +189,7 @@ class Differences:
 def _as_student(deviate: float | FloatArray, degrees: FloatArray) -> FloatArray:
     """Return Student's deviate that is as rare as a normal one, for each number of degrees of freedom."""
     finite = np.where(np.isinf(degrees), 1.0, degrees)
-    return np.where(np.isinf(degrees), deviate, student.isf(norm.sf(deviate), finite))
+    return np.where(np.isinf(degrees), deviate, -stdtrit(finite, ndtr(-np.asarray(deviate))))
 
 
 def _without_far(drawn: FloatArray) -> FloatArray:
@@ -199,7 +198,7 @@ def _without_far(drawn: FloatArray) -> FloatArray:
     A ceiling near zero makes some arbitrarily large, and these would decide a variance.
     """
     low, middle, high = np.nanquantile(drawn, [0.025, 0.5, 0.975], axis=1, keepdims=True)
-    far = _FAR * (high - low) / (2 * norm.ppf((1 + LEVEL) / 2))
+    far = _FAR * (high - low) / (2 * ndtri((1 + LEVEL) / 2))
     far[far == 0] = np.inf
     return np.where(np.abs(drawn - middle) <= far, drawn, np.nan)
 
@@ -274,7 +273,7 @@ def decide(benchmarks: Sequence[Differences], *, level: float = LEVEL) -> Family
         if not any(pairs.any() for pairs in found):
             break
         undecided = [pairs & ~more for pairs, more in zip(undecided, found, strict=True)]
-    alone = float(norm.ppf((1 + level) / 2))
+    alone = float(ndtri((1 + level) / 2))
     return Family(
         n=n,
         critical=alone if first is None else first,

@@ -110,10 +110,8 @@ class Cache:
             if suffix != array_file.SUFFIX:
                 digest = checksums.digest_of(path, _name_of(kind, key, suffix))
                 target = folder / f"{key}.{digest}{suffix}"
-            if target.is_dir():
-                files.remove(
-                    target
-                )  # nobody else puts a folder there, and a file cannot replace it
+            if target.is_dir():  # nobody puts a folder there, and a file cannot replace it
+                files.remove(target)
             os.replace(path, target)
         self.trim(keep=target)
 

@@ -34,33 +34,9 @@ NOTICE_SECONDS = 2.0  # seconds after which a process that waits for another one
 LEASE_SECONDS = 60.0  # a lease is taken over once it was seen without a renewal for this long
 RENEWALS = 12  # of a lease in this time
 LOCAL = (
-    *(
-        "apfs",
-        "bcachefs",
-        "btrfs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "fuseblk",
-        "hfs",
-        "jfs",
-    ),
-    *(
-        "msdos",
-        "ntfs",
-        "ntfs3",
-        "overlay",
-        "ramfs",
-        "reiserfs",
-        "tmpfs",
-        "ufs",
-        "vfat",
-        "xfs",
-        "zfs",
-    ),
-)
+    "apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "hfs", "jfs", "msdos",
+    "ntfs", "ntfs3", "overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "vfat", "xfs", "zfs",
+)  # fmt: skip
 """Types of file systems of one machine, whose locks are those of its kernel."""
 _SECOND_LOOK = 0.2  # s; a process that finds a lease alive after all puts it back at once
 

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from brainbench.core.errors import BrainbenchError, CacheError
 
@@ -21,6 +21,10 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 _FORMER = ".former"
 _TEMPORARY = re.compile(r"\.(?:(?P<label>.+)\.)?[0-9a-f]{32}\.tmp")
+
+
+State: TypeAlias = Literal["sound", "damaged", "unknown"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Finding:
     """
 
     path: Path
-    state: Literal["sound", "damaged", "unknown"]
+    state: State
     detail: str = ""
 
 

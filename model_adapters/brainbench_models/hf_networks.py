@@ -79,15 +79,10 @@ def suggestions(name: str) -> list[str]:
 
 
 def _library() -> Any:
-    if (
-        importlib.util.find_spec("torchvision") is not None
-    ):  # transformers imports it if it is there
-        import_with_torchvision(
-            "torchvision", extra="transformers", purpose="a model of transformers"
-        )
-    return import_from_extra(
-        "transformers", extra="transformers", purpose="a model of transformers"
-    )
+    extra, purpose = "transformers", "a model of transformers"
+    if importlib.util.find_spec("torchvision") is not None:  # transformers imports it then
+        import_with_torchvision("torchvision", extra=extra, purpose=purpose)
+    return import_from_extra("transformers", extra=extra, purpose=purpose)
 
 
 @dataclass(frozen=True)

@@ -56,3 +56,16 @@ def shell(environment: dict[str, str], tmp_path: Path) -> Callable[..., Done]:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return shell_
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch, call: Callable[..., Done]) -> Callable[..., list[str]]:
+    """`narrow("leaderboard", ...)`: what a terminal of 80 columns shows, line by line."""
+    from rich.console import Console
+
+    from brainbench.cli import console, text
+
+    made = Console(highlight=False, markup=False, emoji=False, width=80, color_system=None)
+    monkeypatch.setattr(console, "stdout", lambda: made)
+    monkeypatch.setattr(text, "fitted", lambda words, _: text.wrapped(words, 80))
+    return lambda *arguments: [line.rstrip() for line in call(*arguments).out.splitlines()]

@@ -4,11 +4,9 @@ import json
 
 import pandas as pd
 import pytest
-from rich.console import Console
 from stored import REAL, fill, joint, make, together
 
 import brainbench
-from brainbench.cli import console, text
 from brainbench.core.errors import UnknownNameError
 
 MODELS = ("efficientnet_lite0@imagenet", "pixels", "cornet_s@untrained-0")
@@ -18,15 +16,6 @@ MODELS = ("efficientnet_lite0@imagenet", "pixels", "cornet_s@untrained-0")
 def three(results_folder):
     scores = together(MODELS, "Simulated.IT-pls", (0.5, 0.42, 0.415), n_stimuli=160)
     return fill(results_folder, [*scores, make("gabor", "Simulated.V4-pls", 0.3)]).folder
-
-
-@pytest.fixture
-def narrow(monkeypatch, call):
-    """`narrow("compare", ...)`: what a terminal of 80 columns shows, line by line."""
-    made = Console(highlight=False, markup=False, emoji=False, width=80, color_system=None)
-    monkeypatch.setattr(console, "stdout", lambda: made)
-    monkeypatch.setattr(text, "fitted", lambda words, _: text.wrapped(words, 80))
-    return lambda *arguments: [line.rstrip() for line in call(*arguments).out.splitlines()]
 
 
 def test_the_whole_picture_in_80_columns(three, narrow):
@@ -87,6 +76,21 @@ def test_more_than_ten_models_have_ranks_and_no_pairs(results_folder, call):
     assert "1 - 2" not in done.out
     assert "m10" in done.out
     assert "--csv" in done.out
+
+
+def test_a_csv_is_safe_to_open(results_folder, call, tmp_path):
+    fill(results_folder, together(("=cmd()", "b"), "Simulated.IT-pls", (0.5, 0.3)))
+    call("compare", "=cmd()", "b", "--csv", tmp_path / "pairs.csv")
+    assert "'=cmd()" in (tmp_path / "pairs.csv").read_text()
+
+
+def test_a_file_that_cannot_be_read_is_named(three, call):
+    path = three / "Simulated.IT-pls" / "x.json"
+    path.write_text("{")
+    done = call("compare", *MODELS)
+    assert done.status == 0
+    assert "omitted" in done.out
+    assert path.name in done.out
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from rich.console import Console
 from stored import CORNET_S, REAL, TWINS, fill, make, of_all
 
 import brainbench
-from brainbench.cli import console, text
+from brainbench.cli import console
 from brainbench.core.errors import InputError, UnknownNameError
 
 
@@ -27,15 +26,6 @@ def mixed(results_folder):
     scores += [make("pixels", "Simulated.V4-pls", None)]
     scores += [make("convrnn_rgc_intermediate@imagenet", REAL[0], 0.3, raw=0.5, formula="r2/c-v1")]
     return fill(results_folder, scores).folder
-
-
-@pytest.fixture
-def narrow(monkeypatch, call):
-    """`narrow("leaderboard", ...)`: what a terminal of 80 columns shows, line by line."""
-    made = Console(highlight=False, markup=False, emoji=False, width=80, color_system=None)
-    monkeypatch.setattr(console, "stdout", lambda: made)
-    monkeypatch.setattr(text, "fitted", lambda words, _: text.wrapped(words, 80))
-    return lambda *arguments: [line.rstrip() for line in call(*arguments).out.splitlines()]
 
 
 def test_the_whole_picture_in_80_columns(mixed, narrow):

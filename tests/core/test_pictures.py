@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from pictures import saved
 from PIL import Image, ImageFile
 
 from brainbench.core.errors import StimulusError
@@ -15,14 +16,6 @@ from brainbench.core.pictures import read_picture
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8)
-
-
-def saved(tmp_path, mode, name="picture.png", size=(4, 5), **more):
-    path = tmp_path / name
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    values = RNG.integers(0, 256, (size[1], size[0], bands), dtype=np.uint8)
-    Image.fromarray(values.squeeze(), mode).save(path, **more)
-    return path
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P"])

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import saved
 from PIL import Image
 
 from brainbench.core import assembly, stimuli
@@ -19,14 +20,6 @@ IDS = list("abcdef")
 
 def six(**more):
     return stimuli.from_arrays("six", PIXELS, ids=IDS, **more)
-
-
-def saved(tmp_path, mode, name="picture.png", size=(4, 5), **more):
-    path = tmp_path / name
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    values = RNG.integers(0, 256, (size[1], size[0], bands), dtype=np.uint8)
-    Image.fromarray(values.squeeze(), mode).save(path, **more)
-    return path
 
 
 def test_pictures_ids_and_metadata():
