@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worlds.behavior import i2n
+from worlds.comparison import difference
 from worlds.dynamics import dynamics
 from worlds.regression import composite, explained_variance, predictivity
 from worlds.similarity import alignment, rsa
@@ -30,4 +31,6 @@ WORLDS: tuple[World, ...] = (
     composite(),
     i2n("paper", "raw", fitted=True),
     solution_times(by_decoders=True),
+    difference(0.3, 0.9),
+    difference(0.6, 0.6),
 )
