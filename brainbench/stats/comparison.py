@@ -110,7 +110,7 @@ class Differences:
         """
         images, units, both = (_variances(drawn) for drawn in self._usable)
         variance = np.fmax(np.fmax(2 * images + 2 * units - both, images), units)
-        return np.sqrt(variance + np.add.outer(self._of_seeds, self._of_seeds))
+        return np.asarray(np.sqrt(variance + self._of_seeds[:, None] + self._of_seeds))
 
     @cached_property
     def degrees(self) -> FloatArray:
