@@ -276,7 +276,7 @@ def compare_stored(
     InputError
         Fewer than two models, or no benchmark on which two of them can be compared, with the reasons.
     """
-    scores, _ = stored(results)
+    scores, unreadable = stored(results)
     scores = [score for score in scores if score.protocol == protocol]
     asked = entries(models, (score.model for score in scores))
     if len(asked) < 2:
@@ -312,7 +312,7 @@ def compare_stored(
         ),
         family=family,
         missing=tuple(missing),
-        notes=(*_about_seeds(found), *notes),
+        notes=(*_about_seeds(found), *notes, *(f"omitted: {problem}" for problem in unreadable)),
     )
 
 

@@ -282,6 +282,13 @@ def test_predictions_that_are_gone(tmp_path):
     assert "cannot be read" in made.notes[0]
 
 
+def test_unreadable_files_are_named_and_hide_nothing(three):
+    (three.folder / IT / "broken.json").write_text("{")
+    made = compare_stored(three, ABC, [IT])
+    assert made.family.n == 3
+    assert "broken.json" in made.notes[0]
+
+
 def test_a_csv_has_the_same_figures(three, tmp_path):
     frame = compare_stored(three, ABC).to_frame()
     frame.to_csv(tmp_path / "pairs.csv", index=False)
