@@ -1,6 +1,7 @@
 """Coverage of the 95 % interval of every measure, in small simulated worlds.
 
     python perf/coverage.py [--only NAME ...] [--replicates 400] [--truths 2000] [--json FILE]
+    python perf/coverage.py --ranks    (rank intervals, and the permutation test of a pair)
 
 The truth is the mean of the same score over fresh draws, at the same size, of what is called random:
 images, units, or both; trials are always fresh. Coverage is the share of further fresh draws whose
@@ -26,6 +27,7 @@ from rich.table import Table
 from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits
 from worlds import WORLDS
+from worlds.comparison import exchange_size, rank_coverage
 
 AIM = (0.90, 0.98)
 """Beyond these an interval is improved or marked approximate."""
@@ -97,7 +99,12 @@ def main() -> int:
     parser.add_argument("--truths", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--ranks", action="store_true", help="rank intervals and exchanges alone")
     options = parser.parse_args()
+    if options.ranks:
+        print("ranks of five models:", rank_coverage(replicates=options.replicates))
+        print("exchanges of two models:", exchange_size(replicates=options.replicates))
+        return 0
     tasks = [
         (k, random)
         for k, world in enumerate(WORLDS)

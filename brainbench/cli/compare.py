@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from brainbench.ranking.comparison import Comparison, OnBenchmark
 
 ALL = ["all"]
+SHOWN_MISSING = 10
 
 
 def compare(
@@ -173,4 +174,7 @@ def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
         ),
     )
     lines = [text for text, needed in texts if needed]
-    return [*lines, *made.notes, *(f"missing: {one}" for one in made.missing)]
+    missing = [f"missing: {one}" for one in made.missing[:SHOWN_MISSING]]
+    if len(made.missing) > SHOWN_MISSING:
+        missing.append(f"missing: {len(made.missing) - SHOWN_MISSING} more, see --format json")
+    return [*lines, *made.notes, *missing]

@@ -239,8 +239,9 @@ def family_words(made: Comparison) -> str:
     on = made.benchmarks[0].benchmark if n_benchmarks == 1 else f"{n_benchmarks} benchmarks"
     if made.family.n == 1:
         return f"family: one comparison, on {on}; in 95 % of all cases its interval holds"
+    n_models = len({model for one in made.benchmarks for model in one.models})
     return (
-        f"family: {made.family.n} comparisons of {len(made.models)} models on {on}; in 95 % of all "
+        f"family: {made.family.n} comparisons of {n_models} models on {on}; in 95 % of all "
         "cases no difference is wrongly called one, and all ranks hold"
     )
 
@@ -278,6 +279,8 @@ def compare_stored(
     """
     scores, unreadable = stored(results)
     scores = [score for score in scores if score.protocol == protocol]
+    on = benchmark_names(benchmarks, (score.benchmark for score in scores))
+    scores = [score for score in scores if score.benchmark in on]
     asked = entries(models, (score.model for score in scores))
     if len(asked) < 2:
         raise InputError(
@@ -287,7 +290,8 @@ def compare_stored(
         )
     wanted = {name for entry in asked for name in entry.names}
     scores = [score for score in scores if score.model in wanted]
-    names = benchmark_names(benchmarks, (score.benchmark for score in scores))
+    # A wildcard stands for the benchmarks that one of the models was scored on.
+    names = benchmark_names(benchmarks, (score.benchmark for score in scores)) if scores else on
     found: list[Comparable] = []
     missing: list[Missing] = []
     for name in names:

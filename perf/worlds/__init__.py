@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worlds.behavior import i2n
+from worlds.comparison import difference
 from worlds.dynamics import dynamics
 from worlds.regression import composite, explained_variance, predictivity
 from worlds.similarity import alignment, rsa
@@ -35,4 +36,6 @@ WORLDS: tuple[World, ...] = (
     dynamics(1, "r/sqrt(c)", declared=True, skewed=True),
     dynamics(4, "r/sqrt(c)", declared=True, skewed=True),
     dynamics(4, "r/sqrt(c)", skewed=True),
+    difference(0.3, 0.9),
+    difference(0.6, 0.6),
 )

@@ -109,28 +109,35 @@ def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionF
     )
 
 
+def evaluate_predictivity(
+    sample: Recorded,
+    *,
+    protocol: ProtocolName = "paper",
+    metric: MapName = "pls",
+    formula: str = "raw",
+) -> PredictivityEvaluation:
+    """Evaluate a sample as `scoring.regression.predictivity` does."""
+    rules = Predictivity.rules[protocol]
+    linear_map = LinearMap(metric=metric, n_components=5, joint=rules.joint)
+    fitted = fit(sample, linear_map, rules.split(IDS, OBJECTS))
+    return PredictivityEvaluation(
+        material=material_of([fitted.target.recordings]),
+        fits=[fitted],
+        aggregate=rules.aggregate,
+        formula=formula,
+        floor=None,
+        population="sites",
+        n_pca=None,
+        details={},
+        seeds={},
+    )
+
+
 def predictivity(
     protocol: ProtocolName, metric: MapName, formula: str, *, noisier: float = 1.0
 ) -> World:
     """Predictivity as `scoring.regression.predictivity` scores it."""
-    rules = Predictivity.rules[protocol]
-    folds = rules.split(IDS, OBJECTS)
-    linear_map = LinearMap(metric=metric, n_components=5, joint=rules.joint)
-
-    def evaluate(sample: Recorded) -> PredictivityEvaluation:
-        fitted = fit(sample, linear_map, folds)
-        return PredictivityEvaluation(
-            material=material_of([fitted.target.recordings]),
-            fits=[fitted],
-            aggregate=rules.aggregate,
-            formula=formula,
-            floor=None,
-            population="sites",
-            n_pca=None,
-            details={},
-            seeds={},
-        )
-
+    evaluate = partial(evaluate_predictivity, protocol=protocol, metric=metric, formula=formula)
     what = "predictivity" if noisier == 1 else "predictivity of noisy sites"
     return World.of(
         name=f"{what}, {protocol}, {metric}, {formula}",

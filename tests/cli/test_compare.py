@@ -69,6 +69,12 @@ def test_what_is_missing_is_named_and_ends_with_1(three, call):
     assert "brainbench score -m pixels -b Simulated.V4-pls" in done.err.replace("\n", " ")
 
 
+def test_many_missing_scores_are_counted(three, call):
+    done = call("compare", *MODELS, *(f"m{k:02d}" for k in range(12)), "-b", "Simulated.IT-pls")
+    assert done.out.count("missing: ") == 11
+    assert "missing: 2 more" in done.out
+
+
 def test_more_than_ten_models_have_ranks_and_no_pairs(results_folder, call):
     models = [f"m{k:02d}" for k in range(11)]
     fill(results_folder, together(models, "Simulated.IT-pls", [0.3 + 0.02 * k for k in range(11)]))

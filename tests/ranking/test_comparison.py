@@ -138,6 +138,15 @@ def test_what_was_not_scored_or_failed(tmp_path):
     assert "score -m 'my net' -b Study.IT-pls" in made.missing[1].command
 
 
+def test_a_wildcard_of_models_is_of_those_on_the_benchmarks(tmp_path):
+    scores = together(ABC, IT, VALUES) + together("de", V4, VALUES[:2])
+    made = compare(tmp_path, scores, ["all"])
+    assert (made.models, made.missing) == (ABC, ())
+    made = compare_stored(Results(tmp_path / "results"), ["all"])
+    assert len(made.missing) == 5
+    assert "4 comparisons of 5 models on 2 benchmarks" in repr(made)
+
+
 def test_one_model_is_not_compared(three):
     with pytest.raises(InputError, match="1 model"):
         compare_stored(three, ["a"], [IT])
@@ -280,6 +289,13 @@ def test_predictions_that_are_gone(tmp_path):
         path.unlink()
     made = compare_stored(results, ["a", "b"], [IT], test="permutation", n_exchanges=9)
     assert str(tmp_path / "results" / "predictions") in made.notes[0]
+
+
+def test_unreadable_files_are_named_and_hide_nothing(three):
+    (three.folder / IT / "broken.json").write_text("{")
+    made = compare_stored(three, ABC, [IT])
+    assert made.family.n == 3
+    assert "broken.json" in made.notes[0]
 
 
 def test_a_csv_has_the_same_figures(three, tmp_path):
