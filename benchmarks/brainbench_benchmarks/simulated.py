@@ -26,6 +26,7 @@ def _declare(
     name: str,
     measure: MeasureOptions,
     *,
+    version: int = 1,
     window: Span = (70, 170),
     metric: str,
     ceiling: str,
@@ -34,7 +35,7 @@ def _declare(
     """Declare a benchmark, named after its region and its measure, on pictures shown for 100 ms."""
     return Benchmark(
         identifier=f"Simulated.{name}",
-        version=1,
+        version=version,
         data="Simulated",
         region=name.partition("-")[0],
         window=window,
@@ -102,7 +103,8 @@ IT_cka = _declare(
 behavior_i2n = _declare(
     "behavior-i2n",
     I2n(n_splits=10),
+    version=2,
     metric="I2n: Pearson r of normalized d' over images and distractors, of held-out read-outs",
-    ceiling="split-half over the trials of each cell, Spearman-Brown corrected",
+    ceiling="what simulated subjects reach, fitted to the trials of each cell, squared",
     citation=f"Rajalingham et al., 2018, J. Neurosci.; {KUBILIUS}",
 )

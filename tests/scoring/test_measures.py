@@ -338,8 +338,11 @@ class TestI2n(MeasureTester):
             defined = np.isfinite(matrices).all(axis=0)
             return np.corrcoef(*(matrix[defined] for matrix in matrices))[0, 1]
 
-        c = corrected([of(*halves) for halves in target.half_fractions])
-        return of(evaluation.fraction, target.fraction), c.mean()
+        # Draws take the first simulated subjects, in proportion to all.
+        first = evaluation.first_simulated
+        c = np.mean([of(*pair) for pair in first]) * evaluation.reached.mean()
+        c = (c / evaluation.reached[: len(first)].mean()) ** 2
+        return of(evaluation.fraction, target.fraction), c
 
 
 def specific(fraction, truth):

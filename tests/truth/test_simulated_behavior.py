@@ -6,10 +6,10 @@ import pytest
 from brainbench.core import registry
 from brainbench.core.settings import Settings
 from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way, undefined
-from brainbench.metrics.behavior.trials import encode, fraction_correct, halves_of_cells
+from brainbench.metrics.behavior.simulated_subjects import corrected_rate
+from brainbench.metrics.behavior.trials import cell_counts, encode
 from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
-from brainbench.stats.ceiling import spearman_brown
 from brainbench_models.pixels import pixels
 from brainbench_models.simulated import simulated_model
 
@@ -35,26 +35,22 @@ def scores(brain):
 
 @pytest.fixture(scope="module")
 def known(brain):
-    """Trials, their matrix, and the matrix of the expected fractions."""
+    """Trials, their corrected rates, and the matrix of the expected fractions."""
     table = brain.trials()
     trials = encode(*(table[key] for key in ("stimulus_id", "truth", "distractor", "choice")))
     expected = brain.choice_probabilities().sortby("stimulus_id").values
-    return trials, fraction_correct(trials), expected
+    return trials, corrected_rate(*cell_counts(trials)), expected
 
 
 def i2n(fraction, trials):
     return normalized(d_prime(fraction, trials.truth), trials.truth)
 
 
-def test_ceiling_is_what_the_true_rule_reaches(known):
-    """The square root of the reliability is the correlation of the noiseless rule with the trials."""
+def test_ceiling_is_what_the_true_rule_reaches(scores, known):
+    """The square root of the ceiling is the correlation of the noiseless rule with the trials."""
     trials, measured, expected = known
     reached = correlation(i2n(expected, trials), i2n(measured, trials))
-    halves = [
-        correlation(*(i2n(fraction_correct(trials, half), trials) for half in pair))
-        for pair in halves_of_cells(trials)
-    ]
-    assert np.sqrt(spearman_brown(halves).mean()) == pytest.approx(reached, abs=0.015)
+    assert np.sqrt(scores["readout"].ceiling) == pytest.approx(reached, abs=0.015)
 
 
 def test_true_readout_reaches_its_ceiling_within_its_interval(scores):
