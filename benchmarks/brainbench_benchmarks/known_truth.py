@@ -84,7 +84,9 @@ def _similarity() -> list[Check]:
 def _behavior() -> list[Check]:
     why = "the sites that the subject reads, read by the same rule"
     halves = f"{why}; r of two halves is not exact for d'"
-    softer = f"{why} in other folds and with softer choices, whose d' correlates .97 with the subject's"
+    softer = (
+        f"{why} in other folds and with softer choices, whose d' correlates .97 with the subject's"
+    )
     return [
         _check("behavior-i2n", READ, softer),
         _check("behavior-i2n", NEARLY, halves, protocol="brainscore"),

@@ -81,6 +81,7 @@ V4_dynamics, IT_dynamics = (
 IT_ost = _declare(
     "IT-ost",
     SolutionTimes(decoder="converged", bin_ms=10, n_splits=10),
+    version=2,
     window=(70, 250),
     metric="Spearman r of object solution times of model and brain, over images that both solve",
     ceiling="solution times from halves of the trials, Spearman-Brown corrected",

@@ -111,7 +111,8 @@ class Score:
     figures : dict
         Further figures of the measure by name, such as a curve over time bins.
     null : dict or None
-        Permutation null, where it was asked for: kind, n_draws, mean, sd, p, resolution.
+        Permutation null, where it was asked for or is the measure's own: kind, n_draws, mean, sd, p,
+        resolution; `further` holds those of further figures.
     predictions_file, file : str or None
         Content name of the stored predictions, and path of the stored score.
     n_units, n_excluded, n_stimuli : int

@@ -21,7 +21,7 @@ FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)")
 """Names of `stats.ceiling.FORMULAS`."""
 Resample = Literal["both", "images", "units"]
 RESAMPLES: tuple[Resample, ...] = typing.get_args(Resample)
-Null = Literal["images", "within-object"]
+Null = Literal["images", "within-object", "none"]
 NULLS: tuple[Null, ...] = typing.get_args(Null)
 PRECISIONS = ("float32", "bf16")
 """Names of `models.network.PRECISIONS`."""
@@ -116,7 +116,8 @@ class Settings(_Declared):
         Option(
             metavar="WHAT",
             choices=NULLS,
-            help="Score shuffled images too: images (of the whole set) or within-object.",
+            help="Score shuffled images too: images (of the whole set), within-object or none; else "
+            "the measure's own.",
         ),
     ] = None
     null_draws: Annotated[int, Option(metavar="N", least=1, help="Number of shuffles.")] = 100
