@@ -49,10 +49,8 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
         target = self.target
         of_model = error_consistency(self.correct, target.correct, seen=target.seen, weights=counts)
         needed = self.divided and (counts is None or self.formula != "raw")
-        return Kappas(
-            np.atleast_2d(of_model),
-            np.atleast_2d(self.target.pair_consistency(counts)) if needed else None,
-        )
+        of_pairs = np.atleast_2d(target.pair_consistency(counts)) if needed else None
+        return Kappas(np.atleast_2d(of_model), of_pairs)
 
     def figure_of(self, results: Kappas, unit_counts: FloatArray | None) -> Figure:
         subjects = [np.arange(self.target.n_subjects)]
