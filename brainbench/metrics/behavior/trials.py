@@ -148,7 +148,7 @@ def cell_counts(trials: Trials, rows: AnyArray | None = None) -> tuple[FloatArra
     if rows is not None:
         cell, correct = cell[rows], correct[rows]
     count = np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.float64)
-    right = np.bincount(cell, weights=correct, minlength=shape[0] * shape[1])
+    right = np.bincount(cell, weights=correct, minlength=shape[0] * shape[1]).astype(np.float64)
     return right.reshape(shape), count.reshape(shape)
 
 

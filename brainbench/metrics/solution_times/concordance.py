@@ -88,7 +88,9 @@ def threshold_strata(thresholds: AnyArray, *, n_strata: int = N_STRATA) -> IntAr
     thresholds = np.asarray(thresholds, dtype=np.float64)
     known = ~np.isnan(thresholds)
     strata = np.full(len(thresholds), -1, dtype=np.intp)
-    edges = np.quantile(thresholds[known], np.arange(1, n_strata) / n_strata) if known.any() else []
+    if not known.any():
+        return strata
+    edges = np.quantile(thresholds[known], np.arange(1, n_strata) / n_strata)
     strata[known] = np.searchsorted(edges, thresholds[known], side="left")
     return strata
 

@@ -99,9 +99,9 @@ class I2nEvaluation(BehaviorEvaluation):
 
         Draws take the first subjects, in proportion to all.
         """
-        of_each = self.reached_i1 if pooled else self.reached
+        of_each = (self.reached_i1 if pooled else self.reached)[None]
         if counts is None:
-            return of_each.mean(keepdims=True)
+            return nan_mean(of_each, axis=1)
         drawn = consistency_of_pairs(
             self.first_simulated,
             self.target.truth,
@@ -109,7 +109,8 @@ class I2nEvaluation(BehaviorEvaluation):
             pooled=pooled,
             weights=counts,
         )
-        return drawn.mean(axis=1) * of_each.mean() / of_each[: drawn.shape[1]].mean()
+        share = nan_mean(of_each, axis=1) / nan_mean(of_each[:, : drawn.shape[1]], axis=1)
+        return np.asarray(nan_mean(drawn, axis=1) * share)
 
     def _simulated(self, n_subjects: int) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield rates of simulated subjects and trials of theirs, the same ones each time."""
@@ -123,9 +124,10 @@ class I2nEvaluation(BehaviorEvaluation):
 
     def _of_each(self, *, pooled: bool) -> FloatArray:
         target, pairs = self.target, self._simulated(self.n_simulated)
-        return consistency_of_pairs(
+        r = consistency_of_pairs(
             pairs, target.truth, false_alarms=target.false_alarms, pooled=pooled
-        )[0]
+        )
+        return np.asarray(r[0])
 
     @cached_property
     def reached(self) -> FloatArray:
