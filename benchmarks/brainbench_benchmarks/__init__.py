@@ -23,6 +23,7 @@ def benchmarks() -> dict[str, str]:
         f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}" for name in ("pls", "ccnorm2", "ridge")
     }
     declared["Geirhos2019.cueconflict-choices"] = "geirhos2019:cueconflict_choices"
+    declared["Geirhos2019.cueconflict-consistency"] = "geirhos2019:cueconflict_consistency"
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
     return {name: f"brainbench_benchmarks.{target}" for name, target in declared.items()}
 

@@ -1,4 +1,4 @@
-"""Benchmark on cue-conflict images: are a network's answers to single images those of people.
+"""Benchmarks on cue-conflict images: are a network's answers to single images those of people.
 
 The answers are one of 16 categories and each subject saw an image once, so that I2n has no figure here: see
 "Behavior among many categories" in docs/measures.md. Images that share their shape's photograph are held
@@ -12,6 +12,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.presentation import Presentation
 from brainbench.scoring.behavior.choices import CategoryChoices
+from brainbench.scoring.behavior.error_consistency import ErrorConsistency
 
 cueconflict_choices = Benchmark(
     identifier="Geirhos2019.cueconflict-choices",
@@ -24,4 +25,16 @@ cueconflict_choices = Benchmark(
     metric="Pearson r over image x category of answers less the mean of each category, held-out read-out",
     ceiling="split-half over subjects, Spearman-Brown corrected",
     citation="Geirhos, Rubisch, Michaelis, Bethge, Wichmann & Brendel, 2019, ICLR",
+)
+cueconflict_consistency = Benchmark(
+    identifier="Geirhos2019.cueconflict-consistency",
+    version=1,
+    data="Geirhos2019",
+    region=BEHAVIOR,
+    window=(70, 270),
+    presentation=Presentation(kind="pulse", on_ms=200, total_ms=300),
+    measure=ErrorConsistency(group="exemplar", n_splits=10),
+    metric="error consistency: mean kappa over subjects of right and wrong answers, held-out read-out",
+    ceiling="none; beside it the mean kappa over pairs of subjects, a reference (brainscore divides by it)",
+    citation="Geirhos, Meding & Wichmann, 2020, NeurIPS; images and answers: Geirhos et al., 2019, ICLR",
 )

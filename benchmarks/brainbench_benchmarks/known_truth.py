@@ -16,6 +16,8 @@ NEARLY = (0.99, 1.01)
 """Spearman-Brown is exact for responses, within a hundredth for RDMs and inner products with c above .9."""
 QUARTER = (0.99, 1.0)
 """r over the 80 images of a quarter is lower by (1 - r^2) / (2 x 80) of itself, up to half a hundredth."""
+READ = (0.95, 1.0)
+"""Another read-out than the subject's, fitted to other images: its choices are nearly the subject's."""
 FITTED = (0.9, 1.0)
 """A fitted map must reach nine tenths of the ceiling, and may not lie above it."""
 
@@ -84,8 +86,11 @@ def _similarity() -> list[Check]:
 def _behavior() -> list[Check]:
     why = "the sites that the subject reads, read by the same rule"
     halves = f"{why}; r of two halves is not exact for d'"
+    softer = (
+        f"{why} in other folds and with softer choices, whose d' correlates .97 with the subject's"
+    )
     return [
-        _check("behavior-i2n", EXACT, why),
+        _check("behavior-i2n", READ, softer),
         _check("behavior-i2n", NEARLY, halves, protocol="brainscore"),
     ]
 

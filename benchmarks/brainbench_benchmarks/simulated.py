@@ -28,6 +28,7 @@ def _declare(
     name: str,
     measure: MeasureOptions,
     *,
+    version: int = 1,
     window: Span = (70, 170),
     metric: str,
     ceiling: str,
@@ -84,6 +85,7 @@ V4_dynamics, IT_dynamics = (
 IT_ost = _declare(
     "IT-ost",
     SolutionTimes(decoder="converged", bin_ms=10, n_splits=10),
+    version=2,
     window=(70, 250),
     metric="Spearman r of object solution times of model and brain, over images that both solve",
     ceiling="solution times from halves of the trials, Spearman-Brown corrected",
@@ -106,7 +108,8 @@ IT_cka = _declare(
 behavior_i2n = _declare(
     "behavior-i2n",
     I2n(n_splits=10),
+    version=2,
     metric="I2n: Pearson r of normalized d' over images and distractors, of held-out read-outs",
-    ceiling="split-half over the trials of each cell, Spearman-Brown corrected",
+    ceiling="what simulated subjects reach, fitted to the trials of each cell, squared",
     citation=f"Rajalingham et al., 2018, J. Neurosci.; {KUBILIUS}",
 )

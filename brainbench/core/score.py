@@ -88,7 +88,8 @@ class Score:
         model or protocol (no layer stands for the region, the measure is not defined), or its data may not
         be on this machine.
     value : float or None
-        The figure, by `formula`; never clipped; None with a `reason` unless the status is "scored".
+        The figure, by `formula`; clipped only by `clip(r/c)`; None with a `reason` unless the status is
+        "scored".
     raw, ceiling : float or None
         Aggregate before any ceiling, and the noise ceiling that goes with it.
     ci : (low, high) or None
@@ -96,7 +97,7 @@ class Score:
     ci_approximate : bool
         The coverage of such intervals was not measured, or is not what it should be.
     formula : str
-        Named and versioned: "raw", "r/c", "r2/c" or "r/sqrt(c)", with "-v1".
+        Named and versioned: "raw", "r/c", "r2/c", "r/sqrt(c)" or "clip(r/c)", with "-v1".
     per_unit : DataArray or None
         The measure's own figure of each unit, with its coordinates; `units` of its attrs names it. Along
         `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus`
@@ -115,7 +116,8 @@ class Score:
     figures : dict
         Further figures of the measure by name, such as a curve over time bins.
     null : dict or None
-        Permutation null, where it was asked for: kind, n_draws, mean, sd, p, resolution.
+        Permutation null, where it was asked for or is the measure's own: kind, n_draws, mean, sd, p,
+        resolution; `further` holds those of further figures.
     predictions_file, file : str or None
         Content name of the stored predictions, and path of the stored score.
     n_units, n_excluded, n_stimuli : int

@@ -17,11 +17,11 @@ from brainbench.core.errors import InputError, unknown
 
 ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
-FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)")
+FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)", "clip(r/c)")
 """Names of `stats.ceiling.FORMULAS`."""
 Resample = Literal["both", "images", "units"]
 RESAMPLES: tuple[Resample, ...] = typing.get_args(Resample)
-Null = Literal["images", "within-object"]
+Null = Literal["images", "within-object", "none"]
 NULLS: tuple[Null, ...] = typing.get_args(Null)
 PRECISIONS = ("float32", "bf16")
 """Names of `models.network.PRECISIONS`."""
@@ -96,7 +96,8 @@ class Settings(_Declared):
         Option(
             metavar="NAME",
             choices=FORMULAS,
-            help="Value from raw and ceiling: raw, r/c, r2/c or 'r/sqrt(c)'; else the measure's own.",
+            help="Value from raw and ceiling: raw, r/c, r2/c, 'r/sqrt(c)' or 'clip(r/c)'; else the "
+            "measure's own.",
         ),
     ] = None
     floor: Annotated[
@@ -116,7 +117,8 @@ class Settings(_Declared):
         Option(
             metavar="WHAT",
             choices=NULLS,
-            help="Score shuffled images too: images (of the whole set) or within-object.",
+            help="Score shuffled images too: images (of the whole set), within-object or none; else "
+            "the measure's own.",
         ),
     ] = None
     null_draws: Annotated[int, Option(metavar="N", least=1, help="Number of shuffles.")] = 100

@@ -98,15 +98,16 @@ def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArr
 def permutation_null(
     evaluation: Evaluation, settings: Settings, value: float
 ) -> dict[str, Any] | None:
-    """Return the permutation null of a value; None where the user asks for none."""
-    if settings.null is None:
+    """Return the permutation null of a value; None where neither user nor measure asks for one."""
+    kind = evaluation.own_null if settings.null is None else settings.null
+    if kind is None or kind == "none":
         return None
     if evaluation.by_definition:
-        return null_summary(value, np.zeros(settings.null_draws), kind=settings.null)
+        return null_summary(value, np.zeros(settings.null_draws), kind=kind)
     orders = [
         shuffles(
             len(image_set.ids),
-            kind=settings.null,
+            kind=kind,
             objects=image_set.objects,
             groups=image_set.groups,
             n_draws=settings.null_draws,
@@ -116,5 +117,10 @@ def permutation_null(
         for image_set in evaluation.material.image_sets
     ]
     values = evaluation.shuffled(orders).value(evaluation.formula)
-    null = null_summary(value, values, kind=settings.null)
-    return null | ({"what": evaluation.null_remark} if evaluation.null_remark else {})
+    null = null_summary(value, values, kind=kind)
+    further = {
+        name: null_summary(observed, draws, kind=kind)
+        for name, (observed, draws) in evaluation.further_nulls(orders).items()
+    }
+    remark = evaluation.null_remark
+    return null | ({"what": remark} if remark else {}) | ({"further": further} if further else {})

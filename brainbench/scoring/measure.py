@@ -24,6 +24,7 @@ from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.reductions import weighted_mean
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
+from brainbench.stats.permutation import Kind
 
 TargetT = TypeVar("TargetT")
 CandidatesT = TypeVar("CandidatesT")
@@ -162,6 +163,18 @@ class Evaluation(ABC):
     def null_remark(self) -> str:
         """Remark on the permutation null; empty where none is needed."""
         return ""
+
+    @property
+    def own_null(self) -> Kind | None:
+        """Kind of the permutation null where the user names none; None for no null."""
+        return None
+
+    def further_nulls(self, orders: Sequence[IntArray]) -> Mapping[str, tuple[float, FloatArray]]:
+        """Return further figures by name, each with its value and its draws for shuffled images.
+
+        `orders` are those of `shuffled`.
+        """
+        return {}
 
     @property
     def by_definition(self) -> str | None:

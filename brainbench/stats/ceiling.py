@@ -141,14 +141,16 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             Formula("r/c", 1, lambda r, c: r / c),
             Formula("r2/c", 1, lambda r, c: r**2 / c),
             Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c)),
+            Formula("clip(r/c)", 1, lambda r, c: np.clip(r / c, 0.0, 1.0)),
         )
     }
 )
-"""`raw`; `r/c` (Brain-Score to 2025-11); `r2/c` (Brain-Score since); `r/sqrt(c)`."""
+"""`raw`; `r/c` (Brain-Score to 2025-11); `r2/c` (Brain-Score since); `r/sqrt(c)`; `clip(r/c)`, from 0 to 1
+(Brain-Score's error consistency)."""
 
 
 def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatArray:
-    """Relate a raw correlation to its ceiling; never clipped, the value can exceed 1.
+    """Relate a raw correlation to its ceiling; the value can exceed 1, except by `clip(r/c)`.
 
     Parameters
     ----------

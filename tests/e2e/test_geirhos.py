@@ -8,8 +8,11 @@ import pytest
 
 from brainbench import load_benchmark, load_model
 from brainbench.core.dataset import HasCategoryResponses
+from brainbench.core.model import check_model
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
+from brainbench.metrics.behavior.error_consistency import mean_consistency
+from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.pipeline import score
 from brainbench_models.pixels import pixels
 
@@ -98,6 +101,32 @@ def test_i2n_has_no_figure_here(here):
         rate = own / (own + share.to_numpy(float))
     other = share.columns.to_numpy()[None] != truth.to_numpy()[:, None]
     assert np.isin(rate[other], [0.0, 1.0]).mean() > 0.85
+
+
+def test_people_agree_as_brain_score_says(here):
+    """.33105 is Brain-Score's figure for pairs of subjects on Geirhos2021cueconflict."""
+    benchmark = load_benchmark("Geirhos2019.cueconflict-consistency")
+    run = Run(Settings())
+    context = RunContext(
+        benchmark=benchmark, run=run, model_run=ModelRun(check_model(pixels(), name="pixels"))
+    )
+    target = benchmark.measure.target(context)
+    reference = mean_consistency(target.pair_consistency(), rows=target.pairs)
+    assert float(reference[0]) == pytest.approx(0.33105, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_error_consistency_of_pixels(here, cache_folder):
+    benchmark = load_benchmark("Geirhos2019.cueconflict-consistency")
+    own, divided = (
+        score(benchmark, pixels(size=32), Settings(protocol=protocol, limit=320))
+        for protocol in ("paper", "brainscore")
+    )
+    assert own.ceiling is None
+    assert own.figures["reference"] == divided.ceiling == pytest.approx(0.33, abs=0.03)
+    assert own.ci[0] < own.value < own.ci[1] < own.figures["reference"]
+    assert divided.value == pytest.approx(abs(own.value) / divided.ceiling)
+    assert "images by exemplar and subjects" in own.ci_method
 
 
 @pytest.mark.slow

@@ -5,16 +5,17 @@ import inspect
 import pkgutil
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from known import Known, brain, model_of
+from known import Known, brain, context_of, model_of
 from known import benchmark as predictivity
 from measure_tester import MeasureTester
 from scipy.spatial.distance import squareform
 from scipy.special import softmax
-from scipy.stats import norm, spearmanr
+from scipy.stats import norm, rankdata, spearmanr
+from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import ShuffleSplit
 from subjects import (
     STRONG,
@@ -34,9 +35,11 @@ from brainbench.core.timeline import Timeline
 from brainbench.metrics.explained_variance.ccnorm import explained
 from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.scoring.behavior.choices import CategoryChoices
+from brainbench.scoring.behavior.error_consistency import ErrorConsistency
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.measure import Measure
+from brainbench.scoring.pipeline import score_context
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
@@ -345,8 +348,11 @@ class TestI2n(MeasureTester):
             defined = np.isfinite(matrices).all(axis=0)
             return np.corrcoef(*(matrix[defined] for matrix in matrices))[0, 1]
 
-        c = corrected([of(*halves) for halves in target.half_fractions])
-        return of(evaluation.fraction, target.fraction), c.mean()
+        # Draws take the first simulated subjects, in proportion to all.
+        first = evaluation.first_simulated
+        c = np.mean([of(*pair) for pair in first]) * evaluation.reached.mean()
+        c = (c / evaluation.reached[: len(first)].mean()) ** 2
+        return of(evaluation.fraction, target.fraction), c
 
 
 def specific(fraction, truth):
@@ -385,6 +391,40 @@ class TestCategoryChoices(MeasureTester):
         halves = [[answers(target.counts[half]) for half in pair] for pair in target.halves]
         c = corrected([of(*pair) for pair in halves])
         return of(evaluation.readout.probabilities, target.share), c.mean()
+
+
+class TestErrorConsistency(MeasureTester):
+    """Under `brainscore`, which divides; `paper` has no ceiling, see tests/scoring/behavior."""
+
+    has_floor = False
+    coverage_is_measured = False
+
+    def case(self, *, trials=True):
+        X, ids, objects, p = choosing(self.n_images)
+        table = category_answers(p, ids, objects, n_subjects=8 if trials else 1)
+        shown = pictures(ids, object_name=objects)
+        data = AnswerData(name="Known", pictures=shown, regions={}, table=table)
+        measure = ErrorConsistency(readout=STRONG, n_splits=4)
+        return behavior_benchmark(data, measure), decoding(ids, X)
+
+    def score(self, **chosen):
+        return super().score(**{"protocol": "brainscore", **chosen})
+
+    def evaluation(self, **chosen):
+        return super().evaluation(**{"protocol": "brainscore", **chosen})
+
+    def test_the_formula_of_the_run_goes_before_that_of_the_benchmark(self):
+        benchmark, model = self.case()
+        declared = replace(benchmark, measure=replace(benchmark.measure, formula="r/c"))
+        own = score_context(context_of(declared, model, protocol="brainscore"))
+        asked = self.score(formula="r/c")
+        assert (own.formula, own.value, own.ci) == ("r/c-v1", asked.value, asked.ci)
+
+    def repeated(self, evaluation, counts):
+        right = np.repeat(evaluation.target.correct, counts, axis=1)
+        own = np.repeat(evaluation.correct, counts)
+        pairs = [cohen_kappa_score(*pair) for pair in combinations(right, 2)]
+        return abs(np.mean([cohen_kappa_score(own, one) for one in right])), abs(np.mean(pairs))
 
 
 def answers(counts):

@@ -97,7 +97,8 @@ def test_spearman_brown_of_a_part_of_the_trials():
 
 
 @pytest.mark.parametrize(
-    ("formula", "value"), [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393)]
+    ("formula", "value"),
+    [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393), ("clip(r/c)", 0.75)],
 )
 def test_formulas(formula, value):
     assert float(ceiled(0.6, 0.8, formula=formula)) == pytest.approx(value)
@@ -111,8 +112,10 @@ def test_without_reliability_there_is_no_ceiled_value(c):
         assert np.isnan(ceiled(0.6, c, formula=formula)) == (formula != "raw")
 
 
-def test_never_clipped():
-    assert float(ceiled(0.9, 0.5)) > 1
+def test_only_the_formula_that_says_so_clips():
+    for formula in ("r/c", "r2/c", "r/sqrt(c)"):
+        assert float(ceiled(0.9, 0.5, formula=formula)) > 1
+    np.testing.assert_array_equal(ceiled([0.9, -0.1], 0.5, formula="clip(r/c)"), [1.0, 0.0])
 
 
 def test_unknown_formula():

@@ -195,7 +195,8 @@ class MeasureTester:
         assert (null["kind"], null["n_draws"]) == ("images", 19)
         assert null["resolution"] == 0.05
         assert null["p"] <= 0.1
-        assert self.score().null is None
+        assert (self.score().null is None) == (self.evaluation().own_null is None)
+        assert self.score(null="none").null is None
 
     def test_images_in_their_own_order_give_the_figure_itself(self):
         evaluation = self.evaluation(null="images", formula="r/c")

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from brainbench.core import provenance
+from brainbench.core import provenance, registry
 from brainbench.core.score import Score
 from brainbench.simulate.brain import SimulatedBrain
 from brainbench.storage.results import Results
@@ -37,7 +37,8 @@ def make(model, benchmark, value, *, created="2026-01-01T00:00:00+00:00", **more
         settings=more.pop("settings", {}),
     ).model_copy(update={"created": created})
     weights = model.partition("@")[2] or "none"
-    base = {"weights": weights, "version": 1, "protocol": "paper", "simulated": simulated}
+    version = registry.load("benchmarks", benchmark).version if benchmark in TWINS else 1
+    base = {"weights": weights, "version": version, "protocol": "paper", "simulated": simulated}
     if value is None:
         reason = "12 images for 25 components\n  allowed: more images\n  next: use more"
         base |= {"status": "failed", "reason": reason}

@@ -6,10 +6,10 @@ import pytest
 from brainbench.core import registry
 from brainbench.core.settings import Settings
 from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way, undefined
-from brainbench.metrics.behavior.trials import encode, fraction_correct, halves_of_cells
+from brainbench.metrics.behavior.simulated_subjects import corrected_rate
+from brainbench.metrics.behavior.trials import cell_counts, encode
 from brainbench.scoring.pipeline import score
 from brainbench.simulate.brain import SimulatedBrain
-from brainbench.stats.ceiling import spearman_brown
 from brainbench_models.pixels import pixels
 from brainbench_models.simulated import simulated_model
 
@@ -35,41 +35,34 @@ def scores(brain):
 
 @pytest.fixture(scope="module")
 def known(brain):
-    """Trials, their matrix, and the matrix of the expected fractions."""
+    """Trials, their corrected rates, and the matrix of the expected fractions."""
     table = brain.trials()
     trials = encode(*(table[key] for key in ("stimulus_id", "truth", "distractor", "choice")))
     expected = brain.choice_probabilities().sortby("stimulus_id").values
-    return trials, fraction_correct(trials), expected
+    return trials, corrected_rate(*cell_counts(trials)), expected
 
 
 def i2n(fraction, trials):
     return normalized(d_prime(fraction, trials.truth), trials.truth)
 
 
-def test_ceiling_is_what_the_true_rule_reaches(known):
-    """The square root of the reliability is the correlation of the noiseless rule with the trials."""
+def test_ceiling_is_what_the_true_rule_reaches(scores, known):
+    """The square root of the ceiling is the correlation of the noiseless rule with the trials."""
     trials, measured, expected = known
     reached = correlation(i2n(expected, trials), i2n(measured, trials))
-    halves = [
-        correlation(*(i2n(fraction_correct(trials, half), trials) for half in pair))
-        for pair in halves_of_cells(trials)
-    ]
-    assert np.sqrt(spearman_brown(halves).mean()) == pytest.approx(reached, abs=0.015)
-
-
-def test_true_readout_reaches_its_ceiling_within_its_interval(scores):
-    readout = scores["readout"]
-    assert readout.ci[0] < 1.0 < readout.ci[1]
-    assert readout.value == pytest.approx(1.0, abs=0.05)
+    assert np.sqrt(scores["readout"].ceiling) == pytest.approx(reached, abs=0.015)
 
 
 def test_true_readout_is_as_good_as_its_rule_can_be(scores, known):
     """What is lacking to 1 is the read-out's own folds and softer choices: known without any trial."""
-    trials, _, expected = known
+    trials, measured, expected = known
     readout = scores["readout"]
     best = correlation(i2n(readout.predictions.predicted.values, trials), i2n(expected, trials))
     assert 0.95 < best < 1.0
-    assert readout.ci[0] < best < readout.ci[1]
+    rule = correlation(i2n(expected, trials), i2n(measured, trials)) / np.sqrt(readout.ceiling)
+    assert readout.value == pytest.approx(best * rule, abs=0.01)
+    assert readout.ci[0] < best * rule < readout.ci[1]
+    assert 0.95 < readout.value < 1.0
 
 
 def test_order_of_depths(scores):

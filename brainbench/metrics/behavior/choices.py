@@ -1,9 +1,9 @@
-"""Image-level behavior in choices among all categories: correlation of answers, and error consistency.
+"""Image-level behavior in choices among all categories: correlation of answers.
 
 Where a subject chooses among all categories at once and gives each image one answer, rates of single pairs
 are nearly all 0 or 1 and have no d' (see `brainbench.metrics.behavior.i2n`). The counterpart of I2n is the
 share of answers in each cell image x category, less the mean over the images of the same category, correlated
-over all cells. Error consistency (Geirhos, Meding & Wichmann 2020) compares only right and wrong.
+over all cells.
 """
 
 from __future__ import annotations
@@ -135,46 +135,6 @@ def image_level(
     weight = np.repeat(weight, x.shape[-1], axis=1)
     x, y = x.reshape(weight.shape), y.reshape(weight.shape)
     return centered_correlation(x, y, weight, rounding=(least, least))
-
-
-def error_consistency(right_a: AnyArray, right_b: AnyArray) -> FloatArray:
-    """Return Cohen's kappa of the right answers of two observers: whether they err on the same images.
-
-    Parameters
-    ----------
-    right_a, right_b : array of bool, (...,) image
-        Whether each answer of an observer was right.
-
-    Returns
-    -------
-    array, (...)
-        (observed - expected) / (1 - expected), where the expected agreement is that of two independent
-        observers of these accuracies (Geirhos et al. 2020, equations 1 to 3). NaN where both are always
-        right, or always wrong.
-
-    Raises
-    ------
-    InputError
-        Different numbers of images, or none.
-
-    Examples
-    --------
-    >>> right = np.array([True, True, False, False])
-    >>> float(error_consistency(right, right)), float(error_consistency(right, ~right))
-    (1.0, -1.0)
-    """
-    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
-    if a.shape[-1:] != b.shape[-1:] or not a.shape or not a.shape[-1]:
-        raise InputError(
-            f"answers of shape {a.shape} and {b.shape}",
-            allowed="the same images for both",
-            todo="align both by stimulus_id",
-        )
-    observed = (a == b).mean(axis=-1)
-    p, q = a.mean(axis=-1), b.mean(axis=-1)
-    expected = p * q + (1 - p) * (1 - q)
-    possible = 1 - expected
-    return cast(FloatArray, (observed - expected) / np.where(possible > 0, possible, np.nan))
 
 
 def _less_means(

@@ -13,7 +13,7 @@ That is I2n. I1 pools the d' of an image over its distractors, without normalizi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal, cast
 
@@ -249,6 +249,34 @@ def consistency(
             targets.append(of_first)
     r = [correlation(of_model, target, weights=weights) for target in targets]
     return np.stack(r, axis=1) if r else np.empty((len(weights), 0)), c
+
+
+def consistency_of_pairs(
+    pairs: Iterable[tuple[AnyArray, AnyArray]],
+    truth: AnyArray,
+    *,
+    false_alarms: FalseAlarms = "paper",
+    pooled: bool = False,
+    weights: AnyArray | None = None,
+) -> FloatArray:
+    """Return the correlation of the two subjects of each pair, draw x pair.
+
+    Parameters
+    ----------
+    pairs : iterable of (fractions, fractions)
+        Image x object for both subjects of a pair; taken one by one.
+    truth, false_alarms, pooled, weights
+        See `consistency`.
+    """
+    r = []
+    for first, second in pairs:
+        counts = draw_counts(weights, len(np.asarray(first)))
+        matrices = (
+            _matrix(side, truth=truth, false_alarms=false_alarms, pooled=pooled, weights=counts)
+            for side in (first, second)
+        )
+        r.append(correlation(*matrices, weights=counts))
+    return np.stack(r, axis=1)
 
 
 def _matrix(

@@ -133,14 +133,23 @@ def fraction_correct(trials: Trials, rows: AnyArray | None = None) -> FloatArray
     array([[nan, 0.5],
            [1. , nan]])
     """
+    right, count = cell_counts(trials, rows)
+    return right / np.where(count > 0, count, np.nan)
+
+
+def cell_counts(trials: Trials, rows: AnyArray | None = None) -> tuple[FloatArray, FloatArray]:
+    """Count the correct trials, and all trials, of each image and distractor: two arrays image x distractor.
+
+    `rows`, of int or bool, are the trials that count; all of them when not given.
+    """
     shape = len(trials.images), len(trials.objects)
     cell = trials.image * shape[1] + trials.distractor
     correct = trials.correct
     if rows is not None:
         cell, correct = cell[rows], correct[rows]
-    count = np.bincount(cell, minlength=shape[0] * shape[1])
-    right = np.bincount(cell, weights=correct, minlength=shape[0] * shape[1])
-    return cast(FloatArray, (right / np.where(count, count, np.nan)).reshape(shape))
+    count = np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.float64)
+    right = np.bincount(cell, weights=correct, minlength=shape[0] * shape[1]).astype(np.float64)
+    return right.reshape(shape), count.reshape(shape)
 
 
 def halves(n_trials: int) -> list[tuple[IntArray, IntArray]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from brainbench.metrics.array_types import FloatArray, IntArray
-from brainbench.metrics.behavior.choices import error_consistency, image_level, shares
+from brainbench.metrics.behavior.choices import image_level, shares
+from brainbench.metrics.behavior.error_consistency import error_consistency
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
@@ -132,17 +132,17 @@ class ChoicesEvaluation(BehaviorEvaluation):
     def _figures(self) -> dict[str, Any]:
         target = self.target
         correct = self.readout.probabilities.argmax(axis=1) == self.truth
-        pairs = combinations(target.correct, 2)
-        among_subjects = [error_consistency(first, second) for first, second in pairs]
+        of_model = error_consistency(correct, target.correct, seen=target.seen)
+        of_pairs = target.pair_consistency()
         return {
             "n_answers": int(target.counts.sum()),
             "answers_without_choice": target.n_without,
             "answers_of_categories_not_in_use": target.n_outside,
             "n_subjects": target.n_subjects,
-            "error_consistency": _mean(error_consistency(correct, target.correct)),
-            "error_consistency_among_subjects": _mean(np.array(among_subjects)),
+            "error_consistency": finite(nan_mean(of_model, axis=0)),
+            "error_consistency_among_subjects": finite(nan_mean(of_pairs, axis=0)),
             "accuracy": float(correct.mean()),
-            "accuracy_of_subjects": float(target.correct.mean()),
+            "accuracy_of_subjects": float(target.correct[target.seen].mean()),
         }
 
 
@@ -151,7 +151,3 @@ def _less_category_mean(answers: FloatArray, truth: IntArray) -> FloatArray:
     values = np.take_along_axis(answers, truth[:, None], axis=1)[:, 0]
     means = [nan_mean(values[truth == category], axis=0) for category in range(truth.max() + 1)]
     return values - np.array(means)[truth]
-
-
-def _mean(consistencies: FloatArray) -> float | None:
-    return finite(nan_mean(consistencies, axis=0))

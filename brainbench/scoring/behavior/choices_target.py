@@ -13,7 +13,9 @@ from brainbench.core.dataset import HasCategoryResponses
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.behavior.choices import image_level, shares, tally
+from brainbench.metrics.behavior.error_consistency import error_consistency, subject_pairs
 from brainbench.metrics.behavior.trials import check_no_gaps
+from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
@@ -28,6 +30,8 @@ class ChoicesTarget:
 
     images: LabeledImages
     counts: FloatArray  # subject x image x category, how often each subject gave each answer
+    seen: BoolArray  # subject x image, whether the subject was asked, answered or not
+    subjects: tuple[str, ...]  # their names
     halves: list[tuple[IntArray, IntArray]]  # of the subjects; empty where there is one
     n_without: int  # answers not given
     n_outside: int  # answers with a category none of whose images is in use
@@ -58,6 +62,25 @@ class ChoicesTarget:
         truth = self.images.truth[None, :, None]
         return np.asarray(np.take_along_axis(self.counts, truth, axis=2)[..., 0] > 0)
 
+    def consistency(self, probabilities: FloatArray, rows: IntArray) -> float:
+        """Return the mean error consistency on some images, by which a layer is selected."""
+        right = probabilities.argmax(axis=1) == self.images.truth[rows]
+        kappas = error_consistency(right, self.correct[:, rows], seen=self.seen[:, rows])
+        return float(nan_mean(kappas, axis=0))
+
+    @cached_property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """Rows of both subjects of each pair."""
+        return subject_pairs(self.n_subjects)
+
+    def pair_consistency(self, counts: FloatArray | None = None) -> FloatArray:
+        """Return the error consistency of pairs of subjects over images that both answered, (draw x) pair."""
+        first, second = self.pairs
+        seen = self.seen[first] & self.seen[second]
+        return error_consistency(
+            self.correct[first], self.correct[second], seen=seen, weights=counts
+        )
+
     def agreement(self, probabilities: FloatArray, rows: IntArray) -> float:
         """Return the raw correlation of some images, by which a layer is selected."""
         return float(image_level(probabilities, self.share[rows], self.images.truth[rows])[0])
@@ -85,9 +108,13 @@ def choices_target(context: RunContext, images: LabeledImages, *, n_halves: int)
     rng = np.random.default_rng(context.settings.seed)
     orders = [rng.permutation(len(subjects)) for _ in range(n_halves)]
     middle = len(subjects) // 2
+    seen = np.zeros(counts.shape[:2], dtype=bool)
+    seen[tuple(_codes(table[column], names[column], column) for column in list(names)[:2])] = True
     return ChoicesTarget(
         images=images,
         counts=counts,
+        seen=seen,
+        subjects=tuple(map(str, subjects)),
         halves=[(order[:middle], order[middle:]) for order in orders] if middle else [],
         n_without=n_without,
         n_outside=n_given - len(given),

@@ -32,9 +32,12 @@ class I2nRules(ProtocolRules):
     # (trials, n_splits=, seed=) -> halves of the trials, several times.
     halve: Callable[..., Halves]
     halves_seed: int | None = None  # for the record; None for that of the run
-    # The model is compared with a half of the trials, half by half; else with all trials.
+    # The model is compared with a half of the trials, half by half, and c is the correlation of the
+    # halves; else with all trials, and c is what simulated subjects reach, whose rates are corrected.
     against_halves: bool
-    described: Mapping[str, str]  # the above, for the record; {n} is the number of halves
+    described: Mapping[
+        str, str
+    ]  # the above, for the record; {n} is the number of halves, see `I2n`
 
 
 def _fixed_halves(trials: Trials, *, n_splits: int, seed: int) -> Halves:
@@ -53,7 +56,10 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     n_inner : int
         Folds inside the training images, by which `paper` selects one of several layers or steps.
     n_halves : int
-        Random halves of the trials of each cell, for the ceiling under `paper`. Brain-Score's two are fixed.
+        Random halves of the trials of each cell, which under `paper` say whether anything is reliable.
+        Brain-Score's two are fixed.
+    n_simulated : int
+        Simulated subjects, for the ceiling under `paper`.
     formula : str or None
         "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r/sqrt(c).
     readout : ReadoutOptions
@@ -63,6 +69,7 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     n_splits: int = 10
     n_inner: int = 5
     n_halves: int = 10
+    n_simulated: int = 200
     readout: ReadoutOptions = field(default_factory=ReadoutOptions)
 
     rules: ClassVar[Mapping[ProtocolName, I2nRules]] = {
@@ -73,8 +80,9 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
             against_halves=False,
             described={
                 "false_alarms": "all other images",
-                "target": "all trials",
-                "ceiling": "{n} halves of each cell, Spearman-Brown corrected",
+                "target": "all trials, rates (k + 1/2) / (n + 1)",
+                "ceiling": "square of the mean r of {simulated} simulated subjects (beta-binomial) with "
+                "trials of theirs; not above 0 where {n} halves of each cell are not reliable",
             },
         ),
         "brainscore": I2nRules(
@@ -104,6 +112,7 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
             context,
             labeled_images(context, n_splits=self.n_splits, n_inner=self.n_inner),
             halve=partial(rules.halve, n_splits=self.n_halves, seed=context.settings.seed),
+            corrected=not rules.against_halves,
             false_alarms=rules.false_alarms,
         )
 
@@ -122,11 +131,17 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
             seed=seed,
             target=target,
             against_halves=rules.against_halves,
+            n_simulated=self.n_simulated,
             halves_seed=seed if rules.halves_seed is None else rules.halves_seed,
             described={
-                key: text.format(n=len(target.halves)) for key, text in rules.described.items()
+                key: text.format(n=len(target.halves), simulated=self.n_simulated)
+                for key, text in rules.described.items()
             },
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        """Whether a world has this protocol and formula, and its ceiling enough trials."""
+        few_trials = isinstance(evaluation, I2nEvaluation) and evaluation.few_trials
+        if few_trials and context.formula != "raw":
+            return False
         return (context.settings.protocol, context.formula) in self.measured_coverage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,19 +10,33 @@ from typing import NamedTuple
 import numpy as np
 
 from brainbench.metrics.array_types import FloatArray, IntArray
-from brainbench.metrics.behavior.i2n import consistency, d_prime, normalized, two_way, undefined
+from brainbench.metrics.behavior.i2n import (
+    consistency,
+    consistency_of_pairs,
+    d_prime,
+    normalized,
+    two_way,
+    undefined,
+)
+from brainbench.metrics.behavior.simulated_subjects import simulated_subjects
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.i2n_target import I2nTarget
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
+from brainbench.stats.bootstrap import stream
 from brainbench.stats.ceiling import ceiled, spearman_brown
+
+ENOUGH_TRIALS = 24
+"""Of each cell: with fewer, what simulated subjects reach is known to a tenth only (docs/measures.md)."""
+N_DRAWN = 10
+"""Simulated subjects whose ceiling is computed again in each draw of the images."""
 
 
 class Consistency(NamedTuple):
-    """Correlations r of model and subject, draw x 1 or pair of halves, and c of halves, draw x pair."""
+    """Correlations of model and subject, draw x 1 or pair of halves, and the ceiling of each."""
 
     r: FloatArray
-    c: FloatArray
+    ceiling: FloatArray | None  # None where none was asked for
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +45,7 @@ class I2nEvaluation(BehaviorEvaluation):
 
     target: I2nTarget
     against_halves: bool  # see `I2nRules`
+    n_simulated: int  # see `I2n`
     halves_seed: int  # of the halves of the trials
     described: Mapping[str, str]  # what was compared, for the record
 
@@ -59,7 +74,7 @@ class I2nEvaluation(BehaviorEvaluation):
         with_ceiling: bool = True,
         pooled: bool = False,
     ) -> Consistency:
-        """Correlate fractions of a model with the subject's, and the subject's halves."""
+        """Correlate fractions of a model with the subject's, and find the ceiling."""
         needs_halves = self.against_halves or with_ceiling
         r, c = consistency(
             fraction,
@@ -71,7 +86,76 @@ class I2nEvaluation(BehaviorEvaluation):
             pooled=pooled,
             weights=counts,
         )
-        return Consistency(r, c)
+        if not with_ceiling:
+            return Consistency(r, None)
+        if self.against_halves:
+            return Consistency(r, c)
+        reliability = nan_mean(spearman_brown(c), axis=1)
+        reached = self._reached(counts, pooled=pooled) if (reliability > 0).any() else np.nan
+        return Consistency(r, np.where(reliability > 0, reached**2, reliability)[:, None])
+
+    def _reached(self, counts: FloatArray | None, *, pooled: bool) -> FloatArray:
+        """Return the mean correlation of simulated subjects with their own trials, one for each draw.
+
+        Draws take the first subjects, in proportion to all.
+        """
+        of_each = (self.reached_i1 if pooled else self.reached)[None]
+        if counts is None:
+            return nan_mean(of_each, axis=1)
+        drawn = consistency_of_pairs(
+            self.first_simulated,
+            self.target.truth,
+            false_alarms=self.target.false_alarms,
+            pooled=pooled,
+            weights=counts,
+        )
+        share = nan_mean(of_each, axis=1) / nan_mean(of_each[:, : drawn.shape[1]], axis=1)
+        return np.asarray(nan_mean(drawn, axis=1) * share)
+
+    def _simulated(self, n_subjects: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield rates of simulated subjects and trials of theirs, the same ones each time."""
+        rng = stream(self.seed, "simulated subjects")
+        return simulated_subjects(*self.target.cell_counts, n_subjects=n_subjects, rng=rng)
+
+    @cached_property
+    def first_simulated(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Rates and trials of the first simulated subjects."""
+        return list(self._simulated(min(N_DRAWN, self.n_simulated)))
+
+    def _of_each(self, *, pooled: bool) -> FloatArray:
+        target, pairs = self.target, self._simulated(self.n_simulated)
+        r = consistency_of_pairs(
+            pairs, target.truth, false_alarms=target.false_alarms, pooled=pooled
+        )
+        return np.asarray(r[0])
+
+    @cached_property
+    def reached(self) -> FloatArray:
+        """I2n of each simulated subject with its own trials."""
+        return self._of_each(pooled=False)
+
+    @cached_property
+    def reached_i1(self) -> FloatArray:
+        """I1 of each simulated subject with its own trials."""
+        return self._of_each(pooled=True)
+
+    @property
+    def few_trials(self) -> bool:
+        """Whether the ceiling of simulated subjects is approximate: too few trials of each cell."""
+        return not self.against_halves and self.target.trials_per_cell < ENOUGH_TRIALS
+
+    @cached_property
+    def split_half(self) -> float:
+        """Spearman-Brown corrected reliability of all trials, mean over halves of each cell."""
+        target = self.target
+        _, c = consistency(
+            self.fraction,
+            target.fraction,
+            target.half_fractions,
+            target.truth,
+            false_alarms=target.false_alarms,
+        )
+        return float(nan_mean(spearman_brown(c), axis=1)[0])
 
     def over_images(self, counts: FloatArray | None) -> Consistency:
         """Return correlations; false alarms and means are those of the images as often as they count."""
@@ -79,10 +163,8 @@ class I2nEvaluation(BehaviorEvaluation):
         return self._consistency(self.fraction, counts=counts, with_ceiling=with_ceiling)
 
     def figure_of(self, results: Consistency, unit_counts: FloatArray | None) -> Figure:
-        """Return a part for each half, or one part with the mean reliability of all trials as ceiling."""
-        if self.against_halves:
-            return Figure(raw=results.r, ceiling=results.c)
-        return Figure.of_one_part(results.r, nan_mean(spearman_brown(results.c), axis=1))
+        """Return a part for each half, or one part for all trials."""
+        return Figure(raw=results.r, ceiling=results.ceiling)
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure of a model that answers each image as it answered another."""
@@ -178,7 +260,8 @@ class I2nEvaluation(BehaviorEvaluation):
             nan_mean(normalized(sensitivity, self.target.truth), axis=1)
             for sensitivity in self.sensitivities
         )
-        seeds = dict.fromkeys(("splits", "halves", "null"), self.seed)
+        seeds = dict.fromkeys(("splits", "halves", "null", "simulated subjects"), self.seed)
+        right, count = self.target.cell_counts
         return Report(
             n_units=self.cells["cells_used"],
             excluded=self._excluded(),
@@ -189,7 +272,9 @@ class I2nEvaluation(BehaviorEvaluation):
                 "i1": finite(i1.mean_raw()),
                 "i1_ceiling": finite(i1.mean_ceiling()),
                 "fraction_correct": finite(np.nanmean(self.fraction)),
-                "fraction_correct_subject": float(np.nanmean(self.target.fraction)),
+                "fraction_correct_subject": float(np.mean(right[count > 0] / count[count > 0])),
+                "trials_per_cell": self.target.trials_per_cell,
+                **({} if self.against_halves else {"ceiling_split_half": finite(self.split_half)}),
             },
             details={
                 **self.readout_details,
@@ -197,5 +282,11 @@ class I2nEvaluation(BehaviorEvaluation):
                 **self.described,
             },
             seeds=seeds | {"halves": self.halves_seed},
-            notes=self.notes,
+            notes=[*self.notes, *self._ceiling_notes()],
         )
+
+    def _ceiling_notes(self) -> list[str]:
+        if not self.few_trials:
+            return []
+        n = self.target.trials_per_cell
+        return [f"ceiling approximate: {n:g} trials of each cell, fewer than {ENOUGH_TRIALS}"]

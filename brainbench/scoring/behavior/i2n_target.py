@@ -13,7 +13,8 @@ import pandas as pd
 from brainbench.core.dataset import HasTrials
 from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
-from brainbench.metrics.behavior.trials import Trials, check_no_gaps, encode, fraction_correct
+from brainbench.metrics.behavior.simulated_subjects import corrected_rate
+from brainbench.metrics.behavior.trials import Trials, cell_counts, check_no_gaps, encode
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
@@ -31,6 +32,7 @@ class I2nTarget:
     trials: Trials  # all trials of these images
     rows: IntArray  # of `trials.images` among the images; the others serve the read-out alone
     halves: Halves  # of the trials; empty where there is a single one
+    corrected: bool  # rates of the subjects are corrected, see `corrected_rate`
     false_alarms: FalseAlarms
 
     @property
@@ -50,16 +52,30 @@ class I2nTarget:
 
     @cached_property
     def fraction(self) -> FloatArray:
-        """Fraction correct in all trials, image with trials x object."""
-        return fraction_correct(self.trials)
+        """Fraction correct in all trials, corrected or not, image with trials x object."""
+        return self._fraction(None)
+
+    @cached_property
+    def cell_counts(self) -> tuple[FloatArray, FloatArray]:
+        """Correct trials and all trials, image with trials x object."""
+        return cell_counts(self.trials)
+
+    @property
+    def trials_per_cell(self) -> float:
+        """Median number of trials of the cells that have any."""
+        count = self.cell_counts[1]
+        return float(np.median(count[count > 0]))
+
+    def _fraction(self, rows: IntArray | None) -> FloatArray:
+        right, count = self.cell_counts if rows is None else cell_counts(self.trials, rows)
+        if self.corrected:
+            return corrected_rate(right, count)
+        return right / np.where(count > 0, count, np.nan)
 
     @cached_property
     def half_fractions(self) -> list[tuple[FloatArray, FloatArray]]:
         """Fractions correct in halves of the trials."""
-        return [
-            (fraction_correct(self.trials, first), fraction_correct(self.trials, second))
-            for first, second in self.halves
-        ]
+        return [(self._fraction(first), self._fraction(second)) for first, second in self.halves]
 
     def agreement(self, probabilities: FloatArray, rows: IntArray) -> float:
         """Return the raw I2n of some images, by which a layer is selected."""
@@ -80,6 +96,7 @@ def i2n_target(
     images: LabeledImages,
     *,
     halve: Callable[[Trials], Halves],
+    corrected: bool,
     false_alarms: FalseAlarms,
 ) -> I2nTarget:
     """Return the choices that the benchmark's data holds, in the order of the images.
@@ -99,6 +116,7 @@ def i2n_target(
         trials=trials,
         rows=rows,
         halves=halve(trials) if len(trials) > 1 else [],
+        corrected=corrected,
         false_alarms=false_alarms,
     )
 

@@ -225,7 +225,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             details=self._details(context, fitter),
             seeds={"splits": context.split_seed, "ceiling": 1, "null": settings.seed},
             fitter=fitter,
-            layers=layers if settings.null is not None else (),
+            layers=layers if settings.null not in (None, "none") else (),
         )
 
     def _details(self, context: RunContext, fitter: MapFitter) -> dict[str, Any]:

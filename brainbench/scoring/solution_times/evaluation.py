@@ -15,18 +15,24 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import nan_mean
+from brainbench.metrics.solution_times.concordance import concordance, threshold_strata
 from brainbench.metrics.solution_times.solution_times import HeldOutTimes, agreement
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import image_table
 from brainbench.scoring.solution_times.model_times import ModelSensitivity
 from brainbench.scoring.solution_times.target import BrainTimes
+from brainbench.stats.bootstrap import image_counts, interval
 from brainbench.stats.ceiling import ceiled
+from brainbench.stats.permutation import Kind
 
 CONVENTION = 0.79
 """Ceiling that Brain-Score divides by, whatever the data."""
 CONVENTION_NAME = "Kar 2019 / Brain-Score convention"
 STATIC = "static model"
+CONCORDANCES = ("concordance", "concordance_within_thresholds")
+"""Figures of all pairs of images, and of pairs within a tenth of the thresholds."""
+N_DRAWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +43,7 @@ class SolutionTimesEvaluation(Evaluation):
     conventional: bool  # see `SolutionTimesRules`
     details: Mapping[str, Any]
     seeds: Mapping[str, int]
+    seed: int  # of the run
 
     @cached_property
     def split_half(self) -> float:
@@ -69,7 +76,67 @@ class SolutionTimesEvaluation(Evaluation):
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
         return results
 
+    # --- images that one side never solves -------------------------------------------------------------
+
+    @abstractmethod
+    def solved(self, thresholds: FloatArray) -> Sequence[HeldOutTimes]:
+        """Return rows and solution times by these thresholds, of images that were held out together."""
+
+    def concordances(
+        self, *, order: IntArray | None = None, counts: FloatArray | None = None
+    ) -> Any:
+        """Return D of all pairs and within tenths of the threshold, mean over parts, 2 x draw.
+
+        An `order` gives the model the brain's thresholds and times of other images. Images without a
+        threshold are not compared: no model could solve them.
+        """
+        brain = self.brain
+        order = np.arange(len(brain.times)) if order is None else order
+        thresholds, times = brain.thresholds[order], brain.times[order]
+        strata = threshold_strata(thresholds)
+        c = []
+        for rows, solved in self.solved(thresholds):
+            of_rows = None if counts is None else counts[:, rows]
+            together = np.minimum(strata[rows], 0)
+            c.append(
+                [
+                    np.atleast_1d(concordance(solved, times[rows], strata=each, counts=of_rows))
+                    for each in (together, strata[rows])
+                ]
+            )
+        return 2 * nan_mean(np.array(c), axis=0) - 1
+
+    def further_nulls(self, orders: Sequence[IntArray]) -> Mapping[str, tuple[float, FloatArray]]:
+        (image_orders,) = orders
+        draws = np.stack([self.concordances(order=order)[:, 0] for order in image_orders], axis=1)
+        observed = self.concordances()[:, 0]
+        return {
+            name: (float(value), of_name)
+            for name, value, of_name in zip(CONCORDANCES, observed, draws, strict=True)
+        }
+
+    def _concordance_figures(self) -> dict[str, Any]:
+        """Return C and D of both kinds, D with its interval over images drawn again."""
+        counts = image_counts(self.brain.stimuli.ids, n_draws=N_DRAWS, seed=self.seed)
+        observed, drawn = self.concordances()[:, 0], self.concordances(counts=counts)
+        figures = {}
+        for name, d, draws in zip(CONCORDANCES, observed, drawn, strict=True):
+            around = None
+            if np.isfinite(d) and np.isfinite(draws).any():
+                around = interval(draws, what="images", seed=self.seed, value=float(d))
+            figures[name] = {
+                "c": finite((d + 1) / 2),
+                "d": finite(d),
+                "d_ci": None if around is None else [around.lo, around.hi],
+            }
+        return figures
+
     # --- what belongs to the score -------------------------------------------------------------------
+
+    @property
+    def own_null(self) -> Kind:
+        """Shuffled images: thresholds by themselves may order the times of both sides."""
+        return "images"
 
     @property
     def resampling(self) -> Resampling:
@@ -99,6 +166,7 @@ class SolutionTimesEvaluation(Evaluation):
                 "ceiling": {"value": finite(figure.mean_ceiling()), "source": source},
                 "ceiling_split_half": finite(self.split_half),
                 "ceiling_convention": {"value": CONVENTION, "name": CONVENTION_NAME},
+                **self._concordance_figures(),
                 "bins_ms": brain.bins.tolist(),
             },
             details={**self.details, "ceiling": source},
@@ -123,6 +191,9 @@ class StaticEvaluation(SolutionTimesEvaluation):
 
     def raw(self, counts: FloatArray | None) -> FloatArray:
         return np.zeros(1 if counts is None else len(counts))
+
+    def solved(self, thresholds: FloatArray) -> Sequence[HeldOutTimes]:
+        return [(np.arange(len(thresholds)), np.full(len(thresholds), np.nan))]
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         return Figure.of_one_part(np.zeros(len(orders[0])))
@@ -149,7 +220,10 @@ class DecodedEvaluation(SolutionTimesEvaluation):
     @cached_property
     def parts(self) -> list[HeldOutTimes]:
         """Rows and solution times: of all images, or of the held-out images of each split."""
-        return self.model.parts(self.brain.thresholds, self.brain.bins)
+        return self.solved(self.brain.thresholds)
+
+    def solved(self, thresholds: FloatArray) -> list[HeldOutTimes]:
+        return self.model.parts(thresholds, self.brain.bins)
 
     @cached_property
     def r_by_part(self) -> FloatArray:
@@ -173,7 +247,7 @@ class DecodedEvaluation(SolutionTimesEvaluation):
         brain, (image_orders,) = self.brain, orders
         r = []
         for order in image_orders:
-            parts = self.model.parts(brain.thresholds[order], brain.bins)
+            parts = self.solved(brain.thresholds[order])
             r.append(nan_mean(agreement(parts, brain.times[order]), axis=-1))
         return Figure.of_one_part(r, np.repeat(self.ceiling(None), len(r)))
 

@@ -125,7 +125,8 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
                 "features": None,
                 "bin_ms": self.bin_ms,
             },
-            "seeds": {"splits": context.split_seed, "decoder": seed, "ceiling": 1},
+            "seeds": {"splits": context.split_seed, "decoder": seed, "ceiling": 1, "null": seed},
+            "seed": seed,
         }
         if static:
             return StaticEvaluation(**brain_side, layer=candidates[0].layer)

@@ -1,13 +1,12 @@
-"""Answers among many categories: image-level correlation, shares, and error consistency."""
+"""Answers among many categories: image-level correlation and shares."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.behavior.choices import error_consistency, image_level, shares, tally
+from brainbench.metrics.behavior.choices import image_level, shares, tally
 
 SEED = st.integers(0, 2**32 - 1)
 
@@ -67,27 +66,11 @@ def test_subjects_that_count_twice(seed):
         np.testing.assert_allclose(each, shares(np.repeat(counts, row, axis=0)), atol=1e-12)
 
 
-@given(SEED)
-def test_error_consistency_is_scikit_learns_kappa(seed):
-    rng = np.random.default_rng(seed)
-    one, other = rng.random((2, 40)) < 0.6
-    assert error_consistency(one, other) == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
-    both = error_consistency(one, np.stack([other, one]))
-    assert both == pytest.approx([float(error_consistency(one, other)), 1.0])
-
-
-def test_independent_errors_have_no_consistency():
-    rng = np.random.default_rng(0)
-    one, other = rng.random((2, 100_000)) < np.array([[0.8], [0.6]])
-    assert abs(error_consistency(one, other)) < 0.015
-
-
 def test_figures_that_do_not_exist():
     x, y, truth, _ = draw(0)
     assert np.isnan(image_level(np.eye(4)[truth], y, truth)[0])  # within a category all alike
     assert np.isnan(image_level(np.full_like(x, np.nan), y, truth)[0])
     assert np.isnan(image_level(x[:4], y[:4], truth[:4])[0])  # one image of each category
-    assert np.isnan(error_consistency([True, True], [True, True]))
     assert np.isnan(shares(np.zeros((2, 1, 3)))).all()
 
 
@@ -105,8 +88,6 @@ def test_image_without_answers_is_left_out():
     [
         (lambda x, y, t: image_level(x, y[1:], t), r"\(30, 4\).*\(29, 4\)"),
         (lambda x, y, t: image_level(x, y, t[1:]), r"\(29,\)"),
-        (lambda x, y, t: error_consistency(t > 0, t[1:] > 0), r"\(30,\).*\(29,\)"),
-        (lambda x, y, t: error_consistency([], []), r"\(0,\)"),
         (lambda x, y, t: tally(t, t, t[1:], shape=(30, 30, 30)), r"\[30, 30, 29\]"),
         (lambda x, y, t: tally(t, t, t, shape=(4, 4, 3)), r"\(4, 4, 3\)"),
         (lambda x, y, t: tally(t[:0], t[:0], t[:0], shape=(4, 4, 4)), r"\[0, 0, 0\]"),

@@ -23,9 +23,17 @@ from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.data.arrays import ArrayData
 from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way
-from brainbench.metrics.behavior.trials import encode, fraction_correct, halves
+from brainbench.metrics.behavior.simulated_subjects import corrected_rate, simulated_subjects
+from brainbench.metrics.behavior.trials import (
+    cell_counts,
+    encode,
+    fraction_correct,
+    halves,
+    halves_of_cells,
+)
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.pipeline import score
+from brainbench.stats.bootstrap import stream
 from brainbench.stats.ceiling import spearman_brown
 
 OBJECTS, EACH, FEATURES = 4, 12, 10
@@ -105,7 +113,7 @@ def slow(world, table, kind, *, seed):
 def test_paper_equals_a_slow_program(world, data, scored):
     trials, model, matrix = slow(world, data.table, "paper", seed=5)
     assert scored.value == pytest.approx(
-        float(correlation(model, matrix(fraction_correct(trials))))
+        float(correlation(model, matrix(corrected_rate(*cell_counts(trials)))))
     )
     assert (scored.formula, scored.raw) == ("raw-v1", scored.value)
     assert scored.n_units == scored.figures["n_cells"] == N * (OBJECTS - 1)
@@ -133,10 +141,33 @@ def test_ceiling_grows_with_the_trials(world, data, scored):
     many = score(benchmark(more), model_of(world), Settings(seed=5))
     assert 0.3 < scored.ceiling < many.ceiling < 1.0
     assert many.value > scored.value
-    # Spearman-Brown predicts the reliability of ten times as many trials.
-    single = scored.ceiling / (10 - 9 * scored.ceiling)
-    assert many.ceiling == pytest.approx(100 * single / (1 + 99 * single), abs=0.03)
-    assert spearman_brown(single) < scored.ceiling
+
+
+@pytest.mark.parametrize(("n", "few"), [(23, True), (24, False)])
+def test_ceiling_below_24_trials_of_each_cell_is_approximate(world, data, n, few):
+    _, ids, objects, fraction = world
+    table = two_way_trials(fraction, ids, objects, n=n)
+    by_ceiling, raw = (
+        score(benchmark(replace(data, table=table)), model_of(world), Settings(formula=formula))
+        for formula in ("r/sqrt(c)", "raw")
+    )
+    assert (by_ceiling.ci_approximate, raw.ci_approximate) == (few, False)
+    assert by_ceiling.figures["trials_per_cell"] == n
+    assert any(f"{n} trials of each cell" in note for note in by_ceiling.record.notes) == few
+
+
+def test_ceiling_is_that_of_simulated_subjects_and_halves_stand_beside_it(world, data, scored):
+    trials, _, matrix = slow(world, data.table, "paper", seed=5)
+    pairs = simulated_subjects(
+        *cell_counts(trials), n_subjects=200, rng=stream(5, "simulated subjects")
+    )
+    reached = [correlation(matrix(rates), matrix(own)) for rates, own in pairs]
+    assert scored.ceiling == pytest.approx(np.mean(reached) ** 2)
+    c = [
+        correlation(*(matrix(corrected_rate(*cell_counts(trials, rows))) for rows in pair))
+        for pair in halves_of_cells(trials, seed=5)
+    ]
+    assert scored.figures["ceiling_split_half"] == pytest.approx(spearman_brown(c).mean())
 
 
 def test_no_image_is_decoded_by_a_readout_that_saw_it(world, data, scored):

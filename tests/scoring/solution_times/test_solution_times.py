@@ -1,5 +1,6 @@
 """Object solution times: from activations and solution times of a brain to a Score."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,11 @@ from brainbench.core.dataset import HasSolutionTimes
 from brainbench.core.errors import ActivationError, InputError
 from brainbench.core.model import check_model
 from brainbench.core.presentation import Presentation
+from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.data.arrays import ArrayData
+from brainbench.metrics.solution_times.concordance import concordance
 from brainbench.metrics.solution_times.decoder import (
     Decoder,
     decode,
@@ -185,7 +188,7 @@ def test_figure_and_ceiling_are_computed_once(scored, monkeypatch):
 
     monkeypatch.setattr(evaluation, "agreement", counted_agreement)
     monkeypatch.setattr(BrainTimes, "reliability", counted_reliability)
-    result = score(benchmark(data), model_of(X), Settings(seed=3))
+    result = score(benchmark(data), model_of(X), Settings(seed=3, null="none"))
     assert (result.value, result.ceiling) == (expected.value, expected.ceiling)
     assert calls == {"agreement": 1, "reliability": 1}
 
@@ -690,3 +693,61 @@ def test_images_of_a_single_random_split():
     result = score(benchmark(data, n_splits=1), model_of(X), Settings(protocol="brainscore"))
     assert len(result.predictions["fold"]) == N // 10
     assert not result.predictions["fold"].values.any()
+
+
+# --- concordance, and the null by default -----------------------------------------------------------
+
+
+def test_concordance_counts_images_that_one_side_never_solves(scored):
+    X, _, _, result = scored
+    model, brain = result.per_unit.values, result.per_unit.coords["brain"].values
+    figures = result.figures["concordance"]
+    assert figures["c"] == pytest.approx(float(concordance(model, brain)))
+    assert figures["d"] == pytest.approx(2 * figures["c"] - 1)
+    assert figures["d_ci"][0] < figures["d"] < figures["d_ci"][1]
+    # All thresholds are the same: one stratum.
+    assert result.figures["concordance_within_thresholds"] == figures
+    some = benchmark(data_of(table_of(np.where(brain_of(result) < 170, brain_of(result), np.nan))))
+    part = score(some, model_of(X), Settings(seed=3))
+    assert part.value > 0.5
+    assert part.figures["concordance"]["d"] != pytest.approx(part.value, abs=1e-3)
+
+
+def brain_of(result):
+    """The brain's times in the order of the ids of the data."""
+    times = dict(zip(result.per_unit.stimulus_id.values, result.per_unit.brain.values, strict=True))
+    return np.array([times[stimulus_id] for stimulus_id in IDS])
+
+
+def test_images_are_shuffled_unless_the_user_says_no(scored):
+    X, _, data, result = scored
+    assert (result.null["kind"], result.null["n_draws"]) == ("images", 100)
+    assert result.null["p"] == pytest.approx(1 / 101)
+    for name in ("concordance", "concordance_within_thresholds"):
+        null = result.null["further"][name]
+        assert null["p"] == pytest.approx(1 / 101)
+        assert abs(null["mean"]) < 0.05
+    within = score(benchmark(data), model_of(X), Settings(seed=3, null="within-object"))
+    assert within.null["kind"] == "within-object"
+    assert score(benchmark(data), model_of(X), Settings(seed=3, null="none")).null is None
+    assert Score.from_json(json.loads(json.dumps(result.to_json()))).null == result.null
+
+
+def test_brainscore_has_the_mean_concordance_of_its_splits(scored):
+    X, _, data, _ = scored
+    measured = benchmark(data, n_splits=3)
+    result = score(measured, model_of(X), Settings(protocol="brainscore", null="none"))
+    table = result.predictions
+    c = []
+    for split in np.unique(table.fold.values):
+        rows = table.fold.values == split
+        c.append(concordance(table.predicted.values[rows], table.target.values[rows]))
+    assert result.figures["concordance"]["c"] == pytest.approx(np.mean(c))
+
+
+def test_a_static_model_is_at_chance(scored):
+    X, _, data, _ = scored
+    result = score(benchmark(data), model_of(X[:, :, -1:].repeat(len(BINS), axis=2)))
+    assert (result.value, result.figures["concordance"]["d"]) == (0.0, 0.0)
+    assert result.figures["concordance"]["c"] == 0.5
+    assert result.null["p"] == 1.0
