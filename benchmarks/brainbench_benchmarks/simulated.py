@@ -33,7 +33,6 @@ def _declare(
     metric: str,
     ceiling: str,
     citation: str,
-    version: int = 1,
 ) -> Benchmark:
     """Declare a benchmark, named after its region and its measure, on pictures shown for 100 ms."""
     return Benchmark(

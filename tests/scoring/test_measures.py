@@ -14,7 +14,7 @@ from known import benchmark as predictivity
 from measure_tester import MeasureTester
 from scipy.spatial.distance import squareform
 from scipy.special import softmax
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.stats import norm, spearmanr
 from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import ShuffleSplit
 from subjects import (
