@@ -6,6 +6,7 @@ A measure supplies its figure for images and units that are drawn again, and for
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,20 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    draws = _draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
+    draws, c = _draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
-    return interval(draws, what=what, seed=settings.seed, value=value)
+    made = interval(draws, what=what, seed=settings.seed, value=value)
+    c = c[np.isfinite(c)]
+    if not len(c):
+        return made
+    low, high = np.percentile(c, [2.5, 97.5])
+    return replace(made, ceiling=(float(low), float(high)))
 
 
-def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> FloatArray:
-    """Return bootstrap draws of the value, with images, units or both drawn again."""
+def _draws(
+    evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return bootstrap draws of value and ceiling, with images, units or both drawn again."""
     formula, size = evaluation.formula, evaluation.resampling.at_once
     units = evaluation.resampling.units
     blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
@@ -50,19 +58,21 @@ def _draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: in
         drawn_units = unit_counts(
             units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
         )
-    over_both, over_images, over_units = [], [], []
+    over_both, over_images, over_units, ceilings = [], [], [], []
     for block in blocks:
         results = evaluation.over_images(None if images is None else images[block])
         counts = None if drawn_units is None else drawn_units[block]
-        over_both.append(evaluation.figure_of(results, counts).value(formula))
+        figure = evaluation.figure_of(results, counts)
+        over_both.append(figure.value(formula))
+        ceilings.append(np.broadcast_to(figure.ceilings(), over_both[-1].shape))
         if resample == "both" and units is not None and units.crossed:
             over_images.append(evaluation.figure_of(results, None).value(formula))
             over_units.append(evaluation.figure(None, counts).value(formula))
-    draws = np.concatenate(over_both)
+    draws, c = np.concatenate(over_both), np.concatenate(ceilings)
     if not over_images:
-        return draws
+        return draws, c
     images_alone, units_alone = np.concatenate(over_images), np.concatenate(over_units)
-    return crossed(draws, images=images_alone, units=units_alone)
+    return crossed(draws, images=images_alone, units=units_alone), c
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:

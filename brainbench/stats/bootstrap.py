@@ -41,6 +41,8 @@ class Interval:
     draws : array, draw
         Values whose quantiles are the ends; NaN where a draw has none. Those of several measures can be
         combined draw by draw.
+    ceiling : (float, float) or None
+        95 % interval of the ceiling c in the same draws; None where there is no ceiling.
     """
 
     lo: float
@@ -48,6 +50,7 @@ class Interval:
     method: str
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    ceiling: tuple[float, float] | None = None
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""

@@ -101,7 +101,7 @@ def signal_power(trials: AnyArray, *, counts: FloatArray | None = None) -> Power
 
 
 def signal_p(power: Power, n_stimuli: int) -> FloatArray:
-    """Return the p value of each neuroid's signal: the F test of stimuli against their interaction with trials.
+    """Return the p value of each neuroid's signal: the F test of stimuli, with trials as blocks.
 
     F = MSi / MSe with MSi = N Var(y) and MSe = MSi - N SP, ddof 1, on T - 1 and (T - 1)(N - 1) degrees of
     freedom. To divide by every SP above 0 would average ratios whose denominators are near 0.

@@ -15,6 +15,7 @@ from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.metrics.explained_variance import ccnorm
+from brainbench.metrics.explained_variance.ccnorm import CONSTANT, NO_SIGNAL
 from brainbench.metrics.linear import ridge
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
@@ -258,7 +259,7 @@ def test_sites_without_a_signal_are_counted_with_the_reason(linear):
     trials[1::2, :, 4] = -trials[::2, :, 4]
     data = brain(None, trials=trials, objects=False)
     score = score_model(benchmark(data), model_of(data, X))
-    assert score.excluded == {"signal power not above 0": 2}
+    assert score.excluded == {CONSTANT: 1, NO_SIGNAL: 1}
     assert (score.n_units, score.n_excluded) == (SITES - 2, 2)
     assert np.flatnonzero(np.isnan(score.per_unit.values)).tolist() == [1, 4]
     kept = [0, 2, 3, 5]
