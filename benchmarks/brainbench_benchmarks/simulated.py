@@ -26,6 +26,7 @@ def _declare(
     name: str,
     measure: MeasureOptions,
     *,
+    version: int = 1,
     window: Span = (70, 170),
     metric: str,
     ceiling: str,
@@ -34,7 +35,7 @@ def _declare(
     """Declare a benchmark, named after its region and its measure, on pictures shown for 100 ms."""
     return Benchmark(
         identifier=f"Simulated.{name}",
-        version=1,
+        version=version,
         data="Simulated",
         region=name.partition("-")[0],
         window=window,
@@ -60,6 +61,7 @@ V1_ccnorm2, V2_ccnorm2 = (
     _declare(
         f"{region}-ccnorm2",
         ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
+        version=2,
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling="CC_max^2 of each site, from the signal power of its trials",
         citation="Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, doi:10.3389/fncom.2016.00010",
