@@ -25,7 +25,7 @@ V4_pls = Benchmark(
 
 V4_ccnorm2 = Benchmark(
     identifier="Cowley2023.V4-ccnorm2",
-    version=1,
+    version=2,
     data="Cowley2023",
     region="V4",
     window=(70, 170),

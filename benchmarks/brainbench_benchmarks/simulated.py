@@ -63,6 +63,7 @@ V1_ccnorm2, V2_ccnorm2 = (
     _declare(
         f"{region}-ccnorm2",
         ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
+        version=2,
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling="CC_max^2 of each site, from the signal power of its trials",
         citation="Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, doi:10.3389/fncom.2016.00010",

@@ -224,6 +224,8 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
         why = score.status.replace("_", " ")
     elif score.partial:
         why = "partial"
+    elif score.figures.get("ceiling_above_0") is False and member.formula != "raw-v1":
+        why = "ceiling not above 0"
     elif score.simulated != composite.simulated:
         why = "of a simulated brain" if score.simulated else "not of a simulated brain"
     elif cell.formula != member.formula and (member.formula != RAW or score.raw is None):

@@ -35,13 +35,18 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    joint = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
+    joint, c = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     draws = joint[resample]
     if len(joint) > 1:
         draws = crossed(draws, images=joint["images"], units=joint["units"])
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
     made = interval(draws, what=what, seed=settings.seed, value=value)
-    return replace(made, joint={kind: _rounded(column) for kind, column in joint.items()})
+    c = c[np.isfinite(c)]
+    return replace(
+        made,
+        joint={kind: _rounded(column) for kind, column in joint.items()},
+        ceiling=(float(np.percentile(c, 2.5)), float(np.percentile(c, 97.5))) if len(c) else None,
+    )
 
 
 def _rounded(draws: FloatArray) -> FloatArray:
@@ -54,8 +59,8 @@ def _rounded(draws: FloatArray) -> FloatArray:
 
 def joint_draws(
     evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int
-) -> dict[str, FloatArray]:
-    """Return bootstrap draws of the value, with images, units or both drawn again.
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return bootstrap draws of the value, and of its ceiling, with images, units or both drawn again.
 
     Where both are drawn and crossed, images alone and units alone come with them, draw by draw.
     """
@@ -69,17 +74,20 @@ def joint_draws(
         drawn_units = unit_counts(
             units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
         )
-    over_both, over_images, over_units = [], [], []
+    over_both, over_images, over_units, ceilings = [], [], [], []
     for block in blocks:
         results = evaluation.over_images(None if images is None else images[block])
         counts = None if drawn_units is None else drawn_units[block]
-        over_both.append(evaluation.figure_of(results, counts).value(formula))
+        figure = evaluation.figure_of(results, counts)
+        over_both.append(figure.value(formula))
+        ceilings.append(np.broadcast_to(figure.ceilings(), over_both[-1].shape))
         if resample == "both" and units is not None and units.crossed:
             over_images.append(evaluation.figure_of(results, None).value(formula))
             over_units.append(evaluation.figure(None, counts).value(formula))
     columns: dict[str, list[FloatArray]] = {"images": over_images, "units": over_units}
     columns[resample] = over_both  # in place of an empty one where a single kind is drawn
-    return {kind: np.concatenate(parts) for kind, parts in columns.items() if parts}
+    joint = {kind: np.concatenate(parts) for kind, parts in columns.items() if parts}
+    return joint, np.concatenate(ceilings)
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:

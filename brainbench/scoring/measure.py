@@ -65,6 +65,12 @@ class Figure:
         c = np.nan if self.ceiling is None else self.ceiling
         return weighted_mean(ceiled(self.raw, c, formula=formula), self.weights)
 
+    def ceilings(self) -> FloatArray:
+        """Return the mean ceiling of each draw over the parts that count; NaN where there is none."""
+        if self.ceiling is None:
+            return np.full(len(self.raw), np.nan)
+        return weighted_mean(self.ceiling, self.weights)
+
     def mean_raw(self) -> float:
         """Return the mean raw figure of the first draw over the parts that count, over all if none does."""
         return self._mean(self.raw)

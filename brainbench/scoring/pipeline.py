@@ -53,6 +53,19 @@ def score_context(context: RunContext) -> Score:
     bootstrap = null = None
     if reason is None:
         bootstrap = value_interval(evaluation, settings, value)
+    figures: dict[str, Any] = {}
+    if bootstrap is not None and bootstrap.ceiling is not None:
+        figures["ceiling_ci"] = list(bootstrap.ceiling)
+        if evaluation.formula != "raw" and bootstrap.ceiling[0] <= 0:
+            figures["ceiling_above_0"] = False
+            if settings.protocol == "paper":
+                low, high = bootstrap.ceiling
+                reason = (
+                    f"the ceiling c = {figure.mean_ceiling():.3f} is not above 0: its 95 % interval "
+                    f"is {low:.3f} to {high:.3f}, no {evaluation.formula}"
+                )
+                bootstrap = None
+    if reason is None:
         null = permutation_null(evaluation, settings, value)
     report = evaluation.report(figure)
     reports_error = context.rules.reports_error and not defined
@@ -81,7 +94,7 @@ def score_context(context: RunContext) -> Score:
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,
-        figures=dict(report.figures),
+        figures={**report.figures, **figures},
         null=null,
         n_units=report.n_units,
         n_excluded=sum(excluded.values()),

@@ -43,6 +43,8 @@ class Interval:
         combined draw by draw.
     joint : mapping of str to (array, draw)
         Draws by what was drawn, "images", "units", "both", neither scaled nor centered.
+    ceiling : (float, float) or None
+        95 % interval of the ceiling c in the same draws; None where there is no ceiling.
     """
 
     lo: float
@@ -51,6 +53,7 @@ class Interval:
     n_undefined: int
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
+    ceiling: tuple[float, float] | None = None
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""

@@ -223,6 +223,14 @@ def test_a_member_has_the_formula_that_it_must_have():
     assert one_row([raw, ceiled]).cells[REAL[0]].value == 0.6
 
 
+def test_a_score_whose_ceiling_is_not_above_0_counts_only_with_its_raw_figure():
+    marked = {"raw": 0.6, "formula": "r/sqrt(c)-v1", "figures": {"ceiling_above_0": False}}
+    scores = [make("a", REAL[0], 0.7, **marked)]
+    mission = one_row(scores, load_composite("mission-v1"))
+    assert (mission.combined.k, mission.why_not(REAL[0])) == (0, "ceiling not above 0")
+    assert one_row(scores).cells[REAL[0]].value == 0.6
+
+
 def test_the_raw_figure_stands_in_every_score_but_its_draws_do_not():
     scores = of_all("a", REAL[:3], CORNET_S[:3])
     scores += [make("a", REAL[3], 0.07, raw=0.25, formula="r2/c-v1")]

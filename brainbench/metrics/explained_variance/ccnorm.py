@@ -46,7 +46,8 @@ from brainbench.metrics.reductions import centered, draw_counts
 
 # Reasons for which a neuroid has no CC_norm.
 FEW_TRIALS = "fewer than two trials of some stimulus"
-NO_POWER = "signal power not above 0"
+NO_SIGNAL = "no signal (F test over images, p >= .001)"
+CONSTANT = "the same response in all trials"
 NO_VARIANCE = "constant response to these stimuli"
 
 

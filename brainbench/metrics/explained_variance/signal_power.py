@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -97,6 +98,41 @@ def signal_power(trials: AnyArray, *, counts: FloatArray | None = None) -> Power
     if counts is None:
         power, variance = power[0], variance[0]
     return Power(power, variance, n_trials)
+
+
+def signal_p(power: Power, n_stimuli: int) -> FloatArray:
+    """Return the p value of each neuroid's signal: the F test of stimuli, with trials as blocks.
+
+    F = MSi / MSe with MSi = N Var(y) and MSe = MSi - N SP, ddof 1, on T - 1 and (T - 1)(N - 1) degrees of
+    freedom. To divide by every SP above 0 would average ratios whose denominators are near 0.
+
+    Parameters
+    ----------
+    power : Power
+        From `signal_power` of all stimuli, without counts.
+    n_stimuli : int
+        T, at least 2.
+
+    Returns
+    -------
+    array, neuroid
+        NaN with fewer than two trials, 1 for a constant response.
+
+    Examples
+    --------
+    >>> trials = np.array([[[0.0], [1.0], [5.0]], [[0.0], [1.0], [5.0]]])
+    >>> signal_p(signal_power(trials), 3)
+    array([0.])
+    """
+    n = np.where(power.n_trials > 1, power.n_trials, np.nan)
+    signal = n * power.variance * n_stimuli / (n_stimuli - 1)
+    noise = signal - n * power.power
+    # A mean square this small is the rounding of its terms: trials without any noise.
+    noise = np.where(noise <= 1e-12 * signal, 0.0, noise)
+    ratio = np.divide(signal, noise, out=np.full_like(signal, np.inf), where=noise != 0)
+    p = f_distribution.sf(ratio, n_stimuli - 1, (n_stimuli - 1) * (n - 1))
+    p = np.where(signal > 0, p, 1.0)
+    return cast(FloatArray, np.where(np.isnan(n), np.nan, p))
 
 
 def first_trials(trials: AnyArray) -> tuple[FloatArray, IntArray]:

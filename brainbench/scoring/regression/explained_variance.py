@@ -18,8 +18,12 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import FloatArray, IntArray
-from brainbench.metrics.explained_variance.ccnorm import FEW_TRIALS, NO_POWER
-from brainbench.metrics.explained_variance.signal_power import mean_response, signal_power
+from brainbench.metrics.explained_variance.ccnorm import CONSTANT, FEW_TRIALS, NO_SIGNAL
+from brainbench.metrics.explained_variance.signal_power import (
+    mean_response,
+    signal_p,
+    signal_power,
+)
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
@@ -40,6 +44,9 @@ from brainbench.scoring.regression.sessions import (
     fit_session,
 )
 from brainbench.stats.splits import Split, paper
+
+SIGNAL_ALPHA = 0.001
+"""A site counts where the F test of its signal has a p below this, decided once on all images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +219,7 @@ def _session_target(context: RunContext, session: Session) -> SessionTarget:
         counts = ", ".join(f"{n} with {why}" for why, n in Counter(reasons.tolist()).items())
         raise InputError(
             f"none of {len(reasons)} sites of {label} has a signal: {counts}",
-            allowed="sites whose trials have variance over images in common",
+            allowed=f"sites whose responses differ between images, F test p < {SIGNAL_ALPHA}",
             todo="check the time window and the trials",
         )
     floor = context.settings.floor
@@ -230,7 +237,12 @@ def _session_target(context: RunContext, session: Session) -> SessionTarget:
 def _missing_signal(trials: FloatArray) -> npt.NDArray[np.str_]:
     """Return why each site has no signal; empty for sites that have one."""
     power = signal_power(trials)
-    return np.select([power.n_trials < 2, ~(power.power > 0)], [FEW_TRIALS, NO_POWER], "")
+    values = trials.reshape(-1, trials.shape[2])
+    constant = np.fmin.reduce(values) == np.fmax.reduce(values)
+    no_signal = ~(signal_p(power, trials.shape[1]) < SIGNAL_ALPHA)
+    return np.select(
+        [power.n_trials < 2, constant, no_signal], [FEW_TRIALS, CONSTANT, NO_SIGNAL], ""
+    )
 
 
 def _excluded(context: RunContext, target: Sequence[SessionTarget]) -> dict[str, int]:

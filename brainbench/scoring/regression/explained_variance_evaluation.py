@@ -157,6 +157,8 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
                 variant: float(np.nanmean(self._correlations(variant, None).per_site("r2/c")))
                 for variant in VARIANTS
             },
+            "cc_norm2_sites": _mean_and_median(self.whole.per_site("r2/c")[0]),
+            "cc_raw2": _mean_and_median(nan_mean(self.whole.r**2, axis=-2)[0]),
             "cc_norm": _mean_and_median(columns["cc_norm"]),
             "cc_norm_jackknife": self._jackknife(),
             "cc_max": _mean_and_median(columns["cc_max"]),

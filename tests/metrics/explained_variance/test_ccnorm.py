@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from explained import explained_on
+from scipy.stats import f as f_distribution
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.explained_variance.ccnorm import (
@@ -14,6 +15,7 @@ from brainbench.metrics.explained_variance.ccnorm import (
 from brainbench.metrics.explained_variance.signal_power import (
     first_trials,
     mean_response,
+    signal_p,
     signal_power,
 )
 
@@ -282,3 +284,46 @@ def test_counts_of_other_stimuli(recorded):
 
 def test_chance_level_of_a_neuron_without_signal():
     np.testing.assert_array_equal(chance_level(11, [1.0, 0.0]), [0.1, np.nan])
+
+
+# --- the signal test --------------------------------------------------------------------------------
+
+
+def nested_least_squares(trials):
+    """Return p of the stimuli, from the residuals of two models of the trials fitted by least squares."""
+    n, t = trials.shape
+    trial, stimulus = np.repeat(np.eye(n), t, axis=0), np.tile(np.eye(t), (n, 1))
+    sums = []
+    for design in (trial, np.hstack([trial, stimulus])):
+        fitted = design @ np.linalg.lstsq(design, trials.ravel(), rcond=None)[0]
+        sums.append(np.sum((trials.ravel() - fitted) ** 2))
+    dof = t - 1, (t - 1) * (n - 1)
+    return f_distribution.sf((sums[0] - sums[1]) / dof[0] / (sums[1] / dof[1]), *dof)
+
+
+def test_signal_p_is_that_of_an_analysis_of_variance_with_trials_as_blocks(rng):
+    trials = rng.standard_normal((4, 12, 5)) + rng.standard_normal((12, 5)) * [0, 0.3, 0.6, 1, 2]
+    expected = [nested_least_squares(trials[..., k]) for k in range(5)]
+    np.testing.assert_allclose(signal_p(signal_power(trials), 12), expected, rtol=1e-9)
+
+
+def test_signal_p_of_trials_without_noise_or_variance_or_repeats():
+    response = np.arange(5.0)[:, None] * [1.0, 0.0, 1.0]
+    trials = np.stack([response, response])
+    trials[1, :, 2] = np.nan
+    np.testing.assert_array_equal(signal_p(signal_power(trials), 5), [0.0, 1.0, np.nan])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_mean_cc_norm2_of_sites_with_a_signal_is_the_truth(share):
+    """A model that explains half of the signal scores .50, whatever share of sites has none."""
+    rng = np.random.default_rng(0)
+    n_sites, n_images, n_trials = 2000, 200, 8
+    signal = rng.standard_normal((2, n_images, n_sites))
+    scale = rng.lognormal(-1.0, 0.7, n_sites) * (np.arange(n_sites) >= share * n_sites)
+    noise = rng.standard_normal((n_trials, n_images, n_sites))
+    trials = signal.sum(axis=0) / np.sqrt(2) * scale + noise
+    counted = signal_p(signal_power(trials), n_images) < 0.001
+    assert np.nanmean(schoppe(trials, signal[0]).cc_norm[counted] ** 2) == pytest.approx(
+        0.5, abs=0.01
+    )

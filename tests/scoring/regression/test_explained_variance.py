@@ -15,6 +15,7 @@ from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.metrics.explained_variance import ccnorm
+from brainbench.metrics.explained_variance.ccnorm import CONSTANT, NO_SIGNAL
 from brainbench.metrics.linear import ridge
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
@@ -258,7 +259,7 @@ def test_sites_without_a_signal_are_counted_with_the_reason(linear):
     trials[1::2, :, 4] = -trials[::2, :, 4]
     data = brain(None, trials=trials, objects=False)
     score = score_model(benchmark(data), model_of(data, X))
-    assert score.excluded == {"signal power not above 0": 2}
+    assert score.excluded == {CONSTANT: 1, NO_SIGNAL: 1}
     assert (score.n_units, score.n_excluded) == (SITES - 2, 2)
     assert np.flatnonzero(np.isnan(score.per_unit.values)).tolist() == [1, 4]
     kept = [0, 2, 3, 5]
@@ -320,7 +321,7 @@ def test_a_floor_above_every_site_is_named_as_the_cause(linear):
         assert part in told.value.got
     assert "--floor" in told.value.todo
     noise = brain(None, trials=np.full_like(trials, 2.0), objects=False)
-    with pytest.raises(InputError, match=r"none of 6 sites .* has a signal: 6 with signal power"):
+    with pytest.raises(InputError, match=r"none of 6 sites .* has a signal: 6 with"):
         score_model(benchmark(noise), model_of(noise, X), Settings(floor=0.999))
 
 
@@ -393,7 +394,7 @@ def test_no_site_with_a_signal(linear):
     X, _, trials = linear
     trials[1::2] = -trials[::2]
     data = brain(None, trials=trials, objects=False)
-    with pytest.raises(InputError, match=r"none of 6 sites .*: 6 with signal power not above 0"):
+    with pytest.raises(InputError, match=r"none of 6 sites .*: 6 with no signal"):
         score_model(benchmark(data), model_of(data, X))
     noisy = brain(None, trials=trials[::2] + linear[1], objects=False)
     with pytest.raises(InputError, match=r"a floor of 0\.99: none of 6 sites"):
