@@ -151,7 +151,7 @@ def test_grouped_folds_do_not_depend_on_the_order_of_rows():
 
 
 def test_groups_of_another_length_and_too_few_groups():
-    with pytest.raises(InputError, match="59.*60"):
+    with pytest.raises(InputError, match=r"59.*60"):
         paper(IDS, groups=IDS[1:])
     with pytest.raises(InputError, match=r"\(3\)"):
         paper(IDS, groups=OBJECTS)
