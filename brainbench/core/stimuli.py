@@ -93,7 +93,23 @@ class StimulusSet:
     @cached_property
     def digests(self) -> tuple[str, ...]:
         """SHA-256 of each stimulus: its id, shape and pixels."""
-        return tuple(_digest(self.ids[i], self.picture(i)) for i in range(len(self)))
+        return tuple(of_stimulus for of_stimulus, _ in self._both_digests)
+
+    @cached_property
+    def _both_digests(self) -> tuple[tuple[str, str], ...]:
+        """Digests of each stimulus with and without its id; every image is read once for both."""
+        return tuple(_digests(self.ids[i], self.picture(i)) for i in range(len(self)))
+
+    @cached_property
+    def copies(self) -> npt.NDArray[np.str_] | None:
+        """Group of each stimulus: the first id, sorted, with the same pixels; None where all differ."""
+        first: dict[str, str] = {}
+        pictures = [of_picture for _, of_picture in self._both_digests]
+        for stimulus_id, picture in sorted(zip(self.ids, pictures, strict=True)):
+            first.setdefault(picture, stimulus_id)
+        if len(first) == len(self):
+            return None
+        return np.array([first[picture] for picture in pictures])
 
     @cached_property
     def digest(self) -> str:
@@ -145,10 +161,14 @@ def is_rgb(pixels: npt.NDArray[Any]) -> bool:
     return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
 
 
-def _digest(stimulus_id: str, pixels: Picture) -> str:
-    hasher = hashlib.sha256(f"{stimulus_id}|{pixels.shape}|".encode())
-    hasher.update(np.ascontiguousarray(pixels).tobytes())
-    return hasher.hexdigest()
+def _digests(stimulus_id: str, pixels: Picture) -> tuple[str, str]:
+    """Return digests of id, shape and pixels, and of shape and pixels alone."""
+    content = np.ascontiguousarray(pixels).tobytes()
+    names = (f"{stimulus_id}|{pixels.shape}|", f"{pixels.shape}|")
+    of_stimulus, of_picture = (
+        hashlib.sha256(name.encode() + content).hexdigest() for name in names
+    )
+    return of_stimulus, of_picture
 
 
 def from_arrays(

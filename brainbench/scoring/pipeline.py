@@ -176,6 +176,12 @@ def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:
         notes.append("nobody said what the weights are: give weights= to brainbench.wrap")
     if context.presentation != asked:
         notes.append(f"asked for: {asked.describe()}")
+    for shown in evaluation.material.stimulus_sets:
+        if shown.copies is not None:
+            n_pictures = len(np.unique(shown.copies))
+            notes.append(
+                f"{len(shown)} images of {shown.identifier!r} are {n_pictures} different pictures"
+            )
     without_units = evaluation.resampling.units is None and settings.resample == "units"
     if without_units and not evaluation.by_definition:
         notes.append(evaluation.resampling.no_units)

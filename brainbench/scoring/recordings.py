@@ -48,6 +48,11 @@ class Recordings:
         return self.trials if self.trials is not None and len(self.trials) > 1 else None
 
     @property
+    def groups(self) -> AnyArray | None:
+        """Group of each stimulus, copies of one picture; None where all pictures differ."""
+        return self.stimuli.copies
+
+    @property
     def objects(self) -> AnyArray | None:
         """Object shown in each stimulus, also where there are too few images to stratify by; None without."""
         return objects_of(self.stimuli)
@@ -60,12 +65,31 @@ def material_of(
     return Material(
         stimulus_sets=[session.stimuli for session in sessions],
         image_sets=[
-            ImageSet(ids=session.stimuli.ids, objects=session.objects, name=session.session)
+            ImageSet(
+                ids=session.stimuli.ids,
+                objects=session.objects,
+                groups=session.groups,
+                name=session.session,
+            )
             for session in sessions
         ],
         partial=any(session.partial for session in sessions),
         targets=[session.values for session in sessions] if targets is None else targets,
     )
+
+
+def describe_copies(sessions: Sequence[Recordings]) -> dict[str, Any]:
+    """Return, for the record, how many images repeat the picture of another id, by session; {} for none."""
+    return {
+        "copies": {
+            session.session or session.stimuli.identifier: {
+                "images": len(session.groups),
+                "pictures": len(np.unique(session.groups)),
+            }
+            for session in sessions
+            if session.groups is not None
+        }
+    }
 
 
 def windowed_recordings(context: RunContext, session: Session) -> Recordings:

@@ -27,6 +27,7 @@ def paper(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    groups: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 0,
 ) -> list[Split]:
@@ -38,6 +39,9 @@ def paper(
         Unique. Folds depend on the sorted ids, not on the order of the rows.
     objects : array, stimulus, or None
         Object shown in each stimulus. None: folds at random.
+    groups : array, stimulus, or None
+        Stimuli of one group, such as copies of one picture, stay in one fold. A group counts as one
+        stimulus: that of its first id, whose fold the others join.
     n_splits, seed : int
         Number of folds, and the seed of the assignment of stimuli to folds.
 
@@ -50,8 +54,8 @@ def paper(
     Raises
     ------
     InputError
-        Repeated ids, lengths that differ, fewer than two folds, or fewer stimuli (of some object)
-        than folds.
+        Repeated ids, lengths that differ, fewer than two folds, or fewer stimuli or groups (of some
+        object) than folds.
 
     Examples
     --------
@@ -60,6 +64,14 @@ def paper(
     [[1, 2], [0, 3]]
     """
     ids, labels = _check(stimulus_ids, objects)
+    if groups is not None:
+        first, group = _first_of_groups(ids, groups)
+        of_group = None if labels is None else labels[first]
+        folds_of_groups = paper(ids[first], of_group, n_splits=n_splits, seed=seed)
+        return [
+            Split(*(np.flatnonzero(np.isin(group, part)) for part in fold))
+            for fold in folds_of_groups
+        ]
     _check_n_splits(n_splits)
     _check_enough(labels, len(ids), needed=n_splits, what=f"{n_splits} folds")
     order = np.argsort(ids, kind="stable")
@@ -164,6 +176,7 @@ def inner(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    groups: ArrayLike | None = None,
     n_splits: int = 5,
     seed: int = 0,
 ) -> list[Split]:
@@ -173,8 +186,8 @@ def inner(
     ----------
     train : array of int
         Training rows of the outer split; no other row is used.
-    stimulus_ids, objects, n_splits, seed
-        See `paper`; ids, objects and the rows of the folds are those of all stimuli.
+    stimulus_ids, objects, groups, n_splits, seed
+        See `paper`; ids, objects, groups and the rows of the folds are those of all stimuli.
 
     Examples
     --------
@@ -185,7 +198,13 @@ def inner(
     """
     rows = np.asarray(train, dtype=np.intp)
     ids, labels = _check(stimulus_ids, objects)
-    folds = paper(ids[rows], None if labels is None else labels[rows], n_splits=n_splits, seed=seed)
+    folds = paper(
+        ids[rows],
+        None if labels is None else labels[rows],
+        groups=None if groups is None else np.asarray(groups)[rows],
+        n_splits=n_splits,
+        seed=seed,
+    )
     return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
 
 
@@ -208,6 +227,22 @@ def _check(stimulus_ids: ArrayLike, objects: ArrayLike | None) -> tuple[AnyArray
             todo="take both from the stimulus axis of the same assembly",
         )
     return ids, labels
+
+
+def _first_of_groups(ids: AnyArray, groups: ArrayLike) -> tuple[IntArray, IntArray]:
+    """Return the row of the first id, sorted, of each group, and the number of each row's group."""
+    names = np.asarray(groups)
+    if names.shape != ids.shape:
+        raise InputError(
+            f"{names.size} groups for {ids.size} stimuli",
+            allowed="one group per stimulus, or groups=None",
+            todo="take both from the same stimulus set",
+        )
+    order = np.argsort(ids, kind="stable")
+    _, first, inverse = np.unique(names[order], return_index=True, return_inverse=True)
+    group = np.empty(len(ids), dtype=np.intp)
+    group[order] = inverse.ravel()
+    return order[first], group
 
 
 def _check_n_splits(n_splits: int, *, least: int = 2) -> None:

@@ -203,3 +203,25 @@ def test_a_file_name_that_is_not_utf8_is_named(tmp_path):
     np.testing.assert_array_equal(
         stimuli.from_files("files", [path], ids=["im"]).picture(0), np.asarray(Image.open(path))
     )
+
+
+def test_copies_are_pictures_with_the_same_pixels_and_shape():
+    assert six().copies is None
+    again = stimuli.from_arrays("again", PIXELS[[0, 1, 0, 2, 1, 0]], ids=list("fedcba"))
+    assert again.copies.tolist() == ["a", "b", "a", "c", "b", "a"]
+    black = [np.zeros(shape, dtype=np.uint8) for shape in ((2, 3, 3), (3, 2, 3))]
+    assert stimuli.from_arrays("turned", black, ids=["a", "b"]).copies is None
+
+
+def test_images_are_read_once_for_copies_and_digests():
+    read = []
+
+    class Counted(list):
+        def __getitem__(self, row):
+            read.append(row)
+            return super().__getitem__(row)
+
+    counted = stimuli.from_arrays("counted", Counted(PIXELS), ids=IDS)
+    assert counted.copies is None
+    assert len(set(counted.digests)) == len(counted.digest[:6]) == 6
+    assert read == list(range(6))

@@ -120,3 +120,38 @@ def test_too_few_stimuli_to_leave_some_out():
         nine_tenths([f"im{k}" for k in range(9)])
     with pytest.raises(InputError, match=r"\b1\b.*\b12\b.*\b3\b"):
         nine_tenths([f"im{k}" for k in range(12)], ["a", "b", "c"] * 4)
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_groups_stay_on_one_side(objects):
+    groups = IDS.copy()
+    groups[1:20:2] = groups[:20:2]
+    folds = paper(IDS, objects, groups=groups, n_splits=5)
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(60))
+    for fold in folds:
+        assert sorted(np.concatenate(fold)) == list(range(60))
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+    for fold in inner(folds[0].train, IDS, objects, groups=groups, n_splits=3):
+        assert set(np.concatenate(fold)) == set(folds[0].train)
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+def test_groups_of_one_change_nothing():
+    for ours, plain in zip(paper(IDS, OBJECTS, groups=IDS), paper(IDS, OBJECTS), strict=True):
+        np.testing.assert_array_equal(ours.test, plain.test)
+        np.testing.assert_array_equal(ours.train, plain.train)
+
+
+def test_grouped_folds_do_not_depend_on_the_order_of_rows():
+    groups = np.char.replace(IDS, "1", "0")
+    order = np.random.default_rng(1).permutation(60)
+    moved = paper(IDS[order], groups=groups[order], n_splits=4)
+    for fold, other in zip(paper(IDS, groups=groups, n_splits=4), moved, strict=True):
+        assert set(IDS[fold.test]) == set(IDS[order][other.test])
+
+
+def test_groups_of_another_length_and_too_few_groups():
+    with pytest.raises(InputError, match=r"59.*60"):
+        paper(IDS, groups=IDS[1:])
+    with pytest.raises(InputError, match=r"\(3\)"):
+        paper(IDS, groups=OBJECTS)

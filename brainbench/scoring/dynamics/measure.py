@@ -41,16 +41,26 @@ SOLVERS = ("ridge", "sgd", "neuron-to-neuron")
 
 
 def _some_quarters(
-    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
+    ids: Sequence[str],
+    strata: AnyArray | None,
+    *,
+    groups: AnyArray | None,
+    n_splits: int,
+    seed: int,
 ) -> list[Split]:
     """Return the first of four disjoint quarters of the images, each held out once."""
-    return paper(ids, strata, n_splits=QUARTERS, seed=seed)[:n_splits]
+    return paper(ids, strata, groups=groups, n_splits=QUARTERS, seed=seed)[:n_splits]
 
 
 def _ten_splits(
-    ids: Sequence[str], strata: AnyArray | None, *, n_splits: int, seed: int
+    ids: Sequence[str],
+    strata: AnyArray | None,
+    *,
+    groups: AnyArray | None,
+    n_splits: int,
+    seed: int,
 ) -> list[Split]:
-    """Return Brain-Score's ten splits, whatever `n_splits`."""
+    """Return Brain-Score's ten splits, whatever `groups` and `n_splits`."""
     return brainscore(ids, strata, seed=seed)
 
 
@@ -58,7 +68,7 @@ def _ten_splits(
 class DynamicsRules(ProtocolRules):
     """Rules of a protocol for neural dynamics."""
 
-    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split: Callable[..., list[Split]]  # (ids, strata, groups=, n_splits=, seed=) -> splits
     splits: str  # what it splits, for the record; may name `{n_splits}`
     joint: bool  # the map is PLS2, fitted to all sites jointly; else that of `Dynamics.solver`
     reduces: bool  # wide layers are reduced to principal components
@@ -195,12 +205,22 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         fitter = self.fitter(joint=rules.joint, seed=settings.seed)
         chooses = fitter.chooses_penalty or len(candidates) > 1
         fits, layers = [], []
-        folds = rules.split(ids, target.strata, n_splits=self.n_splits, seed=context.split_seed)
+        folds = rules.split(
+            ids,
+            target.strata,
+            groups=target.groups,
+            n_splits=self.n_splits,
+            seed=context.split_seed,
+        )
         with progress.current().task("maps over time", len(folds)) as advance:
             for fold in folds:
                 within: list[Split] = []
                 if chooses:
-                    options = {"n_splits": self.n_inner, "seed": settings.seed}
+                    options = {
+                        "groups": target.groups,
+                        "n_splits": self.n_inner,
+                        "seed": settings.seed,
+                    }
                     within = inner(fold.train, ids, target.strata, **options)
                 ballot = vote(candidates, target, fold, within)
                 chosen = layers_in_fold(

@@ -28,7 +28,12 @@ from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, ProtocolRules
-from brainbench.scoring.recordings import material_of, reliable_sites, windowed_recordings
+from brainbench.scoring.recordings import (
+    describe_copies,
+    material_of,
+    reliable_sites,
+    windowed_recordings,
+)
 from brainbench.scoring.regression.explained_variance_evaluation import (
     VARIANTS,
     ExplainedVarianceEvaluation,
@@ -149,6 +154,7 @@ class ExplainableVariance(SessionsMeasure):
                 "features": max(fit.n_features for fit in fits),
                 "splits": self.n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
+                **describe_copies([session.recordings for session in target]),
                 "sessions": [session.name for session in target if session.name],
                 "sessions_left_out": _repeated(context)[1],
             },
@@ -177,7 +183,8 @@ class ExplainableVariance(SessionsMeasure):
             least_per_fold=3,
         )
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
-        folds = paper(ids, strata, n_splits=self.n_splits, seed=seed)
+        groups = target.recordings.groups
+        folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
         if linear_map is not None:
             return fit_session(
                 target, candidates, linear_map, folds, n_pca=None, n_inner=self.n_inner, seed=seed

@@ -40,6 +40,7 @@ def select(
     *,
     ids: npt.ArrayLike,
     strata: AnyArray | None,
+    groups: AnyArray | None = None,
     n_folds: int,
     seed: int,
     **labels: Any,
@@ -53,8 +54,8 @@ def select(
         take their rows from it.
     Y : array, stimulus x neuroid
         Responses; held-out rows are not looked at.
-    ids, strata : array, stimulus
-        What the inner folds depend on, and are stratified by.
+    ids, strata, groups : array, stimulus
+        What the inner folds depend on, are stratified by, and take as a whole.
     **labels
         See `FoldSelection.labels`.
 
@@ -76,6 +77,7 @@ def select(
                 np.arange(len(rows)),
                 names[rows],
                 None if strata is None else strata[rows],
+                groups=None if groups is None else groups[rows],
                 n_splits=n_folds,
                 seed=seed,
             )

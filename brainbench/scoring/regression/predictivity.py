@@ -17,7 +17,12 @@ from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
-from brainbench.scoring.recordings import check_varies, material_of, windowed_recordings
+from brainbench.scoring.recordings import (
+    check_varies,
+    describe_copies,
+    material_of,
+    windowed_recordings,
+)
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -36,6 +41,7 @@ class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    groups_copies: bool  # copies of one picture stay on one side of every split
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
     joint: bool  # the map is fitted to all neuroids jointly
@@ -83,6 +89,7 @@ class Predictivity(SessionsMeasure):
         "paper": PredictivityRules(
             formula="raw",
             split=paper,
+            groups_copies=True,
             aggregate=mean_then_median,
             joint=False,
             reduces=True,
@@ -91,6 +98,7 @@ class Predictivity(SessionsMeasure):
             formula="r2/c",
             one_layer=True,
             split=brainscore,
+            groups_copies=False,
             split_seed=1,
             aggregate=median_then_mean,
             joint=True,
@@ -151,12 +159,13 @@ class Predictivity(SessionsMeasure):
             if len(offered) > 1:
                 check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
             ids, strata = session.recordings.stimuli.ids, session.recordings.strata
+            together = {"groups": session.recordings.groups} if rules.groups_copies else {}
             fits.append(
                 fit_session(
                     session,
                     offered,
                     linear_map,
-                    rules.split(ids, strata, **splits, seed=context.split_seed),
+                    rules.split(ids, strata, **splits, **together, seed=context.split_seed),
                     n_pca=n_pca,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
@@ -177,6 +186,7 @@ class Predictivity(SessionsMeasure):
                 else "fitted once on the benchmark's own images, without responses",
                 "splits": self.n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
+                **describe_copies([session.recordings for session in target]),
             },
             seeds={"splits": context.split_seed, "ceiling": 1},
         )

@@ -155,7 +155,10 @@ def fit_session(
     n_inner: int,
     seed: int,
 ) -> SessionFit:
-    """Select a layer and step within the training images of each split, whose map is fitted there."""
+    """Select a layer and step within the training images of each split, whose map is fitted there.
+
+    Copies of one picture stay in one inner fold.
+    """
     features = [linear_map.features_of(candidate, n_pca=n_pca) for candidate in candidates]
     selection = select(
         candidates,
@@ -165,6 +168,7 @@ def fit_session(
         linear_map,
         ids=target.recordings.stimuli.ids,
         strata=target.recordings.strata,
+        groups=target.recordings.groups,
         n_folds=n_inner,
         seed=seed,
         **target.labels,

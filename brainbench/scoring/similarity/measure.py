@@ -35,7 +35,7 @@ from brainbench.scoring.similarity.target import (
     published_rdms,
     recorded_session,
 )
-from brainbench.stats.splits import nine_tenths, paper
+from brainbench.stats.splits import Split, nine_tenths, paper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +178,11 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
     def _sets(
         self, context: RunContext, brain: BrainRepresentation, candidates: Sequence[Candidate]
     ) -> tuple[list[IntArray], list[IntArray]]:
-        """Return sets of images to compare, and for each the images by which a layer is selected."""
+        """Return sets of images to compare, and for each the images by which a layer is selected.
+
+        Of equal pictures one is compared, since their dissimilarity to each other is noise in the brain
+        and 0 in a model; random sets are Brain-Score's, and hold all.
+        """
         ids, strata, seed = brain.stimuli.ids, brain.strata, context.split_seed
         rules: SimilarityRules = context.rules
         if rules.random_sets is not None and len(candidates) > 1:
@@ -190,9 +194,12 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             )
         if rules.random_sets is not None:
             return rules.random_sets(ids, strata, seed=seed), []
+        distinct = brain.distinct
         if len(candidates) == 1:
-            return [np.arange(len(ids))], []
-        folds = paper(ids, strata, n_splits=self.n_splits, seed=seed)
+            return [distinct], []
+        copies = brain.stimuli.copies
+        folds = paper(ids, strata, groups=copies, n_splits=self.n_splits, seed=seed)
+        folds = [Split(*(np.intersect1d(part, distinct) for part in fold)) for fold in folds]
         least = min(len(fold.test) for fold in folds)
         self._check_enough(least, f"the smallest of {self.n_splits} folds")
         return [fold.test for fold in folds], [fold.train for fold in folds]

@@ -11,7 +11,7 @@ import numpy as np
 from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
@@ -54,11 +54,24 @@ class BrainRepresentation:
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
     @property
+    def distinct(self) -> IntArray:
+        """Rows of images with different pictures: of copies the one with the first id."""
+        copies = self.stimuli.copies
+        ids = np.asarray(self.stimuli.ids)
+        return np.flatnonzero(np.full(len(ids), True) if copies is None else ids == copies)
+
+    @property
     def material(self) -> Material:
         """Stimuli, and the mean responses or published dissimilarities."""
         return Material(
             stimulus_sets=[self.stimuli],
-            image_sets=[ImageSet(ids=self.stimuli.ids, objects=objects_of(self.stimuli))],
+            image_sets=[
+                ImageSet(
+                    ids=self.stimuli.ids,
+                    objects=objects_of(self.stimuli),
+                    groups=self.stimuli.copies,
+                )
+            ],
             partial=self.partial,
             targets=self.measured,
         )
