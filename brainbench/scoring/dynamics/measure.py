@@ -216,12 +216,14 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             for fold in folds:
                 within: list[Split] = []
                 if chooses:
-                    options = {
-                        "groups": target.groups,
-                        "n_splits": self.n_inner,
-                        "seed": settings.seed,
-                    }
-                    within = inner(fold.train, ids, target.strata, **options)
+                    within = inner(
+                        fold.train,
+                        ids,
+                        target.strata,
+                        groups=target.groups,
+                        n_splits=self.n_inner,
+                        seed=settings.seed,
+                    )
                 ballot = vote(candidates, target, fold, within)
                 chosen = layers_in_fold(
                     candidates,
