@@ -21,7 +21,12 @@ from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
-from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
+from brainbench.scoring.regression.linear_maps import (
+    Features,
+    LayerFeatures,
+    LinearMap,
+    rows_of,
+)
 from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, inner
 
@@ -33,7 +38,7 @@ _SITES = 24
 
 def select(
     candidates: Sequence[LayerCandidate],
-    features: Sequence[Features],
+    features: Sequence[LayerFeatures],
     Y: FloatArray,
     splits: Sequence[Split],
     linear_map: LinearMap,
@@ -49,7 +54,7 @@ def select(
 
     Parameters
     ----------
-    features : sequence of Features
+    features : sequence of LayerFeatures
         One for each candidate. A Gram matrix is made once and shared by all splits and inner folds, which
         take their rows from it.
     Y : array, stimulus x neuroid
@@ -98,7 +103,7 @@ def _workers(linear_map: LinearMap) -> Iterator[Callable[..., Iterator[float]]]:
 
 
 def _score(
-    features: Features,
+    features: LayerFeatures,
     *,
     rows: IntArray,
     Y: FloatArray,
@@ -106,7 +111,7 @@ def _score(
     linear_map: LinearMap,
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
-    training_features = rows_of(features, rows)
+    training_features = linear_map.within(rows_of(features, rows), folds)
     size = _SITES if linear_map.metric == "pls" else Y.shape[1]
     r = np.concatenate(
         [

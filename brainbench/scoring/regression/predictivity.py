@@ -57,9 +57,10 @@ class Predictivity(SessionsMeasure):
     n_components : int
         Latent dimensions of the PLS map.
     n_pca : int or None
-        Principal components of the features kept under `paper`; at most stimuli - 1 and features. None
-        keeps all. They are fitted on all stimuli, held-out ones too: where nearly as many components as
-        stimuli are kept, held-out stimuli become combinations of the others and r falls.
+        Principal components of the features kept under `paper`; at most training images - 1 and features.
+        None keeps all. They are fitted on the training images of each fold, also inside the selection of a
+        layer and step. (Fitted on all images, with nearly as many components as images, held-out images
+        become combinations of the others, and r falls.)
     n_splits : int
         Folds under `paper`, random splits under `brainscore`.
     n_inner : int
@@ -76,6 +77,8 @@ class Predictivity(SessionsMeasure):
     ------
     UnknownNameError
         No such map.
+    InputError
+        `n_pca` below 1.
     """
 
     n_components: int = 25
@@ -117,12 +120,16 @@ class Predictivity(SessionsMeasure):
     """Protocol, map and formula of the worlds in perf/worlds, of a single session without a floor."""
 
     def __post_init__(self) -> None:
-        self.linear_map(joint=False)
+        self.linear_map(self.rules["paper"])
 
-    def linear_map(self, *, joint: bool) -> LinearMap:
-        """Return the linear map, fitted to all neuroids jointly or to one at a time."""
+    def linear_map(self, rules: PredictivityRules) -> LinearMap:
+        """Return the linear map of a protocol."""
         return LinearMap(
-            metric=self.metric, n_components=self.n_components, solver=self.solver, joint=joint
+            metric=self.metric,
+            n_components=self.n_components,
+            solver=self.solver,
+            joint=rules.joint,
+            n_pca=self.n_pca if rules.reduces else None,
         )
 
     def target(self, context: RunContext) -> list[SessionTarget]:
@@ -137,7 +144,7 @@ class Predictivity(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            linear_map = self.linear_map(joint=context.rules.joint)
+            linear_map = self.linear_map(context.rules)
             check_enough_images(target, linear_map, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
@@ -152,8 +159,7 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        linear_map, splits = self.linear_map(joint=rules.joint), {"n_splits": self.n_splits}
-        n_pca = self.n_pca if rules.reduces and linear_map.reduces else None
+        linear_map, splits = self.linear_map(rules), {"n_splits": self.n_splits}
         fits = []
         for session, offered in zip(target, candidates, strict=True):
             if len(offered) > 1:
@@ -166,7 +172,6 @@ class Predictivity(SessionsMeasure):
                     offered,
                     linear_map,
                     rules.split(ids, strata, **splits, **together, seed=context.split_seed),
-                    n_pca=n_pca,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
                 )
@@ -178,12 +183,9 @@ class Predictivity(SessionsMeasure):
             population=context.population,
             aggregate=rules.aggregate,
             floor=context.settings.floor,
-            n_pca=n_pca,
             details={
                 **linear_map.describe(),
-                "pca": "none"
-                if n_pca is None
-                else "fitted once on the benchmark's own images, without responses",
+                "pca": linear_map.pca,
                 "splits": self.n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
                 **describe_copies([session.recordings for session in target]),
