@@ -2,7 +2,8 @@
 
 Images are 11.2 degrees wide, and spikes were counted from 50 to 150 ms: so the sessions were published again,
 as Cowley2026 of Brain-Score (doi:10.1038/s41586-026-10150-1). The width is that of the data's stimuli. How
-long an image was shown is not said: a constant image stands in. No principal components are taken (docs/data.md).
+long an image was shown is not said: a constant image stands in. No principal components are taken
+(docs/data.md).
 """
 
 from brainbench.core.benchmark import Benchmark
