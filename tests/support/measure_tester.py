@@ -19,6 +19,7 @@ from brainbench.stats.bootstrap import crossed, image_counts
 FORMULAS = {
     "raw": lambda r, c: r,
     "r/c": lambda r, c: r / c,
+    "(r/c)^2": lambda r, c: (r / c) ** 2,
     "r2/c": lambda r, c: r**2 / c,
     "r/sqrt(c)": lambda r, c: r / np.sqrt(c),
 }

@@ -68,7 +68,7 @@ class Predictivity(SessionsMeasure):
     solver : {"exact", "nipals"}
         Exact singular vectors, or scikit-learn's iteration.
     formula : str or None
-        "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
+        "raw", "r/c", "(r/c)^2", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
     metric : str
         The map, which also selects layer and step: "pls", "ridge", "ridge-cv", "linear" or
         "neuron-to-neuron" (see `scoring.regression.linear_maps`).

@@ -329,7 +329,7 @@ def test_subjects_give_a_noise_ceiling(pictured):
 
 @pytest.mark.parametrize(
     ("n_subjects", "formula"),
-    [(1, "r/c"), (1, "r2/c"), (1, "r/sqrt(c)"), (2, "r2/c"), (2, "r/sqrt(c)")],
+    [(1, "r/c"), (1, "r2/c"), (1, "r/sqrt(c)"), (2, "r2/c"), (2, "(r/c)^2"), (2, "r/sqrt(c)")],
 )
 def test_formulas_that_published_rdms_have_no_ceiling_for(pictured, n_subjects, formula):
     X, _ = pictured
