@@ -16,7 +16,7 @@ from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, StimulusSet
 from brainbench.core.timeline import Span
-from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.stats.splits import Split
@@ -37,6 +37,9 @@ class Recordings:
     neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
     partial: bool  # a limit left some stimuli out
     session: str = ""  # its name; empty for data without sessions
+    order: IntArray | None = (
+        None  # rows as Brain-Score orders them, see `level_order`; None: as they are
+    )
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
@@ -111,7 +114,30 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
         neuroids=per_neuroid(windowed),
         partial=partial,
         session=session.name,
+        order=level_order(windowed),
     )
+
+
+def level_order(recorded: Assembly) -> IntArray | None:
+    """Return the rows of stimuli in the order in which Brain-Score draws splits; None for that of the ids.
+
+    It sorts by all coordinates of a presentation, in the order of the file, which
+    `data.importers.brainio.read` keeps as the attribute `levels`: those before the id. InputError for a
+    level that is no coordinate of the stimuli.
+    """
+    levels = np.atleast_1d(recorded.attrs.get("levels", [])).tolist()
+    if not levels:
+        return None
+    absent = [name for name in levels if name not in recorded.coords]
+    if absent:
+        raise InputError(
+            f"recordings with the levels {levels}, of which {absent} are not among their coordinates",
+            allowed="coordinates of the stimuli, by which Brain-Score sorts them",
+            todo="keep these coordinates, or remove attrs['levels']",
+        )
+    columns = [recorded.coords[name].values for name in (*levels, "stimulus_id")]
+    ranks = [np.unique(column, return_inverse=True)[1] for column in columns]
+    return np.lexsort(ranks[::-1])
 
 
 def recordings_of(context: RunContext, data: Dataset) -> Assembly:

@@ -87,6 +87,7 @@ def brainscore(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[Split]:
@@ -95,9 +96,11 @@ def brainscore(
     Parameters
     ----------
     stimulus_ids : array of str, stimulus
-        Unique, in the order of the target (the brain's assembly), on which the draw depends.
+        Unique.
     objects : array, stimulus, or None
         `object_name`. None: not stratified, as Brain-Score without that coordinate.
+    order : array of int, or None
+        Rows in the order of Brain-Score's target, on which the draw depends; None for the order given.
     n_splits, seed : int
         Brain-Score's are 10 and 1.
 
@@ -119,7 +122,7 @@ def brainscore(
     >>> len(splits), len(splits[0].train), len(splits[0].test)
     (10, 18, 2)
     """
-    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="train_size")
+    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="train_size")
     return [Split(train, test) for train, test in drawn]
 
 
@@ -127,6 +130,7 @@ def nine_tenths(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[IntArray]:
@@ -135,13 +139,14 @@ def nine_tenths(
     They are the test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9,
     random_state=seed), or of ShuffleSplit: nothing is fitted. See `brainscore` for parameters and errors.
     """
-    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="test_size")
+    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="test_size")
     return [test for _, test in drawn]
 
 
 def _shuffled(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None,
+    order: ArrayLike | None,
     n_splits: int,
     seed: int,
     *,
@@ -165,10 +170,12 @@ def _shuffled(
             todo=f"use more images{_or_not_stratified(labels)}",
         )
     options: dict[str, Any] = {nine_tenths_for: 0.9, "random_state": seed}
-    rows = np.zeros(len(ids))
+    rows = np.arange(len(ids)) if order is None else np.asarray(order, dtype=np.intp)
     if labels is None:
-        return list(ShuffleSplit(n_splits, **options).split(rows))
-    return list(StratifiedShuffleSplit(n_splits, **options).split(rows, labels))
+        drawn = ShuffleSplit(n_splits, **options).split(rows)
+    else:
+        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels[rows])
+    return [(rows[train], rows[test]) for train, test in drawn]
 
 
 def inner(

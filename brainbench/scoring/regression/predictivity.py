@@ -165,7 +165,12 @@ class Predictivity(SessionsMeasure):
             if len(offered) > 1:
                 check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
             ids, strata = session.recordings.stimuli.ids, session.recordings.strata
-            together = {"groups": session.recordings.groups} if rules.groups_copies else {}
+            # Splits of disjoint folds do not depend on the order of the rows; Brain-Score's do.
+            together = (
+                {"groups": session.recordings.groups}
+                if rules.groups_copies
+                else {"order": session.recordings.order}
+            )
             fits.append(
                 fit_session(
                     session,

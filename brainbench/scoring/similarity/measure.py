@@ -42,7 +42,7 @@ from brainbench.stats.splits import Split, nine_tenths, paper
 class SimilarityRules(ProtocolRules):
     """Which images a protocol compares."""
 
-    # (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all
+    # (ids, strata, order=, seed=) -> sets of images that the figure is averaged over. None compares all
     # images, or those held out of each fold where a layer or step is selected.
     random_sets: Callable[..., list[IntArray]] | None = None
 
@@ -193,7 +193,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 todo="choose --protocol paper",
             )
         if rules.random_sets is not None:
-            return rules.random_sets(ids, strata, seed=seed), []
+            return rules.random_sets(ids, strata, order=brain.order, seed=seed), []
         distinct = brain.distinct
         if len(candidates) == 1:
             return [distinct], []
