@@ -19,6 +19,8 @@ Split: TypeAlias = tuple[IntArray, IntArray]
 """Row numbers of training and of held-out stimuli."""
 
 EPS = float(np.finfo(np.float64).eps)
+SMALLEST, LARGEST = 1e-70, 1e70
+"""Bounds of the largest value of features or responses: the norm of a Gram matrix has its fourth power."""
 _FEW = 4  # up to a fourth of the eigenvectors are computed alone
 _CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB
 
@@ -108,6 +110,20 @@ def check_finite(features: AnyArray, *, first_feature: int = 0) -> None:
             f"of the stimulus in row {stimulus}",
             allowed="finite features",
             todo="check that layer's output for that image, or choose another layer",
+        )
+
+
+def check_magnitude(largest: float, *, what: str) -> None:
+    """Raise an InputError where squares of products would leave the range of float64.
+
+    `largest` is the largest absolute value, `what` names its array. All of float32 is inside.
+    """
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise InputError(
+            f"{what} of size {largest:.2g}",
+            allowed=f"0, or a largest value from {SMALLEST:g} to {LARGEST:g}: products of others overflow "
+            "or vanish in float64",
+            todo="give them in another unit",
         )
 
 

@@ -14,6 +14,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.array_types import FloatArray
+from brainbench.metrics.features import check_magnitude
 from brainbench.metrics.gram import Gram, gram
 from brainbench.scoring.context import GramStore, RunContext
 from brainbench.storage.array_file import COLUMNS
@@ -84,6 +85,7 @@ class Candidate:
     def _make_gram(self) -> Gram:
         largest: list[float] = []
         products = gram(_noting_largest(self.chunks(), largest))
+        check_magnitude(max(largest), what=f"responses of layer {self.layer!r}")
         n, p = products.n_stimuli, products.n_features
         if np.trace(products.K) <= (ROUNDING * max(largest)) ** 2 * n * p:
             raise InputError(

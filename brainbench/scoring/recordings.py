@@ -17,6 +17,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, StimulusSet
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
+from brainbench.metrics.features import check_magnitude
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.stats.splits import Split
@@ -105,10 +106,12 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     stimuli = context.stimuli(data)
     windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
+    values = np.asarray(average(windowed).values, dtype=np.float64)
+    _check_magnitudes(values, windowed)
     partial = context.is_partial(data)
     return Recordings(
         stimuli=stimuli,
-        values=np.asarray(average(windowed).values, dtype=np.float64),
+        values=values,
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
         strata=strata_of(stimuli, partial=partial),
         neuroids=per_neuroid(windowed),
@@ -116,6 +119,14 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
         session=session.name,
         order=level_order(windowed),
     )
+
+
+def _check_magnitudes(values: FloatArray, recorded: Assembly) -> None:
+    """Raise InputError that names the first site whose responses are too large or too small to be squared."""
+    for site, largest in zip(
+        recorded.coords["neuroid_id"].values, np.abs(values).max(axis=0), strict=True
+    ):
+        check_magnitude(float(largest), what=f"responses of site {str(site)!r}")
 
 
 def level_order(recorded: Assembly) -> IntArray | None:
@@ -166,12 +177,16 @@ def objects_of(stimuli: StimulusSet) -> AnyArray | None:
 
 
 def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
-    """Return the objects to stratify by; None without, or where a limit left too few images of one."""
+    """Return the objects to stratify by; None without, or where a limit left too few images of one.
+
+    Objects of which each is shown once, such as numbers of the images, are none to stratify by either.
+    """
     objects = objects_of(stimuli)
     if objects is None:
         return None
     _, counts = np.unique(objects, return_counts=True)
-    return None if partial and counts.min() < IMAGES_PER_OBJECT else objects
+    too_few = counts.max() == 1 or (partial and counts.min() < IMAGES_PER_OBJECT)
+    return None if too_few else objects
 
 
 def per_neuroid(assembly: Assembly) -> xr.DataArray:

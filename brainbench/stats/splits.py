@@ -83,6 +83,11 @@ def paper(
     return [Split(np.sort(order[train]), np.sort(order[test])) for train, test in folds]
 
 
+def fold_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a fold of `paper` holds out of n."""
+    return n // n_splits, -(-n // n_splits)
+
+
 def brainscore(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
@@ -126,6 +131,12 @@ def brainscore(
     return [Split(train, test) for train, test in drawn]
 
 
+def tenth_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a split of `brainscore` holds out of n: the same."""
+    held_out = n - int(0.9 * n)  # scikit-learn rounds the number of training rows down
+    return held_out, held_out
+
+
 def nine_tenths(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
@@ -143,6 +154,12 @@ def nine_tenths(
     return [test for _, test in drawn]
 
 
+def left_out_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a set of `nine_tenths` leaves out of n: the same."""
+    left_out = n - int(np.ceil(0.9 * n))  # scikit-learn rounds the number of test rows up
+    return left_out, left_out
+
+
 def _shuffled(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None,
@@ -157,11 +174,10 @@ def _shuffled(
     _check_n_splits(n_splits, least=1)
     _check_enough(labels, len(ids), needed=2, what="a stratified split")
     n_objects = 1 if labels is None else len(np.unique(labels))
-    # scikit-learn rounds the number of training rows down, that of test rows up.
     if nine_tenths_for == "train_size":
-        n_small, fewest = len(ids) - int(0.9 * len(ids)), 10 * n_objects - 9
+        (n_small, _), fewest = tenth_sizes(len(ids), n_splits), 10 * n_objects - 9
     else:
-        n_small, fewest = len(ids) - int(np.ceil(0.9 * len(ids))), 10 * n_objects
+        (n_small, _), fewest = left_out_sizes(len(ids), n_splits), 10 * n_objects
     if n_small < n_objects:
         raise InputError(
             f"{n_small} stimuli in the smaller part (10 % of {len(ids)})"

@@ -19,7 +19,7 @@ from scipy.spatial.distance import squareform
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
-from brainbench.metrics.features import check_finite, column_chunks
+from brainbench.metrics.features import check_finite, check_magnitude, column_chunks
 from brainbench.metrics.gram import gram
 
 Distance: TypeAlias = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
@@ -76,6 +76,12 @@ def _correlation(chunks: Iterator[AnyArray]) -> FloatArray:
         total += rows.sum(axis=1)
         largest = np.maximum(largest, np.abs(chunk).max(axis=1))
         n_features += chunk.shape[1]
+    if n_features == 1:
+        raise InputError(
+            "features of a single unit",
+            allowed="two or more: 1 - Pearson correlates over units",
+            todo="choose the distance 'euclidean', or more units",
+        )
     covariance = inner - np.outer(total, total) / n_features
     # Rounding leaves about 1e-16 of a constant row.
     flat = np.diagonal(covariance) <= (1e-14 * largest) ** 2 * n_features
@@ -132,9 +138,13 @@ def _check_rows(bad: BoolArray, what: str, distance: str) -> None:
 
 
 def _finite_chunks(features: AnyArray | Iterable[AnyArray]) -> Iterator[AnyArray]:
+    largest = 0.0
     for first, chunk in column_chunks(features):
         check_finite(chunk, first_feature=first)
+        largest = max(largest, float(np.abs(chunk).max()))
+        check_magnitude(max(largest, 1.0), what="features")
         yield chunk
+    check_magnitude(largest, what="features")
 
 
 # --- parts of an RDM ------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ import numpy as np
 
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
     check_varies,
     describe_copies,
     material_of,
+    strata_of,
     windowed_recordings,
 )
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
@@ -29,11 +30,11 @@ from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
-    check_enough_images,
     fit_session,
 )
+from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
-from brainbench.stats.splits import Split, brainscore, paper
+from brainbench.stats.splits import Split, brainscore, fold_sizes, paper, tenth_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    sizes: Sizes  # of what a split holds out
     groups_copies: bool  # copies of one picture stay on one side of every split
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
@@ -92,6 +94,7 @@ class Predictivity(SessionsMeasure):
         "paper": PredictivityRules(
             formula="raw",
             split=paper,
+            sizes=fold_sizes,
             groups_copies=True,
             aggregate=mean_then_median,
             joint=False,
@@ -101,6 +104,7 @@ class Predictivity(SessionsMeasure):
             formula="r2/c",
             one_layer=True,
             split=brainscore,
+            sizes=tenth_sizes,
             groups_copies=False,
             split_seed=1,
             aggregate=median_then_mean,
@@ -136,6 +140,7 @@ class Predictivity(SessionsMeasure):
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
         targets = []
         for session in context.sessions:
+            self._check_enough_images(context, session)
             recordings = windowed_recordings(context, session)
             sites = np.ptp(recordings.values, axis=0) > 0
             target = SessionTarget(
@@ -144,12 +149,26 @@ class Predictivity(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            linear_map = self.linear_map(context.rules)
-            check_enough_images(target, linear_map, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
         check_distinct_sites(targets)
         return targets
+
+    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+        rules: PredictivityRules = context.rules
+        linear_map, stimuli = self.linear_map(rules), context.stimuli(session.data)
+        ImagesNeeded(
+            what=str(linear_map),
+            n_splits=self.n_splits,
+            sizes=rules.sizes,
+            training=linear_map.least_images,
+            n_inner=self.n_inner if context.may_select else None,
+        ).check(
+            context.label(session),
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
+            copies=rules.groups_copies,
+        )
 
     def evaluate(
         self,
@@ -157,13 +176,11 @@ class Predictivity(SessionsMeasure):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
+        """Raise InputError for a layer that does not vary."""
         rules: PredictivityRules = context.rules
         linear_map, splits = self.linear_map(rules), {"n_splits": self.n_splits}
         fits = []
         for session, offered in zip(target, candidates, strict=True):
-            if len(offered) > 1:
-                check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
             ids, strata = session.recordings.stimuli.ids, session.recordings.strata
             # Splits of disjoint folds do not depend on the order of the rows; Brain-Score's do.
             together = (
