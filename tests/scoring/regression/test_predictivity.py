@@ -359,7 +359,7 @@ def test_folds_of_a_few_images_of_each_object_are_not_stratified(linear):
 def test_whole_set_with_too_few_images_of_an_object_is_an_error(linear):
     X, _, trials = linear
     data = brain(None, trials=trials[:, :79])
-    with pytest.raises(InputError, match=r"too few stimuli for .*: obj7 \(9\)"):
+    with pytest.raises(InputError, match=r"9 show obj7.*\n.*at least 80 images, at least 10 of each"):
         score_model(benchmark(data), model_of(data, X[:79]))
 
 
@@ -408,7 +408,7 @@ def test_too_few_images_for_the_components(linear):
     with pytest.raises(InputError) as error:
         score_model(benchmark(data, n_components=25), model_of(data, X), Settings(limit=20))
     text = str(error.value)
-    assert "20 images in 10 folds leave 18 for training" in text
+    assert "20 images, of which 18 are left for training" in text
     assert "at least 29 images" in text
     assert "--limit" in text
 
@@ -420,7 +420,7 @@ def test_too_few_images_for_the_choice_of_a_step(linear):
     model = two_step_model(data, wide, wide**2)
     with pytest.raises(InputError) as error:
         score_model(benchmark(data, n_components=25), model, Settings(limit=32))
-    assert "32 images in 10 folds leave 22 for training" in str(error.value)
+    assert "32 images, of which 22 are left for training" in str(error.value)
     assert "at least 37 images" in str(error.value)
     assert score_model(benchmark(data, n_components=25), model, Settings(limit=37)).n_stimuli == 37
 
