@@ -14,7 +14,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.array_types import FloatArray
-from brainbench.metrics.features import check_magnitude
+from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.gram import Gram, gram
 from brainbench.scoring.context import GramStore, RunContext
 from brainbench.storage.array_file import COLUMNS
@@ -55,7 +55,13 @@ class Candidate:
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[FloatArray]:
-        """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB."""
+        """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB.
+
+        InputError for features beyond float32, see `check_magnitude`.
+        """
+        return checked_magnitudes(self._read(), what=f"responses of layer {self.layer!r}")
+
+    def _read(self) -> Iterator[FloatArray]:
         steps = np.flatnonzero(self.weights)
         width = chunk_width(self.activations.sizes["stimulus"])
         for first in range(0, self.n_features, width):
@@ -85,7 +91,6 @@ class Candidate:
     def _make_gram(self) -> Gram:
         largest: list[float] = []
         products = gram(_noting_largest(self.chunks(), largest))
-        check_magnitude(max(largest), what=f"responses of layer {self.layer!r}")
         n, p = products.n_stimuli, products.n_features
         if np.trace(products.K) <= (ROUNDING * max(largest)) ** 2 * n * p:
             raise InputError(

@@ -107,7 +107,7 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
     values = np.asarray(average(windowed).values, dtype=np.float64)
-    _check_magnitudes(values, windowed)
+    check_sizes(values, windowed)
     partial = context.is_partial(data)
     return Recordings(
         stimuli=stimuli,
@@ -121,11 +121,13 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     )
 
 
-def _check_magnitudes(values: FloatArray, recorded: Assembly) -> None:
-    """Raise InputError that names the first site whose responses are too large or too small to be squared."""
-    for site, largest in zip(
-        recorded.coords["neuroid_id"].values, np.abs(values).max(axis=0), strict=True
-    ):
+def check_sizes(values: FloatArray, recorded: Assembly) -> None:
+    """Raise InputError that names the first site whose responses are beyond float32, see `check_magnitude`.
+
+    `values` is stimulus x neuroid, and x time where there are time bins.
+    """
+    by_site = np.abs(values).max(axis=(0, *range(2, values.ndim)))
+    for site, largest in zip(recorded.coords["neuroid_id"].values, by_site, strict=True):
         check_magnitude(float(largest), what=f"responses of site {str(site)!r}")
 
 

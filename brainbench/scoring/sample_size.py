@@ -35,7 +35,9 @@ class ImagesNeeded:
     held_out, training : int
         Images that each split must hold out, and leave for training.
     n_inner : int or None
-        Folds inside the training images, each of which must hold out two, where a layer or step is selected.
+        Folds inside the training images, where a layer or step is selected.
+    inner_held_out : int
+        Images that each of them must hold out.
     """
 
     what: str
@@ -45,6 +47,7 @@ class ImagesNeeded:
     held_out: int = 2
     training: int = 1
     n_inner: int | None = None
+    inner_held_out: int = 2
 
     def check(
         self, label: str, stimuli: StimulusSet, *, strata: AnyArray | None, copies: bool
@@ -94,7 +97,7 @@ class ImagesNeeded:
         if self.n_inner is not None:
             fewest, most = fold_sizes(training, self.n_inner)
             inside = f" inside the {training} training images"
-            if fewest < 2:
+            if fewest < self.inner_held_out:
                 return f"of which one of {self.n_inner} folds{inside} holds out {fewest}"
             training -= most
             inside = " after the inner folds, which select the layer or step"

@@ -359,7 +359,9 @@ def test_folds_of_a_few_images_of_each_object_are_not_stratified(linear):
 def test_whole_set_with_too_few_images_of_an_object_is_an_error(linear):
     X, _, trials = linear
     data = brain(None, trials=trials[:, :79])
-    with pytest.raises(InputError, match=r"9 show obj7.*\n.*at least 80 images, at least 10 of each"):
+    with pytest.raises(
+        InputError, match=r"9 show obj7.*\n.*at least 80 images, at least 10 of each"
+    ):
         score_model(benchmark(data), model_of(data, X[:79]))
 
 
