@@ -12,7 +12,7 @@ from brainbench.scoring.regression.predictivity import Predictivity
 
 V4_pls = Benchmark(
     identifier="Cowley2023.V4-pls",
-    version=2,
+    version=1,
     data="Cowley2023",
     region="V4",
     window=(70, 170),
@@ -41,7 +41,7 @@ V4_ccnorm2 = Benchmark(
 
 V4_ridge = Benchmark(
     identifier="Cowley2023.V4-ridge",
-    version=2,
+    version=1,
     data="Cowley2023",
     region="V4",
     window=(70, 170),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from brainbench.cli import options
-from brainbench.core.settings import PROTOCOLS
+from brainbench.core.settings import VARIANTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def compare(
     Exit status: 0; 1 if some score is missing; 2 for wrong usage, or nothing to compare.
     """
     options.one_of(output_format, ("table", "json"), "--format")
-    options.one_of(protocol, PROTOCOLS, "--protocol")
+    options.one_of(protocol, VARIANTS, "--protocol")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console

@@ -219,7 +219,7 @@ def between_ranks(low: int, high: int) -> str:
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """Return what the marks in a table mean, how scores were made, and why some have no value."""
-    lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
+    lines = [f"protocol {settings.variant}, seed {settings.seed}"]
     lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
     marks = (
         ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),

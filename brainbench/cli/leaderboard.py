@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainbench.cli import options
-from brainbench.core.settings import PROTOCOLS
+from brainbench.core.settings import VARIANTS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def leaderboard(
     Exit status: 0; 2 for wrong usage, or where there is no score.
     """
     options.one_of(output_format, ("table", "json"), "--format")
-    options.one_of(protocol, PROTOCOLS, "--protocol")
+    options.one_of(protocol, VARIANTS, "--protocol")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console

@@ -38,6 +38,8 @@ class ProtocolRules:
     one_layer: bool = False  # a region has a single layer: nothing is selected
     split_seed: int | None = None  # of the splits; None for that of the run
     reports_error: bool = False  # the value has a standard error over splits
+    # Splits are those of the publication, copies on both sides, unless the user asks for groups.
+    groups_on_request: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -37,6 +37,8 @@ class Recordings:
     neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
     partial: bool  # a limit left some stimuli out
     session: str = ""  # its name; empty for data without sessions
+    groups: AnyArray | None = None  # of each stimulus, which draws and nulls take whole
+    split_groups: AnyArray | None = None  # which splits keep on one side
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
@@ -46,11 +48,6 @@ class Recordings:
     def repeated_trials(self) -> FloatArray | None:
         """Trials, where there are two or more of them."""
         return self.trials if self.trials is not None and len(self.trials) > 1 else None
-
-    @property
-    def groups(self) -> AnyArray | None:
-        """Group of each stimulus, copies of one picture; None where all pictures differ."""
-        return self.stimuli.copies
 
     @property
     def objects(self) -> AnyArray | None:
@@ -78,20 +75,6 @@ def material_of(
     )
 
 
-def describe_copies(sessions: Sequence[Recordings]) -> dict[str, Any]:
-    """Return, for the record, how many images repeat the picture of another id, by session; {} for none."""
-    return {
-        "copies": {
-            session.session or session.stimuli.identifier: {
-                "images": len(session.groups),
-                "pictures": len(np.unique(session.groups)),
-            }
-            for session in sessions
-            if session.groups is not None
-        }
-    }
-
-
 def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
@@ -111,6 +94,8 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
         neuroids=per_neuroid(windowed),
         partial=partial,
         session=session.name,
+        groups=context.groups(data),
+        split_groups=context.split_groups(data),
     )
 
 

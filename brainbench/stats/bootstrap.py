@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import FloatArray
@@ -22,6 +23,10 @@ LEVEL = 0.95
 """Coverage that an interval aims at."""
 FEWEST_IMAGES = 40
 """Smallest number of images with which the coverage of an interval was measured (perf/worlds)."""
+FEWEST_DRAWN = 20
+"""Smallest number of groups that are drawn again; the interval over fewer is that of a jackknife."""
+FEWEST_GROUPS = 3
+"""Smallest number of groups with an interval over them."""
 MOST_UNDEFINED = 0.05
 """Share of draws without a value above which an interval is approximate."""
 
@@ -242,6 +247,46 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
     )
     method += f", {n_undefined} draws without a value" if n_undefined else ""
     return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
+
+
+def jackknife(
+    without: FloatArray, value: float, *, further_variance: float = 0.0
+) -> tuple[float, float] | None:
+    """Return the 95 % jackknife interval of a value over a few groups, such as animals or films.
+
+    Parameters
+    ----------
+    without : array, group
+        The value without each group in turn.
+    value : float
+        The value over all groups.
+    further_variance : float
+        Variance of what is random beside the groups, such as sites.
+
+    Returns
+    -------
+    (lo, hi), or None for fewer than three groups or a value that is missing
+        value +- t(G - 1, .975) sqrt((G - 1)/G sum_g (s_-g - mean)^2 + further variance). From 3 to 19 groups it
+        covers 94 to 95 %, where a percentile bootstrap covers .72 at 3 groups and .90 at 10.
+
+    Examples
+    --------
+    >>> jackknife(np.array([0.4, 0.5]), 0.45) is None
+    True
+    >>> [round(end, 3) for end in jackknife(np.array([0.4, 0.5, 0.6]), 0.5)]
+    [0.003, 0.997]
+    """
+    n = len(without)
+    if n < FEWEST_GROUPS or not np.isfinite(without).all():
+        return None
+    variance = (n - 1) / n * np.sum((without - without.mean()) ** 2)
+    half = float(np.sqrt(variance + further_variance) * stdtrit(n - 1, (1 + LEVEL) / 2))
+    return value - half, value + half
+
+
+def central_sd(draws: FloatArray) -> float:
+    """Return the standard deviation of a normal distribution with the central 95 % of draws; 0 for none."""
+    return _width(draws) / (2 * float(ndtri((1 + LEVEL) / 2)))
 
 
 def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> FloatArray:

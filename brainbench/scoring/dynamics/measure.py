@@ -60,8 +60,8 @@ def _ten_splits(
     n_splits: int,
     seed: int,
 ) -> list[Split]:
-    """Return Brain-Score's ten splits, whatever `groups` and `n_splits`."""
-    return brainscore(ids, strata, seed=seed)
+    """Return Brain-Score's ten splits, whatever `n_splits`."""
+    return brainscore(ids, strata, groups=groups, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +142,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             formula="raw",
             one_layer=True,
             split=_ten_splits,
+            groups_on_request=True,
             splits="Brain-Score's ten, 90 % for training",
             split_seed=1,
             joint=True,
@@ -208,7 +209,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         folds = rules.split(
             ids,
             target.strata,
-            groups=target.groups,
+            groups=target.split_groups,
             n_splits=self.n_splits,
             seed=context.split_seed,
         )
@@ -220,7 +221,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                         fold.train,
                         ids,
                         target.strata,
-                        groups=target.groups,
+                        groups=target.split_groups,
                         n_splits=self.n_inner,
                         seed=settings.seed,
                     )

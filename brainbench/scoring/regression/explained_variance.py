@@ -28,12 +28,7 @@ from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, ProtocolRules
-from brainbench.scoring.recordings import (
-    describe_copies,
-    material_of,
-    reliable_sites,
-    windowed_recordings,
-)
+from brainbench.scoring.recordings import material_of, reliable_sites, windowed_recordings
 from brainbench.scoring.regression.explained_variance_evaluation import (
     VARIANTS,
     ExplainedVarianceEvaluation,
@@ -47,6 +42,7 @@ from brainbench.scoring.regression.sessions import (
     check_distinct_sites,
     check_enough_images,
     fit_session,
+    n_folds,
 )
 from brainbench.stats.splits import Split, paper
 
@@ -133,9 +129,9 @@ class ExplainableVariance(SessionsMeasure):
         candidates: list[list[Candidate]],
     ) -> Evaluation:
         """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
-        seed = context.settings.seed
+        seed, n_splits = context.settings.seed, n_folds(target, self.n_splits)
         fits = [
-            self._fit(session, offered, seed)
+            self._fit(session, offered, seed, n_splits)
             for session, offered in zip(target, candidates, strict=True)
         ]
         evaluation = ExplainedVarianceEvaluation(
@@ -152,9 +148,8 @@ class ExplainableVariance(SessionsMeasure):
                 "variant": self.variant,
                 **fits[0].site_map.describe(),
                 "features": max(fit.n_features for fit in fits),
-                "splits": self.n_splits,
+                "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
-                **describe_copies([session.recordings for session in target]),
                 "sessions": [session.name for session in target if session.name],
                 "sessions_left_out": _repeated(context)[1],
             },
@@ -168,7 +163,9 @@ class ExplainableVariance(SessionsMeasure):
             )
         return evaluation
 
-    def _fit(self, target: SessionTarget, candidates: list[Candidate], seed: int) -> SessionFit:
+    def _fit(
+        self, target: SessionTarget, candidates: list[Candidate], seed: int, n_splits: int
+    ) -> SessionFit:
         own_units = OwnUnits(sites=np.flatnonzero(target.sites))
         linear_map = (
             None
@@ -178,13 +175,13 @@ class ExplainableVariance(SessionsMeasure):
         check_enough_images(
             target,
             linear_map or own_units,
-            n_splits=self.n_splits,
+            n_splits=n_splits,
             n_inner=self.n_inner if len(candidates) > 1 else None,
             least_per_fold=3,
         )
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
-        groups = target.recordings.groups
-        folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
+        groups = target.recordings.split_groups
+        folds = paper(ids, strata, groups=groups, n_splits=n_splits, seed=seed)
         if linear_map is not None:
             return fit_session(
                 target, candidates, linear_map, folds, n_pca=None, n_inner=self.n_inner, seed=seed

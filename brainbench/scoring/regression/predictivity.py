@@ -17,12 +17,7 @@ from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
-from brainbench.scoring.recordings import (
-    check_varies,
-    describe_copies,
-    material_of,
-    windowed_recordings,
-)
+from brainbench.scoring.recordings import check_varies, material_of, windowed_recordings
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -31,6 +26,7 @@ from brainbench.scoring.regression.sessions import (
     check_distinct_sites,
     check_enough_images,
     fit_session,
+    n_folds,
 )
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, paper
@@ -40,8 +36,7 @@ from brainbench.stats.splits import Split, brainscore, paper
 class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
-    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
-    groups_copies: bool  # copies of one picture stay on one side of every split
+    split: Callable[..., list[Split]]  # (ids, strata, groups=, n_splits=, seed=) -> splits
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
     joint: bool  # the map is fitted to all neuroids jointly
@@ -89,7 +84,6 @@ class Predictivity(SessionsMeasure):
         "paper": PredictivityRules(
             formula="raw",
             split=paper,
-            groups_copies=True,
             aggregate=mean_then_median,
             joint=False,
             reduces=True,
@@ -98,7 +92,7 @@ class Predictivity(SessionsMeasure):
             formula="r2/c",
             one_layer=True,
             split=brainscore,
-            groups_copies=False,
+            groups_on_request=True,
             split_seed=1,
             aggregate=median_then_mean,
             joint=True,
@@ -152,20 +146,27 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        linear_map, splits = self.linear_map(joint=rules.joint), {"n_splits": self.n_splits}
+        linear_map = self.linear_map(joint=rules.joint)
+        n_splits = n_folds(target, self.n_splits)
         n_pca = self.n_pca if rules.reduces and linear_map.reduces else None
         fits = []
         for session, offered in zip(target, candidates, strict=True):
             if len(offered) > 1:
-                check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
-            ids, strata = session.recordings.stimuli.ids, session.recordings.strata
-            together = {"groups": session.recordings.groups} if rules.groups_copies else {}
+                check_enough_images(session, linear_map, n_splits=n_splits, n_inner=self.n_inner)
+            recordings = session.recordings
+            folds = rules.split(
+                recordings.stimuli.ids,
+                recordings.strata,
+                groups=recordings.split_groups,
+                n_splits=n_splits,
+                seed=context.split_seed,
+            )
             fits.append(
                 fit_session(
                     session,
                     offered,
                     linear_map,
-                    rules.split(ids, strata, **splits, **together, seed=context.split_seed),
+                    folds,
                     n_pca=n_pca,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
@@ -184,9 +185,8 @@ class Predictivity(SessionsMeasure):
                 "pca": "none"
                 if n_pca is None
                 else "fitted once on the benchmark's own images, without responses",
-                "splits": self.n_splits,
+                "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
-                **describe_copies([session.recordings for session in target]),
             },
             seeds={"splits": context.split_seed, "ceiling": 1},
         )

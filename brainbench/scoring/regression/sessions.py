@@ -157,7 +157,7 @@ def fit_session(
 ) -> SessionFit:
     """Select a layer and step within the training images of each split, whose map is fitted there.
 
-    Copies of one picture stay in one inner fold.
+    Images of a group stay in one inner fold.
     """
     features = [linear_map.features_of(candidate, n_pca=n_pca) for candidate in candidates]
     selection = select(
@@ -168,7 +168,7 @@ def fit_session(
         linear_map,
         ids=target.recordings.stimuli.ids,
         strata=target.recordings.strata,
-        groups=target.recordings.groups,
+        groups=target.recordings.split_groups,
         n_folds=n_inner,
         seed=seed,
         **target.labels,
@@ -206,6 +206,12 @@ def check_enough_images(
         allowed=f"at least {enough} images",
         todo="use more images (a larger --limit)",
     )
+
+
+def n_folds(targets: Sequence[SessionTarget], n_splits: int) -> int:
+    """Return how many folds all sessions have: `n_splits`, or the number of groups of one with fewer."""
+    groups = [target.recordings.split_groups for target in targets]
+    return min([n_splits, *(len(np.unique(names)) for names in groups if names is not None)])
 
 
 def _n_training(n: int, n_splits: int, n_inner: int | None) -> int:

@@ -42,7 +42,7 @@ from brainbench.stats.splits import Split, nine_tenths, paper
 class SimilarityRules(ProtocolRules):
     """Which images a protocol compares."""
 
-    # (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all
+    # (ids, strata, groups=, seed=) -> sets of images that the figure is averaged over. None compares all
     # images, or those held out of each fold where a layer or step is selected.
     random_sets: Callable[..., list[IntArray]] | None = None
 
@@ -87,6 +87,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             formula="raw",
             one_layer=True,
             random_sets=nine_tenths,
+            groups_on_request=True,
             split_seed=1,
             reports_error=True,
         ),
@@ -193,12 +194,12 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 todo="choose --protocol paper",
             )
         if rules.random_sets is not None:
-            return rules.random_sets(ids, strata, seed=seed), []
+            return rules.random_sets(ids, strata, groups=brain.split_groups, seed=seed), []
         distinct = brain.distinct
         if len(candidates) == 1:
             return [distinct], []
-        copies = brain.stimuli.copies
-        folds = paper(ids, strata, groups=copies, n_splits=self.n_splits, seed=seed)
+        groups = brain.split_groups
+        folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
         folds = [Split(*(np.intersect1d(part, distinct) for part in fold)) for fold in folds]
         least = min(len(fold.test) for fold in folds)
         self._check_enough(least, f"the smallest of {self.n_splits} folds")

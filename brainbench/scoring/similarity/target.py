@@ -38,6 +38,8 @@ class BrainRepresentation:
     stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
     strata: AnyArray | None  # object shown in each stimulus
     partial: bool  # a limit left some stimuli out
+    groups: AnyArray | None  # of each stimulus, which draws and nulls take whole
+    split_groups: AnyArray | None  # which folds and random sets keep together
     subjects: list[Representation]  # one representation for each; recordings are one
     published: (
         bool  # as dissimilarities of subjects; else as recordings, whose ceiling is of halves
@@ -69,7 +71,7 @@ class BrainRepresentation:
                 ImageSet(
                     ids=self.stimuli.ids,
                     objects=objects_of(self.stimuli),
-                    groups=self.stimuli.copies,
+                    groups=self.groups,
                 )
             ],
             partial=self.partial,
@@ -137,6 +139,8 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         stimuli=recordings.stimuli,
         strata=recordings.strata,
         partial=recordings.partial,
+        groups=recordings.groups,
+        split_groups=recordings.split_groups,
         subjects=[representation],
         published=False,
         measured=[values],
@@ -201,6 +205,8 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
         stimuli=stimuli,
         strata=strata_of(stimuli, partial=partial),
         partial=partial,
+        groups=context.groups(),
+        split_groups=context.split_groups(),
         subjects=list(rdms),
         published=True,
         measured=[rdms],
