@@ -151,7 +151,7 @@ def _p(value: Any) -> str:
 
 def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
     """Return the family, what the columns mean, and what is missing."""
-    from brainbench.cli.console import APPROXIMATE
+    from brainbench.cli.console import APPROXIMATE, THESE_ANIMALS
     from brainbench.ranking.comparison import family_words
 
     shown = any(_is_shown(one) for one in made.benchmarks)
@@ -172,6 +172,7 @@ def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
             "~ simulated brain: no animal was recorded",
             any(one.simulated for one in made.benchmarks),
         ),
+        (THESE_ANIMALS, any(one.for_these_animals for one in made.benchmarks)),
     )
     lines = [text for text, needed in texts if needed]
     missing = [f"missing: {one}" for one in made.missing[:SHOWN_MISSING]]

@@ -40,6 +40,8 @@ COLUMNS = (
     "n_stimuli",
     "partial",
     "simulated",
+    "n_animals",
+    "for_these_animals",
     "status",
     "reason",
     "seconds",
@@ -48,6 +50,8 @@ COLUMNS = (
 """Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
 
 
+FEWEST_ANIMALS = 3
+"""Smallest number of animals with an interval over animals."""
 UNDESCRIBED = "as given"
 """Weights of a user's network of which nobody said what they are."""
 
@@ -129,6 +133,10 @@ class Score:
         Only some of the stimuli were used.
     simulated : bool
         The brain is simulated.
+    n_animals : int or None
+        Animals whose units count; None where the data does not say, or the brain is simulated. With fewer
+        than three the score is `for_these_animals`; else `figures["over_animals"]` has their mean and its
+        interval.
     older_key : bool
         It was stored by an earlier version whose key says less about the code of the model: it is shown, and
         never taken for the score of a model as it is now.
@@ -168,6 +176,7 @@ class Score:
     excluded: dict[str, int] = field(default_factory=dict)
     partial: bool = False
     simulated: bool = False
+    n_animals: int | None = None
     older_key: bool = False
     selection: Selection = field(default_factory=Selection, repr=False)
     reason: str | None = None
@@ -195,6 +204,11 @@ class Score:
     def failed(self) -> bool:
         """Whether there is no value though the data is here and the benchmark applies."""
         return self.status == "failed"
+
+    @property
+    def for_these_animals(self) -> bool:
+        """Whether the score speaks of recorded animals alone, too few for an interval over animals."""
+        return self.n_animals is not None and self.n_animals < FEWEST_ANIMALS
 
     @property
     def untrained(self) -> bool:

@@ -1,7 +1,8 @@
 """Near copies among pictures: frames of one film, jittered or recompressed versions of one photograph.
 
-Small gray versions are compared by their correlation over pixels, which a cheap product of matrices gives for all
-pairs. It finds what looks alike as a whole, not what was moved by more than a few percent, turned or mirrored.
+Small gray versions are compared by their correlation over pixels, which a cheap product of matrices gives
+for all pairs. It finds what looks alike as a whole, not what was moved by more than a few percent, turned or
+mirrored.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from brainbench.metrics.array_types import AnyArray, IntArray
 THRESHOLD = 0.97
 """Correlation of 16 x 16 pixels above which two pictures are near copies.
 
-In four sessions of V4 (Cowley et al. 2023; 3,840 images), 1,280 cue-conflict images, 92 objects (Kriegeskorte et al.
-2008), 440 frames of natural films (Henaff et al. 2021) and 4,000 images of CIFAR-10, every pair above it is of one
-background, photograph or film; the highest pair of different scenes has .966.
+In four sessions of V4 (Cowley et al. 2023; 3,840 images), 1,280 cue-conflict images (Geirhos et al. 2019), 92
+objects (Kriegeskorte et al. 2008), 440 frames of natural films (Henaff et al. 2021) and 4,000 images of
+CIFAR-10, every pair above it is of one background, photograph or film; the highest pair of different scenes
+has .966.
 """
 _BLOCK = 512  # rows of the matrix of correlations that are held at once
 

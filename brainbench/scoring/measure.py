@@ -20,7 +20,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.settings import ProtocolName, Resample
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import weighted_mean
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
@@ -222,6 +222,18 @@ class Evaluation(ABC):
         `resampling.units`, draw x unit.
         """
         return self.figure_of(self.over_images(image_counts), unit_counts)
+
+    @property
+    def labels(self) -> Mapping[str, AnyArray]:
+        """Names of the units that count, one for each, by kind: "animal", "session"; {} for none.
+
+        Where a measure has units in its interval, they are in the order of these.
+        """
+        return {}
+
+    def figure_of_units(self, chosen: BoolArray) -> Figure | None:
+        """Return the figure of some of the units that `labels` names; None where they have none."""
+        return self.figure(None, chosen[None].astype(np.float64))
 
     @abstractmethod
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:

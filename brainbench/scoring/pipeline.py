@@ -16,6 +16,7 @@ from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
+from brainbench.scoring.by_animal import figures_by_animal, n_animals
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.interval_and_null import (
     figures_of_groups,
@@ -56,11 +57,11 @@ def score_context(context: RunContext) -> Score:
     value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
     bootstrap = null = no_interval = None
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {} if context.data.simulated else figures_by_animal(evaluation)
     if reason is None:
         bootstrap = value_interval(evaluation, settings, value)
         no_interval = None if bootstrap else why_no_interval(evaluation, settings)
-        figures = figures_of_groups(evaluation)
+        figures |= figures_of_groups(evaluation)
     if bootstrap is not None and bootstrap.ceiling is not None:
         figures["ceiling_ci"] = list(bootstrap.ceiling)
         if evaluation.formula != "raw" and bootstrap.ceiling[0] <= 0:
@@ -85,6 +86,7 @@ def score_context(context: RunContext) -> Score:
         version=context.benchmark.version,
         protocol=settings.variant,
         simulated=context.data.simulated,
+        n_animals=None if context.data.simulated else n_animals(evaluation),
         status="scored" if reason is None else "failed",
         value=value if reason is None else None,
         reason=reason,
@@ -182,7 +184,8 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
 
 def _groups(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
     """Return how many copies and groups there are in each set of images that has some."""
-    material, described = evaluation.material, {}
+    material = evaluation.material
+    described: dict[str, Any] = {}
     for shown, image_set in zip(material.stimulus_sets, material.image_sets, strict=True):
         name = image_set.name or shown.identifier
         for key, counts in context.run.groups(shown).describe().items():

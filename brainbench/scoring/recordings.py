@@ -133,6 +133,19 @@ def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
     return None if partial and counts.min() < IMAGES_PER_OBJECT else objects
 
 
+def names_of_sites(recordings: Recordings, sites: BoolArray) -> dict[str, AnyArray]:
+    """Return the animal and the session of some sites, each where the recordings name it."""
+    coords, n_sites = recordings.neuroids.coords, int(sites.sum())
+    names = {
+        kind: coords[kind].values[sites].astype(str)
+        for kind in ("animal", "session")
+        if kind in coords
+    }
+    return names | (
+        {"session": np.repeat(recordings.session, n_sites)} if recordings.session else {}
+    )
+
+
 def per_neuroid(assembly: Assembly) -> xr.DataArray:
     """Return an array of zeros with one entry per neuroid and the coordinates of the neuroids."""
     coords = {

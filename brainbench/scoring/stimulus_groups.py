@@ -11,11 +11,11 @@ import numpy as np
 
 from brainbench.core.errors import InputError
 from brainbench.core.settings import AUTO
-from brainbench.core.stimuli import GROUP, StimulusSet
+from brainbench.core.stimuli import GROUP, SMALL, StimulusSet
 from brainbench.metrics.array_types import AnyArray
 from brainbench.metrics.near_copies import THRESHOLD, connected, joined, near_pairs
 
-_SHOWN = 3  # groups of near copies that a note names
+_SHOWN = 3  # groups, and images of each, that a note names
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class StimulusGroups:
     def names(self) -> AnyArray | None:
         """Group of each image, named by its first id, sorted; None where each image is on its own.
 
-        Copies of a picture always are one group; further ones are a column `group` of the stimuli, and what the
-        user asks for. Images that share any of them are one group. InputError for a column that does not exist, or
-        lacks an entry.
+        Copies of a picture always are one group; further ones are a column `group` of the stimuli, and what
+        the user asks for. Images that share any of them are one group. InputError for a column that does not
+        exist, or lacks an entry.
         """
         columns = [
             column for column in (self.stimuli.copies, *self._further()) if column is not None
@@ -47,10 +47,10 @@ class StimulusGroups:
         if not columns:
             return None
         names = self._named(joined(*columns))
-        return None if len(np.unique(names)) == len(names) else names
+        return None if _n(names) == len(names) else names
 
     def joined_with(self, column: str) -> AnyArray:
-        """Return groups of images that share an entry of a column too; the entries where there are no others."""
+        """Return groups of images that share an entry of a column too; the entries without other groups."""
         labels = self.stimuli.labels(column)
         return labels if self.names is None else self._named(joined(self.names, labels))
 
@@ -84,59 +84,58 @@ class StimulusGroups:
         names[order] = ids[order][first][inverse.ravel()]
         return names.astype(str)
 
-    def describe(self) -> dict[str, Any]:
-        """Return, for the record, how many images and pictures or groups there are; {} for none."""
-        described: dict[str, Any] = {}
-        for key, column in (("copies", self.stimuli.copies), ("groups", self.names)):
-            if column is not None and (key == "copies" or self.is_further):
-                what = "pictures" if key == "copies" else "groups"
-                described[key] = {"images": len(column), what: len(np.unique(column))}
-        return described
-
     @property
-    def is_further(self) -> bool:
+    def _is_further(self) -> bool:
         """Whether images are grouped by more than their pictures."""
-        copies = self.stimuli.copies
-        if self.names is None:
-            return False
-        return copies is None or len(np.unique(copies)) > len(np.unique(self.names))
+        return self.names is not None and _n(self.names) < _n_pictures(self.stimuli)
+
+    def describe(self) -> dict[str, Any]:
+        """Return, for the record, how many images, pictures and groups there are; {} where all differ."""
+        n, described = len(self.stimuli), {}
+        if self.stimuli.copies is not None:
+            described["copies"] = {"images": n, "pictures": _n_pictures(self.stimuli)}
+        if self.names is not None and self._is_further:
+            described["groups"] = {"images": n, "groups": _n(self.names)}
+        return described
 
     def notes(self, *, apart: bool) -> list[str]:
         """Return remarks on copies and near copies; `apart` says that splits do not keep groups together."""
-        name, copies, notes = self.stimuli.identifier, self.stimuli.copies, []
-        where = ", on both sides of splits" if apart else ", copies on one side of every split"
-        if copies is not None:
-            n_pictures = len(np.unique(copies))
-            repeated = [str(copy) for copy, n in Counter(copies.tolist()).items() if n > 1]
-            notes.append(
-                f"{len(copies)} images of {name!r} are {n_pictures} different pictures{where}: "
-                f"{_named_of(repeated)} repeated"
-            )
-        if self.near_copies is None or self.asked == AUTO:
-            return notes
-        alike = Counter(self.near_copies.tolist())
-        groups = [group for group, n in alike.items() if n > 1]
-        only_copies = copies is not None and len(alike) == len(np.unique(copies))
-        together = self.names is not None and len(
-            np.unique(joined(self.names, self.near_copies))
-        ) == len(np.unique(self.names))
-        if only_copies or together:
-            return notes
-        members = [
-            " = ".join(
-                str(one) for one in np.asarray(self.stimuli.ids)[self.near_copies == group][:3]
-            )
-            for group in groups[:_SHOWN]
+        return [*self._note_on_copies(apart=apart), *self._note_on_near_copies()]
+
+    def _note_on_copies(self, *, apart: bool) -> list[str]:
+        copies = self.stimuli.copies
+        if copies is None:
+            return []
+        where = "on both sides of splits" if apart else "on one side of every split"
+        return [
+            f"{len(copies)} images of {self.stimuli.identifier!r} are {_n_pictures(self.stimuli)} different "
+            f"pictures, copies {where}: {self._shown(copies)}"
         ]
-        more = f" and {len(groups) - _SHOWN} further groups" if len(groups) > _SHOWN else ""
-        n_alike = sum(alike[group] for group in groups)
-        notes.append(
-            f"{n_alike} images of {name!r} are near copies of others (gray 16 x 16 versions correlate above "
-            f"{THRESHOLD:g}): {', '.join(members)}{more}; --groups auto keeps them together"
-        )
-        return notes
+
+    def _note_on_near_copies(self) -> list[str]:
+        """Return a remark where near copies are in different groups."""
+        near, pictures = self.near_copies, np.asarray(self.stimuli.ids)
+        kept = pictures if self.names is None else self.names
+        if near is None or _n(joined(kept, near)) == _n(kept):
+            return []
+        n_alike = sum(n for n in Counter(near.tolist()).values() if n > 1)
+        return [
+            f"{n_alike} images of {self.stimuli.identifier!r} are near copies of others (gray {SMALL} x {SMALL} "
+            f"versions correlate above {THRESHOLD:g}): {self._shown(near)}; --groups auto keeps them together"
+        ]
+
+    def _shown(self, groups: AnyArray) -> str:
+        """Return the ids of the first groups of several images."""
+        ids = np.asarray(self.stimuli.ids)
+        several = [group for group, n in Counter(groups.tolist()).items() if n > 1]
+        shown = [" = ".join(ids[groups == group][:_SHOWN].tolist()) for group in several[:_SHOWN]]
+        more = f" and {len(several) - _SHOWN} further groups" if len(several) > _SHOWN else ""
+        return ", ".join(shown) + more
 
 
-def _named_of(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} further" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _n(groups: AnyArray) -> int:
+    return len(np.unique(groups))
+
+
+def _n_pictures(stimuli: StimulusSet) -> int:
+    return len(stimuli) if stimuli.copies is None else _n(stimuli.copies)

@@ -266,8 +266,8 @@ def jackknife(
     Returns
     -------
     (lo, hi), or None for fewer than three groups or a value that is missing
-        value +- t(G - 1, .975) sqrt((G - 1)/G sum_g (s_-g - mean)^2 + further variance). From 3 to 19 groups it
-        covers 94 to 95 %, where a percentile bootstrap covers .72 at 3 groups and .90 at 10.
+        value +- t(G - 1, .975) sqrt((G - 1)/G sum_g (s_-g - mean)^2 + further variance). From 3 to 19 groups
+        it covers 94 to 95 %, where a percentile bootstrap covers .72 at 3 groups and .90 at 10.
 
     Examples
     --------

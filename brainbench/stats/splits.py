@@ -101,7 +101,8 @@ def brainscore(
     objects : array, stimulus, or None
         `object_name`. None: not stratified, as Brain-Score without that coordinate.
     groups : array, stimulus, or None
-        Stimuli that stay on one side, as in `paper`; Brain-Score knows none. A tenth of the groups is held out.
+        Stimuli that stay on one side, as in `paper`; Brain-Score knows none. A tenth of the groups is held
+        out.
     n_splits, seed : int
         Brain-Score's are 10 and 1.
 

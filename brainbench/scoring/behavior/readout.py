@@ -112,7 +112,8 @@ def labeled_images(
 ) -> LabeledImages:
     """Return the images in use with what they show; those of one group are held out together.
 
-    Groups are copies, what the user asks for, and a column of the measure, `group`; those that share an image are one.
+    Groups are copies, what the user asks for, and a column of the measure, `group`; those that share an image
+    are one.
     InputError for stimuli without such a column, and for too few of them, see `LabeledImages.check`.
     """
     stimuli = context.stimuli()

@@ -25,7 +25,7 @@ from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
-from brainbench.scoring.recordings import Recordings, held_out_dataset
+from brainbench.scoring.recordings import Recordings, held_out_dataset, names_of_sites
 from brainbench.scoring.regression.linear_maps import Features, LinearMap
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.ceiling import split_half
@@ -260,6 +260,22 @@ class SessionsEvaluation(Evaluation):
         ids = np.concatenate(by_session)
         ids = ids if counted is None else ids[counted]
         return Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population)
+
+    def site_labels(self, counted: BoolArray | None = None) -> dict[str, AnyArray]:
+        """Return animal and session of each predicted site, or of those that count, where all are named."""
+        recorded = [names_of_sites(session.recordings, session.sites) for session in self.sessions]
+        labels = {
+            kind: np.concatenate([names[kind] for names in recorded])
+            for kind in recorded[0]
+            if all(kind in names for names in recorded)
+        }
+        return {
+            kind: names if counted is None else names[counted] for kind, names in labels.items()
+        }
+
+    @property
+    def labels(self) -> dict[str, AnyArray]:
+        return self.site_labels()
 
     def by_session(self, array: AnyArray) -> list[AnyArray]:
         """Cut what lies along the predicted sites of all sessions, the first axis."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
@@ -19,6 +20,7 @@ from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
     Recordings,
+    names_of_sites,
     objects_of,
     reliable_sites,
     strata_of,
@@ -52,6 +54,9 @@ class BrainRepresentation:
     ceiling_pairs: Sequence[tuple[Representation, Representation]]
     bounds: NoiseCeiling | None = None  # over subjects
     ceiling: str  # what the ceiling is, or "none: " and why
+    labels: Mapping[str, AnyArray] = field(default_factory=dict)  # of each site or subject, by kind
+    recordings: Recordings | None = None  # of the sites; None where dissimilarities are published
+    sites: BoolArray | None = None  # which of them count
     # Further regions with dissimilarities of the same images.
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
@@ -61,6 +66,30 @@ class BrainRepresentation:
         copies = self.stimuli.copies
         ids = np.asarray(self.stimuli.ids)
         return np.flatnonzero(np.full(len(ids), True) if copies is None else ids == copies)
+
+    def of_units(self, metric: SimilarityMetric, chosen: BoolArray) -> BrainRepresentation:
+        """Return the same brain by some of its sites or subjects.
+
+        InputError for an image to which all of these sites respond the same.
+        """
+        if self.recordings is None or self.sites is None:
+            numbers = np.flatnonzero(chosen).tolist()
+            return replace(
+                self,
+                subjects=[self.subjects[k] for k in numbers],
+                ceiling_pairs=[self.ceiling_pairs[k] for k in numbers if self.ceiling_pairs],
+                n_units=len(numbers),
+            )
+        sites = self.sites.copy()
+        sites[sites] = chosen
+        halves, ceiling = _halves(metric, self.recordings, sites)
+        return replace(
+            self,
+            subjects=[metric.of_responses(self.recordings.values[:, sites])],
+            ceiling_pairs=halves,
+            ceiling=ceiling,
+            n_units=int(sites.sum()),
+        )
 
     @property
     def material(self) -> Material:
@@ -148,6 +177,9 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         excluded={f"reliability below {floor}": int((~sites).sum())},
         ceiling_pairs=halves,
         ceiling=ceiling,
+        labels=names_of_sites(recordings, sites),
+        recordings=recordings,
+        sites=sites,
     )
 
 
@@ -195,7 +227,8 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
     stimuli, partial = context.stimuli(), context.is_partial()
     place = {stimulus: row for row, stimulus in enumerate(context.run.given_ids(context.data))}
     rows = np.array([place[stimulus] for stimulus in stimuli.ids], dtype=np.intp)
-    rdms = np.stack([subset(rdm, rows) for rdm in published_rdms(context, region)])
+    given = published_rdms(context, region)
+    rdms = np.stack([subset(rdm, rows) for rdm in given.values])
     several, comparison = len(rdms) > 1, metric.comparison
     pairs = [
         (rdm, summed(np.delete(rdms, k, axis=0), comparison=comparison))
@@ -214,17 +247,20 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
         ceiling_pairs=pairs,
         bounds=noise_ceiling(rdms, comparison=comparison) if several else None,
         ceiling=SUBJECTS if several else "none: one RDM, without trials or further subjects",
+        labels={"animal": given.coords["subject"].values.astype(str)}
+        if several and "subject" in given.coords
+        else {},
     )
 
 
-def published_rdms(context: RunContext, region: str) -> FloatArray:
+def published_rdms(context: RunContext, region: str) -> xr.DataArray:
     """Return the published dissimilarities of a region, subject x pair, in the order of the data set.
 
     InputError for another number of pairs than the stimuli have, or dissimilarities that are not finite.
     """
     data: Any = context.data
     name, n = f"{data.name} {region}", len(context.run.given_ids(data))
-    dissimilarities = data.dissimilarities(region)
+    dissimilarities: xr.DataArray = data.dissimilarities(region)
     dims, rdms = dissimilarities.dims, np.asarray(dissimilarities.values, dtype=np.float64)
     if dims != ("subject", "pair") or n_stimuli(rdms.shape[1]) != n or not len(rdms):
         raise InputError(
@@ -238,4 +274,4 @@ def published_rdms(context: RunContext, region: str) -> FloatArray:
             allowed="finite dissimilarities of all pairs",
             todo="leave out the subjects or stimuli without them",
         )
-    return rdms
+    return dissimilarities.copy(data=rdms)
