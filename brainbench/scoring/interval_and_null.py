@@ -128,7 +128,8 @@ def _over_groups(
     ends = jackknife(left, value, further_variance=further)
     if ends is None:
         return None
-    what = f"{len(groups)} groups of images" + (" and units" if resample == "both" else "")
+    units = f" and {resampling.words['units']}" if resample == "both" else ""
+    what = f"{len(groups)} groups of images{units}"
     method = f"jackknife of {what}, t with {len(groups) - 1} degrees of freedom"
     c = evaluation.figure().ceilings()[0]
     return Interval(
@@ -136,6 +137,7 @@ def _over_groups(
         ", ".join(filter(None, [method, resampling.remark])),
         0,
         ceiling=jackknife(np.broadcast_to(without.ceilings(), len(groups)), float(c)),
+        n_groups=len(groups),
     )
 
 

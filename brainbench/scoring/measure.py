@@ -280,6 +280,9 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]]
     """Rules of each protocol; the measure is not defined under protocols that are absent."""
 
+    covers_few_groups: ClassVar[bool] = False
+    """Whether perf/coverage.py has measured the interval over few groups of images too."""
+
     @property
     def protocols(self) -> tuple[ProtocolName, ...]:
         """Protocols under which the measure is defined."""

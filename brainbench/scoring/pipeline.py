@@ -97,7 +97,11 @@ def score_context(context: RunContext) -> Score:
         ci_method=no_interval if bootstrap is None else bootstrap.method,
         ci_approximate=bootstrap is not None
         and not defined
-        and (not measured or bootstrap.is_approximate(n_images=evaluation.n_images)),
+        and (
+            not measured
+            or bootstrap.is_approximate(n_images=evaluation.n_images)
+            or (bootstrap.n_groups is not None and not measure.covers_few_groups)
+        ),
         draws=bootstrap.draws if bootstrap is not None and len(bootstrap.draws) else None,
         joint_draws=dict(bootstrap.joint) if bootstrap is not None and bootstrap.joint else None,
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
@@ -200,8 +204,12 @@ def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:
         notes.append("nobody said what the weights are: give weights= to brainbench.wrap")
     if context.presentation != asked:
         notes.append(f"asked for: {asked.describe()}")
-    for shown in evaluation.material.stimulus_sets:
-        notes += context.run.groups(shown).notes(apart=context.splits_apart)
+    material = evaluation.material
+    for shown, image_set in zip(material.stimulus_sets, material.image_sets, strict=True):
+        groups = context.run.groups(shown)
+        all_drawn = image_set.groups is not None and len(image_set.ids) == len(shown)
+        used = image_set.groups if all_drawn else groups.names
+        notes += groups.notes(apart=context.splits_apart, used=used)
     without_units = evaluation.resampling.units is None and settings.resample == "units"
     if without_units and not evaluation.by_definition:
         notes.append(evaluation.resampling.no_units)

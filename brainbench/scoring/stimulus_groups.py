@@ -98,9 +98,13 @@ class StimulusGroups:
             described["groups"] = {"images": n, "groups": _n(self.names)}
         return described
 
-    def notes(self, *, apart: bool) -> list[str]:
-        """Return remarks on copies and near copies; `apart` says that splits do not keep groups together."""
-        return [*self._note_on_copies(apart=apart), *self._note_on_near_copies()]
+    def notes(self, *, apart: bool, used: AnyArray | None) -> list[str]:
+        """Return remarks on copies and near copies.
+
+        `apart` says that splits do not keep groups together; `used` is the group of each image in the
+        measure, which may have further ones.
+        """
+        return [*self._note_on_copies(apart=apart), *self._note_on_near_copies(used)]
 
     def _note_on_copies(self, *, apart: bool) -> list[str]:
         copies = self.stimuli.copies
@@ -112,16 +116,17 @@ class StimulusGroups:
             f"pictures, copies {where}: {self._shown(copies)}"
         ]
 
-    def _note_on_near_copies(self) -> list[str]:
+    def _note_on_near_copies(self, used: AnyArray | None) -> list[str]:
         """Return a remark where near copies are in different groups."""
-        near, pictures = self.near_copies, np.asarray(self.stimuli.ids)
-        kept = pictures if self.names is None else self.names
+        near = self.near_copies
+        kept = np.asarray(self.stimuli.ids) if used is None else used
         if near is None or _n(joined(kept, near)) == _n(kept):
             return []
         n_alike = sum(n for n in Counter(near.tolist()).values() if n > 1)
         return [
-            f"{n_alike} images of {self.stimuli.identifier!r} are near copies of others (gray {SMALL} x {SMALL} "
-            f"versions correlate above {THRESHOLD:g}): {self._shown(near)}; --groups auto keeps them together"
+            f"{n_alike} images of {self.stimuli.identifier!r} are near copies of others (gray versions of "
+            f"{SMALL} x {SMALL} pixels correlate above {THRESHOLD:g}): {self._shown(near)}; --groups auto "
+            "keeps them together"
         ]
 
     def _shown(self, groups: AnyArray) -> str:

@@ -50,6 +50,8 @@ class Interval:
         Draws by what was drawn, "images", "units", "both", neither scaled nor centered.
     ceiling : (float, float) or None
         95 % interval of the ceiling c in the same draws; None where there is no ceiling.
+    n_groups : int or None
+        Groups of images that a jackknife left out in turn; None where images or groups are drawn.
     """
 
     lo: float
@@ -59,6 +61,7 @@ class Interval:
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
     ceiling: tuple[float, float] | None = None
+    n_groups: int | None = None
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""
