@@ -18,7 +18,7 @@ from brainbench.stats.bootstrap import (
     FEWEST_DRAWN,
     FEWEST_GROUPS,
     Interval,
-    central_sd,
+    central_width,
     crossed,
     image_counts,
     interval,
@@ -123,9 +123,9 @@ def _over_groups(
     resampling, further = evaluation.resampling, 0.0
     if resample == "both":
         joint, _ = joint_draws(evaluation, "units", n_draws=n_draws, seed=settings.seed)
-        further = central_sd(joint["units"]) ** 2
+        further = central_width(joint["units"]) / 2
     left = np.broadcast_to(without.value(evaluation.formula), len(groups))
-    ends = jackknife(left, value, further_variance=further)
+    ends = jackknife(left, value, further=further)
     if ends is None:
         return None
     units = f" and {resampling.words['units']}" if resample == "both" else ""
