@@ -95,7 +95,7 @@ def _tested(
         (a["predicted"].values, b["predicted"].values),
         a["target"].values,
         folds=a["fold"].values,
-        groups=a["stimulus_id"].values,
+        groups=a.coords.get("group", a["stimulus_id"]).values,
         aggregate=_AGGREGATES[protocol.removesuffix(GROUPED)],
         n_draws=n_exchanges,
     )

@@ -197,9 +197,13 @@ def held_out_dataset(
     folds: Sequence[Split],
     ids: Sequence[str],
     neuroid_id: AnyArray,
+    groups: AnyArray | None = None,
     bins: Sequence[Span] = (),
 ) -> xr.Dataset:
-    """Return held-out predictions and responses of all folds, dims (sample, neuroid), and time with bins."""
+    """Return held-out predictions and responses of all folds, dims (sample, neuroid), and time with bins.
+
+    `groups` of the images become the coordinate `group`.
+    """
     tests = [fold.test for fold in folds]
     dims = ("sample", "neuroid", "time")[: predicted[0].ndim]
     coords: dict[str, tuple[str, Any]] = {
@@ -207,6 +211,8 @@ def held_out_dataset(
         "stimulus_id": ("sample", np.asarray(ids)[np.concatenate(tests)]),
         "neuroid_id": ("neuroid", neuroid_id),
     }
+    if groups is not None:
+        coords["group"] = ("sample", groups[np.concatenate(tests)])
     if bins:
         start, end = np.array(bins).T
         coords |= {"time_start": ("time", start), "time_end": ("time", end)}

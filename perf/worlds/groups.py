@@ -100,7 +100,7 @@ class _Films:
 def films(n: int, *, whole: bool = True) -> World:
     """Build the world of images of n films."""
     world = _Films(n, whole)
-    name = f"predictivity, images of {n} films, {'whole' if whole else 'image by image'}"
+    name = f"predictivity over {n} films, {'whole' if whole else 'image by image'}"
     return World.of(name=name, random=("images", "both"), draw=world.draw, evaluate=world.evaluate)
 
 
@@ -161,7 +161,7 @@ def animals(n: int, share: float, *, over: bool) -> World:
     world = _Animals(n, share, over)
     what = "mean over animals" if over else "sites drawn"
     return World(
-        name=f"predictivity, {n} animals, {share:g} of quality between them, {what}",
+        name=f"predictivity over {n} animals, {share:g} of quality between them, {what}",
         random=(ANIMALS, ANIMALS_AND_IMAGES) if over else (ANIMALS, THESE),
         draw=world.draw,
         score=world.score,

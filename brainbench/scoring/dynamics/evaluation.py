@@ -300,6 +300,7 @@ class DynamicsEvaluation(Evaluation):
                 self.observed,
                 folds=[fit.fold for fit in self.fits],
                 ids=self.recordings.stimuli.ids,
+                groups=self.recordings.groups,
                 neuroid_id=self.recordings.site_ids,
                 bins=self.recordings.bins,
             ),

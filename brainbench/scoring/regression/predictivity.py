@@ -100,6 +100,7 @@ class Predictivity(SessionsMeasure):
             reports_error=True,
         ),
     }
+    covers_few_groups: ClassVar[bool] = True
     measured_coverage: ClassVar[frozenset[tuple[str, str, str]]] = frozenset(
         {
             ("paper", "pls", "raw"),

@@ -336,6 +336,8 @@ class SessionsEvaluation(Evaluation):
                 values[row : row + rows, column : column + columns] = part[key].values
             row, column = row + rows, column + columns
         dims = {"fold": "sample", "stimulus_id": "sample", "neuroid_id": "neuroid"}
+        if all("group" in part.coords for part in by_session):
+            dims["group"] = "sample"
         return xr.Dataset(
             {key: (("sample", "neuroid"), values) for key, values in whole.items()},
             coords={
@@ -352,5 +354,6 @@ def _session_dataset(fit: SessionFit) -> xr.Dataset:
         fit.observed,
         folds=fit.folds,
         ids=recordings.stimuli.ids,
+        groups=recordings.groups,
         neuroid_id=recordings.neuroid_ids[fit.target.sites],
     )
