@@ -15,6 +15,7 @@ from brainbench.run.identity import identity
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.scoring.similarity.measure import Similarity
+from brainbench.scoring.stimulus_groups import StimulusGroups
 
 RIDGE = Predictivity(metric="ridge", n_pca=None, n_splits=10)
 
@@ -62,6 +63,16 @@ def test_different_pictures_are_no_near_copies():
     plain = score(data, X, resample="images")
     assert not any("copies" in note for note in plain.record.notes)
     assert score(data, X, groups="auto", resample="images").value == plain.value
+
+
+def test_near_copies_that_a_measure_keeps_together_are_not_named():
+    data, _ = films(metadata=["film"])
+    groups = StimulusGroups(data.pictures, None)
+    film = data.pictures.labels("film")
+    assert len(groups.notes(apart=False, used=None)) == 1
+    assert groups.notes(apart=False, used=film) == []
+    assert len(groups.notes(apart=False, used=np.char.replace(film, "film00", "film01"))) == 0
+    assert len(set(groups.joined_with("film"))) == 30
 
 
 def test_a_column_group_holds_without_being_asked_for_except_under_brainscore():
