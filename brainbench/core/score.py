@@ -17,6 +17,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from brainbench.core.errors import InputError
+from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
 from brainbench.core.untrusted_text import write_csv
 
@@ -86,7 +87,7 @@ class Score:
     version : int
         Version of the benchmark.
     protocol : str
-        "paper" or "brainscore".
+        "paper" or "brainscore", with "+groups" where the user asks for groups of images.
     status : {"scored", "failed", "not_applicable", "data_absent"}
         Whether there is a value, and if not, whether that is a failure: the benchmark may not apply to the
         model or protocol (no layer stands for the region, the measure is not defined), or its data may not
@@ -261,7 +262,7 @@ class Score:
         """
         _check_depth(stored)
         try:
-            stored = _from_first_layout(stored) if "status" not in stored else stored
+            stored = from_first_layout(stored) if "status" not in stored else stored
             unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
             draws, selection = stored.get("draws"), stored["selection"]
             joint = stored.get("joint_draws")
@@ -369,26 +370,6 @@ def _no_score(why: str) -> InputError:
         allowed="what Score.to_json returns",
         todo="remove the file that it comes from, and compute the score again",
     )
-
-
-def _from_first_layout(stored: dict[str, Any]) -> dict[str, Any]:
-    """Translate a score in which flags and prose held the status, and the record held the selection."""
-    kept = {key: item for key, item in stored.items() if key not in ("absent", "inapplicable")}
-    method, record = stored.get("ci_method") or "", dict(stored["record"] or {})
-    status: Status = "scored" if stored["value"] is not None else "failed"
-    if stored.get("absent"):
-        status = "data_absent"
-    elif stored.get("inapplicable"):
-        status = "not_applicable"
-    selection = {key: record.pop(key, None) for key in ("layer", "step", "curve")}
-    return {
-        **kept,
-        "status": status,
-        "ci_method": method.removesuffix("; approximate") or None,
-        "ci_approximate": method.endswith("approximate"),
-        "selection": {**selection, "curve": selection["curve"] or ()},
-        "record": record or None,
-    }
 
 
 def _array_to_json(array: xr.DataArray) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from brainbench.core.settings import Resample, Settings
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.measure import Evaluation, ImageSet, finite
+from brainbench.scoring.measure import Evaluation, finite
 from brainbench.stats.bootstrap import (
     FEWEST_DRAWN,
     FEWEST_GROUPS,
@@ -72,17 +72,11 @@ def few_groups(evaluation: Evaluation) -> dict[str, FloatArray] | None:
     sets = evaluation.material.image_sets
     if all(image_set.groups is None for image_set in sets):
         return None
-    names = np.concatenate([_named(image_set, number) for number, image_set in enumerate(sets)])
+    names = np.concatenate([one.ids if one.groups is None else one.groups for one in sets])
     different = np.unique(names)
     if len(different) >= FEWEST_DRAWN:
         return None
-    return {name.partition(" ")[2]: (names == name).astype(float) for name in different.tolist()}
-
-
-def _named(image_set: ImageSet, number: int) -> np.ndarray[Any, Any]:
-    """Return the name of each image's group, behind the number of its set."""
-    groups = image_set.ids if image_set.groups is None else image_set.groups
-    return np.array([f"{number} {group}" for group in groups])
+    return {str(name): (names == name).astype(float) for name in different}
 
 
 def why_no_interval(evaluation: Evaluation, settings: Settings) -> str | None:

@@ -35,7 +35,7 @@ class StimulusGroups:
 
     @cached_property
     def names(self) -> AnyArray | None:
-        """Group of each image, named by its first id, sorted; None where each image is on its own.
+        """Group of each image, by an entry of a column or its first id; None where each is on its own.
 
         Copies of a picture always are one group; further ones are a column `group` of the stimuli, and what
         the user asks for. Images that share any of them are one group. InputError for a column that does not
@@ -47,7 +47,10 @@ class StimulusGroups:
         if not columns:
             return None
         names = self._named(joined(*columns))
-        return None if _n(names) == len(names) else names
+        if _n(names) == len(names):
+            return None
+        # Entries of a column that alone makes these groups say more than an id.
+        return next((column for column in columns[::-1] if _n(column) == _n(names)), names)
 
     def joined_with(self, column: str) -> AnyArray:
         """Return groups of images that share an entry of a column too; the entries without other groups."""
@@ -56,7 +59,7 @@ class StimulusGroups:
 
     @cached_property
     def near_copies(self) -> AnyArray | None:
-        """Group of each image by near copies, named as `names`; None where no two pictures are alike."""
+        """Group of each image by near copies, named by the first id; None where no two pictures are alike."""
         pairs = near_pairs(self.stimuli.small_gray)
         return self._named(connected(len(self.stimuli), pairs)) if len(pairs) else None
 
