@@ -111,6 +111,19 @@ def test_two_scores_of_which_neither_condition_is_the_usual_one(tmp_path):
     assert "score -m a -b Study.IT-pls" in caught.value.todo
 
 
+def test_scores_by_other_groups_are_not_compared(tmp_path):
+    grouped = {"protocol": "paper+groups", "settings": {"groups": "film"}}
+    other = {**grouped, "settings": {"groups": "auto"}}
+    scores = together("ab", IT, VALUES[:2], **grouped) + together("c", IT, [0.4], **other)
+    made = compare(tmp_path, scores, protocol="paper+groups")
+    assert made.benchmarks[0].conditions.groups == "film"
+    (missing,) = made.missing
+    assert "--groups film" in missing.command
+    assert "+groups" not in missing.command
+    nothing = compare(tmp_path / "other", [make("a", IT, 0.5, **grouped)], protocol="paper+groups")
+    assert all("--groups auto" in one.command for one in nothing.missing)
+
+
 def test_another_protocol_is_not_compared(tmp_path):
     scores = together("ab", IT, VALUES[:2], protocol="brainscore") + together("c", IT, [0.4])
     made = compare(tmp_path, scores, protocol="brainscore")
