@@ -120,8 +120,9 @@ def test_scores_by_other_groups_are_not_compared(tmp_path):
     (missing,) = made.missing
     assert "--groups film" in missing.command
     assert "+groups" not in missing.command
-    nothing = compare(tmp_path / "other", [make("a", IT, 0.5, **grouped)], protocol="paper+groups")
-    assert all("--groups auto" in one.command for one in nothing.missing)
+    alone = [make(name, IT, 0.5, **grouped) for name in ABC]
+    with pytest.raises(InputError, match="--groups auto"):
+        compare(tmp_path / "other", alone, protocol="paper+groups")
 
 
 def test_another_protocol_is_not_compared(tmp_path):
