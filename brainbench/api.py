@@ -15,7 +15,7 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
-from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, takes
+from brainbench.core.settings import VARIANTS, Placement, Settings, chosen, takes
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
@@ -143,8 +143,8 @@ def leaderboard(
     composite : str
         Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that match a wildcard or "all", the
         one that ranks a model, and in which most scores count.
-    protocol : {"paper", "brainscore"}
-        Scores of the other protocol are omitted.
+    protocol : {"paper", "brainscore", "paper+groups", "brainscore+groups"}
+        Scores of other protocols are omitted.
 
     Returns
     -------
@@ -165,8 +165,8 @@ def leaderboard(
     >>> import brainbench
     >>> table = brainbench.leaderboard("results", composite="Simulated.mean-v1")  # doctest: +SKIP
     """
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
+    if protocol not in VARIANTS:
+        raise unknown("protocol", protocol, VARIANTS, todo="choose one of these")
     ranked = board(Results(Path(results)), load_composites(composite), protocol=protocol)
     for problem in ranked.unreadable:
         log.warning("omitted: %s", problem)
@@ -193,8 +193,8 @@ def compare(
         Identifiers and wildcards; by default all on which two of the models can be compared.
     results : path
         Folder that `score` or the command line has written to.
-    protocol : {"paper", "brainscore"}
-        Scores of the other protocol are omitted.
+    protocol : {"paper", "brainscore", "paper+groups", "brainscore+groups"}
+        Scores of other protocols are omitted.
     test : {"permutation"}, optional
         Also exchange the predictions of each pair image by image, where sites are predicted.
     n_exchanges : int
@@ -219,8 +219,8 @@ def compare(
     >>> import brainbench
     >>> brainbench.compare(["cornet_s@untrained-0..4", "pixels"], "Simulated.*")  # doctest: +SKIP
     """
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
+    if protocol not in VARIANTS:
+        raise unknown("protocol", protocol, VARIANTS, todo="choose one of these")
     if test is not None and test not in TESTS:
         raise unknown("test", test, TESTS, todo='give test="permutation", or none')
     return compare_stored(
@@ -283,7 +283,7 @@ def extract_activations(
     """
     [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
-        raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")
+        raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of these")
     named = [layers] if isinstance(layers, str) else list(layers)
     target = None if output is None else Path(output)
     with ONE_AT_A_TIME:

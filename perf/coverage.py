@@ -52,7 +52,7 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
     held = sum(each.lo < truth < each.hi for each in intervals)
     reflected = 0
     for each in intervals:
-        center = np.nanmean(each.draws)
+        center = np.nanmean(each.draws) if len(each.draws) else (each.lo + each.hi) / 2
         reflected += 2 * center - each.hi < truth < 2 * center - each.lo
     share = binomtest(held, len(intervals)).proportion_ci(method="wilson")
     return {
@@ -62,7 +62,9 @@ def measured(world: int, random: str, *, replicates: int, truths: int) -> dict[s
         "truth_se": float(scores.std() / np.sqrt(len(scores))),
         "without_value": 1 - len(scores) / truths,
         "sd": float(scores.std()),
-        "sd_of_draws": float(np.mean([np.nanstd(each.draws) for each in intervals])),
+        "sd_of_draws": float(
+            np.mean([np.nanstd(each.draws) for each in intervals if len(each.draws)] or np.nan)
+        ),
         "width": float(np.mean([each.hi - each.lo for each in intervals])),
         "coverage": held / len(intervals),
         "coverage_low": float(share.low),

@@ -15,7 +15,7 @@ WINDOW = (50, 150)
 
 V4_pls = Benchmark(
     identifier="Cowley2023.V4-pls",
-    version=3,
+    version=2,
     data="Cowley2023",
     region="V4",
     window=WINDOW,
@@ -28,7 +28,7 @@ V4_pls = Benchmark(
 
 V4_ccnorm2 = Benchmark(
     identifier="Cowley2023.V4-ccnorm2",
-    version=3,
+    version=2,
     data="Cowley2023",
     region="V4",
     window=WINDOW,
@@ -44,7 +44,7 @@ V4_ccnorm2 = Benchmark(
 
 V4_ridge = Benchmark(
     identifier="Cowley2023.V4-ridge",
-    version=3,
+    version=2,
     data="Cowley2023",
     region="V4",
     window=WINDOW,

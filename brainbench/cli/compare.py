@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from brainbench.cli import options
-from brainbench.core.settings import PROTOCOLS
+from brainbench.core.settings import VARIANTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def compare(
     Exit status: 0; 1 if some score is missing; 2 for wrong usage, or nothing to compare.
     """
     options.one_of(output_format, ("table", "json"), "--format")
-    options.one_of(protocol, PROTOCOLS, "--protocol")
+    options.one_of(protocol, VARIANTS, "--protocol")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console
@@ -151,7 +151,7 @@ def _p(value: Any) -> str:
 
 def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
     """Return the family, what the columns mean, and what is missing."""
-    from brainbench.cli.console import APPROXIMATE
+    from brainbench.cli.console import APPROXIMATE, THESE_ANIMALS
     from brainbench.ranking.comparison import family_words
 
     shown = any(_is_shown(one) for one in made.benchmarks)
@@ -172,6 +172,7 @@ def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
             "~ simulated brain: no animal was recorded",
             any(one.simulated for one in made.benchmarks),
         ),
+        (THESE_ANIMALS, any(one.for_these_animals for one in made.benchmarks)),
     )
     lines = [text for text, needed in texts if needed]
     missing = [f"missing: {one}" for one in made.missing[:SHOWN_MISSING]]

@@ -32,6 +32,7 @@ UNBOUNDED = 10_000
 SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
 UNDESCRIBED = "? nobody said what the weights are: give weights= to brainbench.wrap"
+THESE_ANIMALS = "for these animals: fewer than three were recorded, no interval speaks of others"
 OLDER_KEY = (
     "‡ older key: stored by an earlier version, whose key did not follow all code of the model"
 )
@@ -219,23 +220,37 @@ def between_ranks(low: int, high: int) -> str:
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """Return what the marks in a table mean, how scores were made, and why some have no value."""
-    lines = [f"protocol {settings.protocol}, seed {settings.seed}"]
+    lines = [f"protocol {settings.variant}, seed {settings.seed}"]
     lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
     marks = (
         ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),
         (UNDESCRIBED, [s.undescribed for s in scores]),
         (OLDER_KEY, [s.older_key for s in scores]),
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
+        (THESE_ANIMALS, [s.for_these_animals for s in scores]),
         (APPROXIMATE, [s.ci_approximate for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
         ("(-n) n units omitted", [s.n_excluded > 0 for s in scores]),
     )
     lines += [text for text, present in marks if any(present)]
     lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
+    lines += [
+        _over_animals(score) for score in scores if score.figures.get("over_animals", {}).get("ci")
+    ]
     lines += [_null(score) for score in scores if score.null]
     reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
     lines += _by_benchmark("omitted", reasons)
     return lines + _reasons(scores)
+
+
+def _over_animals(score: Score) -> str:
+    """Return the mean over animals with its interval, in a sentence."""
+    over = score.figures["over_animals"]
+    interval = between(tuple(over["ci"]), approximate=False)
+    return (
+        f"over {over['n_animals']} animals, {score.model} on {score.benchmark}: "
+        f"mean {decimal(over['mean'])}, 95 % CI {interval}"
+    )
 
 
 def _null(score: Score) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainbench.cli import options
-from brainbench.core.settings import PROTOCOLS
+from brainbench.core.settings import VARIANTS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def leaderboard(
     Exit status: 0; 2 for wrong usage, or where there is no score.
     """
     options.one_of(output_format, ("table", "json"), "--format")
-    options.one_of(protocol, PROTOCOLS, "--protocol")
+    options.one_of(protocol, VARIANTS, "--protocol")
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console
@@ -175,7 +175,7 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
 
 def _notes(ranked: Board, labels: list[str]) -> list[str]:
     """Return what the marks mean, and why something is missing."""
-    from brainbench.cli.console import APPROXIMATE, OLDER_KEY, UNDESCRIBED
+    from brainbench.cli.console import APPROXIMATE, OLDER_KEY, THESE_ANIMALS, UNDESCRIBED
 
     cells = [cell for row in ranked.rows for cell in row.cells.values()]
     n_others = sum(row.n_others for row in ranked.rows)
@@ -200,6 +200,7 @@ def _notes(ranked: Board, labels: list[str]) -> list[str]:
         ),
         (APPROXIMATE, any(cell.ci_approximate for cell in cells)),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
+        (THESE_ANIMALS, any(cell.score.for_these_animals for cell in cells)),
         (
             "* partial: only some of the stimuli were used; in no composite, no rank",
             any(r.partial for r in ranked.rows),

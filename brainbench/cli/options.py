@@ -65,7 +65,11 @@ StoredResults = Annotated[
     ),
 ]
 Protocol = Annotated[
-    str, typer.Option(metavar="NAME", help="Scores of which protocol: paper or brainscore.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Scores of which protocol: paper, brainscore, paper+groups or brainscore+groups.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")

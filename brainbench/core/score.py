@@ -17,6 +17,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from brainbench.core.errors import InputError
+from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
 from brainbench.core.untrusted_text import write_csv
 
@@ -40,6 +41,8 @@ COLUMNS = (
     "n_stimuli",
     "partial",
     "simulated",
+    "n_animals",
+    "for_these_animals",
     "status",
     "reason",
     "seconds",
@@ -48,6 +51,8 @@ COLUMNS = (
 """Columns of `ScoreSet.to_frame` and of the CSV, in this order. `docs/scores.md` says what each means."""
 
 
+FEWEST_ANIMALS = 3
+"""Smallest number of animals with an interval over animals."""
 UNDESCRIBED = "as given"
 """Weights of a user's network of which nobody said what they are."""
 
@@ -82,7 +87,7 @@ class Score:
     version : int
         Version of the benchmark.
     protocol : str
-        "paper" or "brainscore".
+        "paper" or "brainscore", with "+groups" where the user asks for groups of images.
     status : {"scored", "failed", "not_applicable", "data_absent"}
         Whether there is a value, and if not, whether that is a failure: the benchmark may not apply to the
         model or protocol (no layer stands for the region, the measure is not defined), or its data may not
@@ -129,6 +134,10 @@ class Score:
         Only some of the stimuli were used.
     simulated : bool
         The brain is simulated.
+    n_animals : int or None
+        Animals whose units count; None where the data does not say, or the brain is simulated. With fewer
+        than three the score is `for_these_animals`; else `figures["over_animals"]` has their mean and its
+        interval.
     older_key : bool
         It was stored by an earlier version whose key says less about the code of the model: it is shown, and
         never taken for the score of a model as it is now.
@@ -168,6 +177,7 @@ class Score:
     excluded: dict[str, int] = field(default_factory=dict)
     partial: bool = False
     simulated: bool = False
+    n_animals: int | None = None
     older_key: bool = False
     selection: Selection = field(default_factory=Selection, repr=False)
     reason: str | None = None
@@ -195,6 +205,11 @@ class Score:
     def failed(self) -> bool:
         """Whether there is no value though the data is here and the benchmark applies."""
         return self.status == "failed"
+
+    @property
+    def for_these_animals(self) -> bool:
+        """Whether the score speaks of recorded animals alone, too few for an interval over animals."""
+        return self.n_animals is not None and self.n_animals < FEWEST_ANIMALS
 
     @property
     def untrained(self) -> bool:
@@ -247,7 +262,7 @@ class Score:
         """
         _check_depth(stored)
         try:
-            stored = _from_first_layout(stored) if "status" not in stored else stored
+            stored = from_first_layout(stored) if "status" not in stored else stored
             unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
             draws, selection = stored.get("draws"), stored["selection"]
             joint = stored.get("joint_draws")
@@ -355,26 +370,6 @@ def _no_score(why: str) -> InputError:
         allowed="what Score.to_json returns",
         todo="remove the file that it comes from, and compute the score again",
     )
-
-
-def _from_first_layout(stored: dict[str, Any]) -> dict[str, Any]:
-    """Translate a score in which flags and prose held the status, and the record held the selection."""
-    kept = {key: item for key, item in stored.items() if key not in ("absent", "inapplicable")}
-    method, record = stored.get("ci_method") or "", dict(stored["record"] or {})
-    status: Status = "scored" if stored["value"] is not None else "failed"
-    if stored.get("absent"):
-        status = "data_absent"
-    elif stored.get("inapplicable"):
-        status = "not_applicable"
-    selection = {key: record.pop(key, None) for key in ("layer", "step", "curve")}
-    return {
-        **kept,
-        "status": status,
-        "ci_method": method.removesuffix("; approximate") or None,
-        "ci_approximate": method.endswith("approximate"),
-        "selection": {**selection, "curve": selection["curve"] or ()},
-        "record": record or None,
-    }
 
 
 def _array_to_json(array: xr.DataArray) -> dict[str, Any]:

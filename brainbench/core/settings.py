@@ -19,6 +19,12 @@ ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
 FORMULAS = ("raw", "r/c", "(r/c)^2", "r2/c", "r/sqrt(c)", "clip(r/c)")
 """Names of `stats.ceiling.FORMULAS`."""
+GROUPED = "+groups"
+"""End of the name of a protocol whose splits, draws and nulls take the groups that the user asks for."""
+VARIANTS = (*PROTOCOLS, *(protocol + GROUPED for protocol in PROTOCOLS))
+"""Protocols that scores are stored under."""
+AUTO = "auto"
+"""Groups of copies and near copies, in place of a column of the stimuli."""
 Resample = Literal["both", "images", "units"]
 RESAMPLES: tuple[Resample, ...] = typing.get_args(Resample)
 Null = Literal["images", "within-object", "none"]
@@ -122,6 +128,19 @@ class Settings(_Declared):
         ),
     ] = None
     null_draws: Annotated[int, Option(metavar="N", least=1, help="Number of shuffles.")] = 100
+    groups: Annotated[
+        str | None,
+        Option(
+            metavar="COLUMN",
+            help="Keep images of a group together in splits, draws and nulls: a column of the stimuli, "
+            "or auto for copies and near copies.",
+        ),
+    ] = None
+
+    @property
+    def variant(self) -> str:
+        """Name of the protocol, with "+groups" where the user asks for groups."""
+        return self.protocol + (GROUPED if self.groups else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from brainbench.core.assembly import check_ids, check_present, plain
 from brainbench.core.errors import InputError, StimulusError
@@ -21,6 +22,10 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 """Pixels, shape (height, width, 3), 0 to 255, RGB."""
 OBJECT = "object_name"
 """Column of what an image shows, which measures stratify by."""
+GROUP = "group"
+"""Column of images that belong together, such as frames of one film: splits and draws take them whole."""
+SMALL = 16
+"""Height and width of the small gray versions by which near copies are found."""
 MISSING_WORDS = ("nan", "NaN", "None", "<NA>", "NaT")
 """What missing entries become where a column was made text."""
 
@@ -93,18 +98,23 @@ class StimulusSet:
     @cached_property
     def digests(self) -> tuple[str, ...]:
         """SHA-256 of each stimulus: its id, shape and pixels."""
-        return tuple(of_stimulus for of_stimulus, _ in self._both_digests)
+        return tuple(seen.digest for seen in self._seen)
 
     @cached_property
-    def _both_digests(self) -> tuple[tuple[str, str], ...]:
-        """Digests of each stimulus with and without its id; every image is read once for both."""
-        return tuple(_digests(self.ids[i], self.picture(i)) for i in range(len(self)))
+    def _seen(self) -> tuple[_Seen, ...]:
+        """What is kept of each picture; every image is read once for all of it."""
+        return tuple(_seen(self.ids[i], self.picture(i)) for i in range(len(self)))
+
+    @property
+    def small_gray(self) -> npt.NDArray[np.float32]:
+        """Gray versions of `SMALL` x `SMALL` pixels, each the mean over its area, stimulus x pixel."""
+        return np.stack([seen.small_gray for seen in self._seen])
 
     @cached_property
     def copies(self) -> npt.NDArray[np.str_] | None:
         """Group of each stimulus: the first id, sorted, with the same pixels; None where all differ."""
         first: dict[str, str] = {}
-        pictures = [of_picture for _, of_picture in self._both_digests]
+        pictures = [seen.picture_digest for seen in self._seen]
         for stimulus_id, picture in sorted(zip(self.ids, pictures, strict=True)):
             first.setdefault(picture, stimulus_id)
         if len(first) == len(self):
@@ -161,14 +171,22 @@ def is_rgb(pixels: npt.NDArray[Any]) -> bool:
     return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
 
 
-def _digests(stimulus_id: str, pixels: Picture) -> tuple[str, str]:
-    """Return digests of id, shape and pixels, and of shape and pixels alone."""
+class _Seen(NamedTuple):
+    """What is kept of a picture once it was read."""
+
+    digest: str  # of id, shape and pixels
+    picture_digest: str  # of shape and pixels
+    small_gray: npt.NDArray[np.float32]  # see `StimulusSet.small_gray`
+
+
+def _seen(stimulus_id: str, pixels: Picture) -> _Seen:
     content = np.ascontiguousarray(pixels).tobytes()
     names = (f"{stimulus_id}|{pixels.shape}|", f"{pixels.shape}|")
     of_stimulus, of_picture = (
         hashlib.sha256(name.encode() + content).hexdigest() for name in names
     )
-    return of_stimulus, of_picture
+    gray = Image.fromarray(pixels).convert("L").resize((SMALL, SMALL), Image.Resampling.BOX)
+    return _Seen(of_stimulus, of_picture, np.asarray(gray, dtype=np.float32).ravel())
 
 
 def from_arrays(

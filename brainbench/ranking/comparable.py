@@ -12,10 +12,10 @@ from typing import Any
 from brainbench.core import registry
 from brainbench.core.errors import unknown
 from brainbench.core.score import Score
-from brainbench.core.settings import Settings, flag_of
+from brainbench.core.settings import AUTO, GROUPED, Settings, flag_of
 
 _DEFAULTS = Settings()
-_CHOSEN = ("seed", "limit", "floor", "resample")
+_CHOSEN = ("seed", "limit", "floor", "resample", "groups")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Conditions:
     limit: Any
     floor: Any
     resample: Any
+    groups: Any
     n_draws: int
 
     @classmethod
@@ -69,12 +70,18 @@ class Conditions:
 
     def flags(self) -> list[str]:
         """Return the options of `brainbench score` that make a score under these conditions."""
-        given = [] if self.protocol == _DEFAULTS.protocol else ["--protocol", self.protocol]
+        given = _protocol_flags(self.protocol)
         for key in _CHOSEN:
             value = getattr(self, key)
             if value != getattr(_DEFAULTS, key):
                 given += [flag_of(key), str(value)]
         return given
+
+
+def _protocol_flags(variant: str) -> list[str]:
+    """Return the option of `brainbench score` that makes scores of a protocol, without its groups."""
+    protocol = variant.removesuffix(GROUPED)
+    return [] if protocol == _DEFAULTS.protocol else ["--protocol", protocol]
 
 
 def _difference(name: str, own: Any, other: Any) -> str:
@@ -261,7 +268,8 @@ def _missing(
     """Return why a model has no score that can be compared with the others."""
     own = entry.scores_of(name, scores)
     words = ["brainbench", "score", "-m", name, "-b", benchmark]
-    words += best.flags() if best else ([] if protocol == "paper" else ["--protocol", protocol])
+    by_groups = ["--groups", AUTO] if protocol.endswith(GROUPED) else []
+    words += best.flags() if best else [*_protocol_flags(protocol), *by_groups]
     words += ["-o", folder]
     joint = [score for score in own if score.joint_draws]
     under = [score for score in joint if Conditions.of(score) == best]

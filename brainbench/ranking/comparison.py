@@ -82,6 +82,7 @@ class OnBenchmark:
     benchmark: str
     conditions: Conditions
     simulated: bool
+    for_these_animals: bool
     models: tuple[str, ...]
     approximate: tuple[bool, ...]  # whether the interval of each model's score is approximate
     seed_sd: tuple[float | None, ...]  # between the seeds of each model
@@ -372,6 +373,7 @@ def _on_benchmark(
         benchmark=one.benchmark,
         conditions=one.conditions,
         simulated=any(score.simulated for each in seeds for score in each),
+        for_these_animals=any(score.for_these_animals for each in seeds for score in each),
         models=tuple(entry.label for entry in one.scores),
         approximate=tuple(any(score.ci_approximate for score in each) for each in seeds),
         seed_sd=tuple(_seed_sd(each) for each in seeds),

@@ -11,6 +11,7 @@ import xarray as xr
 from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
+from brainbench.core.settings import GROUPED
 from brainbench.metrics.array_types import FloatArray
 from brainbench.ranking.comparable import Comparable
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
@@ -94,8 +95,8 @@ def _tested(
         (a["predicted"].values, b["predicted"].values),
         a["target"].values,
         folds=a["fold"].values,
-        groups=a["stimulus_id"].values,
-        aggregate=_AGGREGATES[protocol],
+        groups=a.coords.get("group", a["stimulus_id"]).values,
+        aggregate=_AGGREGATES[protocol.removesuffix(GROUPED)],
         n_draws=n_exchanges,
     )
     expected = float(scores[0].raw or 0.0) - float(scores[1].raw or 0.0)

@@ -22,7 +22,7 @@ from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
 from brainbench.storage.results import Results
 
-_SEPARATING = ("seed", "layers", "limit", "floor", "resample")
+_SEPARATING = ("seed", "layers", "limit", "floor", "resample", "groups")
 _DEFAULTS = Settings()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
+from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import Measure
@@ -32,10 +33,15 @@ def identity(context: RunContext) -> str:
         "data": [context.data.name, context.data_version],
         "model": [model.name, context.model_run.digest, list(model.areas.get(region, ()))],
         "presentation": asdict(context.presentation),
-        "settings": {**vars(settings), "layers": settings.layers.get(region)},
+        "settings": {**_asked(settings), "layers": settings.layers.get(region)},
         "clocks": [[name, _fields(clock)] for name, clock in model.clocks.items()],
     }
     return sha256(json.dumps(declared, sort_keys=True, default=_plain_value))
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """Return the settings; groups only where the user asks for some, so that other keys stay as they were."""
+    return {name: value for name, value in vars(settings).items() if name != "groups" or value}
 
 
 def _fields(clock: Timeline) -> dict[str, Any]:

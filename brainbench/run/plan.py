@@ -148,7 +148,7 @@ def _place(context: RunContext) -> Place:
     return Place(
         model=context.model.name,
         benchmark=context.benchmark.identifier,
-        protocol=context.settings.protocol,
+        protocol=context.settings.variant,
         key=identity(context),
     )
 

@@ -25,7 +25,9 @@ from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.data.manifest import open_dataset
+from brainbench.metrics.array_types import AnyArray
 from brainbench.metrics.gram import Gram
+from brainbench.scoring.stimulus_groups import StimulusGroups
 
 GRAM_BYTES = 2e9
 """Gram matrices that a model's run keeps; those used longest ago go first."""
@@ -92,6 +94,7 @@ class Run:
     settings: Settings = field(default_factory=Settings)
     _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
     _open: dict[int, _OpenDataset] = field(default_factory=dict, repr=False)
+    _groups: dict[int, StimulusGroups] = field(default_factory=dict, repr=False)
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
         """Return the data of a benchmark, opened at the first call.
@@ -137,6 +140,12 @@ class Run:
     def stimuli(self, data: Dataset) -> StimulusSet:
         """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
         return self._opened(data).used
+
+    def groups(self, stimuli: StimulusSet) -> StimulusGroups:
+        """Return which images of a set belong together, compared at the first call."""
+        if id(stimuli) not in self._groups:  # the set is kept alive, so that its id stays its own
+            self._groups[id(stimuli)] = StimulusGroups(stimuli, self.settings.groups)
+        return self._groups[id(stimuli)]
 
 
 class GramStore:
@@ -253,6 +262,19 @@ class RunContext:
     def stimuli(self, data: Dataset | None = None) -> StimulusSet:
         """Return the stimuli in use, of one session or of all data, sorted by stimulus_id."""
         return self.run.stimuli(data or self.data)
+
+    def groups(self, data: Dataset | None = None) -> AnyArray | None:
+        """Return the group of each stimulus in use, which draws and nulls take whole; None for none."""
+        return self.run.groups(self.stimuli(data)).names
+
+    @property
+    def splits_apart(self) -> bool:
+        """Whether splits do not keep groups together: those of a protocol as published, unless asked for."""
+        return self.rules.groups_on_request and self.settings.groups is None
+
+    def split_groups(self, data: Dataset | None = None) -> AnyArray | None:
+        """Return the group of each stimulus in use that splits keep on one side; None for none."""
+        return None if self.splits_apart else self.groups(data)
 
     def is_partial(self, data: Dataset | None = None) -> bool:
         """Whether a limit leaves some stimuli out."""

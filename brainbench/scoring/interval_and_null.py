@@ -13,8 +13,18 @@ import numpy as np
 
 from brainbench.core.settings import Resample, Settings
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.measure import Evaluation
-from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
+from brainbench.scoring.measure import Evaluation, finite
+from brainbench.stats.bootstrap import (
+    FEWEST_DRAWN,
+    FEWEST_GROUPS,
+    Interval,
+    central_width,
+    crossed,
+    image_counts,
+    interval,
+    jackknife,
+    unit_counts,
+)
 from brainbench.stats.permutation import null_summary, shuffles
 
 N_DRAWS = 1000
@@ -23,7 +33,7 @@ N_DRAWS = 1000
 def value_interval(
     evaluation: Evaluation, settings: Settings, value: float, *, n_draws: int = N_DRAWS
 ) -> Interval | None:
-    """Return the 95 % interval around a value; None where the user asks for units and there are none.
+    """Return the 95 % interval around a value; None where there is none, see `why_no_interval`.
 
     InputError where no draw has a value.
     """
@@ -35,17 +45,93 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
+    groups = few_groups(evaluation)
+    if resample != "units" and groups is not None:
+        return _over_groups(evaluation, groups, settings, value, resample, n_draws=n_draws)
     joint, c = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     draws = joint[resample]
     if len(joint) > 1:
         draws = crossed(draws, images=joint["images"], units=joint["units"])
-    what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
+    grouped = any(one.groups is not None for one in evaluation.material.image_sets)
+    together = "those of a group together" if grouped and resample != "units" else ""
+    what = ", ".join(filter(None, [resampling.words[resample], together, resampling.remark]))
     made = interval(draws, what=what, seed=settings.seed, value=value)
     c = c[np.isfinite(c)]
     return replace(
         made,
         joint={kind: _rounded(column) for kind, column in joint.items()},
         ceiling=(float(np.percentile(c, 2.5)), float(np.percentile(c, 97.5))) if len(c) else None,
+    )
+
+
+def few_groups(evaluation: Evaluation) -> dict[str, FloatArray] | None:
+    """Return which images are in each group, where there are too few groups to be drawn; None elsewhere.
+
+    Images of all sets side by side, 1 or 0. Sets without groups are drawn image by image.
+    """
+    sets = evaluation.material.image_sets
+    if all(image_set.groups is None for image_set in sets):
+        return None
+    names = np.concatenate([one.ids if one.groups is None else one.groups for one in sets])
+    different = np.unique(names)
+    if len(different) >= FEWEST_DRAWN:
+        return None
+    return {str(name): (names == name).astype(float) for name in different}
+
+
+def why_no_interval(evaluation: Evaluation, settings: Settings) -> str | None:
+    """Return why a value has no interval over images that belong to few groups; None where it has one."""
+    groups = few_groups(evaluation)
+    if groups is None or settings.resample == "units" or evaluation.by_definition:
+        return None
+    n = len(groups)
+    if n < FEWEST_GROUPS:
+        return f"none: {n} groups of images, at least {FEWEST_GROUPS} are needed"
+    return f"none: {n} groups of images, and no value without one of them"
+
+
+def figures_of_groups(evaluation: Evaluation) -> dict[str, Any]:
+    """Return raw figure and value of each group of images by itself, where groups are few."""
+    figures = {}
+    for name, members in (few_groups(evaluation) or {}).items():
+        figure = evaluation.figure(members[None])
+        figures[name] = {
+            "images": int(members.sum()),
+            "raw": finite(figure.mean_raw()),
+            "value": finite(figure.value(evaluation.formula)[0]),
+        }
+    return {"by_group": figures} if figures else {}
+
+
+def _over_groups(
+    evaluation: Evaluation,
+    groups: dict[str, FloatArray],
+    settings: Settings,
+    value: float,
+    resample: Resample,
+    *,
+    n_draws: int,
+) -> Interval | None:
+    """Return the jackknife interval over few groups of images; units are drawn as always, beside it."""
+    without = evaluation.figure(1 - np.stack(list(groups.values())))
+    resampling, further = evaluation.resampling, 0.0
+    if resample == "both":
+        joint, _ = joint_draws(evaluation, "units", n_draws=n_draws, seed=settings.seed)
+        further = central_width(joint["units"]) / 2
+    left = np.broadcast_to(without.value(evaluation.formula), len(groups))
+    ends = jackknife(left, value, further=further)
+    if ends is None:
+        return None
+    units = f" and {resampling.words['units']}" if resample == "both" else ""
+    what = f"{len(groups)} groups of images{units}"
+    method = f"jackknife of {what}, t with {len(groups) - 1} degrees of freedom"
+    c = evaluation.figure().ceilings()[0]
+    return Interval(
+        *ends,
+        ", ".join(filter(None, [method, resampling.remark])),
+        0,
+        ceiling=jackknife(np.broadcast_to(without.ceilings(), len(groups)), float(c)),
+        n_groups=len(groups),
     )
 
 

@@ -20,7 +20,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.settings import ProtocolName, Resample
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import weighted_mean
 from brainbench.scoring.context import RunContext
 from brainbench.stats.ceiling import ceiled
@@ -38,6 +38,8 @@ class ProtocolRules:
     one_layer: bool = False  # a region has a single layer: nothing is selected
     split_seed: int | None = None  # of the splits; None for that of the run
     reports_error: bool = False  # the value has a standard error over splits
+    # Splits are those of the publication, copies on both sides, unless the user asks for groups.
+    groups_on_request: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -221,6 +223,18 @@ class Evaluation(ABC):
         """
         return self.figure_of(self.over_images(image_counts), unit_counts)
 
+    @property
+    def labels(self) -> Mapping[str, AnyArray]:
+        """Names of the units that count, one for each, by kind: "animal", "session"; {} for none.
+
+        Where a measure has units in its interval, they are in the order of these.
+        """
+        return {}
+
+    def figure_of_units(self, chosen: BoolArray) -> Figure | None:
+        """Return the figure of some of the units that `labels` names; None where they have none."""
+        return self.figure(None, chosen[None].astype(np.float64))
+
     @abstractmethod
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure for shuffled images, one draw for each order.
@@ -265,6 +279,9 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
 
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]]
     """Rules of each protocol; the measure is not defined under protocols that are absent."""
+
+    covers_few_groups: ClassVar[bool] = False
+    """Whether perf/coverage.py has measured the interval over few groups of images too."""
 
     @property
     def protocols(self) -> tuple[ProtocolName, ...]:

@@ -16,8 +16,14 @@ from brainbench.core.model import BrainModel, check_model
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
+from brainbench.scoring.by_animal import figures_by_animal, n_animals
 from brainbench.scoring.context import ModelRun, Run, RunContext
-from brainbench.scoring.interval_and_null import permutation_null, value_interval
+from brainbench.scoring.interval_and_null import (
+    figures_of_groups,
+    permutation_null,
+    value_interval,
+    why_no_interval,
+)
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
 from brainbench.stats.ceiling import FORMULAS
 
@@ -50,10 +56,12 @@ def score_context(context: RunContext) -> Score:
     defined = evaluation.by_definition is not None
     value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
-    bootstrap = null = None
+    bootstrap = null = no_interval = None
+    figures: dict[str, Any] = {} if context.data.simulated else figures_by_animal(evaluation)
     if reason is None:
         bootstrap = value_interval(evaluation, settings, value)
-    figures: dict[str, Any] = {}
+        no_interval = None if bootstrap else why_no_interval(evaluation, settings)
+        figures |= figures_of_groups(evaluation)
     if bootstrap is not None and bootstrap.ceiling is not None:
         figures["ceiling_ci"] = list(bootstrap.ceiling)
         if evaluation.formula != "raw" and bootstrap.ceiling[0] <= 0:
@@ -76,8 +84,9 @@ def score_context(context: RunContext) -> Score:
         weights=context.model.weights,
         benchmark=context.benchmark.identifier,
         version=context.benchmark.version,
-        protocol=settings.protocol,
+        protocol=settings.variant,
         simulated=context.data.simulated,
+        n_animals=None if context.data.simulated else n_animals(evaluation),
         status="scored" if reason is None else "failed",
         value=value if reason is None else None,
         reason=reason,
@@ -85,12 +94,16 @@ def score_context(context: RunContext) -> Score:
         ceiling=finite(figure.mean_ceiling()),
         error=finite(evaluation.error(figure)) if reports_error else None,
         ci=None if bootstrap is None else (bootstrap.lo, bootstrap.hi),
-        ci_method=None if bootstrap is None else bootstrap.method,
+        ci_method=no_interval if bootstrap is None else bootstrap.method,
         ci_approximate=bootstrap is not None
         and not defined
-        and (not measured or bootstrap.is_approximate(n_images=evaluation.n_images)),
-        draws=None if bootstrap is None else bootstrap.draws,
-        joint_draws=None if bootstrap is None else dict(bootstrap.joint),
+        and (
+            not measured
+            or bootstrap.is_approximate(n_images=evaluation.n_images)
+            or (bootstrap.n_groups is not None and not measure.covers_few_groups)
+        ),
+        draws=bootstrap.draws if bootstrap is not None and len(bootstrap.draws) else None,
+        joint_draws=dict(bootstrap.joint) if bootstrap is not None and bootstrap.joint else None,
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,
@@ -123,7 +136,7 @@ def failure(
         weights=weights,
         benchmark=benchmark.identifier,
         version=benchmark.version,
-        protocol=settings.protocol,
+        protocol=settings.variant,
         value=None,
         status=status,
         reason=reason,
@@ -167,6 +180,7 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         choices={
             "window_ms": list(context.benchmark.window),
             **_degrees(evaluation),
+            **_groups(context, evaluation),
             **report.details,
         },
         notes=[*context.model.notes, *_caveats(context, evaluation), *report.notes],
@@ -180,6 +194,17 @@ def _degrees(evaluation: Evaluation) -> dict[str, float]:
     return {} if width is None else {"degrees": width}
 
 
+def _groups(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
+    """Return how many copies and groups there are in each set of images that has some."""
+    material = evaluation.material
+    described: dict[str, Any] = {}
+    for shown, image_set in zip(material.stimulus_sets, material.image_sets, strict=True):
+        name = image_set.name or shown.identifier
+        for key, counts in context.run.groups(shown).describe().items():
+            described.setdefault(key, {})[name] = counts
+    return described
+
+
 def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:
     """Return notes on what was not said, or does not apply: weights, presentation, units, floor."""
     asked, settings, notes = context.benchmark.presentation, context.settings, []
@@ -187,12 +212,12 @@ def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:
         notes.append("nobody said what the weights are: give weights= to brainbench.wrap")
     if context.presentation != asked:
         notes.append(f"asked for: {asked.describe()}")
-    for shown in evaluation.material.stimulus_sets:
-        if shown.copies is not None:
-            n_pictures = len(np.unique(shown.copies))
-            notes.append(
-                f"{len(shown)} images of {shown.identifier!r} are {n_pictures} different pictures"
-            )
+    material = evaluation.material
+    for shown, image_set in zip(material.stimulus_sets, material.image_sets, strict=True):
+        groups = context.run.groups(shown)
+        all_drawn = image_set.groups is not None and len(image_set.ids) == len(shown)
+        used = image_set.groups if all_drawn else groups.names
+        notes += groups.notes(apart=context.splits_apart, used=used)
     without_units = evaluation.resampling.units is None and settings.resample == "units"
     if without_units and not evaluation.by_definition:
         notes.append(evaluation.resampling.no_units)

@@ -41,6 +41,8 @@ class Recordings:
     order: IntArray | None = (
         None  # rows as Brain-Score orders them, see `level_order`; None: as they are
     )
+    groups: AnyArray | None = None  # of each stimulus, which draws and nulls take whole
+    split_groups: AnyArray | None = None  # which splits keep on one side
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
@@ -50,11 +52,6 @@ class Recordings:
     def repeated_trials(self) -> FloatArray | None:
         """Trials, where there are two or more of them."""
         return self.trials if self.trials is not None and len(self.trials) > 1 else None
-
-    @property
-    def groups(self) -> AnyArray | None:
-        """Group of each stimulus, copies of one picture; None where all pictures differ."""
-        return self.stimuli.copies
 
     @property
     def objects(self) -> AnyArray | None:
@@ -82,20 +79,6 @@ def material_of(
     )
 
 
-def describe_copies(sessions: Sequence[Recordings]) -> dict[str, Any]:
-    """Return, for the record, how many images repeat the picture of another id, by session; {} for none."""
-    return {
-        "copies": {
-            session.session or session.stimuli.identifier: {
-                "images": len(session.groups),
-                "pictures": len(np.unique(session.groups)),
-            }
-            for session in sessions
-            if session.groups is not None
-        }
-    }
-
-
 def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
@@ -118,6 +101,8 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
         partial=partial,
         session=session.name,
         order=level_order(windowed),
+        groups=context.groups(data),
+        split_groups=context.split_groups(data),
     )
 
 
@@ -191,6 +176,19 @@ def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
     return None if too_few else objects
 
 
+def names_of_sites(recordings: Recordings, sites: BoolArray) -> dict[str, AnyArray]:
+    """Return the animal and the session of some sites, each where the recordings name it."""
+    coords, n_sites = recordings.neuroids.coords, int(sites.sum())
+    names = {
+        kind: coords[kind].values[sites].astype(str)
+        for kind in ("animal", "session")
+        if kind in coords
+    }
+    return names | (
+        {"session": np.repeat(recordings.session, n_sites)} if recordings.session else {}
+    )
+
+
 def per_neuroid(assembly: Assembly) -> xr.DataArray:
     """Return an array of zeros with one entry per neuroid and the coordinates of the neuroids."""
     coords = {
@@ -242,9 +240,13 @@ def held_out_dataset(
     folds: Sequence[Split],
     ids: Sequence[str],
     neuroid_id: AnyArray,
+    groups: AnyArray | None = None,
     bins: Sequence[Span] = (),
 ) -> xr.Dataset:
-    """Return held-out predictions and responses of all folds, dims (sample, neuroid), and time with bins."""
+    """Return held-out predictions and responses of all folds, dims (sample, neuroid), and time with bins.
+
+    `groups` of the images become the coordinate `group`.
+    """
     tests = [fold.test for fold in folds]
     dims = ("sample", "neuroid", "time")[: predicted[0].ndim]
     coords: dict[str, tuple[str, Any]] = {
@@ -252,6 +254,8 @@ def held_out_dataset(
         "stimulus_id": ("sample", np.asarray(ids)[np.concatenate(tests)]),
         "neuroid_id": ("neuroid", neuroid_id),
     }
+    if groups is not None:
+        coords["group"] = ("sample", groups[np.concatenate(tests)])
     if bins:
         start, end = np.array(bins).T
         coords |= {"time_start": ("time", start), "time_end": ("time", end)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeAlias
 
@@ -50,18 +50,27 @@ class ImagesNeeded:
     inner_held_out: int = 2
 
     def check(
-        self, label: str, stimuli: StimulusSet, *, strata: AnyArray | None, copies: bool
+        self,
+        label: str,
+        stimuli: StimulusSet,
+        *,
+        strata: AnyArray | None,
+        groups: AnyArray | None,
     ) -> None:
         """Raise InputError for too few images.
 
-        `strata` has the object of each image where splits are stratified; with `copies` those of one picture
-        count as one image, since they stay together.
+        `strata` has the object of each image where splits are stratified. `groups` has which images splits
+        keep together: copies of one picture count as one image then, and there are no more folds than groups.
         """
-        groups = stimuli.copies if copies else None
+        copies = None if groups is None else stimuli.copies
         kept = np.arange(len(stimuli))
-        if groups is not None:
-            kept = np.unique(groups, return_index=True)[1]
+        if copies is not None:
+            kept = np.unique(copies, return_index=True)[1]
         n = len(kept)
+        if groups is not None and len(np.unique(groups)) < n:
+            within = replace(self, n_splits=min(self.n_splits, len(np.unique(groups))))
+            within.check(label, stimuli, strata=None, groups=copies)
+            return
         names, counts = (), None
         if strata is not None:
             names, counts = np.unique(strata[kept], return_counts=True)
@@ -75,7 +84,7 @@ class ImagesNeeded:
         least = next(
             k for k in count(max(n, of_each * n_objects)) if not self._missing(k, n_objects)
         )
-        different = "" if groups is None else f" ({len(stimuli)} with copies)"
+        different = "" if copies is None else f" ({len(stimuli)} with copies)"
         raise InputError(
             f"{label}: {n} images{different}, {missing}: too few for {self.what}",
             allowed=f"at least {least} images"

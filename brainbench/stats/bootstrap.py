@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import FloatArray
@@ -22,6 +23,10 @@ LEVEL = 0.95
 """Coverage that an interval aims at."""
 FEWEST_IMAGES = 40
 """Smallest number of images with which the coverage of an interval was measured (perf/worlds)."""
+FEWEST_DRAWN = 20
+"""Smallest number of groups that are drawn again; the interval over fewer is that of a jackknife."""
+FEWEST_GROUPS = 3
+"""Smallest number of groups with an interval over them."""
 MOST_UNDEFINED = 0.05
 """Share of draws without a value above which an interval is approximate."""
 
@@ -45,6 +50,8 @@ class Interval:
         Draws by what was drawn, "images", "units", "both", neither scaled nor centered.
     ceiling : (float, float) or None
         95 % interval of the ceiling c in the same draws; None where there is no ceiling.
+    n_groups : int or None
+        Groups of images that a jackknife left out in turn; None where images or groups are drawn.
     """
 
     lo: float
@@ -54,6 +61,7 @@ class Interval:
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
     ceiling: tuple[float, float] | None = None
+    n_groups: int | None = None
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""
@@ -244,6 +252,42 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
     return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
 
 
+def jackknife(
+    without: FloatArray, value: float, *, further: float = 0.0
+) -> tuple[float, float] | None:
+    """Return the 95 % jackknife interval of a value over a few groups, such as animals or films.
+
+    Parameters
+    ----------
+    without : array, group
+        The value without each group in turn.
+    value : float
+        The value over all groups.
+    further : float
+        Half the width of the interval over what else is random, such as sites.
+
+    Returns
+    -------
+    (lo, hi), or None for fewer than three groups or a value that is missing
+        value +- t(G - 1, .975) sqrt((G - 1)/G sum_g (s_-g - mean)^2). From 3 to 19 groups it covers 94 to
+        95 %, where a percentile bootstrap covers .72 at 3 groups and .90 at 10. What is further random adds
+        to the square of this half width.
+
+    Examples
+    --------
+    >>> jackknife(np.array([0.4, 0.5]), 0.45) is None
+    True
+    >>> [round(end, 3) for end in jackknife(np.array([0.4, 0.5, 0.6]), 0.5)]
+    [0.003, 0.997]
+    """
+    n = len(without)
+    if n < FEWEST_GROUPS or not np.isfinite(without).all():
+        return None
+    error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
+    half = float(np.hypot(stdtrit(n - 1, (1 + LEVEL) / 2) * error, further))
+    return value - half, value + half
+
+
 def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> FloatArray:
     """Return draws of images and units, as wide as if the noise of single responses counted once.
 
@@ -274,7 +318,7 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
     >>> bool(abs(crossed(both, **alone).var() - 3) < 0.1)
     True
     """
-    of_both, of_images, of_units = (_width(draws) ** 2 for draws in (both, images, units))
+    of_both, of_images, of_units = (central_width(draws) ** 2 for draws in (both, images, units))
     if not of_both > 0:
         return both
     wanted = max(2 * of_images + 2 * of_units - of_both, of_images, of_units)
@@ -282,6 +326,7 @@ def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> Float
     return np.asarray(center + (both - center) * np.sqrt(wanted / of_both))
 
 
-def _width(draws: FloatArray) -> float:
+def central_width(draws: FloatArray) -> float:
+    """Return the width of the central 95 % of draws, NaN omitted; 0 for none."""
     defined = draws[~np.isnan(draws)]
     return float(np.ptp(np.quantile(defined, [0.025, 0.975]))) if len(defined) else 0.0

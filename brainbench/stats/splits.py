@@ -41,9 +41,10 @@ def paper(
         Object shown in each stimulus. None: folds at random.
     groups : array, stimulus, or None
         Stimuli of one group, such as copies of one picture, stay in one fold. A group counts as one
-        stimulus: that of its first id, whose fold the others join.
+        stimulus: that of its first id, whose fold the others join. Where an object has fewer groups than
+        there are folds, folds are not stratified.
     n_splits, seed : int
-        Number of folds, and the seed of the assignment of stimuli to folds.
+        Number of folds, at most that of the groups, and the seed of the assignment of stimuli to folds.
 
     Returns
     -------
@@ -54,8 +55,8 @@ def paper(
     Raises
     ------
     InputError
-        Repeated ids, lengths that differ, fewer than two folds, or fewer stimuli or groups (of some
-        object) than folds.
+        Repeated ids, lengths that differ, fewer than two folds or groups, or fewer stimuli (of some object)
+        than folds.
 
     Examples
     --------
@@ -65,12 +66,12 @@ def paper(
     """
     ids, labels = _check(stimulus_ids, objects)
     if groups is not None:
-        first, group = _first_of_groups(ids, groups)
-        of_group = None if labels is None else labels[first]
+        groups = np.asarray(groups)
+        first, of_group = _first_of_groups(ids, labels, groups, needed=n_splits)
+        n_splits = min(n_splits, len(first))
         folds_of_groups = paper(ids[first], of_group, n_splits=n_splits, seed=seed)
         return [
-            Split(*(np.flatnonzero(np.isin(group, part)) for part in fold))
-            for fold in folds_of_groups
+            Split(*(_members(part, first, groups) for part in fold)) for fold in folds_of_groups
         ]
     _check_n_splits(n_splits)
     _check_enough(labels, len(ids), needed=n_splits, what=f"{n_splits} folds")
@@ -92,6 +93,7 @@ def brainscore(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
@@ -104,6 +106,9 @@ def brainscore(
         Unique.
     objects : array, stimulus, or None
         `object_name`. None: not stratified, as Brain-Score without that coordinate.
+    groups : array, stimulus, or None
+        Stimuli that stay on one side, as in `paper`; Brain-Score knows none. A tenth of the groups is held
+        out.
     order : array of int, or None
         Rows in the order of Brain-Score's target, on which the draw depends; None for the order given.
     n_splits, seed : int
@@ -127,7 +132,9 @@ def brainscore(
     >>> len(splits), len(splits[0].train), len(splits[0].test)
     (10, 18, 2)
     """
-    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="train_size")
+    drawn = _shuffled(
+        stimulus_ids, objects, groups, order, n_splits, seed, nine_tenths_for="train_size"
+    )
     return [Split(train, test) for train, test in drawn]
 
 
@@ -141,6 +148,7 @@ def nine_tenths(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
@@ -150,7 +158,9 @@ def nine_tenths(
     They are the test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9,
     random_state=seed), or of ShuffleSplit: nothing is fitted. See `brainscore` for parameters and errors.
     """
-    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="test_size")
+    drawn = _shuffled(
+        stimulus_ids, objects, groups, order, n_splits, seed, nine_tenths_for="test_size"
+    )
     return [test for _, test in drawn]
 
 
@@ -163,6 +173,7 @@ def left_out_sizes(n: int, n_splits: int) -> tuple[int, int]:
 def _shuffled(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None,
+    groups: ArrayLike | None,
     order: ArrayLike | None,
     n_splits: int,
     seed: int,
@@ -172,6 +183,15 @@ def _shuffled(
     """Draw training and test rows, stratified by objects where they are given."""
     ids, labels = _check(stimulus_ids, objects)
     _check_n_splits(n_splits, least=1)
+    if groups is not None:
+        groups = np.asarray(groups)
+        first, of_group = _first_of_groups(ids, labels, groups, needed=10)
+        drawn = _shuffled(
+            ids[first], of_group, None, None, n_splits, seed, nine_tenths_for=nine_tenths_for
+        )
+        return [
+            (_members(train, first, groups), _members(test, first, groups)) for train, test in drawn
+        ]
     _check_enough(labels, len(ids), needed=2, what="a stratified split")
     n_objects = 1 if labels is None else len(np.unique(labels))
     if nine_tenths_for == "train_size":
@@ -208,7 +228,7 @@ def inner(
     Parameters
     ----------
     train : array of int
-        Training rows of the outer split; no other row is used.
+        Training rows of the outer split; no other row is used. With groups, two of them at least.
     stimulus_ids, objects, groups, n_splits, seed
         See `paper`; ids, objects, groups and the rows of the folds are those of all stimuli.
 
@@ -252,20 +272,35 @@ def _check(stimulus_ids: ArrayLike, objects: ArrayLike | None) -> tuple[AnyArray
     return ids, labels
 
 
-def _first_of_groups(ids: AnyArray, groups: ArrayLike) -> tuple[IntArray, IntArray]:
-    """Return the row of the first id, sorted, of each group, and the number of each row's group."""
-    names = np.asarray(groups)
-    if names.shape != ids.shape:
+def _first_of_groups(
+    ids: AnyArray, labels: AnyArray | None, groups: AnyArray, *, needed: int
+) -> tuple[IntArray, AnyArray | None]:
+    """Return the row of the first id, sorted, of each group, in the order of the rows, and its object.
+
+    No objects where one of them has fewer groups than are `needed` to stratify by it.
+    """
+    if groups.shape != ids.shape:
         raise InputError(
-            f"{names.size} groups for {ids.size} stimuli",
+            f"{groups.size} groups for {ids.size} stimuli",
             allowed="one group per stimulus, or groups=None",
             todo="take both from the same stimulus set",
         )
     order = np.argsort(ids, kind="stable")
-    _, first, inverse = np.unique(names[order], return_index=True, return_inverse=True)
-    group = np.empty(len(ids), dtype=np.intp)
-    group[order] = inverse.ravel()
-    return order[first], group
+    first = np.sort(order[np.unique(groups[order], return_index=True)[1]])
+    if len(first) < 2:
+        raise InputError(
+            f"{len(first)} group of {len(ids)} stimuli",
+            allowed="two groups or more: whole groups are held out",
+            todo="choose other groups, or none",
+        )
+    if labels is None or np.unique(labels[first], return_counts=True)[1].min() < needed:
+        return first, None
+    return first, labels[first]
+
+
+def _members(part: IntArray, first: IntArray, groups: AnyArray) -> IntArray:
+    """Return the rows of all members of groups, of which `first[part]` are the first ones."""
+    return np.flatnonzero(np.isin(groups, groups[first[part]]))
 
 
 def _check_n_splits(n_splits: int, *, least: int = 2) -> None:

@@ -68,6 +68,8 @@ SUMMARY = (
     "file",
     "undescribed",
     "older_key",
+    "n_animals",
+    "for_these_animals",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _DIGEST = "digest"
@@ -328,4 +330,5 @@ def summary(score: Score) -> dict[str, Any]:
     """Return one object of `--format json`, as plain JSON values."""
     stored = score.to_json() | {"seconds": score.seconds, "untrained": score.untrained}
     stored["undescribed"] = score.undescribed
+    stored["for_these_animals"] = score.for_these_animals
     return {key: stored[key] for key in SUMMARY}

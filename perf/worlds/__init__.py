@@ -5,6 +5,7 @@ from __future__ import annotations
 from worlds.behavior import i2n
 from worlds.comparison import difference
 from worlds.dynamics import dynamics
+from worlds.groups import animals, films
 from worlds.regression import composite, explained_variance, predictivity
 from worlds.similarity import alignment, rsa
 from worlds.solution_times import solution_times
@@ -38,4 +39,9 @@ WORLDS: tuple[World, ...] = (
     dynamics(4, "r/sqrt(c)", skewed=True),
     difference(0.3, 0.9),
     difference(0.6, 0.6),
+    *(films(n) for n in (3, 5, 10, 20)),
+    films(10, whole=False),
+    animals(2, 0.1, over=False),
+    animals(2, 0.3, over=False),
+    *(animals(n, share, over=True) for n in (3, 5) for share in (0.1, 0.3)),
 )

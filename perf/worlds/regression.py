@@ -34,9 +34,9 @@ PICTURES = stimuli.from_arrays(
     ids=IDS,
 )
 NEUROIDS = xr.DataArray(
-    np.zeros(N_UNITS),
+    np.zeros(60),
     dims=("neuroid",),
-    coords={"neuroid_id": ("neuroid", [f"site{k}" for k in range(N_UNITS)])},
+    coords={"neuroid_id": ("neuroid", [f"site{k}" for k in range(60)])},
 )
 
 
@@ -61,11 +61,11 @@ class Recorded:
     trials: FloatArray
 
 
-def sites(rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+def sites(rng: np.random.Generator, n: int = N_UNITS) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Draw weights on 20 features of falling variance and 6 that the model lacks, and noise of each site."""
-    seen = rng.standard_normal((20, N_UNITS)) / np.sqrt(np.arange(1, 21))[:, None]
-    unseen = 0.6 * rng.standard_normal((6, N_UNITS))
-    return seen, unseen, np.exp(rng.normal(np.log(3.0), 0.4, N_UNITS))
+    seen = rng.standard_normal((20, n)) / np.sqrt(np.arange(1, 21))[:, None]
+    unseen = 0.6 * rng.standard_normal((6, n))
+    return seen, unseen, np.exp(rng.normal(np.log(3.0), 0.4, n))
 
 
 def images(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

@@ -12,6 +12,7 @@ from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.recordings import windowed_recordings
+from brainbench.scoring.stimulus_groups import StimulusGroups
 
 DATA_SET, MATERIAL = "Cowley2023", "data/cowley_v4"
 SIZES = {"190923": (33, 1200), "201025": (89, 1200), "210224": (67, 800), "210325": (50, 640)}
@@ -88,6 +89,16 @@ def test_sizes_and_values_are_those_of_the_files(here, published):
         np.testing.assert_allclose(recorded.values, mean.T, rtol=1e-12)
 
 
+def test_pictures_are_different_and_seven_pairs_are_near_copies(here):
+    """In 210325, seven pairs have one background; no other session has a pair above .966."""
+    for name, session in open_dataset("Cowley2023").sessions().items():
+        groups = StimulusGroups(session.pictures, "auto")
+        assert session.pictures.copies is None
+        n_groups = len(session.pictures) - (7 if name == "210325" else 0)
+        assert (groups.names is None) == (name != "210325")
+        assert groups.names is None or len(set(groups.names)) == n_groups
+
+
 def test_ceiling_of_the_session_with_repeats(here):
     """Split-half .61, Spearman-Brown .76, as the material's README says."""
     from brainbench.stats.aggregate import median_then_mean
@@ -162,6 +173,11 @@ def test_ridge_on_all_four_sessions(call, here, tmp_path, cache_folder):
     assert status == 0
     (score,) = json.loads(out)
     assert (score["n_units"], score["n_stimuli"], score["partial"]) == (239, 400, True)
+    assert (score["n_animals"], score["for_these_animals"]) == (2, True)
+    by_animal, by_session = (score["figures"][f"by_{kind}"] for kind in ("animal", "session"))
+    assert {name: row["n_units"] for name, row in by_animal.items()} == {"PE": 206, "WE": 33}
+    assert [row["n_units"] for row in by_session.values()] == [n for n, _ in SIZES.values()]
+    assert by_animal["WE"] == by_session["190923"]
     choices = score["record"]["choices"]
     assert choices["map"] == "ridge-cv"
     assert choices["pca"] == "none"

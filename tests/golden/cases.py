@@ -85,9 +85,8 @@ class GoldenData:
         return None
 
     def stimuli(self) -> stimuli.StimulusSet:
-        steps = np.arange(N * 48)
-        pictures = (steps + steps // 256).astype(np.uint8).reshape(N, 4, 4, 3)  # all different
-        return stimuli.from_arrays("golden", pictures, ids=IDS, metadata={"object_name": NAMES})
+        shown = np.random.default_rng(0).integers(0, 256, (N, 4, 4, 3), dtype=np.uint8)
+        return stimuli.from_arrays("golden", shown, ids=IDS, metadata={"object_name": NAMES})
 
     def recordings(self, region: str) -> Any:
         return assembly.make(

@@ -111,6 +111,20 @@ def test_two_scores_of_which_neither_condition_is_the_usual_one(tmp_path):
     assert "score -m a -b Study.IT-pls" in caught.value.todo
 
 
+def test_scores_by_other_groups_are_not_compared(tmp_path):
+    grouped = {"protocol": "paper+groups", "settings": {"groups": "film"}}
+    other = {**grouped, "settings": {"groups": "auto"}}
+    scores = together("ab", IT, VALUES[:2], **grouped) + together("c", IT, [0.4], **other)
+    made = compare(tmp_path, scores, protocol="paper+groups")
+    assert made.benchmarks[0].conditions.groups == "film"
+    (missing,) = made.missing
+    assert "--groups film" in missing.command
+    assert "+groups" not in missing.command
+    alone = [make(name, IT, 0.5, **grouped) for name in ABC]
+    with pytest.raises(InputError, match="--groups auto"):
+        compare(tmp_path / "other", alone, protocol="paper+groups")
+
+
 def test_another_protocol_is_not_compared(tmp_path):
     scores = together("ab", IT, VALUES[:2], protocol="brainscore") + together("c", IT, [0.4])
     made = compare(tmp_path, scores, protocol="brainscore")

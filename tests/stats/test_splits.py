@@ -153,8 +153,35 @@ def test_grouped_folds_do_not_depend_on_the_order_of_rows():
 def test_groups_of_another_length_and_too_few_groups():
     with pytest.raises(InputError, match=r"59.*60"):
         paper(IDS, groups=IDS[1:])
-    with pytest.raises(InputError, match=r"\(3\)"):
-        paper(IDS, groups=OBJECTS)
+    for split in (paper, brainscore, nine_tenths):
+        with pytest.raises(InputError, match=r"1 group of 60"):
+            split(IDS, groups=np.full(60, "one"))
+
+
+def test_at_most_as_many_folds_as_groups_and_no_strata_of_few_groups():
+    folds = paper(IDS, OBJECTS, groups=OBJECTS)
+    assert [len(set(OBJECTS[fold.test])) for fold in folds] == [1, 1, 1]
+    (fold, other) = inner(folds[0].train, IDS, OBJECTS, groups=OBJECTS)
+    assert set(OBJECTS[fold.test]) | set(OBJECTS[other.test]) == set(OBJECTS[folds[0].train])
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_random_splits_of_groups(objects):
+    groups = IDS.copy()
+    groups[1:20:2] = groups[:20:2]
+    for fold in brainscore(IDS, objects, groups=groups):
+        assert sorted(np.concatenate(fold)) == list(range(60))
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+    for rows in nine_tenths(IDS, objects, groups=groups):
+        left_out = np.setdiff1d(np.arange(60), rows)
+        assert not set(groups[rows]) & set(groups[left_out])
+
+
+def test_random_splits_of_groups_of_one_are_those_of_brain_score():
+    for ours, plain in zip(
+        brainscore(IDS, OBJECTS, groups=IDS), brainscore(IDS, OBJECTS), strict=True
+    ):
+        np.testing.assert_array_equal(ours.test, np.sort(plain.test))
 
 
 @pytest.mark.parametrize("objects", [OBJECTS, None])

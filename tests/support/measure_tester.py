@@ -16,6 +16,7 @@ from brainbench.core.settings import Settings
 from brainbench.scoring.interval_and_null import drawn_images
 from brainbench.scoring.pipeline import failure, score_context
 from brainbench.stats.bootstrap import crossed, image_counts
+from brainbench.stats.permutation import shuffles
 
 FORMULAS = {
     "raw": lambda r, c: r,
@@ -99,8 +100,16 @@ class MeasureTester:
     def score(self, *, trials: bool = True, **chosen: Any) -> Any:
         return score_context(context_of(*self.case(trials=trials), **chosen))
 
-    def evaluation(self, **chosen: Any) -> Any:
-        context = context_of(*self.case(), **chosen)
+    def evaluation(self, *, films: Any = None, **chosen: Any) -> Any:
+        """Evaluate the case; `films` become a column of the stimuli."""
+        benchmark, model = self.case()
+        if films is not None:
+            shown = benchmark.data.pictures
+            metadata = shown.metadata.assign(film=films)
+            benchmark = benchmark.on(
+                replace(benchmark.data, pictures=replace(shown, metadata=metadata))
+            )
+        context = context_of(benchmark, model, **chosen)
         measure = context.benchmark.measure
         target = measure.target(context)
         return measure.evaluate(context, target, measure.candidates(context, target))
@@ -243,6 +252,32 @@ class MeasureTester:
         for formula in ("raw", "r/c"):
             own = shuffled.value(formula)
             np.testing.assert_allclose(own, figure.value(formula), atol=1e-9)
+
+    def test_groups_are_held_out_drawn_and_exchanged_whole(self):
+        shown = self.case()[0].data.pictures
+        within = shown.metadata.groupby("object_name").cumcount() // 2
+        films = (shown.metadata.object_name + within.astype(str)).to_numpy()
+        film = dict(zip(shown.ids, films, strict=True))
+        evaluation = self.evaluation(films=films, groups="film", null="images")
+        (image_set,) = evaluation.material.image_sets
+        mine = np.array([film[one] for one in image_set.ids])
+        assert len(set(mine)) == len(mine) // 2
+        order = np.argsort(mine, kind="stable")
+        counts = drawn_images(evaluation, n_draws=5, seed=0)[:, order]
+        np.testing.assert_array_equal(counts[:, ::2], counts[:, 1::2])
+        (orders,) = [
+            shuffles(len(mine), groups=one.groups, n_draws=3)
+            for one in evaluation.material.image_sets
+        ]
+        assert np.isfinite(evaluation.shuffled([orders]).value("raw")).all()
+        predictions = evaluation.report(evaluation.figure()).predictions
+        if predictions is not None and "fold" in predictions.coords:
+            folds = {}
+            for one, fold in zip(
+                predictions.stimulus_id.values, predictions.fold.values, strict=True
+            ):
+                folds.setdefault((film[one], fold), set()).add(one)
+            assert {len(images) for images in folds.values()} == {2}
 
     # --- settings ------------------------------------------------------------------------------------
 

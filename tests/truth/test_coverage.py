@@ -94,6 +94,20 @@ def test_intervals_of_neural_dynamics_that_have_a_world(worlds):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("random", ["images", "both"])
+def test_few_films(worlds, random):
+    assert coverage(worlds["predictivity over 5 films, whole"], random) > 0.85
+
+
+@pytest.mark.slow
+def test_few_animals(worlds):
+    drawn = worlds["predictivity over 2 animals, 0.3 of quality between them, sites drawn"]
+    assert coverage(drawn, "animals") < 0.85
+    over = worlds["predictivity over 3 animals, 0.3 of quality between them, mean over animals"]
+    assert coverage(over, "animals") > 0.85
+
+
+@pytest.mark.slow
 def test_skewed_rates_of_neural_dynamics(worlds):
     name = "dynamics, 4 quarters in turn, r/sqrt(c), declared bins, skewed rates"
     assert coverage(worlds[name], "both") > 0.8

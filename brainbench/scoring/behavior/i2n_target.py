@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brainbench.core.dataset import HasTrials
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import FalseAlarms, correlation, d_prime, normalized, two_way
 from brainbench.metrics.behavior.simulated_subjects import corrected_rate
 from brainbench.metrics.behavior.trials import Trials, cell_counts, check_no_gaps, encode
@@ -40,7 +40,7 @@ class I2nTarget:
         """All images, of which those with trials are drawn, and fractions correct of the subjects."""
         return Material(
             stimulus_sets=[self.images.stimuli],
-            image_sets=[ImageSet(ids=self.trials.images, objects=self.truth)],
+            image_sets=[ImageSet(ids=self.trials.images, objects=self.truth, groups=self.groups)],
             partial=self.images.partial,
             targets=[self.fraction],
         )
@@ -49,6 +49,12 @@ class I2nTarget:
     def truth(self) -> IntArray:
         """Object that each image with trials shows."""
         return self.trials.truth
+
+    @property
+    def groups(self) -> AnyArray | None:
+        """Group of each image with trials, which are drawn and exchanged whole; None for none."""
+        groups = self.images.groups
+        return None if groups is None else groups[self.rows]
 
     @cached_property
     def fraction(self) -> FloatArray:

@@ -110,8 +110,10 @@ class LabeledImages:
 def labeled_images(
     context: RunContext, *, n_splits: int, n_inner: int, group: str | None = None
 ) -> LabeledImages:
-    """Return the images in use with what they show; those of one `group`, a column, are held out together.
+    """Return the images in use with what they show; those of one group are held out together.
 
+    Groups are copies, what the user asks for, and a column of the measure, `group`; those that share an image
+    are one.
     InputError for stimuli without such a column, and for too few of them, see `LabeledImages.check`.
     """
     stimuli = context.stimuli()
@@ -123,11 +125,12 @@ def labeled_images(
                 allowed=f"a column {column}, which the read-out needs",
                 todo=f"give the stimulus set metadata={{{column!r}: [...]}}",
             )
+    groups = context.run.groups(stimuli)
     images = LabeledImages(
         stimuli=stimuli,
         partial=context.is_partial(),
         labels=stimuli.labels(LABEL),
-        groups=None if group is None else stimuli.labels(group),
+        groups=groups.names if group is None else groups.joined_with(group),
         n_splits=n_splits,
         n_inner=n_inner,
         seed=context.settings.seed,

@@ -13,7 +13,7 @@ import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.score import Selection
-from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean, nan_median
 from brainbench.metrics.temporal.time_bins import OverImages, over_images
@@ -26,7 +26,7 @@ from brainbench.scoring.dynamics.maps import (
 )
 from brainbench.scoring.dynamics.target import FEWEST_TO_CHOOSE, BinnedRecordings
 from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling, Units
-from brainbench.scoring.recordings import held_out_dataset, reliable_sites
+from brainbench.scoring.recordings import held_out_dataset, names_of_sites, reliable_sites
 
 LEAST_RELIABILITY = 0.3
 """Median reliability over sites from which a time bin counts."""
@@ -280,6 +280,12 @@ class DynamicsEvaluation(Evaluation):
             at_once=1000,  # half means of the trials are ranked once for all draws
         )
 
+    @property
+    def labels(self) -> dict[str, AnyArray]:
+        counted = self.recordings.varying.copy()
+        counted[counted] = self.counted
+        return names_of_sites(self.recordings, counted)
+
     def report(self, figure: Figure) -> Report:
         varying = self.recordings.varying
         return Report(
@@ -294,6 +300,7 @@ class DynamicsEvaluation(Evaluation):
                 self.observed,
                 folds=[fit.fold for fit in self.fits],
                 ids=self.recordings.stimuli.ids,
+                groups=self.recordings.groups,
                 neuroid_id=self.recordings.site_ids,
                 bins=self.recordings.bins,
             ),

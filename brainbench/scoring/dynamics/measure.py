@@ -61,8 +61,8 @@ def _ten_splits(
     n_splits: int,
     seed: int,
 ) -> list[Split]:
-    """Return Brain-Score's ten splits, whatever `groups` and `n_splits`."""
-    return brainscore(ids, strata, seed=seed)
+    """Return Brain-Score's ten splits, whatever `n_splits`."""
+    return brainscore(ids, strata, groups=groups, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +143,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             formula="raw",
             one_layer=True,
             split=_ten_splits,
+            groups_on_request=True,
             splits="Brain-Score's ten, 90 % for training",
             split_seed=1,
             joint=True,
@@ -199,7 +200,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             context.benchmark.identifier,
             stimuli,
             strata=strata_of(stimuli, partial=context.is_partial()),
-            copies=not joint,
+            groups=context.split_groups(),
         )
 
     def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
@@ -228,7 +229,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
         folds = rules.split(
             ids,
             target.strata,
-            groups=target.groups,
+            groups=target.split_groups,
             n_splits=self.n_splits,
             seed=context.split_seed,
         )
@@ -240,7 +241,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                         fold.train,
                         ids,
                         target.strata,
-                        groups=target.groups,
+                        groups=target.split_groups,
                         n_splits=self.n_inner,
                         seed=settings.seed,
                     )

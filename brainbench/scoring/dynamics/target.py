@@ -193,6 +193,8 @@ def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
         neuroids=per_neuroid(binned),
         partial=partial,
         normalized_by=normalized_by,
+        groups=context.groups(),
+        split_groups=context.split_groups(),
     )
 
 

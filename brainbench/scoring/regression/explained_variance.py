@@ -29,7 +29,6 @@ from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
-    describe_copies,
     material_of,
     reliable_sites,
     strata_of,
@@ -47,6 +46,7 @@ from brainbench.scoring.regression.sessions import (
     SessionTarget,
     check_distinct_sites,
     fit_session,
+    n_folds,
 )
 from brainbench.scoring.sample_size import ImagesNeeded
 from brainbench.stats.splits import Split, paper
@@ -141,7 +141,7 @@ class ExplainableVariance(SessionsMeasure):
             context.label(session),
             stimuli,
             strata=strata_of(stimuli, partial=context.is_partial(session.data)),
-            copies=True,
+            groups=context.split_groups(session.data),
         )
 
     def evaluate(
@@ -151,9 +151,9 @@ class ExplainableVariance(SessionsMeasure):
         candidates: list[list[Candidate]],
     ) -> Evaluation:
         """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
-        seed = context.settings.seed
+        seed, n_splits = context.settings.seed, n_folds(target, self.n_splits)
         fits = [
-            self._fit(session, offered, seed)
+            self._fit(session, offered, seed, n_splits)
             for session, offered in zip(target, candidates, strict=True)
         ]
         evaluation = ExplainedVarianceEvaluation(
@@ -170,9 +170,8 @@ class ExplainableVariance(SessionsMeasure):
                 "variant": self.variant,
                 **fits[0].site_map.describe(),
                 "features": max(fit.n_features for fit in fits),
-                "splits": self.n_splits,
+                "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
-                **describe_copies([session.recordings for session in target]),
                 "sessions": [session.name for session in target if session.name],
                 "sessions_left_out": _repeated(context)[1],
             },
@@ -186,7 +185,9 @@ class ExplainableVariance(SessionsMeasure):
             )
         return evaluation
 
-    def _fit(self, target: SessionTarget, candidates: list[Candidate], seed: int) -> SessionFit:
+    def _fit(
+        self, target: SessionTarget, candidates: list[Candidate], seed: int, n_splits: int
+    ) -> SessionFit:
         own_units = OwnUnits(sites=np.flatnonzero(target.sites))
         linear_map = (
             None
@@ -194,8 +195,8 @@ class ExplainableVariance(SessionsMeasure):
             else LinearMap(metric=self.metric, n_components=self.n_components)
         )
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
-        groups = target.recordings.groups
-        folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
+        groups = target.recordings.split_groups
+        folds = paper(ids, strata, groups=groups, n_splits=n_splits, seed=seed)
         if linear_map is not None:
             return fit_session(
                 target, candidates, linear_map, folds, n_inner=self.n_inner, seed=seed

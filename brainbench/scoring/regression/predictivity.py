@@ -19,7 +19,6 @@ from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
     check_varies,
-    describe_copies,
     material_of,
     strata_of,
     windowed_recordings,
@@ -31,6 +30,7 @@ from brainbench.scoring.regression.sessions import (
     SessionTarget,
     check_distinct_sites,
     fit_session,
+    n_folds,
 )
 from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
@@ -41,9 +41,9 @@ from brainbench.stats.splits import Split, brainscore, fold_sizes, paper, tenth_
 class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
-    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split: Callable[..., list[Split]]  # (ids, strata, groups=, n_splits=, seed=) -> splits
     sizes: Sizes  # of what a split holds out
-    groups_copies: bool  # copies of one picture stay on one side of every split
+    follows_levels: bool = False  # splits are drawn in the order of the file's levels
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
     joint: bool  # the map is fitted to all neuroids jointly
@@ -95,7 +95,6 @@ class Predictivity(SessionsMeasure):
             formula="raw",
             split=paper,
             sizes=fold_sizes,
-            groups_copies=True,
             aggregate=mean_then_median,
             joint=False,
             reduces=True,
@@ -105,7 +104,8 @@ class Predictivity(SessionsMeasure):
             one_layer=True,
             split=brainscore,
             sizes=tenth_sizes,
-            groups_copies=False,
+            follows_levels=True,
+            groups_on_request=True,
             split_seed=1,
             aggregate=median_then_mean,
             joint=True,
@@ -113,6 +113,7 @@ class Predictivity(SessionsMeasure):
             reports_error=True,
         ),
     }
+    covers_few_groups: ClassVar[bool] = True
     measured_coverage: ClassVar[frozenset[tuple[str, str, str]]] = frozenset(
         {
             ("paper", "pls", "raw"),
@@ -167,7 +168,7 @@ class Predictivity(SessionsMeasure):
             context.label(session),
             stimuli,
             strata=strata_of(stimuli, partial=context.is_partial(session.data)),
-            copies=rules.groups_copies,
+            groups=context.split_groups(session.data),
         )
 
     def evaluate(
@@ -178,22 +179,26 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        linear_map, splits = self.linear_map(rules), {"n_splits": self.n_splits}
+        linear_map, n_splits = self.linear_map(rules), n_folds(target, self.n_splits)
         fits = []
         for session, offered in zip(target, candidates, strict=True):
-            ids, strata = session.recordings.stimuli.ids, session.recordings.strata
+            recordings = session.recordings
             # Splits of disjoint folds do not depend on the order of the rows; Brain-Score's do.
-            together = (
-                {"groups": session.recordings.groups}
-                if rules.groups_copies
-                else {"order": session.recordings.order}
+            order = {"order": recordings.order} if rules.follows_levels else {}
+            folds = rules.split(
+                recordings.stimuli.ids,
+                recordings.strata,
+                groups=recordings.split_groups,
+                **order,
+                n_splits=n_splits,
+                seed=context.split_seed,
             )
             fits.append(
                 fit_session(
                     session,
                     offered,
                     linear_map,
-                    rules.split(ids, strata, **splits, **together, seed=context.split_seed),
+                    folds,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
                 )
@@ -208,9 +213,8 @@ class Predictivity(SessionsMeasure):
             details={
                 **linear_map.describe(),
                 "pca": linear_map.pca,
-                "splits": self.n_splits,
+                "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
-                **describe_copies([session.recordings for session in target]),
             },
             seeds={"splits": context.split_seed, "ceiling": 1},
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
@@ -151,6 +151,18 @@ class PredictivityEvaluation(SessionsEvaluation):
         """Return the aggregate over sites, with the median reliability as ceiling."""
         c = None if results.c is None else median_then_mean(results.c, unit_counts)
         return Figure.of_one_part(self.aggregate(results.r, unit_counts), c)
+
+    @property
+    def labels(self) -> dict[str, AnyArray]:
+        return self.site_labels(self.counted)
+
+    def figure_of_units(self, chosen: BoolArray) -> Figure:
+        """Return the aggregate over some sites, with a ceiling where each of them has a reliability."""
+        r, c = self.r[:, self.counted], self.c_by_split[:, self.counted]
+        complete = bool(self.has_reliability[self.counted][chosen].all())
+        return self.figure_of(
+            Correlations(r[None, :, chosen], c[None, :, chosen] if complete else None), None
+        )
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the aggregate of maps fitted to shuffled images; each session is shuffled by itself."""

@@ -25,7 +25,7 @@ from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
-from brainbench.scoring.recordings import Recordings, held_out_dataset
+from brainbench.scoring.recordings import Recordings, held_out_dataset, names_of_sites
 from brainbench.scoring.regression.linear_maps import Features, FoldFeatures, LinearMap
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.ceiling import split_half
@@ -158,7 +158,7 @@ def fit_session(
 ) -> SessionFit:
     """Select a layer and step within the training images of each split, whose map is fitted there.
 
-    Copies of one picture stay in one inner fold.
+    Images of a group stay in one inner fold.
     """
     features = [linear_map.features_of(candidate) for candidate in candidates]
     selection = select(
@@ -169,7 +169,7 @@ def fit_session(
         linear_map,
         ids=target.recordings.stimuli.ids,
         strata=target.recordings.strata,
-        groups=target.recordings.groups,
+        groups=target.recordings.split_groups,
         n_folds=n_inner,
         seed=seed,
         **target.labels,
@@ -181,6 +181,12 @@ def fit_session(
     return SessionFit(
         target=target, folds=folds, selection=selection, site_map=linear_map, features=within
     )
+
+
+def n_folds(targets: Sequence[SessionTarget], n_splits: int) -> int:
+    """Return how many folds all sessions have: `n_splits`, or the number of groups of one with fewer."""
+    groups = [target.recordings.split_groups for target in targets]
+    return min([n_splits, *(len(np.unique(names)) for names in groups if names is not None)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +229,22 @@ class SessionsEvaluation(Evaluation):
         ids = np.concatenate(by_session)
         ids = ids if counted is None else ids[counted]
         return Units(n=len(ids), ids=tuple(ids.tolist()), population=self.population)
+
+    def site_labels(self, counted: BoolArray | None = None) -> dict[str, AnyArray]:
+        """Return animal and session of each predicted site, or of those that count, where all are named."""
+        recorded = [names_of_sites(session.recordings, session.sites) for session in self.sessions]
+        labels = {
+            kind: np.concatenate([names[kind] for names in recorded])
+            for kind in recorded[0]
+            if all(kind in names for names in recorded)
+        }
+        return {
+            kind: names if counted is None else names[counted] for kind, names in labels.items()
+        }
+
+    @property
+    def labels(self) -> dict[str, AnyArray]:
+        return self.site_labels()
 
     def by_session(self, array: AnyArray) -> list[AnyArray]:
         """Cut what lies along the predicted sites of all sessions, the first axis."""
@@ -283,6 +305,8 @@ class SessionsEvaluation(Evaluation):
                 values[row : row + rows, column : column + columns] = part[key].values
             row, column = row + rows, column + columns
         dims = {"fold": "sample", "stimulus_id": "sample", "neuroid_id": "neuroid"}
+        if all("group" in part.coords for part in by_session):
+            dims["group"] = "sample"
         return xr.Dataset(
             {key: (("sample", "neuroid"), values) for key, values in whole.items()},
             coords={
@@ -299,5 +323,6 @@ def _session_dataset(fit: SessionFit) -> xr.Dataset:
         fit.observed,
         folds=fit.folds,
         ids=recordings.stimuli.ids,
+        groups=recordings.groups,
         neuroid_id=recordings.neuroid_ids[fit.target.sites],
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from brainbench.core import progress
+from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rsa import NoiseCeiling
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate, selection_of
@@ -126,6 +127,17 @@ class SimilarityEvaluation(Evaluation):
 
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
         return results
+
+    @property
+    def labels(self) -> Mapping[str, AnyArray]:
+        return self.brain.labels
+
+    def figure_of_units(self, chosen: BoolArray) -> Figure | None:
+        """Return the figure of a brain of some sites, with the layers that all of them selected."""
+        try:
+            return replace(self, brain=self.brain.of_units(self.metric, chosen)).figure()
+        except InputError:  # an image to which these sites respond the same
+            return None
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure where images of the brain are shuffled; layers are selected again."""

@@ -47,8 +47,8 @@ N_SETS = 10
 class SimilarityRules(ProtocolRules):
     """Which images a protocol compares."""
 
-    # (ids, strata, order=, seed=) -> sets of images that the figure is averaged over. None compares all
-    # images, or those held out of each fold where a layer or step is selected.
+    # (ids, strata, groups=, order=, seed=) -> sets of images that the figure is averaged over; None: all
+    # images, or those held out of each fold where a layer or step is selected
     random_sets: Callable[..., list[IntArray]] | None = None
 
 
@@ -92,6 +92,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             formula="raw",
             one_layer=True,
             random_sets=nine_tenths,
+            groups_on_request=True,
             split_seed=1,
             reports_error=True,
         ),
@@ -197,12 +198,15 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 todo="choose --protocol paper",
             )
         if rules.random_sets is not None:
-            return rules.random_sets(ids, strata, order=brain.order, seed=seed), []
+            sets = rules.random_sets(
+                ids, strata, groups=brain.split_groups, order=brain.order, seed=seed
+            )
+            return sets, []
         distinct = brain.distinct
         if len(candidates) == 1:
             return [distinct], []
-        copies = brain.stimuli.copies
-        folds = paper(ids, strata, groups=copies, n_splits=self.n_splits, seed=seed)
+        groups = brain.split_groups
+        folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
         folds = [Split(*(np.intersect1d(part, distinct) for part in fold)) for fold in folds]
         return [fold.test for fold in folds], [fold.train for fold in folds]
 
@@ -224,7 +228,7 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
             strata=strata_of(stimuli, partial=context.is_partial(data))
             if random or selects
             else None,
-            copies=not random,
+            groups=context.split_groups(data),
         )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:

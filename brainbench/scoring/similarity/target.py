@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from brainbench.core.dataset import HasRDMs
 from brainbench.core.errors import InputError
@@ -19,6 +20,7 @@ from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
     Recordings,
+    names_of_sites,
     objects_of,
     reliable_sites,
     strata_of,
@@ -38,6 +40,8 @@ class BrainRepresentation:
     stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
     strata: AnyArray | None  # object shown in each stimulus
     partial: bool  # a limit left some stimuli out
+    groups: AnyArray | None  # of each stimulus, which draws and nulls take whole
+    split_groups: AnyArray | None  # which folds and random sets keep together
     order: IntArray | None = None  # rows as Brain-Score orders them; None: as they are
     subjects: list[Representation]  # one representation for each; recordings are one
     published: (
@@ -51,6 +55,9 @@ class BrainRepresentation:
     ceiling_pairs: Sequence[tuple[Representation, Representation]]
     bounds: NoiseCeiling | None = None  # over subjects
     ceiling: str  # what the ceiling is, or "none: " and why
+    labels: Mapping[str, AnyArray] = field(default_factory=dict)  # of each site or subject, by kind
+    recordings: Recordings | None = None  # of the sites; None where dissimilarities are published
+    sites: BoolArray | None = None  # which of them count
     # Further regions with dissimilarities of the same images.
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
@@ -61,6 +68,30 @@ class BrainRepresentation:
         ids = np.asarray(self.stimuli.ids)
         return np.flatnonzero(np.full(len(ids), True) if copies is None else ids == copies)
 
+    def of_units(self, metric: SimilarityMetric, chosen: BoolArray) -> BrainRepresentation:
+        """Return the same brain by some of its sites or subjects.
+
+        InputError for an image to which all of these sites respond the same.
+        """
+        if self.recordings is None or self.sites is None:
+            numbers = np.flatnonzero(chosen).tolist()
+            return replace(
+                self,
+                subjects=[self.subjects[k] for k in numbers],
+                ceiling_pairs=[self.ceiling_pairs[k] for k in numbers if self.ceiling_pairs],
+                n_units=len(numbers),
+            )
+        sites = self.sites.copy()
+        sites[sites] = chosen
+        halves, ceiling = _halves(metric, self.recordings, sites)
+        return replace(
+            self,
+            subjects=[metric.of_responses(self.recordings.values[:, sites])],
+            ceiling_pairs=halves,
+            ceiling=ceiling,
+            n_units=int(sites.sum()),
+        )
+
     @property
     def material(self) -> Material:
         """Stimuli, and the mean responses or published dissimilarities."""
@@ -70,7 +101,7 @@ class BrainRepresentation:
                 ImageSet(
                     ids=self.stimuli.ids,
                     objects=objects_of(self.stimuli),
-                    groups=self.stimuli.copies,
+                    groups=self.groups,
                 )
             ],
             partial=self.partial,
@@ -139,6 +170,8 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         strata=recordings.strata,
         partial=recordings.partial,
         order=recordings.order,
+        groups=recordings.groups,
+        split_groups=recordings.split_groups,
         subjects=[representation],
         published=False,
         measured=[values],
@@ -146,6 +179,9 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         excluded={f"reliability below {floor}": int((~sites).sum())},
         ceiling_pairs=halves,
         ceiling=ceiling,
+        labels=names_of_sites(recordings, sites),
+        recordings=recordings,
+        sites=sites,
     )
 
 
@@ -193,7 +229,8 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
     stimuli, partial = context.stimuli(), context.is_partial()
     place = {stimulus: row for row, stimulus in enumerate(context.run.given_ids(context.data))}
     rows = np.array([place[stimulus] for stimulus in stimuli.ids], dtype=np.intp)
-    rdms = np.stack([subset(rdm, rows) for rdm in published_rdms(context, region)])
+    given = published_rdms(context, region)
+    rdms = np.stack([subset(rdm, rows) for rdm in given.values])
     several, comparison = len(rdms) > 1, metric.comparison
     pairs = [
         (rdm, summed(np.delete(rdms, k, axis=0), comparison=comparison))
@@ -203,6 +240,8 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
         stimuli=stimuli,
         strata=strata_of(stimuli, partial=partial),
         partial=partial,
+        groups=context.groups(),
+        split_groups=context.split_groups(),
         subjects=list(rdms),
         published=True,
         measured=[rdms],
@@ -210,17 +249,20 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
         ceiling_pairs=pairs,
         bounds=noise_ceiling(rdms, comparison=comparison) if several else None,
         ceiling=SUBJECTS if several else "none: one RDM, without trials or further subjects",
+        labels={"animal": given.coords["subject"].values.astype(str)}
+        if several and "subject" in given.coords
+        else {},
     )
 
 
-def published_rdms(context: RunContext, region: str) -> FloatArray:
+def published_rdms(context: RunContext, region: str) -> xr.DataArray:
     """Return the published dissimilarities of a region, subject x pair, in the order of the data set.
 
     InputError for another number of pairs than the stimuli have, or dissimilarities that are not finite.
     """
     data: Any = context.data
     name, n = f"{data.name} {region}", len(context.run.given_ids(data))
-    dissimilarities = data.dissimilarities(region)
+    dissimilarities: xr.DataArray = data.dissimilarities(region)
     dims, rdms = dissimilarities.dims, np.asarray(dissimilarities.values, dtype=np.float64)
     if dims != ("subject", "pair") or n_stimuli(rdms.shape[1]) != n or not len(rdms):
         raise InputError(
@@ -234,4 +276,4 @@ def published_rdms(context: RunContext, region: str) -> FloatArray:
             allowed="finite dissimilarities of all pairs",
             todo="leave out the subjects or stimuli without them",
         )
-    return rdms
+    return dissimilarities.copy(data=rdms)

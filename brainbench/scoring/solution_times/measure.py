@@ -27,7 +27,7 @@ from brainbench.stats.splits import Split, brainscore, paper
 class SolutionTimesRules(ProtocolRules):
     """Rules of a protocol for object solution times."""
 
-    split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    split: Callable[..., list[Split]]  # (ids, strata, groups=, n_splits=, seed=) -> splits
     stratified: bool  # splits are stratified by object
     # Splits are disjoint: one correlation runs over the held-out images of all of them. Otherwise
     # the value is a mean over splits, with a standard error.
@@ -76,6 +76,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         "brainscore": SolutionTimesRules(
             formula="r/c",
             one_layer=True,
+            groups_on_request=True,
             split_seed=1,
             reports_error=True,
             split=brainscore,
@@ -130,11 +131,17 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
         }
         if static:
             return StaticEvaluation(**brain_side, layer=candidates[0].layer)
-        ids = target.stimuli.ids
+        folds = rules.split(
+            target.stimuli.ids,
+            strata,
+            groups=target.split_groups,
+            n_splits=self.n_splits,
+            seed=context.split_seed,
+        )
         model = decode_model(
             candidates,
             target,
-            rules.split(ids, strata, n_splits=self.n_splits, seed=context.split_seed),
+            folds,
             Decoder(name=self.decoder, initializer=rules.initializer, seed=seed),
             together=rules.together,
             false_alarms=rules.false_alarms,

@@ -147,6 +147,7 @@ def _accuracy_inside(layer: LayerStates, brain: BrainTimes, rows: IntArray, *, s
     inner_folds = paper(
         np.asarray(brain.stimuli.ids)[rows],
         objects,
+        groups=None if brain.split_groups is None else brain.split_groups[rows],
         n_splits=min(N_INNER, int(counts.min())),
         seed=seed,
     )

@@ -36,6 +36,8 @@ class BrainTimes:
     thresholds: FloatArray  # I1 of the behaving subject to each image
     times: FloatArray  # in ms; NaN where the brain never solves the image
     partial: bool  # a limit left some images out
+    groups: AnyArray | None = None  # of each image, which draws and nulls take whole
+    split_groups: AnyArray | None = None  # which splits keep on one side
     # 2 x halving x image: solution times from one half of the trials and from the other, of the
     # halvings in which each half has every image; None without repeated trials over time.
     halves: FloatArray | None = None
@@ -47,7 +49,14 @@ class BrainTimes:
         stimuli = self.stimuli
         return Material(
             stimulus_sets=[stimuli],
-            image_sets=[ImageSet(ids=stimuli.ids, objects=self.objects, name=stimuli.identifier)],
+            image_sets=[
+                ImageSet(
+                    ids=stimuli.ids,
+                    objects=self.objects,
+                    groups=self.groups,
+                    name=stimuli.identifier,
+                )
+            ],
             partial=self.partial,
             targets=[self.thresholds, self.times],
         )
@@ -87,6 +96,8 @@ def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
         thresholds=thresholds,
         times=times,
         partial=context.is_partial(),
+        groups=context.groups(),
+        split_groups=context.split_groups(),
     )
 
 

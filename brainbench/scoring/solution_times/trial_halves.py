@@ -48,7 +48,13 @@ def trial_halves(
     complete, gaps = _complete_halvings(trials, brain.bins, n_halves)
     if not complete.any():
         return np.empty((2, 0, len(brain.times))), gaps
-    folds = paper(brain.stimuli.ids, brain.strata, n_splits=n_splits, seed=context.settings.seed)
+    folds = paper(
+        brain.stimuli.ids,
+        brain.strata,
+        groups=brain.groups,
+        n_splits=n_splits,
+        seed=context.settings.seed,
+    )
     key = sha256(
         context.data_version,
         context.benchmark.region,
