@@ -6,18 +6,31 @@ A measure supplies its figure for images and units that are drawn again, and for
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from brainbench.core.settings import Resample, Settings
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.measure import Evaluation
+from brainbench.scoring.measure import Evaluation, Figure, Further
 from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
+from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import null_summary, shuffles
 
 N_DRAWS = 1000
+Named: TypeAlias = dict[str, Further]
+"""Figures of a block of draws by name; that of the score itself has none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draws:
+    """Bootstrap draws of a score, of its further figures, and of its ceiling."""
+
+    joint: dict[str, FloatArray]  # of the score, by what was drawn
+    further: dict[str, dict[str, FloatArray]]  # the same of each further figure, by its name
+    ceiling: FloatArray  # draw
+    judged: FloatArray  # draw x part, see `Figure.judged`; NaN without a ceiling
 
 
 def value_interval(
@@ -35,18 +48,58 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    joint, c = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
-    draws = joint[resample]
-    if len(joint) > 1:
-        draws = crossed(draws, images=joint["images"], units=joint["units"])
+    drawn = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     what = ", ".join(filter(None, [resampling.words[resample], resampling.remark]))
-    made = interval(draws, what=what, seed=settings.seed, value=value)
-    c = c[np.isfinite(c)]
+    made = _interval(
+        drawn.joint,
+        value,
+        what=what,
+        seed=settings.seed,
+        square=FORMULAS[evaluation.formula].square,
+    )
+    low_and_high = [_percentiles(part) or (np.nan, np.nan) for part in drawn.judged.T]
     return replace(
         made,
-        joint={kind: _rounded(column) for kind, column in joint.items()},
-        ceiling=(float(np.percentile(c, 2.5)), float(np.percentile(c, 97.5))) if len(c) else None,
+        joint={kind: _rounded(column) for kind, column in drawn.joint.items()},
+        ceiling=_percentiles(drawn.ceiling),
+        judged=np.array(low_and_high).T,
+        further=_further_intervals(evaluation, drawn, seed=settings.seed),
     )
+
+
+def _further_intervals(
+    evaluation: Evaluation, drawn: Draws, *, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the interval of each further figure that has a value, and draws with one."""
+    if not drawn.further:
+        return {}
+    intervals = {}
+    for name, (observed, square) in evaluation.further(evaluation.over_images(None), None).items():
+        joint = drawn.further[name]
+        if np.isfinite(observed[0]) and all(np.isfinite(draws).any() for draws in joint.values()):
+            made = _interval(joint, float(observed[0]), what=name, seed=seed, square=square)
+            intervals[name] = (made.lo, made.hi)
+    return intervals
+
+
+def _interval(
+    joint: dict[str, FloatArray], value: float, *, what: str, seed: int, square: bool
+) -> Interval:
+    """Return the interval of draws by what was drawn, the noise of single responses counted once."""
+    if len(joint) > 1:
+        draws = crossed(joint["both"], images=joint["images"], units=joint["units"])
+    else:
+        (draws,) = joint.values()
+    return interval(draws, what=what, seed=seed, value=value, square=square)
+
+
+def _percentiles(draws: FloatArray) -> tuple[float, float] | None:
+    """Return the central 95 % of draws as they are; None where none has a value."""
+    defined = draws[np.isfinite(draws)]
+    if not len(defined):
+        return None
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _rounded(draws: FloatArray) -> FloatArray:
@@ -57,16 +110,12 @@ def _rounded(draws: FloatArray) -> FloatArray:
     return draws if spread == 0 else np.round(draws, 5 - int(np.floor(np.log10(spread))))
 
 
-def joint_draws(
-    evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int
-) -> tuple[dict[str, FloatArray], FloatArray]:
+def joint_draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> Draws:
     """Return bootstrap draws of the value, and of its ceiling, with images, units or both drawn again.
 
     Where both are drawn and crossed, images alone and units alone come with them, draw by draw.
     """
-    formula, size = evaluation.formula, evaluation.resampling.at_once
-    units = evaluation.resampling.units
-    blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
+    size, units = evaluation.resampling.at_once, evaluation.resampling.units
     images = drawn_units = None
     if resample != "units":
         images = drawn_images(evaluation, n_draws=n_draws, seed=seed)
@@ -74,20 +123,44 @@ def joint_draws(
         drawn_units = unit_counts(
             units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
         )
-    over_both, over_images, over_units, ceilings = [], [], [], []
-    for block in blocks:
+    blocks: dict[str, list[Named]] = {"images": [], "units": [], resample: []}
+    ceilings, judged = [], []
+    for start in range(0, n_draws, size):
+        block = slice(start, start + size)
         results = evaluation.over_images(None if images is None else images[block])
         counts = None if drawn_units is None else drawn_units[block]
-        figure = evaluation.figure_of(results, counts)
-        over_both.append(figure.value(formula))
-        ceilings.append(np.broadcast_to(figure.ceilings(), over_both[-1].shape))
+        named, figure = _named(evaluation, results, counts)
+        blocks[resample].append(named)
+        n = len(named[""].values)
+        ceilings.append(np.broadcast_to(figure.ceilings(), n))
+        parts = figure.judged_parts()
+        parts = np.full((n, 1), np.nan) if parts is None else parts
+        judged.append(np.broadcast_to(parts, (n, parts.shape[1])))
         if resample == "both" and units is not None and units.crossed:
-            over_images.append(evaluation.figure_of(results, None).value(formula))
-            over_units.append(evaluation.figure(None, counts).value(formula))
-    columns: dict[str, list[FloatArray]] = {"images": over_images, "units": over_units}
-    columns[resample] = over_both  # in place of an empty one where a single kind is drawn
-    joint = {kind: np.concatenate(parts) for kind, parts in columns.items() if parts}
-    return joint, np.concatenate(ceilings)
+            blocks["images"].append(_named(evaluation, results, None)[0])
+            blocks["units"].append(_named(evaluation, evaluation.over_images(None), counts)[0])
+    first = blocks[resample][0]
+    by_name = {
+        name: {
+            kind: np.concatenate([named[name].values for named in drawn])
+            for kind, drawn in blocks.items()
+            if drawn
+        }
+        for name in first
+    }
+    return Draws(
+        joint=by_name.pop(""),
+        further=by_name,
+        ceiling=np.concatenate(ceilings),
+        judged=np.concatenate(judged),
+    )
+
+
+def _named(evaluation: Evaluation, results: Any, counts: FloatArray | None) -> tuple[Named, Figure]:
+    """Return the value and further figures of results, and the figure that the value is of."""
+    figure = evaluation.figure_of(results, counts)
+    value = Further(figure.value(evaluation.formula))
+    return {"": value, **evaluation.further(results, counts)}, figure
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:

@@ -45,6 +45,10 @@ class Interval:
         Draws by what was drawn, "images", "units", "both", neither scaled nor centered.
     ceiling : (float, float) or None
         95 % interval of the ceiling c in the same draws; None where there is no ceiling.
+    judged : array, (low, high) x part, or None
+        95 % interval in the same draws of what must be above 0 for a value by a formula with a ceiling.
+    further : mapping of str to (low, high)
+        95 % intervals of further figures from the same draws.
     """
 
     lo: float
@@ -54,6 +58,8 @@ class Interval:
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
     ceiling: tuple[float, float] | None = None
+    judged: FloatArray | None = field(default=None, repr=False, compare=False)
+    further: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False)
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""
@@ -199,8 +205,10 @@ def stream(seed: int, *names: str) -> np.random.Generator:
 # --- intervals ------------------------------------------------------------------------------------
 
 
-def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interval:
-    """Return the percentile interval of bootstrap draws, centered on the score.
+def interval(
+    draws: FloatArray, *, what: str, seed: int, value: float, square: bool = False
+) -> Interval:
+    """Return the percentile interval of bootstrap draws, centered on the score unless it is a square.
 
     Parameters
     ----------
@@ -214,6 +222,9 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
         The score. The draws are moved so that it is their median: a draw holds fewer distinct images than
         the data, so that a correlation over few images is biased once more in it. The median and not the
         mean, since a ceiling near zero makes a few draws arbitrarily large.
+    square : bool
+        The score is a square. Its draws are not moved, which could put the interval below 0, where no square
+        is.
 
     Raises
     ------
@@ -234,12 +245,13 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
             allowed="predictions and targets that vary over the held-out images",
             todo="look at the raw score first: its reason applies here too",
         )
-    shift = value - float(np.median(defined))
+    if square:
+        draws, defined = np.maximum(draws, 0.0), np.maximum(defined, 0.0)
+    shift = 0.0 if square else value - float(np.median(defined))
     lo, hi = np.quantile(defined + shift, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     n_undefined = len(draws) - len(defined)
-    method = (
-        f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}, centered on the value"
-    )
+    method = f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}"
+    method += "" if square else ", centered on the value"
     method += f", {n_undefined} draws without a value" if n_undefined else ""
     return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
 

@@ -126,11 +126,14 @@ class Formula:
         Incremented when the same name gives another figure.
     apply : function
         (raw r, ceiling c) -> value, elementwise.
+    square : bool
+        The value cannot be below 0: its interval is made of the percentiles of its draws.
     """
 
     name: str
     version: int
     apply: Callable[[FloatArray, FloatArray], FloatArray]
+    square: bool = False
 
 
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
@@ -139,7 +142,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         for formula in (
             Formula("raw", 1, lambda r, c: r),
             Formula("r/c", 1, lambda r, c: r / c),
-            Formula("r2/c", 1, lambda r, c: r**2 / c),
+            Formula("r2/c", 1, lambda r, c: r**2 / c, square=True),
             Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c)),
             Formula("clip(r/c)", 1, lambda r, c: np.clip(r / c, 0.0, 1.0)),
         )

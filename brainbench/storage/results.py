@@ -68,6 +68,8 @@ SUMMARY = (
     "file",
     "undescribed",
     "older_key",
+    "ceiling_ci",
+    "ceiling_above_0",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _DIGEST = "digest"

@@ -86,6 +86,7 @@ class GoldenData:
 
     def stimuli(self) -> stimuli.StimulusSet:
         pictures = np.arange(N * 48).astype(np.uint8).reshape(N, 4, 4, 3)
+        pictures[:, 0, 0, 0] = np.arange(N)  # no two are equal
         return stimuli.from_arrays("golden", pictures, ids=IDS, metadata={"object_name": NAMES})
 
     def recordings(self, region: str) -> Any:

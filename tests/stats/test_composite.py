@@ -158,14 +158,14 @@ def test_the_declared_composites():
         "Kar2019-ost",
     )
     assert declared["mean-v1-static"].members == declared["mean-v1"].members[:3]
-    assert len(declared["mission-v1"].members) == 6
+    assert len(declared["mission-v2"].members) == 6
     assert {m.formula for m in declared["mean-v1"].members} == {"raw-v1"}
     for name in names[:3]:
         twin = declared[f"Simulated.{name}"]
         assert [m.formula for m in twin.members] == [m.formula for m in declared[name].members]
 
 
-@pytest.mark.parametrize("name", ["mean-v1", "mean-v1-static", "mission-v1"])
+@pytest.mark.parametrize("name", ["mean-v1", "mean-v1-static", "mission-v2"])
 def test_formulas_of_members_exist(name):
     known = {f"{one.name}-v{one.version}" for one in FORMULAS.values()}
     assert {member.formula for member in load_composite(name).members} <= known

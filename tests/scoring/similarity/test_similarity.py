@@ -498,10 +498,10 @@ def test_no_value_where_the_interval_of_the_ceiling_holds_0(metric, formula):
         model = model_of(data, rng.standard_normal((N, 25)))
         found = score(declared(data, metric=metric), model, Settings(formula=formula))
         failed.append(found.value is None and found.ci is None and "c = " in found.reason)
-        if "ceiling_ci" in found.figures:
-            assert found.figures["ceiling_ci"][0] <= 0
-            assert found.figures["ceiling_above_0"] is False
-            assert f"{found.figures['ceiling_ci'][1]:.3f}" in found.reason
+        if found.ceiling_ci is not None:
+            assert found.ceiling_ci[0] <= 0
+            assert found.ceiling_above_0 is False
+            assert f"{found.ceiling_ci[1]:.3f}" in found.reason
     assert all(failed)
 
 
@@ -510,6 +510,6 @@ def test_interval_of_a_ceiling_above_0_is_a_figure_of_the_score(metric, pictured
     X, trials = pictured
     data = brain(None, trials=trials)
     found = score(declared(data, metric=metric), model_of(data, X), Settings(formula="r/sqrt(c)"))
-    low, high = found.figures["ceiling_ci"]
+    low, high = found.ceiling_ci
     assert 0 < low < found.ceiling < high
-    assert "ceiling_above_0" not in found.figures
+    assert found.ceiling_above_0 is True
