@@ -200,7 +200,7 @@ class Score:
         figures["ceiling"] = self.ceiling
         for name, pair in {"ci": self.ci, "ceiling_ci": self.ceiling_ci}.items():
             low, high = pair or (None, None)
-            figures |= {f"{name}, low": low, f"{name}, high": high}
+            figures |= {name: low, f"{name}, high": high}
         for name, figure in {**figures, "error": self.error}.items():
             if figure is not None and not math.isfinite(figure):
                 raise InputError(

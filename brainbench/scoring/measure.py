@@ -109,8 +109,7 @@ class Further(NamedTuple):
     """A further figure of the score that gets an interval from the same draws."""
 
     values: FloatArray  # draw
-    # The interval of a square is made of the percentiles of its draws; others are centered on the figure.
-    square: bool = False
+    square: bool = False  # no interval of a square goes below 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -208,7 +208,7 @@ def stream(seed: int, *names: str) -> np.random.Generator:
 def interval(
     draws: FloatArray, *, what: str, seed: int, value: float, square: bool = False
 ) -> Interval:
-    """Return the percentile interval of bootstrap draws, centered on the score unless it is a square.
+    """Return the percentile interval of bootstrap draws, centered on the score.
 
     Parameters
     ----------
@@ -223,8 +223,8 @@ def interval(
         the data, so that a correlation over few images is biased once more in it. The median and not the
         mean, since a ceiling near zero makes a few draws arbitrarily large.
     square : bool
-        The score is a square. Its draws are not moved, which could put the interval below 0, where no square
-        is.
+        The score is a square: moved draws are cut at 0, below which no square is. Draws that are not moved
+        would omit a square near 0 itself, since squares of draws are about twice as far from 0.
 
     Raises
     ------
@@ -245,15 +245,17 @@ def interval(
             allowed="predictions and targets that vary over the held-out images",
             todo="look at the raw score first: its reason applies here too",
         )
+    draws = draws + (value - float(np.median(defined)))
     if square:
-        draws, defined = np.maximum(draws, 0.0), np.maximum(defined, 0.0)
-    shift = 0.0 if square else value - float(np.median(defined))
-    lo, hi = np.quantile(defined + shift, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        draws = np.maximum(draws, 0.0)
+    lo, hi = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     n_undefined = len(draws) - len(defined)
-    method = f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}"
-    method += "" if square else ", centered on the value"
+    method = (
+        f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}, centered on the value"
+    )
+    method += ", cut at 0" if square and (draws == 0).any() else ""
     method += f", {n_undefined} draws without a value" if n_undefined else ""
-    return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
+    return Interval(float(lo), float(hi), method, n_undefined, draws)
 
 
 def crossed(both: FloatArray, *, images: FloatArray, units: FloatArray) -> FloatArray:

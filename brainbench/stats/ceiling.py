@@ -127,7 +127,7 @@ class Formula:
     apply : function
         (raw r, ceiling c) -> value, elementwise.
     square : bool
-        The value cannot be below 0: its interval is made of the percentiles of its draws.
+        The value cannot be below 0, and neither can its interval.
     """
 
     name: str
