@@ -145,6 +145,16 @@ def test_an_approximate_interval_is_marked(results_folder, narrow):
     assert max(map(len, lines)) <= 80
 
 
+def test_a_ceiling_that_is_not_above_0_is_marked_where_it_divides(results_folder, narrow):
+    marked = {"raw": 0.6, "formula": "r/sqrt(c)-v1", "ceiling_above_0": False}
+    fill(results_folder, [make("net", REAL[0], 0.7, **marked), make("other", REAL[0], 0.5)])
+    lines = narrow("leaderboard", "--composite", "mission-v2")
+    assert sum(".700 † !" in line for line in lines) == 1
+    assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
+    raw = narrow("leaderboard", "--composite", "mean-v1")  # takes the raw figure
+    assert not any("!" in line for line in raw)
+
+
 def test_a_composite_that_no_installed_benchmark_can_fill_says_so(results_folder, narrow):
     fill(results_folder, [make("net", "Cowley2023.V4-ccnorm", 0.5, formula="r/sqrt(c)-v1")])
     said = " ".join(" ".join(narrow("leaderboard")).split())
@@ -349,5 +359,6 @@ def test_composites_by_name(call):
         "Simulated.mean-v1-static",
         "Simulated.mission-v2",
     ]
+    assert "not one" in json.loads(call("show", "mission-v2", "--json").out)["scale"]
     facts = json.loads(call("show", "mean-v1", "--json").out)
     assert facts["members"][0] == "MajajHong2015.V4-pls, as raw-v1"

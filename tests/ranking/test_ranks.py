@@ -229,6 +229,20 @@ def test_a_score_whose_ceiling_is_not_above_0_counts_only_with_its_raw_figure():
     mission = one_row(scores, load_composite("mission-v2"))
     assert (mission.combined.k, mission.why_not(REAL[0])) == (0, "ceiling not above 0")
     assert one_row(scores).cells[REAL[0]].value == 0.6
+    assert (mission.cells[REAL[0]].not_above_0, one_row(scores).cells[REAL[0]].not_above_0) == (
+        True,
+        False,
+    )
+
+
+def test_the_mark_of_a_ceiling_stands_in_the_frame_and_the_json(tmp_path):
+    marks = {"a": None, "b": True, "c": False}
+    scores = [make(name, REAL[0], 0.7, ceiling_above_0=mark) for name, mark in marks.items()]
+    made = board(fill(tmp_path, scores), load_composites("mean-v1"))
+    shown = made.to_frame().set_index("model")[f"{REAL[0]}:ceiling_above_0"].to_dict()
+    assert shown == marks
+    by_model = {one["model"]: one["benchmarks"][REAL[0]] for one in made.to_json()}
+    assert {name: one["ceiling_above_0"] for name, one in by_model.items()} == marks
 
 
 def test_the_raw_figure_stands_in_every_score_but_its_draws_do_not():
