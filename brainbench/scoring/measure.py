@@ -69,11 +69,12 @@ class Figure:
         values: FloatArray | None = None,
     ) -> Figure:
         """Build a figure of a single part from one number for each draw, or from a number."""
-        raw, ceiling, judged = (
+        c, judged_c = (
             None if x is None else np.asarray(x, dtype=np.float64).reshape(-1, 1)
-            for x in (raw, ceiling, judged)
+            for x in (ceiling, judged)
         )
-        return cls(raw=np.asarray(raw), ceiling=ceiling, judged=judged, values=values)
+        column = np.asarray(raw, dtype=np.float64).reshape(-1, 1)
+        return cls(raw=column, ceiling=c, judged=judged_c, values=values)
 
     def value(self, formula: str) -> FloatArray:
         """Return the value of each draw; NaN where a part that counts has none, or no part counts."""
