@@ -137,6 +137,8 @@ class ExplainableVariance(SessionsMeasure):
         sessions, _ = _repeated(context)
         targets = [_session_target(context, session, self.trials) for session in sessions]
         check_distinct_sites(targets)
+        identifier = context.benchmark.identifier
+        _check_signal(targets, targets[0].label if len(targets) == 1 else identifier)
         return targets
 
     def evaluate(
@@ -146,11 +148,14 @@ class ExplainableVariance(SessionsMeasure):
         candidates: list[list[Candidate]],
     ) -> Evaluation:
         """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
-        seed = context.settings.seed
+        seed, excluded = context.settings.seed, _excluded(context, target)
         fits = [
             self._fit(session, offered, seed)
             for session, offered in zip(target, candidates, strict=True)
+            if session.sites.any()
         ]
+        silent = {session.name: len(session.sites) for session in target if not session.sites.any()}
+        target = [fit.target for fit in fits]
         evaluation = ExplainedVarianceEvaluation(
             material=material_of(
                 [session.recordings for session in target],
@@ -161,7 +166,7 @@ class ExplainableVariance(SessionsMeasure):
             population=context.population,
             variant=self.variant,
             aggregate=self.aggregate,
-            excluded_sites=_excluded(context, target),
+            excluded_sites=excluded,
             details={
                 "variant": self.variant,
                 "aggregate": self.aggregate,
@@ -172,7 +177,7 @@ class ExplainableVariance(SessionsMeasure):
                 "stratified": all(session.recordings.strata is not None for session in target),
                 **describe_copies([session.recordings for session in target]),
                 "sessions": [session.name for session in target if session.name],
-                "sessions_left_out": _repeated(context)[1],
+                "sessions_left_out": _repeated(context)[1] | silent,
             },
             seeds={"splits": seed, "null": seed},
         )
@@ -238,19 +243,16 @@ def _session_target(
 ) -> SessionTarget:
     label, recordings = context.label(session), windowed_recordings(context, session)
     trials, estimator = np.asarray(recordings.trials), ESTIMATORS[used_trials]
-    p = estimator.p(trials)
-    reasons = _missing_signal(trials, p)
-    sites = reasons == ""
-    _check_signal(p, reasons, label)
+    sites = _missing_signal(trials, estimator.p(trials)) == ""
     floor = context.settings.floor
-    if floor is not None:
+    if floor is not None and sites.any():
         reliability = np.where(sites, estimator.power(trials).cc_max ** 2, np.nan)
         sites = reliable_sites(reliability, floor, label=label, unknown="no signal")
     return SessionTarget(
         label=label,
         recordings=recordings,
         sites=sites,
-        responses=estimator.mean(trials[:, :, sites]),
+        responses=estimator.mean(trials)[:, sites],
         used_trials=used_trials,
     )
 
@@ -263,8 +265,16 @@ def _missing_signal(trials: FloatArray, p: FloatArray) -> npt.NDArray[np.str_]:
     return np.select([np.isnan(p), constant, no_signal], [FEW_TRIALS, CONSTANT, NO_SIGNAL], "")
 
 
-def _check_signal(p: FloatArray, reasons: npt.NDArray[np.str_], label: str) -> None:
+def _signals(target: SessionTarget) -> tuple[FloatArray, npt.NDArray[np.str_]]:
+    """Return the p value of the signal of each site of a session, and why each has none."""
+    trials = np.asarray(target.recordings.trials)
+    p = ESTIMATORS[target.used_trials].p(trials)
+    return p, _missing_signal(trials, p)
+
+
+def _check_signal(targets: Sequence[SessionTarget], label: str) -> None:
     """Raise InputError where no site has a signal, or no more than chance gives among so many."""
+    p, reasons = map(np.concatenate, zip(*map(_signals, targets), strict=True))
     n, smallest = len(p), float(np.nanmin(p, initial=1.0))
     if not (reasons == "").any():
         counts = ", ".join(f"{n} with {why}" for why, n in Counter(reasons.tolist()).items())
@@ -286,8 +296,7 @@ def _excluded(context: RunContext, target: Sequence[SessionTarget]) -> dict[str,
     """Return reason -> sites that do not count for it."""
     excluded: Counter[str] = Counter()
     for session in target:
-        trials = np.asarray(session.recordings.trials)
-        reasons = _missing_signal(trials, ESTIMATORS[session.used_trials].p(trials))
+        _, reasons = _signals(session)
         excluded.update(str(reason) for reason in reasons if reason)
         below = int(((reasons == "") & ~session.sites).sum())
         excluded[f"reliability CC_max^2 below {context.settings.floor}"] += below

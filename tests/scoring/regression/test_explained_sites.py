@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from known import benchmark as predictivity
 from known import brain, context_of, model_of
+from several import several
 
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings
@@ -63,6 +64,21 @@ def test_a_brain_without_a_signal_has_no_value_even_if_a_site_has_one_by_chance(
         score(benchmark(data, metric="units"), model_of(data, trials[0]))
     for part in ("2 of 1000 sites", "p < 0.001", "5e-05"):
         assert part in str(caught.value)
+
+
+def test_a_session_without_a_signal_is_left_out():
+    data, model = several(with_trials=["tuesday", "friday"])
+    part = data.parts["friday"]
+    noise = np.random.default_rng(0).standard_normal(part.regions["IT"].shape)
+    silent = replace(part, regions={"IT": part.regions["IT"].copy(data=noise)})
+    declared = benchmark(replace(data, parts=data.parts | {"friday": silent}))
+    found = score(declared, model)
+    alone = score(benchmark(replace(data.parts["tuesday"], name="Several")), model)
+    assert (found.value, found.ci, found.n_stimuli) == (alone.value, alone.ci, alone.n_stimuli)
+    assert found.excluded == {NO_SIGNAL: 7, "session without repeated trials": 5}
+    assert found.record.choices["sessions_left_out"] == {"friday": 7, "monday": 5}
+    floored = score(declared, model, Settings(floor=0.1))
+    assert floored.value == found.value
 
 
 # --- averages and their intervals -------------------------------------------------------------------
