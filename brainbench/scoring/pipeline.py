@@ -1,8 +1,8 @@
 """The road from a benchmark and a model to a score, the same for all measures.
 
-formula -> target -> candidates -> evaluation -> figure -> missing ceiling -> interval -> permutation null
--> report -> provenance -> Score. A measure supplies target and evaluation (`scoring.measure`); the order, and
-all that follows from it, is here.
+formula -> target -> candidates -> evaluation -> figure -> missing ceiling -> interval -> ceiling above 0
+-> permutation null -> report -> provenance -> Score. A measure supplies target and evaluation
+(`scoring.measure`); the order, and all that follows from it, is here.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from known import Known, brain, model_of
 from known import benchmark as predictivity
 from subjects import (
     STRONG,
     AnswerData,
+    SolvingData,
     TrialData,
     behavior_benchmark,
     category_answers,
@@ -16,6 +18,7 @@ from subjects import (
     two_way_trials,
 )
 
+from brainbench.core import assembly
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
@@ -26,6 +29,7 @@ from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.pipeline import score
 from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.scoring.similarity.measure import Similarity
+from brainbench.scoring.solution_times.measure import SolutionTimes
 
 N, SITES = 50, 12
 BINS = [(10.0 * k, 10.0 * (k + 1)) for k in range(4)]
@@ -165,3 +169,37 @@ def test_the_absolute_kappa_of_subjects_is_judged_with_its_sign():
     found = score(*choosing(measure, seed=0), Settings(protocol="brainscore"))
     assert (found.status, found.ceiling_above_0) == ("scored", False)
     assert found.ceiling_ci[0] > 0  # of the absolute value
+
+
+def test_solution_times_of_halves_that_order_nothing_are_no_ceiling():
+    """The brain has an image's object in all time bins alike; its published times are those of the model."""
+    rng = np.random.default_rng(0)
+    onset, times = rng.uniform(10, 40, N), np.arange(0, 60, 10)
+    centers = 1.5 * rng.standard_normal((4, 12))[np.arange(N) % 4]
+    visible = 1 / (1 + np.exp(-(times - onset[:, None]) / 6))
+    X = centers[:, :, None] * visible[:, None] + 0.3 * rng.standard_normal((N, 12, 1))
+    ids = [f"im{k:03d}" for k in range(N)]
+    bins = [(float(start), start + 10.0) for start in times]
+    recorded = assembly.make(
+        centers[:, :, None] + 4.0 * rng.standard_normal((6, N, 12, len(bins))),
+        stimulus={"stimulus_id": ids},
+        neuroid={"neuroid_id": [f"site{k}" for k in range(12)]},
+        repetitions=True,
+        time=bins,
+        units="spikes",
+    )
+    data = SolvingData(
+        name="Known",
+        pictures=pictures(ids, object_name=[f"obj{k % 4}" for k in range(N)]),
+        regions={"IT": recorded},
+        table=pd.DataFrame({"stimulus_id": ids, "i1": 1.0, "ost": onset + 10}),
+    )
+    clock = Timeline(name="steps", source="test", steps={"IT": bins})
+    model = Known(
+        responses={"IT": X}, ids=ids, areas={"IT": ["IT"]}, clocks={"steps": clock}, static=False
+    )
+    measure = SolutionTimes(decoder="converged", n_splits=5, n_halves=2)
+    declared = replace(predictivity(data), measure=measure, window=(0, 60))
+    found = score(declared, model, Settings(formula="r/sqrt(c)", null="none"))
+    assert found.raw > 0.5
+    assert_not_above_0(found, f"{found.ceiling_ci[1]:.3f}")
