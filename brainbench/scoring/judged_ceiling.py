@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from brainbench.core.settings import Settings
+from brainbench.metrics.array_types import BoolArray, FloatArray
 from brainbench.scoring.interval_and_null import value_interval
 from brainbench.scoring.measure import Evaluation, Figure
 from brainbench.stats.bootstrap import Interval
@@ -26,24 +27,32 @@ class JudgedCeiling:
 
 
 def judge_ceiling(
-    evaluation: Evaluation, figure: Figure, settings: Settings, drawn: Interval | None
+    evaluation: Evaluation,
+    figure: Figure,
+    settings: Settings,
+    drawn: Interval | None,
+    *,
+    missing: str | None = None,
 ) -> JudgedCeiling | None:
-    """Return the interval of the ceiling of a score that has a value, and whether it is above 0.
+    """Return the interval of the ceiling of a score, and whether it is above 0.
 
     None where nothing is divided by a ceiling. `drawn` is the interval of the score; where the user asks for
-    one over units that do not exist, images are drawn for the ceiling alone.
+    one over units that do not exist, images are drawn for the ceiling alone. `missing` is why the score has no
+    value.
     """
     if evaluation.formula == "raw" or evaluation.by_definition:
         return None
+    if missing is not None:
+        parts = figure.judged_parts()
+        is_below = parts is not None and _below(parts[0], figure).any()
+        return JudgedCeiling(ci=None, why_not=missing) if is_below else None
     if drawn is None:
         value = float(figure.value(evaluation.formula)[0])
         drawn = value_interval(evaluation, replace(settings, resample="images"), value)
     if drawn is None or drawn.judged is None:
         return None
     low, high = drawn.judged
-    below = low <= 0
-    if figure.judged is None and figure.weights is not None:
-        below = below & (figure.weights[0] > 0)
+    below = _below(low, figure)
     if not below.any():
         return JudgedCeiling(ci=drawn.ceiling)
     worst = int(np.flatnonzero(below)[np.argmin(low[below])])
@@ -55,3 +64,11 @@ def judge_ceiling(
             f"no {evaluation.formula}"
         ),
     )
+
+
+def _below(reliability: FloatArray, figure: Figure) -> BoolArray:
+    """Return the parts that count whose reliability is not above 0."""
+    below = reliability <= 0
+    if figure.judged is None and figure.weights is not None:
+        below = below & (figure.weights[0] > 0)
+    return np.asarray(below)

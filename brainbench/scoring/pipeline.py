@@ -51,10 +51,10 @@ def score_context(context: RunContext) -> Score:
     defined = evaluation.by_definition is not None
     value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
-    bootstrap = ceiling = null = None
+    null = bootstrap = None
     if reason is None:
         bootstrap = value_interval(evaluation, settings, value)
-        ceiling = judge_ceiling(evaluation, figure, settings, bootstrap)
+    ceiling = judge_ceiling(evaluation, figure, settings, bootstrap, missing=reason)
     if ceiling is not None and ceiling.why_not and settings.protocol == "paper":
         reason, bootstrap = ceiling.why_not, None
     if reason is None:

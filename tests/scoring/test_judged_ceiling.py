@@ -105,6 +105,15 @@ def test_a_silent_brain_has_no_value(name, seed, c, divided):
     assert found.ceiling_ci[0] <= 0
 
 
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_a_ceiling_below_0_has_no_value_under_any_protocol(protocol):
+    settings = Settings(formula="r/sqrt(c)", protocol=protocol)
+    found = score(*recorded("cka", seed=4), settings)
+    assert found.ceiling < 0
+    assert (found.status, found.ceiling_above_0, found.ceiling_ci) == ("failed", False, None)
+    assert f"{found.ceiling:.3f}" in found.reason
+
+
 def test_the_biased_cka_is_judged_by_the_unbiased_one():
     found = score(*recorded("cka-biased", seed=0), Settings(formula="r/sqrt(c)"))
     assert found.ceiling_ci[0] > 0.2  # of halves that have nothing in common
