@@ -37,8 +37,8 @@ def judge_ceiling(
     """Return the interval of the ceiling of a score, and whether it is above 0.
 
     None where nothing is divided by a ceiling. `drawn` is the interval of the score; where the user asks for
-    one over units that do not exist, images are drawn for the ceiling alone. `missing` is why the score has no
-    value.
+    one over units that do not exist, images are drawn for the ceiling alone. `missing` is why the score has
+    no value.
     """
     if evaluation.formula == "raw" or evaluation.by_definition:
         return None
