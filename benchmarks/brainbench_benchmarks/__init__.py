@@ -5,6 +5,7 @@ SIMULATED = {
     "i2n": ("behavior",),
     "dynamics": ("V4", "IT"),
     "ccnorm2": ("V1", "V2"),
+    "ccnorm": ("V1",),
     "ost": ("IT",),
     "rsa": ("IT",),
     "cka": ("IT",),
@@ -20,7 +21,8 @@ def benchmarks() -> dict[str, str]:
         for region in regions
     }
     declared |= {
-        f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}" for name in ("pls", "ccnorm2", "ridge")
+        f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}"
+        for name in ("pls", "ccnorm2", "ccnorm", "ridge")
     }
     declared["Geirhos2019.cueconflict-choices"] = "geirhos2019:cueconflict_choices"
     declared["Geirhos2019.cueconflict-consistency"] = "geirhos2019:cueconflict_consistency"
@@ -30,7 +32,7 @@ def benchmarks() -> dict[str, str]:
 
 def composites() -> dict[str, str]:
     """Name of every composite -> where it is declared, in the order in which they are offered."""
-    names = ("mean-v1", "mean-v1-static", "mission-v1")
+    names = ("mean-v1", "mean-v1-static", "mission-v2")
     twins = [f"Simulated.{name}" for name in names]
     return {
         name: "brainbench_benchmarks.composite:" + name.lower().replace("-", "_").replace(".", "_")

@@ -42,6 +42,22 @@ V4_ccnorm2 = Benchmark(
     "doi:10.1101/2023.11.22.568315",
 )
 
+V4_ccnorm = Benchmark(
+    identifier="Cowley2023.V4-ccnorm",
+    version=1,
+    data="Cowley2023",
+    region="V4",
+    window=(70, 170),
+    presentation=CONSTANT,
+    measure=ExplainableVariance(
+        variant="paper", metric="ridge-cv", n_splits=5, aggregate="median", formula="r/sqrt(c)"
+    ),
+    metric="median CC_norm, with its sign, over the neurons of session 210325, the only one with repeats, of "
+    "held-out ridge predictions",
+    ceiling=V4_ccnorm2.ceiling,
+    citation=V4_ccnorm2.citation,
+)
+
 V4_ridge = Benchmark(
     identifier="Cowley2023.V4-ridge",
     version=2,

@@ -70,6 +70,15 @@ V1_ccnorm2, V2_ccnorm2 = (
     )
     for region in ("V1", "V2")
 )
+V1_ccnorm = _declare(
+    "V1-ccnorm",
+    ExplainableVariance(
+        variant="paper", metric="ridge-cv", n_splits=5, aggregate="median", formula="r/sqrt(c)"
+    ),
+    metric="median CC_norm over sites of held-out ridge predictions, with its sign",
+    ceiling="CC_max^2 of each site, from the signal power of its trials",
+    citation="Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, doi:10.3389/fncom.2016.00010",
+)
 V4_dynamics, IT_dynamics = (
     _declare(
         f"{region}-dynamics",

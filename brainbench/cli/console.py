@@ -33,6 +33,9 @@ SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
 APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
 UNDESCRIBED = "? nobody said what the weights are: give weights= to brainbench.wrap"
 THESE_ANIMALS = "for these animals: fewer than three were recorded, no interval speaks of others"
+NOT_ABOVE_0 = (
+    "! ceiling not above 0: its 95 % interval holds 0, and the figure may be of noise alone"
+)
 OLDER_KEY = (
     "‡ older key: stored by an earlier version, whose key did not follow all code of the model"
 )
@@ -189,7 +192,7 @@ def _figures(score: Score) -> tuple[str, ...]:
         return (SHORT[score.status],)
     interval = between(score.ci, approximate=score.ci_approximate)
     excluded = f" (-{score.n_excluded})" if score.n_excluded else ""
-    mark = " *" if score.partial else ""
+    mark = (" *" if score.partial else "") + (" !" if score.ceiling_above_0 is False else "")
     units = f"{score.n_units}{excluded}"
     return decimal(score.value) + mark, interval, decimal(score.ceiling), units
 
@@ -229,6 +232,7 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
         ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
         (THESE_ANIMALS, [s.for_these_animals for s in scores]),
         (APPROXIMATE, [s.ci_approximate for s in scores]),
+        (NOT_ABOVE_0, [s.value is not None and s.ceiling_above_0 is False for s in scores]),
         ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
         ("(-n) n units omitted", [s.n_excluded > 0 for s in scores]),
     )

@@ -169,13 +169,20 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else SHORT[cell.score.status],)
     mark = " †" if cell.counts_not or cell.remark else ""
+    mark += " !" if cell.not_above_0 else ""
     interval = between(cell.ci, approximate=cell.ci_approximate)
     return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
 
 
 def _notes(ranked: Board, labels: list[str]) -> list[str]:
     """Return what the marks mean, and why something is missing."""
-    from brainbench.cli.console import APPROXIMATE, OLDER_KEY, THESE_ANIMALS, UNDESCRIBED
+    from brainbench.cli.console import (
+        APPROXIMATE,
+        NOT_ABOVE_0,
+        OLDER_KEY,
+        THESE_ANIMALS,
+        UNDESCRIBED,
+    )
 
     cells = [cell for row in ranked.rows for cell in row.cells.values()]
     n_others = sum(row.n_others for row in ranked.rows)
@@ -199,6 +206,7 @@ def _notes(ranked: Board, labels: list[str]) -> list[str]:
             any(row.rank and not row.rank_interval for row in ranked.rows),
         ),
         (APPROXIMATE, any(cell.ci_approximate for cell in cells)),
+        (NOT_ABOVE_0, any(cell.not_above_0 for cell in cells)),
         ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
         (THESE_ANIMALS, any(cell.score.for_these_animals for cell in cells)),
         (

@@ -130,6 +130,7 @@ def _composite(name: str) -> dict[str, Any]:
     return {
         "composite": composite.name,
         "meaning": composite.meaning,
+        "scale": composite.scale,
         "members": [f"{member.benchmark}, as {member.formula}" for member in composite.members],
         "a member missing": "undefined; `brainbench leaderboard` says k of n",
         "citation": composite.citation,

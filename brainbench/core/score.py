@@ -14,11 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from brainbench.core.errors import InputError
 from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
+from brainbench.core.stored_arrays import (
+    STRICT,
+    array_from_json,
+    array_to_json,
+    draws_from_json,
+    joint_draws_from_json,
+)
 from brainbench.core.untrusted_text import write_csv
 
 Status = Literal["scored", "failed", "not_applicable", "data_absent"]
@@ -31,6 +38,7 @@ COLUMNS = (
     "value",
     "raw",
     "ceiling",
+    "ceiling_above_0",
     "ci_low",
     "ci_high",
     "ci_approximate",
@@ -97,6 +105,11 @@ class Score:
         "scored".
     raw, ceiling : float or None
         Aggregate before any ceiling, and the noise ceiling that goes with it.
+    ceiling_ci : (low, high) or None
+        95 % interval of the ceiling in the draws of the score, where the formula has a ceiling.
+    ceiling_above_0 : bool or None
+        Whether the ceiling is above 0 by that interval; None where nothing is divided by a ceiling. Under
+        "brainscore" a value may stand with False, and is no member of a composite by its formula.
     ci : (low, high) or None
         95 % interval of `value`; `ci_method` says how it was made and what was resampled.
     ci_approximate : bool
@@ -158,6 +171,8 @@ class Score:
     status: Status = "scored"
     raw: float | None = None
     ceiling: float | None = None
+    ceiling_ci: tuple[float, float] | None = None
+    ceiling_above_0: bool | None = None
     error: float | None = None
     ci: tuple[float, float] | None = None
     ci_method: str | None = None
@@ -191,9 +206,12 @@ class Score:
                 allowed="status 'scored' with a value, or another status with a reason",
                 todo=f"give one of the statuses {', '.join(STATUSES)} and what belongs to it",
             )
-        figures = {"value": self.value, "raw": self.raw, "ceiling": self.ceiling}
-        low, high = self.ci or (None, None)
-        for name, figure in {**figures, "error": self.error, "ci": low, "ci, high": high}.items():
+        figures: dict[str, float | None] = {"value": self.value, "raw": self.raw}
+        figures["ceiling"] = self.ceiling
+        for name, pair in {"ci": self.ci, "ceiling_ci": self.ceiling_ci}.items():
+            low, high = pair or (None, None)
+            figures |= {name: low, f"{name}, high": high}
+        for name, figure in {**figures, "error": self.error}.items():
             if figure is not None and not math.isfinite(figure):
                 raise InputError(
                     f"a score with {name}={figure}",
@@ -246,7 +264,7 @@ class Score:
         stored: dict[str, Any] = _plain(
             {
                 **known,
-                "per_unit": None if self.per_unit is None else _array_to_json(self.per_unit),
+                "per_unit": None if self.per_unit is None else array_to_json(self.per_unit),
                 "selection": vars(self.selection),
                 "record": None if self.record is None else self.record.model_dump(),
             }
@@ -263,15 +281,16 @@ class Score:
         _check_depth(stored)
         try:
             stored = from_first_layout(stored) if "status" not in stored else stored
-            unit, record, ci = stored["per_unit"], stored["record"], stored["ci"]
+            unit, record = stored["per_unit"], stored["record"]
             draws, selection = stored.get("draws"), stored["selection"]
             joint = stored.get("joint_draws")
             plain = {name: stored[name] for name in stored if name not in _NESTED}
+            pairs = {name: tuple(plain[name]) for name in _PAIRS if plain.get(name) is not None}
             return cls(
-                **_typed(cls, {**plain, "ci": None if ci is None else tuple(ci)}),
-                per_unit=None if unit is None else _array_from_json(unit),
-                draws=None if draws is None else _column(_DRAWS.validate_python(draws)),
-                joint_draws=None if joint is None else _joint(joint),
+                **_typed(cls, plain | pairs),
+                per_unit=None if unit is None else array_from_json(unit),
+                draws=None if draws is None else draws_from_json(draws),
+                joint_draws=None if joint is None else joint_draws_from_json(joint),
                 selection=Selection(
                     **_typed(Selection, {**selection, "curve": tuple(selection["curve"])})
                 ),
@@ -291,28 +310,15 @@ class Score:
         return replace(self, record=self.record.model_copy(update=known))
 
 
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _NESTED = ("per_unit", "draws", "joint_draws", "selection", "record")  # rebuilt one by one
+_PAIRS = ("ci", "ceiling_ci")  # lists in JSON
 _DEPTH = 32  # of lists and dicts within each other; scores have about 5
-_DRAWS = TypeAdapter(list[float | None], config=_STRICT)
-_JOINT = TypeAdapter(dict[str, list[float | None]], config=_STRICT)
-
-
-class _StoredArray(BaseModel):
-    """A one-dimensional array with coordinates, as `_array_to_json` writes it."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
-
-    dim: str = "neuroid"
-    values: list[float | bool | None]
-    coords: dict[str, list[Any]]
-    attrs: dict[str, Any]
 
 
 class _StoredNull(BaseModel):
     """What every summary of a permutation null has."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    model_config = STRICT
 
     kind: str
     n_draws: int
@@ -327,7 +333,7 @@ def _types(kind: type) -> dict[str, TypeAdapter[Any]]:
     """Return the check of each field of a dataclass that is stored as it is."""
     hints = typing.get_type_hints(kind)
     plain = hints.keys() - {*_NESTED, "predictions"}
-    return {name: TypeAdapter(hints[name], config=_STRICT) for name in plain}
+    return {name: TypeAdapter(hints[name], config=STRICT) for name in plain}
 
 
 def _typed(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -372,16 +378,6 @@ def _no_score(why: str) -> InputError:
     )
 
 
-def _array_to_json(array: xr.DataArray) -> dict[str, Any]:
-    along = {str(k): v.values for k, v in array.coords.items() if v.dims == array.dims}
-    return {
-        "dim": str(array.dims[0]),
-        "values": array.values,
-        "coords": along,
-        "attrs": array.attrs,
-    }
-
-
 def _plain(value: Any) -> Any:
     """Return JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
     if isinstance(value, np.ndarray | np.generic):
@@ -393,20 +389,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
-
-
-def _array_from_json(stored: dict[str, Any]) -> xr.DataArray:
-    array = _StoredArray.model_validate(stored)
-    coords = {k: (array.dim, _column(v)) for k, v in array.coords.items()}
-    return xr.DataArray(_column(array.values), dims=(array.dim,), coords=coords, attrs=array.attrs)
-
-
-def _joint(stored: Any) -> dict[str, npt.NDArray[Any]]:
-    return {kind: _column(drawn) for kind, drawn in _JOINT.validate_python(stored).items()}
-
-
-def _column(stored: list[Any]) -> npt.NDArray[Any]:
-    return np.array([math.nan if v is None else v for v in stored])
 
 
 @dataclass(frozen=True, eq=False)

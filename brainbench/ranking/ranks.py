@@ -224,7 +224,7 @@ def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
         why = score.status.replace("_", " ")
     elif score.partial:
         why = "partial"
-    elif score.figures.get("ceiling_above_0") is False and member.formula != "raw-v1":
+    elif score.ceiling_above_0 is False and member.formula != RAW:
         why = "ceiling not above 0"
     elif score.simulated != composite.simulated:
         why = "of a simulated brain" if score.simulated else "not of a simulated brain"

@@ -46,6 +46,7 @@ OF_BENCHMARK = (
     ":ci_high",
     ":ci_approximate",
     ":ceiling",
+    ":ceiling_above_0",
     ":formula",
     ":simulated",
     ":status",
@@ -75,6 +76,12 @@ class Cell:
     def ci_approximate(self) -> bool | None:
         """Whether the interval is approximate; None without an interval."""
         return None if self.ci is None else self.score.ci_approximate
+
+    @property
+    def not_above_0(self) -> bool:
+        """Whether the value shown is divided by a ceiling that is not above 0."""
+        divided = self.value is not None and self.formula == self.score.formula
+        return divided and self.score.ceiling_above_0 is False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -198,6 +205,7 @@ def _flat_cell(name: str, cell: Cell | None, why: str | None) -> dict[str, Any]:
         high,
         cell.ci_approximate,
         cell.score.ceiling,
+        cell.score.ceiling_above_0,
         cell.formula,
         cell.score.simulated,
         cell.score.status,
@@ -229,6 +237,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
                 "ci": cell.ci,
                 "ci_approximate": cell.ci_approximate,
                 "ceiling": cell.score.ceiling,
+                "ceiling_above_0": cell.score.ceiling_above_0,
                 "formula": cell.formula,
                 "simulated": cell.score.simulated,
                 "status": cell.score.status,

@@ -6,34 +6,40 @@ A measure supplies its figure for images and units that are drawn again, and for
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from brainbench.core.settings import Resample, Settings
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.measure import Evaluation, finite
-from brainbench.stats.bootstrap import (
-    FEWEST_DRAWN,
-    FEWEST_GROUPS,
-    Interval,
-    central_width,
-    crossed,
-    image_counts,
-    interval,
-    jackknife,
-    unit_counts,
-)
+from brainbench.scoring.measure import Evaluation, Figure, Further
+from brainbench.stats.bootstrap import Interval, crossed, image_counts, interval, unit_counts
+from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.permutation import null_summary, shuffles
 
 N_DRAWS = 1000
+Named: TypeAlias = dict[str, Further]
+"""Figures of a block of draws by name; that of the score itself has none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draws:
+    """Bootstrap draws of a score, of its further figures, and of its ceiling."""
+
+    joint: dict[str, FloatArray]  # of the score, by what was drawn
+    further: dict[str, dict[str, FloatArray]]  # the same of each further figure, by its name
+    ceiling: FloatArray  # draw
+    judged: FloatArray  # draw x part, see `Figure.judged`; NaN without a ceiling
 
 
 def value_interval(
     evaluation: Evaluation, settings: Settings, value: float, *, n_draws: int = N_DRAWS
 ) -> Interval | None:
-    """Return the 95 % interval around a value; None where there is none, see `why_no_interval`.
+    """Return the 95 % interval around a value by draws.
+
+    None where the user asks for units and there are none. Images that belong to few groups are not drawn: see
+    `few_groups.score_interval`.
 
     InputError where no draw has a value.
     """
@@ -45,94 +51,60 @@ def value_interval(
     if resampling.units is None and settings.resample == "units":
         return None
     resample = settings.resample if resampling.units is not None else "images"
-    groups = few_groups(evaluation)
-    if resample != "units" and groups is not None:
-        return _over_groups(evaluation, groups, settings, value, resample, n_draws=n_draws)
-    joint, c = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
-    draws = joint[resample]
-    if len(joint) > 1:
-        draws = crossed(draws, images=joint["images"], units=joint["units"])
+    drawn = joint_draws(evaluation, resample, n_draws=n_draws, seed=settings.seed)
     grouped = any(one.groups is not None for one in evaluation.material.image_sets)
     together = "those of a group together" if grouped and resample != "units" else ""
     what = ", ".join(filter(None, [resampling.words[resample], together, resampling.remark]))
-    made = interval(draws, what=what, seed=settings.seed, value=value)
-    c = c[np.isfinite(c)]
+    made = _interval(
+        drawn.joint,
+        value,
+        what=what,
+        seed=settings.seed,
+        square=FORMULAS[evaluation.formula].square,
+    )
+    low_and_high = [_percentiles(part) or (np.nan, np.nan) for part in drawn.judged.T]
     return replace(
         made,
-        joint={kind: _rounded(column) for kind, column in joint.items()},
-        ceiling=(float(np.percentile(c, 2.5)), float(np.percentile(c, 97.5))) if len(c) else None,
+        joint={kind: _rounded(column) for kind, column in drawn.joint.items()},
+        ceiling=_percentiles(drawn.ceiling),
+        judged=np.array(low_and_high).T,
+        further=_further_intervals(evaluation, drawn, seed=settings.seed),
     )
 
 
-def few_groups(evaluation: Evaluation) -> dict[str, FloatArray] | None:
-    """Return which images are in each group, where there are too few groups to be drawn; None elsewhere.
+def _further_intervals(
+    evaluation: Evaluation, drawn: Draws, *, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the interval of each further figure that has a value, and draws with one."""
+    if not drawn.further:
+        return {}
+    intervals = {}
+    for name, (observed, square) in evaluation.further(evaluation.over_images(None), None).items():
+        joint = drawn.further[name]
+        if np.isfinite(observed[0]) and all(np.isfinite(draws).any() for draws in joint.values()):
+            made = _interval(joint, float(observed[0]), what=name, seed=seed, square=square)
+            intervals[name] = (made.lo, made.hi)
+    return intervals
 
-    Images of all sets side by side, 1 or 0. Sets without groups are drawn image by image.
-    """
-    sets = evaluation.material.image_sets
-    if all(image_set.groups is None for image_set in sets):
+
+def _interval(
+    joint: dict[str, FloatArray], value: float, *, what: str, seed: int, square: bool
+) -> Interval:
+    """Return the interval of draws by what was drawn, the noise of single responses counted once."""
+    if len(joint) > 1:
+        draws = crossed(joint["both"], images=joint["images"], units=joint["units"])
+    else:
+        (draws,) = joint.values()
+    return interval(draws, what=what, seed=seed, value=value, square=square)
+
+
+def _percentiles(draws: FloatArray) -> tuple[float, float] | None:
+    """Return the central 95 % of draws as they are; None where none has a value."""
+    defined = draws[np.isfinite(draws)]
+    if not len(defined):
         return None
-    names = np.concatenate([one.ids if one.groups is None else one.groups for one in sets])
-    different = np.unique(names)
-    if len(different) >= FEWEST_DRAWN:
-        return None
-    return {str(name): (names == name).astype(float) for name in different}
-
-
-def why_no_interval(evaluation: Evaluation, settings: Settings) -> str | None:
-    """Return why a value has no interval over images that belong to few groups; None where it has one."""
-    groups = few_groups(evaluation)
-    if groups is None or settings.resample == "units" or evaluation.by_definition:
-        return None
-    n = len(groups)
-    if n < FEWEST_GROUPS:
-        return f"none: {n} groups of images, at least {FEWEST_GROUPS} are needed"
-    return f"none: {n} groups of images, and no value without one of them"
-
-
-def figures_of_groups(evaluation: Evaluation) -> dict[str, Any]:
-    """Return raw figure and value of each group of images by itself, where groups are few."""
-    figures = {}
-    for name, members in (few_groups(evaluation) or {}).items():
-        figure = evaluation.figure(members[None])
-        figures[name] = {
-            "images": int(members.sum()),
-            "raw": finite(figure.mean_raw()),
-            "value": finite(figure.value(evaluation.formula)[0]),
-        }
-    return {"by_group": figures} if figures else {}
-
-
-def _over_groups(
-    evaluation: Evaluation,
-    groups: dict[str, FloatArray],
-    settings: Settings,
-    value: float,
-    resample: Resample,
-    *,
-    n_draws: int,
-) -> Interval | None:
-    """Return the jackknife interval over few groups of images; units are drawn as always, beside it."""
-    without = evaluation.figure(1 - np.stack(list(groups.values())))
-    resampling, further = evaluation.resampling, 0.0
-    if resample == "both":
-        joint, _ = joint_draws(evaluation, "units", n_draws=n_draws, seed=settings.seed)
-        further = central_width(joint["units"]) / 2
-    left = np.broadcast_to(without.value(evaluation.formula), len(groups))
-    ends = jackknife(left, value, further=further)
-    if ends is None:
-        return None
-    units = f" and {resampling.words['units']}" if resample == "both" else ""
-    what = f"{len(groups)} groups of images{units}"
-    method = f"jackknife of {what}, t with {len(groups) - 1} degrees of freedom"
-    c = evaluation.figure().ceilings()[0]
-    return Interval(
-        *ends,
-        ", ".join(filter(None, [method, resampling.remark])),
-        0,
-        ceiling=jackknife(np.broadcast_to(without.ceilings(), len(groups)), float(c)),
-        n_groups=len(groups),
-    )
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _rounded(draws: FloatArray) -> FloatArray:
@@ -143,16 +115,12 @@ def _rounded(draws: FloatArray) -> FloatArray:
     return draws if spread == 0 else np.round(draws, 5 - int(np.floor(np.log10(spread))))
 
 
-def joint_draws(
-    evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int
-) -> tuple[dict[str, FloatArray], FloatArray]:
+def joint_draws(evaluation: Evaluation, resample: Resample, *, n_draws: int, seed: int) -> Draws:
     """Return bootstrap draws of the value, and of its ceiling, with images, units or both drawn again.
 
     Where both are drawn and crossed, images alone and units alone come with them, draw by draw.
     """
-    formula, size = evaluation.formula, evaluation.resampling.at_once
-    units = evaluation.resampling.units
-    blocks = [slice(start, start + size) for start in range(0, n_draws, size)]
+    size, units = evaluation.resampling.at_once, evaluation.resampling.units
     images = drawn_units = None
     if resample != "units":
         images = drawn_images(evaluation, n_draws=n_draws, seed=seed)
@@ -160,20 +128,44 @@ def joint_draws(
         drawn_units = unit_counts(
             units.n, n_draws=n_draws, seed=seed, name=units.population, ids=units.ids
         )
-    over_both, over_images, over_units, ceilings = [], [], [], []
-    for block in blocks:
+    blocks: dict[str, list[Named]] = {"images": [], "units": [], resample: []}
+    ceilings, judged = [], []
+    for start in range(0, n_draws, size):
+        block = slice(start, start + size)
         results = evaluation.over_images(None if images is None else images[block])
         counts = None if drawn_units is None else drawn_units[block]
-        figure = evaluation.figure_of(results, counts)
-        over_both.append(figure.value(formula))
-        ceilings.append(np.broadcast_to(figure.ceilings(), over_both[-1].shape))
+        named, figure = _named(evaluation, results, counts)
+        blocks[resample].append(named)
+        n = len(named[""].values)
+        ceilings.append(np.broadcast_to(figure.ceilings(), n))
+        parts = figure.judged_parts()
+        parts = np.full((n, 1), np.nan) if parts is None else parts
+        judged.append(np.broadcast_to(parts, (n, parts.shape[1])))
         if resample == "both" and units is not None and units.crossed:
-            over_images.append(evaluation.figure_of(results, None).value(formula))
-            over_units.append(evaluation.figure(None, counts).value(formula))
-    columns: dict[str, list[FloatArray]] = {"images": over_images, "units": over_units}
-    columns[resample] = over_both  # in place of an empty one where a single kind is drawn
-    joint = {kind: np.concatenate(parts) for kind, parts in columns.items() if parts}
-    return joint, np.concatenate(ceilings)
+            blocks["images"].append(_named(evaluation, results, None)[0])
+            blocks["units"].append(_named(evaluation, evaluation.over_images(None), counts)[0])
+    first = blocks[resample][0]
+    by_name = {
+        name: {
+            kind: np.concatenate([named[name].values for named in drawn])
+            for kind, drawn in blocks.items()
+            if drawn
+        }
+        for name in first
+    }
+    return Draws(
+        joint=by_name.pop(""),
+        further=by_name,
+        ceiling=np.concatenate(ceilings),
+        judged=np.concatenate(judged),
+    )
+
+
+def _named(evaluation: Evaluation, results: Any, counts: FloatArray | None) -> tuple[Named, Figure]:
+    """Return the value and further figures of results, and the figure that the value is of."""
+    figure = evaluation.figure_of(results, counts)
+    value = Further(figure.value(evaluation.formula))
+    return {"": value, **evaluation.further(results, counts)}, figure
 
 
 def drawn_images(evaluation: Evaluation, *, n_draws: int, seed: int) -> FloatArray:

@@ -10,7 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, SupportsFloat, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, SupportsFloat, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,15 +55,33 @@ class Figure:
     # Draw x part, 0 for parts that are left out. None: all count alike, and a part without a
     # value leaves its draw without one.
     weights: FloatArray | None = None
+    # Draw x part: the reliability that must be above 0 for a value by a formula with a ceiling, where it is
+    # not the ceiling itself.
+    judged: FloatArray | None = None
+    # Draw; where the value is no mean over parts, such as a median.
+    values: FloatArray | None = None
 
     @classmethod
-    def of_one_part(cls, raw: npt.ArrayLike, ceiling: npt.ArrayLike | None = None) -> Figure:
+    def of_one_part(
+        cls,
+        raw: npt.ArrayLike,
+        ceiling: npt.ArrayLike | None = None,
+        *,
+        judged: npt.ArrayLike | None = None,
+        values: FloatArray | None = None,
+    ) -> Figure:
         """Build a figure of a single part from one number for each draw, or from a number."""
-        c = None if ceiling is None else np.asarray(ceiling, dtype=np.float64).reshape(-1, 1)
-        return cls(raw=np.asarray(raw, dtype=np.float64).reshape(-1, 1), ceiling=c)
+        c, judged_c = (
+            None if x is None else np.asarray(x, dtype=np.float64).reshape(-1, 1)
+            for x in (ceiling, judged)
+        )
+        column = np.asarray(raw, dtype=np.float64).reshape(-1, 1)
+        return cls(raw=column, ceiling=c, judged=judged_c, values=values)
 
     def value(self, formula: str) -> FloatArray:
         """Return the value of each draw; NaN where a part that counts has none, or no part counts."""
+        if self.values is not None:
+            return self.values
         c = np.nan if self.ceiling is None else self.ceiling
         return weighted_mean(ceiled(self.raw, c, formula=formula), self.weights)
 
@@ -72,6 +90,10 @@ class Figure:
         if self.ceiling is None:
             return np.full(len(self.raw), np.nan)
         return weighted_mean(self.ceiling, self.weights)
+
+    def judged_parts(self) -> FloatArray | None:
+        """Return the reliability of each draw and part that must be above 0; None without a ceiling."""
+        return self.ceiling if self.judged is None else self.judged
 
     def mean_raw(self) -> float:
         """Return the mean raw figure of the first draw over the parts that count, over all if none does."""
@@ -84,6 +106,13 @@ class Figure:
     def _mean(self, parts: FloatArray) -> float:
         weights = None if self.weights is None or not self.weights[0].any() else self.weights[:1]
         return float(weighted_mean(parts[:1], weights)[0])
+
+
+class Further(NamedTuple):
+    """A further figure of the score that gets an interval from the same draws."""
+
+    values: FloatArray  # draw
+    square: bool = False  # no interval of a square goes below 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,6 +264,10 @@ class Evaluation(ABC):
         """Return the figure of some of the units that `labels` names; None where they have none."""
         return self.figure(None, chosen[None].astype(np.float64))
 
+    def further(self, results: Any, unit_counts: FloatArray | None) -> Mapping[str, Further]:
+        """Return further figures by name, of the same arguments as `figure_of`."""
+        return {}
+
     @abstractmethod
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure for shuffled images, one draw for each order.
@@ -253,6 +286,10 @@ class Evaluation(ABC):
     def missing_value(self, figure: Figure) -> str | None:
         """Return why there is no value, where the measure knows better than the pipeline."""
         return None
+
+    def describe_judged(self, below: BoolArray) -> str:
+        """Name the reliability that is not above 0, in these parts of `Figure.judged_parts`."""
+        return "c"
 
     @property
     def no_ceiling(self) -> str:

@@ -1,8 +1,8 @@
 """The road from a benchmark and a model to a score, the same for all measures.
 
-formula -> target -> candidates -> evaluation -> figure -> missing ceiling -> interval -> permutation null
--> report -> provenance -> Score. A measure supplies target and evaluation (`scoring.measure`); the order, and
-all that follows from it, is here.
+formula -> target -> candidates -> evaluation -> figure -> missing ceiling -> interval -> ceiling above 0
+-> permutation null -> report -> provenance -> Score. A measure supplies target and evaluation
+(`scoring.measure`); the order, and all that follows from it, is here.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
 from brainbench.scoring.by_animal import figures_by_animal, n_animals
 from brainbench.scoring.context import ModelRun, Run, RunContext
-from brainbench.scoring.interval_and_null import (
-    figures_of_groups,
-    permutation_null,
-    value_interval,
-    why_no_interval,
-)
+from brainbench.scoring.few_groups import figures_of_groups, score_interval, why_no_interval
+from brainbench.scoring.interval_and_null import permutation_null
+from brainbench.scoring.judged_ceiling import judge_ceiling
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
 from brainbench.stats.ceiling import FORMULAS
 
@@ -56,26 +53,19 @@ def score_context(context: RunContext) -> Score:
     defined = evaluation.by_definition is not None
     value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
-    bootstrap = null = no_interval = None
+    null = bootstrap = no_interval = None
     figures: dict[str, Any] = {} if context.data.simulated else figures_by_animal(evaluation)
     if reason is None:
-        bootstrap = value_interval(evaluation, settings, value)
+        bootstrap = score_interval(evaluation, settings, value)
         no_interval = None if bootstrap else why_no_interval(evaluation, settings)
         figures |= figures_of_groups(evaluation)
-    if bootstrap is not None and bootstrap.ceiling is not None:
-        figures["ceiling_ci"] = list(bootstrap.ceiling)
-        if evaluation.formula != "raw" and bootstrap.ceiling[0] <= 0:
-            figures["ceiling_above_0"] = False
-            if settings.protocol == "paper":
-                low, high = bootstrap.ceiling
-                reason = (
-                    f"the ceiling c = {figure.mean_ceiling():.3f} is not above 0: its 95 % interval "
-                    f"is {low:.3f} to {high:.3f}, no {evaluation.formula}"
-                )
-                bootstrap = None
+    ceiling = judge_ceiling(evaluation, figure, settings, bootstrap, missing=reason)
+    if ceiling is not None and ceiling.why_not and settings.protocol == "paper":
+        reason, bootstrap = ceiling.why_not, None
     if reason is None:
         null = permutation_null(evaluation, settings, value)
     report = evaluation.report(figure)
+    further = {} if bootstrap is None else {k: list(v) for k, v in bootstrap.further.items()}
     reports_error = context.rules.reports_error and not defined
     excluded = {why: count for why, count in report.excluded.items() if count}
     measured = measure.has_measured_coverage(context, evaluation)
@@ -92,6 +82,8 @@ def score_context(context: RunContext) -> Score:
         reason=reason,
         raw=finite(figure.mean_raw()),
         ceiling=finite(figure.mean_ceiling()),
+        ceiling_ci=None if ceiling is None else ceiling.ci,
+        ceiling_above_0=None if ceiling is None else not ceiling.why_not,
         error=finite(evaluation.error(figure)) if reports_error else None,
         ci=None if bootstrap is None else (bootstrap.lo, bootstrap.hi),
         ci_method=no_interval if bootstrap is None else bootstrap.method,
@@ -107,7 +99,7 @@ def score_context(context: RunContext) -> Score:
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,
-        figures={**report.figures, **figures},
+        figures={**report.figures, **({"intervals": further} if further else {})},
         null=null,
         n_units=report.n_units,
         n_excluded=sum(excluded.values()),

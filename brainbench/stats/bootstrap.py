@@ -52,6 +52,10 @@ class Interval:
         95 % interval of the ceiling c in the same draws; None where there is no ceiling.
     n_groups : int or None
         Groups of images that a jackknife left out in turn; None where images or groups are drawn.
+    judged : array, (low, high) x part, or None
+        95 % interval in the same draws of what must be above 0 for a value by a formula with a ceiling.
+    further : mapping of str to (low, high)
+        95 % intervals of further figures from the same draws.
     """
 
     lo: float
@@ -62,6 +66,8 @@ class Interval:
     joint: Mapping[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
     ceiling: tuple[float, float] | None = None
     n_groups: int | None = None
+    judged: FloatArray | None = field(default=None, repr=False, compare=False)
+    further: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False)
 
     def is_approximate(self, *, n_images: int) -> bool:
         """Return whether the interval rests on fewer images or draws than those of measured coverage."""
@@ -207,7 +213,9 @@ def stream(seed: int, *names: str) -> np.random.Generator:
 # --- intervals ------------------------------------------------------------------------------------
 
 
-def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interval:
+def interval(
+    draws: FloatArray, *, what: str, seed: int, value: float, square: bool = False
+) -> Interval:
     """Return the percentile interval of bootstrap draws, centered on the score.
 
     Parameters
@@ -222,6 +230,9 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
         The score. The draws are moved so that it is their median: a draw holds fewer distinct images than
         the data, so that a correlation over few images is biased once more in it. The median and not the
         mean, since a ceiling near zero makes a few draws arbitrarily large.
+    square : bool
+        The score is a square: moved draws are cut at 0, below which no square is. Draws that are not moved
+        would omit a square near 0 itself, since squares of draws are about twice as far from 0.
 
     Raises
     ------
@@ -242,14 +253,17 @@ def interval(draws: FloatArray, *, what: str, seed: int, value: float) -> Interv
             allowed="predictions and targets that vary over the held-out images",
             todo="look at the raw score first: its reason applies here too",
         )
-    shift = value - float(np.median(defined))
-    lo, hi = np.quantile(defined + shift, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    draws = draws + (value - float(np.median(defined)))
+    if square:
+        draws = np.maximum(draws, 0.0)
+    lo, hi = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     n_undefined = len(draws) - len(defined)
     method = (
         f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}, centered on the value"
     )
+    method += ", cut at 0" if square and (draws == 0).any() else ""
     method += f", {n_undefined} draws without a value" if n_undefined else ""
-    return Interval(float(lo), float(hi), method, n_undefined, draws + shift)
+    return Interval(float(lo), float(hi), method, n_undefined, draws)
 
 
 def jackknife(

@@ -128,12 +128,15 @@ class Formula:
         (raw r, ceiling c) -> value, elementwise.
     origin : str
         Where, and in which years, Brain-Score's neural benchmarks (or others) used it.
+    square : bool
+        The value cannot be below 0, and neither can its interval.
     """
 
     name: str
     version: int
     apply: Callable[[FloatArray, FloatArray], FloatArray]
     origin: str
+    square: bool = False
 
 
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
@@ -147,8 +150,15 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 1,
                 lambda r, c: (r / c) ** 2,
                 "Brain-Score, from about 2020 to December 2025",
+                square=True,
             ),
-            Formula("r2/c", 1, lambda r, c: r**2 / c, "Brain-Score, since December 2025"),
+            Formula(
+                "r2/c",
+                1,
+                lambda r, c: r**2 / c,
+                "Brain-Score, since December 2025",
+                square=True,
+            ),
             Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c), "1 for a model without error"),
             Formula(
                 "clip(r/c)",

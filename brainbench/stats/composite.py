@@ -78,6 +78,14 @@ class Composite:
         return tuple(member.benchmark for member in self.members)
 
     @property
+    def scale(self) -> str:
+        """What its members have in common: whether 1 means the same in all of them."""
+        formulas = list(dict.fromkeys(member.formula for member in self.members))
+        if len(formulas) == 1:
+            return f"all members by {formulas[0]}"
+        return f"not one: members by {' and by '.join(formulas)}, so that 1 does not mean the same in all"
+
+    @property
     def simulated(self) -> bool:
         """Whether its members are benchmarks on simulated brains."""
         return _simulated(self.name)

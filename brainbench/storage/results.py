@@ -70,6 +70,8 @@ SUMMARY = (
     "older_key",
     "n_animals",
     "for_these_animals",
+    "ceiling_ci",
+    "ceiling_above_0",
 )
 """Keys of an object of `--format json`, in this order. `docs/scores.md` says what each means."""
 _DIGEST = "digest"

@@ -55,7 +55,7 @@ def differences(sample: Models, random: str) -> Differences:
     for one in sample:
         evaluation = evaluate_predictivity(one)
         value = _value(evaluation)
-        joint, _ = joint_draws(evaluation, random, n_draws=N_DRAWS, seed=0)  # type: ignore[arg-type]
+        joint = joint_draws(evaluation, random, n_draws=N_DRAWS, seed=0).joint  # type: ignore[arg-type]
         values.append(value)
         drawn.append(complete(joint, value))
     return Differences(values=np.array(values), draws=np.stack(drawn, axis=1))

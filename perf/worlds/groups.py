@@ -11,7 +11,7 @@ from brainbench.core.settings import Settings
 from brainbench.metrics.array_types import AnyArray
 from brainbench.metrics.gram import gram
 from brainbench.scoring.by_animal import figures_by_animal
-from brainbench.scoring.interval_and_null import value_interval
+from brainbench.scoring.few_groups import score_interval
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.recordings import material_of
 from brainbench.scoring.regression.linear_maps import LinearMap
@@ -151,7 +151,7 @@ class _Animals:
             return Interval(low, high, "over animals", 0, np.array([low, high]))
         resample = "units" if random == ANIMALS else "both"
         value = float(evaluation.figure().value("raw")[0])
-        made = value_interval(evaluation, Settings(resample=resample), value, n_draws=N_DRAWS)
+        made = score_interval(evaluation, Settings(resample=resample), value, n_draws=N_DRAWS)
         assert made is not None
         return made
 

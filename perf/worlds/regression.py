@@ -11,9 +11,11 @@ import xarray as xr
 from brainbench.core import stimuli
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.array_types import FloatArray
+from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS
 from brainbench.metrics.gram import gram
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.recordings import Recordings, material_of
+from brainbench.scoring.regression.explained_variance import SIGNAL_ALPHA
 from brainbench.scoring.regression.explained_variance_evaluation import (
     ExplainedVarianceEvaluation,
     Variant,
@@ -98,6 +100,12 @@ def session(sample: Recorded) -> SessionTarget:
     return SessionTarget(label="world", recordings=recordings, sites=every_site, responses=values)
 
 
+def with_signal(sample: Recorded) -> Recorded:
+    """Keep the sites whose responses differ between images, as explained variance does."""
+    p = ESTIMATORS["first"].p(sample.trials)
+    return Recorded(sample.features, sample.trials[..., p < SIGNAL_ALPHA])
+
+
 def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionFit:
     """A map fitted to the features of a sample; there is one layer, so nothing is selected."""
     return SessionFit(
@@ -177,7 +185,7 @@ def explained_variance(variant: Variant, formula: str) -> World:
     folds = paper(IDS, OBJECTS, n_splits=5)
 
     def evaluate(sample: Recorded) -> ExplainedVarianceEvaluation:
-        fitted = fit(sample, LinearMap(metric="ridge-cv"), folds)
+        fitted = fit(with_signal(sample), LinearMap(metric="ridge-cv"), folds)
         return ExplainedVarianceEvaluation(
             material=material_of([fitted.target.recordings]),
             fits=[fitted],

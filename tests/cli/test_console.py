@@ -130,6 +130,14 @@ def test_an_approximate_interval_is_marked(terminal):
     assert console.APPROXIMATE in lines
 
 
+def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
+    lines = terminal(80, [score(ceiling_above_0=flag) for flag in (None, True, False)])
+    shown = f"{console.decimal(score().value)} !"
+    assert [shown in line for line in lines if ".012" in line] == [False, False, True]
+    assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
+    assert not any("!" in line for line in terminal(80, [score(ceiling_above_0=True)]))
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -110,7 +110,7 @@ def test_the_twin_ranks_the_simulated_scores(mixed, narrow):
 
 
 def test_figures_by_another_formula_stand_in_a_group_of_their_own_and_do_not_count(mixed, narrow):
-    lines = narrow("leaderboard", "--composite", "mission-v1")
+    lines = narrow("leaderboard", "--composite", "mission-v2")
     groups = [line for line in lines if line.startswith("MajajHong2015.V4-pls, ")]
     assert groups == ["MajajHong2015.V4-pls, r2/c-v1", "MajajHong2015.V4-pls, raw-v1"]
     assert any("† does not count: scored as r2/c-v1, not as" in line for line in lines)
@@ -145,13 +145,23 @@ def test_an_approximate_interval_is_marked(results_folder, narrow):
     assert max(map(len, lines)) <= 80
 
 
+def test_a_ceiling_that_is_not_above_0_is_marked_where_it_divides(results_folder, narrow):
+    marked = {"raw": 0.6, "formula": "r/sqrt(c)-v1", "ceiling_above_0": False}
+    fill(results_folder, [make("net", REAL[0], 0.7, **marked), make("other", REAL[0], 0.5)])
+    lines = narrow("leaderboard", "--composite", "mission-v2")
+    assert sum(".700 † !" in line for line in lines) == 1
+    assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
+    raw = narrow("leaderboard", "--composite", "mean-v1")  # takes the raw figure
+    assert not any("!" in line for line in raw)
+
+
 def test_a_composite_that_no_installed_benchmark_can_fill_says_so(results_folder, narrow):
-    fill(results_folder, [make("net", "Cowley2023.V4-ccnorm2", 0.5, formula="r2/c-v1")])
+    fill(results_folder, [make("net", "Cowley2023.V4-ccnorm", 0.5, formula="r/sqrt(c)-v1")])
     said = " ".join(" ".join(narrow("leaderboard")).split())
     assert "1 of 6" in said
     assert (
         "no benchmark of that name is installed: MajajHong2015.V4-pls, MajajHong2015.IT-pls, "
-        "Rajalingham2018-i2n, Kar2019-ost, MajajHong2015.IT-dynamics; mission-v1 stays undefined."
+        "Rajalingham2018-i2n, Kar2019-ost, MajajHong2015.IT-dynamics; mission-v2 stays undefined."
     ) in said
     fill(results_folder, of_all("net", TWINS, CORNET_S))
     twin = narrow("leaderboard", "--composite", "Simulated.mean-v1")
@@ -347,7 +357,8 @@ def test_composites_by_name(call):
     assert [line.split()[0] for line in done.out.splitlines()[1:]] == [
         "Simulated.mean-v1",
         "Simulated.mean-v1-static",
-        "Simulated.mission-v1",
+        "Simulated.mission-v2",
     ]
+    assert "not one" in json.loads(call("show", "mission-v2", "--json").out)["scale"]
     facts = json.loads(call("show", "mean-v1", "--json").out)
     assert facts["members"][0] == "MajajHong2015.V4-pls, as raw-v1"

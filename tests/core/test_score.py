@@ -111,6 +111,7 @@ def test_predictions_are_not_in_the_json():
         ({"error": math.nan}, ["error=nan"]),
         ({"ci": (math.nan, 1.0)}, ["ci=nan"]),
         ({"ci": (0.0, math.inf)}, ["ci, high=inf"]),
+        ({"ceiling_ci": (0.0, math.nan)}, ["ceiling_ci, high=nan"]),
     ],
 )
 def test_never_silently_nan_and_never_without_a_reason(options, got):

@@ -35,6 +35,8 @@ def test_figures_are_those_that_are_stored(current, name):
     expected, given = STORED[name], current[name]
     tolerance = TOLERANCES.get(name.partition(",")[0], 1e-9)
     assert set(given) == set(expected)
+    for key in ("value", "raw", "ceiling", "error", "ci", "null"):
+        assert (given[key] is None) == (expected[key] is None), key
     for key in ("value", "raw", "ceiling", "error", "ci"):
         figures, stored = ([] if one[key] is None else one[key] for one in (given, expected))
         np.testing.assert_allclose(figures, stored, rtol=tolerance, atol=tolerance, err_msg=key)
@@ -49,7 +51,7 @@ def test_figures_are_those_that_are_stored(current, name):
         "chosen",
     ):
         assert given[key] == expected[key], key
-    for key, figure in expected["null"].items():
+    for key, figure in (expected["null"] or {}).items():
         assert given["null"][key] == pytest.approx(figure, rel=tolerance, abs=tolerance), key
     per_unit, stored = (
         np.array([np.nan if x is None else x for x in one["per_unit"]]) for one in (given, expected)

@@ -43,6 +43,8 @@ def scores(draw):
         raw=draw(st.none() | FINITE),
         ceiling=draw(st.none() | FINITE),
         ci=draw(st.none() | st.tuples(FINITE, FINITE)),
+        ceiling_ci=draw(st.none() | st.tuples(FINITE, FINITE)),
+        ceiling_above_0=draw(st.none() | st.booleans()),
         excluded=draw(st.dictionaries(TEXT, st.integers(0, 99), max_size=3)),
         partial=draw(st.booleans()),
         ci_approximate=draw(st.booleans()),

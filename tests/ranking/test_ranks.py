@@ -211,7 +211,7 @@ def test_a_higher_version_counts_even_if_it_was_computed_earlier():
 
 
 def test_a_member_has_the_formula_that_it_must_have():
-    mission = load_composite("mission-v1")
+    mission = load_composite("mission-v2")
     raw = make("a", REAL[0], 0.6, created=NOW)
     row = one_row([raw], mission)
     assert row.combined.k == 0
@@ -224,11 +224,25 @@ def test_a_member_has_the_formula_that_it_must_have():
 
 
 def test_a_score_whose_ceiling_is_not_above_0_counts_only_with_its_raw_figure():
-    marked = {"raw": 0.6, "formula": "r/sqrt(c)-v1", "figures": {"ceiling_above_0": False}}
+    marked = {"raw": 0.6, "formula": "r/sqrt(c)-v1", "ceiling_above_0": False}
     scores = [make("a", REAL[0], 0.7, **marked)]
-    mission = one_row(scores, load_composite("mission-v1"))
+    mission = one_row(scores, load_composite("mission-v2"))
     assert (mission.combined.k, mission.why_not(REAL[0])) == (0, "ceiling not above 0")
     assert one_row(scores).cells[REAL[0]].value == 0.6
+    assert (mission.cells[REAL[0]].not_above_0, one_row(scores).cells[REAL[0]].not_above_0) == (
+        True,
+        False,
+    )
+
+
+def test_the_mark_of_a_ceiling_stands_in_the_frame_and_the_json(tmp_path):
+    marks = {"a": None, "b": True, "c": False}
+    scores = [make(name, REAL[0], 0.7, ceiling_above_0=mark) for name, mark in marks.items()]
+    made = board(fill(tmp_path, scores), load_composites("mean-v1"))
+    shown = made.to_frame().set_index("model")[f"{REAL[0]}:ceiling_above_0"].to_dict()
+    assert shown == marks
+    by_model = {one["model"]: one["benchmarks"][REAL[0]] for one in made.to_json()}
+    assert {name: one["ceiling_above_0"] for name, one in by_model.items()} == marks
 
 
 def test_the_raw_figure_stands_in_every_score_but_its_draws_do_not():
@@ -308,8 +322,8 @@ def best_fit(tmp_path, scores, pattern="all"):
     return board(fill(tmp_path, scores), load_composites(pattern)).composite.name
 
 
-MISSION = load_composite("mission-v1").members
-ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
+MISSION = load_composite("mission-v2").members
+ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm", 0.4, formula="r/sqrt(c)-v1")]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +341,7 @@ ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
         # All six by the right formula: their raw figures make mean-v1 as well.
         (
             [make("a@imagenet", one.benchmark, 0.5, formula=one.formula) for one in MISSION],
-            "mission-v1",
+            "mission-v2",
         ),
         # Where one of ten models has all six, four scores of each count more.
         (
@@ -336,7 +350,7 @@ ONE_REAL = [make("a@imagenet", "Cowley2023.V4-ccnorm2", 0.4, formula="r2/c-v1")]
             "mean-v1",
         ),
         (of_all("a@imagenet", TWINS[1:], CORNET_S[1:]) + ONE_REAL, "Simulated.mean-v1"),
-        (ONE_REAL, "mission-v1"),
+        (ONE_REAL, "mission-v2"),
         (of_all("a@imagenet", TWINS, CORNET_S, partial=True), "Simulated.mean-v1"),
         ([make("a@imagenet", "Extra.V1-pls", 0.5)], "mean-v1"),
     ],
@@ -407,7 +421,7 @@ def test_the_raw_figure_of_another_formula_has_no_interval_to_be_approximate():
 
 
 def test_why_a_member_does_not_count_stands_in_the_frame(tmp_path):
-    mission = load_composites("mission-v1")
+    mission = load_composites("mission-v2")
     scores = [
         make("a", REAL[0], 0.6, formula="r/sqrt(c)-v1"),
         make("a", REAL[1], 0.5),

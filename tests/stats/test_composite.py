@@ -3,7 +3,7 @@ import pytest
 
 from brainbench.core import registry
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.run.loading import load_composite
+from brainbench.run.loading import load_benchmark, load_composite
 from brainbench.stats.bootstrap import image_counts
 from brainbench.stats.ceiling import FORMULAS
 from brainbench.stats.composite import Composite, Member, combine
@@ -158,14 +158,37 @@ def test_the_declared_composites():
         "Kar2019-ost",
     )
     assert declared["mean-v1-static"].members == declared["mean-v1"].members[:3]
-    assert len(declared["mission-v1"].members) == 6
+    assert {m.benchmark: m.formula for m in declared["mission-v2"].members} == {
+        "MajajHong2015.V4-pls": "r/sqrt(c)-v1",
+        "MajajHong2015.IT-pls": "r/sqrt(c)-v1",
+        "Rajalingham2018-i2n": "r/sqrt(c)-v1",
+        "Kar2019-ost": "raw-v1",
+        "MajajHong2015.IT-dynamics": "r/sqrt(c)-v1",
+        "Cowley2023.V4-ccnorm": "r/sqrt(c)-v1",
+    }
+    assert "mission-v1" not in declared
     assert {m.formula for m in declared["mean-v1"].members} == {"raw-v1"}
     for name in names[:3]:
         twin = declared[f"Simulated.{name}"]
         assert [m.formula for m in twin.members] == [m.formula for m in declared[name].members]
 
 
-@pytest.mark.parametrize("name", ["mean-v1", "mean-v1-static", "mission-v1"])
+def test_a_composite_says_whether_its_members_are_on_one_scale():
+    assert load_composite("mean-v1").scale == "all members by raw-v1"
+    said = load_composite("mission-v2").scale
+    for part in ("not one", "r/sqrt(c)-v1", "raw-v1"):
+        assert part in said
+
+
+def test_the_median_cc_norm_of_a_composite_is_the_value_of_its_benchmark():
+    """By the benchmark's own formula, so that a score without options is a member."""
+    for name in ("mission-v2", "Simulated.mission-v2"):
+        member = load_composite(name).members[-1]
+        measure = load_benchmark(member.benchmark).measure
+        assert (measure.aggregate, f"{measure.formula}-v1") == ("median", member.formula)
+
+
+@pytest.mark.parametrize("name", ["mean-v1", "mean-v1-static", "mission-v2"])
 def test_formulas_of_members_exist(name):
     known = {f"{one.name}-v{one.version}" for one in FORMULAS.values()}
     assert {member.formula for member in load_composite(name).members} <= known

@@ -60,7 +60,7 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
         if results.pairs is None:
             return Figure.of_one_part(np.abs(raw))
         c = mean_consistency(results.pairs, unit_counts, rows=self.target.pairs)
-        return Figure.of_one_part(np.abs(raw), np.abs(c))
+        return Figure.of_one_part(np.abs(raw), np.abs(c), judged=c)
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure of a model that answers each image as it answered another."""

@@ -251,6 +251,10 @@ class DynamicsEvaluation(Evaluation):
             )
         return "no figure in a time bin that counts: nothing varies there, or nothing is reliable"
 
+    def describe_judged(self, below: BoolArray) -> str:
+        names = [f"{self.recordings.bins[k][0]:g}" for k in np.flatnonzero(below)]
+        return f"c in the time bins from {', '.join(names)} ms, the lowest of which"
+
     def _why_no_bin(self) -> str:
         if self.choosing_c is None:
             return (

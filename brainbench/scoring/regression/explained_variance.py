@@ -19,11 +19,7 @@ from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import CONSTANT, FEW_TRIALS, NO_SIGNAL
-from brainbench.metrics.explained_variance.signal_power import (
-    mean_response,
-    signal_p,
-    signal_power,
-)
+from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
@@ -35,7 +31,9 @@ from brainbench.scoring.recordings import (
     windowed_recordings,
 )
 from brainbench.scoring.regression.explained_variance_evaluation import (
+    AGGREGATES,
     VARIANTS,
+    Aggregate,
     ExplainedVarianceEvaluation,
     Variant,
 )
@@ -53,6 +51,9 @@ from brainbench.stats.splits import Split, paper
 
 SIGNAL_ALPHA = 0.001
 """A site counts where the F test of its signal has a p below this, decided once on all images."""
+CHANCE_ALPHA = 0.05
+"""A brain has a signal where the smallest p of its sites, times their number, is below this (Bonferroni): of
+1,000 sites without a signal one is below `SIGNAL_ALPHA` by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,16 @@ class ExplainableVariance(SessionsMeasure):
     n_inner : int
         Folds inside the training images, by which a layer and step is selected: of five, each holds 16 %
         of all images, so that 64 % train, 16 % validate and 20 % test, as in Zhang et al.
+    aggregate : {"mean", "median"}
+        Over sites.
+    trials : {"first", "all"}
+        Of images that were shown unequally often the first k trials, k the smallest number, or all by a
+        one-way analysis of variance.
     """
 
     variant: Variant = "paper"
+    aggregate: Aggregate = "mean"
+    trials: UsedTrials = "first"
     metric: MapName | Literal["units"] = "ridge-cv"
     n_components: int = 25
     n_splits: int = 5
@@ -108,7 +116,12 @@ class ExplainableVariance(SessionsMeasure):
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]] = {"paper": ProtocolRules(formula="r2/c")}
 
     def __post_init__(self) -> None:
-        for name, allowed in (("variant", VARIANTS), ("metric", (*MAPS, "units"))):
+        for name, allowed in (
+            ("variant", VARIANTS),
+            ("metric", (*MAPS, "units")),
+            ("aggregate", AGGREGATES),
+            ("trials", tuple(ESTIMATORS)),
+        ):
             if getattr(self, name) not in allowed:
                 what, given = f"{name} of explainable variance:", getattr(self, name)
                 raise unknown(what, given, allowed, todo="choose one of these")
@@ -121,8 +134,10 @@ class ExplainableVariance(SessionsMeasure):
         sessions, _ = _repeated(context)
         for session in sessions:
             self._check_enough_images(context, session)
-        targets = [_session_target(context, session) for session in sessions]
+        targets = [_session_target(context, session, self.trials) for session in sessions]
         check_distinct_sites(targets)
+        identifier = context.benchmark.identifier
+        _check_signal(targets, targets[0].label if len(targets) == 1 else identifier)
         return targets
 
     def _check_enough_images(self, context: RunContext, session: Session) -> None:
@@ -152,10 +167,14 @@ class ExplainableVariance(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
         seed, n_splits = context.settings.seed, n_folds(target, self.n_splits)
+        excluded = _excluded(context, target)
         fits = [
             self._fit(session, offered, seed, n_splits)
             for session, offered in zip(target, candidates, strict=True)
+            if session.sites.any()
         ]
+        silent = {session.name: len(session.sites) for session in target if not session.sites.any()}
+        target = [fit.target for fit in fits]
         evaluation = ExplainedVarianceEvaluation(
             material=material_of(
                 [session.recordings for session in target],
@@ -165,15 +184,18 @@ class ExplainableVariance(SessionsMeasure):
             fits=fits,
             population=context.population,
             variant=self.variant,
-            excluded_sites=_excluded(context, target),
+            aggregate=self.aggregate,
+            excluded_sites=excluded,
             details={
                 "variant": self.variant,
+                "aggregate": self.aggregate,
+                "trials": self.trials,
                 **fits[0].site_map.describe(),
                 "features": max(fit.n_features for fit in fits),
                 "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
                 "sessions": [session.name for session in target if session.name],
-                "sessions_left_out": _repeated(context)[1],
+                "sessions_left_out": _repeated(context)[1] | silent,
             },
             seeds={"splits": seed, "null": seed},
         )
@@ -229,38 +251,57 @@ def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
     return repeated, left_out
 
 
-def _session_target(context: RunContext, session: Session) -> SessionTarget:
+def _session_target(
+    context: RunContext, session: Session, used_trials: UsedTrials
+) -> SessionTarget:
     label, recordings = context.label(session), windowed_recordings(context, session)
-    trials = np.asarray(recordings.trials)
-    reasons = _missing_signal(trials)
-    sites = reasons == ""
-    if not sites.any():
-        counts = ", ".join(f"{n} with {why}" for why, n in Counter(reasons.tolist()).items())
-        raise InputError(
-            f"none of {len(reasons)} sites of {label} has a signal: {counts}",
-            allowed=f"sites whose responses differ between images, F test p < {SIGNAL_ALPHA}",
-            todo="check the time window and the trials",
-        )
+    trials, estimator = np.asarray(recordings.trials), ESTIMATORS[used_trials]
+    sites = _missing_signal(trials, estimator.p(trials)) == ""
     floor = context.settings.floor
-    if floor is not None:
-        reliability = np.where(sites, signal_power(trials).cc_max ** 2, np.nan)
+    if floor is not None and sites.any():
+        reliability = np.where(sites, estimator.power(trials).cc_max ** 2, np.nan)
         sites = reliable_sites(reliability, floor, label=label, unknown="no signal")
     return SessionTarget(
         label=label,
         recordings=recordings,
         sites=sites,
-        responses=mean_response(trials[:, :, sites]),
+        responses=estimator.mean(trials)[:, sites],
+        used_trials=used_trials,
     )
 
 
-def _missing_signal(trials: FloatArray) -> npt.NDArray[np.str_]:
+def _missing_signal(trials: FloatArray, p: FloatArray) -> npt.NDArray[np.str_]:
     """Return why each site has no signal; empty for sites that have one."""
-    power = signal_power(trials)
     values = trials.reshape(-1, trials.shape[2])
     constant = np.fmin.reduce(values) == np.fmax.reduce(values)
-    no_signal = ~(signal_p(power, trials.shape[1]) < SIGNAL_ALPHA)
-    return np.select(
-        [power.n_trials < 2, constant, no_signal], [FEW_TRIALS, CONSTANT, NO_SIGNAL], ""
+    no_signal = ~(p < SIGNAL_ALPHA)
+    return np.select([np.isnan(p), constant, no_signal], [FEW_TRIALS, CONSTANT, NO_SIGNAL], "")
+
+
+def _signals(target: SessionTarget) -> tuple[FloatArray, npt.NDArray[np.str_]]:
+    """Return the p value of the signal of each site of a session, and why each has none."""
+    trials = np.asarray(target.recordings.trials)
+    p = ESTIMATORS[target.used_trials].p(trials)
+    return p, _missing_signal(trials, p)
+
+
+def _check_signal(targets: Sequence[SessionTarget], label: str) -> None:
+    """Raise InputError where no site has a signal, or no more than chance gives among so many."""
+    p, reasons = map(np.concatenate, zip(*map(_signals, targets), strict=True))
+    n, smallest = len(p), float(np.nanmin(p, initial=1.0))
+    if not (reasons == "").any():
+        counts = ", ".join(f"{n} with {why}" for why, n in Counter(reasons.tolist()).items())
+        got = f"none of {n} sites of {label} has a signal: {counts}"
+    elif smallest * n >= CHANCE_ALPHA:
+        n_below = int((reasons == "").sum())
+        got = f"{n_below} of {n} sites of {label} with p < {SIGNAL_ALPHA}, the smallest {smallest:.2g}"
+    else:
+        return
+    raise InputError(
+        got,
+        allowed=f"sites whose responses differ between images, F test p < {SIGNAL_ALPHA}, and one with p < "
+        f"{CHANCE_ALPHA / n:.2g}: of {n} sites {n * SIGNAL_ALPHA:.2g} are below {SIGNAL_ALPHA} by chance",
+        todo="check the time window and the trials",
     )
 
 
@@ -268,7 +309,7 @@ def _excluded(context: RunContext, target: Sequence[SessionTarget]) -> dict[str,
     """Return reason -> sites that do not count for it."""
     excluded: Counter[str] = Counter()
     for session in target:
-        reasons = _missing_signal(np.asarray(session.recordings.trials))
+        _, reasons = _signals(session)
         excluded.update(str(reason) for reason in reasons if reason)
         below = int(((reasons == "") & ~session.sites).sum())
         excluded[f"reliability CC_max^2 below {context.settings.floor}"] += below

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -17,12 +17,14 @@ from brainbench.metrics.explained_variance.ccnorm import (
     explained,
     jackknife,
 )
-from brainbench.metrics.explained_variance.signal_power import Power, signal_power
-from brainbench.metrics.reductions import nan_mean, nan_median
-from brainbench.scoring.measure import Figure, Report, Resampling, finite
-from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation
+from brainbench.metrics.explained_variance.signal_power import Power
+from brainbench.metrics.reductions import nan_mean, nan_median, weighted_mean
+from brainbench.scoring.measure import Figure, Further, Report, Resampling, finite
+from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation, SessionTarget
 from brainbench.stats.ceiling import ceiled
 
+Aggregate = Literal["mean", "median"]
+AGGREGATES: tuple[Aggregate, ...] = ("mean", "median")
 Variant = Literal["paper", "schoppe"]
 VARIANTS: tuple[Variant, ...] = ("paper", "schoppe")
 
@@ -48,6 +50,7 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
     """Held-out predictions of the sites with a signal, of all sessions."""
 
     variant: Variant  # see `ExplainableVariance`
+    aggregate: Aggregate = "mean"  # over sites
     excluded_sites: Mapping[str, int]  # reason -> sites that do not count
 
     # --- figures -----------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
         for fit, drawn_images in zip(self.fits, drawn, strict=True):
             power = fit.target.power
             if drawn_images is not None:
-                power = signal_power(np.asarray(fit.target.trials), counts=drawn_images)
+                power = fit.target.power_of(drawn_images)
             parts = _parts(fit, variant, power, drawn_images)
             r = np.stack([part.cc_abs for part in parts], axis=-2)
             by_session.append(
@@ -81,6 +84,8 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
 
     def figure_of(self, results: SiteCorrelations, unit_counts: FloatArray | None) -> Figure:
         """Return r and c of each site and set; a site counts as its mean over the sets that have a value."""
+        if self.aggregate == "median":
+            return self._median(results, unit_counts)
         defined = np.isfinite(results.by_set(self.formula))
         n_sets = defined.sum(axis=-2, keepdims=True)
         weights = defined / np.where(n_sets > 0, n_sets, 1)
@@ -91,7 +96,31 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
         r, c = (
             np.broadcast_to(part, weights.shape).reshape(n_draws, -1) for part in (results.r, c)
         )
-        return Figure(raw=r, ceiling=c, weights=weights.reshape(n_draws, -1))
+        figure = Figure(raw=r, ceiling=c, weights=weights.reshape(n_draws, -1))
+        # Single sites are judged by the F test of their signal.
+        return replace(figure, judged=figure.ceilings()[:, None])
+
+    def _median(self, results: SiteCorrelations, unit_counts: FloatArray | None) -> Figure:
+        """Return the median over the sites that have a figure."""
+        values = results.per_site(self.formula)
+        sites = (nan_mean(results.r, axis=-2), results.cc_max**2)
+        r, c = (nan_median(np.where(np.isnan(values), np.nan, each), unit_counts) for each in sites)
+        return Figure.of_one_part(r, c, values=nan_median(values, unit_counts))
+
+    def further(
+        self, results: SiteCorrelations, unit_counts: FloatArray | None
+    ) -> dict[str, Further]:
+        """Return mean and median over sites of CC_norm with its sign, of its square, and of CC_abs^2."""
+        figures = {
+            "cc_norm": results.per_site("r/sqrt(c)"),
+            "cc_norm2": results.per_site("r2/c"),
+            "cc_raw2": nan_mean(results.r**2, axis=-2),
+        }
+        return {
+            f"{name}_{aggregate}": Further(over_sites(sites, unit_counts), name != "cc_norm")
+            for name, sites in figures.items()
+            for aggregate, over_sites in (("mean", _mean_over_sites), ("median", nan_median))
+        }
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return r and c of maps fitted to shuffled images; the trials of an image stay together."""
@@ -165,12 +194,20 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
             "spe": _mean_and_median(columns["spe"]),
             "chance_level": float(chance.mean()),
             "test_images": [part.n_stimuli for part in every_part],
-            "trials_used": {"least": int(n_trials.min()), "most": int(n_trials.max())},
+            "trials_used": {
+                "least": int(n_trials.min()),
+                "most": int(max(map(_most_trials, self.sessions))),
+            },
             "constant_predictions": int(sum(constant)),
         }
 
     def _jackknife(self) -> dict[str, float | None]:
-        """Leave out each trial in turn: mean CC_norm and median error of a site, None with two trials."""
+        """Leave out each trial in turn: mean CC_norm and median error of a site.
+
+        None with two trials, and where images have unequal numbers of trials that all count.
+        """
+        if any(session.used_trials == "all" for session in self.sessions):
+            return {"mean": None, "error_of_a_site": None}
         estimates, errors = [], []
         for fit in self.fits:
             ((predicted, _, rows),) = _sets(fit, "schoppe", fit.predicted, fit.observed)
@@ -181,6 +218,12 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
             "mean": finite(nan_mean(np.concatenate(estimates), axis=0)),
             "error_of_a_site": finite(nan_median(np.concatenate(errors))),
         }
+
+
+def _most_trials(session: SessionTarget) -> int:
+    if session.used_trials == "first":
+        return int(session.power.n_trials.max())
+    return int(np.isfinite(np.asarray(session.trials)).sum(axis=0).max())
 
 
 def _sets(
@@ -211,6 +254,12 @@ def _side_by_side(sessions: Sequence[SiteCorrelations]) -> SiteCorrelations:
     return SiteCorrelations(
         *(np.concatenate(values, axis=-1) for values in zip(*sessions, strict=True))
     )
+
+
+def _mean_over_sites(values: FloatArray, unit_counts: FloatArray | None) -> FloatArray:
+    """Return the mean over the sites that have a value, each as often as it counts."""
+    weights = np.isfinite(values) * (1.0 if unit_counts is None else unit_counts)
+    return weighted_mean(np.broadcast_to(values, weights.shape), weights)
 
 
 def _mean_and_median(values: FloatArray) -> dict[str, float]:

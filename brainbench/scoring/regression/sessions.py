@@ -20,7 +20,8 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
-from brainbench.metrics.explained_variance.signal_power import Power, signal_power
+from brainbench.metrics.explained_variance.signal_power import Power
+from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
@@ -55,6 +56,7 @@ class SessionTarget:
     recordings: Recordings
     sites: BoolArray  # neuroids that are predicted
     responses: FloatArray  # stimulus x predicted site, what maps are fitted to
+    used_trials: UsedTrials = "first"  # that make the signal power
 
     @property
     def name(self) -> str:
@@ -84,7 +86,11 @@ class SessionTarget:
     @cached_property
     def power(self) -> Power:
         """Signal power of the predicted sites over all images."""
-        return signal_power(np.asarray(self.trials))
+        return self.power_of(None)
+
+    def power_of(self, counts: FloatArray | None) -> Power:
+        """Return the signal power of the predicted sites where images count so often, draw x image."""
+        return ESTIMATORS[self.used_trials].power(np.asarray(self.trials), counts=counts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

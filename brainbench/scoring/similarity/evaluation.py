@@ -97,13 +97,13 @@ class SimilarityEvaluation(Evaluation):
     @cached_property
     def ceiling(self) -> FloatArray | None:
         """Ceiling of all images, as an array of one draw; None where there is none."""
-        return self._ceiling(None)
+        return self._ceiling(None, self.metric)
 
-    def _ceiling(self, counts: FloatArray | None) -> FloatArray | None:
+    def _ceiling(self, counts: FloatArray | None, metric: SimilarityMetric) -> FloatArray | None:
         """Return the ceiling over the same sets of images, one for each draw."""
         if not self.brain.ceiling_pairs:
             return None
-        compare = partial(self._mean_over_sets, counts)
+        compare = partial(self._mean_over_sets, metric, counts)
         first, second = zip(*self.brain.ceiling_pairs, strict=True)
         # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -112,10 +112,14 @@ class SimilarityEvaluation(Evaluation):
         return np.asarray(by_pair.mean(axis=0))
 
     def _mean_over_sets(
-        self, counts: FloatArray | None, first: Representation, second: Representation
+        self,
+        metric: SimilarityMetric,
+        counts: FloatArray | None,
+        first: Representation,
+        second: Representation,
     ) -> FloatArray:
         models = [first] * len(self.sets)
-        by_set = similarity_by_set(self.metric, models, [second], self.sets, counts)
+        by_set = similarity_by_set(metric, models, [second], self.sets, counts)
         return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
 
     def over_images(self, counts: FloatArray | None) -> Figure:
@@ -123,7 +127,11 @@ class SimilarityEvaluation(Evaluation):
         if counts is None:
             return Figure.of_one_part(self.values.mean(), self.ceiling)
         raw = nan_mean(self._by_set(self.brain.subjects, counts), axis=0)
-        return Figure.of_one_part(raw, None if self.formula == "raw" else self._ceiling(counts))
+        if self.formula == "raw":
+            return Figure.of_one_part(raw)
+        judging, ceiling = self.metric.judging, self._ceiling(counts, self.metric)
+        judged = None if judging == self.metric else self._ceiling(counts, judging)
+        return Figure.of_one_part(raw, ceiling, judged=judged)
 
     def figure_of(self, results: Figure, unit_counts: FloatArray | None) -> Figure:
         return results
@@ -174,6 +182,9 @@ class SimilarityEvaluation(Evaluation):
             words={"images": self.metric.drawn},
             at_once=1000,
         )
+
+    def describe_judged(self, below: BoolArray) -> str:
+        return "c" if self.metric.judging == self.metric else "the unbiased CKA in its place"
 
     @property
     def no_ceiling(self) -> str:

@@ -49,6 +49,11 @@ class SimilarityMetric:
         return self.name == "rsa"
 
     @property
+    def judging(self) -> SimilarityMetric:
+        """Similarity whose c must be above 0: the biased CKA of unrelated halves is not 0."""
+        return SimilarityMetric(name="cka") if self.name == "cka-biased" else self
+
+    @property
     def least_images(self) -> int:
         return 3 if self.takes_rdms else 4
 

@@ -483,34 +483,3 @@ def test_several_sessions(pictured):
 
     with pytest.raises(InputError, match=r"2 .* Known.IT-pls: a, b"):
         score(declared(Two()), model_of(brain(X), X))
-
-
-# --- a ceiling that is not above 0 ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("metric", ["rsa", "cka"])
-@pytest.mark.parametrize("formula", ["r/sqrt(c)", "r2/c"])
-def test_no_value_where_the_interval_of_the_ceiling_holds_0(metric, formula):
-    """Trials of noise alone: whatever sign c has by chance, nothing is divided by it."""
-    failed = []
-    for seed in range(2):
-        rng = np.random.default_rng(seed)
-        data = brain(None, trials=rng.standard_normal((6, N, SITES)))
-        model = model_of(data, rng.standard_normal((N, 25)))
-        found = score(declared(data, metric=metric), model, Settings(formula=formula))
-        failed.append(found.value is None and found.ci is None and "c = " in found.reason)
-        if "ceiling_ci" in found.figures:
-            assert found.figures["ceiling_ci"][0] <= 0
-            assert found.figures["ceiling_above_0"] is False
-            assert f"{found.figures['ceiling_ci'][1]:.3f}" in found.reason
-    assert all(failed)
-
-
-@pytest.mark.parametrize("metric", ["rsa", "cka"])
-def test_interval_of_a_ceiling_above_0_is_a_figure_of_the_score(metric, pictured):
-    X, trials = pictured
-    data = brain(None, trials=trials)
-    found = score(declared(data, metric=metric), model_of(data, X), Settings(formula="r/sqrt(c)"))
-    low, high = found.figures["ceiling_ci"]
-    assert 0 < low < found.ceiling < high
-    assert "ceiling_above_0" not in found.figures
