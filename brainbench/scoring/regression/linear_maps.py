@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -22,8 +22,30 @@ MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-ne
 MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron")
 """Linear maps by name; docs/measures.md says what each does."""
 
+_PLS_SITES = 24
+"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
 PENALTY = 1.0
 """Penalty of `ridge`, in the units of X'X, as in Brain-Score."""
+
+
+class FeatureMap(Protocol):
+    """A map from features to sites: a linear one, or an estimator of the user."""
+
+    @property
+    def least_images(self) -> int: ...
+    @property
+    def shares_neuroids(self) -> bool: ...
+    @property
+    def reduces(self) -> bool: ...
+    @property
+    def sites_at_once(self) -> int | None: ...
+    @property
+    def one_thread(self) -> bool: ...
+    def describe(self) -> dict[str, Any]: ...
+    def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features: ...
+    def predict(
+        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+    ) -> list[FloatArray]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +82,16 @@ class LinearMap:
     def reduces(self) -> bool:
         """Whether the map may be given principal components in place of the features."""
         return self.metric != "neuron-to-neuron"
+
+    @property
+    def sites_at_once(self) -> int | None:
+        """Sites that a selection fits at once; None for all."""
+        return _PLS_SITES if self.metric == "pls" else None
+
+    @property
+    def one_thread(self) -> bool:
+        """Whether a selection must fit in one thread: scikit-learn's iteration runs with its warnings off."""
+        return self.solver != "exact"
 
     def __str__(self) -> str:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric

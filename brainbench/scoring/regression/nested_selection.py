@@ -21,14 +21,12 @@ from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
-from brainbench.scoring.regression.linear_maps import Features, LinearMap, rows_of
+from brainbench.scoring.regression.linear_maps import FeatureMap, Features, rows_of
 from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, inner
 
 _THREADS = 4
 """Candidates that are scored at once; each takes some 100 MB."""
-_SITES = 24
-"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
 
 
 def select(
@@ -36,7 +34,7 @@ def select(
     features: Sequence[Features],
     Y: FloatArray,
     splits: Sequence[Split],
-    linear_map: LinearMap,
+    linear_map: FeatureMap,
     *,
     ids: npt.ArrayLike,
     strata: AnyArray | None,
@@ -89,10 +87,9 @@ def select(
 
 
 @contextlib.contextmanager
-def _workers(linear_map: LinearMap) -> Iterator[Callable[..., Iterator[float]]]:
+def _workers(linear_map: FeatureMap) -> Iterator[Callable[..., Iterator[float]]]:
     """Map over candidates, one thread each: faster than several threads within each small product."""
-    # scikit-learn's iteration runs with its warnings off, which only one thread may do at a time.
-    threads = min(_THREADS, os.cpu_count() or 1) if linear_map.solver == "exact" else 1
+    threads = 1 if linear_map.one_thread else min(_THREADS, os.cpu_count() or 1)
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         yield pool.map
 
@@ -103,11 +100,11 @@ def _score(
     rows: IntArray,
     Y: FloatArray,
     folds: Sequence[Split],
-    linear_map: LinearMap,
+    linear_map: FeatureMap,
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
     training_features = rows_of(features, rows)
-    size = _SITES if linear_map.metric == "pls" else Y.shape[1]
+    size = linear_map.sites_at_once or Y.shape[1]
     r = np.concatenate(
         [
             _correlations(training_features, Y[:, first : first + size], folds, linear_map)
@@ -120,7 +117,7 @@ def _score(
 
 
 def _correlations(
-    features: Features, Y: FloatArray, folds: Sequence[Split], linear_map: LinearMap
+    features: Features, Y: FloatArray, folds: Sequence[Split], linear_map: FeatureMap
 ) -> FloatArray:
     """Return r of held-out predictions, fold x neuroid."""
     predicted = linear_map.predict(features, Y, folds)

@@ -7,8 +7,8 @@ docs/measures.md says what each does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from brainbench.scoring.recordings import (
     material_of,
     windowed_recordings,
 )
+from brainbench.scoring.regression.estimators import Estimator, EstimatorMap
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -68,14 +69,17 @@ class Predictivity(SessionsMeasure):
         Exact singular vectors, or scikit-learn's iteration.
     formula : str or None
         "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
-    metric : str
-        The map, which also selects layer and step: "pls", "ridge", "ridge-cv", "linear" or
-        "neuron-to-neuron" (see `scoring.regression.linear_maps`).
+    metric : str or estimator
+        The map, which also selects layer and step: a name (see `scoring.regression.linear_maps`), or an
+        instance with scikit-learn's fit(X, Y) and predict(X), of which a clone is fitted in each split (see
+        `scoring.regression.estimators`).
 
     Raises
     ------
     UnknownNameError
         No such map.
+    InputError
+        Something that is no estimator, or one whose code cannot be inspected.
     """
 
     n_components: int = 25
@@ -83,7 +87,7 @@ class Predictivity(SessionsMeasure):
     n_splits: int = 10
     n_inner: int = 5
     solver: Literal["exact", "nipals"] = "exact"
-    metric: MapName = "pls"
+    metric: MapName | Estimator = "pls"
 
     rules: ClassVar[Mapping[ProtocolName, PredictivityRules]] = {
         "paper": PredictivityRules(
@@ -117,13 +121,25 @@ class Predictivity(SessionsMeasure):
     """Protocol, map and formula of the worlds in perf/worlds, of a single session without a floor."""
 
     def __post_init__(self) -> None:
-        self.linear_map(joint=False)
+        self.site_map(joint=False)
 
-    def linear_map(self, *, joint: bool) -> LinearMap:
-        """Return the linear map, fitted to all neuroids jointly or to one at a time."""
-        return LinearMap(
-            metric=self.metric, n_components=self.n_components, solver=self.solver, joint=joint
-        )
+    def site_map(self, *, joint: bool, seed: int = 0) -> LinearMap | EstimatorMap:
+        """Return the map, fitted to all neuroids jointly or to one at a time.
+
+        An estimator knows by itself whether it is joint; `seed` is that of its random numbers.
+        """
+        if isinstance(self.metric, str):
+            return LinearMap(
+                metric=self.metric, n_components=self.n_components, solver=self.solver, joint=joint
+            )
+        return EstimatorMap(estimator=self.metric, seed=seed)
+
+    def config(self) -> dict[str, Any]:
+        """Return name and options as plain values; an estimator by its class, parameters and code."""
+        if isinstance(self.metric, str):
+            return super().config()
+        estimator = EstimatorMap(estimator=self.metric).config()
+        return {**replace(self, metric="pls").config(), "metric": estimator}
 
     def target(self, context: RunContext) -> list[SessionTarget]:
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
@@ -137,8 +153,8 @@ class Predictivity(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            linear_map = self.linear_map(joint=context.rules.joint)
-            check_enough_images(target, linear_map, n_splits=self.n_splits, n_inner=None)
+            site_map = self.site_map(joint=context.rules.joint)
+            check_enough_images(target, site_map, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
         check_distinct_sites(targets)
@@ -152,19 +168,20 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        linear_map, splits = self.linear_map(joint=rules.joint), {"n_splits": self.n_splits}
-        n_pca = self.n_pca if rules.reduces and linear_map.reduces else None
+        site_map = self.site_map(joint=rules.joint, seed=context.settings.seed)
+        splits = {"n_splits": self.n_splits}
+        n_pca = self.n_pca if rules.reduces and site_map.reduces else None
         fits = []
         for session, offered in zip(target, candidates, strict=True):
             if len(offered) > 1:
-                check_enough_images(session, linear_map, **splits, n_inner=self.n_inner)
+                check_enough_images(session, site_map, **splits, n_inner=self.n_inner)
             ids, strata = session.recordings.stimuli.ids, session.recordings.strata
             together = {"groups": session.recordings.groups} if rules.groups_copies else {}
             fits.append(
                 fit_session(
                     session,
                     offered,
-                    linear_map,
+                    site_map,
                     rules.split(ids, strata, **splits, **together, seed=context.split_seed),
                     n_pca=n_pca,
                     n_inner=self.n_inner,
@@ -180,7 +197,7 @@ class Predictivity(SessionsMeasure):
             floor=context.settings.floor,
             n_pca=n_pca,
             details={
-                **linear_map.describe(),
+                **site_map.describe(),
                 "pca": "none"
                 if n_pca is None
                 else "fitted once on the benchmark's own images, without responses",
@@ -196,5 +213,6 @@ class Predictivity(SessionsMeasure):
         return (
             len(evaluation.material.stimulus_sets) == 1
             and settings.floor is None
+            and isinstance(self.metric, str)
             and (settings.protocol, self.metric, context.formula) in self.measured_coverage
         )
