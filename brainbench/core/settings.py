@@ -125,6 +125,19 @@ class Settings(_Declared):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant(_Declared):
+    """What replaces a part of a benchmark: scores of variants have a name of their own."""
+
+    metric: Annotated[
+        Any | None,
+        Option(
+            metavar="MAP",
+            help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Placement(_Declared):
     """How models are run."""
 

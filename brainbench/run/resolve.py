@@ -15,7 +15,7 @@ from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
-from brainbench.core.settings import Placement, Settings, flag_of, options_of
+from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
@@ -27,6 +27,7 @@ from brainbench.run.loading import (
     renamed_region,
 )
 from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
+from brainbench.run.variants import with_metric
 from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
 
@@ -55,6 +56,7 @@ class Job:
         *,
         weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
+        variant: Variant | None = None,
         results: str | Path | None = None,
         overwrite: str = "only-missing",
     ) -> Job:
@@ -76,6 +78,8 @@ class Job:
             for declared in _benchmarks(given)
         }
         benchmarks = list(by_id.values())
+        if variant is not None and variant.metric is not None:
+            benchmarks = with_metric(benchmarks, variant.metric)
         _check_regions(settings, benchmarks)
         return cls(
             models=_each_once(specs),

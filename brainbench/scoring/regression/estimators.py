@@ -71,6 +71,8 @@ class EstimatorMap:
     sites_at_once = None
     # Warnings are caught, which only one thread may do at a time; nor need estimators be safe in several.
     one_thread = True
+    # One that selects features may select none.
+    constant_counts = True
 
     def __post_init__(self) -> None:
         _check_estimator(self.estimator)
@@ -82,7 +84,7 @@ class EstimatorMap:
     @property
     def name(self) -> str:
         """Name of the class."""
-        return type(self.estimator).__qualname__
+        return type(self.estimator).__name__
 
     @cached_property
     def unfitted(self) -> Any:
@@ -142,7 +144,16 @@ class EstimatorMap:
         }
 
     def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Chunks:
-        """Return the features of a layer in chunks; they are put together where they are used."""
+        """Return the features of a layer in chunks, put together where they are used.
+
+        InputError where none of them varies.
+        """
+        if not candidate.varies():
+            raise InputError(
+                f"layer {candidate.layer!r} responds the same to all stimuli",
+                allowed="a layer whose responses vary with the stimulus",
+                todo="check the preprocessing and the layer's name",
+            )
         return candidate.chunks
 
     def predict(
@@ -183,7 +194,10 @@ class EstimatorMap:
 
     def _checked(self, predicted: AnyArray, shape: tuple[int, ...]) -> FloatArray:
         """Return predictions of the right shape; one output may be a vector or a column."""
-        is_column = 1 in (len(shape), *shape[1:]) and predicted.shape in (shape[:1], (*shape[:1], 1))
+        is_column = 1 in (len(shape), *shape[1:]) and predicted.shape in (
+            shape[:1],
+            (*shape[:1], 1),
+        )
         if predicted.shape != shape and not is_column:
             raise InputError(
                 f"predictions of {self.name} of shape {predicted.shape}",
@@ -209,7 +223,9 @@ class EstimatorMap:
 
 def _check_estimator(given: Any) -> None:
     """Raise InputError for what is no instance of a regressor."""
-    allowed = "a regressor: an instance with fit(X, Y) and predict(X), as sklearn.linear_model.Ridge()"
+    allowed = (
+        "a regressor: an instance with fit(X, Y) and predict(X), as sklearn.linear_model.Ridge()"
+    )
     shown = getattr(given, "__qualname__", type(given).__qualname__)
     if isinstance(given, type):
         raise InputError(

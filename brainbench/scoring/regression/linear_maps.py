@@ -41,6 +41,8 @@ class FeatureMap(Protocol):
     def sites_at_once(self) -> int | None: ...
     @property
     def one_thread(self) -> bool: ...
+    @property
+    def constant_counts(self) -> bool: ...
     def describe(self) -> dict[str, Any]: ...
     def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features: ...
     def predict(
@@ -92,6 +94,11 @@ class LinearMap:
     def one_thread(self) -> bool:
         """Whether a selection must fit in one thread: scikit-learn's iteration runs with its warnings off."""
         return self.solver != "exact"
+
+    @property
+    def constant_counts(self) -> bool:
+        """Whether a constant prediction has r = 0, else none; linear maps make none."""
+        return False
 
     def __str__(self) -> str:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.correlation import pearson
+from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import FeatureMap, Features, rows_of
 from brainbench.stats.aggregate import mean_then_median
@@ -121,4 +121,9 @@ def _correlations(
 ) -> FloatArray:
     """Return r of held-out predictions, fold x neuroid."""
     predicted = linear_map.predict(features, Y, folds)
-    return np.stack([pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)])
+    return np.stack(
+        [
+            pearson_of_predictions(p, Y[fold.test], constant_counts=linear_map.constant_counts)
+            for p, fold in zip(predicted, folds, strict=True)
+        ]
+    )

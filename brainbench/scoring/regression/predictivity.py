@@ -196,6 +196,7 @@ class Predictivity(SessionsMeasure):
             aggregate=rules.aggregate,
             floor=context.settings.floor,
             n_pca=n_pca,
+            constant_counts=site_map.constant_counts,
             details={
                 **site_map.describe(),
                 "pca": "none"

@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
-from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
+from brainbench.metrics.correlation import (
+    pearson_of_predictions,
+    weighted_moments,
+    weighted_pearson,
+)
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import reliable_sites
@@ -34,6 +38,7 @@ class PredictivityEvaluation(SessionsEvaluation):
     aggregate: Callable[..., FloatArray]  # see `PredictivityRules`
     floor: float | None  # least reliability of the sites that count
     n_pca: int | None  # principal components that features were reduced to, at most
+    constant_counts: bool = False  # see `pearson_of_predictions`
 
     # --- which sites count -------------------------------------------------------------------------
 
@@ -95,7 +100,28 @@ class PredictivityEvaluation(SessionsEvaluation):
     @cached_property
     def r(self) -> FloatArray:
         """Correlation, split x site of all sessions."""
-        return np.concatenate([_correlations(fit.predicted, fit.observed) for fit in self.fits], 1)
+        by_session = [self._correlations(fit.predicted, fit.observed) for fit in self.fits]
+        return np.concatenate(by_session, axis=1)
+
+    def _correlations(
+        self, predicted: Sequence[FloatArray], observed: Sequence[FloatArray]
+    ) -> FloatArray:
+        """Return the correlation of each split, split x column."""
+        return np.stack(
+            [
+                pearson_of_predictions(x, y, constant_counts=self.constant_counts)
+                for x, y in zip(predicted, observed, strict=True)
+            ]
+        )
+
+    @cached_property
+    def _unpredicted(self) -> BoolArray:
+        """Where a constant prediction counts as r = 0, split x site of all sessions."""
+        if not self.constant_counts:
+            return np.zeros(self.r.shape, dtype=np.bool_)
+        constant = [[np.ptp(x, axis=0) == 0 for x in fit.predicted] for fit in self.fits]
+        whole = np.concatenate([np.stack(splits) for splits in constant], axis=1)
+        return np.asarray(whole & (self.r == 0))
 
     @cached_property
     def _moments(self) -> list[list[FloatArray]]:
@@ -138,15 +164,16 @@ class PredictivityEvaluation(SessionsEvaluation):
             )
             for fit, by_split, drawn in zip(self.fits, self._moments, by_session, strict=True)
         ]
+        r = np.where(self._unpredicted[:, self.counted], 0.0, np.concatenate(drawn_r, axis=2))
         if self.formula == "raw":
-            return Correlations(np.concatenate(drawn_r, axis=2), None)
+            return Correlations(r, None)
         drawn_c = [
             np.stack([weighted_pearson(drawn, moments) for moments in by_half], axis=1)
             for by_half, drawn in zip(self._half_moments, by_session, strict=True)
             if by_half
         ]
         c = spearman_brown(np.concatenate(drawn_c, axis=2))
-        return Correlations(np.concatenate(drawn_r, axis=2), c)
+        return Correlations(r, c)
 
     def figure_of(self, results: Correlations, unit_counts: FloatArray | None) -> Figure:
         """Return the aggregate over sites, with the median reliability as ceiling."""
@@ -159,7 +186,7 @@ class PredictivityEvaluation(SessionsEvaluation):
         for fit, session_orders in zip(self.fits, orders, strict=True):
             n_sites = int(fit.target.sites.sum())
             blocks = [
-                _correlations(predicted, observed).reshape(len(fit.folds), -1, n_sites)
+                self._correlations(predicted, observed).reshape(len(fit.folds), -1, n_sites)
                 for predicted, observed in fit.shuffled(session_orders)
             ]
             drawn.append(np.concatenate(blocks, axis=1).swapaxes(0, 1))
@@ -231,8 +258,3 @@ class PredictivityEvaluation(SessionsEvaluation):
                 }
             )
         return rows
-
-
-def _correlations(predicted: Sequence[FloatArray], observed: Sequence[FloatArray]) -> FloatArray:
-    """Return the correlation of each split, split x column."""
-    return np.stack([pearson(x, y) for x, y in zip(predicted, observed, strict=True)])
