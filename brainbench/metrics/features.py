@@ -19,6 +19,7 @@ Split: TypeAlias = tuple[IntArray, IntArray]
 """Row numbers of training and of held-out stimuli."""
 
 EPS = float(np.finfo(np.float64).eps)
+_FEW = 4  # up to a fourth of the eigenvectors are computed alone
 _CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB
 
 
@@ -138,11 +139,49 @@ def leading_eigenvectors(
     vectors : array, n x k
     """
     n = len(symmetric)
-    if most is None:
+    if most is None or most > n // _FEW:
+        # For many of the eigenvectors LAPACK's divide and conquer is twice as fast as a subset.
         values, vectors = np.linalg.eigh(symmetric)
+        values, vectors = values[-(most or n) :], vectors[:, -(most or n) :]
     else:
         values, vectors = scipy.linalg.eigh(
-            symmetric, subset_by_index=[max(0, n - most), n - 1], check_finite=False
+            symmetric, subset_by_index=[n - most, n - 1], check_finite=False
         )
     kept = values > rounding * max(float(values[-1]), 0.0)
     return values[kept], vectors[:, kept]
+
+
+def principal_scores(
+    C: FloatArray, rows: IntArray, *, most: int, rounding: float
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return scores of all samples on the principal components of some of them, from inner products.
+
+    Parameters
+    ----------
+    C : array, sample x training sample
+        Inner products, each feature's mean over any samples removed.
+    rows : array of int
+        Samples that are the training samples, in the order of the columns of C. No other is looked at to
+        find the components.
+    most : int
+        Components, at most.
+    rounding : float
+        See `leading_eigenvectors`.
+
+    Returns
+    -------
+    scores : array, sample x component
+        By falling variance, centered over the training samples; no component where features do not vary
+        over them.
+    variance : array, component
+        Sum of squares over the training samples.
+    total : float
+        The same of all features.
+    """
+    K = C[rows]
+    C = C - C.mean(axis=1, keepdims=True) - K.mean(axis=0) + K.mean()
+    K = C[rows]
+    total = float(np.trace(K))
+    variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=rounding, most=most)
+    variance, vectors = variance[::-1], vectors[:, ::-1]
+    return (C @ vectors) / np.sqrt(variance), variance, total

@@ -71,7 +71,7 @@ def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
     other = replace(measure, metric=metric)
     if other.config() == measure.config():
         return benchmark
-    site_map = other.site_map(joint=False)
+    site_map = other.site_map(other.rules["paper"])
     suffix = str(metric)
     if isinstance(site_map, EstimatorMap):
         suffix = f"{site_map.name}-{site_map.digest[:8]}"

@@ -105,7 +105,7 @@ def fit(sample: Recorded, linear_map: LinearMap, folds: list[Split]) -> SessionF
         folds=folds,
         selection=FoldSelection.of_one(OneLayer(), len(folds)),
         site_map=linear_map,
-        features=[gram(sample.features)],
+        features={0: gram(sample.features)},
     )
 
 
@@ -127,7 +127,6 @@ def evaluate_predictivity(
         formula=formula,
         floor=None,
         population="sites",
-        n_pca=None,
         details={},
         seeds={},
     )

@@ -85,7 +85,8 @@ class GoldenData:
         return None
 
     def stimuli(self) -> stimuli.StimulusSet:
-        pictures = np.arange(N * 48).astype(np.uint8).reshape(N, 4, 4, 3)
+        steps = np.arange(N * 48)
+        pictures = (steps + steps // 256).astype(np.uint8).reshape(N, 4, 4, 3)  # all different
         return stimuli.from_arrays("golden", pictures, ids=IDS, metadata={"object_name": NAMES})
 
     def recordings(self, region: str) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.features import leading_eigenvectors
+from brainbench.metrics.features import principal_scores
 
 MOST_ROWS = 4096
 """Most samples (image and state) that components are computed from; their eigenvectors take seconds."""
@@ -78,24 +78,18 @@ class Products:
         samples = np.arange(self.states)
         columns = (np.flatnonzero(in_train)[:, None] * self.states + samples).ravel()
         rows = (self.basis[in_train][:, None] * self.states + samples).ravel()
-        C = self.C[:, columns]
-        K = C[rows]
-        C = C - C.mean(axis=1, keepdims=True) - K.mean(axis=0) + K.mean()
-        K = C[rows]
-        total = float(np.trace(K))
-        m = len(K)
-        most = m if n_components is None else min(n_components, m)
-        variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=_ROUNDING, most=most)
+        most = len(rows) if n_components is None else min(n_components, len(rows))
+        scores, variance, total = principal_scores(
+            self.C[:, columns], rows, most=most, rounding=_ROUNDING
+        )
         if not len(variance):
             raise InputError(
                 f"{self.n_features} features that are the same for all {len(train)} training images",
                 allowed="features that vary with the image or over time",
                 todo="check the preprocessing and the layer's name",
             )
-        variance, vectors = variance[::-1], vectors[:, ::-1]
-        scores = (C @ vectors) / np.sqrt(variance)
         n = len(self.C) // self.states
-        kept = min(1.0, float(variance.sum()) / total) if most < m else 1.0
+        kept = min(1.0, float(variance.sum()) / total) if most < len(rows) else 1.0
         by_state = scores.reshape(n, self.states, -1).transpose(0, 2, 1)
         return Reduced(by_state, kept, int(in_train.sum()))
 

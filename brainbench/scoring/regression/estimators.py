@@ -22,7 +22,7 @@ from brainbench.metrics.features import Chunks, check_finite, column_chunks
 from brainbench.metrics.linear.folds import check_responses, check_split
 from brainbench.models.digests import digest_of
 from brainbench.scoring.layer_candidates import Candidate
-from brainbench.scoring.regression.linear_maps import Features
+from brainbench.scoring.regression.linear_maps import Features, LayerFeatures
 from brainbench.stats.splits import Split
 
 _told: set[str] = set()  # warnings of estimators, each said once in a process
@@ -65,8 +65,7 @@ class EstimatorMap:
     estimator: Any
     seed: int = 0
 
-    metric = "estimator"
-    reduces = False
+    pca = "none"
     least_images = 2
     sites_at_once = None
     # Warnings are caught, which only one thread may do at a time; nor need estimators be safe in several.
@@ -143,7 +142,7 @@ class EstimatorMap:
             "fitted_to": "all sites together" if self.joint else "one site at a time",
         }
 
-    def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Chunks:
+    def features_of(self, candidate: Candidate) -> Chunks:
         """Return the features of a layer in chunks, put together where they are used.
 
         InputError where none of them varies.
@@ -155,6 +154,10 @@ class EstimatorMap:
                 todo="check the preprocessing and the layer's name",
             )
         return candidate.chunks
+
+    def within(self, features: LayerFeatures, folds: Sequence[Split]) -> Features:
+        """Return the features as they are."""
+        return features
 
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]

@@ -187,7 +187,7 @@ class ExplainableVariance(SessionsMeasure):
         folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)
         if linear_map is not None:
             return fit_session(
-                target, candidates, linear_map, folds, n_pca=None, n_inner=self.n_inner, seed=seed
+                target, candidates, linear_map, folds, n_inner=self.n_inner, seed=seed
             )
         _check_units(candidates, len(target.sites), target.label)
         return SessionFit(
@@ -195,7 +195,7 @@ class ExplainableVariance(SessionsMeasure):
             folds=folds,
             selection=FoldSelection.of_one(candidates[0], len(folds), **target.labels),
             site_map=own_units,
-            features=[own_units.features_of(candidates[0])],
+            features={0: own_units.features_of(candidates[0])},
         )
 
 

@@ -10,14 +10,24 @@ import numpy as np
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import FloatArray, IntArray
-from brainbench.metrics.features import Chunks
-from brainbench.metrics.gram import Gram, pca
+from brainbench.metrics.features import EPS, Chunks, principal_scores
+from brainbench.metrics.gram import Gram, as_gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
-Features: TypeAlias = FloatArray | Gram | Chunks
-"""Input of a map: features, their inner products, or a function that yields chunks of features."""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldFeatures:
+    """Features of all stimuli that differ between folds: principal components of the training stimuli."""
+
+    by_fold: Sequence[FloatArray]  # stimulus x component, of each fold
+
+
+LayerFeatures: TypeAlias = FloatArray | Gram | Chunks
+"""Features, their inner products, or a function that yields chunks of features."""
+Features: TypeAlias = LayerFeatures | FoldFeatures
+"""Input of a map."""
 MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron"]
 MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron")
 """Linear maps by name; docs/measures.md says what each does."""
@@ -36,15 +46,16 @@ class FeatureMap(Protocol):
     @property
     def shares_neuroids(self) -> bool: ...
     @property
-    def reduces(self) -> bool: ...
-    @property
     def sites_at_once(self) -> int | None: ...
     @property
     def one_thread(self) -> bool: ...
     @property
     def constant_counts(self) -> bool: ...
+    @property
+    def pca(self) -> str: ...
     def describe(self) -> dict[str, Any]: ...
-    def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features: ...
+    def features_of(self, candidate: Candidate) -> LayerFeatures: ...
+    def within(self, features: LayerFeatures, folds: Sequence[Split]) -> Features: ...
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]
     ) -> list[FloatArray]: ...
@@ -66,10 +77,19 @@ class LinearMap:
     # All neuroids jointly, with one of Brain-Score's penalties; otherwise one neuroid at a time,
     # each with a penalty of its own, selected on a scale of the features' variance.
     joint: bool = False
+    # Principal components that replace the features, fitted to the training images of each fold; None
+    # keeps all features. Single units are never replaced.
+    n_pca: int | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in MAPS:
             raise unknown("linear map", self.metric, list(MAPS), todo="choose one of these")
+        if self.n_pca is not None and self.n_pca < 1:
+            raise InputError(
+                f"n_pca = {self.n_pca} principal components",
+                allowed="1 or more, or None for all features",
+                todo="omit n_pca for 1000, or give at least 1",
+            )
 
     @property
     def least_images(self) -> int:
@@ -82,7 +102,7 @@ class LinearMap:
 
     @property
     def reduces(self) -> bool:
-        """Whether the map may be given principal components in place of the features."""
+        """Whether the map may be given inner products or principal components in place of the features."""
         return self.metric != "neuron-to-neuron"
 
     @property
@@ -99,6 +119,13 @@ class LinearMap:
     def constant_counts(self) -> bool:
         """Whether a constant prediction has r = 0, else none; linear maps make none."""
         return False
+
+    @property
+    def pca(self) -> str:
+        """Which principal components replace the features, for the record."""
+        if self.n_pca is None or not self.reduces:
+            return "none"
+        return f"at most {self.n_pca}, fitted on the training images of each fold, without responses"
 
     def __str__(self) -> str:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric
@@ -125,25 +152,44 @@ class LinearMap:
             return {"map": "least squares, of least norm where features outnumber images"}
         return {"map": "the single unit that correlates best over the training images"}
 
-    def features_of(self, candidate: Candidate, *, n_pca: int | None = None) -> Features:
-        """Return what this map takes of a layer.
-
-        `n_pca` principal components are kept where that is fewer than there are: all of them are a rotation
-        of the features, which these maps do not see. Single units are never replaced by components.
-        """
+    def features_of(self, candidate: Candidate) -> LayerFeatures:
+        """Return what this map takes of a layer, the same for all folds."""
         if not self.reduces:
             return candidate.chunks
         products = candidate.gram()
-        if n_pca is None or n_pca >= min(products.n_stimuli - 1, products.n_features):
-            # scikit-learn's iteration needs features: all principal components are as good.
-            nipals = self.metric == "pls" and self.solver == "nipals" and self.joint
-            return pca(products, products.n_stimuli) if nipals else products
-        return pca(products, n_pca)
+        # scikit-learn's iteration needs features: all principal components are as good.
+        nipals = self.metric == "pls" and self.solver == "nipals" and self.joint
+        return pca(products, products.n_stimuli) if nipals else products
+
+    def within(self, features: LayerFeatures, folds: Sequence[Split]) -> Features:
+        """Return what the map of each fold is fitted to: components of its training stimuli, or `features`.
+
+        As many components as the training stimuli span are a rotation, which these maps do not see.
+        """
+        if self.n_pca is None or callable(features):
+            return features
+        products = as_gram(features)
+        if self.n_pca >= min(max(len(fold.train) for fold in folds) - 1, products.n_features):
+            return features
+        return FoldFeatures(
+            by_fold=[
+                principal_scores(
+                    products.K[:, fold.train],
+                    fold.train,
+                    most=min(self.n_pca, len(fold.train) - 1, products.n_features),
+                    rounding=len(fold.train) * EPS,
+                )[0]
+                for fold in folds
+            ]
+        )
 
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]
     ) -> list[FloatArray]:
-        """Return held-out predictions, held-out stimulus x neuroid, from what `features_of` gave."""
+        """Return held-out predictions, held-out stimulus x neuroid, from what `within` gave for the folds."""
+        if isinstance(features, FoldFeatures):
+            pairs = zip(features.by_fold, folds, strict=True)
+            return [self.predict(scores, Y, [fold])[0] for scores, fold in pairs]
         if self.metric == "neuron-to-neuron" and not isinstance(features, Gram):
             return neuron_to_neuron.cross_predict(features, Y, folds)
         if self.metric == "neuron-to-neuron" or callable(features):
@@ -173,7 +219,7 @@ class LinearMap:
         return {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
 
 
-def rows_of(features: Features, rows: IntArray) -> Features:
+def rows_of(features: LayerFeatures, rows: IntArray) -> LayerFeatures:
     """Return the features of some stimuli."""
     if isinstance(features, Gram):
         return Gram(features.K[np.ix_(rows, rows)], features.n_features)

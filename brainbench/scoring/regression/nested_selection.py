@@ -21,7 +21,12 @@ from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
-from brainbench.scoring.regression.linear_maps import FeatureMap, Features, rows_of
+from brainbench.scoring.regression.linear_maps import (
+    FeatureMap,
+    Features,
+    LayerFeatures,
+    rows_of,
+)
 from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, inner
 
@@ -31,7 +36,7 @@ _THREADS = 4
 
 def select(
     candidates: Sequence[LayerCandidate],
-    features: Sequence[Features],
+    features: Sequence[LayerFeatures],
     Y: FloatArray,
     splits: Sequence[Split],
     linear_map: FeatureMap,
@@ -47,7 +52,7 @@ def select(
 
     Parameters
     ----------
-    features : sequence of Features
+    features : sequence of LayerFeatures
         One for each candidate. A Gram matrix is made once and shared by all splits and inner folds, which
         take their rows from it.
     Y : array, stimulus x neuroid
@@ -95,7 +100,7 @@ def _workers(linear_map: FeatureMap) -> Iterator[Callable[..., Iterator[float]]]
 
 
 def _score(
-    features: Features,
+    features: LayerFeatures,
     *,
     rows: IntArray,
     Y: FloatArray,
@@ -103,7 +108,7 @@ def _score(
     linear_map: FeatureMap,
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
-    training_features = rows_of(features, rows)
+    training_features = linear_map.within(rows_of(features, rows), folds)
     size = linear_map.sites_at_once or Y.shape[1]
     r = np.concatenate(
         [

@@ -58,9 +58,10 @@ class Predictivity(SessionsMeasure):
     n_components : int
         Latent dimensions of the PLS map.
     n_pca : int or None
-        Principal components of the features kept under `paper`; at most stimuli - 1 and features. None
-        keeps all. They are fitted on all stimuli, held-out ones too: where nearly as many components as
-        stimuli are kept, held-out stimuli become combinations of the others and r falls.
+        Principal components of the features kept under `paper`; at most training images - 1 and features.
+        None keeps all. They are fitted on the training images of each fold, also inside the selection of a
+        layer and step. (Fitted on all images, with nearly as many components as images, held-out images
+        become combinations of the others, and r falls.)
     n_splits : int
         Folds under `paper`, random splits under `brainscore`.
     n_inner : int
@@ -79,7 +80,7 @@ class Predictivity(SessionsMeasure):
     UnknownNameError
         No such map.
     InputError
-        Something that is no estimator, or one whose code cannot be inspected.
+        Something that is no estimator, or one whose code cannot be inspected; `n_pca` below 1.
     """
 
     n_components: int = 25
@@ -121,16 +122,17 @@ class Predictivity(SessionsMeasure):
     """Protocol, map and formula of the worlds in perf/worlds, of a single session without a floor."""
 
     def __post_init__(self) -> None:
-        self.site_map(joint=False)
+        self.site_map(self.rules["paper"])
 
-    def site_map(self, *, joint: bool, seed: int = 0) -> LinearMap | EstimatorMap:
-        """Return the map, fitted to all neuroids jointly or to one at a time.
-
-        An estimator knows by itself whether it is joint; `seed` is that of its random numbers.
-        """
+    def site_map(self, rules: PredictivityRules, *, seed: int = 0) -> LinearMap | EstimatorMap:
+        """Return the map of a protocol; `seed` is that of an estimator's random numbers."""
         if isinstance(self.metric, str):
             return LinearMap(
-                metric=self.metric, n_components=self.n_components, solver=self.solver, joint=joint
+                metric=self.metric,
+                n_components=self.n_components,
+                solver=self.solver,
+                joint=rules.joint,
+                n_pca=self.n_pca if rules.reduces else None,
             )
         return EstimatorMap(estimator=self.metric, seed=seed)
 
@@ -153,7 +155,7 @@ class Predictivity(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            site_map = self.site_map(joint=context.rules.joint)
+            site_map = self.site_map(context.rules)
             check_enough_images(target, site_map, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
@@ -168,9 +170,8 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        site_map = self.site_map(joint=rules.joint, seed=context.settings.seed)
+        site_map = self.site_map(rules, seed=context.settings.seed)
         splits = {"n_splits": self.n_splits}
-        n_pca = self.n_pca if rules.reduces and site_map.reduces else None
         fits = []
         for session, offered in zip(target, candidates, strict=True):
             if len(offered) > 1:
@@ -183,7 +184,6 @@ class Predictivity(SessionsMeasure):
                     offered,
                     site_map,
                     rules.split(ids, strata, **splits, **together, seed=context.split_seed),
-                    n_pca=n_pca,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
                 )
@@ -195,13 +195,10 @@ class Predictivity(SessionsMeasure):
             population=context.population,
             aggregate=rules.aggregate,
             floor=context.settings.floor,
-            n_pca=n_pca,
             constant_counts=site_map.constant_counts,
             details={
                 **site_map.describe(),
-                "pca": "none"
-                if n_pca is None
-                else "fitted once on the benchmark's own images, without responses",
+                "pca": site_map.pca,
                 "splits": self.n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
                 **describe_copies([session.recordings for session in target]),

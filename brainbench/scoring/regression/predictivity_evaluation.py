@@ -19,7 +19,7 @@ from brainbench.metrics.correlation import (
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.measure import Figure, Report, Resampling, finite
 from brainbench.scoring.recordings import reliable_sites
-from brainbench.scoring.regression.sessions import NOT_REPEATED, SessionFit, SessionsEvaluation
+from brainbench.scoring.regression.sessions import NOT_REPEATED, SessionsEvaluation
 from brainbench.stats.aggregate import error_over_splits, median_then_mean
 from brainbench.stats.ceiling import half_means, spearman_brown
 
@@ -37,7 +37,6 @@ class PredictivityEvaluation(SessionsEvaluation):
 
     aggregate: Callable[..., FloatArray]  # see `PredictivityRules`
     floor: float | None  # least reliability of the sites that count
-    n_pca: int | None  # principal components that features were reduced to, at most
     constant_counts: bool = False  # see `pearson_of_predictions`
 
     # --- which sites count -------------------------------------------------------------------------
@@ -213,7 +212,7 @@ class PredictivityEvaluation(SessionsEvaluation):
         c = nan_mean(self.c_by_split, axis=0)
         details = {
             **self.details,
-            "features": max(self._n_features(fit) for fit in self.fits),
+            "features": max(fit.n_features for fit in self.fits),
             "sites_with_ceiling": int(self.has_reliability.sum()),
         }
         if len(self.fits) > 1:
@@ -237,11 +236,6 @@ class PredictivityEvaluation(SessionsEvaluation):
             ],
         )
 
-    def _n_features(self, fit: SessionFit) -> int:
-        if self.n_pca is None:
-            return fit.n_features
-        return min(self.n_pca, len(fit.target.recordings.stimuli) - 1, fit.n_features)
-
     def _by_session(self) -> list[dict[str, Any]]:
         """Return each session by itself: each figure as in a score on it alone."""
         rows = []
@@ -254,7 +248,7 @@ class PredictivityEvaluation(SessionsEvaluation):
                     "images": len(fit.target.recordings.stimuli),
                     "raw": float(self.aggregate(r.T)),
                     "ceiling": None if c is None else finite(median_then_mean(c)),
-                    "features": self._n_features(fit),
+                    "features": fit.n_features,
                 }
             )
         return rows

@@ -26,7 +26,7 @@ from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
 from brainbench.scoring.recordings import Recordings, held_out_dataset
-from brainbench.scoring.regression.linear_maps import FeatureMap, Features
+from brainbench.scoring.regression.linear_maps import FeatureMap, Features, FoldFeatures
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.ceiling import split_half
 from brainbench.stats.splits import Split
@@ -97,7 +97,8 @@ class SessionFit:
     folds: list[Split]
     selection: FoldSelection  # layer and step of each split
     site_map: SiteMap
-    features: Sequence[Features]  # what the map takes of each candidate
+    # What the map takes of each selected candidate, by its number, for the folds that it was selected in.
+    features: Mapping[int, Features]
 
     @cached_property
     def predicted(self) -> list[FloatArray]:
@@ -110,7 +111,10 @@ class SessionFit:
 
     @property
     def n_features(self) -> int:
-        """Neuroids of the layer that was selected for the first split."""
+        """Features of the layer that was selected for the first split, or components in their place."""
+        features = self.features[int(self.selection.best[0])]
+        if isinstance(features, FoldFeatures):
+            return int(features.by_fold[0].shape[1])
         candidate: Candidate = self.selection.chosen[0]  # type: ignore[assignment]
         return candidate.n_features
 
@@ -151,7 +155,6 @@ def fit_session(
     linear_map: FeatureMap,
     folds: list[Split],
     *,
-    n_pca: int | None,
     n_inner: int,
     seed: int,
 ) -> SessionFit:
@@ -159,7 +162,7 @@ def fit_session(
 
     Copies of one picture stay in one inner fold.
     """
-    features = [linear_map.features_of(candidate, n_pca=n_pca) for candidate in candidates]
+    features = [linear_map.features_of(candidate) for candidate in candidates]
     selection = select(
         candidates,
         features,
@@ -173,8 +176,12 @@ def fit_session(
         seed=seed,
         **target.labels,
     )
+    within = {
+        number: linear_map.within(features[number], [folds[k] for k in its_folds])
+        for number, its_folds in selection.folds_by_candidate()
+    }
     return SessionFit(
-        target=target, folds=folds, selection=selection, site_map=linear_map, features=features
+        target=target, folds=folds, selection=selection, site_map=linear_map, features=within
     )
 
 

@@ -13,7 +13,7 @@ from brainbench.metrics.gram import gram
 from brainbench.metrics.linear import ridge
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.linear_maps import MAPS, LinearMap, rows_of
-from brainbench.stats.splits import Split
+from brainbench.stats.splits import Split, paper
 
 N, SITES = 80, 6
 
@@ -94,22 +94,52 @@ def test_equals_a_slow_program_of_scikit_learn(linear, metric, protocol):
     assert score.ci[0] < score.value < score.ci[1]
 
 
+@pytest.mark.parametrize("metric", ["pls", "ridge", "ridge-cv", "linear"])
+def test_principal_components_are_those_of_the_training_images(metric):
+    """Held-out images take no part, whatever they are."""
+    rng = np.random.default_rng(2)
+    X, Y = rng.standard_normal((60, 30)) * np.geomspace(3, 0.1, 30), rng.standard_normal((60, 4))
+    folds = paper([f"im{k:02d}" for k in range(60)], n_splits=3)
+    few, all_of_them = (LinearMap(metric=metric, n_components=3, n_pca=n) for n in (8, None))
+    predicted = few.predict(few.within(gram(X), folds), Y, folds)
+    for fold, held_out in zip(folds, predicted, strict=True):
+        scores = PCA(8, svd_solver="full").fit(X[fold.train]).transform(X)
+        (expected,) = all_of_them.predict(gram(scores), Y, [fold])
+        np.testing.assert_allclose(held_out, expected, atol=1e-9)
+
+
+def test_as_many_components_as_training_images_span_are_all_features():
+    rng = np.random.default_rng(2)
+    products = gram(rng.standard_normal((60, 100)))
+    folds = paper([f"im{k:02d}" for k in range(60)], n_splits=3)
+    assert LinearMap(n_pca=39).within(products, folds) is products
+    few = LinearMap(n_pca=38).within(products, folds)
+    assert [scores.shape for scores in few.by_fold] == [(60, 38)] * 3
+
+
+@pytest.mark.parametrize("n_pca", [0, -3])
+def test_no_components_are_an_error(n_pca):
+    with pytest.raises(InputError, match=str(n_pca)):
+        LinearMap(n_pca=n_pca)
+
+
 @pytest.mark.parametrize("metric", ["ridge-cv", "linear"])
-def test_principal_components_are_taken_first(linear, metric):
+def test_components_of_each_fold_on_the_road_to_a_score(linear, metric):
     X, trials = linear
     data = brain(None, trials=trials)
     order = np.argsort(data.pictures.ids)
-    first = PCA(5, svd_solver="full").fit_transform(X[order])
-    reduced = Known(
-        responses={"IT": first[:, :, None]},
-        ids=[data.pictures.ids[k] for k in order],
-        areas={"IT": ["IT"]},
-    )
-    score = score_model(benchmark(data, metric=metric, n_pca=5), model_of(data, X))
-    expected = score_model(benchmark(data, metric=metric), reduced)
-    assert score.value == pytest.approx(expected.value, abs=1e-9)
+    Xs, Ys = X[order], trials.mean(axis=0)[order]
+    objects = data.pictures.metadata["object_name"].to_numpy()[order]
+    score = score_model(benchmark(data, metric=metric, n_pca=5), model_of(data, X), Settings(seed=5))
+    plain = LinearMap(metric=metric)
+    r = []
+    for train, test in StratifiedKFold(10, shuffle=True, random_state=5).split(Xs, objects):
+        scores = PCA(5, svd_solver="full").fit(Xs[train]).transform(Xs)
+        (held_out,) = plain.predict(gram(scores), Ys, [Split(train, test)])
+        r.append([np.corrcoef(*pair)[0, 1] for pair in zip(held_out.T, Ys[test].T, strict=True)])
+    np.testing.assert_allclose(score.per_unit.values, np.mean(r, axis=0), atol=1e-9)
     assert score.record.choices["features"] == 5
-    assert score.record.choices["pca"].startswith("fitted once")
+    assert "training images of each fold" in score.record.choices["pca"]
 
 
 def test_single_units_are_never_components(linear):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from known import Known, benchmark, brain
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 
 from brainbench.core import progress
@@ -90,6 +91,23 @@ def test_no_held_out_image_takes_part_neither_its_features_nor_its_responses(mat
         swapped = Split(np.setdiff1d(np.arange(N), splits[k - 1].test), splits[k - 1].test)
         seen = choose([gram(X) for X in others], changed, [swapped])
         assert np.abs(seen.scores[0] - kept.scores[k - 1]).max() > 0.01
+
+
+def test_components_are_those_of_the_training_images_of_each_inner_fold(material):
+    layers, Y, splits = material
+    few = LinearMap(n_components=3, n_pca=4)
+    choice = choose([gram(X) for X in layers], Y, splits[:1], few)
+    (train, _), X = splits[0], layers[1]
+    r = []
+    for fit_on, held_out in KFold(5, shuffle=True, random_state=0).split(train):
+        fit, test = train[fit_on], train[held_out]
+        components = PCA(4, svd_solver="full").fit(X[fit])
+        Z, shown = components.transform(X[fit]), components.transform(X[test])
+        for y in Y.T:
+            pls = PLSRegression(3, scale=False).fit(Z, y[fit])
+            r.append(np.corrcoef(pls.predict(shown).ravel(), y[test])[0, 1])
+    slow = np.median(np.reshape(r, (5, SITES)).mean(axis=0))
+    assert choice.scores[0, 1] == pytest.approx(slow, abs=1e-9)
 
 
 def test_held_out_responses_are_never_read(material):

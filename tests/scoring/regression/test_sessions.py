@@ -178,4 +178,4 @@ def test_all_components_are_kept_where_none_are_asked_for():
     assert fewer.value < everything.value
     assert (everything.record.choices["features"], fewer.record.choices["features"]) == (6, 3)
     assert everything.record.choices["pca"] == "none"
-    assert "fitted once" in fewer.record.choices["pca"]
+    assert "training images of each fold" in fewer.record.choices["pca"]
