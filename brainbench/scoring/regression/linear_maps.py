@@ -125,7 +125,9 @@ class LinearMap:
         """Which principal components replace the features, for the record."""
         if self.n_pca is None or not self.reduces:
             return "none"
-        return f"at most {self.n_pca}, fitted on the training images of each fold, without responses"
+        return (
+            f"at most {self.n_pca}, fitted on the training images of each fold, without responses"
+        )
 
     def __str__(self) -> str:
         return f"PLS with {self.n_components} components" if self.metric == "pls" else self.metric
