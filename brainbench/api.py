@@ -86,7 +86,7 @@ def score(
         one model and one benchmark, and "warn" for several.
     **options
         Those of the command line: layers={"IT": "layer4"}, seed=1, device="cuda"; see docs/scores.md.
-        `metric` may be an instance with scikit-learn's fit(X, Y) and predict(X).
+        `metric` may be an instance with scikit-learn's fit(X, Y) and predict(X), `beyond` a list of models.
 
     Returns
     -------

@@ -135,6 +135,13 @@ class Variant(_Declared):
             help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME.",
         ),
     ] = None
+    beyond: Annotated[
+        Any | None,
+        Option(
+            metavar="MODELS",
+            help="Variance of the sites that the model explains beyond these, as pixels,gabor.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Variants of benchmarks: the same data and splits through another map, under a name of its own."""
+"""Variants of benchmarks: same data and splits, another map or variance beyond others, under another name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from brainbench.core import progress, registry
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model_file import module_from_file
+from brainbench.scoring.context import ModelRun
 from brainbench.scoring.regression.estimators import EstimatorMap
 from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.unique_variance import UniqueVariance
 
 _EXAMPLE = "--metric my_map.py:make_map"
 
@@ -41,6 +43,42 @@ def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]
     """
     chosen = named_metric(metric) if isinstance(metric, str) else metric
     return [_with_metric(one, chosen) for one in _of_predictivity(benchmarks, "--metric")]
+
+
+def with_beyond(
+    benchmarks: Sequence[Benchmark], references: Sequence[tuple[str, ModelRun]]
+) -> list[Benchmark]:
+    """Return the benchmarks of predictivity as the variance that a model explains beyond others.
+
+    Parameters
+    ----------
+    benchmarks : sequence of Benchmark
+        Those of another measure are omitted, with a note. Folds are as many as theirs.
+    references : sequence of (str, ModelRun)
+        Each reference model, and what stands for it in the name: "Simulated.IT-pls+beyond-pixels-gabor".
+
+    Raises
+    ------
+    InputError
+        No benchmark of predictivity; no reference, or one given twice.
+    """
+    models = [reference for _, reference in references]
+    names = [name for name, _ in references]
+    variants = []
+    for benchmark in _of_predictivity(benchmarks, "--beyond"):
+        measure: Predictivity = benchmark.measure  # type: ignore[assignment]
+        other = UniqueVariance(
+            beyond=tuple(models), n_splits=measure.n_splits, n_inner=measure.n_inner
+        )
+        variants.append(
+            replace(
+                benchmark,
+                identifier=f"{benchmark.identifier}+beyond-{'-'.join(names)}",
+                measure=other,
+                metric=f"mean over sites of held-out R2 beyond {', '.join(names)}, banded ridge",
+            )
+        )
+    return variants
 
 
 def named_metric(name: str) -> Any:

@@ -11,7 +11,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import brainbench
 from brainbench.core import progress
 from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.core.settings import Settings, Variant
+from brainbench.run.resolve import Job
 from brainbench.run.variants import named_metric, with_metric
+from brainbench.scoring.regression.unique_variance_evaluation import PARTS
 from brainbench.scoring.similarity.measure import Similarity
 
 FILE = """
@@ -97,6 +100,28 @@ def test_benchmarks_of_other_measures_are_omitted_with_a_note(declared):
         with_metric([other], "ridge")
 
 
+def test_variance_beyond_other_models(declared, tmp_path):
+    one, model = declared
+    other = replace(model, name="other", digest="0123456789")
+    score = brainbench.score(model, one, beyond=[other], results=tmp_path, seed=2)
+    assert score.benchmark == "Known.IT-pls+beyond-other-01234567"
+    assert set(PARTS) <= set(score.figures)
+    assert score.value == pytest.approx(0.0, abs=1e-9)  # the same responses under another name
+    assert brainbench.score(model, one, beyond=[other], results=tmp_path, seed=2).file == score.file
+    changed = replace(other, digest="9876543210")
+    again = brainbench.score(model, one, beyond=changed, results=tmp_path, seed=2)
+    assert again.benchmark == "Known.IT-pls+beyond-other-98765432"
+
+
+def test_registered_models_are_named_without_their_digest(declared):
+    one, _ = declared
+    job = Job.of("pixels", one, Settings(), variant=Variant(beyond="pixels,gabor"))
+    (variant,) = job.benchmarks
+    assert variant.identifier == "Known.IT-pls+beyond-pixels-gabor"
+    assert [name for name, _ in variant.measure.config()["beyond"]] == ["pixels", "gabor"]
+    assert variant.measure.n_splits == one.measure.n_splits
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 
@@ -120,6 +145,16 @@ def test_what_is_no_map(declared):
 def test_what_is_no_estimator_in_a_file(file, declared, name, error, word):
     with pytest.raises(error, match=word):
         with_metric([declared[0]], f"{file}:{name}")
+
+
+def test_references_that_do_not_exist(declared):
+    one, model = declared
+    with pytest.raises(UnknownNameError, match="pixel"):
+        brainbench.score(model, one, beyond="pixel")
+    with pytest.raises(InputError, match="pixels, pixels"):
+        brainbench.score(model, one, beyond=["pixels", "pixels"])
+    with pytest.raises(InputError, match="--metric"):
+        brainbench.score(model, one, beyond="pixels", metric="ridge")
 
 
 def test_no_such_file(tmp_path, declared):

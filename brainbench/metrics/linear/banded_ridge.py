@@ -20,7 +20,7 @@ import numpy as np
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.features import Split
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.gram import Gram
 from brainbench.metrics.linear import ridge
 from brainbench.metrics.linear.folds import check_responses, check_split
@@ -139,7 +139,10 @@ def _fit(spaces: Sequence[Gram], Y: FloatArray, split: Split, tried: FloatArray)
 
 
 def _scaled(K: FloatArray, train: IntArray) -> FloatArray:
-    """Return inner products of features whose total variance over the training stimuli is 1."""
+    """Return inner products of features whose total variance over the training stimuli is 1.
+
+    All 0 where the features do not vary over them by more than rounding.
+    """
     inner = K[np.ix_(train, train)]
     total = float(np.trace(inner) - inner.sum() / len(train)) / (len(train) - 1)
-    return K / total if total > 0 else np.zeros_like(K)
+    return K / total if total > EPS * np.trace(K) else np.zeros_like(K)

@@ -204,8 +204,9 @@ def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool
 
 def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
     """Return the leave-one-out squared error summed over training stimuli, penalty x neuroid."""
-    if not len(axes.variance):
-        return np.zeros((len(penalties), Y.shape[1]))
+    if not len(axes.variance):  # each is predicted by the mean of the others
+        alone = np.square(Y / (1 - 1 / len(Y))).sum(axis=0)
+        return np.broadcast_to(alone, (len(penalties), Y.shape[1]))
     shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
     square = np.square(axes.U)
     free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T

@@ -130,7 +130,9 @@ def test_components_of_each_fold_on_the_road_to_a_score(linear, metric):
     order = np.argsort(data.pictures.ids)
     Xs, Ys = X[order], trials.mean(axis=0)[order]
     objects = data.pictures.metadata["object_name"].to_numpy()[order]
-    score = score_model(benchmark(data, metric=metric, n_pca=5), model_of(data, X), Settings(seed=5))
+    score = score_model(
+        benchmark(data, metric=metric, n_pca=5), model_of(data, X), Settings(seed=5)
+    )
     plain = LinearMap(metric=metric)
     r = []
     for train, test in StratifiedKFold(10, shuffle=True, random_state=5).split(Xs, objects):
