@@ -22,7 +22,11 @@ from brainbench.metrics.features import Chunks, check_finite, column_chunks
 from brainbench.metrics.linear.folds import check_responses, check_split
 from brainbench.models.digests import digest_of
 from brainbench.scoring.layer_candidates import Candidate
-from brainbench.scoring.regression.linear_maps import Features, LayerFeatures
+from brainbench.scoring.regression.linear_maps import (
+    Features,
+    LayerFeatures,
+    held_out_correlations,
+)
 from brainbench.stats.splits import Split
 
 _told: set[str] = set()  # warnings of estimators, each said once in a process
@@ -173,6 +177,11 @@ class EstimatorMap:
                 self._held_out(X, Y, Split(*check_split(fold, len(X), least=self.least_images)))
                 for fold in folds
             ]
+
+    def correlations(self, features: Features, Y: FloatArray, folds: Sequence[Split]) -> FloatArray:
+        """Return r of held-out predictions, fold x neuroid; 0 for a constant prediction."""
+        predicted = self.predict(features, Y, folds)
+        return held_out_correlations(predicted, Y, folds, constant_counts=self.constant_counts)
 
     def _held_out(self, X: FloatArray, Y: FloatArray, fold: Split) -> FloatArray:
         if self.joint:

@@ -19,11 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import (
     FeatureMap,
-    Features,
     LayerFeatures,
     rows_of,
 )
@@ -112,23 +110,10 @@ def _score(
     size = linear_map.sites_at_once or Y.shape[1]
     r = np.concatenate(
         [
-            _correlations(training_features, Y[:, first : first + size], folds, linear_map)
+            linear_map.correlations(training_features, Y[:, first : first + size], folds)
             for first in range(0, Y.shape[1], size)
         ],
         axis=1,
     )
     # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
     return float(mean_then_median(r))
-
-
-def _correlations(
-    features: Features, Y: FloatArray, folds: Sequence[Split], linear_map: FeatureMap
-) -> FloatArray:
-    """Return r of held-out predictions, fold x neuroid."""
-    predicted = linear_map.predict(features, Y, folds)
-    return np.stack(
-        [
-            pearson_of_predictions(p, Y[fold.test], constant_counts=linear_map.constant_counts)
-            for p, fold in zip(predicted, folds, strict=True)
-        ]
-    )

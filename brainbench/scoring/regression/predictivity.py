@@ -33,6 +33,7 @@ from brainbench.scoring.regression.sessions import (
     check_enough_images,
     fit_session,
 )
+from brainbench.scoring.regression.soft_matching import SoftMatchingEvaluation, SoftMatchingMap
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, paper
 
@@ -88,7 +89,7 @@ class Predictivity(SessionsMeasure):
     n_splits: int = 10
     n_inner: int = 5
     solver: Literal["exact", "nipals"] = "exact"
-    metric: MapName | Estimator = "pls"
+    metric: MapName | Literal["soft-matching"] | Estimator = "pls"
 
     rules: ClassVar[Mapping[ProtocolName, PredictivityRules]] = {
         "paper": PredictivityRules(
@@ -124,8 +125,12 @@ class Predictivity(SessionsMeasure):
     def __post_init__(self) -> None:
         self.site_map(self.rules["paper"])
 
-    def site_map(self, rules: PredictivityRules, *, seed: int = 0) -> LinearMap | EstimatorMap:
-        """Return the map of a protocol; `seed` is that of an estimator's random numbers."""
+    def site_map(
+        self, rules: PredictivityRules, *, seed: int = 0
+    ) -> LinearMap | EstimatorMap | SoftMatchingMap:
+        """Return the map of a protocol; `seed` is that of its random numbers, if it draws any."""
+        if self.metric == "soft-matching":
+            return SoftMatchingMap(seed=seed)
         if isinstance(self.metric, str):
             return LinearMap(
                 metric=self.metric,
@@ -133,6 +138,7 @@ class Predictivity(SessionsMeasure):
                 solver=self.solver,
                 joint=rules.joint,
                 n_pca=self.n_pca if rules.reduces else None,
+                seed=seed,
             )
         return EstimatorMap(estimator=self.metric, seed=seed)
 
@@ -188,7 +194,9 @@ class Predictivity(SessionsMeasure):
                     seed=context.settings.seed,
                 )
             )
-        return PredictivityEvaluation(
+        is_soft = isinstance(site_map, SoftMatchingMap)
+        evaluation = SoftMatchingEvaluation if is_soft else PredictivityEvaluation
+        return evaluation(
             material=material_of([session.recordings for session in target]),
             formula=context.formula,
             fits=fits,
