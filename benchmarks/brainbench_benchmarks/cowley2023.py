@@ -1,8 +1,9 @@
 """Benchmark on macaque V4: four sessions, each with images and neurons of its own.
 
-The public files say that spikes were counted in 100 ms, not which 100 ms, and not how the image was shown.
-The window of the other V4 benchmarks and a constant image stand in for both; they choose a model's step.
-No principal components are taken: 1,000 of them for 1,200 images would ruin the map (docs/data.md).
+Images are 11.2 degrees wide, and spikes were counted from 50 to 150 ms: so the sessions were published again,
+as Cowley2026 of Brain-Score (doi:10.1038/s41586-026-10150-1). The width is that of the data's stimuli. How
+long an image was shown is not said: a constant image stands in. No principal components are taken
+(docs/data.md).
 """
 
 from brainbench.core.benchmark import Benchmark
@@ -10,12 +11,14 @@ from brainbench.core.presentation import CONSTANT
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.predictivity import Predictivity
 
+WINDOW = (50, 150)
+
 V4_pls = Benchmark(
     identifier="Cowley2023.V4-pls",
-    version=2,
+    version=3,
     data="Cowley2023",
     region="V4",
-    window=(70, 170),
+    window=WINDOW,
     presentation=CONSTANT,
     measure=Predictivity(n_components=25, n_pca=None, n_splits=10),
     metric="median Pearson r over neurons of all sessions of held-out PLS predictions",
@@ -25,10 +28,10 @@ V4_pls = Benchmark(
 
 V4_ccnorm2 = Benchmark(
     identifier="Cowley2023.V4-ccnorm2",
-    version=2,
+    version=3,
     data="Cowley2023",
     region="V4",
-    window=(70, 170),
+    window=WINDOW,
     presentation=CONSTANT,
     measure=ExplainableVariance(variant="paper", metric="ridge-cv", n_splits=5),
     metric="mean CC_norm^2 over the neurons of session 210325, the only one with repeats, of held-out ridge "
@@ -41,10 +44,10 @@ V4_ccnorm2 = Benchmark(
 
 V4_ridge = Benchmark(
     identifier="Cowley2023.V4-ridge",
-    version=2,
+    version=3,
     data="Cowley2023",
     region="V4",
-    window=(70, 170),
+    window=WINDOW,
     presentation=CONSTANT,
     measure=Predictivity(metric="ridge-cv", n_pca=None, n_splits=10),
     metric="median Pearson r over neurons of all sessions of held-out ridge predictions",

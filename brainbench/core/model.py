@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from brainbench.core import progress
@@ -190,8 +190,14 @@ def check_model(given: Any, *, name: str) -> BrainModel:
 
 
 def clock_of(model: BrainModel, protocol: str) -> Timeline:
-    """Return the clock of a model under a protocol: the one of that name, else its default."""
-    return model.clocks.get(protocol) or next(iter(model.clocks.values()))
+    """Return the clock of a model under a protocol: the one of that name, else its default.
+
+    Under `brainscore` steps become a time bin as in Brain-Score: by the share of each that lies in the bin.
+    """
+    clock = model.clocks.get(protocol) or next(iter(model.clocks.values()))
+    if protocol == "brainscore" and clock.rule == "overlap" and not clock.static:
+        return replace(clock, rule="share")
+    return clock
 
 
 def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, ...]:

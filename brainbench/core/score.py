@@ -97,7 +97,7 @@ class Score:
     ci_approximate : bool
         The coverage of such intervals was not measured, or is not what it should be.
     formula : str
-        Named and versioned: "raw", "r/c", "r2/c", "r/sqrt(c)" or "clip(r/c)", with "-v1".
+        Named and versioned: "raw", "r/c", "(r/c)^2", "r2/c", "r/sqrt(c)" or "clip(r/c)", with "-v1".
     per_unit : DataArray or None
         The measure's own figure of each unit, with its coordinates; `units` of its attrs names it. Along
         `neuroid` the mean correlation, or CC_norm^2 by the formula, with its own ceiling; along `stimulus`

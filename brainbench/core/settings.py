@@ -17,7 +17,7 @@ from brainbench.core.errors import InputError, unknown
 
 ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
-FORMULAS = ("raw", "r/c", "r2/c", "r/sqrt(c)", "clip(r/c)")
+FORMULAS = ("raw", "r/c", "(r/c)^2", "r2/c", "r/sqrt(c)", "clip(r/c)")
 """Names of `stats.ceiling.FORMULAS`."""
 Resample = Literal["both", "images", "units"]
 RESAMPLES: tuple[Resample, ...] = typing.get_args(Resample)
@@ -96,8 +96,8 @@ class Settings(_Declared):
         Option(
             metavar="NAME",
             choices=FORMULAS,
-            help="Value from raw and ceiling: raw, r/c, r2/c, 'r/sqrt(c)' or 'clip(r/c)'; else the "
-            "measure's own.",
+            help="Value from raw and ceiling: raw, r2/c, '(r/c)^2', r/c, 'r/sqrt(c)' or 'clip(r/c)'; else "
+            "the measure's own.",
         ),
     ] = None
     floor: Annotated[

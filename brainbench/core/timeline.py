@@ -2,7 +2,7 @@
 
 A recurrent network counts steps, a brain milliseconds. A `Timeline` declares the span of each step of
 each layer, and its source. Responses in other time bins are averages of the steps, weighted by their
-overlap in ms, or the step with the nearest start.
+overlap in ms or by the share of each step that lies in the bin, or the step with the nearest start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from brainbench.core.errors import ActivationError, InputError, unknown
 
 FloatArray = NDArray[np.float64]
 Span = tuple[float, float]
-RULES = ("overlap", "nearest")
+RULES = ("overlap", "share", "nearest")
 OUTSIDE = ("error", "hold", "blank")
 ALWAYS: Span = (0.0, math.inf)
 
@@ -40,11 +40,14 @@ class Timeline:
         per step, in order and without overlap. The last may end at infinity.
     static : bool
         The network has one state per image, which holds at all times; `steps` is empty.
-    rule : {"overlap", "nearest"}
-        How steps become a time bin: their average, weighted by the overlap in ms, or the step whose
-        start is nearest to the start of the bin (the earlier one of two).
+    rule : {"overlap", "share", "nearest"}
+        How steps become a time bin: their average, weighted by the overlap in ms ("overlap") or by the
+        overlap as a share of the step ("share", as Brain-Score does; a step without an end is taken to end
+        with the bin), or the step whose start is nearest to the start of the bin (the earlier one of two).
+        Under the protocol `brainscore` a model's "overlap" becomes "share".
     outside : {"error", "hold", "blank"}
-        Rule for time that no step covers, under "overlap": an error, the nearest step, or no response.
+        Rule for time that no step covers, unless the rule is "nearest": an error, the nearest step, or no
+        response.
     nominal : bool
         The spans are a few coarse steps for long times: a response averaged over a window is compared
         with the best step, selected within the training images, instead of with their average.
@@ -66,7 +69,7 @@ class Timeline:
     source: str
     steps: Mapping[str, Sequence[Span]] = field(default_factory=dict)
     static: bool = False
-    rule: Literal["overlap", "nearest"] = "overlap"
+    rule: Literal["overlap", "share", "nearest"] = "overlap"
     outside: Literal["error", "hold", "blank"] = "error"
     nominal: bool = False
     further_ms: float | None = None
@@ -143,7 +146,7 @@ class Timeline:
 
         Bins are (start, end) in ms from stimulus onset. Each row sums to 1, or under `outside="blank"` to
         the share of the bin that steps cover. InputError for a bin that no step covers, under
-        `rule="overlap"` and `outside="error"`, and for one of zero or infinite length.
+        `outside="error"` unless the rule is "nearest", and for one of zero or infinite length.
         """
         spans = self.spans(layer, calls=calls)
         edges = np.asarray(bins, dtype=np.float64).reshape(-1, 2)
@@ -162,8 +165,11 @@ class Timeline:
         upper = np.minimum(bins[:, 1:], steps[:, 1])
         overlap = np.clip(upper - lower, 0.0, None)
         width = bins[:, 1] - bins[:, 0]
+        weights = overlap if self.rule == "overlap" else overlap / _lengths(spans, bins)
+        sums = weights.sum(axis=1, keepdims=True)
+        weights = weights / np.where(sums > 0, sums, 1.0)
         if self.outside == "blank":
-            return cast(FloatArray, overlap / width[:, None])
+            return cast(FloatArray, weights * (overlap.sum(axis=1) / width)[:, None])
         short = ~np.isclose(overlap.sum(axis=1), width, rtol=1e-9, atol=1e-9)
         if short.any():
             bad = bins[short][0]
@@ -174,7 +180,14 @@ class Timeline:
                 allowed=f"bins inside the steps of the layer: {covered_ms} ms",
                 todo="choose other bins, or declare Timeline(outside='hold')",
             )
-        return cast(FloatArray, overlap / overlap.sum(axis=1, keepdims=True))
+        return weights
+
+
+def _lengths(spans: Sequence[Span], bins: FloatArray) -> FloatArray:
+    """Return the length of each step in ms, bin x step; a step without an end ends with the bin."""
+    starts, ends = np.array(spans, dtype=np.float64).T
+    until = np.where(np.isinf(ends), np.maximum(bins[:, 1:], starts + 1.0), ends)
+    return cast(FloatArray, until - starts)
 
 
 def _extended(spans: FloatArray) -> FloatArray:

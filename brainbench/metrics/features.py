@@ -19,6 +19,8 @@ Split: TypeAlias = tuple[IntArray, IntArray]
 """Row numbers of training and of held-out stimuli."""
 
 EPS = float(np.finfo(np.float64).eps)
+SMALLEST, LARGEST = 1e-37, 3.5e38
+"""Bounds of the largest value of features or responses: those of float32."""
 _FEW = 4  # up to a fourth of the eigenvectors are computed alone
 _CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB
 
@@ -109,6 +111,32 @@ def check_finite(features: AnyArray, *, first_feature: int = 0) -> None:
             allowed="finite features",
             todo="check that layer's output for that image, or choose another layer",
         )
+
+
+def check_magnitude(largest: float, *, what: str) -> None:
+    """Raise an InputError where the largest absolute value is beyond float32, or below its precision.
+
+    Products of such numbers, and squares of products, overflow or vanish in float64. `what` names the array.
+    """
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise InputError(
+            f"{what} of size {largest:.2g} at most",
+            allowed=f"0, or a largest value from {SMALLEST:g} to {LARGEST:g}: products of others overflow "
+            "or vanish",
+            todo="give them in another unit",
+        )
+
+
+def checked_magnitudes(chunks: Iterable[AnyArray], *, what: str) -> Iterator[AnyArray]:
+    """Yield the same chunks; raise what `check_magnitude` raises of all of them together."""
+    largest = 0.0
+    for chunk in chunks:
+        if chunk.size:
+            largest = max(largest, float(chunk.max()), -float(chunk.min()))
+        if largest > LARGEST:
+            break
+        yield chunk
+    check_magnitude(largest, what=what)
 
 
 def column_batches(n_columns: int, numbers_per_column: int, most: int) -> Iterator[slice]:

@@ -278,6 +278,11 @@ class RunContext:
             )
         return layers
 
+    @property
+    def may_select(self) -> bool:
+        """Whether there may be several layers, or steps of a nominal clock, to select from."""
+        return len(self.layers) > 1 or self.clock.nominal
+
     def check_layers(self) -> None:
         """Raise what `layers` raises: no layer stands for the region, or several do."""
         if not self.layers:

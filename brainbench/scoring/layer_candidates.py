@@ -14,6 +14,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.array_types import FloatArray
+from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.gram import Gram, gram
 from brainbench.scoring.context import GramStore, RunContext
 from brainbench.storage.array_file import COLUMNS
@@ -54,7 +55,13 @@ class Candidate:
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[FloatArray]:
-        """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB."""
+        """Yield the features in chunks of columns, stimulus x feature, of at most 64 MB.
+
+        InputError for features beyond float32, see `check_magnitude`.
+        """
+        return checked_magnitudes(self._read(), what=f"responses of layer {self.layer!r}")
+
+    def _read(self) -> Iterator[FloatArray]:
         steps = np.flatnonzero(self.weights)
         width = chunk_width(self.activations.sizes["stimulus"])
         for first in range(0, self.n_features, width):

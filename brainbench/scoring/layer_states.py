@@ -13,7 +13,8 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.temporal.components import Products, Reduced, products
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import chunk_width
@@ -61,14 +62,21 @@ class LayerStates:
         return int(self.activations.sizes["neuroid"])
 
     def chunks(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the features in chunks of columns, stimulus x feature x state."""
-        width = chunk_width(self.activations.sizes["stimulus"] * self.shares.shape[1])
-        for first in range(0, self.n_features, width):
-            part = self.activations.isel(neuroid=slice(first, first + width), time=self.steps)
-            values = np.asarray(part.values, dtype=np.float32)
+        """Yield the features in chunks of columns, stimulus x feature x state.
+
+        InputError for features beyond float32, see `check_magnitude`.
+        """
+        for given in checked_magnitudes(self._read(), what=f"responses of layer {self.layer!r}"):
+            values = np.asarray(given, dtype=np.float32)
             if self.has_blank:
                 values = np.concatenate([values, np.zeros_like(values[:, :, :1])], axis=2)
             yield values
+
+    def _read(self) -> Iterator[AnyArray]:
+        width = chunk_width(self.activations.sizes["stimulus"] * self.shares.shape[1])
+        for first in range(0, self.n_features, width):
+            part = self.activations.isel(neuroid=slice(first, first + width), time=self.steps)
+            yield part.values
 
     @cached_property
     def features(self) -> npt.NDArray[np.float32]:

@@ -164,9 +164,20 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         presentation=context.presentation.describe(),
         device=context.model.device,
         precision=context.model.precision,
-        choices={"window_ms": list(context.benchmark.window), **report.details},
+        choices={
+            "window_ms": list(context.benchmark.window),
+            **_degrees(evaluation),
+            **report.details,
+        },
         notes=[*context.model.notes, *_caveats(context, evaluation), *report.notes],
     )
+
+
+def _degrees(evaluation: Evaluation) -> dict[str, float]:
+    """Return the width of the images in degrees of visual angle, where all sets state the same."""
+    widths = {stimuli.degrees for stimuli in evaluation.material.stimulus_sets}
+    width = widths.pop() if len(widths) == 1 else None
+    return {} if width is None else {"degrees": width}
 
 
 def _caveats(context: RunContext, evaluation: Evaluation) -> list[str]:

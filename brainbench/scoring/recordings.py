@@ -16,7 +16,8 @@ from brainbench.core.dataset import Dataset
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, StimulusSet
 from brainbench.core.timeline import Span
-from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
+from brainbench.metrics.features import check_magnitude
 from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.stats.splits import Split
@@ -37,6 +38,9 @@ class Recordings:
     neuroids: xr.DataArray  # one entry per neuroid, with its coordinates
     partial: bool  # a limit left some stimuli out
     session: str = ""  # its name; empty for data without sessions
+    order: IntArray | None = (
+        None  # rows as Brain-Score orders them, see `level_order`; None: as they are
+    )
 
     @property
     def neuroid_ids(self) -> npt.NDArray[np.str_]:
@@ -102,16 +106,51 @@ def windowed_recordings(context: RunContext, session: Session) -> Recordings:
     stimuli = context.stimuli(data)
     windowed = time_average(recordings_of(context, data), context.benchmark.window)
     repeated = "repetition" in windowed.dims
+    values = np.asarray(average(windowed).values, dtype=np.float64)
+    check_sizes(values, windowed)
     partial = context.is_partial(data)
     return Recordings(
         stimuli=stimuli,
-        values=np.asarray(average(windowed).values, dtype=np.float64),
+        values=values,
         trials=np.asarray(windowed.values, dtype=np.float64) if repeated else None,
         strata=strata_of(stimuli, partial=partial),
         neuroids=per_neuroid(windowed),
         partial=partial,
         session=session.name,
+        order=level_order(windowed),
     )
+
+
+def check_sizes(values: FloatArray, recorded: Assembly) -> None:
+    """Raise InputError that names the first site whose responses are beyond float32, see `check_magnitude`.
+
+    `values` is stimulus x neuroid, and x time where there are time bins.
+    """
+    by_site = np.abs(values).max(axis=(0, *range(2, values.ndim)))
+    for site, largest in zip(recorded.coords["neuroid_id"].values, by_site, strict=True):
+        check_magnitude(float(largest), what=f"responses of site {str(site)!r}")
+
+
+def level_order(recorded: Assembly) -> IntArray | None:
+    """Return the rows of stimuli in the order in which Brain-Score draws splits; None for that of the ids.
+
+    It sorts by all coordinates of a presentation, in the order of the file, which
+    `data.importers.brainio.read` keeps as the attribute `levels`: those before the id. InputError for a
+    level that is no coordinate of the stimuli.
+    """
+    levels = np.atleast_1d(recorded.attrs.get("levels", [])).tolist()
+    if not levels:
+        return None
+    absent = [name for name in levels if name not in recorded.coords]
+    if absent:
+        raise InputError(
+            f"recordings with the levels {levels}, of which {absent} are not among their coordinates",
+            allowed="coordinates of the stimuli, by which Brain-Score sorts them",
+            todo="keep these coordinates, or remove attrs['levels']",
+        )
+    columns = [recorded.coords[name].values for name in (*levels, "stimulus_id")]
+    ranks = [np.unique(column, return_inverse=True)[1] for column in columns]
+    return np.lexsort(ranks[::-1])
 
 
 def recordings_of(context: RunContext, data: Dataset) -> Assembly:
@@ -140,12 +179,16 @@ def objects_of(stimuli: StimulusSet) -> AnyArray | None:
 
 
 def strata_of(stimuli: StimulusSet, *, partial: bool) -> AnyArray | None:
-    """Return the objects to stratify by; None without, or where a limit left too few images of one."""
+    """Return the objects to stratify by; None without, or where a limit left too few images of one.
+
+    Objects of which each is shown once, such as numbers of the images, are none to stratify by either.
+    """
     objects = objects_of(stimuli)
     if objects is None:
         return None
     _, counts = np.unique(objects, return_counts=True)
-    return None if partial and counts.min() < IMAGES_PER_OBJECT else objects
+    too_few = counts.max() == 1 or (partial and counts.min() < IMAGES_PER_OBJECT)
+    return None if too_few else objects
 
 
 def per_neuroid(assembly: Assembly) -> xr.DataArray:

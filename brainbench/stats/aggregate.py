@@ -38,5 +38,10 @@ def median_then_mean(r: FloatArray, counts: FloatArray | None = None) -> FloatAr
 
 
 def error_over_splits(r: FloatArray) -> float:
-    """Return the standard error of `median_then_mean`: sd over splits (ddof 0) / sqrt(splits)."""
-    return float(np.nanstd(nan_median(r)) / np.sqrt(len(r)))
+    """Return the standard error of `median_then_mean`: sd over splits (ddof 0) / sqrt(splits).
+
+    NaN where no split has a correlation.
+    """
+    medians = nan_median(r)
+    known = medians[~np.isnan(medians)]
+    return float(np.std(known) / np.sqrt(len(r))) if len(known) else np.nan

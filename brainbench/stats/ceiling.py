@@ -126,27 +126,40 @@ class Formula:
         Incremented when the same name gives another figure.
     apply : function
         (raw r, ceiling c) -> value, elementwise.
+    origin : str
+        Where, and in which years, Brain-Score's neural benchmarks (or others) used it.
     """
 
     name: str
     version: int
     apply: Callable[[FloatArray, FloatArray], FloatArray]
+    origin: str
 
 
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
         formula.name: formula
         for formula in (
-            Formula("raw", 1, lambda r, c: r),
-            Formula("r/c", 1, lambda r, c: r / c),
-            Formula("r2/c", 1, lambda r, c: r**2 / c),
-            Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c)),
-            Formula("clip(r/c)", 1, lambda r, c: np.clip(r / c, 0.0, 1.0)),
+            Formula("raw", 1, lambda r, c: r, "as published in Kubilius et al. 2019"),
+            Formula("r/c", 1, lambda r, c: r / c, "Brain-Score's first code, 2019"),
+            Formula(
+                "(r/c)^2",
+                1,
+                lambda r, c: (r / c) ** 2,
+                "Brain-Score, from about 2020 to December 2025",
+            ),
+            Formula("r2/c", 1, lambda r, c: r**2 / c, "Brain-Score, since December 2025"),
+            Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c), "1 for a model without error"),
+            Formula(
+                "clip(r/c)",
+                1,
+                lambda r, c: np.clip(r / c, 0.0, 1.0),
+                "Brain-Score's error consistency",
+            ),
         )
     }
 )
-"""`raw`; `r/c` (Brain-Score to 2025-11); `r2/c` (Brain-Score since); `r/sqrt(c)`; `clip(r/c)`, from 0 to 1
-(Brain-Score's error consistency)."""
+"""Formulas by name; each states its origin, with years. `(r/c)^2` and `r2/c` lose the sign of r."""
 
 
 def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatArray:
@@ -157,7 +170,7 @@ def ceiled(r: ArrayLike, c: ArrayLike, *, formula: str = "r/sqrt(c)") -> FloatAr
     r, c : float or array
         Raw correlation, and Spearman-Brown reliability.
     formula : str
-        One of `FORMULAS`. `r2/c` loses the sign of r, as Brain-Score's does.
+        One of `FORMULAS`.
 
     Returns
     -------

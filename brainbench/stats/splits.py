@@ -83,10 +83,16 @@ def paper(
     return [Split(np.sort(order[train]), np.sort(order[test])) for train, test in folds]
 
 
+def fold_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a fold of `paper` holds out of n."""
+    return n // n_splits, -(-n // n_splits)
+
+
 def brainscore(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[Split]:
@@ -95,9 +101,11 @@ def brainscore(
     Parameters
     ----------
     stimulus_ids : array of str, stimulus
-        Unique, in the order of the target (the brain's assembly), on which the draw depends.
+        Unique.
     objects : array, stimulus, or None
         `object_name`. None: not stratified, as Brain-Score without that coordinate.
+    order : array of int, or None
+        Rows in the order of Brain-Score's target, on which the draw depends; None for the order given.
     n_splits, seed : int
         Brain-Score's are 10 and 1.
 
@@ -119,14 +127,21 @@ def brainscore(
     >>> len(splits), len(splits[0].train), len(splits[0].test)
     (10, 18, 2)
     """
-    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="train_size")
+    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="train_size")
     return [Split(train, test) for train, test in drawn]
+
+
+def tenth_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a split of `brainscore` holds out of n: the same."""
+    held_out = n - int(0.9 * n)  # scikit-learn rounds the number of training rows down
+    return held_out, held_out
 
 
 def nine_tenths(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None = None,
     *,
+    order: ArrayLike | None = None,
     n_splits: int = 10,
     seed: int = 1,
 ) -> list[IntArray]:
@@ -135,13 +150,20 @@ def nine_tenths(
     They are the test rows of scikit-learn's StratifiedShuffleSplit(n_splits, test_size=.9,
     random_state=seed), or of ShuffleSplit: nothing is fitted. See `brainscore` for parameters and errors.
     """
-    drawn = _shuffled(stimulus_ids, objects, n_splits, seed, nine_tenths_for="test_size")
+    drawn = _shuffled(stimulus_ids, objects, order, n_splits, seed, nine_tenths_for="test_size")
     return [test for _, test in drawn]
+
+
+def left_out_sizes(n: int, n_splits: int) -> tuple[int, int]:
+    """Return the fewest and the most stimuli that a set of `nine_tenths` leaves out of n: the same."""
+    left_out = n - int(np.ceil(0.9 * n))  # scikit-learn rounds the number of test rows up
+    return left_out, left_out
 
 
 def _shuffled(
     stimulus_ids: ArrayLike,
     objects: ArrayLike | None,
+    order: ArrayLike | None,
     n_splits: int,
     seed: int,
     *,
@@ -152,11 +174,10 @@ def _shuffled(
     _check_n_splits(n_splits, least=1)
     _check_enough(labels, len(ids), needed=2, what="a stratified split")
     n_objects = 1 if labels is None else len(np.unique(labels))
-    # scikit-learn rounds the number of training rows down, that of test rows up.
     if nine_tenths_for == "train_size":
-        n_small, fewest = len(ids) - int(0.9 * len(ids)), 10 * n_objects - 9
+        (n_small, _), fewest = tenth_sizes(len(ids), n_splits), 10 * n_objects - 9
     else:
-        n_small, fewest = len(ids) - int(np.ceil(0.9 * len(ids))), 10 * n_objects
+        (n_small, _), fewest = left_out_sizes(len(ids), n_splits), 10 * n_objects
     if n_small < n_objects:
         raise InputError(
             f"{n_small} stimuli in the smaller part (10 % of {len(ids)})"
@@ -165,10 +186,12 @@ def _shuffled(
             todo=f"use more images{_or_not_stratified(labels)}",
         )
     options: dict[str, Any] = {nine_tenths_for: 0.9, "random_state": seed}
-    rows = np.zeros(len(ids))
+    rows = np.arange(len(ids)) if order is None else np.asarray(order, dtype=np.intp)
     if labels is None:
-        return list(ShuffleSplit(n_splits, **options).split(rows))
-    return list(StratifiedShuffleSplit(n_splits, **options).split(rows, labels))
+        drawn = ShuffleSplit(n_splits, **options).split(rows)
+    else:
+        drawn = StratifiedShuffleSplit(n_splits, **options).split(rows, labels[rows])
+    return [(rows[train], rows[test]) for train, test in drawn]
 
 
 def inner(

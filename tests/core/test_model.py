@@ -1,5 +1,7 @@
 """The contract of a model: what it must have, and the defaults of what it may leave out."""
 
+from dataclasses import replace
+
 import pytest
 from brainbench_fake import FakeModel
 from recorded_notes import RecordedNotes
@@ -71,5 +73,7 @@ def test_a_protocol_takes_the_clock_of_its_name():
     other = Timeline(name="brainscore", source="x", steps={"IT": [(0, 2)]})
     model = FakeModel(clocks={"paper": paper, "brainscore": other})
     assert clock_of(model, "paper") is paper
-    assert clock_of(model, "brainscore") is other
+    assert clock_of(model, "brainscore") == replace(other, rule="share")
+    nearest = replace(other, rule="nearest")
+    assert clock_of(FakeModel(clocks={"brainscore": nearest}), "brainscore") is nearest
     assert clock_of(FakeModel(), "brainscore") is STATIC

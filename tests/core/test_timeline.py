@@ -90,6 +90,32 @@ def test_hold_gives_time_outside_to_the_nearest_step(bin_, expected):
     np.testing.assert_allclose(held.weights("IT", [bin_], calls=2), [expected])
 
 
+@pytest.mark.parametrize(
+    ("steps", "bin_", "expected"),
+    [
+        ([(0, 100), (100, 150)], (50, 150), [1 / 3, 2 / 3]),  # Brain-Score's time_align, run there
+        ([(0, 100), (100, 200)], (70, 170), [0.3, 0.7]),  # steps of one length: as by overlap
+        ([(0, 100), (100, 150)], (0, 150), [0.5, 0.5]),
+        ([(0, 50), (50, math.inf)], (0, 150), [0.5, 0.5]),  # the last one ends with the bin
+    ],
+)
+def test_shares_of_the_steps(steps, bin_, expected):
+    shares = clock(steps={"IT": steps}, rule="share").weights("IT", [bin_], calls=2)
+    np.testing.assert_allclose(shares, [expected])
+
+
+def test_shares_of_steps_that_leave_time_uncovered():
+    steps = {"IT": [(0, 100), (100, 150)]}
+    with pytest.raises(InputError, match="100-200 ms"):
+        clock(steps=steps, rule="share").weights("IT", [(100, 200)], calls=2)
+    blank = clock(steps=steps, rule="share", outside="blank")
+    np.testing.assert_allclose(
+        blank.weights("IT", [(50, 250), (200, 300)], calls=2), [[1 / 6, 1 / 3], [0, 0]]
+    )
+    held = clock(steps=steps, rule="share", outside="hold")
+    np.testing.assert_allclose(held.weights("IT", [(50, 200)], calls=2), [[0.2, 0.8]])
+
+
 def test_nearest_start_ties_earlier():
     nearest = clock(steps={"IT": [(100, 200), (200, 300)]}, rule="nearest")
     bins = [(0, 10), (149, 159), (150, 160), (151, 161), (900, 910)]
@@ -98,7 +124,7 @@ def test_nearest_start_ties_earlier():
     assert set(chosen.ravel()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("rule", ["overlap", "nearest"])
+@pytest.mark.parametrize("rule", ["overlap", "share", "nearest"])
 @pytest.mark.parametrize(
     "bin_", [(80, 80), (80, 70), (0, math.inf), (math.nan, 80), (-math.inf, 0)]
 )

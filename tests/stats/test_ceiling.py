@@ -98,7 +98,14 @@ def test_spearman_brown_of_a_part_of_the_trials():
 
 @pytest.mark.parametrize(
     ("formula", "value"),
-    [("raw", 0.6), ("r/c", 0.75), ("r2/c", 0.45), ("r/sqrt(c)", 0.670820393), ("clip(r/c)", 0.75)],
+    [
+        ("raw", 0.6),
+        ("r/c", 0.75),
+        ("(r/c)^2", 0.5625),
+        ("r2/c", 0.45),
+        ("r/sqrt(c)", 0.670820393),
+        ("clip(r/c)", 0.75),
+    ],
 )
 def test_formulas(formula, value):
     assert float(ceiled(0.6, 0.8, formula=formula)) == pytest.approx(value)
@@ -113,7 +120,7 @@ def test_without_reliability_there_is_no_ceiled_value(c):
 
 
 def test_only_the_formula_that_says_so_clips():
-    for formula in ("r/c", "r2/c", "r/sqrt(c)"):
+    for formula in ("r/c", "(r/c)^2", "r2/c", "r/sqrt(c)"):
         assert float(ceiled(0.9, 0.5, formula=formula)) > 1
     np.testing.assert_array_equal(ceiled([0.9, -0.1], 0.5, formula="clip(r/c)"), [1.0, 0.0])
 
@@ -127,3 +134,15 @@ def test_unknown_formula():
 def test_trials_that_cannot_be_halved(shape):
     with pytest.raises(InputError, match=re.escape(str(shape))):
         split_half(np.zeros(shape))
+
+
+def test_each_figure_of_brainscore_is_named_with_its_years():
+    """Its AlexNet, MajajHong2015.IT: raw .584, ceiling .821841."""
+    r, c = 0.584, 0.821841
+    by_year = {"2019": "r/c", "2020": "(r/c)^2", "since December 2025": "r2/c"}
+    values = {year: float(ceiled(r, c, formula=name)) for year, name in by_year.items()}
+    assert values == pytest.approx(
+        {"2019": 0.7106, "2020": 0.5050, "since December 2025": 0.4150}, abs=1e-4
+    )
+    for year, name in by_year.items():
+        assert year in FORMULAS[name].origin

@@ -155,3 +155,16 @@ def test_groups_of_another_length_and_too_few_groups():
         paper(IDS, groups=IDS[1:])
     with pytest.raises(InputError, match=r"\(3\)"):
         paper(IDS, groups=OBJECTS)
+
+
+@pytest.mark.parametrize("objects", [OBJECTS, None])
+def test_splits_are_drawn_in_the_order_of_the_target(objects):
+    order = np.random.default_rng(1).permutation(60)
+    moved = None if objects is None else objects[order]
+    ours, theirs = brainscore(IDS, objects, order=order), brainscore(IDS[order], moved)
+    for our, their in zip(ours, theirs, strict=True):
+        assert IDS[our.train].tolist() == IDS[order][their.train].tolist()
+        assert IDS[our.test].tolist() == IDS[order][their.test].tolist()
+    sets, moved_sets = nine_tenths(IDS, objects, order=order), nine_tenths(IDS[order], moved)
+    assert [IDS[r].tolist() for r in sets] == [IDS[order][r].tolist() for r in moved_sets]
+    assert set(ours[0].test) != set(brainscore(IDS, objects)[0].test)

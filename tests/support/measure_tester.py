@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
@@ -19,9 +20,44 @@ from brainbench.stats.bootstrap import crossed, image_counts
 FORMULAS = {
     "raw": lambda r, c: r,
     "r/c": lambda r, c: r / c,
+    "(r/c)^2": lambda r, c: (r / c) ** 2,
     "r2/c": lambda r, c: r**2 / c,
     "r/sqrt(c)": lambda r, c: r / np.sqrt(c),
 }
+
+
+ODD_FEATURES = {
+    "too large": lambda values: 1e200 * values,
+    "too small": lambda values: 1e-200 * values,
+    "NaN": lambda values: np.where(
+        np.arange(values.size).reshape(values.shape) == 7, np.nan, values
+    ),
+    "infinite": lambda values: np.where(
+        np.arange(values.size).reshape(values.shape) == 7, np.inf, values
+    ),
+    "constant": np.ones_like,
+    "one unit": lambda values: values[:, :1],
+    "equal units": lambda values: np.broadcast_to(values[:, :1], values.shape).copy(),
+}
+"""What a layer may respond, from what it does."""
+ODD_REASONS = {
+    "too large": r"layer .*e\+200",
+    "too small": r"layer .*e-20",
+    "NaN": "1 NaN",
+    "infinite": "1 infinite",
+    "constant": "the same|do not vary|not vary",
+    "one unit": "unit|features",
+    "equal units": "the same response of all features|features",
+}
+"""What the reason must name where there is no value."""
+
+
+def _outcome(context):
+    """Return the score and no reason, or None and the error."""
+    try:
+        return score_context(context), ""
+    except InputError as error:
+        return None, str(error)
 
 
 class MeasureTester:
@@ -47,6 +83,8 @@ class MeasureTester:
     """Ceiling that a convention gives where there are no trials."""
     coverage_is_measured: ClassVar[bool] = True
     """Coverage of the intervals of this case was measured, with all images and the protocol's own formula."""
+    says_least_images: ClassVar[bool] = True
+    """Too few images are an error that says how many are enough; else it is about images of each object."""
     n_repeated: ClassVar[int | None] = None
     """Images that count in the draws that are computed slowly; None for all."""
 
@@ -242,6 +280,38 @@ class MeasureTester:
         score = self.score(protocol=protocol)
         assert (score.status, score.protocol) == ("scored", protocol)
         assert score.formula == f"{benchmark.measure.rules[protocol].formula}-v1"
+
+    # --- odd samples ---------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("oddity", ODD_FEATURES)
+    def test_odd_features_have_a_value_or_the_true_reason(self, oddity):
+        benchmark, model = self.case()
+        odd = {
+            layer: ODD_FEATURES[oddity](np.asarray(values, dtype=np.float64))
+            for layer, values in model.responses.items()
+        }
+        score, reason = _outcome(context_of(benchmark, replace(model, responses=odd)))
+        if score is None:
+            assert re.search(ODD_REASONS[oddity], reason)
+            return
+        assert oddity in ("constant", "one unit", "equal units")
+        if oddity == "constant" and score.value is not None:
+            assert (score.value, score.ci) == (0.0, (0.0, 0.0))  # by definition: it is static
+
+    @pytest.mark.parametrize("limit", [1, 10])
+    @pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+    def test_the_number_of_images_that_is_enough_is_said_at_once(self, protocol, limit):
+        benchmark, _ = self.case()
+        if protocol not in benchmark.measure.protocols or not self.says_least_images:
+            return
+        score, reason = _outcome(context_of(*self.case(), protocol=protocol, limit=limit))
+        if score is None:
+            least = int(re.search(r"at least (\d+) images", reason)[1])
+            assert f"{limit} images" in reason
+            assert least > limit
+            score = self.score(protocol=protocol, limit=least)
+            assert score.n_stimuli == least
+            assert score.ci is None or score.ci[0] < score.ci[1]
 
     # --- what a score says ---------------------------------------------------------------------------
 

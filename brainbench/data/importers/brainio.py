@@ -9,6 +9,7 @@ ms, along `time_bin`. Each presentation becomes one entry of (repetition, stimul
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def read(
     presentations lie along `stimulus` if they depend on the stimulus alone, and are omitted otherwise. NaN,
     declared in `attrs`, stands for missing repetitions of a stimulus. A file with one presentation of each
     stimulus and no `repetition` holds means: it has no dim `repetition`. Otherwise presentations without
-    `repetition` are numbered in the order of the file.
+    `repetition` are numbered in the order of the file. Brain-Score sorts stimuli by all coordinates of a
+    presentation in the order of the file: those that come before the id are kept as the attribute `levels`,
+    on which the splits of the protocol `brainscore` depend.
 
     A damaged netCDF file may crash or block the library that reads it. Therefore a child process reads it,
     with limits of time and memory; it takes a second or two to start. A `trusted` file is read in this
@@ -122,14 +125,15 @@ def _assembly(opened: xr.Dataset, path: Path, variable: str | None, units: str |
     values = _values(array, order, (row, column), (len(levels), len(stimuli)))
     repeated = len(levels) > 1 or "repetition" in array.coords
     missing = {"missing": "nan"} if np.isnan(values).any() else {}
+    metadata = _stimulus_metadata(array, column, len(stimuli))
     return assembly.make(
         values if repeated else values[0],
-        stimulus={"stimulus_id": stimuli, **_stimulus_metadata(array, column, len(stimuli))},
+        stimulus={"stimulus_id": stimuli, **metadata},
         neuroid=_neuroid_metadata(array, path),
         time=bins,
         repetitions=repeated,
         units=units or str(array.attrs.get("units") or "a.u."),
-        attrs={"source": path.name, **missing},
+        attrs={"source": path.name, **missing, **_levels(array, metadata)},
     )
 
 
@@ -255,6 +259,14 @@ def _stimulus_metadata(
         if same.all() and name not in (*STIMULUS_IDS, "repetition"):
             kept[name] = of_stimuli
     return kept
+
+
+def _levels(array: xr.DataArray, metadata: Mapping[str, npt.NDArray[Any]]) -> dict[str, list[str]]:
+    """Return the coordinates of stimuli that come before the id in the file; {} for none."""
+    names = _along(array, PRESENTATION)
+    first = min(names.index(name) for name in STIMULUS_IDS if name in names)
+    levels = [name for name in names[:first] if name in metadata]
+    return {"levels": levels} if levels else {}
 
 
 def _neuroid_metadata(array: xr.DataArray, path: Path) -> dict[str, npt.NDArray[Any]]:

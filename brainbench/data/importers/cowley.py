@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from brainbench.core import assembly
 from brainbench.core.assembly import Assembly
@@ -60,9 +60,10 @@ class Session(BaseModel):
 
 
 class Declared(Published):
-    """Parameters of the manifest; every image is `pixels` wide and high."""
+    """Parameters of the manifest; every image is `pixels` wide and high, `degrees` of visual angle wide."""
 
     pixels: int
+    degrees: PositiveFloat | None = None
     sessions: dict[str, Session]
 
 
@@ -100,6 +101,7 @@ class CowleyData(PublishedData[Declared]):
             metadata=pd.concat([images.metadata for images in sets], ignore_index=True),
             read=read,
             rows=tuple(range(len(places))),
+            degrees=self.declared.degrees,
         )
 
     def recordings(self, region: str) -> Assembly:
@@ -136,6 +138,7 @@ class CowleyData(PublishedData[Declared]):
             self.array(images_file),
             ids=recording.coords["stimulus_id"].values.tolist(),
             metadata={"session": np.full(recording.sizes["stimulus"], name)},
+            degrees=self.declared.degrees,
         )
         return ArrayData(
             name=f"{self.name} {name}",

@@ -76,6 +76,12 @@ def _correlation(chunks: Iterator[AnyArray]) -> FloatArray:
         total += rows.sum(axis=1)
         largest = np.maximum(largest, np.abs(chunk).max(axis=1))
         n_features += chunk.shape[1]
+    if n_features == 1:
+        raise InputError(
+            "features of a single unit",
+            allowed="two or more: 1 - Pearson correlates over units",
+            todo="choose the distance 'euclidean', or more units",
+        )
     covariance = inner - np.outer(total, total) / n_features
     # Rounding leaves about 1e-16 of a constant row.
     flat = np.diagonal(covariance) <= (1e-14 * largest) ** 2 * n_features

@@ -33,8 +33,9 @@ from brainbench.scoring.dynamics.maps import (
 from brainbench.scoring.dynamics.target import BinnedRecordings, binned_recordings
 from brainbench.scoring.layer_states import WIDE, LayerStates, layer_states
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
-from brainbench.scoring.recordings import check_varies, material_of
-from brainbench.stats.splits import Split, brainscore, inner, paper
+from brainbench.scoring.recordings import check_varies, material_of, strata_of
+from brainbench.scoring.sample_size import ImagesNeeded
+from brainbench.stats.splits import Split, brainscore, fold_sizes, inner, paper, tenth_sizes
 
 QUARTERS = 4
 SOLVERS = ("ridge", "sgd", "neuron-to-neuron")
@@ -177,10 +178,29 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 allowed="one session for a benchmark of neural dynamics",
                 todo="declare a benchmark on each session's data",
             )
+        self._check_enough_images(context)
         recordings = binned_recordings(context, blank=self.blank)
         self._scored_bins(context, recordings)
         check_varies(recordings.varying, identifier)
         return recordings
+
+    def _check_enough_images(self, context: RunContext) -> None:
+        joint = context.rules.joint
+        chooses = self.fitter(joint=joint, seed=0).chooses_penalty or context.may_select
+        stimuli = context.stimuli()
+        ImagesNeeded(
+            what="neural dynamics",
+            n_splits=10 if joint else QUARTERS,
+            sizes=tenth_sizes if joint else fold_sizes,
+            training=2,
+            n_inner=self.n_inner if chooses and not joint else None,
+            inner_held_out=1,
+        ).check(
+            context.benchmark.identifier,
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial()),
+            copies=not joint,
+        )
 
     def candidates(self, context: RunContext, target: BinnedRecordings) -> list[LayerStates]:
         """Raise InputError for a time bin that the clock does not cover, or too wide a layer."""

@@ -22,7 +22,13 @@ from brainbench.metrics.correlation import (
 )
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
-from brainbench.scoring.recordings import Recordings, per_neuroid, recordings_of, strata_of
+from brainbench.scoring.recordings import (
+    Recordings,
+    check_sizes,
+    per_neuroid,
+    recordings_of,
+    strata_of,
+)
 from brainbench.stats.ceiling import half_means, spearman_brown
 
 BLANK = "blank"
@@ -175,11 +181,13 @@ def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
     if scale is not None:
         binned = (binned / scale).transpose(*binned.dims).assign_attrs(binned.attrs)
     repeated = binned.sizes.get("repetition", 1) > 1
+    values = np.asarray(average(binned).values, dtype=np.float64)
+    check_sizes(values, binned)
     edges = (binned.coords[key].values.tolist() for key in ("time_start", "time_end"))
     return BinnedRecordings(
         stimuli=stimuli,
         bins=tuple(zip(*edges, strict=True)),
-        values=np.asarray(average(binned).values, dtype=np.float64),
+        values=values,
         trials=binned.values if repeated else None,
         strata=strata_of(stimuli, partial=partial),
         neuroids=per_neuroid(binned),

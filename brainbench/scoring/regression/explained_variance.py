@@ -32,6 +32,7 @@ from brainbench.scoring.recordings import (
     describe_copies,
     material_of,
     reliable_sites,
+    strata_of,
     windowed_recordings,
 )
 from brainbench.scoring.regression.explained_variance_evaluation import (
@@ -45,9 +46,9 @@ from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
-    check_enough_images,
     fit_session,
 )
+from brainbench.scoring.sample_size import ImagesNeeded
 from brainbench.stats.splits import Split, paper
 
 SIGNAL_ALPHA = 0.001
@@ -60,10 +61,6 @@ class OwnUnits:
 
     sites: IntArray  # numbers of the predicted sites
     shares_neuroids: bool = False
-    least_images: int = 2
-
-    def __str__(self) -> str:
-        return "a comparison without a map"
 
     def describe(self) -> dict[str, Any]:
         return {"map": "none: unit k predicts site k"}
@@ -122,9 +119,30 @@ class ExplainableVariance(SessionsMeasure):
     def target(self, context: RunContext) -> list[SessionTarget]:
         """Raise InputError for no repeated trials, no site with a signal, or a neuroid_id given twice."""
         sessions, _ = _repeated(context)
+        for session in sessions:
+            self._check_enough_images(context, session)
         targets = [_session_target(context, session) for session in sessions]
         check_distinct_sites(targets)
         return targets
+
+    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+        fitted = self.metric != "units"
+        linear_map = (
+            LinearMap(metric=self.metric, n_components=self.n_components) if fitted else None
+        )
+        stimuli = context.stimuli(session.data)
+        ImagesNeeded(
+            what=str(linear_map) if linear_map else "a comparison without a map",
+            n_splits=self.n_splits,
+            held_out=3,
+            training=linear_map.least_images if linear_map else 2,
+            n_inner=self.n_inner if context.may_select else None,
+        ).check(
+            context.label(session),
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
+            copies=True,
+        )
 
     def evaluate(
         self,
@@ -174,13 +192,6 @@ class ExplainableVariance(SessionsMeasure):
             None
             if self.metric == "units"
             else LinearMap(metric=self.metric, n_components=self.n_components)
-        )
-        check_enough_images(
-            target,
-            linear_map or own_units,
-            n_splits=self.n_splits,
-            n_inner=self.n_inner if len(candidates) > 1 else None,
-            least_per_fold=3,
         )
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
         groups = target.recordings.groups

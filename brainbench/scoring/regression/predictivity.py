@@ -14,13 +14,14 @@ import numpy as np
 
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
     check_varies,
     describe_copies,
     material_of,
+    strata_of,
     windowed_recordings,
 )
 from brainbench.scoring.regression.estimators import Estimator, EstimatorMap
@@ -30,12 +31,12 @@ from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
-    check_enough_images,
     fit_session,
 )
 from brainbench.scoring.regression.soft_matching import SoftMatchingEvaluation, SoftMatchingMap
+from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
-from brainbench.stats.splits import Split, brainscore, paper
+from brainbench.stats.splits import Split, brainscore, fold_sizes, paper, tenth_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class PredictivityRules(ProtocolRules):
     """Rules of a protocol for neural predictivity."""
 
     split: Callable[..., list[Split]]  # (ids, strata, n_splits=, seed=) -> splits
+    sizes: Sizes  # of what a split holds out
     groups_copies: bool  # copies of one picture stay on one side of every split
     # Correlations (draw, split, neuroid), counts of neuroids -> figure of each draw.
     aggregate: Callable[..., FloatArray]
@@ -70,7 +72,7 @@ class Predictivity(SessionsMeasure):
     solver : {"exact", "nipals"}
         Exact singular vectors, or scikit-learn's iteration.
     formula : str or None
-        "raw", "r/c", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
+        "raw", "r/c", "(r/c)^2", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
     metric : str or estimator
         The map, which also selects layer and step: a name (see `scoring.regression.linear_maps`), or an
         instance with scikit-learn's fit(X, Y) and predict(X), of which a clone is fitted in each split (see
@@ -95,6 +97,7 @@ class Predictivity(SessionsMeasure):
         "paper": PredictivityRules(
             formula="raw",
             split=paper,
+            sizes=fold_sizes,
             groups_copies=True,
             aggregate=mean_then_median,
             joint=False,
@@ -104,6 +107,7 @@ class Predictivity(SessionsMeasure):
             formula="r2/c",
             one_layer=True,
             split=brainscore,
+            sizes=tenth_sizes,
             groups_copies=False,
             split_seed=1,
             aggregate=median_then_mean,
@@ -153,6 +157,7 @@ class Predictivity(SessionsMeasure):
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
         targets = []
         for session in context.sessions:
+            self._check_enough_images(context, session)
             recordings = windowed_recordings(context, session)
             sites = np.ptp(recordings.values, axis=0) > 0
             target = SessionTarget(
@@ -161,12 +166,26 @@ class Predictivity(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            site_map = self.site_map(context.rules)
-            check_enough_images(target, site_map, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
         check_distinct_sites(targets)
         return targets
+
+    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+        rules: PredictivityRules = context.rules
+        site_map, stimuli = self.site_map(rules), context.stimuli(session.data)
+        ImagesNeeded(
+            what=str(site_map),
+            n_splits=self.n_splits,
+            sizes=rules.sizes,
+            training=site_map.least_images,
+            n_inner=self.n_inner if context.may_select else None,
+        ).check(
+            context.label(session),
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
+            copies=rules.groups_copies,
+        )
 
     def evaluate(
         self,
@@ -174,16 +193,19 @@ class Predictivity(SessionsMeasure):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
+        """Raise InputError for a layer that does not vary."""
         rules: PredictivityRules = context.rules
         site_map = self.site_map(rules, seed=context.settings.seed)
         splits = {"n_splits": self.n_splits}
         fits = []
         for session, offered in zip(target, candidates, strict=True):
-            if len(offered) > 1:
-                check_enough_images(session, site_map, **splits, n_inner=self.n_inner)
             ids, strata = session.recordings.stimuli.ids, session.recordings.strata
-            together = {"groups": session.recordings.groups} if rules.groups_copies else {}
+            # Splits of disjoint folds do not depend on the order of the rows; Brain-Score's do.
+            together = (
+                {"groups": session.recordings.groups}
+                if rules.groups_copies
+                else {"order": session.recordings.order}
+            )
             fits.append(
                 fit_session(
                     session,

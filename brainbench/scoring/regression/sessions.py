@@ -41,8 +41,6 @@ class SiteMap(Protocol):
 
     @property
     def shares_neuroids(self) -> bool: ...
-    @property
-    def least_images(self) -> int: ...
     def describe(self) -> dict[str, Any]: ...
     def predict(
         self, features: Features, Y: FloatArray, folds: Sequence[Split]
@@ -183,42 +181,6 @@ def fit_session(
     return SessionFit(
         target=target, folds=folds, selection=selection, site_map=linear_map, features=within
     )
-
-
-def check_enough_images(
-    target: SessionTarget,
-    site_map: SiteMap,
-    *,
-    n_splits: int,
-    n_inner: int | None,
-    least_per_fold: int = 0,
-) -> None:
-    """Raise InputError where too few images are left for training.
-
-    `n_inner` folds need images too where several layers or steps are to be selected from, else None; each
-    fold must hold `least_per_fold`.
-    """
-    n, needed = len(target.recordings.stimuli), site_map.least_images
-    least = least_per_fold * n_splits
-    training = _n_training(n, n_splits, n_inner)
-    if n >= least and training >= needed:
-        return
-    enough = max(n, least)
-    while _n_training(enough, n_splits, n_inner) < needed:
-        enough += 1
-    inside = " after its inner folds, which select the layer or step" if n_inner else ""
-    raise InputError(
-        f"{target.label}: {n} images in {n_splits} folds leave {training} for training{inside}, "
-        f"{site_map} needs at least {needed}",
-        allowed=f"at least {enough} images",
-        todo="use more images (a larger --limit)",
-    )
-
-
-def _n_training(n: int, n_splits: int, n_inner: int | None) -> int:
-    """Return the training images of the split, and of its inner fold, that leave out most."""
-    left = n - -(-n // n_splits)
-    return left - -(-left // n_inner) if n_inner else left
 
 
 @dataclass(frozen=True, kw_only=True)

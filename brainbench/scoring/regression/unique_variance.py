@@ -15,7 +15,7 @@ import numpy as np
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.linear import banded_ridge, ridge
-from brainbench.scoring.context import ModelRun, RunContext
+from brainbench.scoring.context import ModelRun, RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, ProtocolRules
@@ -23,6 +23,7 @@ from brainbench.scoring.recordings import (
     check_varies,
     describe_copies,
     material_of,
+    strata_of,
     windowed_recordings,
 )
 from brainbench.scoring.regression.linear_maps import LinearMap
@@ -30,13 +31,13 @@ from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
     check_distinct_sites,
-    check_enough_images,
     fit_session,
 )
 from brainbench.scoring.regression.unique_variance_evaluation import (
     SessionPartition,
     UniqueVarianceEvaluation,
 )
+from brainbench.scoring.sample_size import ImagesNeeded
 from brainbench.stats.splits import paper
 
 FORMULAS = ("raw", "r/c")
@@ -104,6 +105,7 @@ class UniqueVariance(SessionsMeasure):
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
         targets = []
         for session in context.sessions:
+            self._check_enough_images(context, session)
             recordings = windowed_recordings(context, session)
             sites = np.ptp(recordings.values, axis=0) > 0
             target = SessionTarget(
@@ -112,11 +114,25 @@ class UniqueVariance(SessionsMeasure):
                 sites=sites,
                 responses=recordings.values[:, sites],
             )
-            check_enough_images(target, _MAP, n_splits=self.n_splits, n_inner=None)
             check_varies(sites, target.label)
             targets.append(target)
         check_distinct_sites(targets)
         return targets
+
+    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+        views = [context, *(_reference_context(context, one) for one in self.beyond)]
+        stimuli = context.stimuli(session.data)
+        ImagesNeeded(
+            what="variance partitioning",
+            n_splits=self.n_splits,
+            training=_MAP.least_images,
+            n_inner=self.n_inner if any(view.may_select for view in views) else None,
+        ).check(
+            context.label(session),
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
+            copies=True,
+        )
 
     def evaluate(
         self,
@@ -124,7 +140,7 @@ class UniqueVariance(SessionsMeasure):
         target: list[SessionTarget],
         candidates: list[list[Candidate]],
     ) -> Evaluation:
-        """Raise InputError for too few images for the inner folds, or a layer that does not vary."""
+        """Raise InputError for a layer that does not vary."""
         seed = context.settings.seed
         partitions = [
             self._partition(context, session, offered)
@@ -178,8 +194,6 @@ class UniqueVariance(SessionsMeasure):
         )
         fits = []
         for given in [offered, *self._references(context, target)]:
-            if len(given) > 1:
-                check_enough_images(target, _MAP, n_splits=self.n_splits, n_inner=self.n_inner)
             fits.append(fit_session(target, given, _MAP, folds, n_inner=self.n_inner, seed=seed))
         return SessionPartition(fit=fits[0], references=fits[1:], seed=seed)
 

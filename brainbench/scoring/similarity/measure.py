@@ -26,6 +26,8 @@ from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+from brainbench.scoring.recordings import strata_of
+from brainbench.scoring.sample_size import ImagesNeeded
 from brainbench.scoring.similarity.evaluation import SimilarityEvaluation, select_layers
 from brainbench.scoring.similarity.representations import SimilarityMetric, SimilarityName
 from brainbench.scoring.similarity.target import (
@@ -35,14 +37,17 @@ from brainbench.scoring.similarity.target import (
     published_rdms,
     recorded_session,
 )
-from brainbench.stats.splits import Split, nine_tenths, paper
+from brainbench.stats.splits import Split, fold_sizes, left_out_sizes, nine_tenths, paper
+
+N_SETS = 10
+"""Random sets of images under `brainscore`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityRules(ProtocolRules):
     """Which images a protocol compares."""
 
-    # (ids, strata, seed=) -> sets of images that the figure is averaged over. None compares all
+    # (ids, strata, order=, seed=) -> sets of images that the figure is averaged over. None compares all
     # images, or those held out of each fold where a layer or step is selected.
     random_sets: Callable[..., list[IntArray]] | None = None
 
@@ -133,9 +138,8 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
 
     def target(self, context: RunContext) -> BrainRepresentation:
         """Raise InputError for too few images; see `brain_representation`."""
-        brain = brain_representation(context, self.similarity_metric, self.beside)
-        self._check_enough(len(brain.stimuli), context.benchmark.identifier)
-        return brain
+        self._check_enough_images(context)
+        return brain_representation(context, self.similarity_metric, self.beside)
 
     def candidates(self, context: RunContext, target: BrainRepresentation) -> list[Candidate]:
         return candidates_of(context, target.stimuli)
@@ -193,25 +197,35 @@ class Similarity(Measure[BrainRepresentation, list[Candidate]]):
                 todo="choose --protocol paper",
             )
         if rules.random_sets is not None:
-            return rules.random_sets(ids, strata, seed=seed), []
+            return rules.random_sets(ids, strata, order=brain.order, seed=seed), []
         distinct = brain.distinct
         if len(candidates) == 1:
             return [distinct], []
         copies = brain.stimuli.copies
         folds = paper(ids, strata, groups=copies, n_splits=self.n_splits, seed=seed)
         folds = [Split(*(np.intersect1d(part, distinct) for part in fold)) for fold in folds]
-        least = min(len(fold.test) for fold in folds)
-        self._check_enough(least, f"the smallest of {self.n_splits} folds")
         return [fold.test for fold in folds], [fold.train for fold in folds]
 
-    def _check_enough(self, n_images: int, where: str) -> None:
-        least = self.similarity_metric.least_images
-        if n_images < least:
-            raise InputError(
-                f"{where}: {n_images} images",
-                allowed=f"at least {least} for {self.metric}",
-                todo="use more images (a larger --limit)",
-            )
+    def _check_enough_images(self, context: RunContext) -> None:
+        """Raise InputError for too few images: of the least that have a figure all draws have the same."""
+        rules: SimilarityRules = context.rules
+        data = recorded_session(context).data
+        stimuli, least = context.stimuli(data), self.similarity_metric.least_images
+        random, selects = rules.random_sets is not None, context.may_select
+        ImagesNeeded(
+            what=self.metric,
+            in_all=least + 1,
+            n_splits=N_SETS if random else self.n_splits if selects else 0,
+            sizes=left_out_sizes if random else fold_sizes,
+            held_out=1 if random else least,
+        ).check(
+            context.benchmark.identifier,
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(data))
+            if random or selects
+            else None,
+            copies=not random,
+        )
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         metric = self.similarity_metric

@@ -38,6 +38,7 @@ class BrainRepresentation:
     stimuli: StimulusSet  # sorted by stimulus_id: the order of all else
     strata: AnyArray | None  # object shown in each stimulus
     partial: bool  # a limit left some stimuli out
+    order: IntArray | None = None  # rows as Brain-Score orders them; None: as they are
     subjects: list[Representation]  # one representation for each; recordings are one
     published: (
         bool  # as dissimilarities of subjects; else as recordings, whose ceiling is of halves
@@ -137,6 +138,7 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         stimuli=recordings.stimuli,
         strata=recordings.strata,
         partial=recordings.partial,
+        order=recordings.order,
         subjects=[representation],
         published=False,
         measured=[values],

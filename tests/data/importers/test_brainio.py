@@ -182,3 +182,15 @@ def test_neuroids_without_a_region(tmp_path):
     recorded = read(written(tmp_path, layout()[0])).drop_vars("region")
     with pytest.raises(InputError, match="'region'"):
         by_region(recorded)
+
+
+def test_levels_before_the_id_are_kept_in_the_order_of_the_file(tmp_path):
+    dataset, _ = layout()
+    array = dataset["dicarlo.Test"]
+    first = ["size", "trial", "object_name", "repetition"]
+    names = [*first, "stimulus_id"]
+    late = array.drop_vars(names).assign_coords(
+        {name: ("presentation", array.coords[name].values) for name in names}
+    )
+    got = read(written(tmp_path, late.to_dataset()))
+    assert got.attrs["levels"] == ["size", "object_name"]  # those that depend on the stimulus alone

@@ -10,6 +10,7 @@ import pytest
 from cowley_files import SIZES, declare, jpeg, names, write_zip
 from PIL import Image
 
+from brainbench import load_benchmark
 from brainbench.core.dataset import Dataset, HasSessions, Importable
 from brainbench.core.errors import CacheError, DataAbsentError, InputError, StimulusError
 from brainbench.data.folder import data_folder, writing
@@ -324,3 +325,14 @@ def test_manifest_names_every_file_once():
     assert all(len(checksum) == 64 for checksum in declared.sha256.values())
     neurons = sum(session.neurons for session in declared.sessions.values())
     assert f"{neurons} neurons" in manifest("Cowley2023").title
+
+
+def test_width_and_window_are_those_of_the_later_publication(published):
+    assert open_dataset("Cowley2023").declared.degrees == 11.2
+    for name in ("pls", "ccnorm2", "ridge"):
+        assert load_benchmark(f"Cowley2023.V4-{name}").window == (50, 150)
+    data = declare(published, degrees=11.2)
+    data.import_from(published)
+    assert data.stimuli().degrees == 11.2
+    assert {one.pictures.degrees for one in data.sessions().values()} == {11.2}
+    assert data.version == declare(published).version  # the same files, read the same way

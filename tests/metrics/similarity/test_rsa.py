@@ -150,7 +150,7 @@ def test_a_stimulus_without_a_pattern(distance, value):
 
 
 def test_one_feature_has_no_correlation_over_features():
-    with pytest.raises(InputError, match=r"row 0\b.*\b5 of 5\b"):
+    with pytest.raises(InputError, match="single unit"):
         rdm(np.arange(5.0)[:, None])
 
 

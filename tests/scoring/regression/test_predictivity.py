@@ -10,7 +10,7 @@ from known import Known, benchmark, brain, context_of, model_of
 from scipy.stats import ortho_group
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 
 from brainbench.core import stimuli
 from brainbench.core.errors import InputError, UnknownNameError
@@ -257,6 +257,47 @@ def test_clock_of_true_bins_averages_the_window(linear):
     np.testing.assert_allclose(np.concatenate(list(only.chunks()), axis=1), 0.3 * X + 2.1 * X)
 
 
+def test_brainscore_averages_the_window_by_shares_of_the_bins(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials)
+    bins = Timeline(name="bins", source="test", steps={"IT": [(0, 100), (100, 150), (150, 200)]})
+    model = Known(
+        responses={"IT": np.stack([X, X, X], axis=2)},
+        ids=data.pictures.ids,
+        areas={"IT": ["IT"]},
+        clocks={"bins": bins},
+        static=False,
+    )
+    declared = replace(benchmark(data), window=(50, 150))
+    shares = {
+        protocol: candidates_of(context_of(declared, model, protocol=protocol), data.pictures)
+        for protocol in ("paper", "brainscore")
+    }
+    np.testing.assert_allclose(shares["paper"][0].weights, [1 / 2, 1 / 2, 0])
+    np.testing.assert_allclose(shares["brainscore"][0].weights, [1 / 3, 2 / 3, 0])
+
+
+def test_brainscore_splits_rows_that_are_sorted_by_the_levels_of_the_file(linear):
+    X, _, trials = linear
+    data = brain(None, trials=trials, objects=False)
+    size = np.arange(N) * 7 % 5
+    recorded = data.regions["IT"].assign_coords(size=("stimulus", size))
+    sorted_by_size = recorded.assign_attrs(levels=["size"])
+    moved = replace(data, regions={"IT": sorted_by_size})
+    score = score_model(benchmark(moved), model_of(data, X), Settings(protocol="brainscore"))
+    ids = np.array(data.pictures.ids)
+    ids = ids[np.lexsort([ids, size])]
+    samples = score.predictions
+    for k, (_, test) in enumerate(ShuffleSplit(10, train_size=0.9, random_state=1).split(ids)):
+        shown = samples["stimulus_id"].values[samples["fold"].values == k]
+        assert sorted(shown) == sorted(ids[test])
+    paper, other = (score_model(benchmark(one), model_of(data, X)) for one in (moved, data))
+    assert paper.value == other.value
+    lost = replace(data, regions={"IT": recorded.drop_vars("size").assign_attrs(levels=["size"])})
+    with pytest.raises(InputError, match="size"):
+        score_model(benchmark(lost), model_of(data, X), Settings(protocol="brainscore"))
+
+
 def test_brainscore_takes_the_step_of_nearest_start(linear):
     X, _, trials = linear
     data = brain(None, trials=trials)
@@ -318,7 +359,9 @@ def test_folds_of_a_few_images_of_each_object_are_not_stratified(linear):
 def test_whole_set_with_too_few_images_of_an_object_is_an_error(linear):
     X, _, trials = linear
     data = brain(None, trials=trials[:, :79])
-    with pytest.raises(InputError, match=r"too few stimuli for .*: obj7 \(9\)"):
+    with pytest.raises(
+        InputError, match=r"9 show obj7.*\n.*at least 80 images, at least 10 of each"
+    ):
         score_model(benchmark(data), model_of(data, X[:79]))
 
 
@@ -367,7 +410,7 @@ def test_too_few_images_for_the_components(linear):
     with pytest.raises(InputError) as error:
         score_model(benchmark(data, n_components=25), model_of(data, X), Settings(limit=20))
     text = str(error.value)
-    assert "20 images in 10 folds leave 18 for training" in text
+    assert "20 images, of which 18 are left for training" in text
     assert "at least 29 images" in text
     assert "--limit" in text
 
@@ -379,7 +422,7 @@ def test_too_few_images_for_the_choice_of_a_step(linear):
     model = two_step_model(data, wide, wide**2)
     with pytest.raises(InputError) as error:
         score_model(benchmark(data, n_components=25), model, Settings(limit=32))
-    assert "32 images in 10 folds leave 22 for training" in str(error.value)
+    assert "32 images, of which 22 are left for training" in str(error.value)
     assert "at least 37 images" in str(error.value)
     assert score_model(benchmark(data, n_components=25), model, Settings(limit=37)).n_stimuli == 37
 

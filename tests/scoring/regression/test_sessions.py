@@ -146,7 +146,7 @@ def test_sessions_that_share_a_neuroid_id():
 def test_session_that_is_too_short_is_named():
     data, model = several()
     with pytest.raises(
-        InputError, match=r"Known\.IT-pls, session friday: 20 images in 10 folds leave 18"
+        InputError, match=r"Known\.IT-pls, session friday: 20 images, of which 18 are left"
     ):
         score_model(benchmark(data, n_components=25), model, Settings(limit=20))
 

@@ -329,7 +329,7 @@ def test_subjects_give_a_noise_ceiling(pictured):
 
 @pytest.mark.parametrize(
     ("n_subjects", "formula"),
-    [(1, "r/c"), (1, "r2/c"), (1, "r/sqrt(c)"), (2, "r2/c"), (2, "r/sqrt(c)")],
+    [(1, "r/c"), (1, "r2/c"), (1, "r/sqrt(c)"), (2, "r2/c"), (2, "(r/c)^2"), (2, "r/sqrt(c)")],
 )
 def test_formulas_that_published_rdms_have_no_ceiling_for(pictured, n_subjects, formula):
     X, _ = pictured
@@ -436,14 +436,15 @@ def test_a_layer_or_a_brain_without_patterns(pictured):
 
 @pytest.mark.parametrize(
     ("metric", "limit", "match"),
-    [("rsa", 2, r"2 images.*\n.*3 for rsa"), ("cka", 3, r"3 images.*\n.*4 for cka")],
+    [("rsa", 3, r"3 images.*rsa\n.*at least 4 images"), ("cka", 4, r"4 images.*cka\n.*at least 5")],
 )
 def test_too_few_images(pictured, metric, limit, match):
     X, trials = pictured
     data = brain(None, trials=trials)
     with pytest.raises(InputError, match=match):
         score(declared(data, metric=metric), model_of(data, X), Settings(limit=limit))
-    with pytest.raises(InputError, match="5 folds: 2 images"):
+    least = 15 if metric == "rsa" else 20
+    with pytest.raises(InputError, match=rf"5 splits.* 2.*\n.*at least {least} images"):
         score(declared(data, metric=metric), layers(data, X), Settings(limit=12))
 
 

@@ -1,0 +1,116 @@
+"""How many images a measure needs: said once, before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeAlias
+
+import numpy as np
+
+from brainbench.core.errors import InputError
+from brainbench.core.stimuli import StimulusSet
+from brainbench.metrics.array_types import AnyArray
+from brainbench.stats.splits import fold_sizes
+
+Sizes: TypeAlias = Callable[[int, int], tuple[int, int]]
+"""(images, splits) -> fewest and most images that a split holds out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesNeeded:
+    """Images that a measure needs in all, in its splits, and in the folds inside them.
+
+    Parameters
+    ----------
+    what : str
+        What needs them, for the message: "PLS with 25 components".
+    in_all : int
+        Images in all.
+    n_splits : int
+        Splits; 0 for none.
+    sizes : function
+        See `Sizes`: disjoint folds, or random splits.
+    held_out, training : int
+        Images that each split must hold out, and leave for training.
+    n_inner : int or None
+        Folds inside the training images, where a layer or step is selected.
+    inner_held_out : int
+        Images that each of them must hold out.
+    """
+
+    what: str
+    in_all: int = 2
+    n_splits: int = 0
+    sizes: Sizes = fold_sizes
+    held_out: int = 2
+    training: int = 1
+    n_inner: int | None = None
+    inner_held_out: int = 2
+
+    def check(
+        self, label: str, stimuli: StimulusSet, *, strata: AnyArray | None, copies: bool
+    ) -> None:
+        """Raise InputError for too few images.
+
+        `strata` has the object of each image where splits are stratified; with `copies` those of one picture
+        count as one image, since they stay together.
+        """
+        groups = stimuli.copies if copies else None
+        kept = np.arange(len(stimuli))
+        if groups is not None:
+            kept = np.unique(groups, return_index=True)[1]
+        n = len(kept)
+        names, counts = (), None
+        if strata is not None:
+            names, counts = np.unique(strata[kept], return_counts=True)
+        n_objects = 1 if counts is None else len(counts)
+        of_each = 1 if counts is None else self._least_of_object()
+        missing = self._missing(n, n_objects)
+        if counts is not None and counts.min() < of_each:
+            missing = missing or f"of which {counts.min()} show {names[counts.argmin()]}"
+        if not missing:
+            return
+        least = next(
+            k for k in count(max(n, of_each * n_objects)) if not self._missing(k, n_objects)
+        )
+        different = "" if groups is None else f" ({len(stimuli)} with copies)"
+        raise InputError(
+            f"{label}: {n} images{different}, {missing}: too few for {self.what}",
+            allowed=f"at least {least} images"
+            + ("" if counts is None else f", at least {of_each} of each of {n_objects} objects"),
+            todo="use more images (a larger --limit)",
+        )
+
+    def _missing(self, n: int, n_objects: int) -> str:
+        """Say what n images are too few for; empty where they are enough."""
+        if n < self.in_all:
+            return f"fewer than {self.in_all}"
+        if not self.n_splits:
+            return ""
+        fewest, most = self.sizes(n, self.n_splits)
+        if fewest < max(self.held_out, n_objects if self.sizes is not fold_sizes else 1):
+            return f"of which one of {self.n_splits} splits holds out {fewest}"
+        training = n - most
+        inside = ""
+        if self.n_inner is not None:
+            fewest, most = fold_sizes(training, self.n_inner)
+            inside = f" inside the {training} training images"
+            if fewest < self.inner_held_out:
+                return f"of which one of {self.n_inner} folds{inside} holds out {fewest}"
+            training -= most
+            inside = " after the inner folds, which select the layer or step"
+        return (
+            ""
+            if training >= self.training
+            else f"of which {training} are left for training{inside}"
+        )
+
+    def _least_of_object(self) -> int:
+        """Return how many images of each object stratified splits need."""
+        if self.sizes is not fold_sizes:
+            return 2
+        enough = count(self.n_splits)
+        n_inner = self.n_inner or 1
+        return next(k for k in enough if k - -(-k // self.n_splits) >= n_inner)
