@@ -15,7 +15,7 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
-from brainbench.core.settings import VARIANTS, Placement, Settings, chosen, takes
+from brainbench.core.settings import VARIANTS, Placement, Settings, Variant, chosen, takes
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-@takes(Settings, Placement)
+@takes(Settings, Variant, Placement)
 def score(
     model: ModelLike | Sequence[ModelLike],
     benchmark: BenchmarkLike | Sequence[BenchmarkLike],
@@ -86,6 +86,7 @@ def score(
         one model and one benchmark, and "warn" for several.
     **options
         Those of the command line: layers={"IT": "layer4"}, seed=1, device="cuda"; see docs/scores.md.
+        `metric` may be an instance with scikit-learn's fit(X, Y) and predict(X), `beyond` a list of models.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def score(
     >>> import brainbench
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
-    settings, placement = chosen(options, (Settings, Placement), score)
+    settings, variant, placement = chosen(options, (Settings, Variant, Placement), score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
     job = Job.of(
@@ -119,6 +120,7 @@ def score(
         placement,
         weights=weights,
         model_args=model_args,
+        variant=variant,
         results=results,
         overwrite=overwrite,
     )

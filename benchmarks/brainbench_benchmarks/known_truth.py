@@ -58,6 +58,7 @@ def _predictivity() -> list[Check]:
     return [
         *checks,
         _check("IT-pls", EXACT, own, through=through),
+        _check("IT-pls", EXACT, own, through={"metric": "one-to-one"}),
         _check("IT-pls", FITTED, fitted, protocol="brainscore"),
         _check("IT-pls", EXACT, own, through=through, protocol="brainscore"),
     ]

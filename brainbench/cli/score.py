@@ -10,7 +10,7 @@ import typer
 
 from brainbench.cli import options
 from brainbench.cli.text import fitted
-from brainbench.core.settings import Placement, Settings
+from brainbench.core.settings import Placement, Settings, Variant
 
 if TYPE_CHECKING:
     from brainbench.core.provenance import Costs
@@ -46,7 +46,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be comp
 
 
 # Over 60 lines, a third of which declare options.
-@options.takes(Settings, Placement)
+@options.takes(Settings, Variant, Placement)
 def score(
     model: Models = options.NONE,
     benchmark: Benchmarks = options.NONE,
@@ -98,6 +98,7 @@ def score(
         benchmarks,
         settings,
         placement,
+        variant=options.read_options(Variant, given),
         weights=weights,
         model_args=arguments,
         results=output,

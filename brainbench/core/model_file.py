@@ -1,4 +1,4 @@
-"""Models in a user's file, "FILE.py:function": the file is executed each time, with what lies beside it."""
+"""Models and estimators in a user's file, executed each time, with what lies beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 from brainbench.core.errors import InputError, unknown
@@ -39,6 +39,15 @@ def factory_from_file(spec: str) -> Callable[..., Any]:
     UnknownNameError if the file has no such function.
     """
     given, attribute = check_file(spec)
+    module = module_from_file(given)
+    if not callable(getattr(module, attribute, None)):
+        functions = [name for name, v in vars(module).items() if inspect.isfunction(v)]
+        raise unknown(f"function in {given}", attribute, functions, todo=f"define it in {given}")
+    return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
+
+
+def module_from_file(given: Path) -> ModuleType:
+    """Execute a file of the user and return its module; see `factory_from_file`."""
     path = given.resolve()
     digits = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     name = f"brainbench_user_{path.stem}_{digits}"  # two files of one name are two modules
@@ -65,10 +74,7 @@ def factory_from_file(spec: str) -> Callable[..., Any]:
             sys.path.remove(str(path.parent))
         if str(path.parent) not in sys.path:  # for imports inside functions; libraries come first
             sys.path.append(str(path.parent))
-    if not callable(getattr(module, attribute, None)):
-        functions = [name for name, v in vars(module).items() if inspect.isfunction(v)]
-        raise unknown(f"function in {given}", attribute, functions, todo=f"define it in {given}")
-    return getattr(module, attribute)  # type: ignore[no-any-return]  # checked callable above
+    return module
 
 
 def _forget_former(start: UserModule) -> None:

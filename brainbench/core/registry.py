@@ -272,8 +272,13 @@ def is_file(name: str) -> bool:
     return ".py:" in name or name.endswith(".py")
 
 
-def check_file(spec: str) -> tuple[Path, str]:
-    """Return the file and the function of "FILE.py:function"; InputError if either is missing."""
+def check_file(
+    spec: str, *, what: str = "model", example: str = "-m my_model.py:make_model"
+) -> tuple[Path, str]:
+    """Return the file and the function of "FILE.py:function"; InputError if either is missing.
+
+    `what` is what the function makes, `example` how the command line names one.
+    """
     file, _, attribute = spec.rpartition(":")
     path = Path(file).expanduser()
     problem = None
@@ -283,8 +288,8 @@ def check_file(spec: str) -> tuple[Path, str]:
         problem = "there is no such file"
     if problem:
         raise InputError(
-            f"model {spec!r}: {problem}",
-            allowed="FILE.py:function, where the function returns a model",
-            todo="write for example -m my_model.py:make_model",
+            f"{what} {spec!r}: {problem}",
+            allowed=f"FILE.py:function, where the function makes the {what}",
+            todo=f"write for example {example}",
         )
     return path, attribute

@@ -144,6 +144,26 @@ class Settings(_Declared):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant(_Declared):
+    """What replaces a part of a benchmark: scores of variants have a name of their own."""
+
+    metric: Annotated[
+        Any | None,
+        Option(
+            metavar="MAP",
+            help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME.",
+        ),
+    ] = None
+    beyond: Annotated[
+        Any | None,
+        Option(
+            metavar="MODELS",
+            help="Variance of the sites that the model explains beyond these, as pixels,gabor.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Placement(_Declared):
     """How models are run."""
 

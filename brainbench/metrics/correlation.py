@@ -60,6 +60,21 @@ def pearson(x: AnyArray, y: AnyArray, *, axis: int = 0) -> FloatArray:
     return cast(FloatArray, np.clip((zx * zy).sum(axis=axis), -1.0, 1.0))
 
 
+def pearson_of_predictions(
+    predicted: AnyArray, observed: AnyArray, *, constant_counts: bool
+) -> FloatArray:
+    """Return the Pearson correlation of each column of held-out predictions with the responses.
+
+    With `constant_counts` a constant prediction of responses that vary has r = 0: a map that predicts nothing
+    must not be left out of a mean over folds. Else it is NaN, as in `pearson`.
+    """
+    r = pearson(predicted, observed)
+    if not constant_counts:
+        return r
+    nothing = (np.ptp(predicted, axis=0) == 0) & (np.ptp(observed, axis=0) > 0)
+    return np.where(nothing, 0.0, r)
+
+
 def spearman(x: AnyArray, y: AnyArray, /, *, axis: int = 0) -> FloatArray:
     """Return the Spearman rank correlation of x and y over one axis; see `pearson`."""
     ranks = [rankdata(side, axis=axis, nan_policy="propagate") for side in (x, y)]

@@ -15,7 +15,7 @@ from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
-from brainbench.core.settings import Placement, Settings, flag_of, options_of
+from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
@@ -27,7 +27,8 @@ from brainbench.run.loading import (
     renamed_region,
 )
 from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
-from brainbench.scoring.context import Run
+from brainbench.run.variants import with_beyond, with_metric
+from brainbench.scoring.context import ModelRun, Run
 from brainbench.storage.results import Results
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
@@ -55,6 +56,7 @@ class Job:
         *,
         weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
+        variant: Variant | None = None,
         results: str | Path | None = None,
         overwrite: str = "only-missing",
     ) -> Job:
@@ -76,6 +78,8 @@ class Job:
             for declared in _benchmarks(given)
         }
         benchmarks = list(by_id.values())
+        if variant is not None:
+            benchmarks = _variants(benchmarks, variant, settings, placement)
         _check_regions(settings, benchmarks)
         return cls(
             models=_each_once(specs),
@@ -207,6 +211,31 @@ def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
             todo="give score(model, benchmark) in this order; list_benchmarks() lists the names",
         )
     return [given]
+
+
+def _variants(
+    benchmarks: list[Benchmark], variant: Variant, settings: Settings, placement: Placement
+) -> list[Benchmark]:
+    if variant.metric is not None and variant.beyond is not None:
+        raise InputError(
+            "--metric together with --beyond",
+            allowed="one of the two: variance beyond others is that of ridge regression",
+            todo="give them in two commands",
+        )
+    if variant.metric is not None:
+        return with_metric(benchmarks, variant.metric)
+    if variant.beyond is None:
+        return benchmarks
+    references = []
+    with ONE_AT_A_TIME:
+        for given in _listed(variant.beyond, "model"):
+            for spec in _model_specs(given, settings, placement, {}):
+                reference = ModelRun(spec.make())
+                # What has a name in the registry is one model; files and objects change.
+                known = spec.named and not registry.is_file(spec.name)
+                suffix = "" if known else f"-{reference.digest[:8]}"
+                references.append((f"{reference.model.name}{suffix}", reference))
+    return with_beyond(benchmarks, references)
 
 
 def _check_regions(settings: Settings, benchmarks: Sequence[Benchmark]) -> None:

@@ -71,13 +71,13 @@ class ImagesNeeded:
             within = replace(self, n_splits=min(self.n_splits, len(np.unique(groups))))
             within.check(label, stimuli, strata=None, groups=copies)
             return
-        names, counts = (), None
+        names = counts = None
         if strata is not None:
             names, counts = np.unique(strata[kept], return_counts=True)
         n_objects = 1 if counts is None else len(counts)
         of_each = 1 if counts is None else self._least_of_object()
         missing = self._missing(n, n_objects)
-        if counts is not None and counts.min() < of_each:
+        if names is not None and counts is not None and counts.min() < of_each:
             missing = missing or f"of which {counts.min()} show {names[counts.argmin()]}"
         if not missing:
             return

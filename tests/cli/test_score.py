@@ -521,3 +521,9 @@ def test_a_null_is_shown(call):
     assert "in steps of 0.17" in text
     [row] = json.loads(call(*job, "--format", "json").out)
     assert (row["null"]["kind"], row["null"]["n_draws"]) == ("images", 5)
+
+
+def test_another_map_is_for_benchmarks_of_predictivity(call):
+    done = call("score", "-m", "fake", "-b", "Fake.IT-pls", "--metric", "ridge-cv")
+    assert (done.status, done.out) == (2, "")
+    assert "--metric for Fake.IT-pls" in done.err

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-MODEL, BENCHMARK, USE = BLOCKS
+MODEL, BENCHMARK, USE, MAP = BLOCKS
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 (MEASURE,) = re.findall(r"```python\n(.*?)```", ARCHITECTURE, re.DOTALL)
 
@@ -42,6 +42,7 @@ def folder(tmp_path):
     (tmp_path / "my_model.py").write_text(MODEL)
     (tmp_path / "my_study.py").write_text(BENCHMARK)
     (tmp_path / "use.py").write_text(USE)
+    (tmp_path / "my_map.py").write_text(MAP)
     (tmp_path / "mean_response.py").write_text(MEASURE)
     return tmp_path
 
@@ -73,6 +74,19 @@ def test_the_model_runs_on_the_benchmark(folder):
         "print(json.dumps([score.model, score.weights, score.reason, score.n_stimuli]))\n"
     )
     assert json.loads(run(folder, "-c", program)) == ["tiny", "untrained-0", None, 60]
+
+
+@pytest.mark.slow
+def test_the_map_runs_on_the_benchmark(folder):
+    program = (
+        "import json, brainbench\n"
+        "from my_study import MyStudy_IT\n"
+        "score = brainbench.score('pixels', MyStudy_IT, metric='my_map.py:make_map')\n"
+        "print(json.dumps([score.benchmark, score.status, score.record.choices['map']]))\n"
+    )
+    name, status, map_name = json.loads(run(folder, "-c", program))
+    assert name.startswith("MyStudy.IT-pls+Pipeline-")
+    assert (status, map_name) == ("scored", "Pipeline")
 
 
 def test_a_measure_takes_about_60_lines(folder):

@@ -9,6 +9,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
+import pytest
 from known import Known, brain, context_of, model_of
 from known import benchmark as predictivity
 from measure_tester import MeasureTester
@@ -30,17 +31,19 @@ from subjects import (
 
 from brainbench import scoring
 from brainbench.core import assembly
-from brainbench.core.model import BEHAVIOR
+from brainbench.core.model import BEHAVIOR, check_model
 from brainbench.core.timeline import Timeline
 from brainbench.metrics.explained_variance.ccnorm import explained
 from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.scoring.behavior.choices import CategoryChoices
 from brainbench.scoring.behavior.error_consistency import ErrorConsistency
 from brainbench.scoring.behavior.i2n import I2n
+from brainbench.scoring.context import ModelRun
 from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.measure import Measure
 from brainbench.scoring.pipeline import score_context
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
+from brainbench.scoring.regression.unique_variance import UniqueVariance
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
@@ -131,6 +134,36 @@ class TestExplainableVariance(MeasureTester):
         parts = [explained(x, y, power) for x, y in repeated_rows(fit, counts)]
         r = np.nanmean([part.cc_abs for part in parts], axis=0)
         return np.mean(r), np.mean(parts[0].cc_max ** 2)
+
+
+@pytest.mark.slow
+class TestUniqueVariance(MeasureTester):
+    coverage_is_measured = False
+
+    def case(self, *, trials=True):
+        data, model = linear_data(trials=trials)
+        other = np.random.default_rng(8).standard_normal((N, 3))
+        reference = ModelRun(check_model(model_of(data, other, name="other"), name="other"))
+        measure = UniqueVariance(beyond=(reference,), n_splits=3)
+        return replace(predictivity(data), measure=measure), model
+
+    def repeated(self, evaluation, counts):
+        (partition,) = evaluation.partitions
+        observed = np.repeat(partition.target.responses, counts, axis=0)
+        sst = np.square(observed - observed.mean(axis=0)).sum(axis=0)
+        of_b, of_both = (
+            1 - np.square(np.repeat(residual, counts, axis=0)).sum(axis=0) / sst
+            for residual in partition.residuals[1:]
+        )
+        c = [
+            corrected(correlation(*(np.repeat(half, counts, axis=0) for half in halves)))
+            for halves in halved(partition.target.trials)
+        ]
+        return np.mean(of_both - of_b), np.mean(c)
+
+    @pytest.mark.parametrize("formula", ["raw", "r/c"])
+    def test_the_formula_is_used_and_named(self, formula):
+        super().test_the_formula_is_used_and_named(formula)
 
 
 # --- similarity ------------------------------------------------------------------------------------

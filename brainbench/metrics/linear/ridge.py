@@ -61,10 +61,14 @@ class Fit:
         Rows in the order of the split's `test`.
     penalties : array, neuroid
         The penalty of each neuroid, in the units of X'X; 0 is ordinary least squares.
+    left_out : array, neuroid
+        Leave-one-out squared error of each neuroid with its penalty, summed over training stimuli; NaN where
+        there was one penalty, so that nothing was chosen.
     """
 
     predicted: FloatArray
     penalties: FloatArray
+    left_out: FloatArray
 
 
 def cross_predict(
@@ -188,19 +192,21 @@ def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool
     centered, mean = center(Y)
     along = axes.U.T @ centered
     if len(penalties) == 1:
-        chosen = np.full(Y.shape[1], penalties[0])
+        chosen, left_out = np.full(Y.shape[1], penalties[0]), np.full(Y.shape[1], np.nan)
     else:
         loss = _left_out(axes, centered, along, penalties)
         best = loss.argmin(axis=0) if per_neuroid else loss.sum(axis=1).argmin()
         chosen = np.broadcast_to(penalties[best], Y.shape[1]).copy()
+        left_out = loss[best, np.arange(Y.shape[1])]
     weights = along * np.sqrt(axes.variance)[:, None] / (axes.variance[:, None] + chosen)
-    return Fit(mean + axes.held_out @ weights, chosen)
+    return Fit(mean + axes.held_out @ weights, chosen, left_out)
 
 
 def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
     """Return the leave-one-out squared error summed over training stimuli, penalty x neuroid."""
-    if not len(axes.variance):
-        return np.zeros((len(penalties), Y.shape[1]))
+    if not len(axes.variance):  # each is predicted by the mean of the others
+        alone = np.square(Y / (1 - 1 / len(Y))).sum(axis=0)
+        return np.broadcast_to(alone, (len(penalties), Y.shape[1]))
     shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
     square = np.square(axes.U)
     free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T

@@ -141,10 +141,9 @@ class ExplainableVariance(SessionsMeasure):
         return targets
 
     def _check_enough_images(self, context: RunContext, session: Session) -> None:
-        fitted = self.metric != "units"
-        linear_map = (
-            LinearMap(metric=self.metric, n_components=self.n_components) if fitted else None
-        )
+        linear_map = None
+        if self.metric != "units":
+            linear_map = LinearMap(metric=self.metric, n_components=self.n_components)
         stimuli = context.stimuli(session.data)
         ImagesNeeded(
             what=str(linear_map) if linear_map else "a comparison without a map",

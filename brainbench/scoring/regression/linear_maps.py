@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.metrics.features import EPS, Chunks, principal_scores
 from brainbench.metrics.gram import Gram, as_gram, pca
-from brainbench.metrics.linear import neuron_to_neuron, pls, ridge
+from brainbench.metrics.linear import matching, neuron_to_neuron, pls, ridge
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
@@ -28,12 +29,41 @@ LayerFeatures: TypeAlias = FloatArray | Gram | Chunks
 """Features, their inner products, or a function that yields chunks of features."""
 Features: TypeAlias = LayerFeatures | FoldFeatures
 """Input of a map."""
-MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron"]
-MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron")
-"""Linear maps by name; docs/measures.md says what each does."""
+MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron", "one-to-one"]
+MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron", "one-to-one")
+"""Maps by name; docs/measures.md says what each does."""
 
+_PLS_SITES = 24
+"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
+_OF_UNITS = ("neuron-to-neuron", "one-to-one")
 PENALTY = 1.0
 """Penalty of `ridge`, in the units of X'X, as in Brain-Score."""
+
+
+class FeatureMap(Protocol):
+    """A map from features to sites: a linear one, or an estimator of the user."""
+
+    @property
+    def least_images(self) -> int: ...
+    @property
+    def shares_neuroids(self) -> bool: ...
+    @property
+    def sites_at_once(self) -> int | None: ...
+    @property
+    def one_thread(self) -> bool: ...
+    @property
+    def constant_counts(self) -> bool: ...
+    @property
+    def pca(self) -> str: ...
+    def describe(self) -> dict[str, Any]: ...
+    def features_of(self, candidate: Candidate) -> LayerFeatures: ...
+    def within(self, features: LayerFeatures, folds: Sequence[Split]) -> Features: ...
+    def predict(
+        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+    ) -> list[FloatArray]: ...
+    def correlations(
+        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+    ) -> FloatArray: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +85,7 @@ class LinearMap:
     # Principal components that replace the features, fitted to the training images of each fold; None
     # keeps all features. Single units are never replaced.
     n_pca: int | None = None
+    seed: int = 0  # of the units that `one-to-one` draws where there are many
 
     def __post_init__(self) -> None:
         if self.metric not in MAPS:
@@ -73,12 +104,27 @@ class LinearMap:
     @property
     def shares_neuroids(self) -> bool:
         """Whether further neuroids change the predictions of a neuroid."""
-        return self.joint and self.metric in ("pls", "ridge-cv")
+        return self.metric == "one-to-one" or (self.joint and self.metric in ("pls", "ridge-cv"))
 
     @property
     def reduces(self) -> bool:
         """Whether the map may be given inner products or principal components in place of the features."""
-        return self.metric != "neuron-to-neuron"
+        return self.metric not in _OF_UNITS
+
+    @property
+    def sites_at_once(self) -> int | None:
+        """Sites that a selection fits at once; None for all."""
+        return _PLS_SITES if self.metric == "pls" else None
+
+    @property
+    def one_thread(self) -> bool:
+        """Whether a selection must fit in one thread: scikit-learn's iteration runs with its warnings off."""
+        return self.solver != "exact"
+
+    @property
+    def constant_counts(self) -> bool:
+        """Whether a constant prediction has r = 0, else none: a matched unit may be silent."""
+        return self.metric == "one-to-one"
 
     @property
     def pca(self) -> str:
@@ -112,6 +158,11 @@ class LinearMap:
             }
         if self.metric == "linear":
             return {"map": "least squares, of least norm where features outnumber images"}
+        if self.metric == "one-to-one":
+            return {
+                "map": "one unit for each site, none for two: the largest sum of r over the training images",
+                "most_units": matching.MOST_UNITS,
+            }
         return {"map": "the single unit that correlates best over the training images"}
 
     def features_of(self, candidate: Candidate) -> LayerFeatures:
@@ -152,12 +203,14 @@ class LinearMap:
         if isinstance(features, FoldFeatures):
             pairs = zip(features.by_fold, folds, strict=True)
             return [self.predict(scores, Y, [fold])[0] for scores, fold in pairs]
-        if self.metric == "neuron-to-neuron" and not isinstance(features, Gram):
+        if self.metric in _OF_UNITS and not isinstance(features, Gram):
+            if self.metric == "one-to-one":
+                return matching.one_to_one(features, Y, folds, seed=self.seed)
             return neuron_to_neuron.cross_predict(features, Y, folds)
-        if self.metric == "neuron-to-neuron" or callable(features):
+        if self.metric in _OF_UNITS or callable(features):
             raise InputError(
                 f"{type(features).__name__} as features for {self.metric}",
-                allowed="features or chunks of them for neuron-to-neuron, inner products for the other maps",
+                allowed=f"features or chunks of them for {', '.join(_OF_UNITS)}, inner products for others",
                 todo="make them with LinearMap.features_of",
             )
         if self.metric == "pls":
@@ -171,6 +224,11 @@ class LinearMap:
             )
         return ridge.cross_predict(features, Y, folds, **self._penalties())
 
+    def correlations(self, features: Features, Y: FloatArray, folds: Sequence[Split]) -> FloatArray:
+        """Return r of held-out predictions, fold x neuroid."""
+        predicted = self.predict(features, Y, folds)
+        return held_out_correlations(predicted, Y, folds, constant_counts=self.constant_counts)
+
     def _penalties(self) -> dict[str, Any]:
         if self.metric == "linear":
             return {"penalties": 0.0}
@@ -179,6 +237,18 @@ class LinearMap:
         if self.joint:
             return {"penalties": ridge.BRAINSCORE}
         return {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
+
+
+def held_out_correlations(
+    predicted: Sequence[FloatArray], Y: FloatArray, folds: Sequence[Split], *, constant_counts: bool
+) -> FloatArray:
+    """Return r of held-out predictions, fold x neuroid; see `pearson_of_predictions`."""
+    return np.stack(
+        [
+            pearson_of_predictions(held_out, Y[fold.test], constant_counts=constant_counts)
+            for held_out, fold in zip(predicted, folds, strict=True)
+        ]
+    )
 
 
 def rows_of(features: LayerFeatures, rows: IntArray) -> LayerFeatures:

@@ -19,12 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.correlation import pearson
 from brainbench.scoring.layer_selection import FoldSelection, LayerCandidate
 from brainbench.scoring.regression.linear_maps import (
-    Features,
+    FeatureMap,
     LayerFeatures,
-    LinearMap,
     rows_of,
 )
 from brainbench.stats.aggregate import mean_then_median
@@ -32,8 +30,6 @@ from brainbench.stats.splits import Split, inner
 
 _THREADS = 4
 """Candidates that are scored at once; each takes some 100 MB."""
-_SITES = 24
-"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
 
 
 def select(
@@ -41,7 +37,7 @@ def select(
     features: Sequence[LayerFeatures],
     Y: FloatArray,
     splits: Sequence[Split],
-    linear_map: LinearMap,
+    linear_map: FeatureMap,
     *,
     ids: npt.ArrayLike,
     strata: AnyArray | None,
@@ -94,10 +90,9 @@ def select(
 
 
 @contextlib.contextmanager
-def _workers(linear_map: LinearMap) -> Iterator[Callable[..., Iterator[float]]]:
+def _workers(linear_map: FeatureMap) -> Iterator[Callable[..., Iterator[float]]]:
     """Map over candidates, one thread each: faster than several threads within each small product."""
-    # scikit-learn's iteration runs with its warnings off, which only one thread may do at a time.
-    threads = min(_THREADS, os.cpu_count() or 1) if linear_map.solver == "exact" else 1
+    threads = 1 if linear_map.one_thread else min(_THREADS, os.cpu_count() or 1)
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         yield pool.map
 
@@ -108,25 +103,17 @@ def _score(
     rows: IntArray,
     Y: FloatArray,
     folds: Sequence[Split],
-    linear_map: LinearMap,
+    linear_map: FeatureMap,
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
     training_features = linear_map.within(rows_of(features, rows), folds)
-    size = _SITES if linear_map.metric == "pls" else Y.shape[1]
+    size = linear_map.sites_at_once or Y.shape[1]
     r = np.concatenate(
         [
-            _correlations(training_features, Y[:, first : first + size], folds, linear_map)
+            linear_map.correlations(training_features, Y[:, first : first + size], folds)
             for first in range(0, Y.shape[1], size)
         ],
         axis=1,
     )
     # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
     return float(mean_then_median(r))
-
-
-def _correlations(
-    features: Features, Y: FloatArray, folds: Sequence[Split], linear_map: LinearMap
-) -> FloatArray:
-    """Return r of held-out predictions, fold x neuroid."""
-    predicted = linear_map.predict(features, Y, folds)
-    return np.stack([pearson(p, Y[fold.test]) for p, fold in zip(predicted, folds, strict=True)])

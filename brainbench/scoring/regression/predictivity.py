@@ -7,8 +7,8 @@ docs/measures.md says what each does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from brainbench.scoring.recordings import (
     strata_of,
     windowed_recordings,
 )
+from brainbench.scoring.regression.estimators import Estimator, EstimatorMap
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
@@ -32,6 +33,7 @@ from brainbench.scoring.regression.sessions import (
     fit_session,
     n_folds,
 )
+from brainbench.scoring.regression.soft_matching import SoftMatchingEvaluation, SoftMatchingMap
 from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, fold_sizes, paper, tenth_sizes
@@ -71,16 +73,17 @@ class Predictivity(SessionsMeasure):
         Exact singular vectors, or scikit-learn's iteration.
     formula : str or None
         "raw", "r/c", "(r/c)^2", "r2/c" or "r/sqrt(c)"; None for the protocol's own: raw, and r2/c.
-    metric : str
-        The map, which also selects layer and step: "pls", "ridge", "ridge-cv", "linear" or
-        "neuron-to-neuron" (see `scoring.regression.linear_maps`).
+    metric : str or estimator
+        The map, which also selects layer and step: a name (see `scoring.regression.linear_maps`), or an
+        instance with scikit-learn's fit(X, Y) and predict(X), of which a clone is fitted in each split (see
+        `scoring.regression.estimators`).
 
     Raises
     ------
     UnknownNameError
         No such map.
     InputError
-        `n_pca` below 1.
+        Something that is no estimator, or one whose code cannot be inspected; `n_pca` below 1.
     """
 
     n_components: int = 25
@@ -88,7 +91,7 @@ class Predictivity(SessionsMeasure):
     n_splits: int = 10
     n_inner: int = 5
     solver: Literal["exact", "nipals"] = "exact"
-    metric: MapName = "pls"
+    metric: MapName | Literal["soft-matching"] | Estimator = "pls"
 
     rules: ClassVar[Mapping[ProtocolName, PredictivityRules]] = {
         "paper": PredictivityRules(
@@ -125,17 +128,31 @@ class Predictivity(SessionsMeasure):
     """Protocol, map and formula of the worlds in perf/worlds, of a single session without a floor."""
 
     def __post_init__(self) -> None:
-        self.linear_map(self.rules["paper"])
+        self.site_map(self.rules["paper"])
 
-    def linear_map(self, rules: PredictivityRules) -> LinearMap:
-        """Return the linear map of a protocol."""
-        return LinearMap(
-            metric=self.metric,
-            n_components=self.n_components,
-            solver=self.solver,
-            joint=rules.joint,
-            n_pca=self.n_pca if rules.reduces else None,
-        )
+    def site_map(
+        self, rules: PredictivityRules, *, seed: int = 0
+    ) -> LinearMap | EstimatorMap | SoftMatchingMap:
+        """Return the map of a protocol; `seed` is that of its random numbers, if it draws any."""
+        if self.metric == "soft-matching":
+            return SoftMatchingMap(seed=seed)
+        if isinstance(self.metric, str):
+            return LinearMap(
+                metric=self.metric,
+                n_components=self.n_components,
+                solver=self.solver,
+                joint=rules.joint,
+                n_pca=self.n_pca if rules.reduces else None,
+                seed=seed,
+            )
+        return EstimatorMap(estimator=self.metric, seed=seed)
+
+    def config(self) -> dict[str, Any]:
+        """Return name and options as plain values; an estimator by its class, parameters and code."""
+        if isinstance(self.metric, str):
+            return super().config()
+        estimator = EstimatorMap(estimator=self.metric).config()
+        return {**replace(self, metric="pls").config(), "metric": estimator}
 
     def target(self, context: RunContext) -> list[SessionTarget]:
         """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
@@ -157,12 +174,12 @@ class Predictivity(SessionsMeasure):
 
     def _check_enough_images(self, context: RunContext, session: Session) -> None:
         rules: PredictivityRules = context.rules
-        linear_map, stimuli = self.linear_map(rules), context.stimuli(session.data)
+        site_map, stimuli = self.site_map(rules), context.stimuli(session.data)
         ImagesNeeded(
-            what=str(linear_map),
+            what=str(site_map),
             n_splits=self.n_splits,
             sizes=rules.sizes,
-            training=linear_map.least_images,
+            training=site_map.least_images,
             n_inner=self.n_inner if context.may_select else None,
         ).check(
             context.label(session),
@@ -179,7 +196,8 @@ class Predictivity(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for a layer that does not vary."""
         rules: PredictivityRules = context.rules
-        linear_map, n_splits = self.linear_map(rules), n_folds(target, self.n_splits)
+        site_map = self.site_map(rules, seed=context.settings.seed)
+        n_splits = n_folds(target, self.n_splits)
         fits = []
         for session, offered in zip(target, candidates, strict=True):
             recordings = session.recordings
@@ -197,22 +215,25 @@ class Predictivity(SessionsMeasure):
                 fit_session(
                     session,
                     offered,
-                    linear_map,
+                    site_map,
                     folds,
                     n_inner=self.n_inner,
                     seed=context.settings.seed,
                 )
             )
-        return PredictivityEvaluation(
+        is_soft = isinstance(site_map, SoftMatchingMap)
+        evaluation = SoftMatchingEvaluation if is_soft else PredictivityEvaluation
+        return evaluation(
             material=material_of([session.recordings for session in target]),
             formula=context.formula,
             fits=fits,
             population=context.population,
             aggregate=rules.aggregate,
             floor=context.settings.floor,
+            constant_counts=site_map.constant_counts,
             details={
-                **linear_map.describe(),
-                "pca": linear_map.pca,
+                **site_map.describe(),
+                "pca": site_map.pca,
                 "splits": n_splits,
                 "stratified": all(session.recordings.strata is not None for session in target),
             },
@@ -224,5 +245,6 @@ class Predictivity(SessionsMeasure):
         return (
             len(evaluation.material.stimulus_sets) == 1
             and settings.floor is None
+            and isinstance(self.metric, str)
             and (settings.protocol, self.metric, context.formula) in self.measured_coverage
         )

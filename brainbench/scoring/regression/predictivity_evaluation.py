@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
-from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
+from brainbench.metrics.correlation import (
+    pearson_of_predictions,
+    weighted_moments,
+    weighted_pearson,
+)
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.measure import Figure, Report, Resampling, finite
-from brainbench.scoring.recordings import reliable_sites
-from brainbench.scoring.regression.sessions import NOT_REPEATED, SessionsEvaluation
+from brainbench.scoring.measure import Figure, Report, finite
+from brainbench.scoring.regression.reliable_sites import ReliableSitesEvaluation
 from brainbench.stats.aggregate import error_over_splits, median_then_mean
-from brainbench.stats.ceiling import half_means, spearman_brown
 
 
 class Correlations(NamedTuple):
@@ -28,73 +29,45 @@ class Correlations(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PredictivityEvaluation(SessionsEvaluation):
+class PredictivityEvaluation(ReliableSitesEvaluation):
     """Held-out predictions of the sites of all sessions."""
 
     aggregate: Callable[..., FloatArray]  # see `PredictivityRules`
-    floor: float | None  # least reliability of the sites that count
+    constant_counts: bool = False  # see `pearson_of_predictions`
 
     # --- which sites count -------------------------------------------------------------------------
 
-    @cached_property
-    def has_reliability(self) -> BoolArray:
-        """Whether trials give a site a reliability, site of all sessions."""
-        reliable = [session.reliability[0] is not None for session in self.sessions]
-        return np.repeat(reliable, [session.sites.sum() for session in self.sessions])
-
-    @cached_property
-    def c_by_split(self) -> FloatArray:
-        """Reliability of each site, split of the trials x site of all sessions; NaN where there is none."""
-        by_session = [session.reliability[0] for session in self.sessions]
-        n_splits = max((len(c) for c in by_session if c is not None), default=1)
-        by_split = np.full((n_splits, len(self.has_reliability)), np.nan)
-        if self.has_reliability.any():
-            known = [c for c in by_session if c is not None]
-            by_split[:, self.has_reliability] = np.concatenate(known, axis=1)
-        return by_split
-
-    @property
-    def without_reliability(self) -> dict[str, int]:
-        """Reason -> how many sites have no reliability for it."""
-        reasons: Counter[str] = Counter()
-        for session in self.sessions:
-            c, reason = session.reliability
-            if c is None:
-                reasons[reason] += int(session.sites.sum())
-        return dict(reasons)
-
-    @cached_property
-    def counted(self) -> BoolArray:
-        """Sites that reach the floor, or have the ceiling that the formula needs; InputError for none."""
-        if self.floor is not None:
-            c = nan_mean(self.c_by_split, axis=0)
-            unknown = "; ".join(self.without_reliability)
-            return reliable_sites(c, self.floor, label=self.population, unknown=unknown)
-        if self.formula == "raw" or not self.has_reliability.any():
-            return np.full(len(self.has_reliability), True)
-        return self.has_reliability
-
     def _excluded(self) -> dict[str, int]:
         r = nan_mean(self.r[:, self.counted], axis=0)
-        excluded = {
-            "constant response": sum(int((~session.sites).sum()) for session in self.sessions),
-            "no correlation in any split": int(np.isnan(r).sum()),
-        }
-        without, n = self.without_reliability, len(self.counted)
-        if self.floor is not None:
-            below = n - sum(without.values()) - int(self.counted.sum())
-            excluded[f"reliability below {self.floor}"] = below
-            excluded |= {f"{why}, so no reliability": count for why, count in without.items()}
-        elif not self.counted.all():
-            excluded |= {f"{why}, so no {self.formula}": count for why, count in without.items()}
-        return excluded
+        return {**self.omitted(), "no correlation in any split": int(np.isnan(r).sum())}
 
     # --- figures -----------------------------------------------------------------------------------
 
     @cached_property
     def r(self) -> FloatArray:
         """Correlation, split x site of all sessions."""
-        return np.concatenate([_correlations(fit.predicted, fit.observed) for fit in self.fits], 1)
+        by_session = [self._correlations(fit.predicted, fit.observed) for fit in self.fits]
+        return np.concatenate(by_session, axis=1)
+
+    def _correlations(
+        self, predicted: Sequence[FloatArray], observed: Sequence[FloatArray]
+    ) -> FloatArray:
+        """Return the correlation of each split, split x column."""
+        return np.stack(
+            [
+                pearson_of_predictions(x, y, constant_counts=self.constant_counts)
+                for x, y in zip(predicted, observed, strict=True)
+            ]
+        )
+
+    @cached_property
+    def _unpredicted(self) -> BoolArray:
+        """Where a constant prediction counts as r = 0, split x site of all sessions."""
+        if not self.constant_counts:
+            return np.zeros(self.r.shape, dtype=np.bool_)
+        constant = [[np.ptp(x, axis=0) == 0 for x in fit.predicted] for fit in self.fits]
+        whole = np.concatenate([np.stack(splits) for splits in constant], axis=1)
+        return np.asarray(whole & (self.r == 0))
 
     @cached_property
     def _moments(self) -> list[list[FloatArray]]:
@@ -105,20 +78,6 @@ class PredictivityEvaluation(SessionsEvaluation):
                 for x, y in zip(fit.predicted, fit.observed, strict=True)
             ]
             for fit, counted in zip(self.fits, self.by_session(self.counted), strict=True)
-        ]
-
-    @cached_property
-    def _half_moments(self) -> list[list[FloatArray]]:
-        """Moments of half means of the sites that count, by session and split; none where none counts."""
-        pairs = zip(self.sessions, self.by_session(self.counted), strict=True)
-        return [
-            [
-                weighted_moments(first, second)
-                for first, second in zip(*half_means(session.trials[:, :, counted]), strict=True)
-            ]
-            if session.trials is not None and counted.any()
-            else []
-            for session, counted in pairs
         ]
 
     def over_images(self, counts: FloatArray | None) -> Correlations:
@@ -137,15 +96,8 @@ class PredictivityEvaluation(SessionsEvaluation):
             )
             for fit, by_split, drawn in zip(self.fits, self._moments, by_session, strict=True)
         ]
-        if self.formula == "raw":
-            return Correlations(np.concatenate(drawn_r, axis=2), None)
-        drawn_c = [
-            np.stack([weighted_pearson(drawn, moments) for moments in by_half], axis=1)
-            for by_half, drawn in zip(self._half_moments, by_session, strict=True)
-            if by_half
-        ]
-        c = spearman_brown(np.concatenate(drawn_c, axis=2))
-        return Correlations(np.concatenate(drawn_r, axis=2), c)
+        r = np.where(self._unpredicted[:, self.counted], 0.0, np.concatenate(drawn_r, axis=2))
+        return Correlations(r, None if self.formula == "raw" else self.drawn_reliability(counts))
 
     def figure_of(self, results: Correlations, unit_counts: FloatArray | None) -> Figure:
         """Return the aggregate over sites, with the median reliability as ceiling."""
@@ -170,7 +122,7 @@ class PredictivityEvaluation(SessionsEvaluation):
         for fit, session_orders in zip(self.fits, orders, strict=True):
             n_sites = int(fit.target.sites.sum())
             blocks = [
-                _correlations(predicted, observed).reshape(len(fit.folds), -1, n_sites)
+                self._correlations(predicted, observed).reshape(len(fit.folds), -1, n_sites)
                 for predicted, observed in fit.shuffled(session_orders)
             ]
             drawn.append(np.concatenate(blocks, axis=1).swapaxes(0, 1))
@@ -183,15 +135,6 @@ class PredictivityEvaluation(SessionsEvaluation):
 
     # --- what belongs to the score -------------------------------------------------------------------
 
-    @property
-    def resampling(self) -> Resampling:
-        return Resampling(units=self.units(self.counted), remark="maps not refitted")
-
-    @property
-    def no_ceiling(self) -> str:
-        reasons = [why for why in self.without_reliability if why != NOT_REPEATED]
-        return "; ".join(reasons) or "only the mean of the trials was published, none is repeated"
-
     def report(self, figure: Figure) -> Report:
         excluded = self._excluded()
         c = nan_mean(self.c_by_split, axis=0)
@@ -202,7 +145,6 @@ class PredictivityEvaluation(SessionsEvaluation):
         }
         if len(self.fits) > 1:
             details["sessions"] = self._by_session()
-        reasons = [(session.name, session.reliability[1]) for session in self.sessions]
         return Report(
             n_units=int(self.counted.sum()) - excluded["no correlation in any split"],
             excluded=excluded,
@@ -214,11 +156,7 @@ class PredictivityEvaluation(SessionsEvaluation):
             predictions=self.held_out(),
             details=details,
             seeds=self.seeds,
-            notes=[
-                f"no ceiling{f' of session {name}' if name else ''}: {reason}"
-                for name, reason in reasons
-                if reason not in ("", NOT_REPEATED)
-            ],
+            notes=self.notes_on_ceilings(),
         )
 
     def _by_session(self) -> list[dict[str, Any]]:
@@ -237,8 +175,3 @@ class PredictivityEvaluation(SessionsEvaluation):
                 }
             )
         return rows
-
-
-def _correlations(predicted: Sequence[FloatArray], observed: Sequence[FloatArray]) -> FloatArray:
-    """Return the correlation of each split, split x column."""
-    return np.stack([pearson(x, y) for x, y in zip(predicted, observed, strict=True)])

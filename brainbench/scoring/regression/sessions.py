@@ -27,7 +27,7 @@ from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
 from brainbench.scoring.recordings import Recordings, held_out_dataset, names_of_sites
-from brainbench.scoring.regression.linear_maps import Features, FoldFeatures, LinearMap
+from brainbench.scoring.regression.linear_maps import FeatureMap, Features, FoldFeatures
 from brainbench.scoring.regression.nested_selection import select
 from brainbench.stats.ceiling import split_half
 from brainbench.stats.splits import Split
@@ -156,7 +156,7 @@ class SessionFit:
 def fit_session(
     target: SessionTarget,
     candidates: Sequence[Candidate],
-    linear_map: LinearMap,
+    linear_map: FeatureMap,
     folds: list[Split],
     *,
     n_inner: int,

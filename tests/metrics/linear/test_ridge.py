@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.gram import gram
@@ -142,3 +143,22 @@ def test_chunks_that_differ_in_stimuli_or_are_none():
         neuron_to_neuron.cross_predict(lambda: [X, X[1:]], Y, [SPLIT])
     with pytest.raises(InputError, match="no features"):
         neuron_to_neuron.cross_predict(list, Y, [SPLIT])
+
+
+def test_the_error_of_the_penalty_that_was_chosen_is_known():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((30, 4)), rng.standard_normal((30, 3))
+    split = (np.arange(24), np.arange(24, 30))
+    (fit,) = ridge.cross_fit(X, Y, [split], penalties=[0.1, 1.0, 10.0], per_neuroid=True)
+    for site in range(3):
+        slow = 0.0
+        for k in range(24):
+            rest = np.delete(np.arange(24), k)
+            alone = Ridge(fit.penalties[site]).fit(X[rest], Y[rest, site])
+            slow += (Y[k, site] - alone.predict(X[[k]])[0]) ** 2
+        assert fit.left_out[site] == pytest.approx(slow)
+    (fit,) = ridge.cross_fit(np.ones((30, 2)), Y, [split], penalties=[0.1, 1.0])
+    mean = [np.delete(Y[:24], k, axis=0).mean(axis=0) for k in range(24)]
+    np.testing.assert_allclose(fit.left_out, np.square(Y[:24] - mean).sum(axis=0))
+    (fit,) = ridge.cross_fit(X, Y, [split], penalties=1.0)
+    assert np.isnan(fit.left_out).all()

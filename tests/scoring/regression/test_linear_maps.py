@@ -172,7 +172,8 @@ def test_layer_is_chosen_by_the_same_map(metric):
         areas={"IT": ["mixed", "single"]},
     )
     score = score_model(benchmark(data, metric=metric), model)
-    assert score.selection.layer == ("single" if metric == "neuron-to-neuron" else "mixed")
+    of_units = metric in ("neuron-to-neuron", "one-to-one")
+    assert score.selection.layer == ("single" if of_units else "mixed")
     alone = score_model(
         benchmark(data, metric=metric), model, Settings(layers={"IT": score.selection.layer})
     )
@@ -209,7 +210,7 @@ def test_shuffled_images_score_nothing(linear, metric):
     real = benchmark(brain(None, trials=trials), metric=metric)
     model = model_of(brain(None, trials=trials), X)
     assert abs(score_model(score, model).value) < 0.2
-    assert score_model(real, model).value > 0.4
+    assert score_model(real, model).value > (0.3 if metric == "one-to-one" else 0.4)
 
 
 @pytest.mark.parametrize("metric", MAPS[1:])

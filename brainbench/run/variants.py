@@ -1,0 +1,137 @@
+"""Variants of benchmarks: same data and splits, another map or variance beyond others, under another name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from brainbench.core import progress, registry
+from brainbench.core.benchmark import Benchmark
+from brainbench.core.errors import InputError, unknown
+from brainbench.core.model_file import module_from_file
+from brainbench.scoring.context import ModelRun
+from brainbench.scoring.regression.estimators import EstimatorMap
+from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.unique_variance import UniqueVariance
+
+_EXAMPLE = "--metric my_map.py:make_map"
+
+
+def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]:
+    """Return the benchmarks of predictivity with another map.
+
+    Parameters
+    ----------
+    benchmarks : sequence of Benchmark
+        Those of another measure are omitted, with a note.
+    metric : str or estimator
+        The name of a map, "FILE.py:NAME", or an instance with fit and predict.
+
+    Returns
+    -------
+    list of Benchmark
+        Named after the map, as "Simulated.IT-pls+ridge-cv"; after an estimator with the digest of its code,
+        as "Simulated.IT-pls+Ridge-e29085d0": figures of two maps never share a name.
+
+    Raises
+    ------
+    InputError
+        No benchmark of predictivity; no file, or nothing in it that is or makes an estimator.
+    UnknownNameError
+        No such map, or no such name in the file.
+    """
+    chosen = named_metric(metric) if isinstance(metric, str) else metric
+    return [_with_metric(one, chosen) for one in _of_predictivity(benchmarks, "--metric")]
+
+
+def with_beyond(
+    benchmarks: Sequence[Benchmark], references: Sequence[tuple[str, ModelRun]]
+) -> list[Benchmark]:
+    """Return the benchmarks of predictivity as the variance that a model explains beyond others.
+
+    Parameters
+    ----------
+    benchmarks : sequence of Benchmark
+        Those of another measure are omitted, with a note. Folds are as many as theirs.
+    references : sequence of (str, ModelRun)
+        Each reference model, and what stands for it in the name: "Simulated.IT-pls+beyond-pixels-gabor".
+
+    Raises
+    ------
+    InputError
+        No benchmark of predictivity; no reference, or one given twice.
+    """
+    models = [reference for _, reference in references]
+    names = [name for name, _ in references]
+    variants = []
+    for benchmark in _of_predictivity(benchmarks, "--beyond"):
+        measure: Predictivity = benchmark.measure  # type: ignore[assignment]
+        other = UniqueVariance(
+            beyond=tuple(models), n_splits=measure.n_splits, n_inner=measure.n_inner
+        )
+        variants.append(
+            replace(
+                benchmark,
+                identifier=f"{benchmark.identifier}+beyond-{'-'.join(names)}",
+                measure=other,
+                metric=f"mean over sites of held-out R2 beyond {', '.join(names)}, banded ridge",
+            )
+        )
+    return variants
+
+
+def named_metric(name: str) -> Any:
+    """Return the map of a name, or the estimator of "FILE.py:NAME": itself or what it makes."""
+    if not registry.is_file(name):
+        return name
+    file, attribute = registry.check_file(name, what="estimator", example=_EXAMPLE)
+    module = module_from_file(file)
+    if attribute not in vars(module):
+        public = [key for key in vars(module) if not key.startswith("_")]
+        raise unknown(f"estimator in {file}", attribute, public, todo=f"define it in {file}")
+    given = getattr(module, attribute)
+    is_instance = not isinstance(given, type) and hasattr(given, "predict")
+    if is_instance or not callable(given):
+        return given
+    try:
+        return given()
+    except TypeError as error:
+        raise InputError(
+            f"{name}: {error}",
+            allowed="an estimator, or a class or function that makes one without arguments",
+            todo="give its parameters defaults, or name a function that sets them",
+        ) from error
+
+
+def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
+    measure: Predictivity = benchmark.measure  # type: ignore[assignment]
+    other = replace(measure, metric=metric)
+    if other.config() == measure.config():
+        return benchmark
+    site_map = other.site_map(other.rules["paper"])
+    suffix = str(metric)
+    if isinstance(site_map, EstimatorMap):
+        suffix = f"{site_map.name}-{site_map.digest[:8]}"
+    return replace(
+        benchmark,
+        identifier=f"{benchmark.identifier}+{suffix}",
+        measure=other,
+        metric=f"Pearson r over sites of held-out predictions by {site_map}",
+    )
+
+
+def _of_predictivity(benchmarks: Sequence[Benchmark], option: str) -> list[Benchmark]:
+    kept = [one for one in benchmarks if isinstance(one.measure, Predictivity)]
+    others = [one.identifier for one in benchmarks if one not in kept]
+    if not kept:
+        raise InputError(
+            f"{option} for {', '.join(others[:4])}",
+            allowed="benchmarks of neural predictivity, as Simulated.IT-pls",
+            todo="choose one with -b, or omit the option",
+        )
+    if others:
+        progress.current().note(
+            f"{option}: without {', '.join(others)}, which fit no map of this kind"
+        )
+    return kept
