@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.provenance import counting_time_only
+from brainbench.core.user_code import OWN
 from brainbench.models.batching import in_batches
 from brainbench.models.extraction import Batch, Extraction, batch_bytes
-from brainbench.models.network import Precision
+from brainbench.models.network import FunctionNetwork, Network, Precision, TorchNetwork
 from brainbench.models.repeat_checks import COMPARED, NOTABLE, largest_difference, rounding_of
+
+
+def is_held_by_a_test(network: Network, fingerprint: str | None) -> bool:
+    """Return whether a network is one of this program with a stated version, whose figures a test holds."""
+    if not isinstance(network, TorchNetwork | FunctionNetwork):
+        return False
+    computes: Any = network.net if isinstance(network, TorchNetwork) else network.function
+    while isinstance(computes, partial):
+        computes = computes.func
+    module = str((computes if hasattr(computes, "__qualname__") else type(computes)).__module__)
+    is_stated = network.version is not None or fingerprint is not None
+    return is_stated and module.partition(".")[0] in OWN
 
 
 def change_of(

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from brainbench.core import progress
 from brainbench.core.provenance import counting
+from brainbench.models.cache_checks import is_held_by_a_test
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
+from brainbench.run.loading import load_model
 from brainbench.storage.cache import Cache
 
 SMALL = Preprocess(name="small", size=(8, 8))
@@ -171,3 +173,12 @@ def test_a_network_with_a_seed_and_few_images_is_as_it_was(tmp_path: Path, n: in
         again = model.activations(shown, ["out"])["out"].values
     np.testing.assert_array_equal(before, again)
     assert told.notes == []
+
+
+def test_bundled_models_with_a_version_are_held_by_a_test_instead(tmp_path: Path) -> None:
+    bundled = ("pixels", "gabor", "cornet_z@untrained-0", "simulated_maps")
+    models: list[Any] = [load_model(name) for name in bundled]
+    assert all(is_held_by_a_test(one.network, one.fingerprint) for one in models)
+    net = Net(_One())
+    assert not is_held_by_a_test(wrapped(net, tmp_path, version="1").network, None)
+    assert not is_held_by_a_test(wrapped(net, tmp_path).network, "1")
