@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainbench.core.arguments import check_arguments
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
@@ -109,6 +110,8 @@ def score(
     >>> import brainbench
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
+    given = {"weights": weights, "model_args": model_args, "results": results}
+    check_arguments(score, given | {"overwrite": overwrite, "errors": errors}, filled=("weights",))
     settings, placement = chosen(options, (Settings, Placement), score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
@@ -165,6 +168,7 @@ def leaderboard(
     >>> import brainbench
     >>> table = brainbench.leaderboard("results", composite="Simulated.mean-v1")  # doctest: +SKIP
     """
+    check_arguments(leaderboard, locals())
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
     ranked = board(Results(Path(results)), load_composites(composite), protocol=protocol)
@@ -219,6 +223,7 @@ def compare(
     >>> import brainbench
     >>> brainbench.compare(["cornet_s@untrained-0..4", "pixels"], "Simulated.*")  # doctest: +SKIP
     """
+    check_arguments(compare, locals())
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS, todo="choose one of the two")
     if test is not None and test not in TESTS:
@@ -281,6 +286,9 @@ def extract_activations(
     --------
     >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
     """
+    given = {"stimuli": stimuli, "layers": layers, "output": output, "reducer": reducer}
+    given |= {"weights": weights, "model_args": model_args}
+    check_arguments(extract_activations, given, filled=("weights",))
     [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
 from brainbench.models.digests import digest_of
@@ -37,7 +39,8 @@ class BeforeBatch:
                 f"seed={self.seed!r}", allowed="a whole number from 0, or None", todo="give seed=0"
             )
         method = getattr(self.network, self.reset, None) if isinstance(self.reset, str) else None
-        if self.reset is not None and not callable(self.reset) and not callable(method):
+        is_method = callable(method) and not isinstance(method, nn.Module)
+        if self.reset is not None and not callable(self.reset) and not is_method:
             raise InputError(
                 f"reset={self.reset!r} for a {type(self.network).__name__}",
                 allowed="the name of a method of the network, or a function of the network",

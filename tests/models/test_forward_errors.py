@@ -118,3 +118,12 @@ def test_an_error_of_a_function_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(ActivationError, match=r"respond fails .*LinAlgError") as caught:
         activations(respond, tmp_path, "output")
     assert f"{__file__}:{line_of('# the line of the function')}" in caught.value.got
+
+
+def test_a_network_that_ends_the_program_is_an_error_of_the_network(tmp_path: Path) -> None:
+    def leave(images: Any) -> Any:
+        raise SystemExit(3)
+
+    model = wrap(leave, name="leaver", cache=Cache(tmp_path), fingerprint="1", device="cpu")
+    with pytest.raises(ActivationError, match="SystemExit: 3"):
+        model.activations(noise_pictures(2, 8), ["output"])

@@ -166,11 +166,11 @@ class KeptByShape(Net):
 
 
 class NoiseInOneUnit(Net):
-    """Random in one of 400,000 units."""
+    """Random in one of 40,000 units."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 11_112, 3)
+        self.conv = nn.Conv2d(3, 1_112, 3)
         with torch.no_grad():
             self.conv.weight[1:] = self.conv.weight[:1]
 
