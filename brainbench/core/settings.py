@@ -99,7 +99,7 @@ class Settings(_Declared):
     seed: Annotated[int, Option(metavar="N", least=0, help="Seed of splits and resampling.")] = 0
     limit: Annotated[
         int | None,
-        Option(metavar="N", least=1, help="Use at most N stimuli; scores are marked partial."),
+        Option(metavar="N", least=2, help="Use at most N stimuli; scores are marked partial."),
     ] = None
     formula: Annotated[
         str | None,
@@ -164,6 +164,19 @@ def options_of(declaration: type) -> dict[str, Option]:
 def flag_of(name: str) -> str:
     """Return how the command line writes an option: "--null-draws"."""
     return "--" + name.replace("_", "-")
+
+
+def flags_of(settings: Settings) -> list[str]:
+    """Return the words of the command line that give the settings which are not the defaults."""
+    defaults, flags = Settings(), list[str]()
+    for name in options_of(Settings):
+        value = getattr(settings, name)
+        if value != getattr(defaults, name):
+            several = (
+                [f"{key}={item}" for key, item in value.items()] if name == "layers" else [value]
+            )
+            flags += [word for one in several for word in (flag_of(name), str(one))]
+    return flags
 
 
 def parameters_of(declaration: type) -> list[inspect.Parameter]:
