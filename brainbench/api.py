@@ -110,8 +110,7 @@ def score(
     >>> import brainbench
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
-    given = {"weights": weights, "model_args": model_args, "results": results}
-    check_arguments(score, given | {"overwrite": overwrite, "errors": errors}, filled=("weights",))
+    check_arguments(score, locals(), but=("model", "benchmark", "options"), filled=("weights",))
     settings, placement = chosen(options, (Settings, Placement), score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
@@ -286,9 +285,7 @@ def extract_activations(
     --------
     >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
     """
-    given = {"stimuli": stimuli, "layers": layers, "output": output, "reducer": reducer}
-    given |= {"weights": weights, "model_args": model_args}
-    check_arguments(extract_activations, given, filled=("weights",))
+    check_arguments(extract_activations, locals(), but=("model", "options"), filled=("weights",))
     [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of the two")

@@ -17,20 +17,26 @@ _SHOWN = 80  # characters of a value
 
 
 def check_arguments(
-    function: Callable[..., Any], given: Mapping[str, Any], *, filled: Collection[str] = ()
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    *,
+    but: Collection[str] = (),
+    filled: Collection[str] = (),
 ) -> None:
     """Raise InputError for the first argument that is not of the declared type.
 
-    `given` are arguments by name; those without an annotation are not checked. Those in `filled` must not be
-    empty texts.
+    `given` are the arguments by name, as `locals()` at the start of `function`. Those in `but`, and those
+    without an annotation, are not checked; those in `filled` must not be empty texts.
     """
     declared = inspect.get_annotations(function)
-    checked = {name: declared[name] for name in given if name in declared}
+    checked = {name: declared[name] for name in declared.keys() & given.keys() - set(but)}
     holder = types.SimpleNamespace(__annotations__=checked)
     hints = typing.get_type_hints(holder, globalns=vars(sys.modules[function.__module__]))
     for name, value in given.items():
+        if name not in hints:
+            continue
         is_empty = name in filled and value == ""
-        if is_empty or not fits(value, hints.get(name, Any)):
+        if is_empty or not fits(value, hints[name]):
             text = "a text that is not empty" if is_empty else str(declared[name])
             raise wrong_type(name, value, text, todo=f"see help({function.__name__})")
 

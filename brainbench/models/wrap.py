@@ -136,8 +136,8 @@ def wrap(
     mappingproxy({'V1': ('1',)})
     """
     # Long because of its docstring: the entry for every model.
-    given = {key: value for key, value in locals().items() if key != "net"}
-    check_arguments(wrap, given, filled=("name", "weights", "behavior", "fingerprint", "version"))
+    texts = ("name", "weights", "behavior", "fingerprint", "version")
+    check_arguments(wrap, locals(), but=("net",), filled=texts)
     net = readable(net)
     _check_network(net)
     check_call(call, net, presentations)

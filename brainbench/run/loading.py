@@ -147,7 +147,7 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
     InputError
         Options that the model does not take, or a function that returns something else.
     """
-    check_arguments(load_model, {"name": name})
+    check_arguments(load_model, locals(), but=("options",))
     for_placement = options_of(Placement).keys() & options.keys()
     placement = Placement(**{key: options.pop(key) for key in for_placement})
     factory, named_weights = maker(name)

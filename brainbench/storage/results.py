@@ -28,7 +28,7 @@ import xarray as xr
 from brainbench.core.errors import BrainbenchError, DamagedFileError, InputError
 from brainbench.core.reading import open_regular
 from brainbench.core.score import Score
-from brainbench.core.settings import PRECISIONS, Settings, flags_of, options_of
+from brainbench.core.settings import PRECISIONS, PROTOCOLS, Settings, flags_of, options_of
 from brainbench.storage import files, predictions
 from brainbench.storage.claims import Claims
 from brainbench.storage.files import Finding
@@ -295,8 +295,9 @@ class Results:
             else None
         )
         record = stored.get("record")
-        settings, precision = _settings_in(record if isinstance(record, dict) else {})
-        settings = replace(settings, protocol=rest.rpartition("-")[0] or "paper")
+        settings, precision = _settings_in(
+            record if isinstance(record, dict) else {}, protocol=rest.rpartition("-")[0]
+        )
         words = ["brainbench", "score", "-m", str(model).removesuffix(f"+{precision}")]
         words += ["-b", str(benchmark or path.parent.name), *flags_of(settings)]
         words += [] if precision == "float32" else ["--precision", precision]
@@ -330,16 +331,16 @@ def _legible(path: Path) -> dict[str, Any]:
     return stored if isinstance(stored, dict) else {}
 
 
-def _settings_in(record: Mapping[str, Any]) -> tuple[Settings, str]:
+def _settings_in(record: Mapping[str, Any], *, protocol: str) -> tuple[Settings, str]:
     """Return settings and precision of a record, those that are not allowed as the defaults."""
-    given = record.get("settings")
+    named: dict[str, Any] = {"protocol": protocol} if protocol in PROTOCOLS else {}
+    settings = Settings(**named)
     precision = record.get("precision")
-    known = options_of(Settings).keys()
-    try:
-        settings = Settings(**{name: given[name] for name in known & dict(given or {}).keys()})
-    except (BrainbenchError, TypeError, ValueError):
-        settings = Settings()
-    return settings, precision if precision in PRECISIONS else PRECISIONS[0]
+    with contextlib.suppress(BrainbenchError, TypeError, ValueError):
+        given = dict(record.get("settings") or {})
+        known = {name: given[name] for name in options_of(Settings).keys() & given.keys()}
+        settings = Settings(**{**known, **named})
+    return settings, str(precision) if precision in PRECISIONS else PRECISIONS[0]
 
 
 def _digest(stored: Mapping[str, Any]) -> str:
