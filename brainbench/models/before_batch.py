@@ -12,6 +12,7 @@ from torch import nn
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
 from brainbench.models.digests import digest_of
+from brainbench.models.forward_errors import explained
 from brainbench.models.network import Images
 from brainbench.models.torch_state import set_seeds
 
@@ -48,11 +49,15 @@ class BeforeBatch:
             )
 
     def prepare(self, images: Images) -> None:
-        """Reset the network and set the seeds for a batch of preprocessed images."""
-        if isinstance(self.reset, str):
-            getattr(self.network, self.reset)()
-        elif self.reset is not None:
-            self.reset(self.network)
+        """Reset the network and set the seeds for a batch of preprocessed images.
+
+        ActivationError for a reset that fails.
+        """
+        with explained(self.network, images):
+            if isinstance(self.reset, str):
+                getattr(self.network, self.reset)()
+            elif self.reset is not None:
+                self.reset(self.network)
         if self.seed is not None:
             digest = sha256(str(self.seed), repr(images.shape), images.tobytes())
             set_seeds(int(digest[:8], 16))

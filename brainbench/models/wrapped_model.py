@@ -120,7 +120,11 @@ class WrappedModel:
         placed = self.network.place(device)
         first_size(batch_size, placed)
         return replace(
-            self._with(precision), device=placed, batch_size=batch_size, pinned_digest=None
+            self._with(precision),
+            device=placed,
+            batch_size=batch_size,
+            pinned_digest=None,
+            confirmed=set(),
         )
 
     def _with(self, precision: Precision | None) -> WrappedModel:

@@ -150,8 +150,15 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
     check_arguments(load_model, locals(), but=("options",))
     for_placement = options_of(Placement).keys() & options.keys()
     placement = Placement(**{key: options.pop(key) for key in for_placement})
-    factory, named_weights = maker(name)
-    model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+    try:
+        factory, named_weights = maker(name)
+        model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+    except SystemExit as error:
+        raise InputError(
+            f"model {name!r} ends the program (SystemExit: {error})",
+            allowed="a file that can be imported, and a function that returns a model",
+            todo="put what a script does after `if __name__ == '__main__':`",
+        ) from error
     return place(model, placement)
 
 
