@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainbench.core.arguments import check_arguments
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
@@ -110,6 +111,7 @@ def score(
     >>> import brainbench
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
+    check_arguments(score, locals(), but=("model", "benchmark", "options"), filled=("weights",))
     settings, variant, placement = chosen(options, (Settings, Variant, Placement), score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
@@ -167,6 +169,7 @@ def leaderboard(
     >>> import brainbench
     >>> table = brainbench.leaderboard("results", composite="Simulated.mean-v1")  # doctest: +SKIP
     """
+    check_arguments(leaderboard, locals())
     if protocol not in VARIANTS:
         raise unknown("protocol", protocol, VARIANTS, todo="choose one of these")
     ranked = board(Results(Path(results)), load_composites(composite), protocol=protocol)
@@ -221,6 +224,7 @@ def compare(
     >>> import brainbench
     >>> brainbench.compare(["cornet_s@untrained-0..4", "pixels"], "Simulated.*")  # doctest: +SKIP
     """
+    check_arguments(compare, locals())
     if protocol not in VARIANTS:
         raise unknown("protocol", protocol, VARIANTS, todo="choose one of these")
     if test is not None and test not in TESTS:
@@ -283,6 +287,7 @@ def extract_activations(
     --------
     >>> layers = brainbench.extract_activations("pixels", "photos/")  # doctest: +SKIP
     """
+    check_arguments(extract_activations, locals(), but=("model", "options"), filled=("weights",))
     [placement] = chosen(options, (Placement,), extract_activations)
     if reducer not in export.REDUCERS:
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of these")

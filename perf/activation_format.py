@@ -89,10 +89,11 @@ def open_zarr(path: Path) -> Any:
 def read_columns(stored: Any) -> None:
     """Read all steps of a layer in chunks of columns, as `Candidate.chunks` does."""
     n, units, steps = stored.shape
+    values = getattr(stored, "variable", stored)  # without the coordinates
     width = chunk_width(n)
     for first in range(0, units, width):
         for step in range(steps):
-            np.asarray(stored[:, first : first + width, step])
+            np.asarray(values[:, first : first + width, step])
 
 
 def read_bare(path: Path, width: int, rows: int) -> None:

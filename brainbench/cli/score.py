@@ -130,11 +130,12 @@ def _status(scores: list[Score]) -> int:
 def _print_cost(seconds: float, costs: Costs) -> None:
     from brainbench.core.provenance import peak_memory_mb
 
-    forward = (
-        f"forward passes {costs.forward_seconds:.1f} s over {costs.images} images"
-        if costs.images
-        else "no forward pass"
-    )
+    if costs.images:
+        forward = f"forward passes {costs.forward_seconds:.1f} s over {costs.images} images"
+    elif costs.forward_seconds:
+        forward = f"forward passes {costs.forward_seconds:.1f} s to check what is cached"
+    else:
+        forward = "no forward pass"
     rest = seconds - costs.forward_seconds
     text = (
         f"{forward}, everything else {rest:.1f} s, total {seconds:.1f} s; "

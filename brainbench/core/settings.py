@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
+import numbers
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from brainbench.core.errors import InputError, unknown
+from brainbench.core.arguments import fits, wrong_type
+from brainbench.core.errors import unknown
 
 ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
@@ -48,32 +50,40 @@ class Option:
     least: float = -math.inf
     below: float = math.inf
 
-    def check(self, name: str, value: Any) -> None:
-        """Raise UnknownNameError or InputError for a value that is not allowed."""
+    def check(self, name: str, value: Any, hint: Any) -> None:
+        """Raise UnknownNameError or InputError for a value that is not allowed, or not of the type `hint`."""
         is_bounded = (self.least, self.below) != (-math.inf, math.inf)
-        if not (self.choices or is_bounded) or value in self.choices:
+        if isinstance(value, str) and value in self.choices:
             return
-        if not is_bounded:
+        if self.choices and not is_bounded:
             todo = f"give {name}= (on the command line {flag_of(name)}) one of these: "
             todo += ", ".join(self.choices)
             raise unknown(name, str(value), self.choices, todo=todo)
-        if not isinstance(value, int | float) or not self.least <= value < self.below:
-            below = f", below {self.below:g}" if self.below < math.inf else ""
-            raise InputError(
-                f"{name}={value!r}",
-                allowed=", ".join([*self.choices, f"a number from {self.least:g}{below}"]),
-                todo=f"give {name}= (on the command line {flag_of(name)} {self.metavar})",
-            )
+        is_number = is_bounded and fits(value, float) and self.least <= value < self.below
+        if not fits(value, hint) or is_number != is_bounded:
+            todo = f"give {name}= (on the command line {flag_of(name)} {self.metavar})"
+            raise wrong_type(name, value, self._allowed(hint, is_bounded), todo=todo)
+
+    def _allowed(self, hint: Any, is_bounded: bool) -> str:
+        if not is_bounded:
+            return self.help
+        whole = "whole " if fits(1, hint) and not fits(0.5, hint) else ""
+        below = f", below {self.below:g}" if self.below < math.inf else ""
+        return ", ".join([*self.choices, f"a {whole}number from {self.least:g}{below}"])
 
 
 class _Declared:
     """A dataclass of options, whose values are checked."""
 
     def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
         for name, option in options_of(type(self)).items():
             value = getattr(self, name)
-            if value is not None or getattr(type(self), name, None) is not None:
-                option.check(name, value)
+            if isinstance(value, numbers.Number) and hasattr(value, "item"):
+                value = value.item()  # a number of numpy
+                object.__setattr__(self, name, value)
+            if value is not None or not fits(None, hints[name]):
+                option.check(name, value, hints[name])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +105,7 @@ class Settings(_Declared):
     seed: Annotated[int, Option(metavar="N", least=0, help="Seed of splits and resampling.")] = 0
     limit: Annotated[
         int | None,
-        Option(metavar="N", least=1, help="Use at most N stimuli; scores are marked partial."),
+        Option(metavar="N", least=2, help="Use at most N stimuli; scores are marked partial."),
     ] = None
     formula: Annotated[
         str | None,
@@ -193,6 +203,19 @@ def options_of(declaration: type) -> dict[str, Option]:
 def flag_of(name: str) -> str:
     """Return how the command line writes an option: "--null-draws"."""
     return "--" + name.replace("_", "-")
+
+
+def flags_of(settings: Settings) -> list[str]:
+    """Return the words of the command line that give the settings which are not the defaults."""
+    defaults, flags = Settings(), list[str]()
+    for name in options_of(Settings):
+        value = getattr(settings, name)
+        if value != getattr(defaults, name):
+            several = (
+                [f"{key}={item}" for key, item in value.items()] if name == "layers" else [value]
+            )
+            flags += [word for one in several for word in (flag_of(name), str(one))]
+    return flags
 
 
 def parameters_of(declaration: type) -> list[inspect.Parameter]:

@@ -207,7 +207,7 @@ def _transfer(url: str, path: Path, limits: Limits) -> None:
                 if isinstance(item, Announced):
                     size = item.nbytes or 0
                     _check_size(url, size, limits)
-                    files.check_room(path.parent, size, what="download", choose=CHOOSE)
+                    files.check_room(path.parent, size, what="a download", choose=CHOOSE)
                     label = f"downloading {name} (MB)"
                     bar = progress.current().task(label, max(1, size // _MB))
                     advance = bars.enter_context(bar)

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import torch
 
 from brainbench.core import progress
+from brainbench.core.arguments import fits
 from brainbench.core.errors import ActivationError, InputError
 
 BatchSize = int | Literal["auto"]
@@ -31,13 +32,13 @@ def first_size(batch_size: BatchSize, device: str) -> int:
     """Return the batch size to begin with; InputError unless it is "auto" or a whole number above 0."""
     if batch_size == "auto":
         return ON_CPU if device == "cpu" else ON_ACCELERATOR
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if not fits(batch_size, int) or batch_size < 1:
         raise InputError(
             f"batch size {batch_size!r}",
             allowed="'auto' or a whole number of images above 0",
             todo="use 'auto', which adapts to the available memory",
         )
-    return batch_size
+    return int(batch_size)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

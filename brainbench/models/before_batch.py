@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
 from brainbench.models.digests import digest_of
+from brainbench.models.forward_errors import explained
 from brainbench.models.network import Images
 from brainbench.models.torch_state import set_seeds
 
@@ -37,7 +40,8 @@ class BeforeBatch:
                 f"seed={self.seed!r}", allowed="a whole number from 0, or None", todo="give seed=0"
             )
         method = getattr(self.network, self.reset, None) if isinstance(self.reset, str) else None
-        if self.reset is not None and not callable(self.reset) and not callable(method):
+        is_method = callable(method) and not isinstance(method, nn.Module)
+        if self.reset is not None and not callable(self.reset) and not is_method:
             raise InputError(
                 f"reset={self.reset!r} for a {type(self.network).__name__}",
                 allowed="the name of a method of the network, or a function of the network",
@@ -45,11 +49,15 @@ class BeforeBatch:
             )
 
     def prepare(self, images: Images) -> None:
-        """Reset the network and set the seeds for a batch of preprocessed images."""
-        if isinstance(self.reset, str):
-            getattr(self.network, self.reset)()
-        elif self.reset is not None:
-            self.reset(self.network)
+        """Reset the network and set the seeds for a batch of preprocessed images.
+
+        ActivationError for a reset that fails.
+        """
+        with explained(self.network, images):
+            if isinstance(self.reset, str):
+                getattr(self.network, self.reset)()
+            elif self.reset is not None:
+                self.reset(self.network)
         if self.seed is not None:
             digest = sha256(str(self.seed), repr(images.shape), images.tobytes())
             set_seeds(int(digest[:8], 16))

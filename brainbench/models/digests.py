@@ -20,6 +20,7 @@ import sys
 import threading
 import types
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,19 @@ from brainbench.core.user_code import (
     module_of,
     reached,
 )
-from brainbench.models.running_code import definitions_of, instructions_digest, names_in
+from brainbench.models.library_changes import library_changes
+from brainbench.models.running_code import (
+    definitions_of,
+    instructions_digest,
+    names_in,
+    note_unfollowed,
+)
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, Path, enum.Enum)
 _PRINTED = (torch.dtype, torch.device, torch.memory_format, np.dtype, range, re.Pattern)
 _VALUES = (tuple, frozenset, np.generic)  # the identity of these means nothing
-_IDLE = (logging.Logger, weakref.ref, type(threading.Lock()), type(threading.RLock()))
+_BUILT_IN = frozenset((bool, int, float, complex, str, bytes, type(None), dict, list, tuple, set))
+_IDLE = (logging.Logger, type(threading.Lock()), type(threading.RLock()))
 _INTERNAL = frozenset(vars(nn.Module())) | {"training"}  # the mode is always eval
 _TREE = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _COMMENTS = frozenset(
@@ -58,7 +66,7 @@ _COMMENTS = frozenset(
 """Attributes of classes and functions that say nothing about what they compute."""
 _RECORDS = (types.SimpleNamespace, argparse.Namespace)  # objects that only hold values
 
-_told: set[str] = set()  # notes on edited files, each said once in a process
+_told: set[str] = set()  # notes on code, each said once in a process
 
 
 def digest_of(
@@ -70,16 +78,24 @@ def digest_of(
     the code of every class. For any other callable: its code, defaults, closure, bound object, and the
     globals that it names. Code of the user counts as the syntax, without comments and docstrings, of its
     module and of all user modules which that imports, to any depth, with the values of the globals and
-    attributes of modules that its functions name; libraries count by version. With `version`, that text
-    stands for all code.
+    attributes of modules that its functions name; libraries count by version, and what was put into them at
+    run time by itself. With `version`, that text stands for all code of the network.
 
-    Code that was edited in its file but not imported again counts as it runs, with a note. InputError for an
-    object that cannot be inspected, such as a session of another framework.
+    Code that was edited in its file but not imported again counts as it runs, with a note; another note names
+    functions that read what is not followed. InputError for an object that cannot be inspected, such as a
+    session of another framework.
     """
     walk = _Walk(name, strict=not isinstance(computes, nn.Module), version=version)
     walk.feed(computes, "the network")
     walk.finish()
-    return sha256("network", torch.__version__, np.__version__, walk.hasher.hexdigest())
+    digests = [walk.hasher.hexdigest()]
+    for where, change in library_changes(computes):
+        beside = _Walk(name, strict=False)
+        beside.text(where)
+        beside.feed(change, where)
+        beside.finish()
+        digests.append(beside.hasher.hexdigest())
+    return sha256("network", torch.__version__, np.__version__, *digests)
 
 
 def weights_digest(net: nn.Module) -> str:
@@ -125,7 +141,9 @@ class _Walk:
         """Feed any value; `where` is its path in error messages."""
         if isinstance(value, _PLAIN + _PRINTED):
             self.text(type(value).__qualname__, repr(value))
-        elif id(value) in self.seen:
+            if type(value) in _BUILT_IN or not _is_of_user(type(value)):
+                return
+        if id(value) in self.seen:
             self.text("again", str(self.seen[id(value)][0]))
         elif not isinstance(value, _IDLE):
             if not isinstance(value, _VALUES):
@@ -144,8 +162,23 @@ class _Walk:
             self._mapping(dict(enumerate(value)), where)
         elif isinstance(value, set | frozenset):
             self.text(*sorted(map(repr, value)))
-        else:
+        elif not isinstance(value, _PLAIN):
             self._code(value, where)
+            return
+        self._beside(value, where)
+
+    def _beside(self, value: Any, where: str) -> None:
+        """Feed what a value has beside its data: attributes, and a class of the user."""
+        own = {
+            **getattr(value, "__dict__", {}),
+            **{slot: getattr(value, slot) for slot in _slots(value)},
+        }
+        if isinstance(value, defaultdict):
+            own["default_factory"] = value.default_factory
+        if own:
+            self._leniently({key: own[key] for key in sorted(own)}, where)
+        if type(value) not in _BUILT_IN and _is_of_user(type(value)):
+            self._leniently(type(value), where)
 
     def _code(self, value: Any, where: str) -> None:
         if isinstance(value, nn.Module):
@@ -158,12 +191,13 @@ class _Walk:
             self._function(value, where)
         elif isinstance(value, types.MethodType):
             self.feed((value.__func__, value.__self__), where)
+        elif isinstance(value, weakref.ref):
+            # Weights have their place in the tree, and references to those of a copied network die.
+            self._leniently(None if isinstance(value(), Tensor) else value(), where)
         elif isinstance(value, functools.partial):
             self.feed((value.func, value.args, value.keywords), where)
-        elif isinstance(value, staticmethod | classmethod):
-            self.feed(value.__func__, where)
-        elif isinstance(value, property):
-            self.feed(value.fget, where)
+        elif isinstance(value, staticmethod | classmethod | property):
+            self.feed(getattr(value, "__func__", getattr(value, "fget", None)), where)
         elif isinstance(value, types.BuiltinFunctionType):
             self.text(str(value.__module__), value.__qualname__)
             self.feed(value.__self__, where)
@@ -213,6 +247,8 @@ class _Walk:
                 if name not in _COMMENTS:
                     self.text(name)
                     self._leniently(member, f"{where}.{name}")
+        if type(cls) is not type and self.version is None and _is_of_user(type(cls)):
+            self._leniently(type(cls), f"the metaclass of {where}")
 
     def _function(self, function: types.FunctionType, where: str) -> None:
         self.text(function.__qualname__)
@@ -224,8 +260,12 @@ class _Walk:
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             if cell != types.CellType():  # an empty cell: a name that is not bound yet
                 self.feed(cell.cell_contents, f"{name!r} in {where}")
+        own = {key: value for key, value in vars(function).items() if key != "__wrapped__"}
+        if own:
+            self._leniently(dict(sorted(own.items())), f"the attributes of {where}")
         if user_code and self.version is None:
             self._named(function, where)
+            note_unfollowed(function, name=self.name)
 
     def _is_user_code(self, namespace: Mapping[str, Any]) -> bool:
         """Feed the module of a namespace, and say whether it is code of the user."""

@@ -54,7 +54,8 @@ class Extraction:
             for layer, response in responses.items()
         }
 
-    def _show_range(self, start: int, stop: int) -> Batch:
+    def show_range(self, start: int, stop: int) -> Batch:
+        """Return the checked responses of each layer to the stimuli from `start` to before `stop`."""
         return self.show(range(start, stop))
 
     def batches(self, size: int) -> Iterator[tuple[int, int, Batch]]:
@@ -68,7 +69,7 @@ class Extraction:
         state = self.network.state()
         check: RepeatCheck | None = None
         is_repeated = False
-        for start, stop, batch in in_batches(n, size, self._show_range, nbytes=batch_bytes):
+        for start, stop, batch in in_batches(n, size, self.show_range, nbytes=batch_bytes):
             yield start, stop, batch
             if check is None:
                 check = RepeatCheck(

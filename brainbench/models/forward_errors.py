@@ -57,13 +57,13 @@ def explained(network: Any, images: Any) -> Iterator[None]:
         yield
     except BrainbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
         raise forward_error(error, network, images) from error
 
 
-def forward_error(error: Exception, network: Any, images: Any) -> ActivationError:
+def forward_error(error: Exception | SystemExit, network: Any, images: Any) -> ActivationError:
     """Return the ActivationError that says where in the network an error happened, and what to do."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     name = getattr(network, "__name__", type(network).__name__)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,8 @@ Batch = dict[str, CheckedResponse]
 COMPARED = 2  # images
 LIMIT, NOTABLE = 1e-3, 1e-5
 """Differences in standard deviations of the layer, above which there is an error or a note."""
+UNIT_LIMIT = 0.1
+"""Difference of a single unit above which there is an error: a few of many hardly change the mean."""
 _EPSILONS: Mapping[Precision, float] = {
     "float64": 2.0**-23,  # as the responses are stored
     "float32": 2.0**-23,
@@ -103,25 +106,25 @@ class RepeatCheck:
         at = [place for place, row in enumerate(rows) if row in known]
         before = _picked(self.shown, [known.index(rows[place]) for place in at])
         again = _picked(batch, at)
-        differences = {layer: difference(before[layer], again[layer]) for layer in batch}
-        layer = max(differences, key=lambda name: differences[name])
-        largest, rounding = differences[layer], self._rounding(len(rows))
-        if largest > max(LIMIT, rounding):
-            raise self._error(layer, largest, rows)
-        if largest > max(NOTABLE, rounding):
+        rounding = self._rounding(len(rows))
+        layer, found = largest_difference(before, again, rounding)
+        if found.excess(rounding) > 1:
+            raise self._error(layer, found, rows)
+        if found.mean > max(NOTABLE, rounding or 0):
             progress.current().note(
-                f"layer {layer!r}: responses to the same images differ by {largest:.1e} of its standard "
-                f"deviation when they are shown again"
+                f"layer {layer!r}: responses to the same images differ by {found} when they are shown again"
             )
 
-    def _rounding(self, n: int) -> float:
-        """Return what rounding alone may change in a batch of another size than the first."""
-        return _ROUNDING * _EPSILONS[self.precision] if n != self.size else 0.0
+    def _rounding(self, n: int) -> float | None:
+        """Return what rounding alone may change in a batch of another size than the first, else None."""
+        return rounding_of(self.precision) if n != self.size else None
 
-    def _differ(self, layer: str, one: Batch, other: Batch, *, rounding: float = 0.0) -> bool:
-        return difference(one[layer], other[layer]) > max(LIMIT, rounding)
+    def _differ(
+        self, layer: str, one: Batch, other: Batch, *, rounding: float | None = None
+    ) -> bool:
+        return difference(one[layer], other[layer]).excess(rounding) > 1
 
-    def _error(self, layer: str, largest: float, rows: Sequence[int]) -> ActivationError:
+    def _error(self, layer: str, largest: Difference, rows: Sequence[int]) -> ActivationError:
         """Return the error for a layer, with the reason that further showings of the same images tell."""
         whole = range(self.size)
         first = self._restored(whole)
@@ -136,7 +139,7 @@ class RepeatCheck:
             return _depends_on_batch(layer, largest)
         return _keeps_state(
             f"layer {layer!r} keeps state between images: the same images give responses that differ by "
-            f"{_sd(largest)} after other images"
+            f"{largest} after other images"
         )
 
     def _explained(self, error: ActivationError, rows: Sequence[int]) -> ActivationError:
@@ -151,28 +154,78 @@ class RepeatCheck:
         )
 
 
-def difference(before: CheckedResponse, again: CheckedResponse) -> float:
-    """Return by how much responses to the same images differ, in standard deviations of the layer.
+class Difference(NamedTuple):
+    """By how much responses to the same images differ, in standard deviations of the layer.
 
-    It is the mean absolute difference over the units, of the image and step where it is largest. The standard
-    deviation is that of `before` over all units, images and steps; where it is below a tenth of the root mean
-    square, that tenth. Infinite for other numbers of units or steps.
+    `mean` is the mean absolute difference over the units, of the image and step where it is largest. `unit`
+    is the largest of any unit, in parts of its own response where that is above the standard deviation.
+    """
+
+    mean: float
+    unit: float
+
+    def excess(self, rounding: float | None) -> float:
+        """Return the difference in parts of what is allowed: above 1 it is an error.
+
+        `rounding` is what another size of the batch may change. In one of the same size, None, single units
+        are compared too: in another, rounding may change one that is on the edge of a threshold.
+        """
+        if rounding is not None:
+            return self.mean / max(LIMIT, rounding)
+        return max(self.mean / LIMIT, self.unit / UNIT_LIMIT)
+
+    def __str__(self) -> str:
+        """Return the figure that is the larger part of its limit."""
+        if self.mean / LIMIT >= self.unit / UNIT_LIMIT or self.mean > LIMIT:
+            return f"{self.mean:.2g} standard deviations of the layer"
+        return f"{self.unit:.2g} standard deviations of the layer in one unit"
+
+
+def rounding_of(precision: Precision) -> float:
+    """Return by how many standard deviations rounding may change responses in a batch of another size."""
+    return _ROUNDING * _EPSILONS[precision]
+
+
+def largest_difference(
+    before: Batch, again: Batch, rounding: float | None
+) -> tuple[str, Difference]:
+    """Return the layer that differs most in parts of what is allowed, and its difference."""
+    differences = {layer: difference(before[layer], again[layer]) for layer in again}
+    layer = max(differences, key=lambda name: differences[name].excess(rounding))
+    return layer, differences[layer]
+
+
+def difference(before: CheckedResponse, again: CheckedResponse) -> Difference:
+    """Return by how much responses to the same images differ.
+
+    The standard deviation is that of `before` over all units, images and steps; where it is below a tenth of
+    the root mean square, that tenth. Infinite for other numbers of units or steps.
     """
     if [s.shape[1:] for s in before.steps] != [s.shape[1:] for s in again.steps]:
-        return math.inf
-    largest = total = squares = 0.0
-    count = 0
-    for one, other in zip(before.steps, again.steps, strict=True):
-        n = min(len(one), len(other))
-        values = one.astype(np.float64)
-        largest = max(largest, float(np.abs(values[:n] - other[:n]).mean(axis=1).max()))
+        return Difference(math.inf, math.inf)
+    total = squares = 0.0
+    for step in before.steps:
+        values = step.astype(np.float64)
         total, squares = total + values.sum(), squares + (values**2).sum()
-        count += values.size
-    if largest == 0:
-        return 0.0
+    count = sum(step.size for step in before.steps)
     mean, mean_square = total / count, squares / count
     scale = math.sqrt(max(mean_square - mean**2, mean_square / 100, 0.0))
-    return largest / scale if scale > 0 else math.inf
+    largest_mean = largest_unit = 0.0
+    for one, other in zip(before.steps, again.steps, strict=True):
+        n = min(len(one), len(other))
+        changes = np.abs(one[:n].astype(np.float64) - other[:n])
+        largest_mean = max(largest_mean, float(changes.mean(axis=1).max()))
+        if scale > 0:
+            largest_unit = max(
+                largest_unit, float((changes / np.maximum(abs(one[:n]), scale)).max())
+            )
+    if largest_mean == 0:
+        return Difference(0.0, 0.0)
+    return (
+        Difference(largest_mean / scale, largest_unit)
+        if scale > 0
+        else Difference(math.inf, math.inf)
+    )
 
 
 def _show_part(
@@ -200,27 +253,26 @@ def _picked(batch: Batch, places: Sequence[int]) -> Batch:
     }
 
 
-def _sd(largest: float) -> str:
-    return f"{largest:.2g} standard deviations of the layer"
-
-
-_ALLOWED = f"responses to an image that differ by at most {LIMIT:g} standard deviations"
+_ALLOWED = (
+    f"responses to an image that differ by at most {LIMIT:g} standard deviations on average over the units, "
+    f"and by {UNIT_LIMIT:g} in a single one"
+)
 _SEED = "wrap(..., seed=0) draws the same random numbers whenever an image is shown"
 _RESET = "wrap(..., reset='METHOD'), or a function of the network, is called before each batch"
 
 
-def _random(layer: str, largest: float) -> ActivationError:
+def _random(layer: str, largest: Difference) -> ActivationError:
     return ActivationError(
-        f"layer {layer!r} is random: the same images give responses that differ by {_sd(largest)}",
+        f"layer {layer!r} is random: the same images give responses that differ by {largest}",
         allowed=_ALLOWED,
         todo=f"use what is random only `if self.training` (as nn.Dropout does); or {_SEED}",
     )
 
 
-def _unstable(layer: str, largest: float) -> ActivationError:
+def _unstable(layer: str, largest: Difference) -> ActivationError:
     return ActivationError(
         f"layer {layer!r} is random, by a generator of its own, or keeps state between images outside of its "
-        f"modules: the same images give responses that differ by {_sd(largest)}",
+        f"modules: the same images give responses that differ by {largest}",
         allowed=_ALLOWED,
         todo=f"seed or reset it before each batch: {_RESET}",
     )
@@ -234,10 +286,10 @@ def _keeps_state(got: str) -> ActivationError:
     )
 
 
-def _depends_on_batch(layer: str, largest: float) -> ActivationError:
+def _depends_on_batch(layer: str, largest: Difference) -> ActivationError:
     return ActivationError(
         f"layer {layer!r} depends on the other images of the batch: the same images in a smaller batch give "
-        f"responses that differ by {_sd(largest)}",
+        f"responses that differ by {largest}",
         allowed=_ALLOWED,
         todo="use stored statistics in evaluation, not those of the batch; or show each image alone: "
         "wrap(..., batch_size=1)",

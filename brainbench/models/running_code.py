@@ -5,11 +5,13 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-from collections.abc import Iterator
-from types import CodeType
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from brainbench.core import progress
 from brainbench.core.provenance import sha256
+from brainbench.core.user_code import OWN
 
 _KIND = (
     inspect.CO_VARARGS
@@ -19,6 +21,26 @@ _KIND = (
     | inspect.CO_ASYNC_GENERATOR
 )
 """Flags of code that say what kind of function it is; others say how it was compiled, or of its docstring."""
+
+
+_READING = frozenset(("open", "exec", "eval", "__import__"))
+_READING_ATTRIBUTES = frozenset(
+    (
+        "import_module",
+        "environ",
+        "getenv",
+        "argv",
+        "load",
+        "loadtxt",
+        "fromfile",
+        "read_text",
+        "read_bytes",
+    )
+)
+_READING_MODULES = frozenset(("time", "random"))
+"""Names by which code reads what its syntax does not show: functions, attributes, modules."""
+
+_told: set[str] = set()
 
 
 def instructions_digest(code: CodeType) -> str:
@@ -86,3 +108,39 @@ def names_in(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= names_in(constant)
     return {part for name in names for part in name.split(".")}
+
+
+def note_unfollowed(function: FunctionType, *, name: str) -> None:
+    """Note that a function of the user in the model `name` reads what no digest follows; once in a process.
+
+    Files, environment, modules by a computed name, the clock, chance.
+    """
+    space = function.__globals__
+    if str(space.get("__name__")).partition(".")[0] in OWN:
+        return
+    names = ", ".join(sorted(_unfollowed_in(function.__code__, space)))
+    text = f"{name}: {function.__qualname__} uses {names}"
+    if names and text not in _told:
+        _told.add(text)
+        progress.current().note(
+            f"{text}: what is read so is not part of the digest, and scores stored before it changed "
+            "are not computed again. Give wrap(..., version=), and change it with what is read"
+        )
+
+
+def _unfollowed_in(code: CodeType, space: Mapping[str, Any]) -> set[str]:
+    """Return the names by which code, inner functions included, reads what its syntax does not show."""
+    found: set[str] = set()
+    for instruction in dis.get_instructions(code):
+        name = instruction.argval
+        if isinstance(name, CodeType):
+            found |= _unfollowed_in(name, space)
+        elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            is_module = name in _READING_MODULES and isinstance(space.get(name), ModuleType)
+            if is_module or name in (_READING - space.keys()) | _READING_ATTRIBUTES:
+                found.add(name)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"):
+            found |= {name} & _READING_ATTRIBUTES
+        elif instruction.opname == "IMPORT_NAME":
+            found |= {name} & _READING_MODULES
+    return found

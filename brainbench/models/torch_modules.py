@@ -56,7 +56,20 @@ def readable(net: Any) -> Any:
             allowed="a network that is not compiled",
             todo="wrap the network before you compile parts of it",
         )
+    _check_values(net)
     return net
+
+
+def _check_values(net: nn.Module) -> None:
+    """Raise InputError for weights or buffers that have a shape and no values."""
+    tensors = [*net.named_parameters(), *net.named_buffers()]
+    names = [name for name, tensor in tensors if tensor.is_meta]
+    if names:
+        raise InputError(
+            f"{type(net).__name__} with {len(names)} weights on the device 'meta', such as {names[0]}",
+            allowed="a network whose weights have values",
+            todo="create it outside of torch.device('meta'), or net.to_empty(device='cpu') and load weights",
+        )
 
 
 def _flat(net: Any) -> bool:

@@ -177,7 +177,7 @@ def _tested(function: Callable[..., Any], picture: Picture) -> tuple[int, int]:
 def _run(function: Callable[..., Any], picture: Picture) -> npt.NDArray[Any]:
     try:
         return applied(function, picture)
-    except Exception as error:  # somebody else's function
+    except (Exception, SystemExit) as error:  # somebody else's function
         raise InputError(
             f"preprocess={name_of(function)} fails for an image of shape {picture.shape} "
             f"({type(error).__name__}: {str(error)[:200]})",

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from brainbench.core.arguments import check_arguments
 from brainbench.core.errors import InputError
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
@@ -40,7 +41,7 @@ REGIONS = ("V1", "V2", "V4", "IT")
 def wrap(
     net: nn.Module | Callable[[Images], Any] | BrainScoreModel,
     *,
-    layers: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
+    layers: Mapping[str, str | Sequence[str]] | Sequence[str] | str = (),
     preprocess: Preprocess | Callable[..., Any] | None = None,
     call: str | Callable[..., Any] | None = None,
     timeline: Timeline | Sequence[Timeline] = STATIC,
@@ -135,6 +136,8 @@ def wrap(
     mappingproxy({'V1': ('1',)})
     """
     # Long because of its docstring: the entry for every model.
+    texts = ("name", "weights", "behavior", "fingerprint", "version")
+    check_arguments(wrap, locals(), but=("net",), filled=texts)
     net = readable(net)
     _check_network(net)
     check_call(call, net, presentations)
@@ -270,7 +273,7 @@ def _preprocess(
 
 
 def _areas(
-    layers: Mapping[str, str | Sequence[str]] | Sequence[str], behavior: str | None
+    layers: Mapping[str, str | Sequence[str]] | Sequence[str] | str, behavior: str | None
 ) -> Mapping[str, tuple[str, ...]]:
     by_region = layers if isinstance(layers, Mapping) else dict.fromkeys(REGIONS, layers)
     areas = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from brainbench.core.timeline import Timeline
 from brainbench.models.activation_files import LayerFile, open_layer
 from brainbench.models.batching import BatchSize, first_size
 from brainbench.models.before_batch import BeforeBatch
+from brainbench.models.cache_checks import change_of, is_held_by_a_test
 from brainbench.models.extraction import Extraction, batch_bytes
 from brainbench.models.hooks import Calls
 from brainbench.models.network import (
@@ -33,11 +35,13 @@ from brainbench.models.network import (
     computing,
 )
 from brainbench.models.preprocessing import Preprocessing
+from brainbench.models.repeat_checks import COMPARED
 from brainbench.models.response_checks import CheckedResponse
 from brainbench.models.torch_state import own_state
 from brainbench.storage import cache as caches
 from brainbench.storage.array_file import SUFFIX
 from brainbench.storage.cache import Cache
+from brainbench.storage.files import remove
 
 _FORMAT = "activations-2"  # increased when the files change their layout
 _KIND = "activations"
@@ -69,6 +73,8 @@ class WrappedModel:
     notes: tuple[str, ...] = ()
     about: About = field(default=NOTHING, repr=False)
     pinned_digest: str | None = field(default=None, repr=False)
+    confirmed: set[str] = field(default_factory=set, repr=False)
+    """Keys of cached activations that are known to be those of the pinned model."""
 
     @property
     def static(self) -> bool:
@@ -96,7 +102,7 @@ class WrappedModel:
 
     def pinned(self) -> WrappedModel:
         """Return the same model with its digest as it is now, for a run in which it does not change."""
-        return replace(self, pinned_digest=self.digest)
+        return replace(self, pinned_digest=self.digest, confirmed=set())
 
     def on(
         self,
@@ -114,7 +120,11 @@ class WrappedModel:
         placed = self.network.place(device)
         first_size(batch_size, placed)
         return replace(
-            self._with(precision), device=placed, batch_size=batch_size, pinned_digest=None
+            self._with(precision),
+            device=placed,
+            batch_size=batch_size,
+            pinned_digest=None,
+            confirmed=set(),
         )
 
     def _with(self, precision: Precision | None) -> WrappedModel:
@@ -136,7 +146,9 @@ class WrappedModel:
     ) -> dict[str, Assembly]:
         """Return the responses of each layer, dims (stimulus, neuroid, time), in the order of `stimuli`.
 
-        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. `time`
+        Layers that are not cached are computed in one pass over the stimuli, a batch at a time. Where layers
+        are cached the first two images are shown again, once for a pinned model, unless it is a bundled one
+        with a version: if the responses differ, the cached ones are removed with a note, and computed. `time`
         has one entry per model step with its span in ms under the default clock. Values are float32, in
         arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. A
         network without input over time sees constant images.
@@ -272,7 +284,37 @@ class WrappedModel:
         axes = self.batch_axis
         return axes.get(layer, 0) if isinstance(axes, Mapping) else axes
 
+    def _confirm(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        """Remove what is cached of layers if the network responds otherwise now, and say so."""
+        if is_held_by_a_test(self.network, self.fingerprint):
+            return
+        cached: dict[str, Assembly] = {}
+        for layer, key in keys.items():
+            if key not in self.confirmed and store.find(_KIND, key, SUFFIX) is not None:
+                cached[layer] = open_layer(store.path(_KIND, key))
+        if not cached:
+            return
+        size = min(COMPARED, self.first_size)
+        with self._extracting(stimuli, list(cached)) as extraction:
+            change = change_of(extraction, cached, size=size, precision=self.precision)
+        if change is None:
+            self._know(keys[layer] for layer in cached)
+            return
+        for layer in cached:
+            remove(store.path(_KIND, keys[layer]))
+        progress.current().note(
+            f"{self.name} on {stimuli.identifier}: {change}. Its digest does not follow what changed. The "
+            "cached responses are removed and computed again; scores that are stored already may be of the "
+            "former network: compute them with --overwrite always"
+        )
+
+    def _know(self, keys: Iterable[str]) -> None:
+        """Keep that activations are those of this model, which only a pinned one stays."""
+        if self.pinned_digest is not None:
+            self.confirmed.update(keys)
+
     def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+        caches.healed(partial(self._confirm, store, stimuli, keys))
         absent = _absent(store, keys)
         if not absent:
             return
@@ -284,6 +326,7 @@ class WrappedModel:
                 cached = [store.path(_KIND, keys[layer]) for layer in keys.keys() - absent.keys()]
                 kept = sum(path.stat().st_size for path in cached if path.exists())
                 self._extract(store, stimuli, absent, kept=kept)
+                self._know(absent.values())
 
     def _extract(
         self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str], *, kept: int

@@ -12,10 +12,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from brainbench.core import progress
+from brainbench.core import progress, registry
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import BrainbenchError, CacheError, ScoringError
 from brainbench.core.model import BrainModel
@@ -32,7 +32,7 @@ from brainbench.run.plan import (
     plan,
 )
 from brainbench.run.stored_scores import Place, figure_since, store
-from brainbench.scoring.context import Run
+from brainbench.scoring.context import ModelRun, Run
 from brainbench.scoring.pipeline import score_context
 from brainbench.storage.cache import healed
 from brainbench.storage.claims import Claim
@@ -91,12 +91,15 @@ class _Execution:
     results: Results | None
     overwrite: Overwrite
     raising: bool
+    digests: dict[str, str] = field(default_factory=dict)  # of the models so far, by name
 
     def first_round(
         self, spec: ModelSpec, benchmarks: Sequence[Benchmark]
     ) -> Iterator[Score | _Postponed]:
         """Yield the score of a model on every benchmark, unless another process is computing it."""
         planned = self._planned(spec, benchmarks)
+        if planned.tasks:
+            self._note_shared_name(spec, planned.tasks[0].context.model_run)
         passes = _passes(planned)
         for item in planned.items:
             if item.score is not None:
@@ -109,6 +112,18 @@ class _Execution:
                 yield score or _Postponed(
                     spec=spec, benchmark=item.benchmark, place=item.task.place
                 )
+
+    def _note_shared_name(self, spec: ModelSpec, model: ModelRun) -> None:
+        """Note that a model has the name of another one: digits of the digest tell their scores apart."""
+        name, digest = model.model.name, model.digest
+        is_listed = name.partition("@")[0] in registry.entries("models")
+        if self.digests.setdefault(name, digest) != digest or (
+            is_listed and registry.is_file(spec.name)
+        ):
+            progress.current().note(
+                f"{spec.name}: another model is named {name} too. Only digits of its digest, {digest[:8]}, "
+                "tell its scores apart: give it a name of its own with wrap(name=...)"
+            )
 
     def second_round(self, postponed: _Postponed) -> Score:
         """Return the score of another process once it is stored; compute it if that process did not."""

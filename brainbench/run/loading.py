@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from brainbench.core import progress, registry
+from brainbench.core.arguments import check_arguments
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.model import BrainModel, check_model
@@ -25,6 +26,7 @@ Loaded = TypeVar("Loaded")
 
 def list_models(pattern: str = "all") -> list[str]:
     """Return the names of the models that match a wildcard, such as "cornet*"."""
+    check_arguments(list_models, locals())
     return registry.match("models", pattern)
 
 
@@ -36,6 +38,7 @@ def list_benchmarks(pattern: str = "all") -> list[str]:
     UnknownNameError
         A pattern that nothing matches; the message names the closest.
     """
+    check_arguments(list_benchmarks, locals())
     try:
         return registry.match("benchmarks", pattern)
     except UnknownNameError as error:
@@ -44,6 +47,7 @@ def list_benchmarks(pattern: str = "all") -> list[str]:
 
 def list_data(pattern: str = "all") -> list[str]:
     """Return the names of the data sets that match a wildcard."""
+    check_arguments(list_data, locals())
     return registry.match("data", pattern)
 
 
@@ -55,6 +59,7 @@ def load_benchmark(identifier: str) -> Benchmark:
     UnknownNameError
         No such benchmark; the message names the closest.
     """
+    check_arguments(load_benchmark, locals())
     try:
         benchmark: Benchmark = registry.load("benchmarks", identifier)
     except UnknownNameError as error:
@@ -142,10 +147,18 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
     InputError
         Options that the model does not take, or a function that returns something else.
     """
+    check_arguments(load_model, locals(), but=("options",))
     for_placement = options_of(Placement).keys() & options.keys()
     placement = Placement(**{key: options.pop(key) for key in for_placement})
-    factory, named_weights = maker(name)
-    model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+    try:
+        factory, named_weights = maker(name)
+        model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+    except SystemExit as error:
+        raise InputError(
+            f"model {name!r} ends the program (SystemExit: {error})",
+            allowed="a file that can be imported, and a function that returns a model",
+            todo="put what a script does after `if __name__ == '__main__':`",
+        ) from error
     return place(model, placement)
 
 

@@ -64,14 +64,16 @@ class Candidate:
     def _read(self) -> Iterator[FloatArray]:
         steps = np.flatnonzero(self.weights)
         width = chunk_width(self.activations.sizes["stimulus"])
+        values = self.activations.variable  # indexing the coordinates would take as long as reading
         for first in range(0, self.n_features, width):
-            part = self.activations.isel(neuroid=slice(first, first + width))
+            columns = slice(first, first + width)
             if len(steps) == 1:
-                yield np.asarray(part.isel(time=steps[0]).values, dtype=np.float64)
+                part = values.isel(neuroid=columns, time=steps[0])
+                yield np.asarray(part.values, dtype=np.float64)
                 continue
-            mean = np.zeros((part.sizes["stimulus"], part.sizes["neuroid"]))
+            mean = np.zeros((values.sizes["stimulus"], len(range(self.n_features)[columns])))
             for step in steps:  # one after the other, as they lie on disk
-                mean += part.isel(time=step).values * self.weights[step]
+                mean += values.isel(neuroid=columns, time=step).values * self.weights[step]
             yield mean
 
     def varies(self) -> bool:

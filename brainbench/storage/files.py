@@ -145,7 +145,7 @@ def check_room(folder: Path, nbytes: int, *, what: str, choose: str) -> None:
     if free < nbytes:
         raise CacheError(
             f"{what} of {nbytes / 1e9:.2f} GB, and {free / 1e9:.2f} GB free in {folder}",
-            allowed=f"room for the {what}",
+            allowed=f"room for {what}",
             todo=f"free some space, or {choose} a folder on a larger disk",
         )
 
@@ -159,6 +159,13 @@ def explain(error: OSError, folder: Path, *, choose: str) -> CacheError:
             todo=f"free some space, or {choose} a folder on a larger disk; "
             "finished results are kept",
         )
+    obstacle = _obstacle(error)
+    if obstacle is not None:
+        return CacheError(
+            obstacle,
+            allowed="a place with nothing in it, or with what brainbench wrote",
+            todo=f"remove it, or {choose} another folder; finished results are kept",
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return CacheError(
             f"folder {folder} cannot be used ({error.strerror})",
@@ -170,6 +177,21 @@ def explain(error: OSError, folder: Path, *, choose: str) -> CacheError:
         allowed="a folder on a working disk",
         todo=f"check the disk, or {choose} a folder on another one; finished results are kept",
     )
+
+
+def _obstacle(error: OSError) -> str | None:
+    """Return what is in the place of a file or folder that could not be written; None if nothing is."""
+    if error.errno not in (errno.EISDIR, errno.EEXIST, errno.ENOTDIR):
+        return None
+    for named in (error.filename2, error.filename):
+        for path in (Path(named), *Path(named).parents) if isinstance(named, str) else ():
+            if path.is_symlink() and not path.exists():
+                return f"{path} is a link to {os.readlink(path)}, which does not exist"
+            if path.is_file() and named is not error.filename2 and path.suffix != ".tmp":
+                return f"{path} is a file, in the place of a folder"
+            if path.is_dir() and named is error.filename2 and path == Path(named):
+                return f"{path} is a folder, in the place of a file"
+    return None
 
 
 def _is_elsewhere(error: OSError, folder: Path) -> bool:

@@ -28,6 +28,7 @@ import xarray as xr
 from brainbench.core.errors import BrainbenchError, DamagedFileError, InputError
 from brainbench.core.reading import open_regular
 from brainbench.core.score import Score
+from brainbench.core.settings import PRECISIONS, PROTOCOLS, Settings, flags_of, options_of
 from brainbench.storage import files, predictions
 from brainbench.storage.claims import Claims
 from brainbench.storage.files import Finding
@@ -184,10 +185,16 @@ class Results:
                 read = {**content, "file": str(path), "older_key": schema != SCHEMA}
                 return Score.from_json(read), digest is not None
         except OSError as error:
+            is_dangling = path.is_symlink() and not path.exists()
+            why = (
+                f"a link to {os.readlink(path)}, which does not exist"
+                if is_dangling
+                else error.strerror
+            )
             raise InputError(
-                f"result file {path} cannot be opened ({error.strerror})",
+                f"result file {path} cannot be opened ({why})",
                 allowed="a file that you may read",
-                todo="change its permissions, or give another results folder with -o",
+                todo="remove it, change its permissions, or give another results folder with -o",
             ) from error
         except _UNREADABLE as error:
             why = error.got if isinstance(error, BrainbenchError) else str(error)
@@ -279,11 +286,25 @@ class Results:
         return Finding(path, "sound")
 
     def _repair(self, path: Path) -> str:
-        """Return the command that computes the score of a file again, from the file's name alone."""
-        model, _, rest = path.stem.rpartition("--")
-        protocol = rest.rpartition("-")[0]
-        words = ["brainbench", "score", "-m", model, "-b", path.parent.name]
-        words += [] if protocol in ("", "paper") else ["--protocol", protocol]
+        """Return the command that computes the score of a file again: from its name, and what it says itself.
+
+        What the file says counts only where it fits the name, or is allowed.
+        """
+        stored = _legible(path)
+        name, _, rest = path.stem.rpartition("--")
+        model = stored.get("model") if _safe(str(stored.get("model"))) == name else name
+        benchmark = (
+            stored.get("benchmark")
+            if _safe(str(stored.get("benchmark"))) == path.parent.name
+            else None
+        )
+        record = stored.get("record")
+        settings, precision = _settings_in(
+            record if isinstance(record, dict) else {}, protocol=rest.rpartition("-")[0]
+        )
+        words = ["brainbench", "score", "-m", str(model).removesuffix(f"+{precision}")]
+        words += ["-b", str(benchmark or path.parent.name), *flags_of(settings)]
+        words += [] if precision == "float32" else ["--precision", precision]
         command = shlex.join([*words, "-o", str(self.folder)])
         return f"compute it again, with the options it was scored with: {command}"
 
@@ -303,6 +324,27 @@ class Results:
 
     def _writing(self, path: Path) -> contextlib.AbstractContextManager[Path]:
         return files.temporary(path, folder=self.folder, choose=_CHOOSE)
+
+
+def _legible(path: Path) -> dict[str, Any]:
+    """Return what can be read of a file that may be damaged."""
+    try:
+        stored = json.loads(_text_of(path))
+    except (OSError, *_UNREADABLE):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _settings_in(record: Mapping[str, Any], *, protocol: str) -> tuple[Settings, str]:
+    """Return settings and precision of a record, those that are not allowed as the defaults."""
+    named: dict[str, Any] = {"protocol": protocol} if protocol in PROTOCOLS else {}
+    settings = Settings(**named)
+    precision = record.get("precision")
+    with contextlib.suppress(BrainbenchError, TypeError, ValueError):
+        given = dict(record.get("settings") or {})
+        known = {name: given[name] for name in options_of(Settings).keys() & given.keys()}
+        settings = Settings(**{**known, **named})
+    return settings, str(precision) if precision in PRECISIONS else PRECISIONS[0]
 
 
 def _digest(stored: Mapping[str, Any]) -> str:

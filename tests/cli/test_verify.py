@@ -56,6 +56,35 @@ def test_damaged_predictions_are_repaired_by_the_command_that_is_named(call, fil
     assert call("verify", "--results").status == 0
 
 
+def test_the_command_has_the_options_that_the_score_was_made_with(call, results_folder):
+    options = ["--limit", "6", "--seed", "2", "--layers", "IT=V4.output"]
+    call("score", "-m", "fake", "-b", "Fake.IT-pls", *options)
+    [path] = results_folder.glob("Fake*/*.json")
+    path.write_text(path.read_text().replace('"n_units": 4', '"n_units": 5'))
+    done = call("verify", "--results")
+    command = f"brainbench score -m fake -b Fake.IT-pls {' '.join(sorted_flags(options))} -o"
+    assert command in done.out
+    [line] = [line for line in done.out.splitlines() if command in line]
+    assert call(*line[line.index("brainbench score") :].split()[1:]).status == 0
+    assert call("verify", "--results").status == 0
+    path.write_text(path.read_text().replace('"limit": 6', '"limit": "; rm -r"'))
+    assert "brainbench score -m fake -b Fake.IT-pls -o" in call("verify", "--results").out
+
+
+def sorted_flags(options):
+    """Return options in the order of their declaration."""
+    limit, seed, layers = options[:2], options[2:4], options[4:]
+    return [*layers, *seed, *limit]
+
+
+def test_a_link_to_nothing_and_a_folder_are_named(call, files):
+    for path, word in ((files["Fake.IT-pls"], "a link to"), (files["Fake.V1-pls"], "a folder")):
+        path.unlink()
+        path.symlink_to(path.with_name("gone")) if word == "a link to" else path.mkdir()
+        done = call("verify", "--results")
+        assert f"{path} cannot be opened ({word}" in done.out
+
+
 def test_what_was_written_before_digests_were_kept_is_unknown(call, files):
     path = files["Fake.V1-pls"]
     stored = json.loads(path.read_text())

@@ -12,6 +12,7 @@ from brainbench.core.settings import (
     Placement,
     Settings,
     chosen,
+    flags_of,
     options_of,
     parameters_of,
     takes,
@@ -50,7 +51,7 @@ def test_every_field_is_an_option_with_help_and_an_allowed_default(declaration):
         (Settings, {"floor": float("nan")}, ["floor", "nan"]),
         (Settings, {"null_draws": 0}, ["null_draws=0", "--null-draws N", "from 1"]),
         (Settings, {"seed": -1}, ["seed=-1", "--seed N", "from 0"]),
-        (Settings, {"limit": 0}, ["limit=0", "--limit N", "from 1"]),
+        (Settings, {"limit": 1}, ["limit=1", "--limit N", "whole number from 2"]),
         (Settings, {"limit": "many"}, ["limit='many'"]),
         (Placement, {"batch_size": "many"}, ["batch_size='many'", "auto", "from 1"]),
         (Placement, {"batch_size": 0}, ["batch_size=0", "--batch-size N"]),
@@ -62,6 +63,13 @@ def test_a_wrong_choice_is_named_with_what_is_allowed(declaration, choice, words
         declaration(**choice)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_the_command_line_gives_what_is_not_the_default():
+    assert flags_of(Settings()) == []
+    settings = Settings(protocol="brainscore", limit=2, layers={"V4": "a", "IT": "b"}, floor=0.5)
+    words = "--layers V4=a --layers IT=b --protocol brainscore --limit 2 --floor 0.5"
+    assert flags_of(settings) == words.split()
 
 
 @takes(*DECLARATIONS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import enum
 import functools
 import importlib
 import shutil
 import subprocess
 import sys
 import threading
+import weakref
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -640,3 +643,123 @@ def test_a_module_that_does_more_than_define_names_is_not_imported_unasked(proje
     (project / "pkg" / "late.py").write_text("raise SystemExit('started a training')")
     assert _made(project) == _made(project)
     assert "pkg.late" not in sys.modules
+
+
+# What is beside the data of values
+
+
+class Gain(float):
+    """A number with a unit."""
+
+    unit = 1.0
+
+
+class Kind(enum.Enum):
+    """Members with an attribute of their own, each of which knows the other."""
+
+    SMALL = 1
+    LARGE = 2
+
+    def __init__(self, number: int) -> None:
+        self.factor = float(number)
+        self.me = self
+
+
+class Config(dict[str, float]):
+    """A mapping with attributes, which are no items."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__(a=1.0)
+        self.gain = gain
+
+
+class Levels(list[float]):
+    """A list whose class has a constant."""
+
+    scale = 1.0
+
+
+class Registry(type):
+    """A metaclass with a constant."""
+
+    gain = 1.0
+
+
+class Registered(metaclass=Registry):
+    """A class that reads from its metaclass."""
+
+    def __call__(self, x: Any) -> Any:
+        return x * type(self).gain
+
+
+def scaled(x: Any) -> Any:
+    """Return x by the factor that is an attribute of the function."""
+    return x * scaled.factor  # type: ignore[attr-defined]
+
+
+scaled.factor = 1.0  # type: ignore[attr-defined]
+holder = Settings()
+
+
+class Holding(nn.Module):
+    """A network that holds a value, and computes with a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        torch.nn.init.ones_(self.linear.weight)
+        torch.nn.init.ones_(self.linear.bias)
+        self.gain = Gain(1)
+        self.kind = Kind.LARGE
+        self.config = Config(1.0)
+        self.levels = Levels([1.0])
+        self.registered = Registered()
+        self.referred = weakref.ref(holder)
+        self.table: defaultdict[str, float] = defaultdict(lambda: 1.0)
+
+    def forward(self, x: Tensor) -> Any:
+        return scaled(self.registered(torch.relu(self.linear(x))))
+
+
+def _tensor_attribute(net: Holding, patch: pytest.MonkeyPatch) -> None:
+    net.linear.weight.gain = 2.0  # type: ignore[attr-defined]
+
+
+def _default_of_a_mapping(net: Holding, patch: pytest.MonkeyPatch) -> None:
+    net.table = defaultdict(lambda: 2.0)
+
+
+def _attribute_of_a_mapping(net: Holding, patch: pytest.MonkeyPatch) -> None:
+    net.config = Config(2.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _tensor_attribute,
+        _default_of_a_mapping,
+        _attribute_of_a_mapping,
+        lambda net, patch: patch.setattr(Gain, "unit", 2.0),
+        lambda net, patch: patch.setattr(Kind.LARGE, "factor", 3.0),
+        lambda net, patch: patch.setattr(Levels, "scale", 2.0),
+        lambda net, patch: patch.setattr(Registry, "gain", 2.0),
+        lambda net, patch: patch.setattr(scaled, "factor", 2.0),
+        lambda net, patch: patch.setattr(holder, "gain", 2.0),
+    ],
+)
+def test_what_is_beside_values_counts(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _digest(Holding())
+    assert _digest(Holding()) == before
+    net = Holding()
+    change(net, monkeypatch)
+    assert _digest(net) != before
+
+
+def test_a_copied_recurrent_network_does_not_depend_on_the_life_of_its_original() -> None:
+    torch.manual_seed(0)
+    original = nn.LSTM(2, 2)
+    copied = copy.deepcopy(original)
+    before = _digest(copied)
+    assert before == _digest(original)
+    del original
+    assert _digest(copied) == before

@@ -11,7 +11,7 @@ import torch
 from pictures import noise_pictures
 from torch import Tensor, nn
 
-from brainbench.core.errors import ActivationError, StimulusError
+from brainbench.core.errors import ActivationError, InputError, StimulusError
 from brainbench.models.forward_errors import explained
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.structure import depth_of, sizes_of
@@ -118,3 +118,29 @@ def test_an_error_of_a_function_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(ActivationError, match=r"respond fails .*LinAlgError") as caught:
         activations(respond, tmp_path, "output")
     assert f"{__file__}:{line_of('# the line of the function')}" in caught.value.got
+
+
+def test_a_network_that_ends_the_program_is_an_error_of_the_network(tmp_path: Path) -> None:
+    def leave(images: Any) -> Any:
+        raise SystemExit(3)
+
+    model = wrap(leave, name="leaver", cache=Cache(tmp_path), fingerprint="1", device="cpu")
+    with pytest.raises(ActivationError, match="SystemExit: 3"):
+        model.activations(noise_pictures(2, 8), ["output"])
+
+
+def test_a_reset_that_fails_is_an_error_of_the_network(tmp_path: Path) -> None:
+    def reset(net: Any) -> None:
+        raise KeyError("no state")
+
+    model = wrap(Block(), layers={"IT": "fc"}, cache=Cache(tmp_path), reset=reset, name="b")
+    with pytest.raises(ActivationError, match="KeyError"):
+        model.activations(noise_pictures(2, 8), ["fc"])
+
+
+def test_a_preprocessing_that_ends_the_program_is_an_error(tmp_path: Path) -> None:
+    def leave(image: Any) -> Any:
+        raise SystemExit(3)
+
+    with pytest.raises(InputError, match="SystemExit: 3"):
+        wrap(Block(), layers={"IT": "fc"}, preprocess=leave)

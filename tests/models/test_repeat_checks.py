@@ -18,7 +18,7 @@ from brainbench.core import progress
 from brainbench.core.errors import ActivationError, InputError
 from brainbench.core.provenance import counting
 from brainbench.models.preprocessing import Preprocess
-from brainbench.models.repeat_checks import difference
+from brainbench.models.repeat_checks import Difference, difference
 from brainbench.models.response_checks import CheckedResponse
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench.storage.cache import Cache
@@ -165,6 +165,20 @@ class KeptByShape(Net):
         return self.kept.setdefault(tuple(x.shape), x)
 
 
+class NoiseInOneUnit(Net):
+    """Random in one of 40,000 units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1_112, 3)
+        with torch.no_grad():
+            self.conv.weight[1:] = self.conv.weight[:1]
+
+    def change(self, x: Tensor) -> Tensor:
+        x[:, 0, 0, 0] += 5 * torch.randn(len(x))
+        return x
+
+
 class SetUpByTheFirstBatch(Net):
     """Normalizes by the statistics of the first batch that it is shown."""
 
@@ -245,6 +259,12 @@ def test_a_network_without_these_has_no_note_and_about_one_batch_more(tmp_path: 
     assert seen == [16, 2, 2, 16, 16, 13]
     assert told.notes == []
     assert costs.images == 45
+
+
+@pytest.mark.parametrize("n", [16, 20])
+def test_noise_in_one_unit_of_many_is_found(tmp_path: Path, n: int) -> None:
+    with pytest.raises(ActivationError, match=r"'out' is random.*in one unit"):
+        values(wrapped(NoiseInOneUnit(), tmp_path, fingerprint="1", layers={"IT": "out"}), n)
 
 
 def test_a_single_image_is_shown_twice(tmp_path: Path) -> None:
@@ -359,18 +379,28 @@ def _responses(*steps: Any) -> CheckedResponse:
 
 def test_the_difference_is_the_mean_over_units_in_standard_deviations() -> None:
     before = _responses([[-1, 1], [1, -1]])  # standard deviation 1
-    assert difference(before, before) == 0
-    assert difference(before, _responses([[-1, 1], [1, -1.5]])) == pytest.approx(0.25)
-    assert difference(before, _responses([[-1, 1.5]])) == pytest.approx(0.25)  # fewer images
+    assert difference(before, before) == (0, 0)
+    assert difference(before, _responses([[-1, 1], [1, -1.5]])) == pytest.approx((0.25, 0.5))
+    assert difference(before, _responses([[-1, 1.5]])) == pytest.approx((0.25, 0.5))  # fewer images
     two = _responses([[-1, 1], [1, -1]], [[-3, 3], [3, -3]])
     other = _responses([[-1, 1], [1, -1]], [[-3, 4], [3, -3]])
-    assert difference(two, other) == pytest.approx(0.5 / np.sqrt(5))
+    assert difference(two, other) == pytest.approx((0.5 / np.sqrt(5), 1 / 3))
 
 
 def test_where_all_values_are_about_the_same_a_tenth_of_them_is_the_unit() -> None:
     constant = _responses([[100, 100], [100, 100]])
-    assert difference(constant, _responses([[101, 101], [100, 100]])) == pytest.approx(0.1)
+    assert difference(constant, _responses([[101, 101], [100, 100]])).mean == pytest.approx(0.1)
     nothing = _responses([[0, 0], [0, 0]])
-    assert difference(nothing, nothing) == 0
-    assert difference(nothing, _responses([[0, 1e-6], [0, 0]])) == np.inf
-    assert difference(nothing, _responses([[0], [0]])) == np.inf
+    assert difference(nothing, nothing) == (0, 0)
+    assert difference(nothing, _responses([[0, 1e-6], [0, 0]])).mean == np.inf
+    assert difference(nothing, _responses([[0], [0]])).mean == np.inf
+
+
+def test_a_single_unit_is_compared_in_batches_of_the_same_size_alone() -> None:
+    unit = Difference(mean=1e-4, unit=1.0)
+    assert unit.excess(None) == pytest.approx(10)
+    assert unit.excess(0.0) == pytest.approx(
+        0.1
+    )  # another size may change one on the edge of a threshold
+    assert Difference(mean=1e-2, unit=1e-2).excess(None) == pytest.approx(10)
+    assert Difference(mean=1e-2, unit=1e-2).excess(0.1) == pytest.approx(0.1)

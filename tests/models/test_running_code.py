@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded_notes import RecordedNotes
 
+from brainbench.core import progress
+from brainbench.core.model_file import factory_from_file
+from brainbench.models.digests import digest_of
 from brainbench.models.running_code import definitions_of, instructions_digest, names_in
 
 BASE = "def f(x, k=2):\n    y = None\n    return x * k + 1"
@@ -61,3 +66,41 @@ def test_the_source_of_a_function_has_its_code_until_it_is_edited() -> None:
 def test_names_of_inner_functions_and_imports_are_included() -> None:
     source = "def f(x):\n    from a.b import c\n    return lambda: c.d + G"
     assert {"a", "b", "c", "d", "G"} <= names_in(function(source).__code__) | {"c"}
+
+
+def test_a_function_that_reads_what_no_digest_follows_is_named_once(
+    tmp_path: Path,
+) -> None:
+    text = """
+import importlib
+import os
+import random as chance
+from pathlib import Path
+
+class Net:
+    def eval(self):
+        return self
+
+    def __call__(self, x):
+        def inner():
+            return importlib.import_module("pkg." + x)
+        return os.environ["GAIN"], Path("gain").read_text(), self.eval(), inner()
+
+def make(x):
+    return open(x)
+
+def net():
+    return Net()
+"""
+    (tmp_path / "my_model.py").write_text(text)
+    net = factory_from_file(f"{tmp_path}/my_model.py:net")()
+    told = RecordedNotes()
+    with progress.use(told):
+        digest_of(net, name="net")
+        digest_of(net, name="net")
+        digest_of(net, name="net", version="1")
+    assert len(told.notes) == 1
+    for name in ("Net.__call__", "environ", "import_module", "read_text"):
+        assert name in told.notes[0]
+    assert "eval" not in told.notes[0]
+    assert "open" not in told.notes[0]

@@ -445,3 +445,23 @@ def test_an_entry_that_stays_damaged_is_a_failure_with_a_reason(monkeypatch):
     (found,) = scores([spec_of()], [V1])
     assert found.status == "failed"
     assert "a broken disk" in found.reason
+
+
+def test_a_model_with_the_name_of_another_one_is_noted(tmp_path):
+    told = RecordedNotes()
+    named_alike = [spec_of(digest="1" * 64), spec_of(digest="2" * 64)]
+    with progress.use(told):
+        assert len(list(scores(named_alike, [V1], results=tmp_path))) == 2
+    assert len(told.notes) == 1
+    assert "22222222" in told.notes[0]
+
+
+def test_a_model_from_a_file_with_the_name_of_a_listed_one_is_noted(plugin):
+    made = spec_of(name="fake@untrained-0")
+    told = RecordedNotes()
+    with progress.use(told):
+        list(scores([ModelSpec(name="fake", make=made.make, named=True)], [V1]))
+        assert told.notes == []
+        list(scores([ModelSpec(name="my_model.py:make", make=made.make, named=True)], [V1]))
+    assert len(told.notes) == 1
+    assert "my_model.py:make" in told.notes[0]

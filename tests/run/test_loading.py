@@ -166,3 +166,10 @@ def test_a_model_from_a_file(tmp_path):
     with pytest.raises(InputError, match=r"make_number' is a int, without name, weights") as caught:
         loading.load_model(f"{path}:make_number")
     assert "brainbench.wrap" in caught.value.todo
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "def make():\n    raise SystemExit(3)"])
+def test_a_model_that_ends_the_program_is_an_error(text, tmp_path):
+    (tmp_path / "my_model.py").write_text(text)
+    with pytest.raises(InputError, match="SystemExit: 3"):
+        loading.load_model(f"{tmp_path}/my_model.py:make")

@@ -205,3 +205,32 @@ def test_a_former_folder_is_removed_after_a_day_unless_it_is_the_only_one(tmp_pa
         "away",
         "version",
     ]
+
+
+@pytest.mark.parametrize(
+    ("put", "words"),
+    [
+        (lambda folder: (folder / "a" / "file").mkdir(parents=True), ["a/file", "is a folder"]),
+        (lambda folder: (folder / "a").write_text(""), ["a is a file"]),
+        (lambda folder: (folder / "a").symlink_to(folder / "gone"), ["a is a link to", "gone"]),
+    ],
+    ids=["a folder in the place of a file", "a file in that of a folder", "a link to nothing"],
+)
+def test_what_is_in_the_place_of_a_file_is_named(tmp_path, put, words):
+    put(tmp_path)
+    with (
+        pytest.raises(CacheError) as caught,
+        files.new_file(tmp_path / "a" / "file", folder=tmp_path, choose=CHOOSE) as path,
+    ):
+        path.write_text("new")
+    assert all(word in caught.value.got for word in words)
+    assert "remove it" in caught.value.todo
+
+
+def test_a_link_to_nothing_is_replaced_by_the_file(tmp_path):
+    target = tmp_path / "file"
+    target.symlink_to(tmp_path / "gone")
+    with files.new_file(target, choose=CHOOSE) as path:
+        path.write_text("new")
+    assert target.read_text() == "new"
+    assert not target.is_symlink()
