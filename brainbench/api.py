@@ -15,7 +15,7 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
-from brainbench.core.settings import PROTOCOLS, Placement, Settings, chosen, takes
+from brainbench.core.settings import PROTOCOLS, Placement, Settings, Spread, chosen, takes
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-@takes(Settings, Placement)
+@takes(Settings, Placement, Spread)
 def score(
     model: ModelLike | Sequence[ModelLike],
     benchmark: BenchmarkLike | Sequence[BenchmarkLike],
@@ -109,7 +109,7 @@ def score(
     >>> import brainbench
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
-    settings, placement = chosen(options, (Settings, Placement), score)
+    settings, placement, spread = chosen(options, (Settings, Placement, Spread), score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
     job = Job.of(
@@ -117,6 +117,7 @@ def score(
         benchmark,
         settings,
         placement,
+        spread,
         weights=weights,
         model_args=model_args,
         results=results,

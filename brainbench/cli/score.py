@@ -10,7 +10,7 @@ import typer
 
 from brainbench.cli import options
 from brainbench.cli.text import fitted
-from brainbench.core.settings import Placement, Settings
+from brainbench.core.settings import Placement, Settings, Spread
 
 if TYPE_CHECKING:
     from brainbench.core.provenance import Costs
@@ -46,7 +46,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be comp
 
 
 # Over 60 lines, a third of which declare options.
-@options.takes(Settings, Placement)
+@options.takes(Settings, Placement, Spread)
 def score(
     model: Models = options.NONE,
     benchmark: Benchmarks = options.NONE,
@@ -85,6 +85,7 @@ def score(
     options.writable_file(csv, "--csv")
     settings = options.read_options(Settings, given)
     placement = options.read_options(Placement, given)
+    spread = options.read_options(Spread, given)
     arguments = options.model_args(model_args)
 
     from brainbench.cli import console
@@ -98,6 +99,7 @@ def score(
         benchmarks,
         settings,
         placement,
+        spread,
         weights=weights,
         model_args=arguments,
         results=output,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,10 +15,11 @@ from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
-from brainbench.core.settings import Placement, Settings, flag_of, options_of
+from brainbench.core.settings import Placement, Settings, Spread, flag_of, options_of
 from brainbench.models.wrap import wrap
+from brainbench.run.assignments import assignments, of_shard
 from brainbench.run.estimate import Estimate, estimate
-from brainbench.run.execute import ONE_AT_A_TIME, execute
+from brainbench.run.execute import ONE_AT_A_TIME, execute, given
 from brainbench.run.loading import (
     checked,
     load_benchmarks,
@@ -27,6 +28,7 @@ from brainbench.run.loading import (
     renamed_region,
 )
 from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
+from brainbench.run.workers import carried_out
 from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
 
@@ -43,6 +45,7 @@ class Job:
     settings: Settings
     results: Results | None = None  # where finished scores are stored and earlier ones are found
     overwrite: Overwrite = "only-missing"
+    spread: Spread = field(default_factory=Spread)
     single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
@@ -52,6 +55,7 @@ class Job:
         benchmark: BenchmarkLike | Sequence[BenchmarkLike],
         settings: Settings,
         placement: Placement | None = None,
+        spread: Spread | None = None,
         *,
         weights: str | None = None,
         model_args: Mapping[str, Any] | None = None,
@@ -83,6 +87,7 @@ class Job:
             settings=settings,
             results=None if results is None else Results(Path(results)),
             overwrite=overwrite,
+            spread=spread or Spread(),
             single=_names_one(model) and _names_one(benchmark),
         )
 
@@ -90,10 +95,12 @@ class Job:
         """Return scores as they are finished, each stored before the next begins.
 
         With `raising` the first one without a value is an error. A results folder that cannot be written is
-        a CacheError, before anything is computed.
+        a CacheError, before anything is computed. Scores of workers come in the same order as others.
         """
         if self.results is not None:
             self.results.check()
+        if self.spread != Spread():
+            return self._spread_out(raising=raising)
         return execute(
             self.models,
             self.benchmarks,
@@ -102,6 +109,28 @@ class Job:
             overwrite=self.overwrite,
             raising=raising,
         )
+
+    def _spread_out(self, *, raising: bool) -> Iterator[Score]:
+        dealt = of_shard(
+            assignments(
+                self.models,
+                self.benchmarks,
+                self.settings,
+                results=self.results,
+                overwrite=self.overwrite,
+            ),
+            self.spread.shard,
+        )
+        order = [(one.spec.name, name) for one in dealt for name in one.benchmarks]
+        order.sort(
+            key=[(spec.name, b.identifier) for spec in self.models for b in self.benchmarks].index
+        )
+        finished: dict[tuple[str, str], Score] = {}
+        for assignment, report in carried_out(dealt, self.spread):
+            for name, score in zip(assignment.benchmarks, report.scores, strict=True):
+                finished[assignment.spec.name, name] = given(score, None, raising=raising)
+            while order and order[0] in finished:
+                yield finished.pop(order.pop(0))
 
     def plans(self) -> Iterator[tuple[Plan, Estimate]]:
         """Yield what `run` would do with each model, and what it would cost, without doing it."""

@@ -7,12 +7,12 @@ the mean r over folds. Held-out rows are cut away before anything is computed, f
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
@@ -92,7 +92,7 @@ def select(
 def _workers(linear_map: LinearMap) -> Iterator[Callable[..., Iterator[float]]]:
     """Map over candidates, one thread each: faster than several threads within each small product."""
     # scikit-learn's iteration runs with its warnings off, which only one thread may do at a time.
-    threads = min(_THREADS, os.cpu_count() or 1) if linear_map.solver == "exact" else 1
+    threads = min(_THREADS, joblib.cpu_count()) if linear_map.solver == "exact" else 1
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         yield pool.map
 
