@@ -16,7 +16,15 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
-from brainbench.core.settings import VARIANTS, Placement, Settings, Variant, chosen, takes
+from brainbench.core.settings import (
+    VARIANTS,
+    Placement,
+    Settings,
+    Spread,
+    Variant,
+    chosen,
+    takes,
+)
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
 from brainbench.models.wrap import wrap
@@ -33,6 +41,7 @@ from brainbench.run.loading import (
     load_model,
 )
 from brainbench.run.resolve import BenchmarkLike, Job, ModelLike, maker_options, one_model
+from brainbench.run.workers import run
 from brainbench.storage.cache import healed
 from brainbench.storage.results import Results
 
@@ -54,7 +63,7 @@ __all__ = [
 ]
 
 
-@takes(Settings, Variant, Placement)
+@takes(Settings, Variant, Placement, Spread)
 def score(
     model: ModelLike | Sequence[ModelLike],
     benchmark: BenchmarkLike | Sequence[BenchmarkLike],
@@ -112,7 +121,8 @@ def score(
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
     check_arguments(score, locals(), but=("model", "benchmark", "options"), filled=("weights",))
-    settings, variant, placement = chosen(options, (Settings, Variant, Placement), score)
+    kinds = (Settings, Variant, Placement, Spread)
+    settings, variant, placement, spread = chosen(options, kinds, score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
     job = Job.of(
@@ -127,7 +137,7 @@ def score(
         overwrite=overwrite,
     )
     errors = errors or ("raise" if job.single else "warn")
-    scores = tuple(job.run(raising=errors == "raise"))
+    scores = tuple(run(job, spread, raising=errors == "raise"))
     for one in scores:
         if errors == "warn" and one.value is None:
             text = f"{one.model} on {one.benchmark}: {one.status.replace('_', ' ')}: {one.reason}"

@@ -10,7 +10,7 @@ import typer
 
 from brainbench.cli import options
 from brainbench.cli.text import fitted
-from brainbench.core.settings import Placement, Settings, Variant
+from brainbench.core.settings import Placement, Settings, Spread, Variant
 
 if TYPE_CHECKING:
     from brainbench.core.provenance import Costs
@@ -46,7 +46,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be comp
 
 
 # Over 60 lines, a third of which declare options.
-@options.takes(Settings, Variant, Placement)
+@options.takes(Settings, Variant, Placement, Spread)
 def score(
     model: Models = options.NONE,
     benchmark: Benchmarks = options.NONE,
@@ -85,12 +85,14 @@ def score(
     options.writable_file(csv, "--csv")
     settings = options.read_options(Settings, given)
     placement = options.read_options(Placement, given)
+    spread = options.read_options(Spread, given)
     arguments = options.model_args(model_args)
 
     from brainbench.cli import console
     from brainbench.core import progress, provenance
     from brainbench.core.score import ScoreSet
     from brainbench.run.resolve import Job
+    from brainbench.run.workers import run
 
     console.start_logging(verbose=verbose)
     job = Job.of(
@@ -109,7 +111,7 @@ def score(
             console.print_plan(list(job.plans()), as_json=output_format == "json")
             return
         with provenance.counting() as costs:
-            scores = list(job.run())
+            scores = list(run(job, spread))
     console.print_scores(scores, settings, as_json=output_format == "json")
     if csv is not None:
         todo = "give another path; the scores are stored, so that the same command takes no time"

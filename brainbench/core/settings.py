@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from brainbench.core.arguments import fits, wrong_type
-from brainbench.core.errors import unknown
+from brainbench.core.errors import InputError, unknown
 
 ProtocolName = Literal["paper", "brainscore"]
 PROTOCOLS: tuple[ProtocolName, ...] = typing.get_args(ProtocolName)
@@ -192,6 +192,42 @@ class Placement(_Declared):
             help="float32, or bf16 (marked in the model's name).",
         ),
     ] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread(_Declared):
+    """How a run is spread over processes and machines."""
+
+    workers: Annotated[
+        int,
+        Option(
+            metavar="N", least=1, help="Processes that score side by side and share the machine."
+        ),
+    ] = 1
+    shard: Annotated[
+        str | None,
+        Option(metavar="I/N", help="Score only the I-th of N parts, as a job array does: 3/8."),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Score on the workers of this scheduler of dask."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number, _, of = (self.shard or "1/1").partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise InputError(
+                f"shard={self.shard!r}",
+                allowed="I/N with I from 1 to N, as 3/8",
+                todo="give shard= (on the command line --shard I/N)",
+            )
+        if self.scheduler is not None and self.workers > 1:
+            raise InputError(
+                f"workers={self.workers} with a scheduler, whose workers are on the cluster",
+                allowed="one of the two",
+                todo="drop --workers: the scheduler has as many as were started for it",
+            )
 
 
 def options_of(declaration: type) -> dict[str, Option]:

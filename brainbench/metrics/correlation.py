@@ -107,9 +107,15 @@ def tolerant_ranks(x: AnyArray, *, tolerance: float = 1e-9) -> FloatArray:
     order = np.argsort(known, axis=0)
     ordered = np.take_along_axis(known, order, axis=0)
     rises = np.diff(ordered, axis=0) > tolerance * np.abs(known).max(axis=0)
-    groups = np.zeros(x.shape)
-    np.put_along_axis(groups, order[1:], np.cumsum(rises, axis=0).astype(np.float64), axis=0)
-    return np.where(missing, np.nan, rankdata(groups, axis=0))
+    # Places of the first and of the last of each run of ties.
+    places = np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1))
+    first, last = np.zeros(x.shape, dtype=np.intp), np.full(x.shape, len(x) - 1)
+    first[1:] = np.maximum.accumulate(np.where(rises, places[1:], 0), axis=0)
+    ends = np.where(rises, places[:-1], len(x) - 1)
+    last[:-1] = np.minimum.accumulate(ends[::-1], axis=0)[::-1]
+    ranks = np.empty(x.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=0)
+    return np.where(missing, np.nan, ranks)
 
 
 def unit_length(x: FloatArray, *, axis: int = 0) -> FloatArray:

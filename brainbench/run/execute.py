@@ -103,7 +103,7 @@ class _Execution:
         passes = _passes(planned)
         for item in planned.items:
             if item.score is not None:
-                yield self._given(item.score, item.error)
+                yield given(item.score, item.error, raising=self.raising)
             if item.task is not None:
                 # A pass is recorded once, with the first score that it serves.
                 serving = [entry for entry in passes if item.task in entry[0].tasks]
@@ -136,7 +136,7 @@ class _Execution:
             [item] = self._planned(postponed.spec, [postponed.benchmark]).items
             if item.task is None:
                 assert item.score is not None  # noqa: S101  # an item has one of the two
-                return self._given(item.score, item.error)
+                return given(item.score, item.error, raising=self.raising)
             return self._computed(item.task, 0.0, claim)
 
     def _planned(self, spec: ModelSpec, benchmarks: Sequence[Benchmark]) -> Plan:
@@ -168,20 +168,21 @@ class _Execution:
             score = figure_since(task.place, self.results) or score
         if score.file is None:
             score = store(score, task.place, self.results)
-        return self._given(score, error)
+        return given(score, error, raising=self.raising)
 
-    def _given(self, score: Score, error: Exception | None) -> Score:
-        """Return a score; with `raising` one without a value is an error."""
-        if score.value is not None or not self.raising:
-            return score
-        if isinstance(error, BrainbenchError):
-            error.add_note(f"while scoring {score.model} on {score.benchmark}")
-            raise error
-        raise ScoringError(
-            f"{score.model} on {score.benchmark} has no score: {score.reason}",
-            allowed="a model and a benchmark that give a value",
-            todo="mend the cause, or give errors='ignore' for a Score with the reason",
-        ) from error
+
+def given(score: Score, error: Exception | None, *, raising: bool) -> Score:
+    """Return a score; with `raising` one without a value is an error."""
+    if score.value is not None or not raising:
+        return score
+    if isinstance(error, BrainbenchError):
+        error.add_note(f"while scoring {score.model} on {score.benchmark}")
+        raise error
+    raise ScoringError(
+        f"{score.model} on {score.benchmark} has no score: {score.reason}",
+        allowed="a model and a benchmark that give a value",
+        todo="mend the cause, or give errors='ignore' for a Score with the reason",
+    ) from error
 
 
 def _passes(planned: Plan) -> list[tuple[Extraction, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,6 +44,8 @@ class Job:
     settings: Settings
     results: Results | None = None  # where finished scores are stored and earlier ones are found
     overwrite: Overwrite = "only-missing"
+    placement: Placement = field(default_factory=Placement)
+    variant: Variant = field(default_factory=Variant)  # that the benchmarks are of
     single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
@@ -79,7 +81,7 @@ class Job:
         }
         benchmarks = list(by_id.values())
         if variant is not None:
-            benchmarks = _variants(benchmarks, variant, settings, placement)
+            benchmarks = variants_of(benchmarks, variant, settings, placement)
         _check_regions(settings, benchmarks)
         return cls(
             models=_each_once(specs),
@@ -87,6 +89,8 @@ class Job:
             settings=settings,
             results=None if results is None else Results(Path(results)),
             overwrite=overwrite,
+            placement=placement,
+            variant=variant or Variant(),
             single=_names_one(model) and _names_one(benchmark),
         )
 
@@ -213,9 +217,10 @@ def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     return [given]
 
 
-def _variants(
+def variants_of(
     benchmarks: list[Benchmark], variant: Variant, settings: Settings, placement: Placement
 ) -> list[Benchmark]:
+    """Return benchmarks with another map, or as the variance beyond reference models; see `Variant`."""
     if variant.metric is not None and variant.beyond is not None:
         raise InputError(
             "--metric together with --beyond",

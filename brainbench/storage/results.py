@@ -13,6 +13,7 @@ but `digest`, as JSON with sorted keys and without spaces. Files of version 0.2 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -219,6 +220,19 @@ class Results:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def seconds(self, *, model: str, benchmark: str) -> float | None:
+        """Return the longest time that a stored score of a model took, in s; None where there is none.
+
+        `model` may lack its weights: "cornet_s" finds "cornet_s@imagenet" too. Forward passes are part of it.
+        """
+        paths = (self.folder / _safe(benchmark)).glob(f"{glob.escape(_safe(model))}[-@]*.json")
+        times = [0.0]
+        for path in paths:
+            with contextlib.suppress(InputError):
+                score = self.read(path)
+                times.append(score.seconds + (score.record.forward_seconds if score.record else 0))
+        return max(times) or None
 
     def all(self) -> Iterator[Score]:
         """Yield every stored score, by benchmark and model.

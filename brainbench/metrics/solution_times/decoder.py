@@ -8,7 +8,6 @@ any number of images.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Literal
 
+import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
@@ -249,7 +249,7 @@ def _converged(
     bins: Iterable[Features], codes: IntArray, splits: Sequence[Split], decoder: Decoder
 ) -> Iterator[list[FloatArray]]:
     """Decode as many bins at once as there are threads, one BLAS thread each."""
-    threads = min(THREADS, os.cpu_count() or 1)
+    threads = min(THREADS, joblib.cpu_count())
     decode_bin = partial(_minimum, codes=codes, splits=splits, penalty=decoder.penalty)
     remaining = iter(bins)
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:

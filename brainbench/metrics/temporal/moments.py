@@ -101,11 +101,11 @@ def feature_sums(
     """
     states = X.shape[2]
     state_weights = np.ones(states) if weights is None else weights.sum(axis=0)
-    root = None if weights is None else _root(weights)
+    factor = None if weights is None else _root(weights)
     x, xx = np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1]))
     for block in _blocks(X, rows, reference):
         x += (block @ state_weights).sum(axis=0)
-        stacked = _stacked(block if root is None else block @ root)
+        stacked = _stacked(block if factor is None else block @ factor)
         xx += stacked.T @ stacked
     if not np.isfinite(xx).all():
         raise InputError(
@@ -156,6 +156,15 @@ def _blocks(X: AnyArray, rows: IntArray, reference: FloatArray) -> Iterator[Floa
 def _stacked(block: FloatArray) -> FloatArray:
     """Reshape image x column x state to (image and state) x column."""
     return block.transpose(0, 2, 1).reshape(-1, block.shape[1])
+
+
+def root_samples(
+    X: AnyArray, rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
+) -> FloatArray:
+    """Return rows R with R'R = `feature_sums(...).xx`: one for each image and independent state."""
+    factor = None if weights is None else _root(weights)
+    blocks = _blocks(X, rows, reference)
+    return np.concatenate([_stacked(b if factor is None else b @ factor) for b in blocks])
 
 
 def _root(weights: FloatArray) -> FloatArray:

@@ -34,6 +34,7 @@ from brainbench.metrics.temporal.moments import (
     chunks,
     cross_sums,
     feature_sums,
+    root_samples,
 )
 
 PENALTIES = np.logspace(-10, 1, 23)
@@ -133,6 +134,14 @@ class PreparedFeatures:
         bins = states if self.weights is None else len(self.weights)
         responses = check_responses(Y, rows=rows, n=n, bins=bins)
         return responses, responses[rows].mean(axis=(0, 2))
+
+    def root_samples(self, fold: int) -> FloatArray:
+        """Return rows R with R'R = X'X of a part, at most as many as features."""
+        samples = root_samples(
+            self.X, self.parts[fold], reference=self.reference, weights=self.weights
+        )
+        few = len(samples) <= samples.shape[1]
+        return samples if few else cast(FloatArray, np.linalg.qr(samples, mode="r"))
 
     def cross(self, Y: FloatArray, rows: IntArray, level: FloatArray) -> CrossSums:
         """Sum products of features and responses over some images."""
@@ -338,12 +347,9 @@ def _losses(
     spectrum = prepared.inner[fold]
     V = spectrum.vectors
     within = V.T @ in_y.centered(in_x)
-    out_xx, out_xy, out_sum, in_mean = (
-        V.T @ out_x.xx @ V,
-        V.T @ out_y.xy,
-        V.T @ out_x.x,
-        V.T @ in_x.x / in_x.n,
-    )
+    out_xy, out_sum, in_mean = V.T @ out_y.xy, V.T @ out_x.x, V.T @ in_x.x / in_x.n
+    # A row for each independent sample: a fold has fewer of them than the features have products.
+    out_samples = prepared.root_samples(fold) @ V
     inverse = spectrum.inverse(PENALTIES * spectrum.total)
     losses = np.empty((len(PENALTIES), len(out_y.y)))
     for k in range(len(PENALTIES)):
@@ -355,6 +361,6 @@ def _losses(
             - 2 * (beta * out_xy).sum(axis=0)
             + out_x.n * a**2
             + 2 * a * (out_sum @ beta)
-            + (beta * (out_xx @ beta)).sum(axis=0)
+            + np.square(out_samples @ beta).sum(axis=0)
         )
     return losses

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import joblib
 import numpy as np
 
 from brainbench.core import progress
@@ -106,7 +106,7 @@ class SimilarityEvaluation(Evaluation):
         compare = partial(self._mean_over_sets, metric, counts)
         first, second = zip(*self.brain.ceiling_pairs, strict=True)
         # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(joblib.cpu_count()) as pool:
             similarities = np.array(list(pool.map(compare, first, second)))
         by_pair = similarities if self.brain.published else spearman_brown(similarities)
         return np.asarray(by_pair.mean(axis=0))

@@ -1,0 +1,147 @@
+"""Workers: the figures of one process, and no score lost when a process dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+MODELS = """
+import os, signal, time
+from pathlib import Path
+from brainbench_fake import FakeModel
+
+def plain():
+    return FakeModel(name="plain", digest="plain")
+
+def other():
+    return FakeModel(name="other", digest="other")
+
+def killed_once():
+    marker = Path(__file__).with_name("killed")
+    if not marker.exists():
+        marker.touch()
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return FakeModel(name="killed_once", digest="killed_once")
+
+def always_killed():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def slow():
+    Path(__file__).with_name(f"started-{os.getpid()}").touch()
+    time.sleep(60)
+"""
+PROGRAM = Path(sys.executable).parent / "brainbench"
+
+
+@pytest.fixture
+def models(tmp_path):
+    (tmp_path / "nets.py").write_text(MODELS)
+    return lambda *names: ",".join(f"{tmp_path}/nets.py:{name}" for name in names)
+
+
+def figures(printed):
+    return {(one["model"], one["benchmark"]): one["value"] for one in json.loads(printed)}
+
+
+def test_two_workers_give_the_figures_of_one_process_in_the_same_order(shell, models, tmp_path):
+    words = ("score", "-m", models("plain", "other"), "-b", "Fake.*,Stored.*", "--format", "json")
+    one = shell(*words, "-o", tmp_path / "one")
+    two = shell(*words, "-o", tmp_path / "two", "--workers", 2)
+    assert list(figures(two.out).items()) == list(figures(one.out).items())
+    assert two.status == one.status
+    names = [sorted(p.name for p in (tmp_path / n).glob("*/*.json")) for n in ("one", "two")]
+    assert names[0] == names[1]
+
+
+def test_shards_of_several_processes_make_the_whole(shell, models, tmp_path):
+    words = ("score", "-m", models("plain", "other"), "-b", "Fake.*,Stored.*", "--format", "json")
+    whole = figures(shell(*words, "-o", tmp_path / "whole").out)
+    parts = [figures(shell(*words, "--shard", f"{k}/3").out) for k in (1, 2, 3)]
+    assert {key: value for part in parts for key, value in part.items()} == whole
+    assert sum(map(len, parts)) == len(whole)
+
+
+def test_what_a_killed_worker_had_begun_is_scored_by_itself(shell, models):
+    done = shell(
+        *("score", "-m", models("plain", "killed_once", "always_killed", "other")),
+        *("-b", "Fake.IT-pls", "--format", "json", "--workers", 2),
+    )
+    values = figures(done.out)
+    assert len(values) == 4
+    assert sum(value is not None for value in values.values()) == 3
+    [failed] = [one for one in json.loads(done.out) if one["value"] is None]
+    assert failed["model"].endswith("always_killed")
+    assert "Segmentation fault" in failed["reason"]
+    assert "a worker was killed" in done.err
+    assert done.status == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_the_process_that_started_it(environment, models, tmp_path, how):
+    words = ["score", "-m", models("slow", "slow"), "-b", "Fake.*,Stored.*", "--workers", "2"]
+    running = subprocess.Popen(
+        [str(PROGRAM), *words], env=environment, cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("started-*"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers = [int(path.name.partition("-")[2]) for path in tmp_path.glob("started-*")]
+    os.kill(running.pid, how)
+    running.communicate(timeout=30)
+    assert running.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    psutil.wait_procs(
+        [psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=10
+    )
+    assert not any(psutil.pid_exists(pid) for pid in workers)
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def cluster(environment, tmp_path):
+    """A scheduler of dask with two workers, in processes of their own."""
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    running = subprocess.Popen(
+        [sys.executable, "cluster.py"],
+        env=environment,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    yield running.stdout.readline().strip()
+    running.communicate("")
+
+
+def test_workers_of_a_scheduler_give_the_same(shell, models, cluster, tmp_path):
+    words = ("score", "-m", models("plain", "other"), "-b", "Fake.*,Stored.*", "--format", "json")
+    one = shell(*words, "-o", tmp_path / "one")
+    two = shell(*words, "-o", tmp_path / "two", "--scheduler", cluster)
+    assert figures(two.out) == figures(one.out)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(shell, models):
+    done = shell("score", "-m", models("plain"), "-b", "Fake.*", "--scheduler", "tcp://127.0.0.1:9")
+    assert done.status == 2
+    assert "tcp://127.0.0.1:9" in done.err
