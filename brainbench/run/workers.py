@@ -66,10 +66,9 @@ def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
 def _spread_out(job: Job, spread: Spread, *, raising: bool) -> Iterator[Score]:
     dealt = of_shard(assignments(job), spread.shard)
     names = [benchmark.identifier.partition("+")[0] for benchmark in job.benchmarks]
-    place = {(spec.name, name): k for k, (spec, name) in enumerate(product(job.models, names))}
-    order = sorted(
-        ((one.spec.name, name) for one in dealt for name in one.benchmarks), key=place.get
-    )
+    mine = {(one.spec.name, name) for one in dealt for name in one.benchmarks}
+    every = ((spec.name, name) for spec, name in product(job.models, names))
+    order = [pair for pair in every if pair in mine]
     finished: dict[tuple[str, str], Score] = {}
     for assignment, report in carried_out(dealt, spread):
         for name, score in zip(assignment.benchmarks, report.scores, strict=True):
@@ -243,7 +242,7 @@ def _scheduler(address: str) -> Iterator[Executor]:
             todo="pip install 'brainbench[dask]'",
         ) from error
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InputError(
             f"the scheduler {address} does not answer ({error})",
@@ -251,7 +250,7 @@ def _scheduler(address: str) -> Iterator[Executor]:
             todo="start one with `dask scheduler`, or score with --workers",
         ) from error
     with client:
-        executor = client.get_executor(pure=False)
+        executor: Executor = client.get_executor(pure=False)  # type: ignore[no-untyped-call]
         try:
             yield executor
         except BaseException:
