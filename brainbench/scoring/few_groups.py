@@ -42,7 +42,8 @@ def few_groups(evaluation: Evaluation) -> dict[str, FloatArray] | None:
     if all(image_set.groups is None for image_set in sets):
         return None
     names = np.concatenate([one.ids if one.groups is None else one.groups for one in sets])
-    different = np.unique(names)
+    held_out = evaluation.held_out_images
+    different = np.unique(names if held_out is None else names[held_out])
     if len(different) >= FEWEST_DRAWN:
         return None
     return {str(name): (names == name).astype(float) for name in different}

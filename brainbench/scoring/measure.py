@@ -224,6 +224,11 @@ class Evaluation(ABC):
         return sum(len(stimuli) for stimuli in self.material.stimulus_sets)
 
     @property
+    def held_out_images(self) -> BoolArray | None:
+        """Whether figures speak of each image, of all image sets side by side; None for all."""
+        return None
+
+    @property
     @abstractmethod
     def selection(self) -> Selection:
         """Layer and step that stood for the region, and every candidate."""

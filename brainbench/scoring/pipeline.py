@@ -22,6 +22,7 @@ from brainbench.scoring.few_groups import figures_of_groups, score_interval, why
 from brainbench.scoring.interval_and_null import permutation_null
 from brainbench.scoring.judged_ceiling import judge_ceiling
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
+from brainbench.stats.bootstrap import Interval
 from brainbench.stats.ceiling import FORMULAS
 
 
@@ -68,7 +69,6 @@ def score_context(context: RunContext) -> Score:
     further = {} if bootstrap is None else {k: list(v) for k, v in bootstrap.further.items()}
     reports_error = context.rules.reports_error and not defined
     excluded = {why: count for why, count in report.excluded.items() if count}
-    measured = measure.has_measured_coverage(context, evaluation)
     return Score(
         model=context.model.name,
         weights=context.model.weights,
@@ -89,17 +89,13 @@ def score_context(context: RunContext) -> Score:
         ci_method=no_interval if bootstrap is None else bootstrap.method,
         ci_approximate=bootstrap is not None
         and not defined
-        and (
-            not measured
-            or bootstrap.is_approximate(n_images=evaluation.n_images)
-            or (bootstrap.n_groups is not None and not measure.covers_few_groups)
-        ),
-        draws=bootstrap.draws if bootstrap is not None and len(bootstrap.draws) else None,
-        joint_draws=dict(bootstrap.joint) if bootstrap is not None and bootstrap.joint else None,
+        and _is_approximate(context, evaluation, bootstrap),
+        draws=None if bootstrap is None or bootstrap.n_groups else bootstrap.draws,
+        joint_draws=None if bootstrap is None or bootstrap.n_groups else dict(bootstrap.joint),
         formula=f"{evaluation.formula}-v{FORMULAS[evaluation.formula].version}",
         per_unit=report.per_unit,
         predictions=report.predictions,
-        figures={**report.figures, **({"intervals": further} if further else {})},
+        figures={**report.figures, **figures, **({"intervals": further} if further else {})},
         null=null,
         n_units=report.n_units,
         n_excluded=sum(excluded.values()),
@@ -108,6 +104,16 @@ def score_context(context: RunContext) -> Score:
         partial=evaluation.material.partial,
         selection=evaluation.selection,
         record=_record(context, evaluation, report),
+    )
+
+
+def _is_approximate(context: RunContext, evaluation: Evaluation, bootstrap: Interval) -> bool:
+    """Return whether the coverage of such intervals was not measured."""
+    measure: Measure[Any, Any] = context.benchmark.measure  # type: ignore[assignment]
+    return (
+        not measure.has_measured_coverage(context, evaluation)
+        or bootstrap.is_approximate(n_images=evaluation.n_images)
+        or (bootstrap.n_groups is not None and not measure.covers_few_groups)
     )
 
 

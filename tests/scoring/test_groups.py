@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import over_time as dynamics
 import pytest
 from known import benchmark, brain, context_of, model_of
 from scipy.stats import t
@@ -180,6 +181,26 @@ def test_two_groups_have_a_figure_each_and_no_interval():
     assert all(np.isfinite(row["value"]) for row in groups.values())
     units = score(data, X, Predictivity(metric="ridge"), groups="film", resample="units")
     assert units.ci is not None
+
+
+def test_groups_that_are_never_held_out_do_not_count():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((dynamics.N, dynamics.P, dynamics.BINS))
+    signal = np.einsum("npt,ps->nst", X, rng.standard_normal((dynamics.P, dynamics.SITES)))
+    data = brain(None, trials=signal + rng.standard_normal((6, *signal.shape)), time=dynamics.TIME)
+    film = [f"film{k // 10}" for k in range(dynamics.N)]
+    named = replace(data.pictures, metadata=data.pictures.metadata.assign(film=film))
+    model = dynamics.model_of(data, X)
+    n_films = []
+    for n_splits in (1, 2, 4):
+        declared = dynamics.benchmark(
+            replace(data, pictures=named), n_splits=n_splits, scored=(0, 60)
+        )
+        one = score_model(declared, model, Settings(groups="film", resample="images"))
+        assert (one.ci is None) == (n_splits == 1)
+        n_films.append(len(one.figures["by_group"]))
+        assert all(row["value"] is not None for row in one.figures["by_group"].values())
+    assert n_films == [2, 4, 8]
 
 
 def test_twenty_groups_are_drawn():

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
 from brainbench.core.errors import InputError
-from brainbench.stats.bootstrap import crossed, image_counts, interval, unit_counts
+from brainbench.stats.bootstrap import crossed, image_counts, interval, jackknife, unit_counts
 
 IDS = st.lists(st.text("abc0", min_size=1, max_size=4), min_size=1, max_size=30, unique=True)
 
@@ -165,3 +166,41 @@ def test_an_interval_of_some_draws_only_is_approximate(lost, approximate):
     draws = np.append(np.arange(100.0 - lost), np.full(lost, np.nan))
     made = interval(draws, what="images", seed=0, value=50.0)
     assert made.is_approximate(n_images=100) == approximate
+
+
+# --- few groups -----------------------------------------------------------------------------------
+
+
+def without_each(values):
+    return (values.sum(axis=-1, keepdims=True) - values) / (values.shape[-1] - 1)
+
+
+@pytest.mark.parametrize("n", [3, 5, 19])
+def test_the_jackknife_of_a_mean_is_the_interval_of_students_t(n):
+    values = np.random.default_rng(n).standard_normal(n)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert jackknife(without_each(values), values.mean()) == pytest.approx(tuple(expected))
+
+
+def test_the_jackknife_covers_where_percentiles_of_few_groups_do_not():
+    rng = np.random.default_rng(0)
+    for n, percentiles in ((3, 0.75), (6, 0.84)):
+        samples = rng.standard_normal((2000, n))
+        ends = [jackknife(without_each(one), one.mean()) for one in samples]
+        assert np.mean([low < 0 < high for low, high in ends]) == pytest.approx(0.95, abs=0.02)
+        drawn = samples[:, rng.integers(n, size=(400, n))].mean(axis=2)
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
+        assert np.mean((low < 0) & (high > 0)) == pytest.approx(percentiles, abs=0.03)
+
+
+def test_what_is_further_random_adds_to_the_square_of_the_half_width():
+    values = np.array([0.1, 0.4, 0.3, 0.6])
+    alone, both = (
+        np.ptp(jackknife(without_each(values), 0.35, further=further)) / 2 for further in (0.0, 0.2)
+    )
+    assert both == pytest.approx(np.hypot(alone, 0.2))
+
+
+def test_two_groups_or_a_missing_value_have_no_interval():
+    assert jackknife(np.array([0.1, 0.2]), 0.15) is None
+    assert jackknife(np.array([0.1, np.nan, 0.2, 0.3]), 0.2) is None

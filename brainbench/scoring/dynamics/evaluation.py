@@ -285,6 +285,10 @@ class DynamicsEvaluation(Evaluation):
         )
 
     @property
+    def held_out_images(self) -> BoolArray:
+        return np.isin(np.arange(len(self.recordings.stimuli)), self.held_out)
+
+    @property
     def labels(self) -> dict[str, AnyArray]:
         counted = self.recordings.varying.copy()
         counted[counted] = self.counted
