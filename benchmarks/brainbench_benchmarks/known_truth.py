@@ -69,6 +69,7 @@ def _explained() -> list[Check]:
     checks = [
         _check(f"{region}-ccnorm2", FITTED, fitted, formula="r2/c") for region in ("V1", "V2")
     ]
+    checks.append(_check("V1-ccnorm", FITTED, fitted))
     own = "each site's own rate, without a map (so that pixels cannot be asked)"
     without = [{"metric": "units"}, {"metric": "units", "variant": "schoppe"}]
     exact = [
