@@ -62,14 +62,14 @@ class ImagesNeeded:
         if groups is not None:
             kept = np.unique(groups, return_index=True)[1]
         n = len(kept)
-        names, counts = (), None
-        if strata is not None:
-            names, counts = np.unique(strata[kept], return_counts=True)
+        labels = np.zeros(n) if strata is None else strata[kept]
+        names, of_object = np.unique(labels, return_counts=True)
+        counts = None if strata is None else of_object
         n_objects = 1 if counts is None else len(counts)
         of_each = 1 if counts is None else self._least_of_object()
         missing = self._missing(n, n_objects)
         if counts is not None and counts.min() < of_each:
-            missing = missing or f"of which {counts.min()} show {names[counts.argmin()]}"
+            missing = missing or f"of which {counts.min()} show {names[of_object.argmin()]}"
         if not missing:
             return
         least = next(
