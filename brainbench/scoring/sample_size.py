@@ -49,6 +49,17 @@ class ImagesNeeded:
     n_inner: int | None = None
     inner_held_out: int = 2
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a single fold, which leaves nothing for training."""
+        folds = [self.n_splits] if self.sizes is fold_sizes and self.n_splits else []
+        folds += [] if self.n_inner is None else [self.n_inner]
+        if min(folds, default=2) < 2:
+            raise InputError(
+                f"n_splits = {self.n_splits}, n_inner = {self.n_inner}",
+                allowed="2 or more",
+                todo="omit them to keep their defaults",
+            )
+
     def check(
         self, label: str, stimuli: StimulusSet, *, strata: AnyArray | None, copies: bool
     ) -> None:
