@@ -126,6 +126,13 @@ class ExplainableVariance(SessionsMeasure):
                 what, given = f"{name} of explainable variance:", getattr(self, name)
                 raise unknown(what, given, allowed, todo="choose one of these")
 
+    @property
+    def linear_map(self) -> LinearMap | None:
+        """The map; None where unit k of the model predicts site k."""
+        if self.metric == "units":
+            return None
+        return LinearMap(metric=self.metric, n_components=self.n_components)
+
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
         return [context.stimuli(session.data) for session in _repeated(context)[0]]
 
@@ -141,10 +148,7 @@ class ExplainableVariance(SessionsMeasure):
         return targets
 
     def _check_enough_images(self, context: RunContext, session: Session) -> None:
-        linear_map = None
-        if self.metric != "units":
-            linear_map = LinearMap(metric=self.metric, n_components=self.n_components)
-        stimuli = context.stimuli(session.data)
+        linear_map, stimuli = self.linear_map, context.stimuli(session.data)
         ImagesNeeded(
             what=str(linear_map) if linear_map else "a comparison without a map",
             n_splits=self.n_splits,
@@ -210,11 +214,7 @@ class ExplainableVariance(SessionsMeasure):
         self, target: SessionTarget, candidates: list[Candidate], seed: int, n_splits: int
     ) -> SessionFit:
         own_units = OwnUnits(sites=np.flatnonzero(target.sites))
-        linear_map = (
-            None
-            if self.metric == "units"
-            else LinearMap(metric=self.metric, n_components=self.n_components)
-        )
+        linear_map = self.linear_map
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
         groups = target.recordings.split_groups
         folds = paper(ids, strata, groups=groups, n_splits=n_splits, seed=seed)
