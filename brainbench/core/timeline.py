@@ -180,7 +180,7 @@ class Timeline:
                 allowed=f"bins inside the steps of the layer: {covered_ms} ms",
                 todo="choose other bins, or declare Timeline(outside='hold')",
             )
-        return weights
+        return cast(FloatArray, weights)
 
 
 def _lengths(spans: Sequence[Span], bins: FloatArray) -> FloatArray:

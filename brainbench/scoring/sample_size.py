@@ -49,6 +49,17 @@ class ImagesNeeded:
     n_inner: int | None = None
     inner_held_out: int = 2
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a single fold, which leaves nothing for training."""
+        folds = [self.n_splits] if self.sizes is fold_sizes and self.n_splits else []
+        folds += [] if self.n_inner is None else [self.n_inner]
+        if min(folds, default=2) < 2:
+            raise InputError(
+                f"n_splits = {self.n_splits}, n_inner = {self.n_inner}",
+                allowed="2 or more",
+                todo="omit them to keep their defaults",
+            )
+
     def check(
         self, label: str, stimuli: StimulusSet, *, strata: AnyArray | None, copies: bool
     ) -> None:
@@ -62,14 +73,14 @@ class ImagesNeeded:
         if groups is not None:
             kept = np.unique(groups, return_index=True)[1]
         n = len(kept)
-        names, counts = (), None
-        if strata is not None:
-            names, counts = np.unique(strata[kept], return_counts=True)
+        labels = np.zeros(n) if strata is None else strata[kept]
+        names, of_object = np.unique(labels, return_counts=True)
+        counts = None if strata is None else of_object
         n_objects = 1 if counts is None else len(counts)
         of_each = 1 if counts is None else self._least_of_object()
         missing = self._missing(n, n_objects)
         if counts is not None and counts.min() < of_each:
-            missing = missing or f"of which {counts.min()} show {names[counts.argmin()]}"
+            missing = missing or f"of which {counts.min()} show {names[of_object.argmin()]}"
         if not missing:
             return
         least = next(

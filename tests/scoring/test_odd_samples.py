@@ -186,3 +186,11 @@ def test_the_number_that_is_said_is_the_least_that_is_enough(
     check(least)
     with pytest.raises(InputError):
         check(least - 1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_splits": 1}, {"n_splits": 5, "n_inner": 1}, {"n_splits": -1}]
+)
+def test_a_single_fold_is_refused(options):
+    with pytest.raises(InputError, match=r"1\b"):
+        ImagesNeeded(what="it", **options)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.gram import gram, pca
 from brainbench.metrics.linear import neuron_to_neuron, ridge
+from brainbench.scoring.regression.linear_maps import LinearMap
+from brainbench.stats.splits import paper
 
 TRAIN, TEST = np.arange(500), np.arange(500, 800)
 
@@ -51,3 +54,25 @@ def test_the_copied_unit_is_found():
     np.testing.assert_array_equal(held_out, X[TEST][:, copied])
     # The correlation with a copy under noise of twice its size is 1/sqrt(5).
     assert np.median(pearson(held_out, Y[TEST])) == pytest.approx(5**-0.5, abs=0.03)
+
+
+def test_components_of_the_training_images_keep_what_those_of_all_images_ruin():
+    """Session 190923 of Cowley2023, 1,200 images, 1,000 components: r .52 became .17 (docs/data.md)."""
+    rng = np.random.default_rng(0)
+    n, kept = 240, 200
+    X = rng.standard_normal((n, 3 * n)) / np.sqrt(np.arange(1, 3 * n + 1))
+    Y = X[:, :40] @ rng.standard_normal((40, 20))
+    Y = Y / Y.std(axis=0) + rng.standard_normal((n, 20))
+    folds = paper([f"image{k:03d}" for k in range(n)])
+
+    def r(features, **options):
+        linear_map = LinearMap(n_components=25, **options)
+        predicted = linear_map.predict(linear_map.within(features, folds), Y, folds)
+        pairs = zip(predicted, folds, strict=True)
+        return np.median(np.mean([pearson(p, Y[fold.test]) for p, fold in pairs], axis=0))
+
+    products = gram(X)
+    whole = r(products)
+    assert whole == pytest.approx(0.53, abs=0.01)
+    assert r(products, n_pca=kept) == pytest.approx(0.54, abs=0.01)
+    assert r(pca(products, kept)) == pytest.approx(0.24, abs=0.01)  # held-out images took part

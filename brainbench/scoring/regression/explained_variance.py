@@ -113,6 +113,13 @@ class ExplainableVariance(SessionsMeasure):
                 what, given = f"{name} of explainable variance:", getattr(self, name)
                 raise unknown(what, given, allowed, todo="choose one of these")
 
+    @property
+    def linear_map(self) -> LinearMap | None:
+        """The map; None where unit k of the model predicts site k."""
+        if self.metric == "units":
+            return None
+        return LinearMap(metric=self.metric, n_components=self.n_components)
+
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
         return [context.stimuli(session.data) for session in _repeated(context)[0]]
 
@@ -126,11 +133,7 @@ class ExplainableVariance(SessionsMeasure):
         return targets
 
     def _check_enough_images(self, context: RunContext, session: Session) -> None:
-        fitted = self.metric != "units"
-        linear_map = (
-            LinearMap(metric=self.metric, n_components=self.n_components) if fitted else None
-        )
-        stimuli = context.stimuli(session.data)
+        linear_map, stimuli = self.linear_map, context.stimuli(session.data)
         ImagesNeeded(
             what=str(linear_map) if linear_map else "a comparison without a map",
             n_splits=self.n_splits,
@@ -188,11 +191,7 @@ class ExplainableVariance(SessionsMeasure):
 
     def _fit(self, target: SessionTarget, candidates: list[Candidate], seed: int) -> SessionFit:
         own_units = OwnUnits(sites=np.flatnonzero(target.sites))
-        linear_map = (
-            None
-            if self.metric == "units"
-            else LinearMap(metric=self.metric, n_components=self.n_components)
-        )
+        linear_map = self.linear_map
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
         groups = target.recordings.groups
         folds = paper(ids, strata, groups=groups, n_splits=self.n_splits, seed=seed)

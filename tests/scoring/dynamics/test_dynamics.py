@@ -335,7 +335,7 @@ def test_recordings_without_neuroids(data, model):
 def test_too_few_images_of_an_object(moving):
     X, _, trials = moving
     data = brain(None, trials=trials[:, :13], time=TIME)
-    with pytest.raises(InputError, match=r"4 folds: obj1 \(3\)"):
+    with pytest.raises(InputError, match=r"3 show obj1.*\n.*at least 7 of each"):
         score(benchmark(data), model_of(data, X[:13]))
 
 
