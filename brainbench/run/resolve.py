@@ -21,13 +21,12 @@ from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
     checked,
-    load_benchmarks,
     model_with,
     place,
     renamed_region,
 )
 from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
-from brainbench.run.variants import with_beyond, with_metric
+from brainbench.run.variants import named_variant, with_beyond, with_metric
 from brainbench.scoring.context import ModelRun, Run
 from brainbench.storage.results import Results
 
@@ -207,7 +206,8 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
-        return load_benchmarks(given)
+        parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
+        return [declared for part in parts for declared in named_variant(part)]
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",

@@ -10,9 +10,11 @@ from brainbench.core import progress, registry
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model_file import module_from_file
+from brainbench.run.loading import load_benchmarks
 from brainbench.scoring.context import ModelRun
 from brainbench.scoring.regression.estimators import EstimatorMap
-from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.linear_maps import MAPS
+from brainbench.scoring.regression.predictivity import SOFT_MATCHING, Predictivity
 from brainbench.scoring.regression.unique_variance import UniqueVariance
 
 _EXAMPLE = "--metric my_map.py:make_map"
@@ -79,6 +81,24 @@ def with_beyond(
             )
         )
     return variants
+
+
+def named_variant(name: str) -> list[Benchmark]:
+    """Return the benchmarks of a name or wildcard, as "Simulated.IT-pls", or "Simulated.IT-pls+ridge-cv".
+
+    UnknownNameError for a variant whose name does not hold all that it is: an estimator, or other models.
+    """
+    base, plus, suffix = name.partition("+")
+    if not plus or name in registry.entries("benchmarks"):
+        return load_benchmarks(name)
+    if suffix not in (*MAPS, SOFT_MATCHING):
+        raise unknown(
+            "map after a benchmark",
+            suffix,
+            [*MAPS, SOFT_MATCHING],
+            todo=f"give -b {base} with --metric FILE.py:NAME or --beyond MODELS",
+        )
+    return with_metric(load_benchmarks(base), suffix)
 
 
 def named_metric(name: str) -> Any:

@@ -12,8 +12,9 @@ import brainbench
 from brainbench.core import progress
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings, Variant
+from brainbench.run.loading import load_benchmark
 from brainbench.run.resolve import Job
-from brainbench.run.variants import named_metric, with_metric
+from brainbench.run.variants import named_metric, named_variant, with_metric
 from brainbench.scoring.regression.unique_variance_evaluation import PARTS
 from brainbench.scoring.similarity.measure import Similarity
 
@@ -64,6 +65,20 @@ def test_a_variant_is_named_after_its_map(declared):
     assert own.identifier == f"Known.IT-pls+Ridge-{digest[:8]}"
     assert "Ridge" in own.metric
     assert with_metric([own], Ridge()) == [own]
+
+
+def test_the_name_of_a_variant_names_it():
+    (variant,) = named_variant("Simulated.IT-pls+one-to-one")
+    assert variant.measure == replace(
+        load_benchmark("Simulated.IT-pls").measure, metric="one-to-one"
+    )
+    job = Job.of("pixels", "Simulated.V1-pls, Simulated.V?-pls+ridge", Settings())
+    names = [one.identifier for one in job.benchmarks]
+    assert names == ["Simulated.V1-pls", *(f"Simulated.V{k}-pls+ridge" for k in (1, 2, 4))]
+    for suffix in ("Ridge-e29085d0", "beyond-pixels"):
+        with pytest.raises(UnknownNameError, match=suffix) as caught:
+            named_variant(f"Simulated.IT-pls+{suffix}")
+        assert "--beyond" in caught.value.todo
 
 
 def test_estimators_of_a_file(file):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from brainbench.core.errors import unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.context import RunContext, Session
@@ -24,7 +25,7 @@ from brainbench.scoring.recordings import (
     windowed_recordings,
 )
 from brainbench.scoring.regression.estimators import Estimator, EstimatorMap
-from brainbench.scoring.regression.linear_maps import LinearMap, MapName
+from brainbench.scoring.regression.linear_maps import MAPS, LinearMap, MapName
 from brainbench.scoring.regression.predictivity_evaluation import PredictivityEvaluation
 from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
@@ -37,6 +38,9 @@ from brainbench.scoring.regression.soft_matching import SoftMatchingEvaluation, 
 from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median, median_then_mean
 from brainbench.stats.splits import Split, brainscore, fold_sizes, paper, tenth_sizes
+
+SOFT_MATCHING: Literal["soft-matching"] = "soft-matching"
+"""The map that is no prediction of single sites, beside `linear_maps.MAPS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +132,18 @@ class Predictivity(SessionsMeasure):
     """Protocol, map and formula of the worlds in perf/worlds, of a single session without a floor."""
 
     def __post_init__(self) -> None:
+        names = (*MAPS, SOFT_MATCHING)
+        if isinstance(self.metric, str) and self.metric not in names:
+            raise unknown(
+                "map", self.metric, names, todo="choose one of these, or give an estimator"
+            )
         self.site_map(self.rules["paper"])
 
     def site_map(
         self, rules: PredictivityRules, *, seed: int = 0
     ) -> LinearMap | EstimatorMap | SoftMatchingMap:
         """Return the map of a protocol; `seed` is that of its random numbers, if it draws any."""
-        if self.metric == "soft-matching":
+        if self.metric == SOFT_MATCHING:
             return SoftMatchingMap(seed=seed)
         if isinstance(self.metric, str):
             return LinearMap(

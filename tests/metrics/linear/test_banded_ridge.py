@@ -72,7 +72,7 @@ def test_one_space_is_ridge():
 # --- properties -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(SEED)
 def test_twice_the_same_space_is_that_space(seed):
     (space, _), Y = data(seed)
@@ -80,7 +80,7 @@ def test_twice_the_same_space_is_that_space(seed):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(SEED)
 def test_order_of_two_spaces_and_of_sites_does_not_matter(seed):
     spaces, Y = data(seed)
@@ -89,7 +89,7 @@ def test_order_of_two_spaces_and_of_sites_does_not_matter(seed):
         np.testing.assert_allclose(a[:, ::-1], b, atol=1e-6)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(SEED)
 def test_what_is_held_out_does_not_reach_the_map(seed):
     spaces, Y = data(seed)

@@ -15,6 +15,7 @@ from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVR
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -93,7 +94,11 @@ def test_ridge_of_scikit_learn_is_ridge(linear, protocol):
 
 @pytest.mark.parametrize(
     ("estimator", "joint"),
-    [(KNeighborsRegressor(7), True), (LassoCV(alphas=3, cv=2), False)],
+    [
+        (KNeighborsRegressor(7), True),
+        (SVR(), False),
+        pytest.param(LassoCV(alphas=3, cv=2), False, marks=pytest.mark.slow),
+    ],
     ids=lambda given: type(given).__name__,
 )
 def test_equals_a_slow_program_of_scikit_learn(linear, estimator, joint):
