@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from brainbench.core.arguments import check_arguments
+from brainbench.core.arguments import check_arguments, fits
 from brainbench.core.errors import InputError
 from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
@@ -137,7 +137,7 @@ def wrap(
     """
     # Long because of its docstring: the entry for every model.
     texts = ("name", "weights", "behavior", "fingerprint", "version")
-    check_arguments(wrap, locals(), but=("net",), filled=texts)
+    check_arguments(wrap, locals(), but=("net", "presentations"), filled=texts)
     net = readable(net)
     _check_network(net)
     check_call(call, net, presentations)
@@ -219,11 +219,16 @@ def _network(
 
 
 def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
-    for kind in kinds:
+    are_words = fits(kinds, Sequence[str])
+    for kind in kinds if are_words else ():
         Presentation(kind=kind, on_ms=1.0)  # raises for an unknown kind
-    if "constant" not in kinds or (len(kinds) > 1 and not isinstance(network, TorchNetwork)):
+    if (
+        not are_words
+        or "constant" not in kinds
+        or (len(kinds) > 1 and not isinstance(network, TorchNetwork))
+    ):
         raise InputError(
-            f"presentations={tuple(kinds)}",
+            f"presentations={kinds!r}",
             allowed="'constant' alone; for a torch module that is called as net(images, presentation), "
             "'pulse' and 'movie' too",
             todo="omit presentations=",

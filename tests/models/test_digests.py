@@ -698,23 +698,22 @@ def scaled(x: Any) -> Any:
 
 
 scaled.factor = 1.0  # type: ignore[attr-defined]
-holder = Settings()
 
 
 class Holding(nn.Module):
-    """A network that holds a value, and computes with a function."""
+    """A network that is given values of classes that its code does not name, and computes with a function."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gain: float, levels: list[float], target: Any) -> None:
         super().__init__()
         self.linear = nn.Linear(2, 2)
         torch.nn.init.ones_(self.linear.weight)
         torch.nn.init.ones_(self.linear.bias)
-        self.gain = Gain(1)
+        self.gain = gain
         self.kind = Kind.LARGE
         self.config = Config(1.0)
-        self.levels = Levels([1.0])
+        self.levels = levels
         self.registered = Registered()
-        self.referred = weakref.ref(holder)
+        self.referred = weakref.ref(target)
         self.table: defaultdict[str, float] = defaultdict(lambda: 1.0)
 
     def forward(self, x: Tensor) -> Any:
@@ -744,13 +743,18 @@ def _attribute_of_a_mapping(net: Holding, patch: pytest.MonkeyPatch) -> None:
         lambda net, patch: patch.setattr(Levels, "scale", 2.0),
         lambda net, patch: patch.setattr(Registry, "gain", 2.0),
         lambda net, patch: patch.setattr(scaled, "factor", 2.0),
-        lambda net, patch: patch.setattr(holder, "gain", 2.0),
+        lambda net, patch: patch.setattr(net.referred(), "gain", 2.0),
     ],
 )
 def test_what_is_beside_values_counts(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _digest(Holding())
-    assert _digest(Holding()) == before
-    net = Holding()
+    target = Settings()
+
+    def make() -> Holding:
+        return Holding(gain=Gain(1), levels=Levels([1.0]), target=target)
+
+    before = _digest(make())
+    assert _digest(make()) == before
+    net = make()
     change(net, monkeypatch)
     assert _digest(net) != before
 
