@@ -60,7 +60,7 @@ class Option:
             todo += ", ".join(self.choices)
             raise unknown(name, str(value), self.choices, todo=todo)
         is_number = is_bounded and fits(value, float) and self.least <= value < self.below
-        if not fits(value, hint) or is_number != is_bounded:
+        if not fits(value, hint) or is_number != is_bounded or value == "":
             todo = f"give {name}= (on the command line {flag_of(name)} {self.metavar})"
             raise wrong_type(name, value, self._allowed(hint, is_bounded), todo=todo)
 

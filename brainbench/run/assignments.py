@@ -20,9 +20,9 @@ from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant
 from brainbench.run.estimate import estimate
 from brainbench.run.execute import execute
-from brainbench.run.loading import load_benchmark
 from brainbench.run.plan import ModelSpec, Overwrite, plan
 from brainbench.run.resolve import Job, variants_of
+from brainbench.run.variants import named_variant
 from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
 
@@ -80,7 +80,7 @@ def assignments(job: Job) -> list[Assignment]:
         raise _not_by_name("map or reference model", str(next(filter(None, given))))
     by_data: dict[str, list[str]] = {}
     for benchmark in job.benchmarks:
-        name = benchmark.identifier.partition("+")[0]  # without what a variant adds
+        name = assigned_name(benchmark, job.variant)
         if not _can_be_loaded(name, benchmark, job.variant):
             raise _not_by_name("benchmark", benchmark.identifier)
         by_data.setdefault(str(benchmark.data), []).append(name)
@@ -99,12 +99,18 @@ def assignments(job: Job) -> list[Assignment]:
     ]
 
 
+def assigned_name(benchmark: Benchmark, variant: Variant) -> str:
+    """Return the name by which a worker finds a benchmark, without what the variant of the run adds."""
+    name = benchmark.identifier
+    return name if variant == Variant() else name.partition("+")[0]
+
+
 def _can_be_loaded(name: str, benchmark: Benchmark, variant: Variant) -> bool:
     try:
-        loaded = load_benchmark(name)
+        loaded = named_variant(name)
     except UnknownNameError:
         return False
-    return loaded is benchmark or variant != Variant()
+    return variant != Variant() or loaded == [benchmark]
 
 
 def _not_by_name(kind: str, name: str) -> InputError:
@@ -177,7 +183,7 @@ def scored(assignment: Assignment) -> Report:
 def assigned_benchmarks(assignment: Assignment) -> list[Benchmark]:
     """Return the benchmarks of an assignment, or their variants."""
     return variants_of(
-        [load_benchmark(name) for name in assignment.benchmarks],
+        [benchmark for name in assignment.benchmarks for benchmark in named_variant(name)],
         assignment.variant,
         assignment.settings,
         assignment.placement,

@@ -21,6 +21,7 @@ from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
     checked,
+    load_benchmarks,
     model_with,
     place,
     renamed_region,
@@ -206,7 +207,9 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
-        parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
+        if "+" not in given:
+            return load_benchmarks(given)
+        parts = [part.strip() for part in given.split(",") if part.strip()]
         return [declared for part in parts for declared in named_variant(part)]
     if not isinstance(given, Benchmark):
         raise InputError(

@@ -36,6 +36,7 @@ from brainbench.run.assignments import (
     Assignment,
     Report,
     assigned_benchmarks,
+    assigned_name,
     assignments,
     carry_out,
     longest_first,
@@ -65,7 +66,7 @@ def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
 
 def _spread_out(job: Job, spread: Spread, *, raising: bool) -> Iterator[Score]:
     dealt = of_shard(assignments(job), spread.shard)
-    names = [benchmark.identifier.partition("+")[0] for benchmark in job.benchmarks]
+    names = [assigned_name(benchmark, job.variant) for benchmark in job.benchmarks]
     mine = {(one.spec.name, name) for one in dealt for name in one.benchmarks}
     every = ((spec.name, name) for spec, name in product(job.models, names))
     order = [pair for pair in every if pair in mine]

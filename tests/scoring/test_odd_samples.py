@@ -178,7 +178,7 @@ def test_the_number_that_is_said_is_the_least_that_is_enough(
     def check(n):
         data, _ = world(n)
         objects = None if n_objects == 1 else np.arange(n) % n_objects
-        needed.check("x", data.pictures, strata=objects, copies=True)
+        needed.check("x", data.pictures, strata=objects, groups=data.pictures.copies)
 
     with pytest.raises(InputError) as error:
         check(n_objects)

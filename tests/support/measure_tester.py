@@ -333,7 +333,7 @@ class MeasureTester:
         if oddity == "constant" and score.value is not None:
             assert (score.value, score.ci) == (0.0, (0.0, 0.0))  # by definition: it is static
 
-    @pytest.mark.parametrize("limit", [1, 10])
+    @pytest.mark.parametrize("limit", [2, 10])
     @pytest.mark.parametrize("protocol", ["paper", "brainscore"])
     def test_the_number_of_images_that_is_enough_is_said_at_once(self, protocol, limit):
         benchmark, _ = self.case()
