@@ -199,8 +199,9 @@ def _processes(workers: int) -> Iterator[tuple[Executor, Path]]:
         for process in set(multiprocessing.active_children()) - others:
             process.kill()
         raise
-    finally:
+    else:
         executor.shutdown()
+    finally:
         shutil.rmtree(logs, ignore_errors=True)
 
 

@@ -59,7 +59,6 @@ def _evaluate(
         formula="raw",
         floor=None,
         population="sites",
-        n_pca=None,
         details={},
         seeds={},
     )
