@@ -13,7 +13,7 @@ from brainbench.metrics.temporal.shared_map import ridge
 from brainbench.scoring.dynamics.evaluation import DynamicsEvaluation
 from brainbench.scoring.dynamics.maps import Ballot, FoldFit, RidgeFitter
 from brainbench.scoring.dynamics.target import BinnedRecordings
-from brainbench.scoring.interval_and_null import value_interval
+from brainbench.scoring.few_groups import score_interval
 from brainbench.scoring.recordings import material_of
 from brainbench.stats.bootstrap import Interval
 from brainbench.stats.splits import Split, inner, paper
@@ -109,7 +109,7 @@ class QuartersHeldOut:
         """Return the interval of the value."""
         evaluation, settings = self.evaluation(sample), Settings(resample=random)
         value = float(evaluation.figure().value(self.formula)[0])
-        made = value_interval(evaluation, settings, value)
+        made = score_interval(evaluation, settings, value)
         assert made is not None
         return made
 

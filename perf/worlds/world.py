@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.settings import Settings
-from brainbench.scoring.interval_and_null import value_interval
+from brainbench.scoring.few_groups import score_interval
 from brainbench.scoring.measure import Evaluation
 from brainbench.stats.bootstrap import Interval
 
@@ -76,7 +76,7 @@ def _value(evaluate: Callable[[Sample], Evaluation], sample: Sample) -> float:
 def _interval(evaluate: Callable[[Sample], Evaluation], sample: Sample, random: Any) -> Interval:
     evaluation = evaluate(sample)
     value = float(evaluation.figure().value(evaluation.formula)[0])
-    interval = value_interval(evaluation, Settings(resample=random), value, n_draws=N_DRAWS)
+    interval = score_interval(evaluation, Settings(resample=random), value, n_draws=N_DRAWS)
     assert interval is not None
     return interval
 

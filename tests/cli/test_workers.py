@@ -97,7 +97,10 @@ def test_no_worker_outlives_the_process_that_started_it(environment, models, tmp
         time.sleep(0.1)
     workers = [int(path.name.partition("-")[2]) for path in tmp_path.glob("started-*")]
     os.kill(running.pid, how)
-    running.communicate(timeout=100)
+    try:
+        running.communicate(timeout=100)
+    finally:
+        running.kill()
     assert running.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     psutil.wait_procs(
         [psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=10
