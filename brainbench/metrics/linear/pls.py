@@ -44,7 +44,7 @@ _ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
 # Neuroids that PLS1 fits at once: their scores stay in a core's own memory.
-_TOGETHER = 24
+_TOGETHER = 48
 # Most neuroids for which the dominant vector is computed by LAPACK, and not by Lanczos.
 _DENSE = 32
 
@@ -174,12 +174,12 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
     # Scores T are orthonormal, W = [y, T] without the last; KW = TH, so that predictions Tq are KW times H^-1 q.
     W, q = np.zeros((models, n_components + 1, n)), np.zeros((models, n_components))
     H = np.tile(np.eye(n_components), (models, 1, 1))
-    W[:, 0] = residual = y
+    W[:, 0] = residual = last = y
     smallest_y = 10 * EPS * np.linalg.norm(y, axis=1)
     smallest_k = _ROUNDING * float(np.linalg.norm(K))
     share = np.ones(models)
     for a in range(n_components):
-        t = np.ascontiguousarray((K @ W[:, a].T).T)  # up to ten times as fast as W @ K
+        t = last @ K  # symmetric
         t -= t.mean(axis=1, keepdims=True)
         # K times the last score has parts along the last two alone; what rounding adds along all is removed then.
         for first in (max(a - 2, 0), 0):
@@ -187,15 +187,15 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
             along = _apply(T, t)
             t -= _combine(along, T)
             H[:, first:a, a] += along
-        norm_y, norm_t = np.linalg.norm(residual, axis=1), np.linalg.norm(t, axis=1)
+        norm_y, norm_t = (np.sqrt(np.vecdot(x, x)) for x in (residual, t))
         # K times the residual has the part `share` of this one.
         alive = (norm_y > smallest_y) & (share * norm_t > smallest_k * norm_y)
         if not alive.any():
             break
         H[:, a, a] = np.where(alive, norm_t, 1.0)
-        W[:, a + 1] = t * (alive / H[:, a, a])[:, None]
-        q[:, a] = np.vecdot(y, W[:, a + 1])
-        residual, share = residual - q[:, a, None] * W[:, a + 1], np.abs(q[:, a])
+        W[:, a + 1] = last = t * (alive / H[:, a, a])[:, None]
+        q[:, a] = np.vecdot(y, last)
+        residual, share = residual - q[:, a, None] * last, np.abs(q[:, a])
     return _combine(np.linalg.solve(H, q[:, :, None])[:, :, 0], W[:, :-1])
 
 

@@ -71,7 +71,6 @@ class EstimatorMap:
 
     pca = "none"
     least_images = 2
-    sites_at_once = None
     # Warnings are caught, which only one thread may do at a time; nor need estimators be safe in several.
     one_thread = True
     # One that selects features may select none.
