@@ -11,12 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import principal_scores
-from brainbench.metrics.gram import symmetric
 
 MOST_ROWS = 4096
 """Most samples (image and state) that components are computed from; their eigenvectors take seconds."""
@@ -112,13 +110,12 @@ def products(chunks: Iterable[AnyArray]) -> Products:
     C: FloatArray | None = None
     basis = np.arange(0)
     shape: tuple[int, int] = (0, 0)
-    whole, n_features = True, 0
+    n_features = 0
     for chunk in chunks:
         n, width, states = chunk.shape
         if C is None:
             shape, basis = (n, states), _basis(n, states)
-            whole = len(basis) == n
-            C = np.zeros((n * states, len(basis) * states), order="F" if whole else "C")
+            C = np.zeros((n * states, len(basis) * states))
         if (n, states) != shape:
             raise InputError(
                 f"a chunk of {n} images x {states} states after one of {shape[0]} x {shape[1]}",
@@ -127,9 +124,8 @@ def products(chunks: Iterable[AnyArray]) -> Products:
             )
         rows = chunk.transpose(0, 2, 1).reshape(n * states, width).astype(np.float64)
         rows -= rows.mean(axis=0)  # so that products keep their digits
-        if whole:
-            # In column-major order the upper triangle is summed in place, half the products.
-            C = dsyrk(1.0, rows.T, trans=1, beta=1.0, c=C, overwrite_c=1)
+        if len(basis) == n:
+            C += rows @ rows.T
         else:
             C += rows @ rows.reshape(n, states, width)[basis].reshape(-1, width).T
         n_features += width
@@ -139,7 +135,7 @@ def products(chunks: Iterable[AnyArray]) -> Products:
             allowed="finite features, at least one chunk",
             todo="check that layer's output, or choose another layer",
         )
-    return Products(symmetric(C) if whole else C, basis, shape[1], n_features)
+    return Products(C, basis, shape[1], n_features)
 
 
 def _basis(n: int, states: int) -> IntArray:
