@@ -10,7 +10,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -77,6 +76,8 @@ def pearson_of_predictions(
 
 def spearman(x: AnyArray, y: AnyArray, /, *, axis: int = 0) -> FloatArray:
     """Return the Spearman rank correlation of x and y over one axis; see `pearson`."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(side, axis=axis, nan_policy="propagate") for side in (x, y)]
     return pearson(*ranks, axis=axis)
 

@@ -24,7 +24,6 @@ from brainbench.metrics.features import (
     leading_eigenvectors,
 )
 
-
 _BLOCK = 512  # rows that are transposed at once
 
 

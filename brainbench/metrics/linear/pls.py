@@ -5,13 +5,14 @@ w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector of 
 t = Xw; it is removed from X and Y before the next. With K = XX' the features drop out: t is proportional
 to KYc, orthogonal to the earlier scores. The dual form works so, with one product K @ (all neuroids, or all
 splits) per component; where there are fewer features than stimuli, the primal form does the same with X'X
-and X'Y. For one neuroid the scores are the Lanczos vectors of K and y: each is K times the last one, orthogonal
-to the earlier scores.
+and X'Y. For one neuroid the scores are the Lanczos vectors of K and y: each is K times the last one,
+orthogonal to the earlier scores.
 
 References
 ----------
 Wold, Ruhe, Wold & Dunn 1984 (PLS1); Lindgren, Geladi & Wold 1993 and Rannar et al. 1994 (from
-X'X, X'Y and from XX'); Elden 2004, Comput. Stat. Data Anal. 46 (PLS1 is Lanczos'); Kubilius et al. 2019, section 3.1 (25 components, one neuroid at a time).
+X'X, X'Y and from XX'); Elden 2004, Comput. Stat. Data Anal. 46 (PLS1 by Lanczos vectors); Kubilius et al.
+2019, section 3.1 (25 components, one neuroid at a time).
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
-from sklearn.cross_decomposition import PLSRegression
-from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -38,6 +37,9 @@ from brainbench.metrics.linear.folds import (
     check_split,
     train_product,
 )
+
+if TYPE_CHECKING:
+    from sklearn.cross_decomposition import PLSRegression
 
 # Share of the Gram matrix up to which a direction is its rounding.
 _ROUNDING = 64 * EPS
@@ -171,7 +173,8 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
     stimuli, their mean over these removed, times the weights.
     """
     models, n = y.shape
-    # Scores T are orthonormal, W = [y, T] without the last; KW = TH, so that predictions Tq are KW times H^-1 q.
+    # Scores T are orthonormal, W = [y, T] without the last one. KW = TH, so that predictions Tq are KW times
+    # the solution of Hx = q.
     W, q = np.zeros((models, n_components + 1, n)), np.zeros((models, n_components))
     H = np.tile(np.eye(n_components), (models, 1, 1))
     W[:, 0] = residual = last = y
@@ -181,7 +184,7 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
     for a in range(n_components):
         t = last @ K  # symmetric
         t -= t.mean(axis=1, keepdims=True)
-        # K times the last score has parts along the last two alone; what rounding adds along all is removed then.
+        # K times the last score has parts along the last two alone; then what rounding adds along all.
         for first in (max(a - 2, 0), 0):
             T = W[:, 1 + first : 1 + a]
             along = _apply(T, t)
@@ -398,6 +401,9 @@ def _cross_nipals(
 
 def fit_nipals(X: FloatArray, Y: FloatArray, n_components: int) -> PLSRegression:
     """Return scikit-learn's PLS of X, sample x feature, and Y, sample x neuroid."""
+    from sklearn.cross_decomposition import PLSRegression
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         # Warnings that responses are exhausted, or that 500 rounds were not enough: both are expected.
         warnings.filterwarnings("ignore", message="y residual is constant")
