@@ -368,7 +368,7 @@ def _digest(stored: Mapping[str, Any]) -> str:
 
 
 def _lines(stored: Mapping[str, Any]) -> str:
-    """Return a JSON object with a line for each key; `indent=`, a line for each number, is ten times as slow."""
+    """Return a JSON object, a line for each key; `indent=`, a line for each number, is ten times as slow."""
     lines = ",\n".join(
         f" {json.dumps(name)}: {json.dumps(value)}" for name, value in stored.items()
     )

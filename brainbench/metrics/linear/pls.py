@@ -156,21 +156,24 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
     rows, test = split
     among, across = block(K, rows, rows), block(K, test, rows)
     column_means = among.mean(axis=0)
+    smallest = _ROUNDING * float(np.sqrt(np.vecdot(among, among).sum()))
     centered, mean = center(Y[rows])
     held_out = np.tile(mean, (len(test), 1))
     for first in range(0, Y.shape[1], _TOGETHER):
         columns = slice(first, first + _TOGETHER)
-        weights = _lanczos(among, np.ascontiguousarray(centered[:, columns].T), n_components)
+        responses = np.ascontiguousarray(centered[:, columns].T)
+        weights = _lanczos(among, responses, n_components, smallest)
         held_out[:, columns] += across @ weights.T - weights @ column_means
     return held_out
 
 
-def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
+def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -> FloatArray:
     """Fit PLS models of one neuroid each, which share K, inner products of the training stimuli.
 
-    y, model x stimulus, is centered over the training stimuli; K over any stimuli. Return the weight of each
-    training stimulus, model x stimulus: predictions are the mean plus the inner products with the training
-    stimuli, their mean over these removed, times the weights.
+    y, model x stimulus, is centered over the training stimuli; K over any stimuli, and `smallest` is the share
+    of a vector up to which parts of K times it are rounding. Return the weight of each training stimulus, model
+    x stimulus: predictions are the mean plus the inner products with the training stimuli, their mean over
+    these removed, times the weights.
     """
     models, n = y.shape
     # Scores T are orthonormal, W = [y, T] without the last one. KW = TH, so that predictions Tq are KW times
@@ -179,7 +182,6 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
     H = np.tile(np.eye(n_components), (models, 1, 1))
     W[:, 0] = residual = last = y
     smallest_y = 10 * EPS * np.linalg.norm(y, axis=1)
-    smallest_k = _ROUNDING * float(np.linalg.norm(K))
     share = np.ones(models)
     for a in range(n_components):
         t = last @ K  # symmetric
@@ -192,7 +194,7 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int) -> FloatArray:
             H[:, first:a, a] += along
         norm_y, norm_t = (np.sqrt(np.vecdot(x, x)) for x in (residual, t))
         # K times the residual has the part `share` of this one.
-        alive = (norm_y > smallest_y) & (share * norm_t > smallest_k * norm_y)
+        alive = (norm_y > smallest_y) & (share * norm_t > smallest * norm_y)
         if not alive.any():
             break
         H[:, a, a] = np.where(alive, norm_t, 1.0)
