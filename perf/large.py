@@ -2,11 +2,11 @@
 
     python perf/large.py [--share 0.1] [--threads N] [--json FILE]
 
-TVSD (Papale et al. 2025) has 22,248 images for training and 100 for testing; here 25,088 features, 1,024 sites, one
-split. Features are drawn chunk by chunk and never held. PLS1 with 25 components costs n^2 x sites, ridge with 8
-penalties on a validation part n^3 / 3 for each and n^2 x sites, both beside the Gram matrix, n^2 x features; n is the
-share of the images, and the figures foreseen at full size follow from these laws. The floor of each is the same number
-of multiplications as one square product in this process.
+TVSD (Papale et al. 2025) has 22,248 images for training and 100 for testing; here with 25,088 features, 1,024
+sites and one split. Features are drawn chunk by chunk and never held. With n images, the Gram matrix costs
+n^2 x features, PLS1 n^2 x sites, ridge n^3 for each penalty and n^2 x sites; inner products and their factor take
+n^2 numbers, everything else n. What is foreseen at full size follows from these laws. The floor is the time of as
+many multiplications in a symmetric product in this process.
 """
 
 from __future__ import annotations
@@ -82,60 +82,45 @@ def measure(share: float) -> list[dict[str, Any]]:
     n_fitted = round(0.9 * n_train)
     parts = {"train": train[:n_fitted], "validation": train[n_fitted:], "test": test}
     _, *pls_s = timed(lambda: cross_predict(features, Y, [(train, test)], n_components=COMPONENTS))
-    pls_mb = peak_memory_mb() - start_mb
+    pls_mb = peak_memory_mb()
     _, *ridge_s = timed(lambda: fit_validated(features, Y, **parts, penalties=PENALTIES))
-    ridge_mb = peak_memory_mb() - start_mb
-    products = n**2 * FEATURES / 2  # a symmetric product
+    ridge_mb = peak_memory_mb()
+    square_mb = 8e-6 * n**2
     sites = COMPONENTS * n_train**2 * SITES
-    cubic = len(PENALTIES) * n_fitted**3 / 6
-    solved = len(PENALTIES) * n_fitted**2 * SITES
-    larger = 1 / share
-    # The share of ridge's time that grows with the cube.
-    cube = cubic / (cubic + solved)
-    at_full_ridge = ridge_s[1] * larger**2 * (cube * larger + 1 - cube)
+    cubic, solved = len(PENALTIES) * n_fitted**3 / 6, len(PENALTIES) * n_fitted**2 * SITES
+    gram_floor = n**2 * FEATURES / 2 / rate
+    cube = cubic / (cubic + solved)  # the share of ridge's time that grows with the cube
+    memory = {
+        "PLS1": (start_mb, square_mb, pls_mb),
+        "ridge": (start_mb, square_mb + 8e-6 * n_fitted**2, ridge_mb),
+    }
+    at_full = {
+        "PLS1": pls_s[1] / share**2,
+        "ridge": ridge_s[1] / share**2 * (cube / share + 1 - cube),
+    }
     return [
-        row("PLS1", gram_s, pls_s, pls_s[1] * larger**2, (products + sites) / rate, pls_mb, share),
-        row(
-            "ridge",
-            gram_s,
-            ridge_s,
-            at_full_ridge,
-            (products + cubic + solved) / rate,
-            ridge_mb,
-            share,
-        ),
+        {
+            "name": name,
+            "share": share,
+            "gram_s": gram_s[1],
+            "map_s": map_s[1],
+            "wall_s": gram_s[0] + map_s[0],
+            "floor_s": gram_floor + work / rate,
+            "over_floor": (gram_s[1] + map_s[1]) / (gram_floor + work / rate),
+            "peak_mb": memory[name][2],
+            "full_processor_minutes": (gram_s[1] / share**2 + at_full[name]) / 60,
+            "full_gb": full_gb(*memory[name], share=share),
+            "limit_minutes": LIMITS[name][0],
+            "limit_gb": LIMITS[name][1],
+        }
+        for name, map_s, work in (("PLS1", pls_s, sites), ("ridge", ridge_s, cubic + solved))
     ]
 
 
-def row(
-    name: str,
-    gram_s: list[float],
-    map_s: list[float],
-    map_at_full: float,
-    floor_s: float,
-    peak_mb: float,
-    share: float,
-) -> dict[str, Any]:
-    """Return the figures of one map; seconds are of the processor but for `wall_s`."""
-    at_full = gram_s[1] / share**2 + map_at_full
-    minutes, gigabytes = at_full / 60, peak_mb / share**2 / 1000
-    limit_minutes, limit_gb = LIMITS[name]
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    return {
-        "name": name,
-        "share": share,
-        "gram_s": gram_s[1],
-        "map_s": map_s[1],
-        "wall_s": gram_s[0] + map_s[0],
-        "floor_s": floor_s,
-        "over_floor": (gram_s[1] + map_s[1]) / floor_s,
-        "peak_mb": peak_mb,
-        "full_processor_minutes": minutes,
-        "full_gb": gigabytes,
-        "limit_minutes": limit_minutes,
-        "limit_gb": limit_gb,
-        "threads": threads,
-    }
+def full_gb(start_mb: float, square_mb: float, peak_mb: float, *, share: float) -> float:
+    """Return the memory at full size: what the process starts with, squares of n, and multiples of n."""
+    rest = max(peak_mb - start_mb - square_mb, 0.0)
+    return (start_mb + square_mb / share**2 + rest / share) / 1000
 
 
 def main() -> int:

@@ -170,10 +170,10 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
 def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -> FloatArray:
     """Fit PLS models of one neuroid each, which share K, inner products of the training stimuli.
 
-    y, model x stimulus, is centered over the training stimuli; K over any stimuli, and `smallest` is the share
-    of a vector up to which parts of K times it are rounding. Return the weight of each training stimulus, model
-    x stimulus: predictions are the mean plus the inner products with the training stimuli, their mean over
-    these removed, times the weights.
+    y, model x stimulus, is centered over the training stimuli; K over any stimuli, and `smallest` is the
+    share of a vector up to which parts of K times it are rounding. Return the weight of each training
+    stimulus, model x stimulus: predictions are the mean plus the inner products with the training stimuli,
+    their mean over these removed, times the weights.
     """
     models, n = y.shape
     # Scores T are orthonormal, W = [y, T] without the last one. KW = TH, so that predictions Tq are KW times
