@@ -59,17 +59,22 @@ class Record(BaseModel):
 
 def record(**known: Any) -> Record:
     """Return a record of this moment and machine, with the fields that the caller knows."""
-    versions = {name: metadata.version(name) for name in PACKAGES}
     return Record(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         brainbench=__version__,
         commit=commit(),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        packages=versions,
+        packages=dict(_versions()),
         peak_memory_mb=round(peak_memory_mb(), 1),
         **known,
     )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Return the version of each of `PACKAGES`; each is a search through all that is installed."""
+    return {name: metadata.version(name) for name in PACKAGES}
 
 
 @functools.cache

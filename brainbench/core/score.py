@@ -381,6 +381,8 @@ def _no_score(why: str) -> InputError:
 def _plain(value: Any) -> Any:
     """Return JSON values: arrays and tuples as lists, numpy's numbers as Python's, NaN and inf as None."""
     if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind in "fiu" and np.isfinite(value).all():
+            return value.tolist()
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -10,7 +10,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -77,6 +76,8 @@ def pearson_of_predictions(
 
 def spearman(x: AnyArray, y: AnyArray, /, *, axis: int = 0) -> FloatArray:
     """Return the Spearman rank correlation of x and y over one axis; see `pearson`."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(side, axis=axis, nan_policy="propagate") for side in (x, y)]
     return pearson(*ranks, axis=axis)
 
@@ -102,20 +103,22 @@ def tolerant_ranks(x: AnyArray, *, tolerance: float = 1e-9) -> FloatArray:
     [2.5, 2.5, 1.0]
     """
     x = np.asarray(x, dtype=np.float64)
-    missing = np.isnan(x).any(axis=0)
-    known = np.where(missing, 0.0, x)
-    order = np.argsort(known, axis=0)
-    ordered = np.take_along_axis(known, order, axis=0)
-    rises = np.diff(ordered, axis=0) > tolerance * np.abs(known).max(axis=0)
-    # Places of the first and of the last of each run of ties.
-    places = np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1))
-    first, last = np.zeros(x.shape, dtype=np.intp), np.full(x.shape, len(x) - 1)
-    first[1:] = np.maximum.accumulate(np.where(rises, places[1:], 0), axis=0)
-    ends = np.where(rises, places[:-1], len(x) - 1)
-    last[:-1] = np.minimum.accumulate(ends[::-1], axis=0)[::-1]
-    ranks = np.empty(x.shape)
-    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=0)
-    return np.where(missing, np.nan, ranks)
+    n = len(x)
+    columns = np.ascontiguousarray(np.moveaxis(x, 0, -1)).reshape(-1, n)
+    missing = np.isnan(columns).any(axis=1, keepdims=True)
+    columns = np.where(missing, 0.0, columns)
+    order = np.argsort(columns, axis=1)
+    ordered = np.take_along_axis(columns, order, axis=1)
+    largest = np.maximum(np.abs(ordered[:, :1]), np.abs(ordered[:, -1:]))
+    first = np.ones(columns.shape, dtype=bool)  # of its run of ties
+    first[:, 1:] = np.diff(ordered, axis=1) > tolerance * largest
+    starts = np.flatnonzero(first)
+    lengths = np.diff(starts, append=columns.size)
+    ranks = np.empty(columns.shape)
+    middle = np.repeat(starts % n + (lengths + 1) / 2, lengths).reshape(columns.shape)
+    np.put_along_axis(ranks, order, middle, axis=1)
+    ranks = np.where(missing, np.nan, ranks)
+    return np.moveaxis(ranks.reshape(*x.shape[1:], n), -1, 0)
 
 
 def unit_length(x: FloatArray, *, axis: int = 0) -> FloatArray:

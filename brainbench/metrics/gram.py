@@ -19,9 +19,12 @@ from brainbench.metrics.features import (
     EPS,
     as_features,
     center_columns,
+    column_batches,
     column_chunks,
     leading_eigenvectors,
 )
+
+_BLOCK = 512  # rows that are transposed at once
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,20 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
         # In column-major order K's upper triangle is summed in place, without an n x n temporary.
         K = dsyrk(1.0, centered.T, trans=1, beta=1.0, c=K, overwrite_c=1)
         n_features += chunk.shape[1]
-    full = K + K.T
-    np.fill_diagonal(full, np.diagonal(K))
-    return Gram(full, n_features)
+    return Gram(symmetric(K), n_features)
+
+
+def symmetric(upper: FloatArray) -> FloatArray:
+    """Fill in the lower triangle of a matrix from its upper one, in place; return it in row-major order.
+
+    `upper` is column-major, and 0 or anything below its diagonal.
+    """
+    K = upper.T
+    for rows in column_batches(len(K), 1, _BLOCK):
+        K[: rows.start, rows] = K[rows, : rows.start].T
+        square = K[rows, rows]
+        K[rows, rows] = np.tril(square) + np.tril(square, -1).T
+    return K
 
 
 def as_gram(features: AnyArray | Gram) -> Gram:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score, are_untrained
@@ -184,6 +183,8 @@ class Comparison:
         for name in ("p_holm", "fdr_bh", "fdr_by"):
             frame[name] = np.nan
         if len(p):
+            from scipy.stats import false_discovery_control
+
             frame.loc[p.index, "p_holm"] = holm(p.to_numpy())
             for method in ("bh", "by"):
                 adjusted = false_discovery_control(p.to_numpy(), method=method)

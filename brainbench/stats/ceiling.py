@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import ShuffleSplit
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -83,6 +82,8 @@ def half_means(trials: AnyArray, *, n_splits: int = 10) -> tuple[FloatArray, Flo
     trials = _as_trials(trials)
     shape = trials.shape
     weights = np.zeros((2, n_splits, shape[0]))
+    from sklearn.model_selection import ShuffleSplit
+
     halves = ShuffleSplit(n_splits, train_size=0.5, random_state=1).split(trials)
     for split, (first, second) in enumerate(halves):
         weights[0, split, first] = 1.0

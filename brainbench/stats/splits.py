@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, IntArray
@@ -73,6 +72,9 @@ def paper(
         return [
             Split(*(_members(part, first, groups) for part in fold)) for fold in folds_of_groups
         ]
+    # scikit-learn takes a second to load: only where something is split.
+    from sklearn.model_selection import KFold, StratifiedKFold
+
     _check_n_splits(n_splits)
     _check_enough(labels, len(ids), needed=n_splits, what=f"{n_splits} folds")
     order = np.argsort(ids, kind="stable")
@@ -205,6 +207,8 @@ def _shuffled(
             allowed=f"at least one{_of_each(labels)}: {fewest} stimuli or more",
             todo=f"use more images{_or_not_stratified(labels)}",
         )
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
     options: dict[str, Any] = {nine_tenths_for: 0.9, "random_state": seed}
     rows = np.arange(len(ids)) if order is None else np.asarray(order, dtype=np.intp)
     if labels is None:

@@ -151,7 +151,7 @@ class Results:
         stored = {"schema": SCHEMA, "key": key, **score.to_json()}
         content = json.loads(json.dumps(stored, allow_nan=False, default=str))
         signed = {"schema": SCHEMA, "key": key, _DIGEST: _digest(content), **content}
-        self._write(path, (json.dumps(signed, indent=1) + "\n").encode())
+        self._write(path, _lines(signed).encode())
         return score
 
     def read(self, path: Path, *, key: str | None = None) -> Score:
@@ -365,6 +365,14 @@ def _digest(stored: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a JSON object, which neither the order of keys nor spaces change."""
     text = json.dumps(stored, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _lines(stored: Mapping[str, Any]) -> str:
+    """Return a JSON object, a line for each key; `indent=`, a line for each number, is ten times as slow."""
+    lines = ",\n".join(
+        f" {json.dumps(name)}: {json.dumps(value)}" for name, value in stored.items()
+    )
+    return f"{{\n{lines}\n}}\n"
 
 
 def _text_of(path: Path) -> str:

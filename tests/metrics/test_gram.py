@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.features import column_chunks
-from brainbench.metrics.gram import gram, pca
+from brainbench.metrics.gram import gram, pca, symmetric
 
 
 def features(n=30, p=50, mean=0.0, seed=0):
@@ -110,3 +110,13 @@ def test_values_that_are_not_finite_are_located(bad):
 def test_pca_without_components():
     with pytest.raises(InputError, match="n_components = 0"):
         pca(features(), 0)
+
+
+@pytest.mark.parametrize("n", [1, 3, 512, 513, 700])
+def test_the_lower_triangle_is_filled_in_place(n):
+    A = np.random.default_rng(0).standard_normal((n, n))
+    upper = np.asfortranarray(np.triu(A + A.T))
+    full = symmetric(upper)
+    np.testing.assert_array_equal(full, A + A.T)
+    assert full.flags.c_contiguous
+    assert np.shares_memory(full, upper)

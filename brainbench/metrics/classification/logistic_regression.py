@@ -14,8 +14,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -122,6 +120,9 @@ def _fit(
     features: FloatArray, codes: AnyArray, held_out: FloatArray, readout: ReadoutOptions
 ) -> tuple[FloatArray, bool]:
     """Return class probabilities of the held-out images, and whether the iteration converged."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     if features.shape[1] == 0:
         # None varies over the training images: each class gets its share of them.
         features, held_out = np.zeros((len(features), 1)), np.zeros((len(held_out), 1))

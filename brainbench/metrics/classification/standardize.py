@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
-from sklearn.preprocessing import StandardScaler
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -88,6 +87,8 @@ def _scaled(
     features: FloatArray, splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield standardized features of training and held-out images of each split."""
+    from sklearn.preprocessing import StandardScaler
+
     for train, test in splits:
         scaler = StandardScaler().fit(features[train])
         yield scaler.transform(features[train]), scaler.transform(features[test])

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -124,6 +123,8 @@ def signal_p(power: Power, n_stimuli: int) -> FloatArray:
     >>> signal_p(signal_power(trials), 3)
     array([0.])
     """
+    from scipy.stats import f as f_distribution
+
     n = np.where(power.n_trials > 1, power.n_trials, np.nan)
     signal = n * power.variance * n_stimuli / (n_stimuli - 1)
     noise = signal - n * power.power

@@ -21,7 +21,6 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.explained_variance.signal_power import (
@@ -76,6 +75,8 @@ def p_of_all(trials: AnyArray) -> FloatArray:
 
     NaN as in `power_of_all`, 1 for a constant response.
     """
+    from scipy.stats import f as f_distribution
+
     n, y, squares = _by_stimulus(trials)
     between, within, _, dof = _mean_squares(n, centered(y), squares, np.ones((1, len(y))))
     within = np.where(within <= 1e-12 * between, 0.0, within)

@@ -18,6 +18,13 @@ def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.where(constant, 0.0, centered), mean
 
 
+def block(K: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
+    """Return some rows and columns of a matrix: a view of those that follow one another, else a copy."""
+    if len(rows) and (np.diff(rows) == 1).all() and (np.diff(columns) == 1).all():
+        return K[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return K[np.ix_(rows, columns)]
+
+
 def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:
     """Return X'X of the centered training stimuli: of all stimuli less the others, or summed directly.
 

@@ -5,12 +5,14 @@ w = X'Yc / |X'Yc|, where c is 1 (PLS1) or the dominant right singular vector of 
 t = Xw; it is removed from X and Y before the next. With K = XX' the features drop out: t is proportional
 to KYc, orthogonal to the earlier scores. The dual form works so, with one product K @ (all neuroids, or all
 splits) per component; where there are fewer features than stimuli, the primal form does the same with X'X
-and X'Y.
+and X'Y. For one neuroid the scores are the Lanczos vectors of K and y: each is K times the last one,
+orthogonal to the earlier scores.
 
 References
 ----------
 Wold, Ruhe, Wold & Dunn 1984 (PLS1); Lindgren, Geladi & Wold 1993 and Rannar et al. 1994 (from
-X'X, X'Y and from XX'); Kubilius et al. 2019, section 3.1 (25 components, one neuroid at a time).
+X'X, X'Y and from XX'); Elden 2004, Comput. Stat. Data Anal. 46 (PLS1 by Lanczos vectors); Kubilius et al.
+2019, section 3.1 (25 components, one neuroid at a time).
 """
 
 from __future__ import annotations
@@ -18,24 +20,33 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
-from sklearn.cross_decomposition import PLSRegression
-from sklearn.exceptions import ConvergenceWarning
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.features import EPS, Split, center_columns, column_batches
 from brainbench.metrics.gram import Gram, as_gram, pca
-from brainbench.metrics.linear.folds import center, check_inputs, check_split, train_product
+from brainbench.metrics.linear.folds import (
+    block,
+    center,
+    check_inputs,
+    check_split,
+    train_product,
+)
+
+if TYPE_CHECKING:
+    from sklearn.cross_decomposition import PLSRegression
 
 # Share of the Gram matrix up to which a direction is its rounding.
 _ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
+# Neuroids that PLS1 fits at once: their scores stay in a core's own memory.
+_TOGETHER = 48
 # Most neuroids for which the dominant vector is computed by LAPACK, and not by Lanczos.
 _DENSE = 32
 
@@ -117,7 +128,7 @@ def _cross_dual(
     K: FloatArray, Y: FloatArray, splits: Sequence[Split], n_components: int, *, joint: bool
 ) -> list[FloatArray]:
     """Predict held-out responses of every split from K = XX'."""
-    if joint:
+    if joint and Y.shape[1] > 1:
         size = max(1, BATCH_NUMBERS // (Y.size + n_components * len(K)))
         batches = [splits[i : i + size] for i in range(0, len(splits), size)]
         return [held_out for batch in batches for held_out in _joint(K, Y, batch, n_components)]
@@ -141,24 +152,62 @@ def _joint(
 
 
 def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
-    """Fit one model per neuroid; one product with K serves all neuroids."""
+    """Fit one model per neuroid; one product with K serves many neuroids."""
     rows, test = split
-    train = np.zeros((1, len(K)))
-    train[0, rows] = 1.0
+    among, across = block(K, rows, rows), block(K, test, rows)
+    column_means = among.mean(axis=0)
+    smallest = _ROUNDING * float(np.sqrt(np.vecdot(among, among).sum()))
     centered, mean = center(Y[rows])
     held_out = np.tile(mean, (len(test), 1))
-    for columns in column_batches(Y.shape[1], n_components * len(K), BATCH_NUMBERS):
-        responses = np.zeros((columns.stop - columns.start, 1, len(K)))
-        responses[:, 0, rows] = centered[:, columns].T
-        T, Q = _dual(K, responses, train, n_components)
-        held_out[:, columns] += _combine(Q[:, :, 0], T[:, :, test]).T
+    for first in range(0, Y.shape[1], _TOGETHER):
+        columns = slice(first, first + _TOGETHER)
+        responses = np.ascontiguousarray(centered[:, columns].T)
+        weights = _lanczos(among, responses, n_components, smallest)
+        held_out[:, columns] += across @ weights.T - weights @ column_means
     return held_out
+
+
+def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -> FloatArray:
+    """Fit PLS models of one neuroid each, which share K, inner products of the training stimuli.
+
+    y, model x stimulus, is centered over the training stimuli; K over any stimuli, and `smallest` is the
+    share of a vector up to which parts of K times it are rounding. Return the weight of each training
+    stimulus, model x stimulus: predictions are the mean plus the inner products with the training stimuli,
+    their mean over these removed, times the weights.
+    """
+    models, n = y.shape
+    # Scores T are orthonormal, W = [y, T] without the last one. KW = TH, so that predictions Tq are KW times
+    # the solution of Hx = q.
+    W, q = np.zeros((models, n_components + 1, n)), np.zeros((models, n_components))
+    H = np.tile(np.eye(n_components), (models, 1, 1))
+    W[:, 0] = residual = last = y
+    smallest_y = 10 * EPS * np.linalg.norm(y, axis=1)
+    share = np.ones(models)
+    for a in range(n_components):
+        t = last @ K  # symmetric
+        t -= t.mean(axis=1, keepdims=True)
+        # K times the last score has parts along the last two alone; then what rounding adds along all.
+        for first in (max(a - 2, 0), 0):
+            T = W[:, 1 + first : 1 + a]
+            along = _apply(T, t)
+            t -= _combine(along, T)
+            H[:, first:a, a] += along
+        norm_y, norm_t = (np.sqrt(np.vecdot(x, x)) for x in (residual, t))
+        # K times the residual has the part `share` of this one.
+        alive = (norm_y > smallest_y) & (share * norm_t > smallest * norm_y)
+        if not alive.any():
+            break
+        H[:, a, a] = np.where(alive, norm_t, 1.0)
+        W[:, a + 1] = last = t * (alive / H[:, a, a])[:, None]
+        q[:, a] = np.vecdot(y, last)
+        residual, share = residual - q[:, a, None] * last, np.abs(q[:, a])
+    return _combine(np.linalg.solve(H, q[:, :, None])[:, :, 0], W[:, :-1])
 
 
 def _dual(
     K: FloatArray, Y: FloatArray, train: FloatArray, n_components: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit several PLS models that share K, stimulus x stimulus, centered over any stimuli.
+    """Fit several PLS models of many neuroids that share K, stimulus x stimulus, centered over any stimuli.
 
     Y, model x neuroid x stimulus, is centered over each model's training stimuli and 0 outside them; train,
     model (or 1) x stimulus, is 1 for training stimuli, else 0. Return the scores T of all stimuli, model x
@@ -171,11 +220,13 @@ def _dual(
     n_train = train.sum(axis=1, keepdims=True)
     smallest_y = 10 * EPS * np.linalg.norm(Y, axis=(1, 2))
     smallest_k = _ROUNDING * float(np.linalg.norm(K))
-    B = _y_k_y(K, Y) if neuroids > 1 else None
+    B = _y_k_y(K, Y)
     for a in range(n_components):
-        c = _dominant(B) if B is not None else np.ones((models, 1))
+        c = _dominant(B)
         u = _combine(c, Y) - train * _combine(_apply(Q[:, :a], c), T[:, :a])
-        t = _orthogonal(_through(K, u, train, n_train), T[:, :a], train)
+        t = _through(K, u, train, n_train)
+        for _ in range(2):  # twice is enough (Kahan)
+            t = _orthogonal(t, T[:, :a], train)
         norm_u, norm_t = np.linalg.norm(u, axis=1), np.linalg.norm(t * train, axis=1)
         alive = (norm_u > smallest_y) & (norm_t > smallest_k * norm_u)
         if not alive.any():
@@ -183,10 +234,9 @@ def _dual(
         t *= (alive / np.where(alive, norm_t, 1.0))[:, None]
         T[:, a] = t
         Q[:, a] = _apply(Y, t)
-        if B is not None:
-            z = train * _through(K, t * train, train, n_train)
-            v = _apply(Y, z) - _combine(_apply(T[:, :a], z), Q[:, :a])
-            B = _deflate(B, Q[:, a], v, np.vecdot(z, t))
+        z = train * _through(K, t * train, train, n_train)
+        v = _apply(Y, z) - _combine(_apply(T[:, :a], z), Q[:, :a])
+        B = _deflate(B, Q[:, a], v, np.vecdot(z, t))
     return T, Q
 
 
@@ -199,10 +249,8 @@ def _through(K: FloatArray, u: FloatArray, train: FloatArray, n_train: FloatArra
 
 
 def _orthogonal(t: FloatArray, T: FloatArray, train: FloatArray) -> FloatArray:
-    """Remove earlier scores T from t over the training stimuli; twice is enough (Kahan)."""
-    for _ in range(2):
-        t = t - _combine(_apply(T, t * train), T)
-    return t
+    """Remove earlier scores T from t over the training stimuli."""
+    return t - _combine(_apply(T, t * train), T)
 
 
 def _y_k_y(K: FloatArray, Y: FloatArray) -> FloatArray:
@@ -355,6 +403,9 @@ def _cross_nipals(
 
 def fit_nipals(X: FloatArray, Y: FloatArray, n_components: int) -> PLSRegression:
     """Return scikit-learn's PLS of X, sample x feature, and Y, sample x neuroid."""
+    from sklearn.cross_decomposition import PLSRegression
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         # Warnings that responses are exhausted, or that 500 rounds were not enough: both are expected.
         warnings.filterwarnings("ignore", message="y residual is constant")

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -170,6 +169,8 @@ def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArra
 
 def _tau_a(a: FloatArray, b: FloatArray, times: IntArray) -> float:
     """Return tau-a of pairs that count several times; a pair is not compared with itself."""
+    from scipy.stats import kendalltau
+
     repeated = np.repeat(np.arange(len(a)), times)
     n = len(repeated)
     compared = n * (n - 1) / 2 - float(np.sum(times * (times - 1)) / 2)
@@ -259,6 +260,8 @@ def summed(rdms: AnyArray, *, comparison: Comparison = "spearman") -> FloatArray
     """Sum RDMs that vary, subject x pair, on the scale on which they are compared: ranks, or standardized."""
     rdms = np.asarray(rdms, dtype=np.float64)
     if comparison != "pearson":
+        from scipy.stats import rankdata
+
         return cast(FloatArray, rankdata(rdms, axis=1).sum(axis=0))
     return cast(
         FloatArray, unit_length(rdms - rdms.mean(axis=1, keepdims=True), axis=1).sum(axis=0)

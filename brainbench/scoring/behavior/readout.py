@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from brainbench.core import progress
@@ -84,6 +83,8 @@ class LabeledImages:
         if self.groups is None:
             folds = paper(ids, labels, n_splits=n_splits, seed=self.seed)
         else:
+            from sklearn.model_selection import StratifiedGroupKFold
+
             order = np.argsort(ids, kind="stable")
             splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
             parts = splitter.split(order, labels[order], self.groups[rows][order])

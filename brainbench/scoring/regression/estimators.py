@@ -11,8 +11,6 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import get_tags
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -71,7 +69,6 @@ class EstimatorMap:
 
     pca = "none"
     least_images = 2
-    sites_at_once = None
     # Warnings are caught, which only one thread may do at a time; nor need estimators be safe in several.
     one_thread = True
     # One that selects features may select none.
@@ -93,7 +90,7 @@ class EstimatorMap:
     def unfitted(self) -> Any:
         """The estimator without what it may have learned, its random numbers seeded."""
         try:
-            fresh = clone(self.estimator, safe=False)
+            fresh = _clone(self.estimator)
         except Exception as error:
             raise InputError(
                 f"estimator {self.name!r}, which cannot be copied: {type(error).__name__}: {error}",
@@ -112,7 +109,7 @@ class EstimatorMap:
     @cached_property
     def joint(self) -> bool:
         """Whether it is fitted to all sites together."""
-        tags = get_tags(self.estimator) if _has_tags(self.estimator) else None
+        tags = _tags(self.estimator) if _has_tags(self.estimator) else None
         return tags is None or bool(tags.target_tags.multi_output)
 
     @property
@@ -192,7 +189,7 @@ class EstimatorMap:
 
     def _fit_predict(self, X: FloatArray, Y: FloatArray, fold: Split) -> FloatArray:
         try:
-            fitted = clone(self.unfitted, safe=False)
+            fitted = _clone(self.unfitted)
             fitted.fit(X[fold.train], Y[fold.train])
             predicted = np.asarray(fitted.predict(X[fold.test]))
         except Exception as error:
@@ -252,13 +249,27 @@ def _check_estimator(given: Any) -> None:
         )
     kind = getattr(given, "_estimator_type", None)
     if _has_tags(given):
-        kind = get_tags(given).estimator_type
+        kind = _tags(given).estimator_type
     if kind not in (None, "regressor"):
         raise InputError(
             f"{shown} as an estimator, a {kind}",
             allowed=allowed,
             todo="choose a regressor: responses of sites are numbers, not classes",
         )
+
+
+def _clone(estimator: Any) -> Any:
+    """Return scikit-learn's clone, not fitted; loading scikit-learn takes a second, and few need it."""
+    from sklearn.base import clone
+
+    return clone(estimator, safe=False)
+
+
+def _tags(estimator: Any) -> Any:
+    """Return scikit-learn's tags of an estimator."""
+    from sklearn.utils import get_tags
+
+    return get_tags(estimator)
 
 
 def _has_tags(estimator: Any) -> bool:

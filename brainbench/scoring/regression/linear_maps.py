@@ -33,8 +33,6 @@ MapName: TypeAlias = Literal["pls", "ridge", "ridge-cv", "linear", "neuron-to-ne
 MAPS: tuple[MapName, ...] = ("pls", "ridge", "ridge-cv", "linear", "neuron-to-neuron", "one-to-one")
 """Maps by name; docs/measures.md says what each does."""
 
-_PLS_SITES = 24
-"""Sites that PLS1 fits at once: what it keeps of each is large, and stays in a core's own memory."""
 _OF_UNITS = ("neuron-to-neuron", "one-to-one")
 PENALTY = 1.0
 """Penalty of `ridge`, in the units of X'X, as in Brain-Score."""
@@ -47,8 +45,6 @@ class FeatureMap(Protocol):
     def least_images(self) -> int: ...
     @property
     def shares_neuroids(self) -> bool: ...
-    @property
-    def sites_at_once(self) -> int | None: ...
     @property
     def one_thread(self) -> bool: ...
     @property
@@ -110,11 +106,6 @@ class LinearMap:
     def reduces(self) -> bool:
         """Whether the map may be given inner products or principal components in place of the features."""
         return self.metric not in _OF_UNITS
-
-    @property
-    def sites_at_once(self) -> int | None:
-        """Sites that a selection fits at once; None for all."""
-        return _PLS_SITES if self.metric == "pls" else None
 
     @property
     def one_thread(self) -> bool:

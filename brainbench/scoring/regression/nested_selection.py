@@ -107,13 +107,5 @@ def _score(
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
     training_features = linear_map.within(rows_of(features, rows), folds)
-    size = linear_map.sites_at_once or Y.shape[1]
-    r = np.concatenate(
-        [
-            linear_map.correlations(training_features, Y[:, first : first + size], folds)
-            for first in range(0, Y.shape[1], size)
-        ],
-        axis=1,
-    )
     # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
-    return float(mean_then_median(r))
+    return float(mean_then_median(linear_map.correlations(training_features, Y, folds)))

@@ -44,7 +44,6 @@ class SoftMatchingMap:
 
     pca = "none"
     least_images = 2
-    sites_at_once = None
     one_thread = False
     shares_neuroids = True
     constant_counts = True
