@@ -100,8 +100,8 @@ class PublishedData(ABC, Generic[D]):
 
     @property
     def command(self) -> str:
-        """The command that imports the data."""
-        return f"brainbench data import {self.name} --from DIR"
+        """The command that gets the data."""
+        return f"brainbench data fetch {self.name}"
 
     @property
     def folder(self) -> Path:
