@@ -121,13 +121,14 @@ class Repository(_Entries):
 class Facts(_Entries):
     """What is known of a data set before it is here; each entry only where it was published.
 
-    `regions` counts sites, voxels or neurons; `degrees` is the width of an image; `splits` are fixed sets of
-    training and test images; `known_answers` are figures that a correct import must show.
+    `sites` counts the sites, voxels or neurons of a region; `degrees` is the width of an image; `splits` are
+    fixed sets of training and test images; `known_answers` are figures that a correct import must show.
     """
 
     shape: str | None = None
     units: str | None = None
-    regions: Mapping[str, PositiveInt | None] = {}
+    regions: tuple[str, ...] = ()
+    sites: Mapping[str, PositiveInt] = {}
     animals: Mapping[str, str] = {}
     images: PositiveInt | None = None
     trials: str | None = None

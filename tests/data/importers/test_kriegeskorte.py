@@ -75,7 +75,7 @@ def test_responses_are_not_published(published):
 def test_not_imported(published):
     data = declare(published)
     for read in (data.stimuli, lambda: data.dissimilarities("IT")):
-        with pytest.raises(DataAbsentError, match=r"brainbench data import Small --from DIR"):
+        with pytest.raises(DataAbsentError, match=r"brainbench data fetch Small"):
             read()
 
 
