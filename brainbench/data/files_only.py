@@ -47,7 +47,7 @@ class FilesOnly:
     @property
     def command(self) -> str:
         """The command that gets the files, or says who has them."""
-        verb = "fetch" if self.declared.published_files() else "show"
+        verb = "fetch" if self.declared.has_files else "show"
         return f"brainbench data {verb} {self.name}"
 
     def absent(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
@@ -176,15 +177,16 @@ class Manifest(_Entries):
     repositories: tuple[Repository, ...] = ()
     facts: Facts = Facts()
 
+    @property
+    def has_files(self) -> bool:
+        """Whether files can be fetched."""
+        return bool(self.files or any(source.files or source.names for source in self.repositories))
+
     def published_files(self) -> list[PublishedFile]:
         """Return every file that can be fetched; InputError where two lie in the same place."""
         listed = [*self.files, *(file for source in self.repositories for file in source.listed())]
-        paths = [file.path for file in listed]
-        twice = (
-            sorted({path for path in paths if paths.count(path) > 1})
-            if len(set(paths)) < len(paths)
-            else []
-        )
+        counts = Counter(file.path for file in listed)
+        twice = [path for path, count in counts.items() if count > 1]
         if twice:
             raise InputError(
                 f"manifest of data set {self.name!r}: {', '.join(twice)} twice",

@@ -39,10 +39,8 @@ class Publication(BaseModel):
 
     @property
     def place(self) -> str:
-        """Description of DIR in `brainbench data import NAME --from DIR`."""
-        return (
-            f"DIR is a copy of the folder {self.folder} of {self.repository} at {self.commit[:7]}"
-        )
+        """Where the files are published."""
+        return f"the folder {self.folder} of {self.repository} at {self.commit[:7]}"
 
 
 class Published(Publication):

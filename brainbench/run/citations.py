@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from brainbench.core import registry
 from brainbench.core.errors import BrainbenchError, InputError
 from brainbench.core.untrusted_text import visible
 from brainbench.data.manifest import manifest
-from brainbench.run.loading import load_benchmark, load_model, maker
+from brainbench.run.loading import load_benchmark, load_model
 from brainbench.storage.results import Results
 
 SOFTWARE = f"""@software{{brainbench,
@@ -87,14 +87,13 @@ def _of_benchmark(name: str) -> list[Entry]:
 
 
 def _of_model(name: str) -> list[Entry]:
-    """Return the entries of a model, made without trained weights, since whom to cite is the same."""
-    options = {}
-    if not registry.is_file(name):
-        base = name.partition("@")[0]
-        factory, named = maker(name)
-        if named or "weights" in inspect.signature(factory).parameters:
-            name, options = base, {"weights": "untrained-0"}
-    return entries_from_text(load_model(name, **options).about.citation or "")
+    """Return the entries of a model, made without trained weights where it can be: they need a download."""
+    try:
+        untrained = name if registry.is_file(name) else f"{name.partition('@')[0]}@untrained-0"
+        model = load_model(untrained)
+    except InputError:
+        model = load_model(name)
+    return entries_from_text(model.about.citation or "")
 
 
 def _of_results(path: Path) -> list[Entry]:
@@ -146,7 +145,8 @@ def entries_from_text(citation: str) -> list[Entry]:
 def _entry_from(text: str) -> Entry:
     year = _YEAR.search(text)
     assert year is not None  # noqa: S101  # `entries_from_text` has looked
-    first = re.match(r"[^\W\d_]+", text)
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    first = re.match("[A-Za-z]+", plain)
     key = f"{first[0] if first else 'work'}{year[1]}"
     doi, arxiv = _DOI.search(text), _ARXIV.search(text)
     fields = {
