@@ -75,7 +75,7 @@ def _registered(name: str) -> str:
 def _benchmarks(pattern: str) -> list[dict[str, Any]]:
     from brainbench.run.loading import list_benchmarks
 
-    columns = ("benchmark", "version", "region", "window", "data")
+    columns = ("benchmark", "version", "region", "window", "data", "get it with")
     return [_row(_benchmark, name, columns) for name in list_benchmarks(pattern)]
 
 
@@ -110,8 +110,9 @@ def _benchmark(name: str) -> tuple[Any, ...]:
     from brainbench.run.loading import load_benchmark
 
     benchmark = load_benchmark(name)
-    state = "data not here" if open_dataset(benchmark.data).absent() else "here"
-    return benchmark.version, benchmark.region, "{:g}-{:g} ms".format(*benchmark.window), state
+    data = open_dataset(benchmark.data)
+    state = ("data not here", data.command) if data.absent() else ("here", "")
+    return benchmark.version, benchmark.region, "{:g}-{:g} ms".format(*benchmark.window), *state
 
 
 def _composite(name: str) -> tuple[Any, ...]:
@@ -123,5 +124,8 @@ def _composite(name: str) -> tuple[Any, ...]:
 def _data_set(name: str) -> tuple[Any, ...]:
     from brainbench.data.manifest import manifest, open_dataset
 
-    title, data = manifest(name).title, open_dataset(name)
-    return ("data not here", title, data.command) if data.absent() else ("here", title, "")
+    declared, data = manifest(name), open_dataset(name)
+    if data.absent() is None:
+        return "here" if declared.loader else "files here", declared.title, ""
+    access = "" if declared.access == "public" else f" ({declared.access})"
+    return f"data not here{access}", declared.title, data.command

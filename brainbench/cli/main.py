@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 import brainbench
 from brainbench.cli import (
+    cite,
     compare,
     data,
     extract,
@@ -22,6 +24,7 @@ from brainbench.cli import (
 from brainbench.cli.streams import standard_streams
 
 USAGE, STOPPED = 2, 130
+OFFLINE = "BRAINBENCH_OFFLINE"
 INTERRUPTED = "stopped; finished scores are kept, the same command goes on from there"
 
 app = typer.Typer(
@@ -41,6 +44,7 @@ app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
+app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 
@@ -56,8 +60,12 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="No network, as with BRAINBENCH_OFFLINE=1.")
+    ] = False,
 ) -> None:
-    pass
+    if offline:
+        os.environ[OFFLINE] = "1"
 
 
 def run() -> None:

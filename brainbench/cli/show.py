@@ -109,18 +109,10 @@ def _state(data: Dataset) -> str:
 
 
 def _data(name: str) -> dict[str, Any]:
+    from brainbench.cli.data_facts import facts_of
     from brainbench.data.manifest import manifest, open_dataset
 
-    declared = manifest(name)
-    return {
-        "data": declared.name,
-        "title": declared.title,
-        "state": _state(open_dataset(name)),
-        "simulated": "yes" if declared.simulated else "no",
-        "license": declared.license,
-        "citation": declared.citation,
-        **{key: str(value) for key, value in declared.parameters.items()},
-    }
+    return facts_of(manifest(name), state=_state(open_dataset(name)))
 
 
 def _composite(name: str) -> dict[str, Any]:

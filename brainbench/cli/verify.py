@@ -34,18 +34,30 @@ def verify(
 
     Exit status: 0; 1 if a file is damaged; 2 for wrong usage.
     """
+    named = {"cache": cache, "data": data, "results": results}
+    kinds = [kind for kind in named if named[kind] or not any(named.values())]
+    report(kinds, output=output, output_format=output_format, quiet=quiet)
+
+
+def report(
+    kinds: Sequence[str],
+    *,
+    output: Path = options.RESULTS,
+    output_format: str,
+    quiet: bool,
+    data_set: str | None = None,
+) -> None:
+    """Check what is kept of some kinds and print what was found; exit with 1 if a file is damaged."""
     options.one_of(output_format, ("table", "json"), "--format")
 
     from brainbench.cli import console
     from brainbench.core import progress
 
     console.start_logging(verbose=False)
-    named = {"cache": cache, "data": data, "results": results}
-    kinds = [kind for kind in named if named[kind] or not any(named.values())]
     found: dict[str, list[Finding]] = {}
     with progress.use(console.reporter(quiet=quiet)):
         for kind in kinds:
-            folder, findings = _check(kind, output)
+            folder, findings = _check(kind, output, data_set)
             progress.current().note(f"checking {kind} in {folder}")
             found[kind] = list(findings)
     if output_format == "json":
@@ -56,7 +68,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _check(kind: str, output: Path) -> tuple[Path, Iterator[Finding]]:
+def _check(kind: str, output: Path, data_set: str | None) -> tuple[Path, Iterator[Finding]]:
     """Return the folder of what is kept, and what is found there once it is asked for."""
     if kind == "cache":
         from brainbench.storage import cache
@@ -67,7 +79,7 @@ def _check(kind: str, output: Path) -> tuple[Path, Iterator[Finding]]:
         from brainbench.data.folder import data_folder
         from brainbench.data.integrity import verify_imported
 
-        return data_folder(), verify_imported()
+        return data_folder() / (data_set or ""), verify_imported(data_set)
     from brainbench.storage.results import Results
 
     return output, Results(output).verify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,10 +43,16 @@ _CONTENT = TypeAdapter(dict[str, _Kept])
 def seal(folder: Path) -> None:
     """Write the SHA-256 and size of every file of a folder into it; the last step of an import."""
     content = {
-        path.name: {"sha256": digest_of_file(path), "bytes": path.stat().st_size}
-        for path in sorted(folder.iterdir())
+        name: {"sha256": digest_of_file(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in _files_of(folder)
     }
     (folder / CHECKSUMS).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _files_of(folder: Path) -> list[str]:
+    """Return the paths of all files below a folder, but that of the checksums."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if path.as_posix() != CHECKSUMS)
 
 
 def check(path: Path, *, command: str) -> Path:
@@ -62,7 +69,7 @@ def check(path: Path, *, command: str) -> Path:
             progress.current().note(f"{path.parent}: {_UNKNOWN}; `{command}` imports it again")
         return path
     try:
-        wrong = _difference(path, kept)
+        wrong = _difference(path.parent, path.name, kept)
     except PermissionError as error:
         raise files.explain(error, path.parent, choose=CHOOSE) from error
     if wrong:
@@ -84,22 +91,22 @@ def reading(path: Path, *, command: str) -> Iterator[None]:
         raise _damaged(path, reason, command) from error
 
 
-def verify_imported() -> Iterator[Finding]:
-    """Compare every file of every imported data set with its checksum, and yield what was found."""
-    for folder in sorted(data_folder().glob("[!.]*/[!.]*")):
+def verify_imported(name: str | None = None) -> Iterator[Finding]:
+    """Compare every file of one or of every data set with its checksum, and yield what was found."""
+    for folder in sorted(data_folder().glob(f"{glob.escape(name) if name else '[!.]*'}/[!.]*")):
         if folder.is_dir():
             yield from _findings(folder)
 
 
 def _findings(folder: Path) -> Iterator[Finding]:
-    command = f"brainbench data import {folder.parent.name} --from DIR"
+    command = f"brainbench data fetch {folder.parent.name}"
     repair = f"run `{command}`"
     try:
         kept = _checksums(folder, command)
     except DamagedDataError as error:
         yield Finding(folder / CHECKSUMS, "damaged", f"{error.got}; {repair}")
         return
-    here = {path.name for path in folder.iterdir()} - {CHECKSUMS}
+    here = set(_files_of(folder))
     for name in sorted(here - (kept or {}).keys()):
         why = _UNKNOWN if kept is None else "no file of the import"
         yield Finding(folder / name, "unknown", f"{why}; {repair}" if kept is None else why)
@@ -107,7 +114,7 @@ def _findings(folder: Path) -> Iterator[Finding]:
         path = folder / name
         state: State
         try:
-            wrong = _difference(path, kept or {}, again=True)
+            wrong = _difference(folder, name, kept or {}, again=True)
             state = "damaged" if wrong else "sound"
         except PermissionError as error:
             wrong, state = f"may not be read ({error.strerror})", "unknown"
@@ -128,9 +135,9 @@ def _checksums(folder: Path, command: str) -> Mapping[str, _Kept] | None:
         raise _damaged(path, f"cannot be read ({reason})", command) from error
 
 
-def _difference(path: Path, kept: Mapping[str, _Kept], *, again: bool = False) -> str:
+def _difference(folder: Path, name: str, kept: Mapping[str, _Kept], *, again: bool = False) -> str:
     """Return in which way a file is not as it was imported, or ""; PermissionError."""
-    expected = kept.get(path.name)
+    path, expected = folder / name, kept.get(name)
     if expected is None:
         return f"is not in {CHECKSUMS}"
     try:

@@ -39,10 +39,8 @@ class Publication(BaseModel):
 
     @property
     def place(self) -> str:
-        """Description of DIR in `brainbench data import NAME --from DIR`."""
-        return (
-            f"DIR is a copy of the folder {self.folder} of {self.repository} at {self.commit[:7]}"
-        )
+        """Where the files are published."""
+        return f"the folder {self.folder} of {self.repository} at {self.commit[:7]}"
 
 
 class Published(Publication):
@@ -100,8 +98,8 @@ class PublishedData(ABC, Generic[D]):
 
     @property
     def command(self) -> str:
-        """The command that imports the data."""
-        return f"brainbench data import {self.name} --from DIR"
+        """The command that gets the data."""
+        return f"brainbench data fetch {self.name}"
 
     @property
     def folder(self) -> Path:
@@ -190,11 +188,33 @@ def check(path: Path, checksum: str, *, allowed: str, todo: str) -> None:
 
 
 def declared(manifest: Manifest, kind: type[D]) -> D:
-    """Return the parameters of a manifest; InputError if they are missing, unknown or of a wrong type."""
+    """Return the parameters of a manifest, and where its files are if the repository says it.
+
+    InputError if they are missing, unknown or of a wrong type.
+    """
+    found = _repository(manifest)
+    given = {key: found[key] for key in found.keys() & kind.model_fields.keys()}
     try:
-        return kind.model_validate(manifest.parameters)
+        return kind.model_validate({**given, **manifest.parameters})
     except ValidationError as error:
         raise invalid(manifest.name, error, "parameters", kind, "parameters") from None
+
+
+def _repository(manifest: Manifest) -> dict[str, Any]:
+    """Return the parameters that the first repository of a manifest stands for."""
+    if not manifest.repositories:
+        return {}
+    first = manifest.repositories[0]
+    return {
+        "repository": f"https://github.com/{first.repository}",
+        "commit": first.commit,
+        "folder": first.folder,
+        "sha256": {
+            path: known.checksum.removeprefix("sha256:")
+            for path, known in first.files.items()
+            if known.checksum is not None
+        },
+    }
 
 
 def write_images(path: Path, images: Iterable[Picture], shape: tuple[int, int, int, int]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from brainbench.data.fetch import OFFLINE, SILENCE_SECONDS, DownloadError, check_reachable, offline
+from brainbench.data.fetch import OFFLINE, check_reachable, offline
+from brainbench.data.transfer import SILENCE_SECONDS, DownloadError
 
 
 def hub_file(repository: str, file: str) -> Path:

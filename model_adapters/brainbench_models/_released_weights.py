@@ -11,7 +11,8 @@ import safetensors
 
 from brainbench.core.errors import InputError
 from brainbench.core.provenance import sha256
-from brainbench.data.fetch import DownloadError, download, redacted
+from brainbench.data.fetch import download
+from brainbench.data.transfer import DownloadError, redacted
 from brainbench.models import checkpoints
 from brainbench.models.checkpoint_files import State
 from brainbench.storage import cache as caches

@@ -20,7 +20,7 @@ from torch import nn
 
 from brainbench.core.errors import InputError
 from brainbench.core.model_info import About
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.models import checkpoints, transforms
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._blocks import blocks_of, layer_before, on_black

@@ -15,7 +15,7 @@ from torch import nn
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model_info import About
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.models import checkpoints
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap

@@ -22,8 +22,9 @@ from server import Served, Stopwatch, refusing, serving, silent
 
 from brainbench.core import progress
 from brainbench.core.errors import CacheError, InputError
-from brainbench.data import fetch
-from brainbench.data.fetch import DownloadError, download
+from brainbench.data import fetch, transfer
+from brainbench.data.fetch import download
+from brainbench.data.transfer import DownloadError
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -152,7 +153,7 @@ def test_a_name_that_is_none(target: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_default_limits() -> None:
-    assert (fetch.CONNECT_SECONDS, fetch.SILENCE_SECONDS) == (3.0, 10.0)
+    assert (transfer.CONNECT_SECONDS, transfer.SILENCE_SECONDS) == (3.0, 10.0)
 
 
 def test_a_server_without_a_trusted_certificate(served: Served, target: Path) -> None:
@@ -234,11 +235,11 @@ def test_a_full_disk_is_not_an_error_of_the_network(
     served: Served, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> Iterator[bytes]:
-        yield fetch.Announced(None)  # type: ignore[misc]
+        yield transfer.Announced(None)  # type: ignore[misc]
         yield b"half"
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_until", full)
+    monkeypatch.setattr(transfer, "_until", full)
     with pytest.raises(CacheError, match=str(target.parent)):
         download(f"{served.url}/data/file.bin", target, checksum=f"sha256:{SHA}")
     assert list(target.parent.iterdir()) == []
@@ -301,7 +302,7 @@ def test_a_file_that_is_announced_too_large(served: Served, target: Path) -> Non
     served.announce["/data/file.bin"] = 10**13
     error = failed(f"{served.url}/data/file.bin", target)
     assert f"{10**13} bytes" in error.got
-    assert str(fetch.MAX_BYTES) in error.got
+    assert str(transfer.MAX_BYTES) in error.got
 
 
 def test_a_file_without_end(served: Served, target: Path) -> None:
@@ -350,15 +351,15 @@ def test_a_redirect_to_another_protocol_is_refused(
 
 def test_a_redirect_to_an_unprotected_connection_is_refused() -> None:
     with pytest.raises(DownloadError, match="http://b/y"):
-        fetch._redirected("https://a/x", "http://b/y")
-    assert fetch._redirected("http://a/x", "https://b/y") == "https://b/y"
+        transfer._redirected("https://a/x", "http://b/y")
+    assert transfer._redirected("http://a/x", "https://b/y") == "https://b/y"
 
 
 def test_redirects_without_end(served: Served, target: Path) -> None:
     served.redirects["/a"] = "/a"
     error = failed(f"{served.url}/a", target)
-    assert str(fetch.MAX_REDIRECTS) in error.got
-    assert len(served.asked) == fetch.MAX_REDIRECTS + 1
+    assert str(transfer.MAX_REDIRECTS) in error.got
+    assert len(served.asked) == transfer.MAX_REDIRECTS + 1
 
 
 SECRETS = ("anna", "s3cret", "t0ken")

@@ -14,7 +14,7 @@ from brainbench.data import integrity
 from brainbench.data.folder import data_folder
 from brainbench.data.integrity import CHECKSUMS, DamagedDataError, verify_imported
 
-COMMAND = "brainbench data import Study --from DIR"
+COMMAND = "brainbench data fetch Study"
 NAMES = ("images.npy", "other.npy")
 
 

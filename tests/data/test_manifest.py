@@ -53,3 +53,37 @@ def test_a_loader_that_does_not_exist(plugin, monkeypatch):
     monkeypatch.setattr(brainbench_fake, "MANIFEST", table)
     with pytest.raises(InputError, match="brainbench_fake:lost"):
         open_dataset("FakeStored")
+
+
+FILE = {"path": "a.nc", "url": "https://example.org/a.nc"}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"files": [{**FILE, "color": "red"}]}, "files.0.color"),
+        ({"files": [{**FILE, "url": "ftp://example.org/a"}]}, "files.0.url"),
+        ({"files": [{**FILE, "path": "../a"}]}, "files.0.path"),
+        ({"files": [{**FILE, "path": "/a"}]}, "files.0.path"),
+        ({"files": [{**FILE, "path": "C:\\a"}]}, "files.0.path"),
+        ({"files": [{**FILE, "checksum": "sha1:12345678"}]}, "files.0.checksum"),
+        ({"files": [{**FILE, "bytes": 0}]}, "files.0.bytes"),
+        ({"repositories": [{"repository": "a/b", "commit": "1", "names": ["../x"]}]}, "names.0"),
+        ({"facts": {"degres": 8}}, "facts.degres"),
+        ({"access": "secret"}, "access"),
+        ({"bibtex": "Nobody, 2026"}, "bibtex"),
+        ({"bibtex": "@misc{a, note = {x}"}, "bibtex"),
+    ],
+)
+def test_a_wrong_entry_of_files_and_facts_is_named(plugin, monkeypatch, change, where):
+    monkeypatch.setattr(brainbench_fake, "MANIFEST", {**brainbench_fake.MANIFEST, **change})
+    with pytest.raises(InputError, match=where):
+        manifest("FakeStored")
+
+
+def test_two_files_in_the_same_place(plugin, monkeypatch):
+    monkeypatch.setattr(
+        brainbench_fake, "MANIFEST", {**brainbench_fake.MANIFEST, "files": [FILE, FILE]}
+    )
+    with pytest.raises(InputError, match=r"a\.nc twice"):
+        manifest("FakeStored").published_files()

@@ -25,7 +25,7 @@ def test_without_the_data_the_command_is_named(call, away, tmp_path):
     status, out, _ = call("score", "-m", "pixels", "-b", "Cowley2023.*", "-o", tmp_path / "results")
     assert status == 1  # nothing has a value
     assert "not here" in out
-    assert "brainbench data import Cowley2023 --from DIR" in out
+    assert "brainbench data fetch Cowley2023" in out
     assert "https://github.com/cowleygroup/V4_compact_models" in out
 
 
@@ -33,7 +33,7 @@ def test_without_the_data_it_is_listed(call, away):
     _, out, _ = call("list", "data", "Cowley2023", "--json")
     (row,) = json.loads(out)
     assert row["state"] == "data not here"
-    assert row["get it with"] == "brainbench data import Cowley2023 --from DIR"
+    assert row["get it with"] == "brainbench data fetch Cowley2023"
     _, out, _ = call("show", "Cowley2023")
     assert "GPL-3.0" in out
     assert "f4552ad9d34a466ebc66658f72a08a8e5038f1cf" in out

@@ -24,7 +24,7 @@ def test_without_the_data_the_command_is_named(call, away, tmp_path):
     status, out, _ = call("score", "-m", "pixels", "-b", BENCHMARK, "-o", tmp_path / "results")
     assert status == 1  # nothing has a value
     assert "not here" in out
-    assert "brainbench data import Geirhos2019 --from DIR" in out
+    assert "brainbench data fetch Geirhos2019" in out
     _, out, _ = call("show", "Geirhos2019")
     assert "CC-BY-4.0" in out
     assert "ccd0c01d42c0a8a834e90ec141e7f24fa915dc23" in out

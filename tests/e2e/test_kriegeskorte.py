@@ -29,7 +29,7 @@ def test_without_the_data_the_command_is_named(call, away, tmp_path):
     status, out, _ = call("score", "-m", "pixels", "-b", IDENTIFIER, "-o", tmp_path / "results")
     assert status == 1  # nothing has a value
     assert "not here" in out
-    assert "brainbench data import Kriegeskorte2008 --from DIR" in out
+    assert "brainbench data fetch Kriegeskorte2008" in out
     _, out, _ = call("show", "Kriegeskorte2008")
     assert "copyright of the images is not stated" in out
 

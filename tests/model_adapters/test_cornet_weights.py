@@ -29,7 +29,7 @@ from brainbench.core.errors import CacheError, InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.data import fetch
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.models import checkpoints
 from brainbench.models.network import TorchNetwork
 from brainbench.run.resolve import Job

@@ -20,7 +20,7 @@ from steps import same_weights
 
 from brainbench.core import progress
 from brainbench.core.errors import ActivationError, InputError
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.models.wrap import wrap
 from brainbench.run.loading import load_model
 from brainbench_models._options import import_with_torchvision

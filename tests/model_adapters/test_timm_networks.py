@@ -20,7 +20,7 @@ from steps import same_weights
 from brainbench.api import score
 from brainbench.core import progress, registry
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.run.loading import load_model
 from brainbench_models import _hub, timm_networks
 from brainbench_models.timm_networks import library, timm_network

@@ -17,7 +17,7 @@ from steps import same_weights
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.data.fetch import DownloadError
+from brainbench.data.transfer import DownloadError
 from brainbench.run.loading import load_model
 from brainbench_models._options import import_with_torchvision
 from brainbench_models._released_weights import MIRROR

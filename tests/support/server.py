@@ -30,8 +30,16 @@ class Served:
         Paths that are sent byte by byte, with pauses, without an end.
     endless : set
         Paths that are sent again and again, without a Content-Length.
+    cut : dict
+        Path to the number of bytes after which each answer breaks off.
+    ranges : set
+        Paths of which a part may be asked for; `etags` names their state, `lying` gives another part.
+    status : dict
+        Path to statuses that it is answered with, one each time, before it is given.
     asked : list
         Paths, in order.
+    asked_ranges : list
+        Header Range of each request, or None.
     authorized : list
         Header Authorization of each request, or None.
     """
@@ -43,54 +51,88 @@ class Served:
     chunked: set[str] = field(default_factory=set)
     dripping: set[str] = field(default_factory=set)
     endless: set[str] = field(default_factory=set)
+    cut: dict[str, int] = field(default_factory=dict)
+    ranges: set[str] = field(default_factory=set)
+    etags: dict[str, str] = field(default_factory=dict)
+    lying: set[str] = field(default_factory=set)
+    status: dict[str, list[int]] = field(default_factory=dict)
+    asked_ranges: list[str | None] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     authorized: list[str | None] = field(default_factory=list)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    served: Served
+
+    def do_GET(self) -> None:
+        self.served.asked.append(self.path)
+        self.served.authorized.append(self.headers["Authorization"])
+        self.served.asked_ranges.append(self.headers["Range"])
+        if self.path in self.served.redirects:
+            self.send_response(302)
+            self.send_header("Location", self.served.redirects[self.path])
+            self.end_headers()
+            return
+        path = self.path.partition("?")[0]
+        content = self.served.files.get(path)
+        if self.served.status.get(path):
+            self.send_error(self.served.status[path].pop(0))
+            return
+        if content is None:
+            self.send_error(404)
+            return
+        with contextlib.suppress(OSError):  # the other side hangs up
+            if path in self.served.ranges:
+                self._send_part(path, content)
+                return
+            self.send_response(200)
+            self._send(path, content)
+
+    def _send_part(self, path: str, content: bytes) -> None:
+        etag, asked = self.served.etags.get(path), self.headers["Range"]
+        same = self.headers["If-Range"] in (None, etag)
+        start = int(asked.removeprefix("bytes=")[:-1]) if asked and same else 0
+        if start >= len(content):
+            self.send_error(416)
+            return
+        first = start + 1 if path in self.served.lying and start else start
+        self.send_response(206 if start else 200)
+        if start:
+            span = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            self.send_header("Content-Range", span)
+        if etag:
+            self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(content) - first))
+        self.end_headers()
+        self.wfile.write(content[first:][: self.served.cut.get(path)])
+
+    def _send(self, path: str, content: bytes) -> None:
+        if path in self.served.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
+            return
+        if path not in self.served.endless | self.served.dripping:
+            self.send_header("Content-Length", str(self.served.announce.get(path, len(content))))
+        self.end_headers()
+        self.wfile.write(content if path not in self.served.dripping else b"")
+        while path in self.served.endless:
+            self.wfile.write(content)
+        for byte in content if path in self.served.dripping else b"":
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(0.02)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[Served]:
     """Serve within the block, at `.url`."""
     served = Served()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            served.authorized.append(self.headers["Authorization"])
-            if self.path in served.redirects:
-                self.send_response(302)
-                self.send_header("Location", served.redirects[self.path])
-                self.end_headers()
-                return
-            path = self.path.partition("?")[0]
-            content = served.files.get(path)
-            if content is None:
-                self.send_error(404)
-                return
-            self.send_response(200)
-            with contextlib.suppress(OSError):  # the other side hangs up
-                self._send(path, content)
-
-        def _send(self, path: str, content: bytes) -> None:
-            if path in served.chunked:
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
-                return
-            if path not in served.endless | served.dripping:
-                self.send_header("Content-Length", str(served.announce.get(path, len(content))))
-            self.end_headers()
-            self.wfile.write(content if path not in served.dripping else b"")
-            while path in served.endless:
-                self.wfile.write(content)
-            for byte in content if path in served.dripping else b"":
-                self.wfile.write(bytes([byte]))
-                self.wfile.flush()
-                time.sleep(0.02)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    handler = type("Handler", (_Handler,), {"served": served})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

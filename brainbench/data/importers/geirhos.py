@@ -66,11 +66,10 @@ class Declared(Publication):
 
     @property
     def place(self) -> str:
-        """Description of DIR in `brainbench data import NAME --from DIR`: it has images and answers."""
+        """Where the images and the answers are published."""
         return (
-            f"DIR holds {PurePosixPath(self.folder).name}/ of {self.repository} at {self.commit[:7]} and "
-            f"{PurePosixPath(self.trials_folder).name}/ of {self.trials_repository} "
-            f"at {self.trials_commit[:7]}"
+            f"the folder {self.folder} of {self.repository} at {self.commit[:7]} and "
+            f"{self.trials_folder} of {self.trials_repository} at {self.trials_commit[:7]}"
         )
 
 

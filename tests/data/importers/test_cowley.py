@@ -90,7 +90,7 @@ def test_it_is_what_it_says_it_is(published):
     for contract in (Dataset, HasSessions, Importable):
         assert isinstance(data, contract)
     assert not data.simulated
-    assert data.command == "brainbench data import Small --from DIR"
+    assert data.command == "brainbench data fetch Small"
 
 
 def test_version_follows_the_files_and_not_the_order_of_sessions(published):
@@ -282,7 +282,7 @@ def test_asked_for_before_it_is_here(published):
     for read in (data.sessions, data.stimuli):
         with pytest.raises(DataAbsentError, match="Small") as error:
             read()
-        assert "`brainbench data import Small --from DIR`" in error.value.todo
+        assert "`brainbench data fetch Small`" in error.value.todo
 
 
 def test_recordings_of_all_sessions_at_once(published):

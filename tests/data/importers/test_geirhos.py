@@ -37,7 +37,7 @@ def test_published_files(published, kept):
     assert isinstance(data, Importable)
     assert isinstance(data, HasCategoryResponses)
     assert (
-        "style-transfer-preprocessed-512/ of https://example.org/images at 0123456" in data.absent()
+        "style-transfer-preprocessed-512 of https://example.org/images at 0123456" in data.absent()
     )
     assert data.import_from(published).is_relative_to(kept)
     assert data.absent() is None

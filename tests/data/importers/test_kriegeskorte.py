@@ -75,7 +75,7 @@ def test_responses_are_not_published(published):
 def test_not_imported(published):
     data = declare(published)
     for read in (data.stimuli, lambda: data.dissimilarities("IT")):
-        with pytest.raises(DataAbsentError, match=r"brainbench data import Small --from DIR"):
+        with pytest.raises(DataAbsentError, match=r"brainbench data fetch Small"):
             read()
 
 
@@ -164,7 +164,7 @@ def test_manifest_is_whole():
     declared = manifest("Kriegeskorte2008")
     assert declared.license.startswith("MIT")
     assert "copyright of the images is not stated" in declared.license
-    assert set(declared.parameters["sha256"]) == set(FILES)
+    assert set(kriegeskorte(declared).declared.sha256) == set(FILES)
     parameters = {k: v for k, v in declared.parameters.items() if k != "judges"}
     with pytest.raises(InputError, match=r"parameters\.judges"):
         kriegeskorte(declared.model_copy(update={"parameters": parameters}))
