@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import data_add, options
 
 app = typer.Typer(no_args_is_help=True, help="Get data sets onto this machine.")
+app.command("add")(data_add.add)
 
 
 @app.callback()

@@ -96,6 +96,11 @@ class SimulatedBrain:
         parameters = json.dumps(self._parameters(), sort_keys=True)
         return sha256("simulated brain", str(VERSION), parameters)
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the recorded regions."""
+        return tuple(self.n_sites)
+
     def absent(self) -> str | None:
         """Return None: the data is always here."""
         return None
