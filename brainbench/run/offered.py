@@ -6,9 +6,10 @@ presentation are those of the data set, or of a benchmark that is declared on th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from brainbench.core import registry
 from brainbench.core.benchmark import Benchmark
@@ -42,106 +43,64 @@ _OF_SIGNAL = "CC_max^2 of each site, from the signal power of its trials"
 
 @dataclass(frozen=True, kw_only=True)
 class _Rule:
-    """What a benchmark by rule computes; `make` takes the column of groups of the images, or None."""
+    """What a benchmark by rule computes."""
 
-    make: Callable[[str | None], Measure]
+    measure: Measure[Any, Any]
     metric: str
     ceiling: str
 
 
-def _pls(group: str | None) -> Measure:
-    return Predictivity()
-
-
-def _ridge(group: str | None) -> Measure:
-    return Predictivity(metric="ridge-cv", n_pca=None)
-
-
-def _ccnorm2(group: str | None) -> Measure:
-    return ExplainableVariance()
-
-
-def _ccnorm(group: str | None) -> Measure:
-    return ExplainableVariance(aggregate="median", formula="r/sqrt(c)")
-
-
-def _rsa(group: str | None) -> Measure:
-    return Similarity(metric="rsa")
-
-
-def _cka(group: str | None) -> Measure:
-    return Similarity(metric="cka")
-
-
-def _dynamics(group: str | None) -> Measure:
-    return Dynamics(n_splits=4)
-
-
-def _ost(group: str | None) -> Measure:
-    return SolutionTimes(decoder="converged")
-
-
-def _i2n(group: str | None) -> Measure:
-    return I2n()
-
-
-def _choices(group: str | None) -> Measure:
-    return CategoryChoices(group=group)
-
-
-def _consistency(group: str | None) -> Measure:
-    return ErrorConsistency(group=group)
-
-
 RULES: Mapping[str, _Rule] = {
     "pls": _Rule(
-        make=_pls,
+        measure=Predictivity(),
         metric="median Pearson r over sites of held-out PLS predictions",
         ceiling=_OF_TRIALS,
     ),
     "ridge": _Rule(
-        make=_ridge,
+        measure=Predictivity(metric="ridge-cv", n_pca=None),
         metric="median Pearson r over sites of held-out ridge predictions",
         ceiling=_OF_TRIALS,
     ),
     "ccnorm2": _Rule(
-        make=_ccnorm2,
+        measure=ExplainableVariance(),
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling=_OF_SIGNAL,
     ),
     "ccnorm": _Rule(
-        make=_ccnorm,
+        measure=ExplainableVariance(aggregate="median", formula="r/sqrt(c)"),
         metric="median CC_norm over sites of held-out ridge predictions, with its sign",
         ceiling=_OF_SIGNAL,
     ),
     "rsa": _Rule(
-        make=_rsa,
+        measure=Similarity(metric="rsa"),
         metric="Spearman correlation of RDMs (1 - Pearson over units)",
         ceiling=_OF_FIGURE,
     ),
-    "cka": _Rule(make=_cka, metric="linear CKA with unbiased HSIC", ceiling=_OF_FIGURE),
+    "cka": _Rule(
+        measure=Similarity(metric="cka"), metric="linear CKA with unbiased HSIC", ceiling=_OF_FIGURE
+    ),
     "dynamics": _Rule(
-        make=_dynamics,
+        measure=Dynamics(n_splits=4),
         metric="mean over time bins of median Pearson r over sites / sqrt(ceiling), one map for all bins",
         ceiling="Pearson split-half over trials in each time bin, Spearman-Brown corrected",
     ),
     "ost": _Rule(
-        make=_ost,
+        measure=SolutionTimes(decoder="converged"),
         metric="Spearman r of object solution times of model and brain, over images that both solve",
         ceiling="solution times from halves of the trials, Spearman-Brown corrected",
     ),
     "i2n": _Rule(
-        make=_i2n,
+        measure=I2n(),
         metric="I2n: Pearson r of normalized d' over images and distractors, of held-out read-outs",
         ceiling="what simulated subjects reach, fitted to the trials of each cell, squared",
     ),
     "choices": _Rule(
-        make=_choices,
+        measure=CategoryChoices(),
         metric="Pearson r over image x category of answers less the mean of each category, held-out read-out",
         ceiling="split-half over subjects, Spearman-Brown corrected",
     ),
     "consistency": _Rule(
-        make=_consistency,
+        measure=ErrorConsistency(),
         metric="error consistency: mean kappa over subjects of right and wrong answers, held-out read-out",
         ceiling="none; beside it the mean kappa over pairs of subjects, a reference",
     ),
@@ -227,7 +186,10 @@ def _offered(identifier: str, version: str) -> Benchmark:
 def _declared(offer: Offer, data: str | Dataset, opened: Dataset) -> Benchmark:
     rule = RULES[offer.measure]
     window, presentation, citation = _shown(offer, opened)
+    measure = rule.measure
     has_groups = GROUP in opened.stimuli().metadata.columns
+    if has_groups and isinstance(measure, CategoryChoices | ErrorConsistency):
+        measure = replace(measure, group=GROUP)
     return Benchmark(
         identifier=offer.identifier,
         version=VERSION,
@@ -235,7 +197,7 @@ def _declared(offer: Offer, data: str | Dataset, opened: Dataset) -> Benchmark:
         region=offer.region,
         window=window,
         presentation=presentation,
-        measure=rule.make(GROUP if has_groups else None),
+        measure=measure,
         metric=rule.metric,
         ceiling=rule.ceiling,
         citation=citation,

@@ -42,7 +42,7 @@ def read_npz(path: Path, layout: Layout) -> RawResponses:
         members: Members = {}
         for name in archive.namelist():
             with archive.open(name) as stream:
-                version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+                version = np.lib.format.read_magic(stream)
                 header: Any = np.lib.format.read_array_header_1_0
                 header = header if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = header(stream)

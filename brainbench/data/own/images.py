@@ -10,10 +10,11 @@ import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def read_images(source: Path | StimulusSet, layout: Layout, *, name: str) -> Own
     lead outside an archive, a column that is missing; StimulusError for a file that is no image.
     """
     if isinstance(source, StimulusSet):
-        return OwnImages(stimuli=_with_roles(source, layout), ordered=True)
+        return OwnImages(stimuli=with_columns(source, {}, layout), ordered=True)
     suffix = source.suffix.lower()
     if source.is_dir():
         return _of_folder(source, source, layout, name)
@@ -125,7 +126,7 @@ def _of_folder(folder: Path, source: Path, layout: Layout, name: str) -> OwnImag
         layout=layout,
     )
     notes = (f"{others} files that are no images by their names are left out",) if others else ()
-    return OwnImages(stimuli=_with_roles(shown, layout), ordered=False, notes=notes)
+    return OwnImages(stimuli=with_columns(shown, {}, layout), ordered=False, notes=notes)
 
 
 def _is_hidden(parts: Sequence[str]) -> bool:
@@ -150,7 +151,7 @@ def _of_table(path: Path, layout: Layout, name: str) -> OwnImages:
     columns = {key: table[key].tolist() for key in names if key not in (files, given) and key}
     paths = [_within(path.parent, text) for text in table[files]]
     shown = _decoded(name, paths, ids=ids, columns=columns, layout=layout)
-    return OwnImages(stimuli=_with_roles(shown, layout), ordered=True)
+    return OwnImages(stimuli=with_columns(shown, {}, layout), ordered=True)
 
 
 def _within(folder: Path, text: str) -> Path:
@@ -232,15 +233,8 @@ def _typed(values: list[str]) -> list[str] | list[float]:
     return numbers.tolist() if written_so and not numbers.isna().any() else values
 
 
-def _with_roles(shown: StimulusSet, layout: Layout) -> StimulusSet:
-    """Return the images with the columns object_name and group that the options name; else unchanged."""
-    return with_columns(
-        shown, {key: shown.metadata[key].tolist() for key in shown.metadata}, layout
-    )
-
-
 def with_columns(
-    shown: StimulusSet, columns: dict[str, list[object]], layout: Layout
+    shown: StimulusSet, columns: Mapping[str, list[Any]], layout: Layout
 ) -> StimulusSet:
     """Return images with further columns, among them object_name and group as the options name them."""
     metadata = shown.metadata.copy()

@@ -33,7 +33,8 @@ def read_netcdf(path: Path, layout: Layout) -> RawResponses:
         }
         dims_of_axes = {key: str(opened[key].dims[0]) for key in arrays_of_axes}
     if {brainio.PRESENTATION, brainio.NEUROID} <= set(map(str, array.dims)) and layout.dims is None:
-        return _of_assembly(brainio.read(path, variable=name, units=layout.units, trusted=True))
+        recorded = brainio.read(path, variable=name, units=layout.units, trusted=True)
+        return _of_assembly(recorded, layout.columns.get("stimulus_id"))
     dims = _dims(array)
     along = {
         key: dims[list(map(str, array.dims)).index(dim)]
@@ -50,8 +51,10 @@ def read_netcdf(path: Path, layout: Layout) -> RawResponses:
     )
 
 
-def _of_assembly(recorded: Assembly) -> RawResponses:
+def _of_assembly(recorded: Assembly, ids: str | None) -> RawResponses:
     columns = {str(key): c for key, c in recorded.coords.items() if len(c.dims) == 1}
+    if ids in brainio.STIMULUS_IDS:
+        columns[str(ids)] = columns.pop("stimulus_id")  # by the name that the user gives it
     notes = ("the layout of Brain-Score",)
     return RawResponses(
         values=np.asarray(recorded.values),

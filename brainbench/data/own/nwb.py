@@ -21,14 +21,14 @@ from brainbench.metrics.array_types import AnyArray, FloatArray
 
 STOP = 250.0
 """End of the last bin where `time_step` is given alone, in ms."""
+_INDEXED = "stimulus_id"
 _LOCATIONS = ("region", "location", "area")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Shown:
-    """Which image was shown when, in s, and further columns of the table."""
+    """Which image was shown when, in s: the ids are one of the columns of the table."""
 
-    ids: AnyArray
     onsets: FloatArray
     columns: dict[str, AnyArray]
 
@@ -71,15 +71,14 @@ def _shown(content: Any, layout: Layout, path: Path) -> _Shown:
                 and np.asarray(table[name][:]).ndim == 1
             }
             onsets = np.asarray(table["start_time"][:], dtype=float)
-            return _Shown(
-                ids=np.asarray(table[column][:]).astype(str), onsets=onsets, columns=others
-            )
+            ids = np.asarray(table[column][:]).astype(str)
+            return _Shown(onsets=onsets, columns={column: ids, **others})
     for series in content.stimulus.values():
         images = getattr(series, "indexed_images", None)
         if images is not None:
             names = np.asarray([str(image.name) for image in _in_order(images)])
             ids = names[np.asarray(series.data[:], dtype=int)]
-            return _Shown(ids=ids, onsets=_times(series), columns={})
+            return _Shown(onsets=_times(series), columns={_INDEXED: ids})
     there = {name: list(table.colnames) for name, table in tables.items()}
     raise InputError(
         f"{path.name} does not say which image was shown when; its tables are {there or 'none'}",
@@ -109,7 +108,7 @@ def _spikes(content: Any, shown: _Shown, layout: Layout, path: Path) -> RawRespo
         )
     bins = _bins(layout)
     edges = np.asarray(bins) / 1000
-    counts = np.empty((len(shown.ids), len(units), len(bins)), dtype=np.float32)
+    counts = np.empty((len(shown.onsets), len(units), len(bins)), dtype=np.float32)
     for k in range(len(units)):
         times = np.sort(np.asarray(units["spike_times"][k], dtype=float))
         at = np.searchsorted(times, shown.onsets[:, None, None] + edges)
@@ -121,9 +120,9 @@ def _spikes(content: Any, shown: _Shown, layout: Layout, path: Path) -> RawRespo
     return RawResponses(
         values=counts if has_time else counts[..., 0],
         dims=("stimulus", "neuroid", "time") if has_time else ("stimulus", "neuroid"),
-        columns={"stimulus_id": shown.ids, **shown.columns, **columns},
+        columns={**shown.columns, **columns},
         along={
-            **dict.fromkeys(("stimulus_id", *shown.columns), "stimulus"),
+            **dict.fromkeys(shown.columns, "stimulus"),
             **dict.fromkeys(columns, "neuroid"),
         },
         bins=bins if has_time else None,
@@ -175,11 +174,11 @@ def _binned(content: Any, shown: _Shown, layout: Layout, path: Path) -> RawRespo
     }
     found = series.get(str(layout.variable))
     shape = None if found is None else np.shape(found.data)
-    if found is None or shape is None or shape[0] != len(shown.ids):
+    if found is None or shape is None or shape[0] != len(shown.onsets):
         there = ", ".join(f"{name} {np.shape(item.data)}" for name, item in series.items())
         raise InputError(
             f"binned responses {layout.variable!r} of {path.name}; there are: {there or 'none'}",
-            allowed=f"an array whose first axis has the {len(shown.ids)} rows of the table of images",
+            allowed=f"an array whose first axis has the {len(shown.onsets)} rows of the table of images",
             todo="name one with --variable NAME",
         )
     dims = ("stimulus", "neuroid") if len(shape) == 2 else ("stimulus", "neuroid", "time")
@@ -188,9 +187,9 @@ def _binned(content: Any, shown: _Shown, layout: Layout, path: Path) -> RawRespo
     return RawResponses(
         values=np.asarray(found.data[:]),
         dims=dims,
-        columns={"stimulus_id": shown.ids, **shown.columns, **columns},
+        columns={**shown.columns, **columns},
         along={
-            **dict.fromkeys(("stimulus_id", *shown.columns), "stimulus"),
+            **dict.fromkeys(shown.columns, "stimulus"),
             **dict.fromkeys(columns, "neuroid"),
         },
         units=str(found.unit or ""),

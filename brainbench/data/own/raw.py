@@ -62,7 +62,7 @@ class RawResponses:
         }
         columns = {f"{_COLUMN}{name}": plain(column) for name, column in self.columns.items()}
         with path.open("wb") as stream:
-            np.savez(stream, about=json.dumps(about), values=self.values, **columns)
+            np.savez(stream, about=json.dumps(about), values=self.values, **columns)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> RawResponses:

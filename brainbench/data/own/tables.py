@@ -109,8 +109,8 @@ def _long(table: pd.DataFrame, layout: Layout, where: str) -> RawResponses:
     stimulus, site, value = (
         layout.need(key, names, where=where) for key in ("stimulus_id", "neuroid_id", "value")
     )
-    stimuli, stimulus_ids = pd.factorize(table[stimulus])
-    sites, site_ids = pd.factorize(table[site])
+    stimuli, stimulus_ids = pd.factorize(table[stimulus], sort=True)
+    sites, site_ids = pd.factorize(table[site], sort=True)
     bins, edges = _bins(table, layout, where)
     cell = (stimuli * len(site_ids) + sites) * max(1, len(edges or [])) + bins
     repetitions = _repetitions(table, layout, cell, where)
@@ -118,17 +118,15 @@ def _long(table: pd.DataFrame, layout: Layout, where: str) -> RawResponses:
     shape = (n_repetitions, len(stimulus_ids), len(site_ids), len(edges or [0]))
     values = np.full(shape, np.nan)
     values[repetitions, stimuli, sites, bins] = numbers(table[value], where)
-    columns: dict[str, AnyArray] = {
-        "stimulus_id": np.asarray(stimulus_ids, dtype=str),
-        "neuroid_id": np.asarray(site_ids, dtype=str),
-    }
-    along = {"stimulus_id": "stimulus", "neuroid_id": "neuroid"}
-    for keys, codes, dim in ((_OF_STIMULI, stimuli, "stimulus"), (_OF_SITES, sites, "neuroid")):
+    ids = {stimulus: np.asarray(stimulus_ids, dtype=str), site: np.asarray(site_ids, dtype=str)}
+    columns: dict[str, AnyArray] = dict(ids)
+    along = {stimulus: "stimulus", site: "neuroid"}
+    for keys, codes, of in ((_OF_STIMULI, stimuli, stimulus), (_OF_SITES, sites, site)):
         for key in keys:
             name = layout.find(key, names)
             if name is not None and name not in (stimulus, site, value):
-                columns[name] = described(table[name], codes, columns[f"{dim}_id"], where)
-                along[name] = dim
+                columns[name] = described(table[name], codes, ids[of], where)
+                along[name] = along[of]
     dims = ["repetition", "stimulus", "neuroid", "time"]
     if edges is None:
         values, dims = values[..., 0], dims[:3]
