@@ -109,6 +109,7 @@ def _state(data: Dataset) -> str:
 
 
 def _data(name: str) -> dict[str, Any]:
+    from brainbench.cli.data_offers import offered_by
     from brainbench.data.manifest import manifest, open_dataset
 
     declared = manifest(name)
@@ -120,6 +121,7 @@ def _data(name: str) -> dict[str, Any]:
         "license": declared.license,
         "citation": declared.citation,
         **{key: str(value) for key, value in declared.parameters.items()},
+        **offered_by(name),
     }
 
 

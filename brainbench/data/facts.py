@@ -18,7 +18,7 @@ from brainbench.core.dataset import (
     HasTrials,
 )
 from brainbench.core.stimuli import OBJECT, StimulusSet
-from brainbench.data.offers import Facts, RegionFacts
+from brainbench.data.offers import Facts, HasFacts, RegionFacts
 
 _TABLES = {
     "trials": HasTrials,
@@ -28,7 +28,9 @@ _TABLES = {
 
 
 def facts_of(data: Dataset) -> Facts:
-    """Return what is there of a data set, which is read; DataAbsentError where it is not here."""
+    """Return what a data set states, or what is found by reading it; DataAbsentError."""
+    if isinstance(data, HasFacts):
+        return data.facts
     regions = tuple(data.regions) if isinstance(data, HasRegions) else ()
     return Facts(
         regions={region: _of_region(data, region) for region in regions},

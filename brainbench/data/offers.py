@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 BEHAVIOR = "behavior"
 """`core.model.BEHAVIOR`, whose module imports more than a list of names needs."""
@@ -52,6 +53,15 @@ class Facts:
     regions: Mapping[str, RegionFacts]
     objects: Mapping[str, int]
     tables: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HasFacts(Protocol):
+    """A data set that states its facts, so that it need not be read for them."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is there."""
 
 
 @dataclass(frozen=True, kw_only=True)

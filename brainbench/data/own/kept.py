@@ -108,7 +108,7 @@ def _opened(path: Path, name: str, content: bytes) -> OwnData:
         raise InputError(
             f"data set {name} in the format {about['format']}",
             allowed=f"format {FORMAT}",
-            todo=f"add it again: `{command} --replace`",
+            todo=f"add it again: `{command}`",
         )
     regions = {}
     for region, file in about["regions"].items():
@@ -131,7 +131,7 @@ def _opened(path: Path, name: str, content: bytes) -> OwnData:
 
 def command_of(name: str) -> str:
     """Return the command that adds a data set."""
-    return f"brainbench data add {name}"
+    return f"brainbench data add {name} --replace"
 
 
 # --- images ---------------------------------------------------------------------------------------

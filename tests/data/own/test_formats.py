@@ -34,7 +34,7 @@ def test_every_format_is_read_as_the_same_trials(kind, unguarded, tmp_path):
         assert recording.coords["animal"].values.tolist() == ANIMALS
 
 
-@pytest.mark.parametrize("kind", ["npz", "NWB"])
+@pytest.mark.parametrize("kind", ["npz", pytest.param("NWB", marks=pytest.mark.slow)])
 def test_a_child_process_reads_the_same(kind, tmp_path):
     data = _added(kind, tmp_path)
     np.testing.assert_array_equal(data.recordings("V4").values, TRIALS)
