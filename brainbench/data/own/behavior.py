@@ -13,6 +13,8 @@ from brainbench.data.own.images import OwnImages, rows_of, with_columns
 from brainbench.data.own.layout import Layout
 from brainbench.data.own.tables import described, numbers
 
+NO_ANSWER = ("na", "nan", "none")
+"""How tables write that a subject gave no answer; an empty entry says so too."""
 TableKind: TypeAlias = Literal["trials", "category_responses", "solution_times"]
 
 
@@ -63,6 +65,9 @@ def read_behavior(
         "truth": labels[rows],
         **{key: table[name].str.strip().to_numpy() for key, name in given.items() if name},
     }
+    columns["choice"] = [
+        "" if str(choice).lower() in NO_ANSWER else choice for choice in columns["choice"]
+    ]
     kind: TableKind = "category_responses" if distractor is None else "trials"
     behavior = pd.DataFrame(columns)
     if kind == "trials":
