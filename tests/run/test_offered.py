@@ -13,6 +13,7 @@ from brainbench.core.stimuli import from_arrays as images_from_arrays
 from brainbench.data.facts import facts_of
 from brainbench.data.offers import BEHAVIOR_NEEDS, NEEDS, Facts, RegionFacts, offers
 from brainbench.data.own.dataset import OwnData, from_arrays
+from brainbench.data.own.kept import keep
 from brainbench.run.offered import RULES, benchmarks_of
 from brainbench.simulate.brain import SimulatedBrain
 
@@ -100,8 +101,6 @@ def test_window_and_presentation():
 
 
 def test_what_is_missing_is_named(data_folder):
-    from brainbench.data.own.kept import keep
-
     keep(_own(time_step=50.0))
     with pytest.raises(NotApplicableError) as caught:
         brainbench.load_benchmark("Mine.IT-ost")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from own_files import IDS, OBJECTS, SITES, TRIALS, images_folder, images_table
 import brainbench
 from brainbench.core import registry
 from brainbench.core.errors import InputError
+from brainbench.core.stimuli import from_arrays as images_from_arrays
 from brainbench.data.integrity import DamagedDataError, verify_imported
 from brainbench.data.manifest import open_dataset
 from brainbench.data.own import registered
@@ -38,9 +37,7 @@ def test_kept_data_is_what_was_given(data_home, tmp_path):
     assert kept.stimuli().degrees == 8.0
     assert kept.stimuli().metadata["object_name"].tolist() == OBJECTS
     assert kept.stimuli().metadata["group"].tolist() == OBJECTS
-    assert kept.recordings("V4").identical(given.recordings("V4").rename("values")) or (
-        np.array_equal(kept.recordings("V4").values, TRIALS)
-    )
+    np.testing.assert_array_equal(kept.recordings("V4").values, TRIALS)
     assert kept.recordings("V4").coords["animal"].values.tolist() == ["x"] * 5
     assert kept.presentation == given.presentation
     assert open_dataset("Mine") is kept
@@ -48,8 +45,6 @@ def test_kept_data_is_what_was_given(data_home, tmp_path):
 
 def test_images_of_several_sizes(data_home, tmp_path):
     pixels = [np.full((4 + k, 7, 3), k, dtype=np.uint8) for k in range(12)]
-    from brainbench.core.stimuli import from_arrays as images_from_arrays
-
     shown = images_from_arrays("Mine", pixels, ids=IDS)
     given = from_arrays("Mine", MEANS, shown, region="V4")
     keep(given)
@@ -172,4 +167,4 @@ def test_solution_times(data_home, tmp_path):
     table = pd.DataFrame({"image": IDS, "i1": 1.0, "ost": [np.nan, *range(100, 111)]})
     data = from_table("Mine", table, images_table(tmp_path))
     assert data.solution_times()["ost"].isna().sum() == 1
-    assert json.loads(json.dumps(data.solution_times()["i1"].tolist())) == [1.0] * 12
+    assert data.solution_times()["i1"].tolist() == [1.0] * 12
