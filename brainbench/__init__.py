@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from brainbench.core.timeline import Timeline
     from brainbench.models.export import load_activations
     from brainbench.models.preprocessing import Preprocess
+    from brainbench.run.offered import benchmarks_of
 
 __version__ = "0.2.0"
 
@@ -47,6 +48,7 @@ _HOME = {
     "ScoreSet": "core.score",
     "StimulusSet": "core.stimuli",
     "Timeline": "core.timeline",
+    "benchmarks_of": "run.offered",
     "compare": "api",
     "extract_activations": "api",
     "leaderboard": "api",
@@ -72,6 +74,7 @@ __all__ = [
     "StimulusSet",
     "Timeline",
     "__version__",
+    "benchmarks_of",
     "compare",
     "extract_activations",
     "leaderboard",
@@ -93,8 +96,8 @@ def __getattr__(name: str) -> Any:
     # Names are imported when they are used: `brainbench --help` must not wait for torch.
     if name in _HOME:
         return getattr(importlib.import_module(f"brainbench.{_HOME[name]}"), name)
-    if name == "plot":
-        return importlib.import_module("brainbench.plot")
+    if name in ("data", "plot"):
+        return importlib.import_module(f"brainbench.{name}")
     where = renamed.explain(f"brainbench.{name}")
     raise AttributeError(
         f"module 'brainbench' has no attribute {name!r}" + (f": {where}" if where else "")

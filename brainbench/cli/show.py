@@ -110,9 +110,10 @@ def _state(data: Dataset) -> str:
 
 def _data(name: str) -> dict[str, Any]:
     from brainbench.cli.data_facts import facts_of
+    from brainbench.cli.data_offers import offered_by
     from brainbench.data.manifest import manifest, open_dataset
 
-    return facts_of(manifest(name), state=_state(open_dataset(name)))
+    return {**facts_of(manifest(name), state=_state(open_dataset(name))), **offered_by(name)}
 
 
 def _composite(name: str) -> dict[str, Any]:

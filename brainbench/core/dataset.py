@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -49,6 +49,14 @@ class HasSessions(Protocol):
 
     def sessions(self) -> Mapping[str, Dataset]:
         """Return each session as a data set, by its name."""
+
+
+@runtime_checkable
+class HasRegions(Protocol):
+    """A data set that says which regions it has recordings or dissimilarities of."""
+
+    @property
+    def regions(self) -> Collection[str]: ...
 
 
 @runtime_checkable

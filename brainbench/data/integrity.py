@@ -14,6 +14,7 @@ from brainbench.core import progress
 from brainbench.core.errors import BrainbenchError
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import CHOOSE, data_folder
+from brainbench.data.own.registered import ABOUT
 from brainbench.storage import files
 from brainbench.storage.files import Finding, State
 
@@ -100,6 +101,8 @@ def verify_imported(name: str | None = None) -> Iterator[Finding]:
 
 def _findings(folder: Path) -> Iterator[Finding]:
     command = f"brainbench data fetch {folder.parent.name}"
+    if (folder / ABOUT).is_file():  # a data set of the user's own
+        command = f"brainbench data add {folder.parent.name} --replace"
     repair = f"run `{command}`"
     try:
         kept = _checksums(folder, command)

@@ -17,6 +17,7 @@ from brainbench.core.model import BrainModel, check_model
 from brainbench.core.model_file import factory_from_file
 from brainbench.core.settings import Placement, options_of, takes
 from brainbench.core.untrusted_text import visible
+from brainbench.run.offered import is_offered, offered_benchmark
 from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
 
@@ -33,16 +34,26 @@ def list_models(pattern: str = "all") -> list[str]:
 def list_benchmarks(pattern: str = "all") -> list[str]:
     """Return the identifiers of the benchmarks that match a wildcard, such as "Simulated.*".
 
+    One that a data set offers by rule, as "Cowley2023.V4-rsa", is found by its whole name, and those of data
+    sets of your own by wildcards too.
+
     Raises
     ------
     UnknownNameError
         A pattern that nothing matches; the message names the closest.
     """
     check_arguments(list_benchmarks, locals())
-    try:
-        return registry.match("benchmarks", pattern)
-    except UnknownNameError as error:
-        raise _renamed(pattern) or error from None
+    names: list[str] = []
+    for part in pattern.split(","):
+        name = part.strip()
+        if is_offered(name) and name not in registry.entries("benchmarks"):
+            names.append(name)
+            continue
+        try:
+            names += registry.match("benchmarks", part)
+        except UnknownNameError as error:
+            raise _renamed(name) or error from None
+    return list(dict.fromkeys(names))
 
 
 def list_data(pattern: str = "all") -> list[str]:
@@ -60,6 +71,8 @@ def load_benchmark(identifier: str) -> Benchmark:
         No such benchmark; the message names the closest.
     """
     check_arguments(load_benchmark, locals())
+    if is_offered(identifier) and identifier not in registry.entries("benchmarks"):
+        return offered_benchmark(identifier)
     try:
         benchmark: Benchmark = registry.load("benchmarks", identifier)
     except UnknownNameError as error:

@@ -17,6 +17,7 @@ from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
 from brainbench.models.wrap import wrap
+from brainbench.run.benchmark_file import benchmarks_in_file
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
@@ -207,14 +208,20 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
     if isinstance(given, str):
-        if "+" not in given:
-            return load_benchmarks(given)
         parts = [part.strip() for part in given.split(",") if part.strip()]
-        return [declared for part in parts for declared in named_variant(part)]
+        if not any(registry.is_file(part) or "+" in part for part in parts):
+            return load_benchmarks(given)
+        return [
+            benchmark
+            for part in parts
+            for benchmark in (
+                benchmarks_in_file(part) if registry.is_file(part) else named_variant(part)
+            )
+        ]
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",
-            allowed="an identifier, a wildcard, 'all', or a brainbench.Benchmark",
+            allowed="an identifier, a wildcard, 'all', FILE.py:OBJECT, or a brainbench.Benchmark",
             todo="give score(model, benchmark) in this order; list_benchmarks() lists the names",
         )
     return [given]

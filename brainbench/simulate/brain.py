@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -23,6 +24,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
+from brainbench.data.offers import Facts, RegionFacts
 from brainbench.simulate import network, scenes, sites, solution_times, subject
 from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
@@ -95,6 +97,22 @@ class SimulatedBrain:
         """SHA-256 over the parameters and `VERSION`."""
         parameters = json.dumps(self._parameters(), sort_keys=True)
         return sha256("simulated brain", str(VERSION), parameters)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What there is of images, responses and behavior; nothing is computed for it."""
+        recorded = partial(
+            RegionFacts,
+            trials=self.n_trials,
+            least_trials=self.n_trials,
+            bins=BINS,
+            span=(TIME_BINS[0][0], TIME_BINS[-1][1]),
+        )
+        return Facts(
+            regions={region: recorded(sites=n) for region, n in self.n_sites.items()},
+            objects=dict(Counter(self._columns()["object_name"].tolist())),
+            tables=("trials", "solution_times"),
+        )
 
     def absent(self) -> str | None:
         """Return None: the data is always here."""

@@ -82,6 +82,11 @@ class CowleyData(PublishedData[Declared]):
         """Names of the two files of each session."""
         return [file for name in self.declared.sessions for file in _kept(name)]
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Name of the recorded region."""
+        return (REGION,)
+
     def sessions(self) -> Mapping[str, ArrayData]:
         """Return each session as a data set, by name."""
         self.here()

@@ -76,6 +76,11 @@ class KriegeskorteData(PublishedData[Declared]):
             todo="use a benchmark that compares RDMs, such as Kriegeskorte2008.IT-rsa",
         )
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Name of the region that models are compared with; further dissimilarities are given beside it."""
+        return (MONKEY,)
+
     def dissimilarities(self, region: str) -> xr.DataArray:
         """Return the dissimilarity of each pair of images for each subject, dims (subject, pair).
 
