@@ -10,7 +10,7 @@ import numpy.typing as npt
 from brainbench.core.errors import unknown
 from brainbench.core.score import Score
 from brainbench.plot import style
-from brainbench.plot.score_bars import number, title_of
+from brainbench.plot.score_bars import number
 from brainbench.plot.selection import Source, fitting, labels_of, only, predictions_of, scores_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 SIDES = ("model", "subjects")
 _MAP = "cividis"
+_CHANCE = 50.0  # percent, between two objects
 _MOST_NAMED = 20  # objects
 
 
@@ -53,14 +54,12 @@ def choices(
     )
     score, label = only(shown, "choices", one_model=True)[0], labels_of(shown)[0]
     names, table = confusions(score, side)
-    _, other = confusions(score, SIDES[side == "model"])
-    off = ~np.eye(len(names), dtype=bool)
+    chance = _CHANCE if _of_two(score) else 100.0
     with style.drawing(ax, height=78.0) as axes:
-        high = float(np.nanmax(np.concatenate([table[off], other[off]])))
-        image = axes.imshow(100 * table, cmap=_MAP, vmin=0, vmax=100 * high)
-        bar = style.figure_of(axes).colorbar(
-            image, ax=axes, shrink=0.8, extend=_extend(table, high)
-        )
+        image = axes.imshow(100 * table, cmap=_MAP, vmin=0, vmax=chance)
+        is_above = bool(np.nanmax(100 * table) > chance)
+        extend: Literal["max", "neither"] = "max" if is_above else "neither"
+        bar = style.figure_of(axes).colorbar(image, ax=axes, shrink=0.8, extend=extend)
         bar.set_label("chosen (%)")
         bar.outline.set_visible(False)
         ticks = range(len(names)) if len(names) <= _MOST_NAMED else range(0, len(names), 10)
@@ -74,8 +73,9 @@ def choices(
     return axes
 
 
-def _extend(table: FloatArray, high: float) -> Literal["max", "neither"]:
-    return "max" if np.nanmax(table) > high else "neither"
+def _of_two(score: Score) -> bool:
+    """Return whether each choice was between two objects."""
+    return "n_cells" in score.figures
 
 
 def _simulated(score: Score) -> str:
@@ -90,7 +90,7 @@ def confusions(score: Score, side: str) -> tuple[list[str], FloatArray]:
     table = predictions_of(score)
     names = [str(name) for name in table["choice"].values]
     values = table["predicted" if side == "model" else "target"].values
-    if "n_cells" in score.figures:
+    if _of_two(score):
         values = 1 - values  # from how often the right one of two is chosen
     truth = table["truth"].values.astype(str)
     rows = []
@@ -102,7 +102,7 @@ def confusions(score: Score, side: str) -> tuple[list[str], FloatArray]:
             np.where(answered.any(axis=0), total / np.maximum(answered.sum(axis=0), 1), np.nan)
         )
     shares = np.array(rows)
-    if "n_cells" in score.figures:
+    if _of_two(score):
         np.fill_diagonal(shares, np.nan)
     return names, shares
 
@@ -141,11 +141,11 @@ def images(scores: Source, *, ax: Axes | None = None) -> Axes:
                 markeredgewidth=0.5,
                 alpha=0.7,
             )
-            unit_name = str(unit.attrs.get("units", "figure of an image")).split(", less")[0]
-            axes.set_xlabel(f"subjects{_simulated(score)}: {unit_name}")
-            axes.set_ylabel(f"model: {unit_name}")
         axes.axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
         axes.axvline(0, color=style.FAINT, linewidth=0.6, zorder=0)
+        axes.set_xlabel("subjects" + _simulated(score))
+        axes.set_ylabel(labels_of(shown)[0])
+        about = "" if unit is None else str(unit.attrs.get("units", "figure of an image"))
         value = f"score {number(float(score.value or 0))}"
-        axes.set_title(f"{labels_of(shown)[0]}, {value}\n{title_of(score)}")
+        axes.set_title(f"{score.benchmark}, {value}\n{about}", fontsize=style.SMALL)
     return axes

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from brainbench.core.score import Score
 from brainbench.metrics.similarity.rdm import rdm as dissimilarities
 from brainbench.plot import style
-from brainbench.plot.score_bars import number
+from brainbench.plot.score_bars import name_of, number
 from brainbench.plot.selection import Source, fitting, labels_of, only, predictions_of, scores_of
 
 if TYPE_CHECKING:
@@ -55,10 +55,9 @@ def rdm(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-        what = "simulated brain" if score.simulated else "brain"
-        axes.set_title(f"{score.benchmark}: {what}", fontsize=7.5)
+        axes.set_title(f"above: {name_of(score)}, {len(brain)} images")
         value = f"score {number(float(score.value or 0))}"
-        axes.set_xlabel(f"{labels_of(shown)[0]}, {value}; {len(brain)} images")
+        axes.set_xlabel(f"below: {labels_of(shown)[0]}, {value}", loc="left")
     return axes
 
 

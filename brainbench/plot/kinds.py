@@ -43,6 +43,7 @@ class Kind:
     what: str
     panels: Callable[[Sequence[Score]], list[Panel]]
     height: float
+    n_columns: int = 2
 
 
 def _together(scores: Sequence[Score]) -> list[Panel]:
@@ -99,7 +100,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "units": Kind(draw=units, what="sites by preferred layer", panels=_by_model, height=58.0),
         "time": Kind(draw=time, what="correlation per time bin", panels=_by_array, height=58.0),
-        "traces": Kind(draw=traces, what="single images over time", panels=_by_image, height=45.0),
+        "traces": Kind(
+            draw=traces, what="single images over time", panels=_by_image, height=38.0, n_columns=1
+        ),
         "temporal": Kind(
             draw=temporal, what="correlation over time", panels=_together, height=52.0
         ),
@@ -155,16 +158,27 @@ def figure(kind: str, scores: Source, **options: Any) -> Figure:
             allowed=f"at most {MOST_PANELS}",
             todo="choose fewer models or benchmarks",
         )
-    n_rows = -(-len(panels) // 2)
+    n_rows = -(-len(panels) // made.n_columns)
     with style.styled():
-        whole = style.new_figure(height=made.height * n_rows, width=2 * style.COLUMN)
-        places = whole.subplots(n_rows, 2, squeeze=False).ravel()
+        whole = style.new_figure(height=made.height * n_rows, width=made.n_columns * style.COLUMN)
+        places = whole.subplots(n_rows, made.n_columns, squeeze=False).ravel()
         for panel, axes in itertools.zip_longest(panels, places):
             if panel is None:
                 axes.remove()
             else:
                 made.draw(panel.scores, ax=axes, **{**panel.options, **options})
+        _keep_one_legend(places[: len(panels)])
     return whole
+
+
+def _keep_one_legend(places: Sequence[Axes]) -> None:
+    """Remove all legends but the last where all panels have the same."""
+    legends = [axes.get_legend() for axes in places]
+    texts = [[text.get_text() for text in legend.get_texts()] for legend in legends if legend]
+    if len(texts) == len(places) and all(own == texts[0] for own in texts):
+        for legend in legends[:-1]:
+            if legend is not None:
+                legend.remove()
 
 
 def _repeats(place: int, panels: Sequence[Panel], options: Sequence[Mapping[str, Any]]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.plot import style
+from brainbench.plot.score_bars import name_of
 from brainbench.plot.selection import Source, check_name, fitting, labels_of, scores_of
 
 if TYPE_CHECKING:
@@ -60,24 +61,22 @@ def layers(scores: Source, *, only_layers: Sequence[str] = (), ax: Axes | None =
                 place = own.index(str(score.selection.layer))
                 marker = style.MARKERS[k % len(style.MARKERS)]
                 axes.plot(
-                    x[place], mean[place], marker=marker, color=color, markersize=6.5, linestyle=""
+                    x[place], mean[place], marker=marker, color=color, markersize=5.5, linestyle=""
                 )
-            axes.plot([], [], color=color, marker=marker_of(k), label=_benchmark(score))
+            axes.plot([], [], color=color, marker=marker_of(k), label=name_of(score))
         common, short = style.strip(names)
-        _name_layers(axes, short, f"layer ({common}...)" if common else "layer")
+        _name_layers(axes, short, f"layer of {common[:-1]}" if common else "layer")
         axes.set_ylabel("score inside the\ntraining images")
         axes.set_title(labels_of(shown)[0])
-        style.legend_below(axes, axes.get_legend_handles_labels()[0], points=_room(short))
+        style.legend_below(
+            axes, axes.get_legend_handles_labels()[0], columns=1, points=_room(short)
+        )
     return axes
 
 
 def marker_of(place: int) -> str:
     """Return the marker of one of several things."""
     return style.MARKERS[place % len(style.MARKERS)]
-
-
-def _benchmark(score: Score) -> str:
-    return score.benchmark + (" ~ (simulated brain)" if score.simulated else "")
 
 
 def _check_one_model(scores: Sequence[Score]) -> None:
@@ -106,8 +105,9 @@ def _curve(score: Score) -> dict[str, tuple[float, float]]:
 
 
 def _name_layers(axes: Axes, names: Sequence[str], label: str) -> None:
-    long = max(map(len, names)) > 3
-    axes.set_xticks(range(len(names)), names, rotation=90 if long else 0)
+    upright = max(map(len, names)) > 3
+    size = style.SMALL - 1 if len(names) > 12 else style.SMALL
+    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=size)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xlabel(label)
 
@@ -153,7 +153,7 @@ def units(scores: Source, *, ax: Axes | None = None) -> Axes:
                 places, heights, width * 0.92, color=color, label=f"{array} ({total:.0f} units)"
             )
         common, short = style.strip(names)
-        _name_layers(axes, short, f"layer ({common}...)" if common else "layer")
+        _name_layers(axes, short, f"layer of {common[:-1]}" if common else "layer")
         axes.set_ylabel("units that a layer\npredicts best (%)")
         axes.set_ylim(0, None)
         axes.set_title(labels_of(shown)[0])

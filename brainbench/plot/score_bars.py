@@ -96,7 +96,6 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.axvline(0, color=style.INK, linewidth=0.6, zorder=3)
         axes.set_xlabel("score and 95 % interval")
         _draw_legend(axes, shown)
     return axes
@@ -117,8 +116,12 @@ def title_of(score: Score) -> str:
     formula = FORMULAS.get(score.formula.rpartition("-v")[0], score.formula)
     protocol = "" if score.protocol == "paper" else score.protocol
     remarks = [text for text in (formula, protocol) if text]
-    mark = " ~" if score.simulated else ""
-    return f"{score.benchmark}{mark}" + (f", {', '.join(remarks)}" if remarks else "")
+    return name_of(score) + (f", {', '.join(remarks)}" if remarks else "")
+
+
+def name_of(score: Score) -> str:
+    """Return a benchmark, a simulated brain marked."""
+    return score.benchmark + (" (simulated brain)" if score.simulated else "")
 
 
 def _colors(scores: Sequence[Score]) -> dict[str, str]:
@@ -155,9 +158,9 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
             solid_capstyle="butt",
             zorder=4,
         )
-    bound = bound_of(score)
+    bound, ends = bound_of(score), (row - 0.5, row + 0.5)
+    axes.plot((0, 0), ends, color=style.INK, linewidth=0.6, zorder=3)
     if bound is not None:
-        ends = (row - 0.5, row + 0.5)
         axes.fill_betweenx(ends, bound.low, bound.high, color=style.FAINT, linewidth=0, zorder=0)
         axes.plot((bound.value,) * 2, ends, color=style.CEILING, solid_capstyle="butt", zorder=2)
     axes.text(
@@ -165,7 +168,7 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
         row,
         number(value),
         transform=axes.get_yaxis_transform(),
-        va="center",
+        va="center_baseline",
         color=style.MUTED,
     )
 
@@ -199,10 +202,6 @@ def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
         dotted = (0, (1, 1))
         entries.append(
             Line2D([], [], color=style.INK, linestyle=dotted, label="approximate interval")
-        )
-    if any(score.simulated for score in scores):
-        entries.append(
-            Line2D([], [], linestyle="", marker="$\\sim$", color=style.INK, label="simulated brain")
         )
     if any(score.partial for score in scores):
         entries.append(

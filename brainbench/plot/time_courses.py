@@ -11,7 +11,7 @@ import xarray as xr
 
 from brainbench.core.score import Score
 from brainbench.plot import style
-from brainbench.plot.score_bars import title_of
+from brainbench.plot.score_bars import name_of
 from brainbench.plot.selection import (
     Source,
     check_name,
@@ -34,7 +34,7 @@ def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) ->
     """Draw the median correlation over sites in each time bin, with what a model without error reaches.
 
     A model without error correlates sqrt(c) with the mean response, c the split-half reliability of the bin.
-    The line below marks the bins that make the score. Dashed lines are untrained models.
+    The line below marks the bins that make the score, for which alone this is shown. Dashed lines are untrained models.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) ->
         _mark_bins(axes, shown[0])
         axes.set_xlabel("time from stimulus onset (ms)")
         axes.set_ylabel("Pearson r, median over sites")
-        name = title_of(shown[0]).partition(",")[0]
+        name = name_of(shown[0])
         axes.set_title(name if array == _WHOLE else f"{name}, {array}")
         style.legend_below(axes, axes.get_legend_handles_labels()[0])
     return axes
@@ -103,14 +103,18 @@ def _middle(score: Score) -> FloatArray:
 
 
 def _bound(score: Score, array: str) -> FloatArray | None:
-    """Return the square root of the reliability of each bin, 0 where it is not positive; None if unknown."""
+    """Return the square root of the reliability of each bin that makes the score; None if unknown.
+
+    In the other bins nothing reliable was measured, or the benchmark does not count them: NaN.
+    """
     by_array = score.figures.get("c_by_array") or {}
     c = by_array.get(array)
     if c is None and list(score.figures["r_by_array"]) == [array]:
         c = score.figures.get("c")
     if c is None:
         return None
-    return np.asarray(np.sqrt(np.clip(np.array(c, dtype=np.float64), 0, None)))
+    reliability = np.where(score.figures["bins_used"], np.array(c, dtype=np.float64), np.nan)
+    return np.asarray(np.sqrt(np.clip(reliability, 0, None)))
 
 
 def _mark_bins(axes: Axes, score: Score) -> None:
@@ -174,8 +178,8 @@ def traces(
             predicted = _trace(table["predicted"], image, site)
             axes.plot(_bins(table), predicted, color=style.color_of(k, len(shown)), label=label)
         axes.set_xlabel("time from stimulus onset (ms)")
-        axes.set_ylabel(f"response of site {site}")
-        axes.set_title(f"image {image}")
+        axes.set_ylabel("response")
+        axes.set_title(f"{name_of(shown[0])}\nsite {site}, image {image}", fontsize=style.SMALL)
         style.legend_below(axes, axes.get_legend_handles_labels()[0])
     return axes
 
@@ -253,23 +257,24 @@ def temporal(scores: Source, *, ax: Axes | None = None) -> Axes:
     )
     names = labels_of(shown)
     models = list(dict.fromkeys(names))
-    width = 0.8 / len(models)
+    width = min(0.8 / len(models), 0.3)
     with style.drawing(ax, height=52.0) as axes:
         for score, name in zip(shown, names, strict=True):
             k = models.index(name)
             color = style.color_of(k, len(models))
             for array, r in score.figures["temporal_correlation"].items():
-                x = places.index((score.benchmark, array)) - 0.4 + (k + 0.5) * width
+                x = places.index((score.benchmark, array)) + (k - (len(models) - 1) / 2) * width
                 if r is not None:
                     face = "white" if score.untrained else color
                     axes.bar(x, r, width * 0.9, facecolor=face, edgecolor=color, linewidth=0.8)
         axes.axhline(0, color=style.INK, linewidth=0.6)
-        ticks = [f"{name} ~" if name.startswith("Simulated") else name for name, _ in places]
+        marked = {score.benchmark: name_of(score).replace(" (", "\n(") for score in shown}
         ticks = [
-            tick if array == _WHOLE else f"{tick}\n{array}"
-            for tick, (_, array) in zip(ticks, places, strict=True)
+            marked[name] if array == _WHOLE else f"{array}\n{marked[name]}"
+            for name, array in places
         ]
         axes.set_xticks(range(len(places)), ticks)
+        axes.set_xlim(-0.6, len(places) - 0.4)
         axes.set_ylabel("r over time of\nsingle images (median)")
         handles = [_key(style.color_of(k, len(models)), name) for k, name in enumerate(models)]
         style.legend_below(axes, handles, points=16.0 + 8 * max(t.count("\n") for t in ticks))
