@@ -168,6 +168,8 @@ def figure(kind: str, scores: Source, **options: Any) -> Figure:
             else:
                 made.draw(panel.scores, ax=axes, **{**panel.options, **options})
         _keep_one_legend(places[: len(panels)])
+        for axes in places[: -1 if made.n_columns == 1 else 0]:
+            axes.set_xlabel("")
     return whole
 
 

@@ -85,14 +85,18 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     n_rows = len(shown) + len(groups)
     with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
         row, ticks = 0.0, []
-        for title, members in groups.items():
-            _draw_title(axes, row, title)
+        for (name, remarks), members in groups.items():
+            ticks.append((row, name))
+            _draw_remarks(axes, row, remarks)
             for label, score in sorted(members, key=lambda one: -float(one[1].value or 0)):
                 row += 1
                 _draw_bar(axes, row, score, colors[label])
                 ticks.append((row, label))
             row += 1
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
+        for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
+            if any(label == name for name, _ in groups):
+                text.set_weight("bold")
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -101,22 +105,30 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def _groups(scores: Sequence[Score]) -> dict[str, list[tuple[str, Score]]]:
-    """Return label and score by the title of each group."""
-    groups: dict[str, list[tuple[str, Score]]] = {}
-    titles = [title_of(score) for score in scores]
-    for title in dict.fromkeys(titles):
-        members = [score for score, own in zip(scores, titles, strict=True) if own == title]
-        groups[title] = list(zip(labels_of(members), members, strict=True))
+def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], list[tuple[str, Score]]]:
+    """Return label and score by the benchmark and the remarks of each group."""
+    groups: dict[tuple[str, str], list[tuple[str, Score]]] = {}
+    keys = [(score.benchmark, _remarks(score), score.version) for score in scores]
+    for key in dict.fromkeys(keys):
+        members = [score for score, own in zip(scores, keys, strict=True) if own == key]
+        several = len({version for name, _, version in keys if name == key[0]}) > 1
+        name = f"{key[0]} v{key[2]}" if several else key[0]
+        groups[name, key[1]] = list(zip(labels_of(members), members, strict=True))
     return groups
 
 
-def title_of(score: Score) -> str:
-    """Return a benchmark with formula, protocol and whether the brain is simulated."""
+def _remarks(score: Score) -> str:
+    """Return whether the brain is simulated, the formula unless it is raw, and an unusual protocol."""
     formula = FORMULAS.get(score.formula.rpartition("-v")[0], score.formula)
     protocol = "" if score.protocol == "paper" else score.protocol
-    remarks = [text for text in (formula, protocol) if text]
-    return name_of(score) + (f", {', '.join(remarks)}" if remarks else "")
+    texts = ("simulated brain" if score.simulated else "", formula, protocol)
+    return ", ".join(text for text in texts if text)
+
+
+def title_of(score: Score) -> str:
+    """Return a benchmark with its remarks."""
+    remarks = _remarks(score)
+    return score.benchmark + (f" ({remarks})" if remarks else "")
 
 
 def name_of(score: Score) -> str:
@@ -131,9 +143,15 @@ def _colors(scores: Sequence[Score]) -> dict[str, str]:
     return {label: style.color_of(k, len(labels)) for k, label in enumerate(labels)}
 
 
-def _draw_title(axes: Axes, row: float, title: str) -> None:
+def _draw_remarks(axes: Axes, row: float, text: str) -> None:
     axes.text(
-        0.0, row + 0.1, title, transform=axes.get_yaxis_transform(), va="center", weight="bold"
+        0.0,
+        row,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="center_baseline",
+        fontsize=style.SMALL,
+        color=style.MUTED,
     )
 
 

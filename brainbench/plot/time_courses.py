@@ -34,7 +34,8 @@ def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) ->
     """Draw the median correlation over sites in each time bin, with what a model without error reaches.
 
     A model without error correlates sqrt(c) with the mean response, c the split-half reliability of the bin.
-    The line below marks the bins that make the score, for which alone this is shown. Dashed lines are untrained models.
+    This is shown for the bins that make the score, which the line below marks. Dashed lines are untrained
+    models.
 
     Parameters
     ----------
