@@ -16,6 +16,7 @@ from brainbench.cli import (
     extract,
     leaderboard,
     list_,
+    plot,
     score,
     selftest,
     show,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
+app.command("plot")(plot.plot)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,17 +13,12 @@ from brainbench.cli.list_ import KINDS
 
 if TYPE_CHECKING:
     from brainbench.core.dataset import Dataset
-    from brainbench.core.model import BrainModel
 
 
 def show(
     name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
     weights: options.Weights = None,
     model_args: options.ModelArgs = options.NONE,
-    figure: Annotated[
-        Path | None,
-        typer.Option(help="Draw a model's graph, feed-forward and feedback: .png, .pdf or .svg."),
-    ] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -37,16 +31,14 @@ def show(
         arguments = options.with_weights(arguments, weights)
     console.start_logging(verbose=False)
     with progress.use(console.reporter(quiet=quiet)):
-        facts, lines = _facts(name, arguments, figure)
+        facts, lines = _facts(name, arguments)
     if as_json:
         print(json.dumps(facts, indent=1, default=str, allow_nan=False))
         return
     console.print_facts(lines)
 
 
-def _facts(
-    name: str, arguments: Mapping[str, Any], figure: Path | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _facts(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return facts for JSON, and as lines."""
     from brainbench.core import registry
     from brainbench.core.errors import InputError
@@ -54,7 +46,7 @@ def _facts(
     describe = {"benchmarks": _benchmark, "data": _data, "composites": _composite}
     kind = next((kind for kind in describe if name in registry.entries(kind)), None)
     if kind is None and _is_model(name):
-        return _model(name, arguments, figure)
+        return _model(name, arguments)
     if kind is None:
         raise registry.unknown_name(name, *KINDS)
     if arguments:
@@ -63,8 +55,6 @@ def _facts(
             allowed="options for a model",
             todo="omit --model-args and --weights",
         )
-    if figure is not None:
-        raise _without_graph(name)
     facts = describe[kind](name)
     return facts, facts
 
@@ -130,18 +120,13 @@ def _composite(name: str) -> dict[str, Any]:
     }
 
 
-def _model(
-    name: str, arguments: Mapping[str, Any], figure: Path | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _model(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     from brainbench.cli.model_facts import as_lines, facts_of
     from brainbench.run.loading import model_with
 
     model = model_with(name, arguments)
     facts = facts_of(model, file=_weights_of(name, arguments))
-    lines: dict[str, Any] = dict(as_lines(facts))
-    if figure is not None:
-        facts["figure"] = lines["figure"] = _draw(model, name, figure)
-    return facts, lines
+    return facts, dict(as_lines(facts))
 
 
 def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
@@ -151,22 +136,3 @@ def _weights_of(name: str, arguments: Mapping[str, Any]) -> str | None:
     is_path = registry.is_file(name) or str(registry.family(name)).startswith(".")
     named = "" if is_path else name.partition("@")[2]
     return named or arguments.get("weights")
-
-
-def _draw(model: BrainModel, name: str, path: Path) -> str:
-    from brainbench.plot import draw_graph
-
-    graph = model.about.graph
-    if graph is None:
-        raise _without_graph(name)
-    return str(draw_graph(graph, path, title=model.name))
-
-
-def _without_graph(name: str) -> Exception:
-    from brainbench.core.errors import InputError
-
-    return InputError(
-        f"{name} declares no graph to draw",
-        allowed="a model with one, such as convrnn_rgc_intermediate",
-        todo="omit --figure",
-    )

@@ -44,7 +44,7 @@ class About:
     `license` is that of code and weights; `source` the origin of the released weights, or of the facts
     that the network was written from. `parameters` are learnable ones, counted where the network is a
     torch module. `depth` is the number of convolutional and fully connected layers on the longest
-    feed-forward path (Kubilius 2019). `graph` is the figure for `brainbench show --figure`.
+    feed-forward path (Kubilius 2019). `graph` is the figure for `brainbench plot graph`.
     """
 
     citation: str | None = None

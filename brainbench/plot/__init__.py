@@ -1,5 +1,42 @@
-"""Figures. Each imports matplotlib, from the extra `plot`, when it is drawn."""
+"""Figures of scores and models. Each imports matplotlib, from the extra `plot`, when it is drawn.
 
-from brainbench.plot.model_graph import draw_graph
+A figure function takes scores, or the path of a results folder, and returns axes; with `ax=` it draws into
+yours. `figure(name, scores)` draws all panels of a figure, `save` writes a file, `svg` an element for HTML.
+"""
 
-__all__ = ["draw_graph"]
+from brainbench.plot.choice_patterns import choices, images
+from brainbench.plot.dissimilarities import rdm
+from brainbench.plot.kinds import KINDS, figure
+from brainbench.plot.layer_curves import layers, units
+from brainbench.plot.model_graph import graph
+from brainbench.plot.model_scatter import scatter
+from brainbench.plot.names import display_name, display_names
+from brainbench.plot.score_bars import bars, bound_of
+from brainbench.plot.selection import FITS, stored
+from brainbench.plot.solution_time_bins import ost
+from brainbench.plot.style import save, svg
+from brainbench.plot.time_courses import temporal, time, traces
+
+__all__ = [
+    "FITS",
+    "KINDS",
+    "bars",
+    "bound_of",
+    "choices",
+    "display_name",
+    "display_names",
+    "figure",
+    "graph",
+    "images",
+    "layers",
+    "ost",
+    "rdm",
+    "save",
+    "scatter",
+    "stored",
+    "svg",
+    "temporal",
+    "time",
+    "traces",
+    "units",
+]

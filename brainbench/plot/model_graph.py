@@ -2,75 +2,60 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brainbench.core.errors import InputError
 from brainbench.core.model_info import Diagram
+from brainbench.plot import style
 
-FORMATS = (".png", ".pdf", ".svg")
-_INK, _FEEDBACK, _CELL = "#222222", "#c0392b", "#2e6f9e"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _FEEDBACK, _CELL = style.INK, "#D55E00", "#0072B2"
 _WIDTH, _HEIGHT = 0.72, 0.5  # of a node, in units; neighbors are 1 unit apart
-_UNIT_INCHES = (1.02, 0.91)  # width and height of a unit
-_TITLE_INCHES = 0.35
+_UNIT_MM = (26.0, 23.0)  # width and height of a unit
+_TITLE_MM = 9.0
+_NARROWEST_MM = 127.0  # for the legend
 
 
-def draw_graph(diagram: Diagram, path: Path, *, title: str = "") -> Path:
+def graph(diagram: Diagram, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw a network: nodes in a row, feedback in arcs above, a loop under each recurrent cell.
 
-    The suffix of `path`, one of `FORMATS`, is the format. InputError if it is another, Matplotlib is not
-    installed, or the path cannot be written.
+    Parameters
+    ----------
+    diagram : Diagram
+        Layers and arrows, as `model.about.graph`.
+    title : str
+        Above the figure, such as the name of the model.
+    ax : Axes, optional
+        Where to draw; by default a figure in which a node has the same size for every network.
+
+    Raises
+    ------
+    InputError
+        Matplotlib is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(
-            f"a figure with the file name {path.name!r}",
-            allowed="a file that ends in " + ", ".join(FORMATS),
-            todo="choose for example graph.png",
-        )
     places = {name: float(index) for index, name in enumerate(diagram.nodes)}
     span = max((abs(places[b] - places[a]) for a, b in diagram.feedforward), default=1.0)
     below = max(1.15 if diagram.recurrent else 0.75, 0.7 + 0.2 * span if span > 1 else 0.0)
     peaks = [_arc_peak(abs(places[a] - places[b])) for a, b in diagram.feedback]
     above = max(peaks, default=_HEIGHT / 2) + 0.2
-    figure, axes = _canvas(width=len(places) + 0.4, below=below, above=above)
-    for name, x in places.items():
-        _draw_node(axes, name, x, diagram)
-    for source, target in diagram.feedforward:
-        _draw_feedforward(axes, places[source], places[target])
-    for source, target in diagram.feedback:
-        _draw_feedback(axes, places[source], places[target])
-    axes.set_title(title, fontsize=11, color=_INK)
-    _draw_legend(axes, diagram)
-    try:
-        figure.savefig(path, dpi=200)
-    except OSError as error:
-        raise InputError(
-            f"a figure at {path} ({error.strerror or error})",
-            allowed="a folder that exists and can be written",
-            todo="choose another path",
-        ) from error
-    return path
-
-
-def _canvas(*, width: float, below: float, above: float) -> tuple[Any, Any]:
-    """Make figure and axes in which a unit has the same size for every network; nodes are at y = 0."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError(
-            f"a figure without matplotlib ({error})",
-            allowed="matplotlib, from the extra plot",
-            todo="pip install 'brainbench[plot]'",
-        ) from error
-    unit_width, unit_height = _UNIT_INCHES
-    size = (max(unit_width * width, 5.0), unit_height * (below + above) + _TITLE_INCHES)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots()
-    axes.set_axis_off()
-    margin = (size[0] / unit_width - width) / 2  # a row narrower than the legend is centered
-    axes.set_xlim(-0.7 - margin, width - 0.7 + margin)
-    axes.set_ylim(-below, above)
-    return figure, axes
+    n_units = len(places) + 0.4
+    width = max(_UNIT_MM[0] * n_units, _NARROWEST_MM)
+    height = _UNIT_MM[1] * (below + above) + _TITLE_MM
+    with style.drawing(ax, height=height, width=width) as axes:
+        axes.set_axis_off()
+        margin = (width / _UNIT_MM[0] - n_units) / 2  # a row narrower than the legend is centered
+        axes.set_xlim(-0.7 - margin, n_units - 0.7 + margin)
+        axes.set_ylim(-below, above)
+        for name, x in places.items():
+            _draw_node(axes, name, x, diagram)
+        for source, target in diagram.feedforward:
+            _draw_feedforward(axes, places[source], places[target])
+        for source, target in diagram.feedback:
+            _draw_feedback(axes, places[source], places[target])
+        axes.set_title(title, fontsize=11, loc="center")
+        _draw_legend(axes, diagram)
+    return axes
 
 
 def _draw_node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
@@ -84,7 +69,7 @@ def _draw_node(axes: Any, name: str, x: float, diagram: Diagram) -> None:
             _WIDTH,
             _HEIGHT,
             boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor="#e4eef6" if kind else "white",
+            facecolor="#e3eef5" if kind else "white",
             edgecolor=_CELL if kind else _INK,
             linewidth=1.2,
         )

@@ -374,6 +374,7 @@ class DynamicsEvaluation(Evaluation):
             "time_end": end.tolist(),
             "r": listed(figure.raw[0]),
             "c": c,
+            "c_by_array": None if self.c is None else curves.by_array(self.c),
             "c_choosing": choosing,
             "c_spearman": by_rank,
             "bins_used": _bins_used(figure).tolist(),

@@ -1,0 +1,229 @@
+"""Bars of scores with their intervals, against what a model without error reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brainbench.core.score import Score
+from brainbench.plot import style
+from brainbench.plot.selection import Source, fitting, labels_of, scores_of
+from brainbench.stats.ceiling import ceiled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMULAS = {
+    "raw": "",
+    "r/c": "r / c",
+    "(r/c)^2": "(r / c)²",
+    "r2/c": "r² / c",
+    "r/sqrt(c)": "r / √c",
+    "clip(r/c)": "r / c, clipped",
+}
+_ROW, _FRAME = 3.6, 14.0  # mm
+_BAR = 0.74  # of a row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """What a model without error reaches on the scale of a score, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bound_of(score: Score) -> Bound | None:
+    """Return what a model without error reaches, by the formula of the score; None where it is unknown.
+
+    A reliability c allows a correlation of sqrt(c), which the formula turns into the scale of the value. The
+    noise ceiling over subjects bounds the correlation itself, from its lower to its upper bound. The shares
+    of variance that are unique to a model have no such bound, and neither has a figure under an unreliable
+    ceiling.
+    """
+    formula = score.formula.rpartition("-v")[0]
+    subjects = score.figures.get("noise_ceiling")
+    if subjects is not None:
+        low, high = subjects["lower"], subjects["upper"]
+        scale = low if formula == "r/c" else 1.0
+        return Bound(value=low / scale, low=low / scale, high=high / scale)
+    if score.ceiling is None or score.ceiling <= 0 or "unique_A" in score.figures:
+        return None
+    c = np.array([score.ceiling, *(score.ceiling_ci or (score.ceiling, score.ceiling))])
+    if (c <= 0).any():
+        c[1:] = c[0]
+    values = ceiled(np.sqrt(c), c, formula=formula)
+    return Bound(value=float(values[0]), low=float(min(values)), high=float(max(values)))
+
+
+def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
+    """Draw the score of each model on each benchmark, with its interval and its ceiling.
+
+    Untrained models have hollow bars; dotted intervals are approximate. The gray line is what a model without
+    error reaches on the scale of the score (`bound_of`). A group of bars is one benchmark, version, protocol
+    and formula.
+
+    Parameters
+    ----------
+    scores : scores, or a path
+        Scores in the order of the groups, or a results folder.
+    ax : Axes, optional
+        Where to draw; by default a new figure, one column wide.
+
+    Raises
+    ------
+    InputError
+        No score has a value.
+    """
+    shown = fitting(scores_of(scores), "bars", "scores with a value")
+    groups = _groups(shown)
+    colors = _colors(shown)
+    n_rows = len(shown) + len(groups)
+    with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
+        row, ticks = 0.0, []
+        for (name, remarks), members in groups.items():
+            ticks.append((row, name))
+            _draw_remarks(axes, row, remarks)
+            for label, score in sorted(members, key=lambda one: -float(one[1].value or 0)):
+                row += 1
+                _draw_bar(axes, row, score, colors[label])
+                ticks.append((row, label))
+            row += 1
+        axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
+        for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
+            if any(label == name for name, _ in groups):
+                text.set_weight("bold")
+        axes.set_ylim(n_rows - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("score and 95 % interval")
+        _draw_legend(axes, shown)
+    return axes
+
+
+def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], list[tuple[str, Score]]]:
+    """Return label and score by the benchmark and the remarks of each group."""
+    groups: dict[tuple[str, str], list[tuple[str, Score]]] = {}
+    keys = [(score.benchmark, _remarks(score), score.version) for score in scores]
+    for key in dict.fromkeys(keys):
+        members = [score for score, own in zip(scores, keys, strict=True) if own == key]
+        several = len({version for name, _, version in keys if name == key[0]}) > 1
+        name = f"{key[0]} v{key[2]}" if several else key[0]
+        groups[name, key[1]] = list(zip(labels_of(members), members, strict=True))
+    return groups
+
+
+def _remarks(score: Score) -> str:
+    """Return whether the brain is simulated, the formula unless it is raw, and an unusual protocol."""
+    formula = FORMULAS.get(score.formula.rpartition("-v")[0], score.formula)
+    protocol = "" if score.protocol == "paper" else score.protocol
+    texts = ("simulated brain" if score.simulated else "", formula, protocol)
+    return ", ".join(text for text in texts if text)
+
+
+def title_of(score: Score) -> str:
+    """Return a benchmark with its remarks."""
+    remarks = _remarks(score)
+    return score.benchmark + (f" ({remarks})" if remarks else "")
+
+
+def name_of(score: Score) -> str:
+    """Return a benchmark, a simulated brain marked."""
+    return score.benchmark + (" (simulated brain)" if score.simulated else "")
+
+
+def _colors(scores: Sequence[Score]) -> dict[str, str]:
+    labels = list(
+        dict.fromkeys(label for members in _groups(scores).values() for label, _ in members)
+    )
+    return {label: style.color_of(k, len(labels)) for k, label in enumerate(labels)}
+
+
+def _draw_remarks(axes: Axes, row: float, text: str) -> None:
+    axes.text(
+        0.0,
+        row,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="center_baseline",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
+
+
+def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
+    value = float(score.value or 0)
+    axes.barh(
+        row,
+        value,
+        height=_BAR,
+        facecolor="white" if score.untrained else color,
+        edgecolor=color,
+        linewidth=0.8,
+        zorder=1,
+    )
+    if score.ci is not None:
+        axes.plot(
+            score.ci,
+            (row, row),
+            color=style.INK,
+            linewidth=0.9,
+            linestyle=(0, (1, 1)) if score.ci_approximate else "-",
+            solid_capstyle="butt",
+            zorder=4,
+        )
+    bound, ends = bound_of(score), (row - 0.5, row + 0.5)
+    axes.plot((0, 0), ends, color=style.INK, linewidth=0.6, zorder=3)
+    if bound is not None:
+        axes.fill_betweenx(ends, bound.low, bound.high, color=style.FAINT, linewidth=0, zorder=0)
+        axes.plot((bound.value,) * 2, ends, color=style.CEILING, solid_capstyle="butt", zorder=2)
+    axes.text(
+        1.02,
+        row,
+        number(value),
+        transform=axes.get_yaxis_transform(),
+        va="center_baseline",
+        color=style.MUTED,
+    )
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a figure without the zero before its point: ".45", "-.02", "1.00".
+
+    Examples
+    --------
+    >>> [number(value) for value in (0.451, -0.02, 1.0, -0.001)]
+    ['.45', '-.02', '1.00', '.00']
+    """
+    text = f"{value:.{digits}f}"
+    text = text.removeprefix("-") if float(text) == 0 else text
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
+    """Explain below the axes whatever marks are in use."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Line2D | Patch] = []
+    if any(bound_of(score) for score in scores):
+        entries.append(Line2D([], [], color=style.CEILING, label="a model without error"))
+    if any(score.untrained for score in scores):
+        entries.append(
+            Patch(facecolor="white", edgecolor=style.INK, linewidth=0.8, label="untrained")
+        )
+    if any(score.ci_approximate and score.ci for score in scores):
+        dotted = (0, (1, 1))
+        entries.append(
+            Line2D([], [], color=style.INK, linestyle=dotted, label="approximate interval")
+        )
+    if any(score.partial for score in scores):
+        entries.append(
+            Line2D([], [], linestyle="", marker="$*$", color=style.INK, label="some images only")
+        )
+    if entries:
+        style.legend_below(axes, entries)
