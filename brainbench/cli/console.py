@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brainbench.cli.text import fitted, wrapped
+from brainbench.core.digits import between, decimal
 from brainbench.core.progress import Advance, Reporter, Silent
 from brainbench.core.score import Score, Status
 from brainbench.core.settings import Settings
@@ -195,30 +196,6 @@ def _figures(score: Score) -> tuple[str, ...]:
     mark = (" *" if score.partial else "") + (" !" if score.ceiling_above_0 is False else "")
     units = f"{score.n_units}{excluded}"
     return decimal(score.value) + mark, interval, decimal(score.ceiling), units
-
-
-def decimal(value: float | None) -> str:
-    """Return three decimals, without the zero before the point: .523, -.004, 1.020; empty for None."""
-    if value is None:
-        return ""
-    text = f"{value:.3f}"
-    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
-    if digits == "0.000":
-        sign = ""
-    return sign + (digits[1:] if digits.startswith("0.") else digits)
-
-
-def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
-    """Return an interval, marked where it is approximate; empty for None."""
-    if ci is None:
-        return ""
-    mark = "≈ " if approximate else ""  # in front, so that figures stay aligned
-    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
-
-
-def between_ranks(low: int, high: int) -> str:
-    """Return ranks as an interval: "2 to 5", or "1"."""
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:

@@ -116,7 +116,7 @@ def _range(outcome: Outcome) -> str:
 
 
 def _row(outcome: Outcome, names: Sequence[str]) -> tuple[str, ...]:
-    from brainbench.cli.console import between, decimal
+    from brainbench.core.digits import between, decimal
 
     weaker = {score.model: score for score in outcome.weaker}
     controls = [outcome.shuffled, *(weaker.get(name) for name in names)]

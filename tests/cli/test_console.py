@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from brainbench.cli import console, text
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 
@@ -132,7 +133,7 @@ def test_an_approximate_interval_is_marked(terminal):
 
 def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
     lines = terminal(80, [score(ceiling_above_0=flag) for flag in (None, True, False)])
-    shown = f"{console.decimal(score().value)} !"
+    shown = f"{decimal(score().value)} !"
     assert [shown in line for line in lines if ".012" in line] == [False, False, True]
     assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
     assert not any("!" in line for line in terminal(80, [score(ceiling_above_0=True)]))
@@ -154,7 +155,7 @@ def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
     ],
 )
 def test_three_decimals(value, shown):
-    assert console.decimal(value) == shown
+    assert decimal(value) == shown
 
 
 class Stream:
