@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from brainbench.core.errors import InputError
 from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
+from brainbench.core.score_display import score_html, score_text, scores_html, scores_text
 from brainbench.core.stored_arrays import (
     STRICT,
     array_from_json,
@@ -219,6 +220,21 @@ class Score:
                     todo="say in `reason` why the value does not exist",
                 )
 
+    def __str__(self) -> str:
+        return score_text(self)
+
+    def __float__(self) -> float:
+        if self.value is None:
+            raise InputError(
+                f"the figure of {self.model} on {self.benchmark}, which is {self.status}",
+                allowed="a score with a value",
+                todo=f"see its reason: {self.reason}",
+            )
+        return float(self.value)
+
+    def _repr_html_(self) -> str:
+        return score_html(self)
+
     @property
     def failed(self) -> bool:
         """Whether there is no value though the data is here and the benchmark applies."""
@@ -410,6 +426,12 @@ class ScoreSet(Sequence[Score]):
     def __getitem__(self, index: int | slice) -> Score | ScoreSet:
         selected = self.scores[index]
         return ScoreSet(selected) if isinstance(selected, tuple) else selected
+
+    def __str__(self) -> str:
+        return scores_text(self.scores)
+
+    def _repr_html_(self) -> str:
+        return scores_html(self.scores)
 
     @property
     def failed(self) -> ScoreSet:
