@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 
 app = typer.Typer(no_args_is_help=True, help="Get data sets onto this machine.")
 
@@ -20,7 +20,13 @@ def _data() -> None:
 
 @app.command("import")
 def import_(
-    name: Annotated[str, typer.Argument(help="A data set, as `brainbench list data` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A data set, as `brainbench list data` shows it.",
+            autocompletion=completion.data_sets,
+        ),
+    ],
     folder: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="Folder with the published files.")
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 
 if TYPE_CHECKING:
     from brainbench.run.selftest import Outcome
@@ -19,7 +19,11 @@ def selftest(
     benchmark: Annotated[
         str,
         typer.Option(
-            "-b", "--benchmark", metavar="BENCHMARK", help="Only these; a name, wildcard or list."
+            "-b",
+            "--benchmark",
+            metavar="BENCHMARK",
+            help="Only these; a name, wildcard or list.",
+            autocompletion=completion.benchmarks,
         ),
     ] = "all",
     output_format: options.Format = "table",

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, TextIO, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -442,6 +442,6 @@ class ScoreSet(Sequence[Score]):
         """Return one row per score, with the columns `COLUMNS`."""
         return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
 
-    def to_csv(self, path: str | Path) -> None:
+    def to_csv(self, path: str | Path | TextIO) -> None:
         """Write `to_frame` as CSV, all digits kept; see `brainbench.core.untrusted_text.write_csv`."""
         write_csv(self.to_frame(), path)
