@@ -28,13 +28,15 @@ class LiveTable:
         self._widths = (max(min(width, stdout().width - beside), len(title)), *figures.values())
         self._titles: tuple[str, ...] | None = (title, *figures)
 
-    def row(self, *cells: str) -> None:
-        """Print a row, above the bars; before the first one the titles."""
+    def row(self, *cells: str, heading: str | None = None) -> None:
+        """Print a row, above the bars, below its heading; before the first one the titles."""
         bars = progress.current()
         with bars.taken_away() if isinstance(bars, Bars) else contextlib.nullcontext():
             if self._titles is not None:
                 self._print(self._titles, style="bold")
                 self._titles = None
+            if heading is not None:
+                stdout().print(visible(heading, keep=""))
             self._print(cells, style="")
 
     def _print(self, cells: Sequence[str], *, style: str) -> None:
@@ -56,7 +58,7 @@ class LiveScores:
 
     def add(self, score: Score) -> None:
         """Print a score, after its model where that is another one than before."""
-        if self._model != name_of_model(score):
-            self._model = name_of_model(score)
-            self._table.row(self._model)
-        self._table.row(f"  {name_of_benchmark(score)}", *figure_cells(score))
+        model = name_of_model(score)
+        heading = None if model == self._model else model
+        self._table.row(f"  {name_of_benchmark(score)}", *figure_cells(score), heading=heading)
+        self._model = model

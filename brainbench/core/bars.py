@@ -75,7 +75,7 @@ class _Advancing:
     def __call__(self, n: int, /, *, seconds_left: float | None = None) -> None:
         self._bars.advance(self._task, n)
         if seconds_left is not None:
-            self._bars.update(self._task, ends=time.monotonic() + seconds_left)
+            self._bars.update(self._task, ends=time.monotonic() + seconds_left, refresh=True)
 
 
 class _Count(ProgressColumn):

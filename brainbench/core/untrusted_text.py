@@ -41,8 +41,8 @@ def _is_hidden(character: str, keep: str) -> bool:
 def write_csv(frame: pd.DataFrame, path: str | Path | TextIO) -> None:
     """Write a frame as CSV, to a file in UTF-8 or to a stream; its texts and titles are safe to open.
 
-    All digits are kept. Text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a carriage
-    return, gets an apostrophe in front; control characters are written out. Numbers are not touched.
+    Text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a carriage
+    return, gets an apostrophe in front; control characters are written out. Numbers keep all digits.
     """
     frame.map(_cell).rename(columns=_cell).to_csv(path, index=False, encoding="utf-8")
 
