@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainbench.core import bars
 from brainbench.core.arguments import check_arguments
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import BrainbenchWarning, unknown
@@ -82,7 +83,7 @@ def score(
     model : str, BrainModel, torch.nn.Module, or a sequence of these
         A name, a wildcard or "all"; a wrapped model; or a bare module together with `layers`.
     benchmark : str, Benchmark, or a sequence of these
-        An identifier, a wildcard or "all"; or a benchmark.
+        An identifier, a wildcard or "all"; a composite, for its members; or a benchmark.
     weights, model_args : str, mapping, optional
         For every named model: weights where it has a choice, such as "imagenet", "untrained" or a file (a
         name with @WEIGHTS keeps its own), and options of the function that makes it.
@@ -101,7 +102,8 @@ def score(
     Returns
     -------
     Score or ScoreSet
-        A Score for one model and one benchmark; a ScoreSet for wildcards, "all" and sequences.
+        A Score for one model and one benchmark; a ScoreSet for wildcards, "all", composites and sequences.
+        Both print as a few lines, and as HTML with bars in a notebook, where bars also show the progress.
 
     Raises
     ------
@@ -125,19 +127,20 @@ def score(
     settings, variant, placement, spread = chosen(options, kinds, score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
-    job = Job.of(
-        model,
-        benchmark,
-        settings,
-        placement,
-        weights=weights,
-        model_args=model_args,
-        variant=variant,
-        results=results,
-        overwrite=overwrite,
-    )
-    errors = errors or ("raise" if job.single else "warn")
-    scores = tuple(run(job, spread, raising=errors == "raise"))
+    with bars.in_notebook():
+        job = Job.of(
+            model,
+            benchmark,
+            settings,
+            placement,
+            weights=weights,
+            model_args=model_args,
+            variant=variant,
+            results=results,
+            overwrite=overwrite,
+        )
+        errors = errors or ("raise" if job.single else "warn")
+        scores = tuple(run(job, spread, raising=errors == "raise"))
     for one in scores:
         if errors == "warn" and one.value is None:
             text = f"{one.model} on {one.benchmark}: {one.status.replace('_', ' ')}: {one.reason}"
@@ -303,7 +306,7 @@ def extract_activations(
         raise unknown("reducer", reducer, export.REDUCERS, todo="choose one of these")
     named = [layers] if isinstance(layers, str) else list(layers)
     target = None if output is None else Path(output)
-    with ONE_AT_A_TIME:
+    with ONE_AT_A_TIME, bars.in_notebook():
         shown = stimuli if isinstance(stimuli, StimulusSet) else export.images_in(Path(stimuli))
         network = one_model(model, named, placement, maker_options(model_args or {}, weights))
         named = named or [layer for listed in network.areas.values() for layer in listed]

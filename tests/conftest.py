@@ -114,6 +114,18 @@ def plugin(
 
 
 @pytest.fixture
+def composites(plugin: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composites Recorded.* of the fake benchmarks Recorded.* are registered too."""
+    from brainbench_fake import RECORDED
+
+    from brainbench.core import registry
+
+    for group, targets in RECORDED.items():
+        for name, target in targets.items():
+            monkeypatch.setitem(registry.entries(group), name, target)
+
+
+@pytest.fixture
 def environment(plugin_folder: Path, cache_folder: Path, results_folder: Path) -> dict[str, str]:
     """Environment for another process that has the plug-in and the folders of this test."""
     path = [str(plugin_folder), str(FAKES), os.environ.get("PYTHONPATH", "")]

@@ -112,7 +112,8 @@ def _is_shown(one: OnBenchmark) -> bool:
 
 def _models(one: OnBenchmark) -> Table:
     """Return a table of the models, best first, with ranks and letters."""
-    from brainbench.cli.console import between_ranks, decimal, table_of
+    from brainbench.cli.console import table_of
+    from brainbench.core.digits import between_ranks, decimal
 
     table = table_of("", "model", figures=("score", "rank", "letters"))
     rows = sorted(enumerate(one.model_rows(), start=1), key=lambda row: -row[1]["value"])
@@ -127,7 +128,8 @@ def _models(one: OnBenchmark) -> Table:
 
 def _pairs(one: OnBenchmark, pairs: pd.DataFrame) -> Table:
     """Return a table of all pairs, by the numbers of the models."""
-    from brainbench.cli.console import between, decimal, table_of
+    from brainbench.cli.console import table_of
+    from brainbench.core.digits import between, decimal
 
     tested = bool(pairs["p"].notna().any())
     figures = ("difference", "95 % CI", "sees", *(("p", "p, Holm") if tested else ()))

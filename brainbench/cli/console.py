@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import itertools
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from brainbench.cli.text import fitted, wrapped
-from brainbench.core.progress import Advance, Reporter, Silent
-from brainbench.core.score import Score, Status
-from brainbench.core.settings import Settings
+from brainbench.core.bars import Bars
+from brainbench.core.digits import between, decimal
+from brainbench.core.progress import Reporter, Silent
 from brainbench.core.untrusted_text import visible
-from brainbench.run.estimate import Estimate
-from brainbench.run.plan import Item, Plan, State
-from brainbench.storage.results import summary
+
+if TYPE_CHECKING:  # bars are shown while all of this is imported, which takes seconds
+    from brainbench.core.score import Score, Status
+    from brainbench.core.settings import Settings
+    from brainbench.run.estimate import Estimate
+    from brainbench.run.plan import Item, Plan, State
 
 UNBOUNDED = 10_000
 SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
@@ -61,42 +60,9 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-class Terminal:
-    """Notes on stderr; bars there too, if it is a terminal."""
-
-    def __init__(self) -> None:
-        self._bars: Progress | None = None
-
-    @contextlib.contextmanager
-    def task(self, label: str, total: int) -> Iterator[Advance]:
-        """Show a bar while the block runs, below the bars that are open already."""
-        with contextlib.ExitStack() as stack:
-            if self._bars is None:
-                self._bars = stack.enter_context(_progress())
-                stack.callback(setattr, self, "_bars", None)
-            bars = self._bars
-            bar = bars.add_task(visible(label, keep=""), total=total)
-            stack.callback(bars.remove_task, bar)
-            yield lambda n: bars.advance(bar, n)
-
-    def note(self, text: str) -> None:
-        """Print one line."""
-        stderr().print(visible(text), soft_wrap=not stderr().is_terminal)
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=stderr(), transient=True, disable=not stderr().is_terminal)
-
-
 def reporter(*, quiet: bool) -> Reporter:
     """Return a reporter for a terminal, or a silent one."""
-    return Silent() if quiet else Terminal()
+    return Silent() if quiet else Bars(stderr())
 
 
 class VisibleFormatter(logging.Formatter):
@@ -129,17 +95,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, allow_nan=False))
 
 
-def print_scores(scores: Sequence[Score], settings: Settings, *, as_json: bool) -> None:
-    """Print a table of scores, with what its marks mean and why some have no value; or JSON alone."""
-    if as_json:
-        print_json([summary(score) for score in scores])
-        return
-    console = stdout()
-    table = _flat(scores)
-    wide = console.options.update(width=UNBOUNDED)
-    if Measurement.get(console, wide, table).maximum > console.width:
-        table = _grouped(scores)
-    console.print(table)
+def print_scores(scores: Sequence[Score]) -> None:
+    """Print a table of scores."""
+    table = table_of("model", "benchmark", figures=SCORE_COLUMNS)
+    for score in scores:
+        table.add_row(name_of_model(score), name_of_benchmark(score), *figure_cells(score))
+    stdout().print(table)
+
+
+def print_footnotes(scores: Sequence[Score], settings: Settings) -> None:
+    """Print what the marks in a table mean, how scores were made, and why some have no value."""
     print(fitted("\n".join(footnotes(scores, settings)), sys.stdout))
 
 
@@ -161,33 +126,19 @@ def table_of(*texts: str, figures: Sequence[str] = ()) -> Table:
     return table
 
 
-def _flat(scores: Sequence[Score]) -> Table:
-    table = table_of("model", "benchmark", figures=SCORE_COLUMNS)
-    for score in scores:
-        table.add_row(_model(score), _benchmark(score), *_figures(score))
-    return table
-
-
-def _grouped(scores: Sequence[Score]) -> Table:
-    """Return a narrower table: each model on its own line, its benchmarks below it."""
-    table = table_of("model, benchmark", figures=SCORE_COLUMNS)
-    for model, group in itertools.groupby(scores, key=_model):
-        table.add_row(model)
-        for score in group:
-            table.add_row(f"  {_benchmark(score)}", *_figures(score))
-    return table
-
-
-def _model(score: Score) -> str:
+def name_of_model(score: Score) -> str:
+    """Return the name of the model with its marks."""
     marks = (("°", score.untrained), ("?", score.undescribed), ("‡", score.older_key))
     return " ".join([score.model, *(mark for mark, present in marks if present)])
 
 
-def _benchmark(score: Score) -> str:
+def name_of_benchmark(score: Score) -> str:
+    """Return the name of the benchmark with its mark."""
     return f"{score.benchmark} ~" if score.simulated else score.benchmark
 
 
-def _figures(score: Score) -> tuple[str, ...]:
+def figure_cells(score: Score) -> tuple[str, ...]:
+    """Return figure, interval, ceiling and units, or why there is none."""
     if score.value is None:
         return (SHORT[score.status],)
     interval = between(score.ci, approximate=score.ci_approximate)
@@ -195,30 +146,6 @@ def _figures(score: Score) -> tuple[str, ...]:
     mark = (" *" if score.partial else "") + (" !" if score.ceiling_above_0 is False else "")
     units = f"{score.n_units}{excluded}"
     return decimal(score.value) + mark, interval, decimal(score.ceiling), units
-
-
-def decimal(value: float | None) -> str:
-    """Return three decimals, without the zero before the point: .523, -.004, 1.020; empty for None."""
-    if value is None:
-        return ""
-    text = f"{value:.3f}"
-    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
-    if digits == "0.000":
-        sign = ""
-    return sign + (digits[1:] if digits.startswith("0.") else digits)
-
-
-def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:
-    """Return an interval, marked where it is approximate; empty for None."""
-    if ci is None:
-        return ""
-    mark = "≈ " if approximate else ""  # in front, so that figures stay aligned
-    return f"{mark}{decimal(ci[0])} to {decimal(ci[1])}"
-
-
-def between_ranks(low: int, high: int) -> str:
-    """Return ranks as an interval: "2 to 5", or "1"."""
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 from brainbench.core.settings import Placement
 
 Reducer = Annotated[
@@ -20,7 +20,13 @@ Reducer = Annotated[
 def extract(
     model: Annotated[
         str,
-        options.text_option("-m", "--model", metavar="MODEL", help="Model, or FILE.py:make_model."),
+        options.text_option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Model, or FILE.py:make_model.",
+            complete=completion.models,
+        ),
     ] = "",
     stimuli: Annotated[
         Path | None,

@@ -104,7 +104,8 @@ def _settings(ranked: Board) -> list[str]:
 
 
 def _ranking(ranked: Board, labels: list[str]) -> Table:
-    from brainbench.cli.console import between, decimal, table_of
+    from brainbench.cli.console import table_of
+    from brainbench.core.digits import between, decimal
 
     some = any(row.combined.of_those is not None for row in ranked.rows)
     extra = ("of those",) if some else ()
@@ -123,7 +124,7 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
 
 def _rank(row: Row) -> str:
     """Return the ranks that the draws allow; without draws the place, marked."""
-    from brainbench.cli.console import between_ranks
+    from brainbench.core.digits import between_ranks
 
     if row.rank is None:
         return ""
@@ -164,7 +165,8 @@ def _groups(
 
 
 def _figures(cell: Cell | None) -> tuple[str, ...]:
-    from brainbench.cli.console import SHORT, between, decimal
+    from brainbench.cli.console import SHORT
+    from brainbench.core.digits import between, decimal
 
     if cell is None or cell.value is None:
         return ("not scored" if cell is None else SHORT[cell.score.status],)

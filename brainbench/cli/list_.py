@@ -55,6 +55,9 @@ def _models_like(pattern: str) -> dict[str, str]:
     models = {name: name for name in registry.entries("models")}
     families = {_member(key): key for key in registry.entries("families")}
     named = {**models, **families}
+    key = registry.family(pattern)
+    if key is not None and not key.startswith("."):  # its members, as "timm:resnet*"
+        return dict.fromkeys(registry.match("models", pattern), key)
     matches = {n: named[n] for n in named if pattern == "all" or fnmatch.fnmatchcase(n, pattern)}
     return matches or {name: _registered(name) for name in registry.match("models", pattern)}
 

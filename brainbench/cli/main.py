@@ -33,7 +33,6 @@ app = typer.Typer(
     help="How much is a neural network like the primate ventral visual stream?",
     epilog="First result: brainbench score --model cornet_s --benchmark all",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -81,7 +80,7 @@ def _run() -> None:
     from brainbench.core.errors import BrainbenchError
 
     try:
-        app()
+        app(prog_name="brainbench")  # also as `python -m brainbench`
     except BrainbenchError as error:
         print(fitted(f"brainbench: {error}", sys.stderr), file=sys.stderr)
         sys.exit(USAGE)

@@ -23,9 +23,11 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 OptionsT = TypeVar("OptionsT")
 
 
-def text_option(*names: str, metavar: str, help: str) -> Any:
-    """Return an option of typer whose default is not shown."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+def text_option(*names: str, metavar: str, help: str, complete: Any = None) -> Any:
+    """Return an option of typer whose default is not shown; `complete` finds names that begin as a text."""
+    return typer.Option(
+        *names, metavar=metavar, help=help, show_default=False, autocompletion=complete
+    )
 
 
 NONE: list[str] = []

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 from brainbench.cli.text import fitted
 from brainbench.core.settings import Placement, Settings, Spread, Variant
 
 if TYPE_CHECKING:
     from brainbench.core.provenance import Costs
     from brainbench.core.score import Score
+    from brainbench.run.resolve import Job
 
 
 Models = Annotated[
@@ -24,6 +25,7 @@ Models = Annotated[
         "--model",
         metavar="MODEL",
         help="Model, wildcard, comma list, 'all', or FILE.py:make_model.",
+        complete=completion.models,
     ),
 ]
 Benchmarks = Annotated[
@@ -32,7 +34,8 @@ Benchmarks = Annotated[
         "-b",
         "--benchmark",
         metavar="BENCHMARK",
-        help="Benchmark, wildcard such as 'Simulated.*', comma list, or 'all'.",
+        help="Benchmark, wildcard such as 'Simulated.*', composite, comma list, or 'all'.",
+        complete=completion.benchmarks,
     ),
 ]
 Overwrite = Annotated[
@@ -42,6 +45,7 @@ Overwrite = Annotated[
         help="Stored results: never (keep all), only-missing (redo those without a value), always.",
     ),
 ]
+FORMATS = ("table", "json", "csv")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be computed, and stop.")]
 
 
@@ -54,7 +58,9 @@ def score(
     weights: options.Weights = None,
     model_args: options.ModelArgs = options.NONE,
     overwrite: Overwrite = "only-missing",
-    output_format: options.Format = "table",
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, json or csv.")
+    ] = "table",
     csv: options.Csv = None,
     output: options.ResultsFolder = options.RESULTS,
     dry_run: DryRun = False,
@@ -81,7 +87,7 @@ def score(
     benchmarks = options.needed(
         benchmark + benchmark_identifier, "--benchmark", "brainbench list benchmarks"
     )
-    options.one_of(output_format, ("table", "json"), "--format")
+    options.one_of(output_format, ("table", "json") if dry_run else FORMATS, "--format")
     options.writable_file(csv, "--csv")
     settings = options.read_options(Settings, given)
     placement = options.read_options(Placement, given)
@@ -89,37 +95,80 @@ def score(
     arguments = options.model_args(model_args)
 
     from brainbench.cli import console
-    from brainbench.core import progress, provenance
-    from brainbench.core.score import ScoreSet
-    from brainbench.run.resolve import Job
-    from brainbench.run.workers import run
+    from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
-    job = Job.of(
-        models,
-        benchmarks,
-        settings,
-        placement,
-        variant=options.read_options(Variant, given),
-        weights=weights,
-        model_args=arguments,
-        results=output,
-        overwrite=overwrite,
-    )
+    is_live = output_format == "table" and sys.stdout.isatty()
     with progress.use(console.reporter(quiet=quiet)):
+        with progress.current().task("loading libraries, models and benchmarks", None):
+            from brainbench.core import provenance
+            from brainbench.run.resolve import Job
+
+            job = Job.of(
+                models,
+                benchmarks,
+                settings,
+                placement,
+                variant=options.read_options(Variant, given),
+                weights=weights,
+                model_args=arguments,
+                results=output,
+                overwrite=overwrite,
+            )
         if dry_run:
             console.print_plan(list(job.plans()), as_json=output_format == "json")
             return
         with provenance.counting() as costs:
-            scores = list(run(job, spread))
-    console.print_scores(scores, settings, as_json=output_format == "json")
+            scores = _scored(job, spread, is_live=is_live)
+    _print(scores, job, output_format, is_live=is_live)
     if csv is not None:
         todo = "give another path; the scores are stored, so that the same command takes no time"
+        from brainbench.core.score import ScoreSet
+
         with options.writing_csv(csv, todo=todo):
             ScoreSet(tuple(scores)).to_csv(csv)
     if not quiet:
         _print_cost(time.perf_counter() - began, costs)
     raise typer.Exit(_status(scores))
+
+
+def _scored(job: Job, spread: Spread, *, is_live: bool) -> list[Score]:
+    """Return the scores of a job; on a terminal each is printed when it is finished."""
+    from brainbench.cli.live_table import LiveScores
+    from brainbench.run.workers import run
+
+    if not is_live:
+        return list(run(job, spread))
+    table = LiveScores([benchmark.identifier for benchmark in job.benchmarks])
+    scores = []
+    for score in run(job, spread):
+        table.add(score)
+        scores.append(score)
+    return scores
+
+
+def _print(scores: list[Score], job: Job, output_format: str, *, is_live: bool) -> None:
+    """Print scores that are not printed yet, what their marks mean, and the composites that were named."""
+    from brainbench.cli import composite_rows, console
+    from brainbench.core.score import ScoreSet
+    from brainbench.ranking.composites_of_run import composites_of_run
+    from brainbench.storage.results import summary
+
+    composites = composites_of_run(scores, job.composites)
+    if output_format == "json":
+        objects = composite_rows.composite_objects(composites)
+        console.print_json([*map(summary, scores), *objects])
+        return
+    if output_format == "csv":  # a row is a score; a composite is none
+        ScoreSet(tuple(scores)).to_csv(sys.stdout)
+        for line in composite_rows.composite_lines(composites):
+            print(fitted(line, sys.stderr), file=sys.stderr)
+        return
+    if not is_live:
+        console.print_scores(scores)
+    console.print_footnotes(scores, job.settings)
+    if composites:
+        composite_rows.print_composites(composites)
 
 
 def _status(scores: list[Score]) -> int:

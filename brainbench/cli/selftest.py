@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 
 if TYPE_CHECKING:
-    from brainbench.run.selftest import Outcome
+    from brainbench.run.selftest import Check, Outcome
 
 
 def selftest(
     benchmark: Annotated[
         str,
         typer.Option(
-            "-b", "--benchmark", metavar="BENCHMARK", help="Only these; a name, wildcard or list."
+            "-b",
+            "--benchmark",
+            metavar="BENCHMARK",
+            help="Only these; a name, wildcard or list.",
+            autocompletion=completion.benchmarks,
         ),
     ] = "all",
     output_format: options.Format = "table",
@@ -41,12 +45,17 @@ def selftest(
     from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
+    is_live = output_format == "table" and sys.stdout.isatty()
     with progress.use(console.reporter(quiet=quiet)):
-        outcomes = list(_outcomes(benchmark))
+        with progress.current().task("loading libraries and checks", None):
+            checks = _chosen(benchmark)
+        outcomes = list(_shown(_outcomes(checks), checks) if is_live else _outcomes(checks))
     if output_format == "json":
         console.print_json([_object(outcome) for outcome in outcomes])
     else:
-        _print_table(outcomes)
+        if not is_live:
+            _print_table(outcomes)
+        print(fitted("\n".join(_notes(outcomes)), sys.stdout))
     if not quiet:
         summary = f"{len(outcomes)} checks in {time.perf_counter() - began:.0f} s"
         print(fitted(summary, sys.stderr), file=sys.stderr)
@@ -54,13 +63,10 @@ def selftest(
         raise typer.Exit(1)
 
 
-def _outcomes(pattern: str) -> Iterator[Outcome]:
-    from functools import partial
-
+def _chosen(pattern: str) -> list[Check]:
+    """Return the checks of the benchmarks that match a pattern."""
     from brainbench.core.errors import InputError
-    from brainbench.run.loading import list_benchmarks, load_benchmark, load_checks, load_model
-    from brainbench.run.plan import ModelSpec
-    from brainbench.run.selftest import run_checks
+    from brainbench.run.loading import list_benchmarks, load_checks
 
     checks = load_checks()
     chosen = set(list_benchmarks(pattern))
@@ -71,10 +77,34 @@ def _outcomes(pattern: str) -> Iterator[Outcome]:
             allowed=", ".join(dict.fromkeys(check.benchmark for check in checks)),
             todo="give one of these with -b, or none to make all checks",
         )
-    names = {name for check in chosen_checks for name in (check.model, *check.weaker)}
+    return chosen_checks
+
+
+def _outcomes(checks: Sequence[Check]) -> Iterator[Outcome]:
+    from functools import partial
+
+    from brainbench.run.loading import load_benchmark, load_model
+    from brainbench.run.plan import ModelSpec
+    from brainbench.run.selftest import run_checks
+
+    names = {name for check in checks for name in (check.model, *check.weaker)}
     models = {name: ModelSpec(name=name, make=partial(load_model, name)) for name in names}
-    benchmarks = {check.benchmark: load_benchmark(check.benchmark) for check in chosen_checks}
-    return run_checks(chosen_checks, models, benchmarks)
+    benchmarks = {check.benchmark: load_benchmark(check.benchmark) for check in checks}
+    return run_checks(checks, models, benchmarks)
+
+
+def _shown(outcomes: Iterator[Outcome], checks: Sequence[Check]) -> Iterator[Outcome]:
+    """Print each outcome on the terminal when it is there, and yield it."""
+    from brainbench.cli.live_table import LiveTable
+
+    names = _weaker_models(checks)
+    expected = max([8, *(len(_range(check)) for check in checks)])
+    widths = (expected, 5, 14, 8, *(max(len(name), 5) for name in names), 4)
+    figures = dict(zip(_titles(names), widths, strict=True))
+    table = LiveTable("check", max(len(check.name) for check in checks), figures)
+    for outcome in outcomes:
+        table.row(*_row(outcome, names))
+        yield outcome
 
 
 def _object(outcome: Outcome) -> dict[str, Any]:
@@ -99,30 +129,35 @@ def _object(outcome: Outcome) -> dict[str, Any]:
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
     from brainbench.cli import console
-    from brainbench.cli.text import fitted
 
-    names = list(dict.fromkeys(score.model for outcome in outcomes for score in outcome.weaker))
-    figures = ("expected", "found", "95 % CI", "shuffled", *names, "")
-    table = console.table_of("check", figures=figures)
+    names = _weaker_models([outcome.check for outcome in outcomes])
+    table = console.table_of("check", figures=_titles(names))
     for outcome in outcomes:
         table.add_row(*_row(outcome, names))
     console.stdout().print(table)
-    print(fitted("\n".join(_notes(outcomes)), sys.stdout))
 
 
-def _range(outcome: Outcome) -> str:
-    low, high = (f"{end:g}".removeprefix("0") or "0" for end in outcome.check.expected)
+def _weaker_models(checks: Sequence[Check]) -> list[str]:
+    return list(dict.fromkeys(name for check in checks for name in check.weaker))
+
+
+def _titles(names: Sequence[str]) -> tuple[str, ...]:
+    return ("expected", "found", "95 % CI", "shuffled", *names, "")
+
+
+def _range(check: Check) -> str:
+    low, high = (f"{end:g}".removeprefix("0") or "0" for end in check.expected)
     return low if low == high else f"{low} to {high}"
 
 
 def _row(outcome: Outcome, names: Sequence[str]) -> tuple[str, ...]:
-    from brainbench.cli.console import between, decimal
+    from brainbench.core.digits import between, decimal
 
     weaker = {score.model: score for score in outcome.weaker}
     controls = [outcome.shuffled, *(weaker.get(name) for name in names)]
     return (
         outcome.check.name,
-        _range(outcome),
+        _range(outcome.check),
         decimal(outcome.score.value),
         between(outcome.score.ci, approximate=False),
         *("" if control is None else decimal(control.value) or "none" for control in controls),
@@ -134,7 +169,7 @@ def _notes(outcomes: Sequence[Outcome]) -> list[str]:
     """Return why each figure is known, and what is wrong."""
     formulas_of: dict[str, list[str]] = {}
     for outcome in outcomes:
-        why = f"{_range(outcome)} for {outcome.check.model}, {outcome.check.why}"
+        why = f"{_range(outcome.check)} for {outcome.check.model}, {outcome.check.why}"
         formulas_of.setdefault(why, []).append(outcome.score.formula)
     lines = [
         f"{why} ({', '.join(dict.fromkeys(formulas))})" for why, formulas in formulas_of.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brainbench.cli import options
+from brainbench.cli import completion, options
 from brainbench.cli.list_ import KINDS
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model, benchmark, data set or composite.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model, benchmark, data set or composite.",
+            autocompletion=completion.everything,
+        ),
+    ],
     weights: options.Weights = None,
     model_args: options.ModelArgs = options.NONE,
     as_json: options.AsJson = False,

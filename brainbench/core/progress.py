@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """A function that advances a bar."""
+
+    def __call__(self, n: int, /, *, seconds_left: float | None = None) -> None:
+        """Advance by `n` units, and say how long the rest will take if the pace of the bar does not tell."""
 
 
 class Reporter(Protocol):
     """A receiver of progress and notes."""
 
-    def task(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
-        """Open a progress bar of `total` units and yield the function that advances it."""
+    def task(self, label: str, total: int | None) -> contextlib.AbstractContextManager[Advance]:
+        """Open a progress bar of `total` units, None if unknown, and yield the function that advances it."""
 
     def note(self, text: str) -> None:
         """Show one line of text."""
@@ -24,12 +29,16 @@ class Silent:
     """A reporter that shows nothing."""
 
     @contextlib.contextmanager
-    def task(self, label: str, total: int) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None) -> Iterator[Advance]:
         """Yield a function that does nothing."""
-        yield lambda _: None
+        yield _nothing
 
     def note(self, text: str) -> None:
         """Do nothing."""
+
+
+def _nothing(n: int, /, *, seconds_left: float | None = None) -> None:
+    pass
 
 
 _current: contextvars.ContextVar[Reporter] = contextvars.ContextVar("progress", default=Silent())  # noqa: B039  # stateless

@@ -192,10 +192,36 @@ def _hits(group: Group, pattern: str, known: list[str]) -> list[str]:
         return known
     hits = _matching(pattern, known)
     if not hits and group == "models":
-        hits = [pattern] if family(pattern) else _with_weights(pattern, known)
+        hits = _of_family(pattern) if family(pattern) else _with_weights(pattern, known)
     if hits:
         return hits
     raise unknown_name(pattern, group)
+
+
+def _of_family(pattern: str) -> list[str]:
+    """Return the name of a member of a family, or its members that match a wildcard, as "timm:resnet*".
+
+    A family whose members can be listed has a function `members(pattern)` beside its own.
+    """
+    base, at, weights = pattern.partition("@")
+    key = str(family(pattern))
+    if key.startswith(".") or not has_wildcard(base):
+        return [pattern]
+    target = entries("families")[key]
+    imported(target)  # says what is missing
+    list_members = getattr(importlib.import_module(target.partition(":")[0]), "members", None)
+    if list_members is None:
+        raise InputError(
+            f"wildcard {pattern!r} for {key}NAME, whose members cannot be listed",
+            allowed=f"the name of one model, as {key}NAME",
+            todo="write each name, separated by commas",
+        )
+    return [f"{key}{name}{at}{weights}" for name in list_members(base.removeprefix(key))]
+
+
+def has_wildcard(name: str) -> bool:
+    """Return whether a name stands for all that match it."""
+    return bool(set(name) & set("*?["))
 
 
 def _with_families(error: UnknownNameError, name: str, known: list[str]) -> UnknownNameError:

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, TextIO, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from brainbench.core.errors import InputError
 from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
+from brainbench.core.score_display import score_html, score_text, scores_html, scores_text
 from brainbench.core.stored_arrays import (
     STRICT,
     array_from_json,
@@ -219,6 +220,21 @@ class Score:
                     todo="say in `reason` why the value does not exist",
                 )
 
+    def __str__(self) -> str:
+        return score_text(self)
+
+    def __float__(self) -> float:
+        if self.value is None:
+            raise InputError(
+                f"the figure of {self.model} on {self.benchmark}, which is {self.status}",
+                allowed="a score with a value",
+                todo=f"see its reason: {self.reason}",
+            )
+        return float(self.value)
+
+    def _repr_html_(self) -> str:
+        return score_html(self)
+
     @property
     def failed(self) -> bool:
         """Whether there is no value though the data is here and the benchmark applies."""
@@ -413,6 +429,12 @@ class ScoreSet(Sequence[Score]):
         selected = self.scores[index]
         return ScoreSet(selected) if isinstance(selected, tuple) else selected
 
+    def __str__(self) -> str:
+        return scores_text(self.scores)
+
+    def _repr_html_(self) -> str:
+        return scores_html(self.scores)
+
     @property
     def failed(self) -> ScoreSet:
         """Scores that failed."""
@@ -422,6 +444,6 @@ class ScoreSet(Sequence[Score]):
         """Return one row per score, with the columns `COLUMNS`."""
         return pd.DataFrame([s.row() for s in self.scores], columns=list(COLUMNS))
 
-    def to_csv(self, path: str | Path) -> None:
+    def to_csv(self, path: str | Path | TextIO) -> None:
         """Write `to_frame` as CSV, all digits kept; see `brainbench.core.untrusted_text.write_csv`."""
         write_csv(self.to_frame(), path)

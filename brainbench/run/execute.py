@@ -140,7 +140,7 @@ class _Execution:
             return self._computed(item.task, 0.0, claim)
 
     def _planned(self, spec: ModelSpec, benchmarks: Sequence[Benchmark]) -> Plan:
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, progress.current().task(f"{spec.name}: network and data", None):
             return plan(spec, benchmarks, self.run, results=self.results, overwrite=self.overwrite)
 
     def _claimed(self, task: Task, shared_seconds: float) -> Score | None:
@@ -159,7 +159,8 @@ class _Execution:
             return score or self._computed(task, shared_seconds, claim)
 
     def _computed(self, task: Task, shared_seconds: float, claim: Claim | None) -> Score:
-        with ONE_AT_A_TIME:
+        label = f"{task.place.model} on {task.place.benchmark}"
+        with ONE_AT_A_TIME, progress.current().task(label, None):
             score, error = _score(task, shared_seconds=shared_seconds)
         if claim is not None and self.results is not None and not claim.held():
             progress.current().note(

@@ -18,6 +18,7 @@ from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.benchmark_file import benchmarks_in_file
+from brainbench.run.composite_names import with_members
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
@@ -30,6 +31,7 @@ from brainbench.run.loading import (
 from brainbench.run.plan import OVERWRITE, ModelSpec, Overwrite, Plan, plan
 from brainbench.run.variants import named_variant, with_beyond, with_metric
 from brainbench.scoring.context import ModelRun, Run
+from brainbench.stats.composite import Composite
 from brainbench.storage.results import Results
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
@@ -47,6 +49,7 @@ class Job:
     overwrite: Overwrite = "only-missing"
     placement: Placement = field(default_factory=Placement)
     variant: Variant = field(default_factory=Variant)  # that the benchmarks are of
+    composites: Sequence[Composite] = ()  # that were named; their members are among the benchmarks
     single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
@@ -75,11 +78,10 @@ class Job:
             for given in _listed(model, "model")
             for spec in _model_specs(given, settings, placement, options)
         ]
-        by_id = {
-            id(declared): declared
-            for given in _listed(benchmark, "benchmark")
-            for declared in _benchmarks(given)
-        }
+        named, composites = with_members(
+            _listed(benchmark, "benchmark"), settings, variant or Variant()
+        )
+        by_id = {id(declared): declared for given in named for declared in _benchmarks(given)}
         benchmarks = list(by_id.values())
         if variant is not None:
             benchmarks = variants_of(benchmarks, variant, settings, placement)
@@ -92,7 +94,8 @@ class Job:
             overwrite=overwrite,
             placement=placement,
             variant=variant or Variant(),
-            single=_names_one(model) and _names_one(benchmark),
+            composites=composites,
+            single=_names_one(model) and _names_one(benchmark) and not composites,
         )
 
     def run(self, *, raising: bool = False) -> Iterator[Score]:

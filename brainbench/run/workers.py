@@ -44,6 +44,7 @@ from brainbench.run.assignments import (
     scored,
 )
 from brainbench.run.execute import given
+from brainbench.run.outer_bar import with_outer_bar
 from brainbench.run.plan import failed_score
 from brainbench.run.resolve import Job
 from brainbench.scoring.context import Run
@@ -58,7 +59,9 @@ _LOG_LINES = 8
 def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
     """Return the scores of a job in its order, in this process or by workers; errors as in `Job.run`."""
     if spread == Spread():
-        return job.run(raising=raising)
+        names = (one.identifier for one in job.benchmarks)
+        pairs = list(product((spec.name for spec in job.models), names))
+        return with_outer_bar(job.run(raising=raising), pairs)
     if job.results is not None:
         job.results.check()
     return _spread_out(job, spread, raising=raising)

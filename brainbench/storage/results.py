@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,10 +28,10 @@ import xarray as xr
 from brainbench.core.errors import BrainbenchError, DamagedFileError, InputError
 from brainbench.core.reading import open_regular
 from brainbench.core.score import Score
-from brainbench.core.settings import PRECISIONS, PROTOCOLS, Settings, flags_of, options_of
 from brainbench.storage import files, predictions
 from brainbench.storage.claims import Claims
 from brainbench.storage.files import Finding
+from brainbench.storage.repeat import repeat_command
 
 SCHEMA = 2
 """Part of every key; raised when keys say more or less about what a score depends on."""
@@ -313,13 +312,13 @@ class Results:
             else None
         )
         record = stored.get("record")
-        settings, precision = _settings_in(
-            record if isinstance(record, dict) else {}, protocol=rest.rpartition("-")[0]
+        command = repeat_command(
+            str(model),
+            str(benchmark or path.parent.name),
+            record=record if isinstance(record, dict) else {},
+            protocol=rest.rpartition("-")[0],
+            folder=str(self.folder),
         )
-        words = ["brainbench", "score", "-m", str(model).removesuffix(f"+{precision}")]
-        words += ["-b", str(benchmark or path.parent.name), *flags_of(settings)]
-        words += [] if precision == "float32" else ["--precision", precision]
-        command = shlex.join([*words, "-o", str(self.folder)])
         return f"compute it again, with the options it was scored with: {command}"
 
     def _predictions_path(self, name: str) -> Path:
@@ -347,18 +346,6 @@ def _legible(path: Path) -> dict[str, Any]:
     except (OSError, *_UNREADABLE):
         return {}
     return stored if isinstance(stored, dict) else {}
-
-
-def _settings_in(record: Mapping[str, Any], *, protocol: str) -> tuple[Settings, str]:
-    """Return settings and precision of a record, those that are not allowed as the defaults."""
-    named: dict[str, Any] = {"protocol": protocol} if protocol in PROTOCOLS else {}
-    settings = Settings(**named)
-    precision = record.get("precision")
-    with contextlib.suppress(BrainbenchError, TypeError, ValueError):
-        given = dict(record.get("settings") or {})
-        known = {name: given[name] for name in options_of(Settings).keys() & given.keys()}
-        settings = Settings(**{**known, **named})
-    return settings, str(precision) if precision in PRECISIONS else PRECISIONS[0]
 
 
 def _digest(stored: Mapping[str, Any]) -> str:

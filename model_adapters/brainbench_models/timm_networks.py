@@ -72,6 +72,15 @@ def suggestions(name: str) -> list[str]:
     return [f"timm:{name}"] if name.partition(".")[0] in library().list_models() else []
 
 
+def members(pattern: str) -> list[str]:
+    """Return the names of networks that match a wildcard; those with a tag where it has a point."""
+    timm = library()
+    names: list[str] = (
+        timm.list_pretrained(pattern) if "." in pattern else timm.list_models(pattern)
+    )
+    return names
+
+
 def library() -> Any:
     """Import timm; raise InputError if the extra is not installed."""
     return import_with_torchvision("timm", extra="timm", purpose="a model of timm")

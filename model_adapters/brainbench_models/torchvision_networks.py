@@ -5,6 +5,7 @@ No block is committed to a region: each region takes the one that predicts it be
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -72,6 +73,11 @@ def torchvision_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
 def suggestions(name: str) -> list[str]:
     """Return the full name of the network that is called so, if there is one."""
     return [_PREFIX + name] if name in _names(_library()) else []
+
+
+def members(pattern: str) -> list[str]:
+    """Return the names of networks that match a wildcard."""
+    return fnmatch.filter(_names(_library()), pattern)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from brainbench.cli import console, text
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 
@@ -43,7 +44,8 @@ def terminal(monkeypatch, capsys):
         monkeypatch.setattr(
             console, "fitted", lambda words, _: text.fitted(words, Stream(terminal=True))
         )
-        console.print_scores(scores, Settings(), as_json=False)
+        console.print_scores(scores)
+        console.print_footnotes(scores, Settings())
         return capsys.readouterr().out.splitlines()
 
     return show
@@ -57,24 +59,6 @@ def test_the_usual_table_fits_80_columns(terminal):
         "-.004", "-.016", "to", ".012", ".871", "96",
     ]  # fmt: skip
     assert all(line.startswith("cornet_s@untrained-0 °  Simulated.") for line in lines[1:5])
-
-
-def test_a_table_that_is_too_wide_puts_models_on_lines_of_their_own(terminal):
-    wide = [
-        score(model, f"MajajHong2015public.{region}-pls", n_units=156, n_excluded=12, partial=True)
-        for model in ("convrnn_rgc_intermediate@imagenet", "cornet_s@untrained-0")
-        for region in REGIONS
-    ]
-    lines = terminal(80, wide)
-    assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("model, benchmark ")
-    assert lines[1].strip() == "convrnn_rgc_intermediate@imagenet"
-    assert lines[2].split() == [
-        "MajajHong2015public.V1-pls", "-.004", "*", "-.016", "to", ".012", ".871", "156", "(-12)",
-    ]  # fmt: skip
-    assert lines[6].strip() == "cornet_s@untrained-0 °"
-    flat = terminal(120, wide)
-    assert flat[1].startswith("convrnn_rgc_intermediate@imagenet  MajajHong2015public.V1-pls  ")
 
 
 def test_reasons_are_indented_and_names_are_not_cut(terminal):
@@ -102,7 +86,8 @@ def test_names_are_shown_as_they_are(terminal):
 def test_nothing_is_wrapped_in_a_pipe(capsys):
     reason = "word " * 100
     scores = [without_value(reason, model="m" * 90)]
-    console.print_scores(scores, Settings(), as_json=False)
+    console.print_scores(scores)
+    console.print_footnotes(scores, Settings())
     lines = capsys.readouterr().out.splitlines()
     assert "m" * 90 in lines[1]
     assert reason.strip() in lines[-1]
@@ -132,7 +117,7 @@ def test_an_approximate_interval_is_marked(terminal):
 
 def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
     lines = terminal(80, [score(ceiling_above_0=flag) for flag in (None, True, False)])
-    shown = f"{console.decimal(score().value)} !"
+    shown = f"{decimal(score().value)} !"
     assert [shown in line for line in lines if ".012" in line] == [False, False, True]
     assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
     assert not any("!" in line for line in terminal(80, [score(ceiling_above_0=True)]))
@@ -154,7 +139,7 @@ def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
     ],
 )
 def test_three_decimals(value, shown):
-    assert console.decimal(value) == shown
+    assert decimal(value) == shown
 
 
 class Stream:
@@ -166,43 +151,6 @@ def test_text_is_wrapped_for_a_terminal_only(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     assert text.fitted("one two three four five", Stream(False)) == "one two three four five"
     assert text.fitted("one two three four five", Stream(True)) == "one two three four\n    five"
-
-
-@pytest.fixture
-def screen(monkeypatch):
-    made = Console(
-        stderr=True, force_terminal=True, width=80, markup=False, emoji=False, highlight=False
-    )
-    monkeypatch.setattr(console, "stderr", lambda: made)
-    return made
-
-
-def test_bars_may_be_nested_and_go_when_they_are_done(screen, capsys):
-    terminal = console.Terminal()
-    with terminal.task("outer [x]", 2) as outer:
-        outer(1)
-        with terminal.task("inner", 3) as inner:
-            inner(3)
-            terminal.note("a note [bold]")
-        outer(1)
-    drawn = capsys.readouterr().err
-    for words in ("outer [x]", "inner", "a note [bold]"):
-        assert words in drawn
-    with terminal.task("again", 1) as again:
-        again(1)
-    later = capsys.readouterr().err
-    assert "again" in later
-    assert "outer" not in later
-
-
-def test_bars_go_when_the_work_is_interrupted(screen, capsys):
-    terminal = console.Terminal()
-    with pytest.raises(KeyboardInterrupt), terminal.task("work", 2):
-        raise KeyboardInterrupt
-    capsys.readouterr()
-    with terminal.task("again", 1):
-        pass
-    assert "work" not in capsys.readouterr().err
 
 
 def test_a_note_that_is_not_about_all_benchmarks_names_them():
@@ -236,14 +184,7 @@ def test_a_name_of_two_lines_is_one_cell(terminal):
     assert lines[1].startswith(r"net\nbetter_net ")
 
 
-def test_notes_bars_and_log_lines_write_control_characters_out(screen, capsys, monkeypatch):
-    shown = console.Terminal()
-    with shown.task(f"bar {EVIL}", 1):
-        shown.note(f"note {EVIL}")
-    drawn = capsys.readouterr().err
-    assert r"note net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e" in drawn
-    assert "\x1b]0;" not in drawn
-    assert "\x07" not in drawn
+def test_log_lines_write_control_characters_out():
     record = logging.LogRecord("brainbench", logging.WARNING, "f", 1, "line %s", (EVIL,), None)
     line = console.VisibleFormatter("%(message)s").format(record)
     assert line == r"line net\x1b]0;owned\x07\x1b[2J[red]:x:\u202e\r"

@@ -29,7 +29,6 @@ def test_list_models(call):
     ("pattern", "names"),
     [
         ("timm*,pixels", ["timm:NAME", "pixels"]),
-        ("timm:*", ["timm:NAME"]),
         ("*.onnx,timm:resnet18@untrained-1", ["FILE.onnx", "timm:resnet18@untrained-1"]),
         ("cornet_[sz]@untrained-1", ["cornet_s@untrained-1", "cornet_z@untrained-1"]),
         ("*s,pixels,*.onnx", ["cornet_s", "pixels", "simulated_maps", "FILE.onnx"]),
@@ -39,6 +38,21 @@ def test_models_are_listed_with_families_and_what_they_are(call, pattern, names)
     rows = json.loads(call("list", "models", pattern, "--json").out)
     assert [row["model"] for row in rows] == names
     assert all(row["what it is"] for row in rows)
+
+
+def test_members_of_a_family_match_wildcards(call):
+    rows = json.loads(call("list", "models", "timm:resnet1[08]t,timm:resnet18", "--json").out)
+    assert [row["model"] for row in rows] == ["timm:resnet10t", "timm:resnet18"]
+    assert len({row["what it is"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"), [("hf:*", "hf:NAME"), ("timm:no_such_net*", "'timm:no_such_net*'")]
+)
+def test_wildcards_of_families_that_match_nothing(call, pattern, words):
+    done = call("list", "models", pattern)
+    assert (done.status, done.out) == (2, "")
+    assert words in done.err
 
 
 def test_every_bundled_model_says_in_a_line_of_80_columns_what_it_is(call):

@@ -30,6 +30,7 @@ from brainbench.scoring.measure import (
     ProtocolRules,
     Report,
 )
+from brainbench.stats.composite import Composite, Member
 
 ASKED: list[tuple[str, tuple[str, ...]]] = []
 """Every extraction of this process: (model, layers). Emptied before each test."""
@@ -284,6 +285,40 @@ blind = declare("Fake.blind-pls", "no stimuli")
 away = declare("Away.IT-pls", data=FakeData(name="Away", missing=True, simulated=False))
 stored = declare("Stored.IT-pls", data="FakeStored")
 elsewhere = declare("Elsewhere.TE-pls", region="TE")
+
+recorded_it, recorded_v1, recorded_failing = (
+    declare(f"Recorded.{name}", misbehavior, data=FakeData(name="Recorded", simulated=False))
+    for name, misbehavior in (("IT-pls", ""), ("V1-pls", ""), ("failing-pls", "fails"))
+)
+"""Not listed: for tests of composites, which are of recordings or of simulated brains, as their names say."""
+recorded_mean = Composite(
+    name="Recorded.mean-v1",
+    members=(Member("Recorded.IT-pls"), Member("Recorded.V1-pls")),
+    meaning="mean of two",
+    citation="Nobody, 2026",
+)
+recorded_mixed = replace(
+    recorded_mean,
+    name="Recorded.mixed-v1",
+    members=(Member("Recorded.IT-pls"), Member("Recorded.V1-pls", "r/c-v1")),
+)
+recorded_broken = replace(
+    recorded_mean,
+    name="Recorded.broken-v1",
+    members=(Member("Recorded.IT-pls"), Member("Recorded.failing-pls")),
+)
+RECORDED = {
+    "benchmarks": {
+        "Recorded.IT-pls": "brainbench_fake:recorded_it",
+        "Recorded.V1-pls": "brainbench_fake:recorded_v1",
+        "Recorded.failing-pls": "brainbench_fake:recorded_failing",
+    },
+    "composites": {
+        "Recorded.mean-v1": "brainbench_fake:recorded_mean",
+        "Recorded.mixed-v1": "brainbench_fake:recorded_mixed",
+        "Recorded.broken-v1": "brainbench_fake:recorded_broken",
+    },
+}
 
 MANIFEST = {
     "name": "FakeStored",

@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainbench.cli.console import decimal
+from brainbench.core.digits import decimal
 from brainbench.core.errors import InputError
 from brainbench.core.score import STATUSES, Score, ScoreSet, Selection
 

@@ -1,0 +1,5 @@
+"""The program, as `python -m brainbench`."""
+
+from brainbench.cli.main import run
+
+run()
