@@ -14,6 +14,7 @@ from brainbench.cli import (
     extract,
     leaderboard,
     list_,
+    report,
     score,
     selftest,
     show,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)

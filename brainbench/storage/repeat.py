@@ -63,7 +63,9 @@ def _variant_flags(variant: str, record: Mapping[str, Any]) -> list[str]:
     if variant.startswith(_BEYOND):
         choices = record.get("choices")
         given = choices.get("beyond") if isinstance(choices, Mapping) else None
-        named = [str(one["model"]) for one in given or () if isinstance(one, dict) and "model" in one]
+        named = [
+            str(one["model"]) for one in given or () if isinstance(one, dict) and "model" in one
+        ]
         return ["--beyond", ",".join(named or variant.removeprefix(_BEYOND).split("-"))]
     return ["--metric", OWN_FILE if _ESTIMATOR.fullmatch(variant) else variant]
 
