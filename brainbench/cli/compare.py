@@ -153,7 +153,7 @@ def _p(value: Any) -> str:
 
 def _notes(made: Comparison, pairs: pd.DataFrame) -> list[str]:
     """Return the family, what the columns mean, and what is missing."""
-    from brainbench.cli.console import APPROXIMATE, THESE_ANIMALS
+    from brainbench.core.marks import APPROXIMATE, THESE_ANIMALS
     from brainbench.ranking.comparison import family_words
 
     shown = any(_is_shown(one) for one in made.benchmarks)

@@ -18,6 +18,7 @@ from rich.text import Text
 from brainbench.cli.text import fitted, wrapped
 from brainbench.core.bars import Bars
 from brainbench.core.digits import between, decimal
+from brainbench.core.marks import MARKS, marks_of
 from brainbench.core.progress import Reporter, Silent
 from brainbench.core.untrusted_text import visible
 
@@ -29,15 +30,6 @@ if TYPE_CHECKING:  # bars are shown while all of this is imported, which takes s
 
 UNBOUNDED = 10_000
 SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
-APPROXIMATE = "≈ approximate: the coverage of this interval was not measured, or is not kept"
-UNDESCRIBED = "? nobody said what the weights are: give weights= to brainbench.wrap"
-THESE_ANIMALS = "for these animals: fewer than three were recorded, no interval speaks of others"
-NOT_ABOVE_0 = (
-    "! ceiling not above 0: its 95 % interval holds 0, and the figure may be of noise alone"
-)
-OLDER_KEY = (
-    "‡ older key: stored by an earlier version, whose key did not follow all code of the model"
-)
 SHORT: Mapping[Status, str] = {
     "failed": "failed",
     "not_applicable": "none",
@@ -152,18 +144,9 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     """Return what the marks in a table mean, how scores were made, and why some have no value."""
     lines = [f"protocol {settings.variant}, seed {settings.seed}"]
     lines += _by_benchmark("score", [(s, s.formula) for s in scores if s.value is not None])
-    marks = (
-        ("° untrained: the weights are seeded random numbers", [s.untrained for s in scores]),
-        (UNDESCRIBED, [s.undescribed for s in scores]),
-        (OLDER_KEY, [s.older_key for s in scores]),
-        ("~ simulated brain: no animal was recorded", [s.simulated for s in scores]),
-        (THESE_ANIMALS, [s.for_these_animals for s in scores]),
-        (APPROXIMATE, [s.ci_approximate for s in scores]),
-        (NOT_ABOVE_0, [s.value is not None and s.ceiling_above_0 is False for s in scores]),
-        ("* partial: only some of the stimuli were used", [s.partial for s in scores]),
-        ("(-n) n units omitted", [s.n_excluded > 0 for s in scores]),
-    )
-    lines += [text for text, present in marks if any(present)]
+    present = {mark for score in scores for mark in marks_of(score)}
+    lines += [mark for mark in MARKS if mark in present]
+    lines += ["(-n) n units omitted"] if any(s.n_excluded for s in scores) else []
     lines += _by_benchmark("interval", [(s, s.ci_method) for s in scores if s.ci_method])
     lines += [
         _over_animals(score) for score in scores if score.figures.get("over_animals", {}).get("ci")

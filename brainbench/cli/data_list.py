@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
+from brainbench.cli import completion, options
 from brainbench.cli import list_ as listing
-from brainbench.cli import options
 from brainbench.cli import show as showing
 from brainbench.cli import verify as verifying
 
-Name = Annotated[str, typer.Argument(help="A data set, as `brainbench data list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A data set, as `brainbench data list` shows it.",
+        autocompletion=completion.data_sets,
+    ),
+]
 
 
 def list_(

@@ -178,7 +178,7 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
 
 def _notes(ranked: Board, labels: list[str]) -> list[str]:
     """Return what the marks mean, and why something is missing."""
-    from brainbench.cli.console import (
+    from brainbench.core.marks import (
         APPROXIMATE,
         NOT_ABOVE_0,
         OLDER_KEY,

@@ -17,6 +17,7 @@ from brainbench.cli import (
     leaderboard,
     list_,
     plot,
+    report,
     score,
     selftest,
     show,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
 app.command("selftest")(selftest.selftest)

@@ -66,6 +66,21 @@ StoredResults = Annotated[
         help="Results folder.",
     ),
 ]
+SeveralResults = Annotated[
+    list[Path],
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        envvar="BRAINBENCH_RESULTS",
+        help="Results folder; several are read together.",
+    ),
+]
+StoredBenchmarks = Annotated[
+    list[str],
+    text_option(
+        "-b", "--benchmark", metavar="BENCHMARK", help="Only these: names, wildcards, comma lists."
+    ),
+]
 Protocol = Annotated[
     str,
     typer.Option(
@@ -75,6 +90,8 @@ Protocol = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RESULTS = Path("results")
+SEVERAL = [RESULTS]
+ALL = ["all"]
 
 
 def takes(*declarations: type) -> Callable[[CommandT], CommandT]:

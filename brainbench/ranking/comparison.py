@@ -22,7 +22,7 @@ from brainbench.ranking.comparable import (
     entries,
 )
 from brainbench.ranking.exchange import N_EXCHANGES, exchange_tests
-from brainbench.ranking.ranks import stored
+from brainbench.ranking.selection import stored
 from brainbench.stats.comparison import (
     Differences,
     Family,

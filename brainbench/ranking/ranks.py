@@ -17,50 +17,150 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.ranking.intervals import with_rank_intervals
+from brainbench.ranking.published import published_scores
+from brainbench.ranking.selection import EVERYTHING, Chosen, named, summaries_in, whole
 from brainbench.ranking.table import Board, Cell, Row
 from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
 from brainbench.storage.results import Results
 
+COMPARED = 300
+"""Ranked models up to which ranks are intervals: all pairs of them are compared."""
 _SEPARATING = ("seed", "layers", "limit", "floor", "resample", "groups")
 _DEFAULTS = Settings()
 
 
 def board(
-    results: Results,
+    results: Results | Sequence[Results],
     composites: Sequence[Composite],
     *,
     protocol: str = "paper",
+    chosen: Chosen = EVERYTHING,
+    partial: bool = True,
+    published: bool = False,
+    most: int | None = None,
     here: Mapping[str, tuple[int, str | None]] | None = None,
 ) -> Board:
-    """Return the leaderboard of a results folder by the one of `composites` that `best_composite` takes.
+    """Return the leaderboard of results folders by the one of `composites` that `best_composite` takes.
 
-    Scores of the other protocol are counted and omitted. `here` has the version of each installed benchmark
-    and that of its data, if it is on this machine; by default it is looked up. A folder without any score
-    that can be read, or without one of that protocol, is an InputError.
+    Scores of the other protocol are counted and omitted; a folder without any score that can be read, or
+    without one of that protocol, is an InputError unless published scores are asked for.
+
+    Parameters
+    ----------
+    results : Results or sequence of Results
+        Folders; see `selection.summaries_in`.
+    composites : sequence of Composite
+        To choose from.
+    protocol, chosen
+        Which scores; errors as in `Chosen.of`.
+    partial : bool
+        With rows of scores on some of the stimuli.
+    published : bool
+        With rows of published scores, see `published.published_scores`.
+    most : int, optional
+        Number of rows whose intervals are read, the first; the others have none. By default all.
+    here : mapping, optional
+        The version of each installed benchmark and that of its data, if it is on this machine; by default it
+        is looked up.
     """
-    scores, unreadable = stored(results)
-    _check_any(results, scores, unreadable)
-    shown = [score for score in scores if score.protocol == protocol]
-    if not shown:
-        there = sorted({score.protocol for score in scores})
-        raise InputError(
-            f"no score of protocol {protocol} among the {len(scores)} in {results.folder}",
-            allowed=", ".join(there),
-            todo=f"give --protocol {there[0]}, or score models under {protocol}",
-        )
+    folders = [results] if isinstance(results, Results) else list(results)
+    facts = published_scores() if published else []
+    summaries, problems = _summaries(folders, chosen, needed=not facts)
+    of_protocol = [score for score in summaries if score.protocol == protocol]
+    _check_protocol(of_protocol, summaries, protocol, folders, needed=not facts)
+    shown = [score for score in of_protocol if partial or not score.partial]
+    facts = [score for score in facts if score.protocol == protocol]
     if here is None:
         here = versions_here(sorted({score.benchmark for score in shown}))
-    composite, unordered = best_composite(shown, composites, here)
+    composite, unordered = best_composite(shown or facts, composites, here)
+    unordered = unordered if shown else []
     further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
+    ordered = _ranked([*unordered, *(replace(r, published=True) for r in rows(facts, composite))])
+    ordered, damaged = _with_intervals(ordered, composite, most=most)
     return Board(
         composite=composite,
         protocol=protocol,
-        rows=tuple(with_rank_intervals(_ranked(unordered), composite)),
+        rows=tuple(ordered),
         benchmarks=(*composite.benchmarks, *further),
-        n_elsewhere=len(scores) - len(shown),
-        unreadable=tuple(unreadable),
+        n_elsewhere=len(summaries) - len(of_protocol),
+        n_partial=len(of_protocol) - len(shown),
+        unreadable=(*problems, *damaged),
     )
+
+
+def _summaries(
+    folders: Sequence[Results], chosen: Chosen, *, needed: bool
+) -> tuple[list[Score], list[str]]:
+    """Return the summaries that are asked for; none is an InputError where one is needed."""
+    try:
+        summaries, problems = summaries_in(folders)
+    except InputError:
+        if needed:
+            raise
+        return [], []
+    return chosen.of(summaries, where=named(folders)), problems
+
+
+def _check_protocol(
+    of_protocol: Sequence[Score],
+    scores: Sequence[Score],
+    protocol: str,
+    folders: Sequence[Results],
+    *,
+    needed: bool,
+) -> None:
+    """Raise InputError where no score is of the protocol and one is needed."""
+    if of_protocol or not needed:
+        return
+    there = sorted({score.protocol for score in scores})
+    raise InputError(
+        f"no score of protocol {protocol} among the {len(scores)} in {named(folders)}",
+        allowed=", ".join(there),
+        todo=f"give --protocol {there[0]}, or score models under {protocol}",
+    )
+
+
+def _with_intervals(
+    ordered: Sequence[Row], composite: Composite, *, most: int | None
+) -> tuple[list[Row], list[str]]:
+    """Return the rows with their intervals, the first `most` of them, and which files could not be read.
+
+    Ranks are intervals where the draws of all rows with a rank are read, at most `COMPARED`.
+    """
+    damaged: list[str] = []
+    n = len(ordered) if most is None else most
+    done = [
+        _with_draws(row, composite, damaged)
+        if place < n and row.combined.value is not None and not row.published
+        else row
+        for place, row in enumerate(ordered)
+    ]
+    n_ranked = sum(row.rank is not None for row in ordered)
+    return done if n_ranked > min(n, COMPARED) else with_rank_intervals(done, composite), damaged
+
+
+def _with_draws(row: Row, composite: Composite, damaged: list[str]) -> Row:
+    """Return a row whose members have the draws of their files."""
+    cells = dict(row.cells)
+    for name in composite.benchmarks:
+        cell = cells[name]
+        if cell.formula != cell.score.formula:  # the raw figure of another formula has no draws
+            continue
+        try:
+            score = whole(cell.score)
+        except InputError as error:
+            damaged.append(error.got)
+            continue
+        cells[name] = replace(cell, score=score, draws=score.draws)
+    members = [cells[name] for name in composite.benchmarks]
+    combined = combine(
+        [cell.value for cell in members],
+        [cell.draws for cell in members],
+        names=composite.benchmarks,
+    )
+    approximate = None if combined.ci is None else any(cell.ci_approximate for cell in members)
+    return replace(row, cells=cells, combined=combined, ci_approximate=approximate)
 
 
 def best_composite(
@@ -83,28 +183,6 @@ def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, in
         any(row.combined.value is not None for row in rows),
         sum(row.combined.k for row in rows),
         any(name in row.cells for row in rows for name in composite.benchmarks),
-    )
-
-
-def stored(results: Results) -> tuple[list[Score], list[str]]:
-    """Return every score of a folder that can be read, and what is wrong with other files and folders."""
-    scores, unreadable = [], results.unreadable_folders()
-    for path in results.files():
-        try:
-            scores.append(results.read(path))
-        except InputError as error:  # one broken file does not hide the others
-            unreadable.append(error.got)
-    return scores, unreadable
-
-
-def _check_any(results: Results, scores: Sequence[Score], unreadable: Sequence[str]) -> None:
-    if scores:
-        return
-    first = "".join(f"; {text}" for text in unreadable[:1])
-    raise InputError(
-        f"no score in {results.folder}{first}",
-        allowed="a folder that `brainbench score -o DIR` has written to",
-        todo="score a model first, or give the folder with -o DIR",
     )
 
 
@@ -245,10 +323,11 @@ def _ranked(unordered: Sequence[Row]) -> list[Row]:
 
 
 def _has_rank(row: Row) -> bool:
-    return row.combined.value is not None and not row.untrained
+    return row.combined.value is not None and not (row.untrained or row.published)
 
 
 def _place(row: Row) -> tuple[Any, ...]:
     value = row.combined.value
     names = (row.model, row.weights, row.unusual, row.older_key, row.digest)
-    return not _has_rank(row), row.partial, value is None, -(value or 0.0), *names
+    apart = row.partial, value is None, row.published
+    return not _has_rank(row), *apart, -(value or 0.0), *names

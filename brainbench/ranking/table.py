@@ -38,6 +38,7 @@ COLUMNS = (
     "n",
     "mean_of_k_of_n",
     "others",
+    "published",
 )
 """First columns of the frame and of the CSV, in this order. `docs/leaderboard.md` says what each means."""
 OF_BENCHMARK = (
@@ -106,6 +107,7 @@ class Row:
     combined: Combined
     ci_approximate: bool | None = None  # of any member; None where the composite has no interval
     n_others: int  # stored scores of this digest that are not shown: of another version or formula
+    published: bool = False  # figures of a publication, not measured here: without a rank
 
     @property
     def unusual(self) -> str:
@@ -135,6 +137,7 @@ class Board:
     rows: tuple[Row, ...]
     benchmarks: tuple[str, ...]  # members of the composite in their order, then all others by name
     n_elsewhere: int  # scores of the other protocol, which are omitted
+    n_partial: int  # partial scores that are omitted
     unreadable: tuple[str, ...]  # what is wrong with each file that could not be read
 
     @cached_property
@@ -169,6 +172,7 @@ class Board:
             "n": combined.n,
             "mean_of_k_of_n": combined.of_those,
             "others": row.n_others,
+            "published": row.published,
         }
         for name in self.benchmarks:
             why = row.why_not(name) if name in self.composite.benchmarks else None
@@ -231,6 +235,7 @@ def _object(row: Row, composite: Composite) -> dict[str, Any]:
             "why_not": {name: row.why_not(name) for name in composite.benchmarks},
         },
         "others": row.n_others,
+        "published": row.published,
         "benchmarks": {
             name: {
                 "value": cell.value,

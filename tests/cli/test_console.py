@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from brainbench.cli import console, text
+from brainbench.core import marks
 from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
@@ -112,14 +113,14 @@ def test_an_approximate_interval_is_marked(terminal):
     sure, approximate = (score(ci_approximate=flag) for flag in (False, True))
     lines = terminal(80, [sure, approximate])
     assert ["≈" in line for line in lines if ".012" in line] == [False, True]
-    assert console.APPROXIMATE in lines
+    assert marks.APPROXIMATE in lines
 
 
 def test_a_ceiling_that_is_not_above_0_is_marked_beside_its_figure(terminal):
     lines = terminal(80, [score(ceiling_above_0=flag) for flag in (None, True, False)])
     shown = f"{decimal(score().value)} !"
     assert [shown in line for line in lines if ".012" in line] == [False, False, True]
-    assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
+    assert marks.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
     assert not any("!" in line for line in terminal(80, [score(ceiling_above_0=True)]))
 
 

@@ -10,6 +10,7 @@ from stored import CORNET_S, REAL, TWINS, fill, make, of_all
 
 import brainbench
 from brainbench.cli import console
+from brainbench.core import marks
 from brainbench.core.errors import InputError, UnknownNameError
 
 
@@ -141,7 +142,7 @@ def test_an_approximate_interval_is_marked(results_folder, narrow):
     assert lines[4].split() == ["1", "§", "net", ".471", "≈", ".431", "to", ".505", "4", "of", "4"]
     assert lines[5].split() == ["2", "§", "sure", ".471", ".431", "to", ".505", "4", "of", "4"]
     assert sum("≈ .211 to .285" in line for line in lines) == 1
-    assert console.APPROXIMATE in lines
+    assert marks.APPROXIMATE in lines
     assert max(map(len, lines)) <= 80
 
 
@@ -150,7 +151,7 @@ def test_a_ceiling_that_is_not_above_0_is_marked_where_it_divides(results_folder
     fill(results_folder, [make("net", REAL[0], 0.7, **marked), make("other", REAL[0], 0.5)])
     lines = narrow("leaderboard", "--composite", "mission-v2")
     assert sum(".700 † !" in line for line in lines) == 1
-    assert console.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
+    assert marks.NOT_ABOVE_0 in " ".join(" ".join(lines).split())
     raw = narrow("leaderboard", "--composite", "mean-v1")  # takes the raw figure
     assert not any("!" in line for line in raw)
 

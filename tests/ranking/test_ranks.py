@@ -9,7 +9,8 @@ from stored import CORNET_S, REAL, TWINS, draws, fill, make, of_all
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
-from brainbench.ranking.ranks import board, rows, stored
+from brainbench.ranking.ranks import board, rows
+from brainbench.ranking.selection import stored
 from brainbench.ranking.table import COLUMNS, OF_BENCHMARK
 from brainbench.ranking.versions import versions_here
 from brainbench.run.loading import load_benchmark, load_composite, load_composites
