@@ -118,7 +118,7 @@ def check_file(path: Path, file: PublishedFile) -> None:
     if not sound or size != (file.bytes or size):
         raise InputError(
             f"{path} has {size} bytes" + ("" if sound else " and another checksum"),
-            allowed=", ".join(filter(None, (file.bytes and f"{file.bytes} bytes", file.checksum))),
+            allowed=f"the file of {file.bytes or 'unknown'} bytes with {file.checksum or 'no checksum'}",
             todo="get the file again; do not use this one",
         )
 

@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -97,10 +98,10 @@ class Repository(_Entries):
     `to` is the folder that they are put into. `names` are files of which neither size nor checksum is known.
     """
 
-    repository: str
-    commit: str
-    folder: str = ""
-    to: str = ""
+    repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    commit: str = Field(pattern=r"^[0-9a-f]{7,40}$")
+    folder: Place | Literal[""] = ""
+    to: Place | Literal[""] = ""
     files: Mapping[Place, _Known] = {}
     names: tuple[Place, ...] = ()
 

@@ -55,6 +55,7 @@ def test_a_loader_that_does_not_exist(plugin, monkeypatch):
         open_dataset("FakeStored")
 
 
+SOURCE = {"repository": "a/b", "commit": "0123456"}
 FILE = {"path": "a.nc", "url": "https://example.org/a.nc"}
 
 
@@ -68,7 +69,10 @@ FILE = {"path": "a.nc", "url": "https://example.org/a.nc"}
         ({"files": [{**FILE, "path": "C:\\a"}]}, "files.0.path"),
         ({"files": [{**FILE, "checksum": "sha1:12345678"}]}, "files.0.checksum"),
         ({"files": [{**FILE, "bytes": 0}]}, "files.0.bytes"),
-        ({"repositories": [{"repository": "a/b", "commit": "1", "names": ["../x"]}]}, "names.0"),
+        ({"repositories": [{**SOURCE, "names": ["../x"]}]}, "names.0"),
+        ({"repositories": [{**SOURCE, "to": "../x"}]}, "repositories.0.to"),
+        ({"repositories": [{**SOURCE, "commit": "main"}]}, "repositories.0.commit"),
+        ({"repositories": [{**SOURCE, "repository": "https://a.b/c"}]}, "0.repository"),
         ({"facts": {"degres": 8}}, "facts.degres"),
         ({"access": "secret"}, "access"),
         ({"bibtex": "Nobody, 2026"}, "bibtex"),
