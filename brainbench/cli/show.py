@@ -53,6 +53,8 @@ def _facts(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     kind = next((kind for kind in describe if name in registry.entries(kind)), None)
     if kind is None and _is_model(name):
         return _model(name, arguments)
+    if kind is None and _is_offered(name):
+        kind = "benchmarks"
     if kind is None:
         raise registry.unknown_name(name, *KINDS)
     if arguments:
@@ -70,6 +72,12 @@ def _is_model(name: str) -> bool:
 
     known = name.partition("@")[0] in registry.entries("models")
     return known or registry.is_file(name) or registry.family(name) is not None
+
+
+def _is_offered(name: str) -> bool:
+    from brainbench.run.offered import is_offered
+
+    return is_offered(name)
 
 
 def _benchmark(name: str) -> dict[str, Any]:

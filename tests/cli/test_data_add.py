@@ -85,6 +85,8 @@ def test_show_lists_what_is_offered_and_what_is_missing(call, files):
     said = json.loads(call("show", "Mine", "--json").out)
     assert "Mine.V4-pls" in said["benchmarks"]
     assert any(line.startswith("Mine.V4-dynamics: needs") for line in said["not offered"])
+    assert "Mine.V4-rsa" in call("show", "Mine.V4-rsa").out
+    assert "needs" not in call("show", "Mine.V4-rsa").out
     rows = json.loads(call("list", "data", "Mine", "--json").out)
     assert rows[0]["state"] == "here"
 

@@ -149,6 +149,14 @@ def _along(
 ) -> dict[str, str]:
     """Return the axis of each column: as the file says, as its meaning says, or the only one of its size."""
     along = {key: dim for key, dim in given.items() if dim in sizes}
+    for column_name, dim in along.items():
+        shape = columns[column_name].shape
+        if shape != (sizes[dim],):
+            raise InputError(
+                f"{column_name} of shape {shape} along {dim}, of which there are {sizes[dim]}",
+                allowed=f"one entry for each {dim}",
+                todo="check whether the responses or this column are in other axes than you say",
+            )
     for key, dim in FIXED.items():
         name = layout.find(key, columns)
         if name is not None and name not in along and len(columns[name]) == sizes[dim]:
@@ -173,8 +181,11 @@ def _ids(
         if layout.columns.get("stimulus_id"):
             layout.need("stimulus_id", there, where="the responses")
         return images.in_order(n)
-    check_present(columns[name], key=name, name="responses")
-    return [str(text) for text in columns[name].astype(str)]
+    ids = columns[name]
+    check_present(ids, key=name, name="responses")
+    if ids.dtype.kind == "f" and (ids == np.round(ids)).all():  # MATLAB has no other numbers
+        ids = ids.astype(np.int64)
+    return [str(text) for text in ids.astype(str)]
 
 
 def _stacked(

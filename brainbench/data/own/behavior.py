@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
@@ -60,7 +60,7 @@ def read_behavior(
         subject = layout.need("subject", names, where=where)
     labels = shown.labels(OBJECT)
     given = {"distractor": distractor, "choice": choice, "subject": subject}
-    columns = {
+    columns: dict[str, Any] = {
         "stimulus_id": [shown.ids[row] for row in rows],
         "truth": labels[rows],
         **{key: table[name].str.strip().to_numpy() for key, name in given.items() if name},

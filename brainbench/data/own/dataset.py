@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainbench.core.arguments import check_arguments
 from brainbench.core.assembly import Assembly, plain, time_average
 from brainbench.core.errors import InputError
 from brainbench.core.presentation import CONSTANT, Presentation
@@ -128,7 +129,7 @@ def from_arrays(
     responses: npt.ArrayLike,
     images: str | Path | StimulusSet,
     *,
-    ids: Sequence[str] | None = None,
+    ids: npt.ArrayLike | None = None,
     sites: Mapping[str, npt.ArrayLike] | None = None,
     **layout: Any,
 ) -> OwnData:
@@ -160,11 +161,13 @@ def from_arrays(
     InputError, UnknownNameError
         What cannot be used, or is ambiguous; the error says what was got and what to give.
     """
+    check_arguments(from_arrays, locals(), but=("responses", "ids", "sites", "layout"))
     options = _layout(layout, from_arrays)
-    columns = {key: plain(np.asarray(column)) for key, column in (sites or {}).items()}
+    columns = {key: plain(column) for key, column in (sites or {}).items()}
     along = dict.fromkeys(columns, "neuroid")
     if ids is not None:
-        columns["stimulus_id"], along["stimulus_id"] = np.asarray(list(map(str, ids))), "stimulus"
+        name_of_ids = options.columns.get("stimulus_id", "stimulus_id")
+        columns[name_of_ids], along[name_of_ids] = plain(ids), "stimulus"
     raw = RawResponses(values=np.asarray(responses), columns=columns, along=along)
     return _data(name, images, options, raw=raw, where="the array")
 
@@ -177,6 +180,7 @@ def from_table(
 
     `table` is a DataFrame or a CSV; other arguments and errors are as in `from_arrays`.
     """
+    check_arguments(from_table, locals(), but=("layout",))
     options = _layout(layout, from_table)
     where = "the table" if isinstance(table, pd.DataFrame) else Path(table).name
     content = table if isinstance(table, pd.DataFrame) else read_csv(Path(table))
@@ -198,6 +202,7 @@ def from_nwb(
     name: str, path: str | Path, images: str | Path | StimulusSet, **layout: Any
 ) -> OwnData:
     """Return a data set of a Neurodata Without Borders file; arguments and errors as in `from_arrays`."""
+    check_arguments(from_nwb, locals(), but=("layout",))
     return from_files(name, Path(path), images, layout=_layout(layout, from_nwb))
 
 

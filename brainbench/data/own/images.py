@@ -19,14 +19,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainbench.core import progress, stimuli
+from brainbench.core import progress
 from brainbench.core.assembly import check_unique
 from brainbench.core.errors import InputError, nearest
 from brainbench.core.pictures import MEGAPIXELS, read_picture
-from brainbench.core.stimuli import GROUP, OBJECT, Picture, StimulusSet
+from brainbench.core.stimuli import GROUP, OBJECT, StimulusSet
 from brainbench.data.own.layout import Layout
+from brainbench.data.own.pixels import PackedPictures, append
 from brainbench.data.own.tables import read_csv
 from brainbench.data.source_files import reading
+from brainbench.storage import files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _LARGEST = 4 * MEGAPIXELS * 1_000_000  # bytes of an image file
@@ -136,7 +138,7 @@ def _is_hidden(parts: Sequence[str]) -> bool:
 def _of_table(path: Path, layout: Layout, name: str) -> OwnImages:
     table = read_csv(path)
     names = [str(column) for column in table.columns]
-    files = next(
+    file_column = next(
         (
             key
             for key in ("filename", "file_name", "path", "file", "image", "image_name")
@@ -145,11 +147,11 @@ def _of_table(path: Path, layout: Layout, name: str) -> OwnImages:
         None,
     ) or layout.need("stimulus_id", names, where=path.name)
     given = layout.find("stimulus_id", names)
-    ids = [PurePosixPath(text).stem for text in table[files]]
-    if given is not None and given != files:
+    ids = [PurePosixPath(text).stem for text in table[file_column]]
+    if given is not None and given != file_column:
         ids = table[given].tolist()
-    columns = {key: table[key].tolist() for key in names if key not in (files, given) and key}
-    paths = [_within(path.parent, text) for text in table[files]]
+    columns = {key: table[key].tolist() for key in names if key not in (file_column, given) and key}
+    paths = [_within(path.parent, text) for text in table[file_column]]
     shown = _decoded(name, paths, ids=ids, columns=columns, layout=layout)
     return OwnImages(stimuli=with_columns(shown, {}, layout), ordered=True)
 
@@ -174,6 +176,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
         folder = Path(temporary)
         for member in archive.infolist():
             _check_member(member, path)
+        nbytes = sum(member.file_size for member in archive.infolist())
+        files.check_room(folder, nbytes, what="the unpacked images", choose="set TMPDIR to")
+        for member in archive.infolist():
             parts = PurePosixPath(member.filename).parts
             if member.is_dir() or _is_hidden(parts):
                 continue
@@ -210,18 +215,25 @@ def _decoded(
     columns: dict[str, list[str]],
     layout: Layout,
 ) -> StimulusSet:
-    """Return images in memory: the files may go, and other versions of a decoder change nothing later."""
+    """Return images whose pixels are in a file without a name: theirs may go, and memory is not filled."""
     check_unique(list(ids), key="stimulus_id", name=f"images of {name}")
-    pixels: list[Picture] = []
-    with progress.current().task(f"reading images of {name}", len(paths)) as advance:
+    columns_of_images = {"stimulus_id": list(ids)}
+    typed = {key: _typed(values) for key, values in columns.items()}
+    with (
+        progress.current().task(f"reading images of {name}", len(paths)) as advance,
+        tempfile.TemporaryFile(prefix="brainbench-") as stream,
+    ):
+        shapes = []
         for path in paths:
-            pixels.append(read_picture(path))
+            shapes.append(append(stream, read_picture(path)))
             advance(1)
-    return stimuli.from_arrays(
-        name,
-        pixels,
-        ids=list(ids),
-        metadata={key: _typed(values) for key, values in columns.items()},
+        stream.flush()
+        pixels = np.memmap(stream, dtype=np.uint8, mode="r")
+    return StimulusSet(
+        identifier=name,
+        metadata=pd.DataFrame({**typed, **columns_of_images}),
+        read=PackedPictures(pixels, np.asarray(shapes)),
+        rows=tuple(range(len(paths))),
         degrees=layout.degrees,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ import pandas as pd
 from brainbench.core import assembly, registry
 from brainbench.core.assembly import plain
 from brainbench.core.errors import InputError
-from brainbench.core.stimuli import Picture, StimulusSet
+from brainbench.core.stimuli import StimulusSet
 from brainbench.data import integrity
 from brainbench.data.facts import facts_of
 from brainbench.data.folder import CHOOSE, writing
 from brainbench.data.manifest import Manifest
+from brainbench.data.own import pixels
 from brainbench.data.own.dataset import KINDS, OwnData
 from brainbench.data.own.layout import Layout
 from brainbench.data.own.registered import ABOUT, folder_of
@@ -68,7 +68,8 @@ def keep(
         sizes = sum(int(np.prod(data.pictures.picture(k).shape)) for k in range(len(data.pictures)))
         nbytes = sizes + sum(recording.nbytes for recording in data.regions.values())
         files.check_room(folder, nbytes, what="your data", choose=CHOOSE)
-        _write_images(data.pictures, folder, sizes)
+        shapes = pixels.write(data.pictures, folder / _PIXELS)
+        _save_columns(folder / _STIMULI, data.pictures.metadata, shapes=shapes)
         regions = {}
         for k, (region, recording) in enumerate(sorted(data.regions.items())):
             regions[region] = f"responses{k}.nc"
@@ -137,43 +138,16 @@ def command_of(name: str) -> str:
 # --- images ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _KeptPictures:
-    """Pixels of all images, one after the other, and the shape of each."""
-
-    pixels: npt.NDArray[np.uint8]
-    shapes: npt.NDArray[np.int64]  # image x (height, width)
-    ends: npt.NDArray[np.int64]  # of each image within the pixels
-
-    def __call__(self, row: int) -> Picture:
-        height, width = (int(size) for size in self.shapes[row])
-        end = int(self.ends[row])
-        return np.asarray(self.pixels[end - 3 * height * width : end]).reshape(height, width, 3)
-
-
-def _write_images(stimuli: StimulusSet, folder: Path, size: int) -> None:
-    shapes = []
-    with (folder / _PIXELS).open("wb") as stream:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for k in range(len(stimuli)):
-            picture = np.ascontiguousarray(stimuli.picture(k))
-            stream.write(picture.data)
-            shapes.append(picture.shape[:2])
-    _save_columns(folder / _STIMULI, stimuli.metadata, shapes=np.asarray(shapes))
-
-
 def _images(folder: Path, name: str, degrees: float | None, command: str) -> StimulusSet:
     path = integrity.check(folder / _PIXELS, command=command)
     with integrity.reading(path, command=command):
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        packed = np.load(path, mmap_mode="r", allow_pickle=False)
     columns = _columns(folder / _STIMULI, command)
     shapes = columns.pop("")
-    ends = np.cumsum(3 * shapes.prod(axis=1))
     return StimulusSet(
         identifier=name,
         metadata=pd.DataFrame(columns),
-        read=_KeptPictures(pixels, shapes, ends),
+        read=pixels.PackedPictures(packed, shapes),
         rows=tuple(range(len(shapes))),
         degrees=degrees,
     )

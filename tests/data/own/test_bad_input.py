@@ -16,7 +16,7 @@ from own_files import IDS, N_IMAGES, N_SITES, SITES, TRIALS, images_folder, long
 
 from brainbench.core.errors import BrainbenchError, InputError, StimulusError, UnknownNameError
 from brainbench.data.own import formats
-from brainbench.data.own.dataset import OwnData, from_arrays, from_files, from_table
+from brainbench.data.own.dataset import OwnData, from_arrays, from_files, from_nwb, from_table
 from brainbench.data.own.layout import Layout
 
 pytestmark = pytest.mark.usefixtures("unguarded")
@@ -175,6 +175,40 @@ def test_an_order_that_is_in_doubt(tmp_path):
     ids = [f"image{k}" for k in range(N_IMAGES)]
     named = from_arrays("Mine", MEANS, folder, ids=ids, region="V4")
     assert named.stimuli().ids == tuple(ids)
+
+
+def test_another_number_of_ids_or_sites(tmp_path):
+    for wrong in ({"ids": IDS[:-1]}, {"sites": {"animal": ["a"] * 4}}):
+        folder = tmp_path / str(len(wrong.get("ids", [])))
+        folder.mkdir()
+        with pytest.raises(InputError) as caught:
+            _arrays(folder, MEANS, dims="stimulus,neuroid", **wrong)
+        assert "(11,)" in caught.value.got or "(4,)" in caught.value.got
+
+
+def test_ids_that_are_whole_numbers(tmp_path):
+    """MATLAB has no others than 1.0, 2.0, ..., which are the images 1, 2, ..."""
+    names = [str(k) for k in range(1, N_IMAGES + 1)]
+    folder = images_folder(tmp_path, names=names)
+    ids = np.arange(1.0, N_IMAGES + 1)
+    data = from_arrays("Mine", MEANS, folder, ids=ids, region="V4")
+    assert data.stimuli().ids == tuple(names)
+    np.testing.assert_array_equal(data.recordings("V4").values, MEANS)
+
+
+@pytest.mark.parametrize("strange", [5, None, object(), ["x"], b"x", float("nan")])
+def test_arguments_of_another_type(strange, tmp_path):
+    images = images_folder(tmp_path)
+    for call in (
+        lambda: from_arrays(strange, MEANS, images, region="V4"),
+        lambda: from_arrays("Mine", MEANS, strange, region="V4"),
+        lambda: from_arrays("Mine", strange, images, region="V4"),
+        lambda: from_arrays("Mine", MEANS, images, region=strange),
+        lambda: from_table("Mine", strange, images, region="V4"),
+        lambda: from_nwb("Mine", strange, images, region="V4"),
+    ):
+        with pytest.raises(BrainbenchError):
+            call()
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -168,3 +168,23 @@ def test_solution_times(data_home, tmp_path):
     data = from_table("Mine", table, images_table(tmp_path))
     assert data.solution_times()["ost"].isna().sum() == 1
     assert data.solution_times()["i1"].tolist() == [1.0] * 12
+
+
+def test_responses_with_behavior(data_home, tmp_path):
+    folder = images_folder(tmp_path)
+    np.save(tmp_path / "counts.npy", TRIALS)
+    table = pd.DataFrame({"image": IDS, "truth": OBJECTS, "choice": "cat", "subject": "s"})
+    table.to_csv(tmp_path / "trials.csv", index=False)
+    layout = Layout(region="IT", dims="repetition,stimulus,neuroid")
+    files = {"responses": tmp_path / "counts.npy", "trials": tmp_path / "trials.csv"}
+    keep(from_files("Mine", files["responses"], folder, trials=files["trials"], layout=layout))
+    kept = open_dataset("Mine")
+    assert kept.stimuli().metadata["object_name"].tolist() == OBJECTS
+    assert {name.partition("-")[0] for name in brainbench.list_benchmarks("Mine.*")} == {
+        "Mine.IT",
+        "Mine.behavior",
+    }
+    table[:6].to_csv(tmp_path / "trials.csv", index=False)
+    with pytest.raises(InputError) as caught:
+        from_files("Mine", files["responses"], folder, trials=files["trials"], layout=layout)
+    assert "6 images have responses" in caught.value.got
