@@ -15,6 +15,7 @@ from brainbench.cli import (
     leaderboard,
     list_,
     report,
+    results,
     score,
     selftest,
     show,
@@ -44,6 +45,7 @@ app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 
 

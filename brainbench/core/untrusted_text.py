@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # the command line imports this before it needs pandas
     import pandas as pd
@@ -38,11 +38,11 @@ def _is_hidden(character: str, keep: str) -> bool:
     return not shown and unicodedata.category(character) in _HIDDEN
 
 
-def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV in UTF-8, all digits kept; the text in it and its titles are safe to open.
+def write_csv(frame: pd.DataFrame, path: str | Path | TextIO) -> None:
+    """Write a frame as CSV to a path, in UTF-8, or a stream; its text and titles are safe to open.
 
-    Text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a carriage
-    return, gets an apostrophe in front; control characters are written out. Numbers are not touched.
+    All digits are kept. Text that a spreadsheet would take for a formula, because it begins with = + - @, a
+    tab or a carriage return, gets an apostrophe in front; control characters are written out.
     """
     frame.map(_cell).rename(columns=_cell).to_csv(path, index=False, encoding="utf-8")
 
