@@ -149,19 +149,28 @@ def score(
 
 
 def leaderboard(
-    results: str | Path = "results", *, composite: str = "all", protocol: str = "paper"
+    results: str | Path | Sequence[str | Path] = "results",
+    *,
+    composite: str = "all",
+    protocol: str = "paper",
+    partial: bool = False,
+    published: bool = False,
 ) -> pd.DataFrame:
     """Rank the models of a results folder by a composite of their scores.
 
     Parameters
     ----------
-    results : path
-        Folder that `score` or the command line has written to.
+    results : path, or a sequence of paths
+        Folders that `score` or the command line has written to.
     composite : str
         Its name, such as "mean-v1" or "Simulated.mean-v1"; of several that match a wildcard or "all", the
         one that ranks a model, and in which most scores count.
     protocol : {"paper", "brainscore", "paper+groups", "brainscore+groups"}
         Scores of other protocols are omitted.
+    partial : bool
+        With rows of scores on some of the stimuli.
+    published : bool
+        With rows of the published figures of Kubilius et al. (2019), which were not measured here.
 
     Returns
     -------
@@ -185,7 +194,14 @@ def leaderboard(
     check_arguments(leaderboard, locals())
     if protocol not in VARIANTS:
         raise unknown("protocol", protocol, VARIANTS, todo="choose one of these")
-    ranked = board(Results(Path(results)), load_composites(composite), protocol=protocol)
+    paths = [results] if isinstance(results, str | Path) else results
+    ranked = board(
+        [Results(Path(path)) for path in paths],
+        load_composites(composite),
+        protocol=protocol,
+        partial=partial,
+        published=published,
+    )
     for problem in ranked.unreadable:
         log.warning("omitted: %s", problem)
     return ranked.to_frame()

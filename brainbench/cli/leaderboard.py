@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +16,14 @@ from brainbench.core.settings import VARIANTS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from brainbench.ranking.table import Board, Cell, Row
+    from brainbench.ranking.selection import Chosen
+    from brainbench.ranking.table import Board, Cell
+    from brainbench.storage.results import Results
+
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+TOP = 100
+LINES = 1_000
+"""Lines of figures of benchmarks that are no members of the composite; more are left to other formats."""
 
 
 def leaderboard(
@@ -26,12 +35,33 @@ def leaderboard(
             show_default=False,
         ),
     ] = "all",
+    model: options.StoredModels = options.ALL,
+    benchmark: options.StoredBenchmarks = options.ALL,
     protocol: options.Protocol = "paper",
-    output_format: options.Format = "table",
+    *,
+    trained: Annotated[bool, typer.Option("--trained", help="Without untrained models.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="With scores on some of the stimuli.")
+    ] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="With figures of Kubilius et al. (2019), not measured here."
+        ),
+    ] = False,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rows of the table; other formats have all.")
+    ] = TOP,
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}.")
+    ] = "table",
     csv: options.Csv = None,
-    output: options.StoredResults = options.RESULTS,
+    html: Annotated[
+        Path | None, options.text_option("--html", metavar="FILE", help="Write a page too.")
+    ] = None,
+    output: options.SeveralStored = options.SEVERAL,
 ) -> None:
-    """Rank models by a composite of the scores in a results folder.
+    """Rank models by a composite of the scores in results folders.
 
     A model that lacks a member has no composite: it is listed with "k of n",
     below those with a rank.
@@ -39,73 +69,122 @@ def leaderboard(
 
     Exit status: 0; 2 for wrong usage, or where there is no score.
     """
-    options.one_of(output_format, ("table", "json"), "--format")
+    options.one_of(output_format, FORMATS, "--format")
     options.one_of(protocol, VARIANTS, "--protocol")
     options.writable_file(csv, "--csv")
+    options.writable_file(html, "--html")
 
-    from brainbench.cli import console
     from brainbench.cli.text import fitted
     from brainbench.core.untrusted_text import write_csv
     from brainbench.ranking.ranks import board
+    from brainbench.ranking.selection import Chosen
     from brainbench.run.loading import load_composites
     from brainbench.storage.results import Results
 
-    ranked = board(Results(output), load_composites(composite), protocol=protocol)
+    folders = [Results(folder) for folder in output]
+    chosen = Chosen(models=model, benchmarks=benchmark, trained=trained)
+    ranked = board(
+        folders,
+        load_composites(composite),
+        protocol=protocol,
+        chosen=chosen,
+        partial=partial,
+        published=published,
+        most=top if (output_format, csv, html) == ("table", None, None) else None,
+    )
     for problem in ranked.unreadable:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
     if csv is not None:
         with options.writing_csv(csv, todo="give another path"):
             write_csv(ranked.to_frame(), csv)
+    if html is not None:
+        _write_page(html, ranked, folders, chosen, partial=partial, published=published)
+    _print(ranked, output_format, top)
+
+
+def _write_page(
+    path: Path,
+    ranked: Board,
+    folders: Sequence[Results],
+    chosen: Chosen,
+    *,
+    partial: bool,
+    published: bool,
+) -> None:
+    """Write a page of every composite and protocol of which something is stored, the chosen one first."""
+    from brainbench.core.errors import InputError
+    from brainbench.ranking.ranks import board
+    from brainbench.reporting.leaderboard_page import leaderboard_page
+    from brainbench.reporting.page import write
+    from brainbench.run.loading import load_composites
+
+    boards = [ranked]
+    for protocol in VARIANTS:
+        for composite in load_composites():
+            if (composite.name, protocol) == (ranked.composite.name, ranked.protocol):
+                continue
+            try:
+                other = board(
+                    folders,
+                    [composite],
+                    protocol=protocol,
+                    chosen=chosen,
+                    partial=partial,
+                    published=published and protocol == ranked.protocol,
+                )
+            except InputError:  # no score of this protocol
+                continue
+            if any(row.combined.k for row in other.rows):
+                boards.append(other)
+    write(path, leaderboard_page(boards))
+
+
+def _print(ranked: Board, output_format: str, top: int) -> None:
+    from brainbench.cli import console
+    from brainbench.core.untrusted_text import visible, write_csv
+    from brainbench.reporting.board_formats import as_latex, as_markdown
+
     if output_format == "json":
         console.print_json(ranked.to_json())
+    elif output_format == "csv":
+        write_csv(ranked.to_frame(), sys.stdout)
+    elif output_format == "markdown":
+        print(visible(as_markdown(ranked)))
+    elif output_format == "latex":
+        print(visible(as_latex(ranked)))
     else:
-        _print_tables(ranked)
+        _print_tables(ranked, top)
 
 
-def _print_tables(ranked: Board) -> None:
+def _print_tables(ranked: Board, top: int) -> None:
     from brainbench.cli import console
     from brainbench.cli.text import fitted
+    from brainbench.reporting.board_words import labels_of, notes_of
 
-    labels = _labels(ranked)
+    labels = labels_of(ranked)[:top]
+    n_more = len(ranked.rows) - len(labels)
+    ranked = replace(ranked, rows=ranked.rows[:top])
+    members = ranked.composite.benchmarks
+    n_further = len(ranked.benchmarks) - len(members)
+    too_many = n_further * len(labels) > LINES
+    shown = replace(ranked, benchmarks=members) if too_many else ranked
     out = console.stdout()
     print(fitted(f"{ranked.composite.name}: {ranked.composite.meaning}", sys.stdout), end="\n\n")
     out.print(_ranking(ranked, labels))
     print()
-    out.print(_by_benchmark(ranked, labels))
+    out.print(_by_benchmark(shown, labels))
     print()
-    print(fitted("\n".join(_notes(ranked, labels)), sys.stdout))
-
-
-def _labels(ranked: Board) -> list[str]:
-    """Return the name of each row with its marks; with weights or digits of the digest if two are alike."""
-    weights: dict[str, set[str]] = {}
-    for row in ranked.rows:
-        weights.setdefault(row.model, set()).add(row.weights)
-    labels = []
-    for row in ranked.rows:
-        several = len(weights[row.model]) > 1 and row.weights not in row.model
-        marks = [f"[{row.weights}]"] if several else []
-        marks += [f"({_settings(ranked).index(row.unusual) + 1})"] if row.unusual else []
-        marks += ["°"] if row.untrained else []
-        marks += ["*"] if row.partial else []
-        marks += ["?"] if row.undescribed else []
-        marks += ["‡"] if row.older_key else []
-        labels.append(" ".join([row.model, *marks]))
-    return [
-        label.replace(row.model, f"{row.model} [{row.digest[:8] or 'digest unknown'}]", 1)
-        if labels.count(label) > 1
-        else label
-        for label, row in zip(labels, ranked.rows, strict=True)
-    ]
-
-
-def _settings(ranked: Board) -> list[str]:
-    return list(dict.fromkeys(row.unusual for row in ranked.rows if row.unusual))
+    lines = notes_of(ranked, labels)
+    lines += [f"rows that are not shown: {n_more} (--top N, --format csv)"] if n_more else []
+    more = f"benchmarks that are no members, and not shown: {n_further} (-b NAME, --format csv)"
+    lines += [more] if too_many else []
+    print(fitted("\n".join(lines), sys.stdout))
 
 
 def _ranking(ranked: Board, labels: list[str]) -> Table:
     from brainbench.cli.console import table_of
     from brainbench.core.digits import between, decimal
+    from brainbench.reporting.board_words import rank_of
 
     some = any(row.combined.of_those is not None for row in ranked.rows)
     extra = ("of those",) if some else ()
@@ -118,17 +197,8 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
             f"{combined.k} of {combined.n}",
             decimal(combined.of_those),
         )
-        table.add_row(_rank(row), label, *figures[: 3 + some])
+        table.add_row(rank_of(row), label, *figures[: 3 + some])
     return table
-
-
-def _rank(row: Row) -> str:
-    """Return the ranks that the draws allow; without draws the place, marked."""
-    from brainbench.core.digits import between_ranks
-
-    if row.rank is None:
-        return ""
-    return f"{row.rank} §" if row.rank_interval is None else between_ranks(*row.rank_interval)
 
 
 def _by_benchmark(ranked: Board, labels: list[str]) -> Table:
@@ -174,92 +244,3 @@ def _figures(cell: Cell | None) -> tuple[str, ...]:
     mark += " !" if cell.not_above_0 else ""
     interval = between(cell.ci, approximate=cell.ci_approximate)
     return decimal(cell.value) + mark, interval, decimal(cell.score.ceiling)
-
-
-def _notes(ranked: Board, labels: list[str]) -> list[str]:
-    """Return what the marks mean, and why something is missing."""
-    from brainbench.core.marks import (
-        APPROXIMATE,
-        NOT_ABOVE_0,
-        OLDER_KEY,
-        THESE_ANIMALS,
-        UNDESCRIBED,
-    )
-
-    cells = [cell for row in ranked.rows for cell in row.cells.values()]
-    n_others = sum(row.n_others for row in ranked.rows)
-    of_those = any(row.combined.of_those is not None for row in ranked.rows)
-    texts = (
-        (f"protocol {ranked.protocol}", True),
-        ("of those: the mean of k of n members, which is not the composite", of_those),
-        *((f"({k + 1}) {words}", True) for k, words in enumerate(_settings(ranked))),
-        (
-            "° untrained: the weights are seeded random numbers; a baseline, without a rank",
-            any(r.untrained for r in ranked.rows),
-        ),
-        (
-            "ranks: every place that the data allow, all at once in 95 % of all cases; "
-            "`brainbench compare` has the differences",
-            sum(row.rank_interval is not None for row in ranked.rows) > 1,
-        ),
-        (
-            "§ the place alone: no joint draws of its scores, or other settings than most; score it "
-            "again with --overwrite always",
-            any(row.rank and not row.rank_interval for row in ranked.rows),
-        ),
-        (APPROXIMATE, any(cell.ci_approximate for cell in cells)),
-        (NOT_ABOVE_0, any(cell.not_above_0 for cell in cells)),
-        ("~ simulated brain: no animal was recorded", any(c.score.simulated for c in cells)),
-        (THESE_ANIMALS, any(cell.score.for_these_animals for cell in cells)),
-        (
-            "* partial: only some of the stimuli were used; in no composite, no rank",
-            any(r.partial for r in ranked.rows),
-        ),
-        (UNDESCRIBED, any(r.undescribed for r in ranked.rows)),
-        (OLDER_KEY, any(r.older_key for r in ranked.rows)),
-        (f"of another version or by another formula, and not shown: {n_others}", n_others > 0),
-        (f"of another protocol, and not shown: {ranked.n_elsewhere}", ranked.n_elsewhere > 0),
-    )
-    lines = [text for text, needed in texts if needed]
-    return lines + _undeclared(ranked) + _reasons(ranked, labels)
-
-
-def _undeclared(ranked: Board) -> list[str]:
-    """Return a remark on members that no installed package has a benchmark of, and no row a figure."""
-    from brainbench.core import registry
-
-    known = registry.entries("benchmarks")
-    undeclared = [
-        name
-        for name in ranked.composite.benchmarks
-        if name not in known and all(row.why_not(name) for row in ranked.rows)
-    ]
-    if not undeclared:
-        return []
-    return [
-        f"no benchmark of that name is installed: {', '.join(undeclared)}; "
-        f"{ranked.composite.name} stays undefined. Rank by a composite of the simulated brain "
-        "(--composite 'Simulated.*'), or declare the benchmark"
-    ]
-
-
-def _reasons(ranked: Board, labels: list[str]) -> list[str]:
-    """Return why values or intervals are missing or do not count, each reason once."""
-    who: dict[str, list[str]] = {}
-    for row, label in zip(ranked.rows, labels, strict=True):
-        for name, why in _remarks(row):
-            # The table shows which model a mark is about.
-            who.setdefault(why, []).append(name if why[0] == "†" else f"{label} on {name}")
-        if row.combined.why_no_ci:
-            who.setdefault(f"no interval: {row.combined.why_no_ci}", []).append(label)
-    return [f"{', '.join(dict.fromkeys(names))}: {why}" for why, names in who.items()]
-
-
-def _remarks(row: Row) -> Iterator[tuple[str, str]]:
-    for name, cell in row.cells.items():
-        if cell.score.reason:
-            yield name, ("failed: " if cell.score.failed else "") + cell.score.reason
-        elif cell.counts_not:
-            yield name, f"† does not count: {cell.counts_not}"
-        elif cell.remark:
-            yield name, f"† {cell.remark}"

@@ -18,6 +18,7 @@ from brainbench.cli import (
     list_,
     plot,
     report,
+    results,
     score,
     selftest,
     show,
@@ -49,6 +50,7 @@ app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
+app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 
 

@@ -75,6 +75,23 @@ SeveralResults = Annotated[
         help="Results folder; several are read together.",
     ),
 ]
+SeveralStored = Annotated[
+    list[Path],
+    typer.Option(
+        "-o",
+        "--output",
+        "--results",
+        metavar="DIR",
+        envvar="BRAINBENCH_RESULTS",
+        help="Results folder; several are read together.",
+    ),
+]
+StoredModels = Annotated[
+    list[str],
+    text_option(
+        "-m", "--model", metavar="MODEL", help="Only these: names, wildcards, comma lists."
+    ),
+]
 StoredBenchmarks = Annotated[
     list[str],
     text_option(

@@ -17,7 +17,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
 from brainbench.ranking.intervals import with_rank_intervals
-from brainbench.ranking.published import published_scores
+from brainbench.ranking.published import MEMBERS, published_scores
 from brainbench.ranking.selection import EVERYTHING, Chosen, named, summaries_in, whole
 from brainbench.ranking.table import Board, Cell, Row
 from brainbench.ranking.versions import Versions, counting, versions_here
@@ -66,6 +66,7 @@ def board(
     """
     folders = [results] if isinstance(results, Results) else list(results)
     facts = published_scores() if published else []
+    composites = _with_facts(composites) if published else composites
     summaries, problems = _summaries(folders, chosen, needed=not facts)
     of_protocol = [score for score in summaries if score.protocol == protocol]
     _check_protocol(of_protocol, summaries, protocol, folders, needed=not facts)
@@ -87,6 +88,19 @@ def board(
         n_partial=len(of_protocol) - len(shown),
         unreadable=(*problems, *damaged),
     )
+
+
+def _with_facts(composites: Sequence[Composite]) -> list[Composite]:
+    """Return the composites that published scores are members of; none is an InputError."""
+    members = set(MEMBERS.values())
+    kept = [composite for composite in composites if members & set(composite.benchmarks)]
+    if not kept:
+        raise InputError(
+            f"published scores in {', '.join(composite.name for composite in composites)}",
+            allowed=f"a composite with one of {', '.join(sorted(members))}",
+            todo="give --composite mean-v1, or omit --published",
+        )
+    return kept
 
 
 def _summaries(

@@ -137,6 +137,39 @@ def _name_within(score: Score) -> str:
     return "/".join(Path(str(score.file)).parts[-2:])
 
 
+def digits_of(score: Score) -> str:
+    """Return the digits of the key of a stored score, by which it can be named."""
+    return Path(str(score.file)).stem.rpartition("-")[2]
+
+
+def one_stored(folders: Sequence[Results], which: str) -> Score:
+    """Return the whole score of a file, or of the first digits of its key.
+
+    Raises
+    ------
+    UnknownNameError
+        No score has these digits.
+    InputError
+        Several scores have them; or a file that cannot be read, see `Results.read`.
+    """
+    path = Path(which)
+    if path.suffix == ".json" or path.is_file():
+        return Results(path.parent.parent).read(path)
+    summaries, _ = summaries_in(folders)
+    hits = [score for score in summaries if digits_of(score).startswith(which)]
+    if len(hits) == 1:
+        return whole(hits[0])
+    if not hits:
+        known = [digits_of(score) for score in summaries]
+        todo = "see `brainbench results list`, or name the file"
+        raise unknown(f"score in {named(folders)}", which, known, todo=todo)
+    raise InputError(
+        f"{len(hits)} scores whose digits begin with {which!r}",
+        allowed=", ".join(digits_of(score) for score in hits[:6]),
+        todo="give more digits, or name the file",
+    )
+
+
 def named(folders: Sequence[Results]) -> str:
     """Return the names of folders, for messages."""
     return ", ".join(str(results.folder) for results in folders)

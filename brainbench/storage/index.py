@@ -1,8 +1,8 @@
 """An index of a results folder: what tables need of every score, in one file beside the scores.
 
 It saves reading each score again, and is never the truth: an entry counts only as long as the file of its
-score has the same inode, size and times, everything else is read from the files, and an index that is damaged, of
-another version or not writable is as none. It has neither draws nor units: `Results.read` has them.
+score has the same inode, size and times, all others are read from their files, and an index that is damaged,
+of another version or not writable is as none. It has neither draws nor units: `Results.read` has them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -269,6 +269,30 @@ class Results:
         if score.predictions_file is None:
             return None
         return predictions.read(self._predictions_path(score.predictions_file))
+
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Remove files of scores, and the predictions of theirs that no other score names.
+
+        Raises
+        ------
+        CacheError
+            A file that cannot be removed.
+        """
+        named = {self._predictions_of(path) for path in paths}
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            kept = {self._predictions_of(path) for path in self.files()} if any(named) else set()
+            for name in named - kept - {None}:
+                self._predictions_path(str(name)).unlink(missing_ok=True)
+        except OSError as error:
+            raise files.explain(error, self.folder, choose=_CHOOSE) from error
+
+    def _predictions_of(self, path: Path) -> str | None:
+        """Return the name of the predictions that a file names, be it damaged or not."""
+        name = _legible(path).get("predictions_file")
+        is_plain = isinstance(name, str) and Path(name).name == name
+        return name if is_plain else None
 
     def verify(self) -> Iterator[Finding]:
         """Yield what is found of each score and each file of predictions, by path."""

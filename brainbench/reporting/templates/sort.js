@@ -1,5 +1,5 @@
 "use strict";
-for (const button of document.querySelectorAll("th button")) {
+for (const button of document.querySelectorAll("thead button")) {
   button.addEventListener("click", () => {
     const heading = button.closest("th"), table = heading.closest("table");
     const column = [...heading.parentNode.children].indexOf(heading);

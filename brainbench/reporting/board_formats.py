@@ -1,0 +1,75 @@
+"""A leaderboard as a table for a paper or a README."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from brainbench.core.digits import between, decimal
+from brainbench.ranking.table import Board
+from brainbench.reporting.board_words import labels_of, notes_of, rank_of
+
+_IN_LATEX = {
+    "≈": r"$\approx$",
+    "°": r"$^{\circ}$",
+    "§": r"\S{}",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    "…": r"\ldots{}",
+}
+"""Signs that not every font and engine has."""
+
+
+def to_table(ranked: Board) -> pd.DataFrame:
+    """Return ranks, composite, interval and the figure on each benchmark as text, a row for each model."""
+    rows = []
+    for row, label in zip(ranked.rows, labels_of(ranked), strict=True):
+        combined = row.combined
+        cells = {name: row.cells.get(name) for name in ranked.benchmarks}
+        figures = {
+            name: ""
+            if cell is None or cell.value is None
+            else decimal(cell.value)
+            + (" †" if cell.counts_not or cell.remark else "")
+            + (" !" if cell.not_above_0 else "")
+            for name, cell in cells.items()
+        }
+        rows.append(
+            {
+                "rank": rank_of(row),
+                "model": label,
+                ranked.composite.name: decimal(combined.value),
+                "95 % CI": between(combined.ci, approximate=row.ci_approximate),
+                "members": f"{combined.k} of {combined.n}",
+                **figures,
+            }
+        )
+    columns = ["rank", "model", ranked.composite.name, "95 % CI", "members", *ranked.benchmarks]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def as_markdown(ranked: Board) -> str:
+    """Return a leaderboard as a table of Markdown, with the notes below it."""
+    table = to_table(ranked)
+    lines = [list(table.columns), ["---", "---", *["---:"] * (len(table.columns) - 2)]]
+    lines += table.to_numpy().tolist()
+    shown = ["| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines]
+    notes = [f"- {_in_markdown(note)}" for note in notes_of(ranked, labels_of(ranked))]
+    return "\n".join([*shown, "", *notes])
+
+
+def as_latex(ranked: Board) -> str:
+    """Return a leaderboard as a table of LaTeX with the rules of booktabs, the notes as comments below it."""
+    table = to_table(ranked)
+    aligned = "ll" + "r" * (len(table.columns) - 2)
+    text = table.to_latex(index=False, escape=True, column_format=aligned)
+    for sign, command in _IN_LATEX.items():
+        text = text.replace(sign, command)
+    notes = " ".join(notes_of(ranked, labels_of(ranked))).splitlines()
+    return "\n".join(["% needs \\usepackage{booktabs}", text.rstrip(), *(f"% {n}" for n in notes)])
+
+
+def _in_markdown(text: str) -> str:
+    one_line = " ".join(text.split())
+    for sign in "\\|<>*_`[]":
+        one_line = one_line.replace(sign, f"\\{sign}")
+    return one_line
