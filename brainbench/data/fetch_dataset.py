@@ -49,6 +49,10 @@ class LicenseError(InputError):
     """Files whose terms of use were not accepted."""
 
 
+class _RejectedError(InputError):
+    """A file that is not the published one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is asked of a fetch.
@@ -295,7 +299,7 @@ def _fetch_file(job: _Job, file: PublishedFile) -> None:
     problems: list[BrainbenchError] = []
     for address in job.addresses(file) or [str(job.folder / file.path)]:
         try:
-            _retrieve(job, file, address)
+            _retrieve_anew(job, file, address)
         except (DownloadError, InputError) as error:
             if job.stopped.is_set():
                 raise
@@ -306,10 +310,26 @@ def _fetch_file(job: _Job, file: PublishedFile) -> None:
     raise _not_had(job, file, problems)
 
 
+def _retrieve_anew(job: _Job, file: PublishedFile, address: str) -> None:
+    """Get a file; from its beginning, if what was left of an earlier fetch has led to another file."""
+    resumed = _part_of(job.folder / file.path).is_file()
+    try:
+        _retrieve(job, file, address)
+    except _RejectedError:
+        if not resumed or not _is_url(address):
+            raise
+        _retrieve(job, file, address)
+
+
+def _part_of(target: Path) -> Path:
+    """Return where the beginning of a file is kept until all of it is here."""
+    return target.with_name(f".{target.name}.part")
+
+
 def _retrieve(job: _Job, file: PublishedFile, address: str) -> None:
     """Let pooch get, check and move a file; what has another checksum is put aside."""
     target = job.folder / file.path
-    part = target.with_name(f".{target.name}.part")
+    part = _part_of(target)
     part.parent.mkdir(parents=True, exist_ok=True)
     nbytes = min(job.request.limits.nbytes, file.bytes or job.request.limits.nbytes)
     control = Control(
@@ -355,7 +375,7 @@ class _Downloader:
             raise ValueError(f"{output.stat().st_size} bytes")
 
 
-def _put_aside(job: _Job, file: PublishedFile, address: str, part: Path) -> InputError:
+def _put_aside(job: _Job, file: PublishedFile, address: str, part: Path) -> _RejectedError:
     """Keep a file with another checksum where nothing reads it, and return the error."""
     size, where = (part if _is_url(address) else Path(address)).stat().st_size, "not used"
     if _is_url(address):
@@ -364,7 +384,7 @@ def _put_aside(job: _Job, file: PublishedFile, address: str, part: Path) -> Inpu
         os.replace(part, aside)
         state_of(part).unlink(missing_ok=True)
         where = f"kept aside as {aside}, never used"
-    return InputError(
+    return _RejectedError(
         f"{redacted(address)}: {size} bytes, and not the published file ({where})",
         allowed=f"the file of {file.bytes or 'unknown'} bytes with {file.checksum or 'no checksum'}",
         todo="try again; if it stays so, the server has another file",

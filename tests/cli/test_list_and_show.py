@@ -69,8 +69,9 @@ def test_list_benchmarks(call):
     done = call("list", "benchmarks", "Away.*,Fake.V1-pls")
     assert done.status == 0
     rows = [line.split() for line in done.out.splitlines()]
-    assert rows[0] == ["benchmark", "version", "region", "window", "data"]
-    assert rows[1] == ["Away.IT-pls", "1", "IT", "70-170", "ms", "data", "not", "here"]
+    assert rows[0] == ["benchmark", "version", "region", "window", "data", "get", "it", "with"]
+    assert rows[1][:8] == ["Away.IT-pls", "1", "IT", "70-170", "ms", "data", "not", "here"]
+    assert rows[1][8:] == brainbench_fake.away.data.command.split()
     assert rows[2] == ["Fake.V1-pls", "1", "V1", "70-170", "ms", "here"]
 
 

@@ -15,13 +15,14 @@ import cowley_files
 import pytest
 from server import Served, refusing, serving, silent
 
-from brainbench.core import progress
+from brainbench.core import progress, registry
 from brainbench.core.errors import CacheError, DataAbsentError, InputError
 from brainbench.data import fetch, fetch_dataset, transfer
 from brainbench.data.fetch_dataset import MIRROR, LicenseError, Request
 from brainbench.data.integrity import verify_imported
-from brainbench.data.manifest import open_dataset
+from brainbench.data.manifest import manifest, open_dataset
 from brainbench.data.transfer import AccessDeniedError, DownloadError, Limits
+from brainbench_manifests import NAMES
 
 CONTENTS = {"a/one.bin": b"one" * 50_000, "a/two.bin": b"two" * 70_000, "three.csv": b"id\n1\n"}
 QUICK = Limits(total=20, silence=1, tries=2)
@@ -139,6 +140,14 @@ def test_a_file_that_lies_is_kept_aside_and_never_used(get: Fetch, served: Serve
     assert list(verify_imported()) == []
     served.files["/a/one.bin"] = CONTENTS["a/one.bin"]
     assert_whole(get())
+
+
+def test_what_was_left_of_another_file_is_not_taken(get: Fetch, served: Served) -> None:
+    left = fetch_dataset.data_folder() / "Study" / fetch_dataset.UNFINISHED / "a/.one.bin.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"another file" * 1000)
+    assert_whole(get())
+    assert served.asked.count("/a/one.bin") == 2
 
 
 @pytest.mark.parametrize("change", [-1, 1])
@@ -307,6 +316,32 @@ def test_one_bar_for_all_files(get: Fetch, served: Served) -> None:
     [(label, total)] = bars.opened
     assert "Study" in label
     assert (total, bars.done) == (300, 300)
+
+
+def test_two_fetches_of_one_data_set_do_not_meet(get: Fetch, served: Served) -> None:
+    place = fetch_dataset.data_folder() / "Study"
+    with fetch_dataset._alone(place, "Study"), pytest.raises(InputError, match="Study"):
+        get()
+    assert_whole(get())
+
+
+@pytest.mark.slow
+def test_files_under_the_names_of_every_bundled_manifest(served: Served, declare: Any) -> None:
+    content = b"the same for all"
+    served.files["/file"] = content
+    checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    known = {"url": f"{served.url}/file", "bytes": len(content), "checksum": checksum}
+    without_reader = [one for one in map(manifest, NAMES) if one.has_files and not one.loader]
+    for one in without_reader:
+        table = one.model_dump(mode="json", exclude={"repositories", "files"}, exclude_none=True)
+        table |= {"name": f"CopyOf{one.name}"}
+        table["files"] = [{"path": file.path, **known} for file in one.published_files()]
+        declare(table)
+        registry.entries.cache_clear()
+        fetch_dataset.fetch_dataset(table["name"], Request(limits=QUICK, accept_license=True))
+        found = list(verify_imported(table["name"]))
+        assert len(found) == len(table["files"])
+        assert {finding.state for finding in found} == {"sound"}
 
 
 def test_files_of_a_data_set_with_a_reader_are_imported(
