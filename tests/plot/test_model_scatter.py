@@ -1,7 +1,6 @@
 """Models as points: benchmarks, facts, times, and the published correlations."""
 
 import csv
-from pathlib import Path
 
 import drawn
 import numpy as np
@@ -11,7 +10,6 @@ import stored
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.plot import scatter
 
-PUBLISHED = Path(__file__).parents[2].parent / "shared/oracle/published/neurips2019_scores.csv"
 MODELS = ["cornet_s@imagenet", "pixels", "gabor@untrained-0", "timm:resnet18"]
 V4, IT = "Simulated.V4-pls", "Simulated.IT-pls"
 
@@ -72,7 +70,6 @@ def test_several_scores_of_a_model_on_one_axis(more):
         scatter(twice, x=V4, y=IT)
 
 
-@pytest.mark.skipif(not PUBLISHED.is_file(), reason="the published scores are not on this machine")
 @pytest.mark.parametrize(
     ("x", "y", "r", "n"),
     [
@@ -82,8 +79,8 @@ def test_several_scores_of_a_model_on_one_axis(more):
         ("Brain-Score", "CIFAR-100", ".64", 35),
     ],
 )
-def test_published_correlations(x, y, r, n):
-    with PUBLISHED.open(newline="") as stream:
+def test_published_correlations(shared, x, y, r, n):
+    with shared("oracle/published/neurips2019_scores.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["Model"] != "CORnet-S"]
     facts = {
         str(k): {name: float(row[name]) for name in (x, y) if row[name]}

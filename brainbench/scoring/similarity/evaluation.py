@@ -216,9 +216,9 @@ class SimilarityEvaluation(Evaluation):
         )
 
     def _rdms(self) -> xr.Dataset | None:
-        """Return dissimilarities of the layer of most sets and of the brain (mean over subjects), image x image.
+        """Return dissimilarities of the layer of most sets, and the mean over subjects of the brain's.
 
-        None of other representations, and of more than `MOST_IN_RDM` images.
+        Image x image; None of other representations, and of more than `MOST_IN_RDM` images.
         """
         ids = self.brain.stimuli.ids
         if not self.metric.takes_rdms or len(ids) > MOST_IN_RDM:
