@@ -205,6 +205,8 @@ def _scores(choice: Choice) -> list[Score]:
         for score in stored(choice.results)
         if score.protocol == choice.protocol and (choice.partial or not score.partial)
     ]
+    if not under:
+        raise _nothing_under(choice)
     known = list(dict.fromkeys(score.benchmark for score in under))
     models = sorted({score.model for score in under})
     what = f"among the stored scores of protocol {choice.protocol}"
@@ -222,6 +224,17 @@ def _scores(choice: Choice) -> list[Score]:
         chosen += own
     ids = {id(score) for score in chosen}
     return [score for score in under if id(score) in ids and score.benchmark in names]
+
+
+def _nothing_under(choice: Choice) -> Exception:
+    from brainbench.core.errors import InputError
+
+    return InputError(
+        f"no scores of protocol {choice.protocol} in {choice.results}"
+        + ("" if choice.partial else " on all images"),
+        allowed="a results folder with such scores",
+        todo="give another --protocol or --results, or --partial for scores on some of the images",
+    )
 
 
 def _table(path: Path | None) -> dict[str, dict[str, float]]:

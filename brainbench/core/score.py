@@ -124,7 +124,8 @@ class Score:
         None where a measure has no units, such as similarity.
     predictions : Dataset or None
         Held-out predictions and targets, `predicted` and `target`, first dim `sample` with `fold` and
-        `stimulus_id`; further dims as the measure has them: neuroid, time, choice.
+        `stimulus_id`; further dims as the measure has them: neuroid, time, choice; of RSA `other`, the other
+        image of a pair, and the dissimilarities of the layer of most folds.
     draws : array or None
         Bootstrap draws of `value` that the interval was made from; NaN where a draw has no value. Draw k of
         all measures on the same images with the same seed counts the images alike.

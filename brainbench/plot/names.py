@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from brainbench.core.score import are_untrained
+from brainbench.core.untrusted_text import visible
 
 _WHOLE = {
     "pixels": "Pixels",
@@ -55,6 +56,7 @@ def display_name(model: str) -> str:
     """Return a model's name as people write it, untrained and other weights marked.
 
     Trained on ImageNet is what a name means without a remark. A name that is not known stays as it is.
+    Control characters are written out.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def display_name(model: str) -> str:
         name, _, precision = name.partition("+")
     remarks = [] if weights in ("", "imagenet", "none") else [_weights(weights)]
     remarks += [precision] if precision else []
-    return _spelled(name) + (f" ({', '.join(remarks)})" if remarks else "")
+    return visible(_spelled(name) + (f" ({', '.join(remarks)})" if remarks else ""), keep="")
 
 
 def _weights(weights: str) -> str:
@@ -94,6 +96,6 @@ def display_names(models: Iterable[str]) -> dict[str, str]:
     unique = list(dict.fromkeys(models))
     spelled = [display_name(model) for model in unique]
     return {
-        model: model if spelled.count(name) > 1 else name
+        model: visible(model, keep="") if spelled.count(name) > 1 else name
         for model, name in zip(unique, spelled, strict=True)
     }

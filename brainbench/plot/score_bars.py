@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainbench.core.score import Score
+from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
 from brainbench.plot.selection import Source, fitting, labels_of, scores_of
 from brainbench.stats.ceiling import ceiled
@@ -113,7 +114,7 @@ def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], list[tuple[str, Sc
         members = [score for score, own in zip(scores, keys, strict=True) if own == key]
         several = len({version for name, _, version in keys if name == key[0]}) > 1
         name = f"{key[0]} v{key[2]}" if several else key[0]
-        groups[name, key[1]] = list(zip(labels_of(members), members, strict=True))
+        groups[visible(name, keep=""), key[1]] = list(zip(labels_of(members), members, strict=True))
     return groups
 
 
@@ -128,12 +129,12 @@ def _remarks(score: Score) -> str:
 def title_of(score: Score) -> str:
     """Return a benchmark with its remarks."""
     remarks = _remarks(score)
-    return score.benchmark + (f" ({remarks})" if remarks else "")
+    return visible(score.benchmark, keep="") + (f" ({remarks})" if remarks else "")
 
 
 def name_of(score: Score) -> str:
     """Return a benchmark, a simulated brain marked."""
-    return score.benchmark + (" (simulated brain)" if score.simulated else "")
+    return visible(score.benchmark, keep="") + (" (simulated brain)" if score.simulated else "")
 
 
 def _colors(scores: Sequence[Score]) -> dict[str, str]:

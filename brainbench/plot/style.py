@@ -38,6 +38,7 @@ _STYLE: Mapping[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollar signs
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "xtick.color": INK,
@@ -68,7 +69,12 @@ def drawing(
     InputError without matplotlib.
     """
     with styled():
-        yield new_figure(height=height, width=width).subplots() if ax is None else ax
+        from matplotlib.text import Text
+
+        axes = new_figure(height=height, width=width).subplots() if ax is None else ax
+        yield axes
+        for text in axes.findobj(Text):  # of axes that were given
+            text.set_parse_math(False)
 
 
 @contextlib.contextmanager

@@ -68,22 +68,6 @@ def test_the_beginning_of_a_layers_name_in_a_clock_is_no_layer(call):
     assert list(facts["clocks"][0]["steps"]) == ["V1", "V2", "V4", "IT"]
 
 
-def test_the_figure(call, model_file, tmp_path):
-    path = tmp_path / "graph.png"
-    done = call("show", model_file, "--figure", str(path))
-    assert done.status == 0
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert str(path) in done.out
-
-
-@pytest.mark.parametrize("name", ["pixels", "Fake.IT-pls"])
-def test_what_has_no_graph_cannot_be_drawn(call, tmp_path, name):
-    done = call("show", name, "--figure", str(tmp_path / "graph.png"))
-    assert done.status == 2
-    assert name in done.err
-    assert "convrnn_rgc_intermediate" in done.err
-
-
 def test_sizes_take_which_calls_count_into_account():
     class Twice(torch.nn.Module):
         def __init__(self) -> None:

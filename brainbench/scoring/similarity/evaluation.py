@@ -10,6 +10,8 @@ from typing import Any
 
 import joblib
 import numpy as np
+import xarray as xr
+from scipy.spatial.distance import squareform
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -22,6 +24,9 @@ from brainbench.scoring.measure import Evaluation, Figure, Report, Resampling
 from brainbench.scoring.similarity.representations import Representation, SimilarityMetric
 from brainbench.scoring.similarity.target import BrainRepresentation
 from brainbench.stats.ceiling import spearman_brown
+
+MOST_IN_RDM = 500
+"""Images whose dissimilarities are kept with a score, 2 MB at most."""
 
 
 def similarity_by_set(
@@ -200,6 +205,7 @@ class SimilarityEvaluation(Evaluation):
             n_units=self.brain.n_units,
             excluded=self.brain.excluded,
             figures=self._further_figures(),
+            predictions=self._rdms(),
             details={
                 **self.metric.describe(),
                 "sets_of_images": len(self.sets),
@@ -207,6 +213,30 @@ class SimilarityEvaluation(Evaluation):
                 "ceiling": self.brain.ceiling,
             },
             seeds=self.seeds,
+        )
+
+    def _rdms(self) -> xr.Dataset | None:
+        """Return dissimilarities of the layer of most sets, and the mean over subjects of the brain's.
+
+        Image x image; None of other representations, and of more than `MOST_IN_RDM` images.
+        """
+        ids = self.brain.stimuli.ids
+        if not self.metric.takes_rdms or len(ids) > MOST_IN_RDM:
+            return None
+        usual = int(np.bincount(self.fold_selection.best).argmax())
+        pairs = {
+            "predicted": np.asarray(self.models[usual]),
+            "target": np.mean(np.array(self.brain.subjects), axis=0),
+        }
+        return xr.Dataset(
+            {
+                name: (("sample", "other"), squareform(values).astype(np.float32))
+                for name, values in pairs.items()
+            },
+            coords={
+                "fold": ("sample", np.zeros(len(ids), dtype=np.intp)),
+                "stimulus_id": ("sample", np.asarray(ids)),
+            },
         )
 
     def _further_figures(self) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""Models as points: benchmarks, facts, times, and the published correlations."""
+
+import csv
+
+import drawn
+import numpy as np
+import pytest
+import stored
+
+from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.plot import scatter
+
+MODELS = ["cornet_s@imagenet", "pixels", "gabor@untrained-0", "timm:resnet18"]
+V4, IT = "Simulated.V4-pls", "Simulated.IT-pls"
+
+
+def two_benchmarks():
+    return [
+        *stored.together(MODELS, V4, [0.1, 0.2, 0.3, 0.5]),
+        *stored.together(MODELS[:3], IT, [0.2, 0.4, 0.9]),
+    ]
+
+
+def points(axes):
+    return [tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "o"]
+
+
+def test_models_with_both_scores_and_their_correlation():
+    axes = scatter(two_benchmarks(), x=V4, y=IT)
+    assert points(axes) == [(0.1, 0.2), (0.2, 0.4), (0.3, 0.9)]
+    r = np.corrcoef([0.1, 0.2, 0.3], [0.2, 0.4, 0.9])[0, 1]
+    assert axes.get_title(loc="left") == f"r = {r:.2f}, 3 models".replace("0.", ".")
+    assert {"CORnet-S", "Pixels", "Gabor (untrained)"} <= set(drawn.words(axes))
+    assert "ResNet-18" not in drawn.words(axes)
+
+
+def test_parameters_are_in_millions_on_a_logarithmic_axis():
+    facts = {
+        model: {"parameters": n * 1e6} for model, n in zip(MODELS, (50, 0, 5, 12), strict=True)
+    }
+    axes = scatter(two_benchmarks(), x="parameters", y=V4, facts=facts)
+    assert [x for x, _ in points(axes)] == [50.0, 5.0, 12.0]  # one without any has no place
+    assert axes.get_xscale() == "log"
+    r = np.corrcoef(np.log([50, 5, 12]), [0.1, 0.3, 0.5])[0, 1]
+    assert f"{r:.2f}".replace("0.", ".") in axes.get_title(loc="left")
+
+
+def test_time_is_that_of_the_score_with_its_forward_passes():
+    score = stored.make("pixels", IT, 0.3)
+    axes = scatter([score.recording(seconds=3.0, forward_seconds=4.0)], x="seconds", y=IT)
+    assert points(axes) == [(7.0, 0.3)]
+    assert axes.get_title(loc="left") == "1 model"
+
+
+def test_an_axis_that_is_not_known():
+    with pytest.raises(UnknownNameError, match="depht") as caught:
+        scatter(two_benchmarks(), x="depht", y=IT, facts={"pixels": {"depth": 3}})
+    assert "depth" in caught.value.allowed
+
+
+def test_no_model_with_both():
+    with pytest.raises(InputError, match=r"depth \(1 models\)"):
+        scatter(two_benchmarks(), x="depth", y=IT, facts={"other": {"depth": 3}})
+
+
+@pytest.mark.parametrize("more", [{"digest": "other"}, {"formula": "r2/c-v1"}])
+def test_several_scores_of_a_model_on_one_axis(more):
+    twice = [*two_benchmarks(), stored.make("pixels", IT, 0.4, **more)]
+    with pytest.raises(InputError, match="pixels"):
+        scatter(twice, x=V4, y=IT)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "r", "n"),
+    [
+        ("IT", "IT (new data)", ".87", 44),
+        ("IT", "IT (new images)", ".57", 44),
+        ("Behavior", "Behavior (new data)", ".85", 44),
+        ("Brain-Score", "CIFAR-100", ".64", 35),
+    ],
+)
+def test_published_correlations(shared, x, y, r, n):
+    with shared("oracle/published/neurips2019_scores.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["Model"] != "CORnet-S"]
+    facts = {
+        str(k): {name: float(row[name]) for name in (x, y) if row[name]}
+        for k, row in enumerate(rows)
+    }
+    axes = scatter([], x=x, y=y, facts=facts)
+    assert axes.get_title(loc="left") == f"r = {r}, {n} models"
