@@ -100,7 +100,7 @@ def score(
     console.start_logging(verbose=verbose)
     is_live = output_format == "table" and sys.stdout.isatty()
     with progress.use(console.reporter(quiet=quiet)):
-        with progress.current().task("loading libraries, models and benchmarks", None):
+        with progress.current().task("loading libraries", None):
             from brainbench.core import provenance
             from brainbench.run.resolve import Job
 

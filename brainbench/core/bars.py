@@ -15,6 +15,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
 )
 from rich.table import Column
@@ -24,8 +25,8 @@ from brainbench.core import progress
 from brainbench.core.progress import Advance
 from brainbench.core.untrusted_text import visible
 
-_BAR_WIDTH = 20
-_BESIDE_LABEL = 48
+_BAR_WIDTH = 10
+_BESIDE_LABEL = 38
 """Columns of spinner, bar, count and time, with the spaces between them."""
 
 
@@ -69,7 +70,7 @@ class Bars:
 class _Advancing:
     """The function that advances one bar."""
 
-    def __init__(self, bars: Progress, task: int) -> None:
+    def __init__(self, bars: Progress, task: TaskID) -> None:
         self._bars, self._task = bars, task
 
     def __call__(self, n: int, /, *, seconds_left: float | None = None) -> None:
