@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import sys
 import time
@@ -57,7 +58,7 @@ class Bars:
     @contextlib.contextmanager
     def taken_away(self) -> Iterator[None]:
         """Take the bars away while the block prints to another stream of the same terminal."""
-        if self._bars is None:
+        if self._bars is None or self._bars.disable:
             yield
             return
         self._bars.stop()
@@ -143,8 +144,12 @@ def in_notebook() -> Iterator[None]:
     if not console.is_jupyter or not isinstance(progress.current(), progress.Silent):
         yield
         return
-    bars = Bars(console)
     if not _has_widgets(console):
-        bars.note("progress bars need ipywidgets: pip install ipywidgets")
-    with progress.use(bars):
+        _say_what_is_missing()
+    with progress.use(Bars(console)):
         yield
+
+
+@functools.cache  # once in a notebook
+def _say_what_is_missing() -> None:
+    Bars(Console()).note("progress bars need ipywidgets: pip install ipywidgets")
