@@ -35,7 +35,7 @@ Benchmarks = Annotated[
         "--benchmark",
         metavar="BENCHMARK",
         help="Benchmark, wildcard such as 'Simulated.*', composite, comma list, or 'all'.",
-        complete=completion.benchmarks,
+        complete=completion.benchmarks_and_composites,
     ),
 ]
 Overwrite = Annotated[

@@ -43,7 +43,7 @@ def verify(
     named = {"cache": cache, "data": data, "results": results}
     kinds = [kind for kind in named if named[kind] or not any(named.values())]
     found: dict[str, list[Finding]] = {}
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("checking", quiet=quiet):
         for kind in kinds:
             folder, findings = _check(kind, output)
             progress.current().note(f"checking {kind} in {folder}")

@@ -96,10 +96,11 @@ class _Time(ProgressColumn):
         elapsed = task.elapsed or 0.0
         left = None
         if "ends" in task.fields:
-            left = max(0.0, task.fields["ends"] - time.monotonic())
+            left = task.fields["ends"] - time.monotonic()
         elif task.total and task.completed:
             left = elapsed / task.completed * (task.total - task.completed)
-        return Text(clock(elapsed) if left is None else f"{clock(left)} left")
+        is_known = left is not None and (left > 0 or task.finished)
+        return Text(f"{clock(max(left or 0.0, 0.0))} left" if is_known else clock(elapsed))
 
 
 def clock(seconds: float) -> str:

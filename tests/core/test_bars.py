@@ -61,6 +61,17 @@ def test_the_time_left_is_the_one_that_is_told(shown, capsys):
     assert "1:00:00 left" in capsys.readouterr().err
 
 
+def test_a_time_that_was_too_short_is_no_longer_shown(shown, capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(bars.time, "monotonic", lambda: now[0])
+    with shown.task("scores", 4) as advance:
+        advance(1, seconds_left=5.0)
+        assert "0:05 left" in capsys.readouterr().err
+        now[0] += 6
+        advance(0, seconds_left=-1.0)
+        assert "left" not in capsys.readouterr().err
+
+
 def test_bars_fit_the_terminal_and_long_names_are_cut(capsys):
     narrow = bars.Bars(screen(60, color_system=None))
     with narrow.task("a_model_with_a_very_long_name on " + "Study" * 20, 1000) as advance:
