@@ -15,6 +15,11 @@ def models(incomplete: str) -> list[str]:
 
 
 def benchmarks(incomplete: str) -> list[str]:
+    """Return the names of benchmarks that begin so."""
+    return _beginning(registry.entries("benchmarks"), incomplete)
+
+
+def benchmarks_and_composites(incomplete: str) -> list[str]:
     """Return the names of benchmarks and composites that begin so."""
     return _beginning(_names("benchmarks", "composites"), incomplete)
 

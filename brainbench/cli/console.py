@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brainbench.cli.text import fitted, wrapped
+from brainbench.core import progress
 from brainbench.core.bars import Bars
 from brainbench.core.digits import between, decimal
 from brainbench.core.marks import MARKS, marks_of
@@ -55,6 +57,13 @@ def stderr() -> Console:
 def reporter(*, quiet: bool) -> Reporter:
     """Return a reporter for a terminal, or a silent one."""
     return Silent() if quiet else Bars(stderr())
+
+
+@contextlib.contextmanager
+def working(label: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show bars and notes within the block, and a bar with a label, also while modules are imported."""
+    with progress.use(reporter(quiet=quiet)), progress.current().task(label, None):
+        yield
 
 
 class VisibleFormatter(logging.Formatter):

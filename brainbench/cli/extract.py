@@ -65,12 +65,12 @@ def extract(
     placement = options.read_options(Placement, given)
     arguments = options.model_args(model_args)
 
-    from brainbench.api import extract_activations
     from brainbench.cli import console
-    from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working(f"activations of {model}", quiet=quiet):
+        from brainbench.api import extract_activations
+
         activations = extract_activations(
             model,
             folder,

@@ -27,14 +27,15 @@ def list_(
 
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, todo="write for example `brainbench list models`")
+    from brainbench.cli import console
+
     listings = (_models, _benchmarks, _data, _composites)
-    rows = dict(zip(KINDS, listings, strict=True))[kind](pattern)
+    with console.working(f"listing {kind}"):
+        rows = dict(zip(KINDS, listings, strict=True))[kind](pattern)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from brainbench.cli.console import print_rows
-
-    print_rows(rows)
+    console.print_rows(rows)
 
 
 def _models(pattern: str) -> list[dict[str, Any]]:

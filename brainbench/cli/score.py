@@ -35,7 +35,7 @@ Benchmarks = Annotated[
         "--benchmark",
         metavar="BENCHMARK",
         help="Benchmark, wildcard such as 'Simulated.*', composite, comma list, or 'all'.",
-        complete=completion.benchmarks,
+        complete=completion.benchmarks_and_composites,
     ),
 ]
 Overwrite = Annotated[
@@ -100,7 +100,7 @@ def score(
     console.start_logging(verbose=verbose)
     is_live = output_format == "table" and sys.stdout.isatty()
     with progress.use(console.reporter(quiet=quiet)):
-        with progress.current().task("loading libraries, models and benchmarks", None):
+        with progress.current().task("loading libraries", None):
             from brainbench.core import provenance
             from brainbench.run.resolve import Job
 

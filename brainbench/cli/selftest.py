@@ -47,7 +47,7 @@ def selftest(
     console.start_logging(verbose=verbose)
     is_live = output_format == "table" and sys.stdout.isatty()
     with progress.use(console.reporter(quiet=quiet)):
-        with progress.current().task("loading libraries and checks", None):
+        with progress.current().task("loading libraries", None):
             checks = _chosen(benchmark)
         outcomes = list(_shown(_outcomes(checks), checks) if is_live else _outcomes(checks))
     if output_format == "json":

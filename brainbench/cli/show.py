@@ -30,13 +30,12 @@ def show(
 ) -> None:
     """Show one model, benchmark, data set or composite."""
     from brainbench.cli import console
-    from brainbench.core import progress
 
     arguments = options.model_args(model_args)
     if weights is not None:
         arguments = options.with_weights(arguments, weights)
     console.start_logging(verbose=False)
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working(name, quiet=quiet):
         facts, lines = _facts(name, arguments)
     if as_json:
         print(json.dumps(facts, indent=1, default=str, allow_nan=False))

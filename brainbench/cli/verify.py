@@ -55,7 +55,7 @@ def report(
 
     console.start_logging(verbose=False)
     found: dict[str, list[Finding]] = {}
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("checking", quiet=quiet):
         for kind in kinds:
             folder, findings = _check(kind, output, data_set)
             progress.current().note(f"checking {kind} in {folder}")

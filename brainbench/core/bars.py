@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
 )
 from rich.table import Column
@@ -24,8 +26,8 @@ from brainbench.core import progress
 from brainbench.core.progress import Advance
 from brainbench.core.untrusted_text import visible
 
-_BAR_WIDTH = 20
-_BESIDE_LABEL = 48
+_BAR_WIDTH = 10
+_BESIDE_LABEL = 38
 """Columns of spinner, bar, count and time, with the spaces between them."""
 
 
@@ -56,7 +58,7 @@ class Bars:
     @contextlib.contextmanager
     def taken_away(self) -> Iterator[None]:
         """Take the bars away while the block prints to another stream of the same terminal."""
-        if self._bars is None:
+        if self._bars is None or self._bars.disable:
             yield
             return
         self._bars.stop()
@@ -69,7 +71,7 @@ class Bars:
 class _Advancing:
     """The function that advances one bar."""
 
-    def __init__(self, bars: Progress, task: int) -> None:
+    def __init__(self, bars: Progress, task: TaskID) -> None:
         self._bars, self._task = bars, task
 
     def __call__(self, n: int, /, *, seconds_left: float | None = None) -> None:
@@ -94,10 +96,11 @@ class _Time(ProgressColumn):
         elapsed = task.elapsed or 0.0
         left = None
         if "ends" in task.fields:
-            left = max(0.0, task.fields["ends"] - time.monotonic())
+            left = task.fields["ends"] - time.monotonic()
         elif task.total and task.completed:
             left = elapsed / task.completed * (task.total - task.completed)
-        return Text(clock(elapsed) if left is None else f"{clock(left)} left")
+        is_known = left is not None and (left > 0 or task.finished)
+        return Text(f"{clock(max(left or 0.0, 0.0))} left" if is_known else clock(elapsed))
 
 
 def clock(seconds: float) -> str:
@@ -142,8 +145,12 @@ def in_notebook() -> Iterator[None]:
     if not console.is_jupyter or not isinstance(progress.current(), progress.Silent):
         yield
         return
-    bars = Bars(console)
     if not _has_widgets(console):
-        bars.note("progress bars need ipywidgets: pip install ipywidgets")
-    with progress.use(bars):
+        _say_what_is_missing()
+    with progress.use(Bars(console)):
         yield
+
+
+@functools.cache  # once in a notebook
+def _say_what_is_missing() -> None:
+    Bars(Console()).note("progress bars need ipywidgets: pip install ipywidgets")

@@ -44,16 +44,17 @@ def score_html(score: Score) -> str:
     """Return a score as HTML: its figure, a bar with interval and ceiling, and how it was made."""
     who = f"<b>{_safe(score.model)}</b> on <b>{_safe(score.benchmark)}</b>"
     lines = [f"{who}: {_safe(_figure_text(score))}", *map(_safe, _details(score))]
-    return f"<div>{_bar(score)}<div>{'<br>'.join(lines)}</div></div>"
+    return f"<div>{_bar(score, _ends([score]))}<div>{'<br>'.join(lines)}</div></div>"
 
 
 def scores_html(scores: Sequence[Score]) -> str:
-    """Return scores as an HTML table, each with its bar."""
+    """Return scores as an HTML table, each with its bar, all on one scale."""
+    ends = _ends(scores[:SHOWN])
     titles = "".join(f"<th>{title}</th>" for title in (*_TITLES, ""))
     rows = []
     for score in scores[:SHOWN]:
         cells = "".join(f"<td>{_safe(cell)}</td>" for cell in _cells(score))
-        rows.append(f"<tr>{cells}<td>{_bar(score)}</td></tr>")
+        rows.append(f"<tr>{cells}<td>{_bar(score, ends)}</td></tr>")
     remarks = "<br>".join(map(_safe, _remarks(scores)))
     head, body = f"<thead><tr>{titles}</tr></thead>", f"<tbody>{''.join(rows)}</tbody>"
     return f"<div><table>{head}{body}</table>{remarks}</div>"
@@ -130,14 +131,26 @@ def _remarks(scores: Sequence[Score]) -> list[str]:
     return lines + [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
 
 
-def _bar(score: Score) -> str:
+def _ceiling(score: Score) -> float | None:
+    """Return the ceiling on the scale of the value: 1 where the formula divides by it."""
+    return score.ceiling if score.formula.startswith("raw") else 1.0
+
+
+def _ends(scores: Sequence[Score]) -> tuple[float, float]:
+    """Return the smallest and the largest figure in the bars of scores, 0 and 1 among them."""
+    figures = [0.0, 1.0]
+    for score in scores:
+        if score.value is not None:
+            of_score = (score.value, _ceiling(score), *(score.ci or ()))
+            figures += [figure for figure in of_score if figure is not None]
+    return min(figures), max(figures)
+
+
+def _bar(score: Score, ends: tuple[float, float]) -> str:
     """Return a bar as SVG: the value from 0, a line for the interval, a tick for the ceiling."""
     if score.value is None:
         return ""
-    # A figure that is divided by its ceiling reaches it at 1.
-    ceiling = score.ceiling if score.formula.startswith("raw") else 1.0
-    known = [figure for figure in (score.value, ceiling, *(score.ci or ())) if figure is not None]
-    ends = min(0.0, *known), max(1.0, *known)
+    ceiling = _ceiling(score)
     zero, value = (_place(figure, ends) for figure in (0.0, score.value))
     shapes = [
         _line(zero, zero, color="currentColor", opacity=0.5),

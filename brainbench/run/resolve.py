@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from brainbench.core import registry
+from brainbench.core import progress, registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
@@ -119,7 +119,7 @@ class Job:
         """Yield what `run` would do with each model, and what it would cost, without doing it."""
         run = Run(self.settings)
         for spec in self.models:
-            with ONE_AT_A_TIME:
+            with ONE_AT_A_TIME, progress.current().task(f"{spec.name}: network and data", None):
                 planned = plan(
                     spec, self.benchmarks, run, results=self.results, overwrite=self.overwrite
                 )

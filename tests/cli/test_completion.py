@@ -12,7 +12,7 @@ def test_names_that_begin_as_what_is_typed(plugin):
     assert completion.models("fake_") == ["fake_second"]
     assert "timm:" in completion.models("ti")
     assert completion.models("no such") == []
-    assert set(completion.benchmarks("Simulated.mean")) == {
+    assert set(completion.benchmarks_and_composites("Simulated.mean")) == {
         "Simulated.mean-v1",
         "Simulated.mean-v1-static",
     }
@@ -31,7 +31,7 @@ def test_the_last_name_of_a_comma_list_is_completed(plugin):
         ("score -b Simulated.mission", "Simulated.mission-v2"),
         ("data import Cow", "Cowley2023"),
         ("show gab", "gabor"),
-        ("selftest -b Simulated.mission", "Simulated.mission-v2"),
+        ("selftest -b Simulated.IT-rs", "Simulated.IT-rsa"),
         ("extract -m gab", "gabor"),
     ],
 )

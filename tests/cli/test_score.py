@@ -527,3 +527,41 @@ def test_another_map_is_for_benchmarks_of_predictivity(call):
     done = call("score", "-m", "fake", "-b", "Fake.IT-pls", "--metric", "ridge-cv")
     assert (done.status, done.out) == (2, "")
     assert "--metric for Fake.IT-pls" in done.err
+
+
+def test_csv_on_stdout_is_all_of_stdout(call):
+    done = call("score", "-m", "fake", "-b", f"{TWO},Away.*", "--format", "csv")
+    frame = pd.read_csv(StringIO(done.out))
+    assert tuple(frame.columns) == COLUMNS
+    assert list(frame["benchmark"]) == ["Fake.IT-pls", "Fake.V1-pls", "Away.IT-pls"]
+    assert frame["value"].notna().tolist() == [True, True, False]
+    assert "peak memory" in done.err
+    refused = call("score", "-m", "fake", "-b", TWO, "--format", "csv", "--dry-run")
+    assert (refused.status, refused.out) == (2, "")
+
+
+def test_on_a_terminal_each_row_is_printed_before_the_next_is_computed(call, monkeypatch):
+    monkeypatch.setattr("brainbench.cli.streams.KeepsGoing.isatty", lambda _: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    printed, computed = [], []
+    from brainbench.cli import live_table
+
+    add = live_table.LiveScores.add
+    monkeypatch.setattr(
+        live_table.LiveScores,
+        "add",
+        lambda table, score: (
+            printed.append(score.benchmark),
+            computed.append(len(SCORED)),
+            add(table, score),
+        ),
+    )
+    done = call("score", "-m", "fake@untrained-0", "-b", TWO, "-q")
+    assert printed == ["Fake.IT-pls", "Fake.V1-pls"]
+    assert computed == [1, 2]
+    lines = done.out.splitlines()
+    assert lines[1].rstrip() == "fake@untrained-0 °"
+    assert [line.split()[0] for line in lines[2:4]] == ["Fake.IT-pls", "Fake.V1-pls"]
+    assert max(map(len, lines)) <= 80
+    assert lines[4].startswith("protocol paper")

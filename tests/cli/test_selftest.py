@@ -132,3 +132,19 @@ def test_help_fits_80_columns(shell):
     done = shell("selftest", "--help")
     assert done.status == 0
     assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_on_a_terminal_rows_come_one_by_one(small, call, monkeypatch):
+    monkeypatch.setattr("brainbench.cli.streams.KeepsGoing.isatty", lambda _: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    done = call("selftest", "-q")
+    lines = done.out.splitlines()
+    assert done.status == 0
+    assert lines[0].split() == [
+        "check", "expected", "found", "95", "%", "CI", "shuffled", "fake_second",
+    ]  # fmt: skip
+    assert lines[1].split()[0] == NAME
+    assert lines[1].rstrip().endswith("pass")
+    assert max(map(len, lines)) <= 80
+    assert lines[2].startswith(".9 to 1 for fake")

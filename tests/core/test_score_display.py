@@ -148,6 +148,13 @@ def test_the_bar_is_drawn_to_scale():
     assert bar(score(formula="r/c-v1"))[2] == pytest.approx(158, abs=0.1)
 
 
+def test_bars_of_a_set_are_on_one_scale():
+    both = Shapes(ScoreSet((score(), score(value=-1.0, ci=(-1.5, -0.5))))._repr_html_())
+    lines = [line for line in both.of("line") if float(line["y1"]) == 0]
+    zeros = [float(line["x1"]) for line in lines[::2]]
+    assert zeros == pytest.approx([2 + 1.5 / 2.5 * 156] * 2, abs=0.1)
+
+
 @given(value=st.floats(-3, 3), half=st.floats(0.001, 2), ceiling=st.none() | st.floats(-1, 2))
 def test_no_part_of_a_bar_is_outside(value, half, ceiling):
     shown = score(value=value, ci=(value - half, value + half), ceiling=ceiling)
