@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -26,9 +26,11 @@ from brainbench.core.progress import Advance, Reporter, Silent
 from brainbench.core.score import Score, Status
 from brainbench.core.settings import Settings
 from brainbench.core.untrusted_text import visible
-from brainbench.run.estimate import Estimate
-from brainbench.run.plan import Item, Plan, State
 from brainbench.storage.results import summary
+
+if TYPE_CHECKING:  # a table of stored scores needs no network
+    from brainbench.run.estimate import Estimate
+    from brainbench.run.plan import Item, Plan, State
 
 UNBOUNDED = 10_000
 SCORE_COLUMNS = ("score", "95 % CI", "ceiling", "units")
