@@ -22,6 +22,7 @@ from brainbench.ranking.selection import EVERYTHING, Chosen, named, summaries_in
 from brainbench.ranking.table import Board, Cell, Row
 from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
+from brainbench.storage.index import without_collection
 from brainbench.storage.results import Results
 
 COMPARED = 300
@@ -67,18 +68,19 @@ def board(
     folders = [results] if isinstance(results, Results) else list(results)
     facts = published_scores() if published else []
     composites = _with_facts(composites) if published else composites
-    summaries, problems = _summaries(folders, chosen, needed=not facts)
-    of_protocol = [score for score in summaries if score.protocol == protocol]
-    _check_protocol(of_protocol, summaries, protocol, folders, needed=not facts)
-    shown = [score for score in of_protocol if partial or not score.partial]
-    facts = [score for score in facts if score.protocol == protocol]
-    if here is None:
-        here = versions_here(sorted({score.benchmark for score in shown}))
-    composite, unordered = best_composite(shown or facts, composites, here)
-    unordered = unordered if shown else []
-    further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
-    ordered = _ranked([*unordered, *(replace(r, published=True) for r in rows(facts, composite))])
+    with without_collection():
+        summaries, problems = _summaries(folders, chosen, needed=not facts)
+        of_protocol = [score for score in summaries if score.protocol == protocol]
+        _check_protocol(of_protocol, summaries, protocol, folders, needed=not facts)
+        shown = [score for score in of_protocol if partial or not score.partial]
+        facts = [score for score in facts if score.protocol == protocol]
+        if here is None:
+            here = versions_here(sorted({score.benchmark for score in shown}))
+        composite, unordered = best_composite(shown or facts, composites, here)
+        published_rows = [replace(row, published=True) for row in rows(facts, composite)]
+        ordered = _ranked([*(unordered if shown else []), *published_rows])
     ordered, damaged = _with_intervals(ordered, composite, most=most)
+    further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
     return Board(
         composite=composite,
         protocol=protocol,
@@ -187,8 +189,17 @@ def best_composite(
     One that ranks a model comes first; then one that is complete for some row, be it of an untrained model;
     then the one in which most scores count; then one with a member that was scored at all; then the first.
     """
-    options = [(composite, rows(scores, composite, here)) for composite in composites]
-    return max(options, key=lambda option: _coverage(*option))  # the first of equals
+    options = [
+        (composite, rows(_of_members(scores, composite), composite, here))
+        for composite in composites
+    ]
+    composite, _ = max(options, key=lambda option: _coverage(*option))  # the first of equals
+    return composite, rows(scores, composite, here)
+
+
+def _of_members(scores: Sequence[Score], composite: Composite) -> list[Score]:
+    members = frozenset(composite.benchmarks)
+    return [score for score in scores if score.benchmark in members]
 
 
 def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, int, bool]:
@@ -208,7 +219,8 @@ def rows(
     """Return a row for each model by its digest, weights, protocol and settings, in no particular order."""
     groups: dict[tuple[str, ...], list[Score]] = {}
     for score in scores:
-        settings = json.dumps(_settings(score), sort_keys=True, default=str)
+        unusual = _settings(score)
+        settings = json.dumps(unusual, sort_keys=True, default=str) if unusual else ""
         names = (score.model, score.weights, score.protocol, settings, str(score.partial))
         key = (*names, score.hash_of("model") or "", str(score.older_key))
         groups.setdefault(key, []).append(score)
@@ -271,7 +283,9 @@ def _cell(
     First come scores on the versions that are here, then those with the member's formula, then those with a
     value.
     """
-    ordered = sorted(scores, key=lambda score: _choice(score, member, versions))
+    ordered = list(scores)
+    if len(ordered) > 1:
+        ordered.sort(key=lambda score: _choice(score, member, versions))
     score = ordered[0]
     rival = next((other for other in ordered[1:] if _rivals(score, other, member, versions)), None)
     why = versions.why_not(score)
