@@ -23,18 +23,10 @@ from brainbench.core.digits import between, decimal
 from brainbench.core.marks import MARKS, marks_of
 from brainbench.core.progress import Reporter, Silent
 from brainbench.core.untrusted_text import visible
-<<<<<<< HEAD
 
 if TYPE_CHECKING:  # bars are shown while all of this is imported, which takes seconds
     from brainbench.core.score import Score, Status
     from brainbench.core.settings import Settings
-    from brainbench.run.estimate import Estimate
-    from brainbench.run.plan import Item, Plan, State
-=======
-from brainbench.storage.results import summary
->>>>>>> pages
-
-if TYPE_CHECKING:  # a table of stored scores needs no network
     from brainbench.run.estimate import Estimate
     from brainbench.run.plan import Item, Plan, State
 
