@@ -3,8 +3,8 @@
     python perf/selection.py [--layers 4] [--images 500] [--sites 60] [--json FILE]
 
 Ten outer folds, five inner ones, from Gram matrices that are made before. The floor of PLS1 is the product of
-the inner products with all sites, once for each of 25 components; that of ridge with a penalty for each site is
-one eigendecomposition in each inner fold.
+the inner products with all sites, once for each of 25 components; that of ridge with a penalty for each site
+is one eigendecomposition in each inner fold.
 """
 
 from __future__ import annotations

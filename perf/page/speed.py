@@ -101,8 +101,8 @@ def selection(folder: Path) -> list[str]:
     return [
         "## Nested selection of a layer",
         "",
-        "`python perf/selection.py`, processor seconds, one BLAS thread; ten outer and five inner folds. Floor "
-        "of PLS1: the products of the inner products with the sites; of ridge-cv: the eigenvectors.",
+        "`python perf/selection.py`, processor seconds, one BLAS thread; ten outer and five inner folds. "
+        "Floor of PLS1: the products of inner products and sites; of ridge-cv: the eigenvectors.",
         "",
         *table(columns, rows),
     ]
