@@ -4,9 +4,9 @@
 
 TVSD (Papale et al. 2025) has 22,248 images for training and 100 for testing; here with 25,088 features, 1,024
 sites and one split. Features are drawn chunk by chunk and never held. With n images, the Gram matrix costs
-n^2 x features, PLS1 n^2 x sites, ridge n^3 for each penalty and n^2 x sites; inner products and their factor take
-n^2 numbers, everything else n. What is foreseen at full size follows from these laws. The floor is the time of as
-many multiplications in a symmetric product in this process.
+n^2 x features, PLS1 n^2 x sites, ridge n^3 for each penalty and n^2 x sites; inner products and their factor
+take n^2 numbers, everything else n. What is foreseen at full size follows from these laws. The floor is the
+time of as many multiplications in a symmetric product in this process.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ PAGE = ROOT / "docs" / "results.md"
 
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "main_command": commands.main_command,
+    "beside_network": speed.beside_network,
     "selftest": measures.selftest,
     "simulated": simulated.simulated,
     "models": simulated.models,
@@ -34,6 +35,8 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "coverage": measures.coverage,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
+    "selection": speed.selection,
+    "large": speed.large,
     "speeds": measures.speeds,
     "dynamics": measures.dynamics,
     "explained": measures.explained,

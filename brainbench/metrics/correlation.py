@@ -180,6 +180,48 @@ def weighted_pearson(weights: FloatArray, moments: FloatArray) -> FloatArray:
     return (xy - x * y) / np.sqrt(np.where(constant, np.nan, var_x * var_y))
 
 
+def weighted_correlation_of_halves(
+    weights: FloatArray, first: FloatArray, whole: FloatArray, *, share: float
+) -> FloatArray:
+    """Return the correlation of mean responses over two halves of the trials, for many draws at once.
+
+    All trials make the second half of each split known from the first one: three columns of moments for each
+    split, not the five of `weighted_moments`.
+
+    Parameters
+    ----------
+    weights : array, draw x stimulus
+        How often each stimulus counts.
+    first : array, split x stimulus x column
+        Mean over the first half.
+    whole : array, stimulus x column
+        Mean over all trials, the same for all splits.
+    share : float
+        Share of the trials in the first half.
+
+    Returns
+    -------
+    array, draw x split x column
+        NaN where all stimuli of a draw have one value in a half.
+    """
+    n_splits, n, n_columns = first.shape
+    x, t = first - first.mean(axis=1, keepdims=True), whole - whole.mean(axis=0)
+    largest = np.maximum(np.abs(x).max(axis=(0, 1)), np.abs(t).max(axis=0))
+    x, t = (part / np.where(largest == 0, 1.0, largest) for part in (x, t))
+    total = weights.sum(axis=1, keepdims=True)
+    shares = weights / np.where(total > 0, total, np.nan)
+    columns = [part.transpose(1, 0, 2).reshape(n, -1) for part in (x, x * x, x * t)]
+    x, xx, xt = ((shares @ part).reshape(-1, n_splits, n_columns) for part in columns)
+    t, tt = ((shares @ part)[:, None] for part in (t, t * t))
+    var_x, with_whole = xx - x * x, xt - x * t
+    # Of the second half, times one less the share: the whole less `share` of the first half.
+    with_y = with_whole - share * var_x
+    var_y = tt - t * t - share * (with_whole + with_y)
+    constant = (var_x <= 1e-12 * xx) | (var_y <= 1e-12 * (tt + xx))
+    with_y /= np.sqrt(np.where(constant, np.nan, var_x * var_y))
+    return with_y
+
+
 def centered_correlation(
     x: FloatArray, y: FloatArray, weights: FloatArray, *, rounding: tuple[ArrayLike, ArrayLike]
 ) -> FloatArray:

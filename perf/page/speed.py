@@ -65,3 +65,69 @@ def memory(folder: Path) -> list[str]:
         "extraction, Gram matrix, PLS2 and PLS1 (10 splits, 25 components) of one very large layer, in "
         "one process.",
     )
+
+
+def beside_network(folder: Path) -> list[str]:
+    """Tabulate what a run costs beside its forward passes."""
+    report = measured(folder, "beside_network")
+    row = (
+        f"{report['model']} on {report['benchmarks']}",
+        *(f"{report[key]:.1f}" for key in ("forward_s", "warm_s")),
+        f"{report['ratio']:.2f}",
+        f"{report['ratio_at_most']:g}",
+        f"{report['stored_s']:.1f}",
+    )
+    columns = ("", "forward passes", "everything else", "ratio", "aim", "all stored")
+    return [
+        "## Beside the forward passes",
+        "",
+        f"`python perf/beside_network.py`, processor seconds, start-up included; load {report['load']:.2f}.",
+        "",
+        *table(columns, [row]),
+    ]
+
+
+def selection(folder: Path) -> list[str]:
+    """Tabulate nested selection among layers beside its floor."""
+    rows = [
+        (
+            r["map"],
+            *(r[key] for key in ("images", "sites", "layers")),
+            *(f"{r[key]:.2f}" for key in ("seconds", "floor_s", "ratio", "ratio_at_most")),
+        )
+        for r in measured(folder, "selection")["rows"]
+    ]
+    columns = ("map", "images", "sites", "layers", "seconds", "floor", "ratio", "at most")
+    return [
+        "## Nested selection of a layer",
+        "",
+        "`python perf/selection.py`, processor seconds, one BLAS thread; ten outer and five inner folds. "
+        "Floor of PLS1: the products of inner products and sites; of ridge-cv: the eigenvectors.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def large(folder: Path) -> list[str]:
+    """Tabulate time and memory of maps to TVSD's size."""
+    rows = [
+        (
+            r["name"],
+            f"{r['gram_s']:.1f} s",
+            f"{r['map_s']:.1f} s",
+            f"{r['floor_s']:.1f} s",
+            f"{r['over_floor']:.2f}",
+            f"{r['full_processor_minutes']:.0f} processor minutes, {r['full_gb']:.1f} GB",
+            f"{r['limit_minutes']:g} minutes, {r['limit_gb']:g} GB",
+        )
+        for r in measured(folder, "large")["rows"]
+    ]
+    columns = ("map", "Gram", "map", "floor", "over floor", "foreseen at full size", "aim")
+    return [
+        "## Maps of TVSD's size",
+        "",
+        "`python perf/large.py`, processor seconds at a tenth of 22,248 + 100 images; 25,088 features, 1,024 "
+        "sites. Gram and PLS1 grow with the square of the images, ridge with the cube and the square.",
+        "",
+        *table(columns, rows),
+    ]

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.correlation import pearson, tolerant_ranks
+from brainbench.metrics.correlation import (
+    pearson,
+    tolerant_ranks,
+    weighted_correlation_of_halves,
+    weighted_moments,
+    weighted_pearson,
+)
+from brainbench.stats.ceiling import half_means
 
 
 def test_equals_corrcoef_for_each_neuroid():
@@ -65,3 +72,21 @@ def test_ranks_tie_what_rounding_tells_apart():
     smooth[4, 1] = np.nan
     assert np.isnan(tolerant_ranks(smooth)[:, 1]).all()
     assert np.isfinite(tolerant_ranks(smooth)[:, [0, 2]]).all()
+
+
+@pytest.mark.parametrize("n_trials", [2, 3, 8])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_halves_from_one_half_and_all_trials_are_those_of_both_halves(n_trials, scale):
+    rng = np.random.default_rng(0)
+    trials = scale * rng.poisson(1.0, (n_trials, 30, 4)).astype(float)
+    trials[:, :, 3] = 2.0 * scale
+    first, second = half_means(trials)
+    weights = np.concatenate([rng.integers(0, 4, (20, 30)), np.eye(30)[:1], np.zeros((1, 30))])
+    share = n_trials // 2 / n_trials
+    ours = weighted_correlation_of_halves(weights, first, trials.mean(axis=0), share=share)
+    for k in range(len(first)):
+        slow = weighted_pearson(weights, weighted_moments(first[k], second[k]))
+        np.testing.assert_allclose(ours[:, k], slow, rtol=0, atol=1e-10)
+    assert np.isfinite(ours[:20, :, :3]).any(axis=(1, 2)).all()
+    assert np.isnan(ours[:, :, 3]).all()  # one value
+    assert np.isnan(ours[20:]).all()  # one stimulus, or none

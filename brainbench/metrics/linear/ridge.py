@@ -214,12 +214,12 @@ def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArr
     rest = Y - axes.U @ along
     loss = np.zeros((len(penalties), Y.shape[1]))
     for columns in column_batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
-        batch = along[:, columns]
-        parts = np.empty((1 + len(basis), len(Y), batch.shape[1]))
-        parts[0] = rest[:, columns]
-        for part, direction in zip(parts[1:], basis, strict=True):
-            np.matmul(axes.U, direction[:, None] * batch, out=part)
-        loss[:, columns] = _squares(parts, np.column_stack([np.ones(len(mix)), mix]), free)
+        # All parts in one product: U times each direction times the responses along the axes.
+        weighted = basis.T[:, :, None] * along[:, None, columns]
+        parts = axes.U @ weighted.reshape(len(along), -1)
+        loss[:, columns] = _squares(
+            parts.reshape(len(Y), len(basis), -1), rest[:, columns], mix, free
+        )
     return loss
 
 
@@ -232,14 +232,15 @@ def _low_rank(shrunk: FloatArray) -> tuple[FloatArray, FloatArray]:
     return size * left[:, kept] * values[kept], right[kept]
 
 
-def _squares(parts: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray:
-    """Return the sum over stimuli of ((mix @ parts) / free)^2, penalty x neuroid."""
-    k, n, neuroids = parts.shape
+def _squares(parts: FloatArray, rest: FloatArray, mix: FloatArray, free: FloatArray) -> FloatArray:
+    """Return the sum over stimuli of ((mix @ parts + rest) / free)^2, penalty x neuroid."""
+    n, _, neuroids = parts.shape
     total = np.zeros((len(mix), neuroids))
     for rows in column_batches(n, len(mix) * neuroids, BLOCK_NUMBERS):
-        error = (mix @ parts[:, rows].reshape(k, -1)).reshape(len(mix), -1, neuroids)
-        error /= free[:, rows, None]
-        total += np.einsum("aik,aik->ak", error, error)
+        error = mix @ parts[rows]
+        error += rest[rows, None]
+        error /= free.T[rows, :, None]
+        total += np.einsum("iak,iak->ak", error, error)
     return total
 
 

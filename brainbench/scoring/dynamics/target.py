@@ -17,6 +17,7 @@ from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import (
     pearson,
     tolerant_ranks,
+    weighted_correlation_of_halves,
     weighted_moments,
     weighted_pearson,
 )
@@ -119,9 +120,7 @@ class BinnedRecordings(Recordings):
     ) -> FloatArray:
         trials = self._trials(neuroid, images)
         halved = trials if repetitions is None else trials[repetitions]
-        first, second = (_columns(half) for half in _halves(halved))
-        by_split = weighted_pearson(counts, weighted_moments(first, second))
-        r = nan_mean(by_split.reshape(len(counts), -1, len(self.bins)), axis=1)
+        r = nan_mean(_correlation_of_halves(halved, counts), axis=1)
         n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
         return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
 
@@ -242,6 +241,17 @@ def _halves(trials: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return both half means, split x image x bin; those that vary by rounding alone are 0."""
     first, second = half_means(trials)
     return _without_rounding(first), _without_rounding(second)
+
+
+def _correlation_of_halves(trials: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the correlation of half means over images that count so often, draw x split x bin."""
+    first, second = _halves(trials)
+    if np.isnan(trials).any():
+        by_split = weighted_pearson(counts, weighted_moments(_columns(first), _columns(second)))
+        return by_split.reshape(len(counts), len(first), -1)
+    share = len(trials) // 2 / len(trials)
+    r = weighted_correlation_of_halves(counts, first, trials.mean(axis=0), share=share)
+    return np.where(second.any(axis=1), r, np.nan)
 
 
 def _without_rounding(half: FloatArray) -> FloatArray:
