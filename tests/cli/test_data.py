@@ -114,6 +114,14 @@ def test_a_private_file(call, study):
     assert "brainbench data fetch StudyPublic" in done.err
 
 
+def test_of_several_data_sets_one_that_fails_does_not_stop_the_others(call, study):
+    done = call("data", "fetch", "Kubilius2019objects", "Study")
+    assert done.status == 2
+    assert "Study is here" in done.out
+    assert "1 of 2" in done.err
+    assert "on request" in done.err
+
+
 def test_limits(call, study):
     done = call("data", "fetch", "Study", "--max-gb", "0.000001")
     assert done.status == 2
