@@ -73,7 +73,10 @@ def test_a_damaged_file_is_named_with_the_command_that_repairs_it(call, study, d
         assert "brainbench data fetch Study" in done.out
     [kind] = json.loads(call("data", "verify", "--format", "json").out)
     assert (kind["kept"], kind["damaged"]) == ("data", 1)
-    assert call("data", "remove", "Study").status == 0
+    assert call("data", "fetch", "Study").status == 0
+    assert call("data", "verify").status == 0
+    (path.parent / "checksums.json").write_text("{")
+    assert call("data", "verify").status == 1
     assert call("data", "fetch", "Study").status == 0
     assert call("data", "verify").status == 0
 
