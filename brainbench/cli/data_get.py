@@ -50,6 +50,7 @@ def fetch(
     from brainbench.cli import console
     from brainbench.cli.text import fitted
     from brainbench.core import progress, registry
+    from brainbench.core.errors import BrainbenchError, InputError
     from brainbench.data.fetch_dataset import LIMITS, Request, fetch_dataset
 
     request = Request(
@@ -59,10 +60,24 @@ def fetch(
         offline=offline,
         limits=replace(LIMITS, nbytes=int(max_gb * GB), total=max_hours * HOUR),
     )
-    for name in registry.match("data", names):
-        with progress.use(console.reporter(quiet=quiet)):
-            place = fetch_dataset(name, request)
-        print(fitted(f"{name} is here: {place}", sys.stdout))
+    chosen = registry.match("data", names)
+    failed = []
+    for name in chosen:
+        try:
+            with progress.use(console.reporter(quiet=quiet)):
+                place = fetch_dataset(name, request)
+            print(fitted(f"{name} is here: {place}", sys.stdout))
+        except BrainbenchError as error:
+            if len(chosen) == 1:
+                raise
+            print(fitted(f"{name}: {error}", sys.stderr), file=sys.stderr)
+            failed.append(name)
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(chosen)} data sets did not come: {', '.join(failed)}",
+            allowed="data sets that can be had",
+            todo="see the reason of each above",
+        )
 
 
 def import_(

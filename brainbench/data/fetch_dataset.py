@@ -24,6 +24,7 @@ from brainbench.core.errors import BrainbenchError, DataAbsentError, InputError
 from brainbench.data.fetch import OFFLINE, offline
 from brainbench.data.files_only import KEPT, FilesOnly, link_or_copy, local_copy
 from brainbench.data.folder import CHOOSE, data_folder
+from brainbench.data.integrity import verify_imported
 from brainbench.data.manifest import Manifest, PublishedFile, manifest, open_dataset
 from brainbench.data.transfer import (
     AccessDeniedError,
@@ -76,7 +77,7 @@ class Request:
 def fetch_dataset(name: str, request: Request = Request()) -> Path:
     """Get the files of a data set, check and import them, and return where they are.
 
-    Files that are here are not asked for again, and interrupted ones are resumed.
+    Files that are here and sound are not asked for again, and interrupted ones are resumed.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def fetch_dataset(name: str, request: Request = Request()) -> Path:
             allowed="a data set whose files are published elsewhere",
             todo="see `brainbench data list`",
         )
-    _check_only(name, request, files_only=isinstance(data, FilesOnly))
+    _check_request(name, request, files_only=isinstance(data, FilesOnly))
     listed = [
         file
         for file in declared.published_files()
@@ -108,8 +109,10 @@ def fetch_dataset(name: str, request: Request = Request()) -> Path:
     if not listed:
         raise _no_addresses(declared, request)
     place = data_folder() / name
-    kept = _kept(data)
-    if kept.issuperset(file.path for file in listed) or (not kept and data.absent() is None):
+    damaged = {finding.path for finding in verify_imported(name) if finding.state == "damaged"}
+    kept = {path for path in _kept(data) if place / KEPT / path not in damaged}
+    whole = kept.issuperset(file.path for file in listed) or (not kept and data.absent() is None)
+    if whole and not damaged:
         progress.current().note(f"{name} is here already")
         return place
     _check_license(declared, request)
@@ -131,7 +134,15 @@ def _kept(data: Dataset) -> set[str]:
     return {file.path for file in listed if (data.folder / file.path).is_file()}
 
 
-def _check_only(name: str, request: Request, *, files_only: bool) -> None:
+def _check_request(name: str, request: Request, *, files_only: bool) -> None:
+    """Raise InputError for a folder that does not exist, and for a part of what is imported as a whole."""
+    mirror = request.mirror
+    if mirror and not _is_url(mirror) and not Path(mirror).expanduser().is_dir():
+        raise InputError(
+            f"{mirror}: no such folder",
+            allowed=f"a folder, or http(s)://..., in --from and {MIRROR}",
+            todo="correct the path, or omit it",
+        )
     if request.only is not None and not files_only:
         raise InputError(
             f"--only {request.only} of {name}",

@@ -15,6 +15,7 @@ from brainbench.core.errors import BrainbenchError
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import CHOOSE, data_folder
 from brainbench.data.own.registered import ABOUT
+from brainbench.data.manifest import open_dataset
 from brainbench.storage import files
 from brainbench.storage.files import Finding, State
 
@@ -100,7 +101,7 @@ def verify_imported(name: str | None = None) -> Iterator[Finding]:
 
 
 def _findings(folder: Path) -> Iterator[Finding]:
-    command = f"brainbench data fetch {folder.parent.name}"
+    command = _command_of(folder.parent.name)
     if (folder / ABOUT).is_file():  # a data set of the user's own
         command = f"brainbench data add {folder.parent.name} --replace"
     repair = f"run `{command}`"
@@ -122,6 +123,14 @@ def _findings(folder: Path) -> Iterator[Finding]:
         except PermissionError as error:
             wrong, state = f"may not be read ({error.strerror})", "unknown"
         yield Finding(path, state, f"{wrong}; {repair}" if wrong else "")
+
+
+def _command_of(name: str) -> str:
+    """Return the command that gets a data set, also one that is not registered any more."""
+    try:
+        return open_dataset(name).command
+    except BrainbenchError:
+        return f"brainbench data fetch {name}"
 
 
 def _checksums(folder: Path, command: str) -> Mapping[str, _Kept] | None:

@@ -33,6 +33,7 @@ TOTAL_SECONDS = 3600.0  # limit for a whole file
 MAX_BYTES = 4_000_000_000  # limit for the size of a file
 MAX_REDIRECTS = 5
 PAUSE_SECONDS = 1.0  # before a transfer is tried again; twice as long each further time
+LONGEST_PAUSE = 60.0  # that a busy server is granted
 _DENIED = (401, 403)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _RANGE_PAST_END = 416
@@ -48,6 +49,9 @@ class DownloadError(BrainbenchError, RuntimeError):
 
 class InterruptedDownloadError(DownloadError):
     """A transfer that broke off, or never began, and may succeed when it is tried again."""
+
+    after: float = 0.0
+    """Seconds that the server asks to wait before."""
 
 
 class _RangeError(InterruptedDownloadError):
@@ -128,10 +132,10 @@ def transfer(url: str, path: Path, limits: Limits, control: Control) -> None:
             if isinstance(error, _RangeError):
                 path.unlink(missing_ok=True)
             failures = 1 if _size(path) > before else failures + 1
-            pause = PAUSE_SECONDS * 2 ** (failures - 1)
+            pause = max(PAUSE_SECONDS * 2 ** (failures - 1), error.after)
             if failures >= limits.tries or time.monotonic() + pause > deadline:
                 raise
-            if control.stopped.wait(pause if _size(path) <= before else 0):
+            if control.stopped.wait(0 if _size(path) > before else pause):
                 raise
 
 
@@ -340,7 +344,10 @@ def _announced(url: str, response: requests.Response, headers: Mapping[str, str]
     if status == _RANGE_PAST_END:
         raise _range_error(url, said)
     if status in _BUSY:
-        raise _interrupted(url, said)
+        error = _interrupted(url, said)
+        asked = known.get("Retry-After", "")
+        error.after = min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0
+        raise error
     raise _no_file(url, said)
 
 

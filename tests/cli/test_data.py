@@ -73,7 +73,10 @@ def test_a_damaged_file_is_named_with_the_command_that_repairs_it(call, study, d
         assert "brainbench data fetch Study" in done.out
     [kind] = json.loads(call("data", "verify", "--format", "json").out)
     assert (kind["kept"], kind["damaged"]) == ("data", 1)
-    assert call("data", "remove", "Study").status == 0
+    assert call("data", "fetch", "Study").status == 0
+    assert call("data", "verify").status == 0
+    (path.parent / "checksums.json").write_text("{")
+    assert call("data", "verify").status == 1
     assert call("data", "fetch", "Study").status == 0
     assert call("data", "verify").status == 0
 
@@ -112,6 +115,14 @@ def test_a_private_file(call, study):
     done = call("data", "fetch", "Study")
     assert done.status == 2
     assert "brainbench data fetch StudyPublic" in done.err
+
+
+def test_of_several_data_sets_one_that_fails_does_not_stop_the_others(call, study):
+    done = call("data", "fetch", "Kubilius2019objects", "Study")
+    assert done.status == 2
+    assert "Study is here" in done.out
+    assert "1 of 2" in done.err
+    assert "on request" in done.err
 
 
 def test_limits(call, study):

@@ -318,6 +318,13 @@ def test_one_bar_for_all_files(get: Fetch, served: Served) -> None:
     assert (total, bars.done) == (300, 300)
 
 
+@pytest.mark.parametrize("mirror", ["nowhere", "ftp://127.0.0.1/x"])
+def test_a_folder_that_does_not_exist(get: Fetch, served: Served, mirror: str) -> None:
+    with pytest.raises(InputError, match=mirror):
+        get(Request(source=mirror))
+    assert served.asked == []
+
+
 def test_two_fetches_of_one_data_set_do_not_meet(get: Fetch, served: Served) -> None:
     place = fetch_dataset.data_folder() / "Study"
     with fetch_dataset._alone(place, "Study"), pytest.raises(InputError, match="Study"):
@@ -363,6 +370,10 @@ def test_files_of_a_data_set_with_a_reader_are_imported(
     assert data.command == "brainbench data fetch Study"
     assert len(data.stimuli()) == sum(n for _, n, _ in cowley_files.SIZES.values())
     assert not (data.folder.parent / fetch_dataset.UNFINISHED).exists()
+    damaged = data.folder / data.kept[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    fetch_dataset.fetch_dataset("Study", Request(limits=QUICK))
+    assert {finding.state for finding in verify_imported()} == {"sound"}
     with pytest.raises(InputError, match="--only"):
         fetch_dataset.fetch_dataset("Study", Request(only="*"))
 

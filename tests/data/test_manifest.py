@@ -1,3 +1,7 @@
+import re
+import tomllib
+from pathlib import Path
+
 import brainbench_fake
 import pytest
 
@@ -91,3 +95,13 @@ def test_two_files_in_the_same_place(plugin, monkeypatch):
     )
     with pytest.raises(InputError, match=r"a\.nc twice"):
         manifest("FakeStored").published_files()
+
+
+def test_the_manifest_in_the_docs(plugin, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    table = tomllib.loads(block.replace("sha256:...", f"sha256:{'0' * 64}"))
+    monkeypatch.setattr(brainbench_fake, "MANIFEST", table)
+    declared = manifest("FakeStored")
+    assert declared.published_files()[0].addresses[1:] == ("https://example.com/copy.nc",)
+    assert declared.facts.sites == {"IT": 96}

@@ -118,6 +118,20 @@ def test_a_busy_server_is_asked_again(served: Served, part: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "pause"), [("7", 7.0), ("900", 60.0), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.01)]
+)
+def test_a_busy_server_says_when_to_come_again(
+    served: Served, part: Path, monkeypatch: pytest.MonkeyPatch, asked: str, pause: float
+) -> None:
+    control, pauses = Control(), []
+    served.status[PATH], served.retry_after = [429], asked
+    monkeypatch.setattr(control.stopped, "wait", pauses.append)
+    transfer(served.url + PATH, part, Limits(tries=3), control)
+    assert pauses == [pause]
+    assert part.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
     ("status", "kind"), [(403, AccessDeniedError), (401, AccessDeniedError), (404, DownloadError)]
 )
 def test_a_refusal_is_not_asked_again(

@@ -36,6 +36,8 @@ class Served:
         Paths of which a part may be asked for; `etags` names their state, `lying` gives another part.
     status : dict
         Path to statuses that it is answered with, one each time, before it is given.
+    retry_after : str or None
+        Header Retry-After of such a status.
     asked : list
         Paths, in order.
     asked_ranges : list
@@ -56,6 +58,7 @@ class Served:
     etags: dict[str, str] = field(default_factory=dict)
     lying: set[str] = field(default_factory=set)
     status: dict[str, list[int]] = field(default_factory=dict)
+    retry_after: str | None = None
     asked_ranges: list[str | None] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     authorized: list[str | None] = field(default_factory=list)
@@ -76,7 +79,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         content = self.served.files.get(path)
         if self.served.status.get(path):
-            self.send_error(self.served.status[path].pop(0))
+            self.send_response(self.served.status[path].pop(0))
+            if self.served.retry_after is not None:
+                self.send_header("Retry-After", self.served.retry_after)
+            self.end_headers()
             return
         if content is None:
             self.send_error(404)
