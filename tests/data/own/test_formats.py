@@ -13,7 +13,7 @@ from brainbench.core.errors import InputError
 from brainbench.data.own.dataset import OwnData, from_files, from_nwb, from_table
 from brainbench.data.own.layout import Layout
 
-OF_SITES = {"npz", "long csv", "netCDF", "Brain-Score netCDF", "NWB"}
+OF_SITES = {"npz", "long csv", "netCDF", "netCDF of presentations", "Brain-Score netCDF", "NWB"}
 
 
 def _added(kind: str, folder: Path, **more: object) -> OwnData:
