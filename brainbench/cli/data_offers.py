@@ -8,18 +8,20 @@ from typing import Any
 def offered_by(name: str) -> dict[str, Any]:
     """Return the benchmarks of a registered data set, declared or by rule, and what is missing for others.
 
-    Of data that is not here only the declared ones are known.
+    Of data that is not here, or that nothing reads, only the declared ones are known.
     """
     from brainbench.core import registry
+    from brainbench.core.errors import BrainbenchError
     from brainbench.data.facts import facts_of
     from brainbench.data.manifest import open_dataset
     from brainbench.data.own.understood import offered
 
     data = open_dataset(name)
     declared = [b for b in registry.entries("benchmarks") if b.startswith(f"{name}.")]
-    if data.absent():
+    try:
+        facts = offered(name, facts_of(data))
+    except BrainbenchError:
         return {"benchmarks": declared or ["none"]}
-    facts = offered(name, facts_of(data))
     by_rule = [b for b in facts["benchmarks"] if b not in declared and b != "none"]
     known = {"benchmarks": [*declared, *by_rule] or ["none"]}
     missing = [line for line in facts["not offered"] if line.partition(":")[0] not in declared]

@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 
 BEHAVIOR = "behavior"
 """`core.model.BEHAVIOR`, whose module imports more than a list of names needs."""
+SOLVING = "IT"
+"""The region whose solution times are meant where there are several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,7 @@ def offers(name: str, facts: Facts) -> list[Offer]:
         _offer(name, region, measure, needs, facts, there)
         for region, there in facts.regions.items()
         for measure, needs in NEEDS.items()
+        if measure != "ost" or region == SOLVING or len(facts.regions) == 1
     ]
     if {"trials", "category_responses"} & set(facts.tables):
         found += [

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from brainbench.core import registry
-from brainbench.core.benchmark import Benchmark
+from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import NotApplicableError
 from brainbench.core.presentation import CONSTANT, Presentation
@@ -145,8 +145,11 @@ def offers_of(data: Dataset) -> list[Offer]:
 def is_offered(identifier: str) -> bool:
     """Return whether a name is one by rule, of a data set that is registered; nothing is opened."""
     name, _, rest = identifier.partition(".")
-    measure = rest.rpartition("-")[2]
-    return name in registry.entries("data") and measure in {**NEEDS, **BEHAVIOR_NEEDS}
+    region, _, measure = rest.rpartition("-")
+    is_wildcard = bool(set(identifier) & set("*?["))
+    if is_wildcard or region in RENAMED_REGIONS or measure not in {**NEEDS, **BEHAVIOR_NEEDS}:
+        return False
+    return name in registry.entries("data")
 
 
 def offered_benchmark(identifier: str) -> Benchmark:

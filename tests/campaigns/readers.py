@@ -10,6 +10,7 @@ import pickle
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import cowley_files
 import geirhos_files
 import kriegeskorte_files
 import numpy as np
+import own_files
 import stored
 import torch
 import xarray as xr
@@ -25,6 +27,9 @@ from PIL import Image
 
 from brainbench.core import assembly, stimuli
 from brainbench.data.importers import brainio, zd_it
+from brainbench.data.own import formats
+from brainbench.data.own.images import read_images
+from brainbench.data.own.layout import Layout
 from brainbench.models import checkpoints, export
 from brainbench.storage.results import Results
 
@@ -278,6 +283,46 @@ def read_onnx(folder: Path) -> str:
     return digest(sorted(network.layers.items()), network.parameters, network.input)
 
 
+# --- own recordings -------------------------------------------------------------------------------
+
+
+def make_own(folder: Path, kind: str) -> None:
+    name, write = own_files.FORMATS[kind]
+    write(folder / name)
+
+
+def read_own(folder: Path, *, guarded: bool) -> str:
+    path = one_file(folder)
+    readers = {**formats.PLAIN, **formats.GUARDED}
+    raw = (
+        formats.read_responses(path, Layout()) if guarded else readers[path.suffix](path, Layout())
+    )
+    columns = [(name, digest(raw.columns[name])) for name in sorted(raw.columns)]
+    return digest(raw.values, raw.dims, raw.bins, columns)
+
+
+def own_reader(kind: str) -> Reader:
+    guarded = partial(read_own, guarded=True)
+    is_guarded = Path(own_files.FORMATS[kind][0]).suffix in formats.GUARDED
+    return Reader(
+        name=f"own {kind}",
+        make=partial(make_own, kind=kind),
+        read=partial(read_own, guarded=False),
+        is_zip=kind == "npz",
+        through_guard=guarded if is_guarded else None,
+    )
+
+
+def make_own_images(folder: Path) -> None:
+    images = own_files.images_folder(folder)
+    shutil.make_archive(str(folder / "images"), "zip", images)
+    shutil.rmtree(images)
+
+
+def read_own_images(folder: Path) -> str:
+    return read_images(one_file(folder), Layout(), name="Mine").stimuli.digest
+
+
 READERS: Sequence[Reader] = (
     Reader(
         name="brainio",
@@ -300,6 +345,12 @@ READERS: Sequence[Reader] = (
     Reader(name="pictures", make=make_pictures, read=read_pictures),
     Reader(name="checkpoints", make=make_checkpoints, read=read_checkpoints),
     Reader(name="results", make=make_results, read=read_results),
+    *(
+        own_reader(kind)
+        for kind in own_files.FORMATS
+        if importlib.util.find_spec(own_files.NEEDS.get(kind, "numpy"))
+    ),
+    Reader(name="own images", make=make_own_images, read=read_own_images, is_zip=True),
     *(
         [Reader(name="onnx", make=make_onnx, read=read_onnx)]
         if importlib.util.find_spec("onnx")

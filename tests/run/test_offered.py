@@ -52,6 +52,12 @@ def test_a_measure_is_offered_where_its_needs_are_met(region, objects, tables, m
     assert all(offer.missing == () or all(offer.missing) for offer in offers("Mine", facts))
 
 
+def test_solution_times_are_those_of_it():
+    regions = dict.fromkeys(("V4", "IT"), RegionFacts(sites=5, bins=5))
+    facts = Facts(regions=regions, objects=OBJECTS, tables=("solution_times",))
+    assert [o.identifier for o in offers("Mine", facts) if o.measure == "ost"] == ["Mine.IT-ost"]
+
+
 def test_the_simulated_brain_states_what_is_there():
     brain = SimulatedBrain(images_per_object=2, n_sites={"IT": 3})
     states = brain.facts

@@ -97,6 +97,13 @@ def netcdf(path: Path) -> dict[str, object]:
     return {}
 
 
+def netcdf_of_presentations(path: Path) -> dict[str, object]:
+    coords = {"image_id": ("trial", np.tile(IDS, N_TRIALS)), "animal": ("unit", ANIMALS)}
+    array = xr.DataArray(TRIALS.reshape(-1, N_SITES), dims=("trial", "unit"), coords=coords)
+    array.to_dataset(name="counts").to_netcdf(path, engine="netcdf4")
+    return {}
+
+
 def brainscore_netcdf(path: Path) -> dict[str, object]:
     coords = {
         "image_id": ("presentation", np.tile(IDS, N_TRIALS)),
@@ -146,6 +153,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], dict[str, object]]]] = {
     "long csv": ("counts.csv", long_csv),
     "wide csv": ("counts.csv", wide_csv),
     "netCDF": ("counts.nc", netcdf),
+    "netCDF of presentations": ("counts.nc", netcdf_of_presentations),
     "Brain-Score netCDF": ("counts.nc", brainscore_netcdf),
     "NWB": ("counts.nwb", nwb),
 }

@@ -69,11 +69,16 @@ def _of_assembly(recorded: Assembly, ids: str | None) -> RawResponses:
 
 
 def _dims(array: xr.DataArray) -> tuple[str, ...] | None:
-    """Return what the named axes are; None where a name is not known, or two are the same."""
+    """Return what the named axes are; None where a name is not known, or two are the same.
+
+    Trials without an axis of images are presentations, each with the id of its image.
+    """
     try:
         dims = tuple(dim_of(str(name)) for name in array.dims)
     except UnknownNameError:
         return None
+    if "stimulus" not in dims:
+        dims = tuple("stimulus" if dim == "repetition" else dim for dim in dims)
     return dims if len(set(dims)) == len(dims) else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainbench.core.assembly import is_missing
+from brainbench.core.assembly import check_present, is_missing
 from brainbench.core.errors import InputError
 from brainbench.data.own.layout import Layout
 from brainbench.data.own.raw import RawResponses
@@ -113,7 +113,7 @@ def _long(table: pd.DataFrame, layout: Layout, where: str) -> RawResponses:
     sites, site_ids = pd.factorize(table[site], sort=True)
     bins, edges = _bins(table, layout, where)
     cell = (stimuli * len(site_ids) + sites) * max(1, len(edges or [])) + bins
-    repetitions = _repetitions(table, layout, cell, where)
+    repetitions = _repetitions(table, layout, stimuli, cell, where)
     n_repetitions = int(repetitions.max()) + 1
     shape = (n_repetitions, len(stimulus_ids), len(site_ids), len(edges or [0]))
     values = np.full(shape, np.nan)
@@ -152,12 +152,18 @@ def _bins(
     return codes.ravel(), [(float(a), float(b)) for a, b in edges]
 
 
-def _repetitions(table: pd.DataFrame, layout: Layout, cell: IntArray, where: str) -> IntArray:
-    """Return the number of each row among those of its image, site and bin."""
+def _repetitions(
+    table: pd.DataFrame, layout: Layout, stimuli: IntArray, cell: IntArray, where: str
+) -> IntArray:
+    """Return the number of each row among those of its image, site and bin.
+
+    Trials are numbered anew for each image: the numbers in a file may run through a whole session.
+    """
     name = layout.find("repetition", table.columns.map(str))
     if name is None:
         return np.asarray(pd.Series(cell).groupby(cell).cumcount(), dtype=np.intp)
-    _, trials = np.unique(numbers(table[name], where), return_inverse=True)
+    trials = numbers(table[name], where)
+    check_present(trials, key=name, name=where)
     twice = pd.Series(list(zip(cell, trials, strict=True))).duplicated()
     if twice.any():
         row = int(np.flatnonzero(twice)[0])
@@ -166,7 +172,8 @@ def _repetitions(table: pd.DataFrame, layout: Layout, cell: IntArray, where: str
             allowed=f"each {name} of an image and site once",
             todo="give sites of different animals or days different ids, or number the trials",
         )
-    return np.asarray(trials, dtype=np.intp)
+    rank = pd.Series(trials).groupby(stimuli).rank(method="dense")
+    return np.asarray(rank, dtype=np.intp) - 1
 
 
 def described(column: pd.Series[Any], codes: IntArray, ids: AnyArray, where: str) -> AnyArray:

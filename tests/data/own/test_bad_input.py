@@ -255,6 +255,14 @@ def test_a_trial_that_occurs_twice(tmp_path):
     assert "12 responses occur more than once" in caught.value.got
 
 
+def test_a_trial_without_a_number(tmp_path):
+    rows = {"image": IDS, "unit": "1", "rate": 1.0, "trial": ["1", "", *"1" * 10]}
+    with pytest.raises(InputError) as caught:
+        from_table("Mine", pd.DataFrame(rows), images_folder(tmp_path), region="V4")
+    assert "1 of 12" in caught.value.got
+    assert "trial" in caught.value.got
+
+
 def test_ids_stay_text(tmp_path):
     names = [f"{k:03d}" for k in range(N_IMAGES)]
     folder = images_folder(tmp_path, names=names)

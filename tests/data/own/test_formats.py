@@ -13,7 +13,7 @@ from brainbench.core.errors import InputError
 from brainbench.data.own.dataset import OwnData, from_files, from_nwb, from_table
 from brainbench.data.own.layout import Layout
 
-OF_SITES = {"npz", "long csv", "netCDF", "Brain-Score netCDF", "NWB"}
+OF_SITES = {"npz", "long csv", "netCDF", "netCDF of presentations", "Brain-Score netCDF", "NWB"}
 
 
 def _added(kind: str, folder: Path, **more: object) -> OwnData:
@@ -80,6 +80,19 @@ def test_regions_and_time_of_a_long_table(unguarded, tmp_path):
     expected = TRIALS[0][:, 2:, None] + np.array([50.0, 100.0])
     np.testing.assert_array_equal(recording.values, expected)
     assert data.window_of("IT") == (50.0, 150.0)  # which do not cover 70 to 170 ms
+
+
+def test_trials_that_are_numbered_through_the_session(unguarded, tmp_path):
+    """Trial 1 to 36 of twelve images are three trials of each, and stay together over sites."""
+    rows = [
+        (IDS[k], f"s{s}", 100 + 12 * r + k, TRIALS[r, k, s]) for r, k, s in np.ndindex(TRIALS.shape)
+    ]
+    table = pd.DataFrame(rows, columns=["image", "unit", "trial", "spikes"])
+    table = table.drop(index=3)  # one site misses one trial
+    data = from_table("Mine", table, images_folder(tmp_path), region="V4")
+    expected = TRIALS.copy()
+    expected[0, 0, 3] = np.nan
+    np.testing.assert_array_equal(data.recordings("V4").values, expected)
 
 
 def _session(path: Path, *, indexed: bool) -> None:
