@@ -97,7 +97,7 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
         for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
             if any(label == name for name, _ in groups):
-                text.set_weight("bold")
+                text.set_fontweight("bold")
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
