@@ -16,6 +16,13 @@ from brainbench.storage.results import Results
 
 Source = str | Path | Score | Iterable[Score]
 """What a figure is made of: scores, or the folder where they are stored."""
+MARKS = {
+    "*": "some of the images only",
+    "!": "ceiling not above 0",
+    "?": "weights not described",
+    "‡": "stored by an earlier version",
+}
+"""What is written after the name of a model, as in tables, and what it means."""
 _REGIONS = ("V1", "V2", "V4", "IT", "behavior")
 
 
@@ -228,7 +235,7 @@ def check_name(what: str, given: str, known: Iterable[str], *, of: str) -> None:
 def labels_of(scores: Sequence[Score]) -> list[str]:
     """Return the name of each score's model; with digest or settings where two would be alike."""
     names = display_names(score.model for score in scores)
-    labels = [names[score.model] + _marks(score) for score in scores]
+    labels = [" ".join([names[score.model], *marks_of(score)]) for score in scores]
     keys = [(score.benchmark, label) for score, label in zip(scores, labels, strict=True)]
     return [
         f"{label} [{_distinction(score)}]" if keys.count(key) > 1 else label
@@ -236,8 +243,15 @@ def labels_of(scores: Sequence[Score]) -> list[str]:
     ]
 
 
-def _marks(score: Score) -> str:
-    return " *" if score.partial else ""
+def marks_of(score: Score) -> list[str]:
+    """Return the marks of a score, of `MARKS`."""
+    marks = {
+        "*": score.partial,
+        "!": score.ceiling_above_0 is False,
+        "?": score.undescribed,
+        "‡": score.older_key,
+    }
+    return [mark for mark, needed in marks.items() if needed]
 
 
 def _distinction(score: Score) -> str:
