@@ -30,12 +30,20 @@ def scores_of(source: Source) -> list[Score]:
     """Return the scores of a source.
 
     Of a results folder those of the protocol `paper` on all images, by benchmark and model; files that
-    cannot be read are named in a note. InputError for a folder without any score.
+    cannot be read are named in a note. InputError for a folder without any score, or for anything else.
     """
     if isinstance(source, Score):
         return [source]
     if not isinstance(source, str | Path):
-        return list(source)
+        given = list(source) if isinstance(source, Iterable) else [source]
+        wrong = [item for item in given if not isinstance(item, Score)]
+        if wrong:
+            raise InputError(
+                f"a figure of {type(wrong[0]).__name__} {wrong[0]!r:.60}",
+                allowed="scores, or the path of a results folder",
+                todo="give what brainbench.score returns",
+            )
+        return given
     return [
         score for score in stored(Path(source)) if score.protocol == "paper" and not score.partial
     ]
