@@ -161,7 +161,7 @@ def figure(kind: str, scores: Source, **options: Any) -> Figure:
     n_rows = -(-len(panels) // made.n_columns)
     with style.styled():
         whole = style.new_figure(height=made.height * n_rows, width=made.n_columns * style.COLUMN)
-        places = whole.subplots(n_rows, made.n_columns, squeeze=False).ravel()
+        places = whole.subplots(n_rows, made.n_columns, squeeze=False).ravel().tolist()
         for panel, axes in itertools.zip_longest(panels, places):
             if panel is None:
                 axes.remove()

@@ -16,6 +16,8 @@ from brainbench.plot.selection import Source, check_name, fitting, labels_of, sc
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST_NAMED = 25  # layers
+
 
 def layers(scores: Source, *, only_layers: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """Draw the score of each layer of one model, a line for each benchmark.
@@ -107,7 +109,11 @@ def _curve(score: Score) -> dict[str, tuple[float, float]]:
 def _name_layers(axes: Axes, names: Sequence[str], label: str) -> None:
     upright = max(map(len, names)) > 3
     size = style.SMALL - 1 if len(names) > 12 else style.SMALL
-    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=size)
+    every = -(-len(names) // _MOST_NAMED)
+    places = range(0, len(names), every)
+    axes.set_xticks(
+        places, [names[k] for k in places], rotation=90 if upright else 0, fontsize=size
+    )
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xlabel(label)
 

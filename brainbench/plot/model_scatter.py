@@ -95,9 +95,12 @@ def scatter(
         for model, (across, up) in zip(models, points, strict=True):
             _draw_point(axes, across, up, size=size, hollow=_hollow(model))
         axes.margins(0.12)
-        for name, axis in ((x, axes.xaxis), (y, axes.yaxis)):
-            if name in _LOGARITHMIC:
-                _set_logarithmic(axis)
+        if x in _LOGARITHMIC:
+            axes.set_xscale("log")
+            _number_plainly(axes.xaxis)
+        if y in _LOGARITHMIC:
+            axes.set_yscale("log")
+            _number_plainly(axes.yaxis)
         if len(models) <= _MOST_NAMED:
             _name_points(axes, [names[model] for model in models], points)
         axes.set_xlabel(_axis_label(x, shown))
@@ -106,11 +109,10 @@ def scatter(
     return axes
 
 
-def _set_logarithmic(axis: Axis) -> None:
-    """Make an axis logarithmic, with plain numbers at 1, 2 and 5."""
+def _number_plainly(axis: Axis) -> None:
+    """Write plain numbers at 1, 2 and 5 of each decade."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter("{:g}".format))
     axis.set_minor_locator(NullLocator())

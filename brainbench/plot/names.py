@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from brainbench.core.score import are_untrained
 from brainbench.core.untrusted_text import visible
@@ -31,7 +31,7 @@ _CELLS = {
     "ugrnn": "UGRNN",
     "rgc": "RGC",
 }
-_FAMILIES = (
+_FAMILIES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"cornet_(rt|r|s|z)", lambda m: f"CORnet-{m[1].upper()}"),
     (r"efficientnet_lite(\d)", lambda m: f"EfficientNet-Lite{m[1]}"),
     (r"efficientnet_(b\d|v2_\w)", lambda m: f"EfficientNet-{m[1].upper().replace('_', '-')}"),

@@ -11,7 +11,7 @@ import numpy as np
 from brainbench.core.score import Score
 from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
-from brainbench.plot.selection import Source, fitting, labels_of, scores_of
+from brainbench.plot.selection import MARKS, Source, fitting, labels_of, marks_of, scores_of
 from brainbench.stats.ceiling import ceiled
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def bound_of(score: Score) -> Bound | None:
 
     A reliability c allows a correlation of sqrt(c), which the formula turns into the scale of the value. The
     noise ceiling over subjects bounds the correlation itself, from its lower to its upper bound. The shares
-    of variance that are unique to a model have no such bound, and neither has a figure under an unreliable
-    ceiling.
+    of variance that are unique to a model have no such bound, and neither has a score whose ceiling is not
+    above 0.
     """
     formula = score.formula.rpartition("-v")[0]
     subjects = score.figures.get("noise_ceiling")
@@ -52,7 +52,10 @@ def bound_of(score: Score) -> Bound | None:
         low, high = subjects["lower"], subjects["upper"]
         scale = low if formula == "r/c" else 1.0
         return Bound(value=low / scale, low=low / scale, high=high / scale)
-    if score.ceiling is None or score.ceiling <= 0 or "unique_A" in score.figures:
+    is_reliable = (
+        score.ceiling is not None and score.ceiling > 0 and score.ceiling_above_0 is not False
+    )
+    if score.ceiling is None or not is_reliable or "unique_A" in score.figures:
         return None
     c = np.array([score.ceiling, *(score.ceiling_ci or (score.ceiling, score.ceiling))])
     if (c <= 0).any():
@@ -97,7 +100,7 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
         for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
             if any(label == name for name, _ in groups):
-                text.set_weight("bold")
+                text.set_fontweight("bold")
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -222,9 +225,11 @@ def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
         entries.append(
             Line2D([], [], color=style.INK, linestyle=dotted, label="approximate interval")
         )
-    if any(score.partial for score in scores):
-        entries.append(
-            Line2D([], [], linestyle="", marker="$*$", color=style.INK, label="some images only")
-        )
+    used = {mark for score in scores for mark in marks_of(score)}
+    entries += [
+        Line2D([], [], linestyle="", label=f"{mark} {words}")
+        for mark, words in MARKS.items()
+        if mark in used
+    ]
     if entries:
         style.legend_below(axes, entries)

@@ -16,6 +16,13 @@ from brainbench.storage.results import Results
 
 Source = str | Path | Score | Iterable[Score]
 """What a figure is made of: scores, or the folder where they are stored."""
+MARKS = {
+    "*": "some of the images only",
+    "!": "ceiling not above 0",
+    "?": "weights not described",
+    "‡": "stored by an earlier version",
+}
+"""What is written after the name of a model, as in tables, and what it means."""
 _REGIONS = ("V1", "V2", "V4", "IT", "behavior")
 
 
@@ -23,12 +30,20 @@ def scores_of(source: Source) -> list[Score]:
     """Return the scores of a source.
 
     Of a results folder those of the protocol `paper` on all images, by benchmark and model; files that
-    cannot be read are named in a note. InputError for a folder without any score.
+    cannot be read are named in a note. InputError for a folder without any score, or for anything else.
     """
     if isinstance(source, Score):
         return [source]
     if not isinstance(source, str | Path):
-        return list(source)
+        given = list(source) if isinstance(source, Iterable) else [source]
+        wrong = [item for item in given if not isinstance(item, Score)]
+        if wrong:
+            raise InputError(
+                f"a figure of {type(wrong[0]).__name__} {wrong[0]!r:.60}",
+                allowed="scores, or the path of a results folder",
+                todo="give what brainbench.score returns",
+            )
+        return given
     return [
         score for score in stored(Path(source)) if score.protocol == "paper" and not score.partial
     ]
@@ -228,7 +243,7 @@ def check_name(what: str, given: str, known: Iterable[str], *, of: str) -> None:
 def labels_of(scores: Sequence[Score]) -> list[str]:
     """Return the name of each score's model; with digest or settings where two would be alike."""
     names = display_names(score.model for score in scores)
-    labels = [names[score.model] + _marks(score) for score in scores]
+    labels = [" ".join([names[score.model], *marks_of(score)]) for score in scores]
     keys = [(score.benchmark, label) for score, label in zip(scores, labels, strict=True)]
     return [
         f"{label} [{_distinction(score)}]" if keys.count(key) > 1 else label
@@ -236,8 +251,15 @@ def labels_of(scores: Sequence[Score]) -> list[str]:
     ]
 
 
-def _marks(score: Score) -> str:
-    return " *" if score.partial else ""
+def marks_of(score: Score) -> list[str]:
+    """Return the marks of a score, of `MARKS`."""
+    marks = {
+        "*": score.partial,
+        "!": score.ceiling_above_0 is False,
+        "?": score.undescribed,
+        "‡": score.older_key,
+    }
+    return [mark for mark, needed in marks.items() if needed]
 
 
 def _distinction(score: Score) -> str:

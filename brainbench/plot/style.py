@@ -91,7 +91,8 @@ def styled() -> Iterator[None]:
             allowed="matplotlib, from the extra plot",
             todo="pip install 'brainbench[plot]'",
         ) from error
-    with mpl.rc_context({**_STYLE, "font.sans-serif": [*_fonts(), "DejaVu Sans"]}):
+    style: Any = {**_STYLE, "font.sans-serif": [*_fonts(), "DejaVu Sans"]}
+    with mpl.rc_context(style):
         yield
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.plot import style
 from brainbench.plot.score_bars import name_of
@@ -82,8 +83,6 @@ def arrays_of(scores: Sequence[Score]) -> list[str]:
 
 
 def _chosen_array(scores: Sequence[Score], array: str | None) -> str:
-    from brainbench.core.errors import InputError
-
     arrays = arrays_of(scores)
     if array is not None:
         check_name("array", array, arrays, of=scores[0].benchmark)
@@ -100,7 +99,7 @@ def _chosen_array(scores: Sequence[Score], array: str | None) -> str:
 def _middle(score: Score) -> FloatArray:
     """Return the middle of each bin, ms."""
     spans = [score.figures["time_start"], score.figures["time_end"]]
-    return np.mean(np.array(spans, dtype=np.float64), axis=0)
+    return np.asarray(np.mean(np.array(spans, dtype=np.float64), axis=0))
 
 
 def _bound(score: Score, array: str) -> FloatArray | None:

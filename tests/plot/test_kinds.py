@@ -135,6 +135,13 @@ def test_an_unreadable_file_is_named_and_the_others_are_drawn(tmp_path):
     assert damaged.name in " ".join(reporter.notes)
 
 
+@pytest.mark.parametrize("source", [3, None, [None], ["pixels"]])
+def test_what_are_no_scores(source):
+    with pytest.raises(InputError) as caught:
+        plot.bars(source)
+    assert "results folder" in caught.value.allowed
+
+
 def test_a_folder_without_scores(tmp_path):
     with pytest.raises(InputError, match=str(tmp_path)) as caught:
         plot.bars(tmp_path)

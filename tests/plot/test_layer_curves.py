@@ -6,6 +6,7 @@ import pytest
 import stored
 
 from brainbench.core.errors import InputError, UnknownNameError
+from brainbench.core.score import Selection
 from brainbench.plot import layers, units
 
 
@@ -62,3 +63,9 @@ def test_units_need_several_layers():
     with pytest.raises(InputError, match="'units'") as caught:
         units([one])
     assert "time" in caught.value.todo
+
+
+def test_of_many_layers_some_are_named():
+    rows = [{"layer": f"l{k:02d}", "inner_mean": 0.1, "inner_sd": None} for k in range(60)]
+    score = stored.make("a", "Simulated.IT-pls", 0.1, selection=Selection(curve=tuple(rows)))
+    assert len(layers([score]).get_xticklabels()) == 20

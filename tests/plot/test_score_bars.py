@@ -75,7 +75,23 @@ def test_the_noise_ceiling_over_subjects_bounds_the_correlation_itself():
 
 
 @pytest.mark.parametrize(
-    "more", [{"ceiling": None}, {"ceiling": 0.0}, {"figures": {"unique_A": 1}}]
+    ("more", "mark"),
+    [
+        ({"partial": True}, "*"),
+        ({"ceiling_above_0": False}, "!"),
+        ({"weights": "as given"}, "?"),
+        ({"older_key": True}, "‡"),
+    ],
+)
+def test_marks_are_those_of_the_tables_and_explained(more, mark):
+    shown = words(bars([stored.make("a", "Simulated.IT-pls", 0.2, **more)]))
+    assert f"a {mark}" in shown
+    assert any(text.startswith(f"{mark} ") for text in shown)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"ceiling": None}, {"ceiling": 0.0}, {"figures": {"unique_A": 1}}, {"ceiling_above_0": False}],
 )
 def test_scores_without_a_bound(more):
     score = stored.make("a", "Simulated.IT-pls", 0.2, **more)

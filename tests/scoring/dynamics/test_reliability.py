@@ -63,6 +63,7 @@ def test_ceilings_by_hand(moving, data, model, four_quarters):
     np.testing.assert_allclose(declared["c"], c_by_hand(trials, pearsonr, 10), atol=1e-9)
     assert declared["c_choosing"] is None
     for figures in (chosen, declared):
+        assert figures["c_by_array"] == {"all": figures["c"]}
         by_hand = c_by_hand(trials, spearmanr, 10)
         np.testing.assert_allclose(figures["c_spearman"], by_hand, atol=1e-9)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from known import Known, benchmark, brain, model_of
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from brainbench.core.errors import InputError, NotApplicableError, UnknownNameError
@@ -18,6 +18,7 @@ from brainbench.metrics.similarity.cka import cka
 from brainbench.metrics.similarity.rsa import noise_ceiling
 from brainbench.scoring.context import ModelRun, Run, contexts
 from brainbench.scoring.pipeline import score, score_context
+from brainbench.scoring.similarity import evaluation
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
 
@@ -305,6 +306,20 @@ def test_one_published_rdm_has_no_ceiling(pictured):
     assert result.value == pytest.approx(expected, abs=1e-10)
     assert (result.ceiling, result.n_units, result.figures) == (None, 1, {})
     assert result.record.choices["ceiling"].startswith("none: one RDM")
+
+
+def test_the_dissimilarities_are_kept_with_the_score(pictured, monkeypatch):
+    X, trials = pictured
+    data = brain(None, trials=trials)
+    kept = score(declared(data), model_of(data, X)).predictions
+    rows = sorted_rows(data)
+    assert kept["stimulus_id"].values.tolist() == sorted(data.pictures.ids)
+    for name, responses in {"predicted": X, "target": trials.mean(axis=0)}.items():
+        expected = squareform(pdist(responses[rows], "correlation"))
+        np.testing.assert_allclose(kept[name].values, expected, atol=1e-6)
+    assert score(declared(data, metric="cka"), model_of(data, X)).predictions is None
+    monkeypatch.setattr(evaluation, "MOST_IN_RDM", N - 1)
+    assert score(declared(data), model_of(data, X)).predictions is None
 
 
 def test_subjects_give_a_noise_ceiling(pictured):
