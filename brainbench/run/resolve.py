@@ -22,6 +22,7 @@ from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
 from brainbench.run.loading import (
     checked,
+    load_benchmarks,
     model_with,
     place,
     renamed_region,
@@ -208,6 +209,8 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
+    if isinstance(given, str) and "+" not in given:
+        return load_benchmarks(given)
     if isinstance(given, str):
         parts = [part.strip() for part in given.split(",") if part.strip()] or [""]
         return [declared for part in parts for declared in named_variant(part)]
