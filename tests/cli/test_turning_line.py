@@ -41,3 +41,14 @@ def test_it_ends_when_an_import_fails(monkeypatch):
     with pytest.raises(ImportError), console.loading():
         raise ImportError
     assert started[0].returncode == 0
+
+
+def test_what_draws_imports_nothing_that_takes_long(environment):
+    code = (
+        "import sys; import brainbench.cli.console\n"
+        "print(sorted({'torch', 'pandas', 'numpy', 'xarray'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
