@@ -41,11 +41,11 @@ class Bare(progress.Silent):
         self.seconds = 0.0
 
     @contextlib.contextmanager
-    def task(self, label: str, total: int) -> Iterator[progress.Advance]:
+    def task(self, label: str, total: int | None) -> Iterator[progress.Advance]:
         """Follow the batches of the extraction."""
         yield self.advance
 
-    def advance(self, n: int) -> None:
+    def advance(self, n: int, /, *, seconds_left: float | None = None) -> None:
         """Run the next `n` images and add their time."""
         began = time.perf_counter()
         with torch.inference_mode():

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
+from brainbench.cli import turning_line
 from brainbench.cli.text import fitted, wrapped
 from brainbench.core import progress
 from brainbench.core.bars import Bars
@@ -60,8 +62,20 @@ def reporter(*, quiet: bool) -> Reporter:
 
 
 @contextlib.contextmanager
+def loading(*, quiet: bool = False) -> Iterator[None]:
+    """Show a sign of life on a terminal while the block imports libraries; nothing else may draw there."""
+    if quiet or not stderr().is_terminal:
+        yield
+        return
+    command = [sys.executable, "-I", "-S", turning_line.__file__, "loading libraries"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as drawing:  # noqa: S603  # of ours
+        yield
+        drawing.communicate()  # closes its input and waits until the line is gone
+
+
+@contextlib.contextmanager
 def working(label: str, *, quiet: bool = False) -> Iterator[None]:
-    """Show bars and notes within the block, and a bar with a label, also while modules are imported."""
+    """Show bars and notes within the block, and a bar with a label."""
     with progress.use(reporter(quiet=quiet)), progress.current().task(label, None):
         yield
 

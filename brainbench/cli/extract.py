@@ -68,9 +68,10 @@ def extract(
     from brainbench.cli import console
 
     console.start_logging(verbose=verbose)
-    with console.working(f"activations of {model}", quiet=quiet):
+    with console.loading(quiet=quiet):
         from brainbench.api import extract_activations
 
+    with console.working(f"activations of {model}", quiet=quiet):
         activations = extract_activations(
             model,
             folder,

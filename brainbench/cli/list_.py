@@ -30,6 +30,9 @@ def list_(
     from brainbench.cli import console
 
     listings = (_models, _benchmarks, _data, _composites)
+    if kind != "models":
+        with console.loading():
+            import brainbench.run.loading  # noqa: F401
     with console.working(f"listing {kind}"):
         rows = dict(zip(KINDS, listings, strict=True))[kind](pattern)
     if as_json:

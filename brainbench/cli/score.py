@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,11 +100,13 @@ def score(
 
     console.start_logging(verbose=verbose)
     is_live = output_format == "table" and sys.stdout.isatty()
-    with progress.use(console.reporter(quiet=quiet)):
-        with progress.current().task("loading libraries", None):
-            from brainbench.core import provenance
-            from brainbench.run.resolve import Job
+    with console.loading(quiet=quiet):
+        from brainbench.core import provenance
+        from brainbench.run.resolve import Job
+        from brainbench.run.workers import run
 
+    with progress.use(console.reporter(quiet=quiet)):
+        with progress.current().task("models and benchmarks", None):
             job = Job.of(
                 models,
                 benchmarks,
@@ -119,7 +122,7 @@ def score(
             console.print_plan(list(job.plans()), as_json=output_format == "json")
             return
         with provenance.counting() as costs:
-            scores = _scored(job, spread, is_live=is_live)
+            scores = _scored(run(job, spread), job, is_live=is_live)
     _print(scores, job, output_format, is_live=is_live)
     if csv is not None:
         todo = "give another path; the scores are stored, so that the same command takes no time"
@@ -132,16 +135,15 @@ def score(
     raise typer.Exit(_status(scores))
 
 
-def _scored(job: Job, spread: Spread, *, is_live: bool) -> list[Score]:
-    """Return the scores of a job; on a terminal each is printed when it is finished."""
+def _scored(computed: Iterator[Score], job: Job, *, is_live: bool) -> list[Score]:
+    """Return the scores of a job once they are computed; a terminal shows each when it is finished."""
     from brainbench.cli.live_table import LiveScores
-    from brainbench.run.workers import run
 
     if not is_live:
-        return list(run(job, spread))
+        return list(computed)
     table = LiveScores([benchmark.identifier for benchmark in job.benchmarks])
     scores = []
-    for score in run(job, spread):
+    for score in computed:
         table.add(score)
         scores.append(score)
     return scores

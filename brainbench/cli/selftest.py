@@ -46,8 +46,10 @@ def selftest(
 
     console.start_logging(verbose=verbose)
     is_live = output_format == "table" and sys.stdout.isatty()
+    with console.loading(quiet=quiet):
+        import brainbench.run.selftest  # noqa: F401
     with progress.use(console.reporter(quiet=quiet)):
-        with progress.current().task("loading libraries", None):
+        with progress.current().task("checks", None):
             checks = _chosen(benchmark)
         outcomes = list(_shown(_outcomes(checks), checks) if is_live else _outcomes(checks))
     if output_format == "json":

@@ -35,6 +35,8 @@ def show(
     if weights is not None:
         arguments = options.with_weights(arguments, weights)
     console.start_logging(verbose=False)
+    with console.loading(quiet=quiet):
+        import brainbench.run.loading  # noqa: F401
     with console.working(name, quiet=quiet):
         facts, lines = _facts(name, arguments)
     if as_json:

@@ -31,23 +31,24 @@ def with_members(
     expanded: list[Any] = []
     composites: list[Composite] = []
     for entry in given:
-        for part in entry.split(",") if isinstance(entry, str) else [entry]:
-            composite = _composite(part)
-            if composite is None:
+        parts = [part.strip() for part in entry.split(",")] if isinstance(entry, str) else []
+        if not any(map(_is_composite, parts)):
+            expanded.append(entry)  # a comma list stays one, of which something must be left
+            continue
+        for part in filter(None, parts):
+            if not _is_composite(part):
                 expanded.append(part)
                 continue
+            composite = load_composite(part)
             _check(composite, settings, variant)
             composites.append(composite)
             expanded += [_scored_as(member, settings) for member in composite.members]
     return expanded, composites
 
 
-def _composite(name: Any) -> Composite | None:
-    """Return the composite of a name that is no benchmark's."""
-    stripped = name.strip() if isinstance(name, str) else name
-    if not isinstance(stripped, str) or stripped in registry.entries("benchmarks"):
-        return None
-    return load_composite(stripped) if stripped in registry.entries("composites") else None
+def _is_composite(name: str) -> bool:
+    """Return whether a name is that of a composite, and of no benchmark."""
+    return name in registry.entries("composites") and name not in registry.entries("benchmarks")
 
 
 def _check(composite: Composite, settings: Settings, variant: Variant) -> None:

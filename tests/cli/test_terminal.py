@@ -45,7 +45,7 @@ def test_bars_name_what_runs_and_rows_come_before_the_end(environment, tmp_path)
     os.close(reading)
     assert process.wait() == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    loading, row = text.index("loading libraries"), text.index("  Fake.IT-pls ~")
+    loading, row = text.index("loading libraries 0:0"), text.index("  Fake.IT-pls ~")
     first, second = text.index("fake on Fake.IT-pls"), text.index("fake_second on Fake.IT-pls")
     assert loading < first < row < second
     assert text.index("1/2") < second

@@ -23,7 +23,7 @@ def test_a_composite_is_its_members_and_itself():
 
 
 def test_members_that_are_named_too_are_scored_once():
-    made = job(["Recorded.V1-pls, Recorded.mean-v1", IT, "Recorded.IT-*"])
+    made = job(["Recorded.V1-pls, Recorded.mean-v1,", IT, "Recorded.IT-*"])
     assert made.benchmarks == [recorded_v1, recorded_it, IT]
 
 
