@@ -9,8 +9,10 @@ import typer
 
 import brainbench
 from brainbench.cli import (
+    cache,
     compare,
     data,
+    explain,
     extract,
     leaderboard,
     list_,
@@ -40,11 +42,13 @@ app.command("score")(score.score)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("explain")(explain.explain)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 
