@@ -31,7 +31,7 @@ def mixed(results_folder):
 
 
 def test_the_whole_picture_in_80_columns(mixed, narrow):
-    lines = narrow("leaderboard")
+    lines = narrow("leaderboard", "--partial")
     assert max(map(len, lines)) <= 80
     assert (
         lines
@@ -94,7 +94,7 @@ pixels on Simulated.V4-pls: failed: 12 images for 25 components
 
 
 def test_the_twin_ranks_the_simulated_scores(mixed, narrow):
-    lines = narrow("leaderboard", "--composite", "Simulated.mean-v1")
+    lines = narrow("leaderboard", "--composite", "Simulated.mean-v1", "--partial")
     start = next(k for k, line in enumerate(lines) if line.split()[:1] == ["model"]) + 1
     # Untrained: without a rank.
     assert lines[start].split()[:4] == ["cornet_s@untrained-0", "°", ".475", ".436"]
@@ -203,7 +203,7 @@ def test_a_score_of_an_older_key_is_marked(results_folder, narrow):
 
 
 def test_json(mixed, call):
-    done = call("leaderboard", "--format", "json")
+    done = call("leaderboard", "--format", "json", "--partial")
     rows = json.loads(done.out)
     assert done.status == 0
     assert rows[0]["composite"]["value"] == pytest.approx(0.4705)
@@ -327,7 +327,7 @@ def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeyp
     monkeypatch.setattr(console, "stdout", closed)
     with pytest.raises(BrokenPipeError):
         call("leaderboard", "--csv", tmp_path / "board.csv")
-    assert len(pd.read_csv(tmp_path / "board.csv")) == 5
+    assert len(pd.read_csv(tmp_path / "board.csv")) == 4
 
 
 def test_wrong_usage_in_python(mixed, tmp_path):
@@ -339,7 +339,7 @@ def test_wrong_usage_in_python(mixed, tmp_path):
 
 def test_a_broken_file_in_python_is_logged(mixed, caplog):
     (mixed / REAL[0] / "broken.json").write_text("{")
-    assert len(brainbench.leaderboard(mixed)) == 5
+    assert len(brainbench.leaderboard(mixed)) == 4
     assert "broken.json" in caplog.text
 
 
@@ -403,7 +403,7 @@ def test_formats_for_papers(mixed, call):
     assert r"1 & cornet\_s@imagenet & .471 & .431 to .505 & 4 of 4 & .650 &" in latex
     assert r"cornet\_s@untrained-0 $^{\circ}$" in latex
     assert r"\toprule" in latex
-    assert latex.isascii()
+    assert latex.partition(r"\end{tabular}")[0].isascii()
     csv = call("leaderboard", "--format", "csv").out
     assert pd.read_csv(io.StringIO(csv))["composite_value"][0] == pytest.approx(0.4705)
 
@@ -413,9 +413,8 @@ def test_markup_in_names_is_text_in_every_format(results_folder, call, tmp_path)
     fill(results_folder, of_all(odd, REAL, CORNET_S))
     latex = call("leaderboard", "--format", "latex").out
     assert r"\input{" not in latex
-    [row] = [
-        line for line in call("leaderboard", "--format", "markdown").out.splitlines() if "b" in line
-    ][2:3]
+    row = call("leaderboard", "--format", "markdown").out.splitlines()[2]
+    assert row.count(" | ") == 8
     assert "<b>" not in row.replace(r"\<", "")
     assert call("leaderboard", "--html", tmp_path / "board.html").status == 0
     assert "<b>" not in (tmp_path / "board.html").read_text()
