@@ -10,9 +10,11 @@ import typer
 
 import brainbench
 from brainbench.cli import (
+    cache,
     cite,
     compare,
     data,
+    explain,
     extract,
     leaderboard,
     list_,
@@ -44,12 +46,14 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
+app.command("explain")(explain.explain)
 app.command("selftest")(selftest.selftest)
 app.command("extract")(extract.extract)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
+app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 

@@ -14,8 +14,8 @@ from brainbench.core import progress
 from brainbench.core.errors import BrainbenchError
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.folder import CHOOSE, data_folder
-from brainbench.data.own.registered import ABOUT
 from brainbench.data.manifest import open_dataset
+from brainbench.data.own.registered import ABOUT
 from brainbench.storage import files
 from brainbench.storage.files import Finding, State
 

@@ -13,7 +13,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -180,6 +180,29 @@ class Cache:
                 yield Finding(path, "damaged", got)
             else:
                 yield Finding(path, "sound", "")
+
+    def contents(self) -> dict[str, tuple[int, int]]:
+        """Return the number of files and of bytes of each kind of entry, by name."""
+        found: dict[str, tuple[int, int]] = {}
+        for path, size, _ in self._entries():
+            n, nbytes = found.get(path.parent.name, (0, 0))
+            found[path.parent.name] = n + 1, nbytes + size
+        return dict(sorted(found.items()))
+
+    def clear(self, kinds: Collection[str]) -> int:
+        """Remove every entry of some kinds and return how many were removed.
+
+        Another process that needs one makes it again. CacheError for a file that cannot be removed.
+        """
+        n = 0
+        for path, _, _ in self._entries():
+            if path.parent.name in kinds:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise files.explain(error, self.folder, choose=CHOOSE) from error
+                n += 1
+        return n
 
     def _found(self, kind: str, key: str, suffixes: Sequence[str]) -> dict[str, Path]:
         paths = {suffix: self.find(kind, key, suffix) for suffix in suffixes}

@@ -109,7 +109,7 @@ def _indexed(results: Results) -> Indexed:
 
 def _listed(folder: Path) -> Iterator[tuple[str, _Stamp | None]]:
     """Yield every file that should be a score, by benchmark and model, with what changes if it is written."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a path with a null byte
         for benchmark in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()):
             with contextlib.suppress(OSError), os.scandir(folder / benchmark) as found:
                 names = {one.name: one for one in found if one.name.endswith(".json")}

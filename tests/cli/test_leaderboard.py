@@ -1,5 +1,6 @@
 """`brainbench leaderboard`: what it prints, omits and writes."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -30,7 +31,7 @@ def mixed(results_folder):
 
 
 def test_the_whole_picture_in_80_columns(mixed, narrow):
-    lines = narrow("leaderboard")
+    lines = narrow("leaderboard", "--partial")
     assert max(map(len, lines)) <= 80
     assert (
         lines
@@ -93,7 +94,7 @@ pixels on Simulated.V4-pls: failed: 12 images for 25 components
 
 
 def test_the_twin_ranks_the_simulated_scores(mixed, narrow):
-    lines = narrow("leaderboard", "--composite", "Simulated.mean-v1")
+    lines = narrow("leaderboard", "--composite", "Simulated.mean-v1", "--partial")
     start = next(k for k, line in enumerate(lines) if line.split()[:1] == ["model"]) + 1
     # Untrained: without a rank.
     assert lines[start].split()[:4] == ["cornet_s@untrained-0", "°", ".475", ".436"]
@@ -202,7 +203,7 @@ def test_a_score_of_an_older_key_is_marked(results_folder, narrow):
 
 
 def test_json(mixed, call):
-    done = call("leaderboard", "--format", "json")
+    done = call("leaderboard", "--format", "json", "--partial")
     rows = json.loads(done.out)
     assert done.status == 0
     assert rows[0]["composite"]["value"] == pytest.approx(0.4705)
@@ -326,7 +327,7 @@ def test_a_reader_that_stops_reading_loses_no_csv(mixed, call, tmp_path, monkeyp
     monkeypatch.setattr(console, "stdout", closed)
     with pytest.raises(BrokenPipeError):
         call("leaderboard", "--csv", tmp_path / "board.csv")
-    assert len(pd.read_csv(tmp_path / "board.csv")) == 5
+    assert len(pd.read_csv(tmp_path / "board.csv")) == 4
 
 
 def test_wrong_usage_in_python(mixed, tmp_path):
@@ -338,7 +339,7 @@ def test_wrong_usage_in_python(mixed, tmp_path):
 
 def test_a_broken_file_in_python_is_logged(mixed, caplog):
     (mixed / REAL[0] / "broken.json").write_text("{")
-    assert len(brainbench.leaderboard(mixed)) == 5
+    assert len(brainbench.leaderboard(mixed)) == 4
     assert "broken.json" in caplog.text
 
 
@@ -363,3 +364,92 @@ def test_composites_by_name(call):
     assert "not one" in json.loads(call("show", "mission-v2", "--json").out)["scale"]
     facts = json.loads(call("show", "mean-v1", "--json").out)
     assert facts["members"][0] == "MajajHong2015.V4-pls, as raw-v1"
+
+
+def test_partial_rows_are_hidden_unless_asked_for(mixed, call):
+    hidden = call("leaderboard", "--composite", "Simulated.mean-v1")
+    assert "partial, and not shown: 4 (--partial)" in hidden.out
+    shown = call("leaderboard", "--composite", "Simulated.mean-v1", "--partial").out
+    assert shown.count("cornet_s@untrained-0 (1) ° *") == 5
+
+
+def test_selections(mixed, call):
+    def models(*arguments):
+        rows = json.loads(call("leaderboard", "--format", "json", *arguments).out)
+        return sorted(row["model"] for row in rows)
+
+    assert models("-m", "cornet_s,pix*") == ["cornet_s@imagenet", "cornet_s@untrained-0", "pixels"]
+    assert models("--trained", "-b", REAL[1]) == ["cornet_s@imagenet", "pixels"]
+    assert call("leaderboard", "-m", "cornet_z").status == 2
+
+
+def test_several_folders(mixed, call, tmp_path):
+    fill(tmp_path / "other", of_all("new@imagenet", REAL, (0.7, 0.7, 0.4, 0.3)))
+    done = call("leaderboard", "-o", mixed, "-o", tmp_path / "other", "--format", "json")
+    ranked = {row["model"]: row["rank"] for row in json.loads(done.out) if row["rank"]}
+    assert ranked == {"new@imagenet": 1, "cornet_s@imagenet": 2}
+    both = brainbench.leaderboard([mixed, tmp_path / "other"])
+    assert both["model"].tolist()[:2] == ["new@imagenet", "cornet_s@imagenet"]
+
+
+def test_formats_for_papers(mixed, call):
+    markdown = call("leaderboard", "--format", "markdown").out.splitlines()
+    assert markdown[0].startswith("| rank | model | mean-v1 | 95 % CI | members | Majaj")
+    assert markdown[1].startswith("| --- | --- | ---: |")
+    assert markdown[2].startswith(
+        "| 1 | cornet\\_s@imagenet | .471 | .431 to .505 | 4 of 4 | .650 |"
+    )
+    latex = call("leaderboard", "--format", "latex").out
+    assert r"1 & cornet\_s@imagenet & .471 & .431 to .505 & 4 of 4 & .650 &" in latex
+    assert r"cornet\_s@untrained-0 $^{\circ}$" in latex
+    assert r"\toprule" in latex
+    assert latex.partition(r"\end{tabular}")[0].isascii()
+    csv = call("leaderboard", "--format", "csv").out
+    assert pd.read_csv(io.StringIO(csv))["composite_value"][0] == pytest.approx(0.4705)
+
+
+def test_markup_in_names_is_text_in_every_format(results_folder, call, tmp_path):
+    odd = r"<b>|*x*\input{y}%$_"
+    fill(results_folder, of_all(odd, REAL, CORNET_S))
+    latex = call("leaderboard", "--format", "latex").out
+    assert r"\input{" not in latex
+    row = call("leaderboard", "--format", "markdown").out.splitlines()[2]
+    assert row.count(" | ") == 8
+    assert "<b>" not in row.replace(r"\<", "")
+    assert call("leaderboard", "--html", tmp_path / "board.html").status == 0
+    assert "<b>" not in (tmp_path / "board.html").read_text()
+
+
+def test_a_long_table_shows_its_first_rows_and_says_so(results_folder, call):
+    values = {f"net{k:02d}": k / 20 for k in range(12)}
+    fill(results_folder, [s for m, v in values.items() for s in of_all(m, REAL, (v,) * 4)])
+    lines = call("leaderboard", "--top", "5").out.splitlines()
+    ranked = [line.split() for line in lines if line.split()[1:2] == ["§"]]
+    assert [row[2] for row in ranked] == ["net11", "net10", "net09", "net08", "net07"]
+    assert "rows that are not shown: 7 (--top N, --format csv)" in lines
+    assert len(json.loads(call("leaderboard", "--top", "5", "--format", "json").out)) == 12
+
+
+def test_a_page_has_every_composite_and_protocol(mixed, call, tmp_path):
+    fill(tmp_path / "more", of_all("net", REAL, CORNET_S, protocol="brainscore"))
+    path = tmp_path / "board.html"
+    done = call("leaderboard", "-o", mixed, "-o", tmp_path / "more", "--html", path)
+    assert done.status == 0
+    page = path.read_text()
+    for composite, protocol in (
+        ("mean-v1", "paper"),
+        ("Simulated.mean-v1", "paper"),
+        ("mean-v1", "brainscore"),
+    ):
+        assert f'data-composite="{composite}" data-protocol="{protocol}"' in page
+    assert "95 % interval .611 to .685, ceiling .871" in page
+
+
+def test_published_figures_stand_beside_measured_ones(mixed, call, results_folder, tmp_path):
+    out = call("leaderboard", "--published").out
+    assert "CORnet-S (published)" in out
+    assert "published, not measured here: Kubilius et al., 2019" in out
+    alone = call("leaderboard", "--published", "-o", tmp_path / "nothing")
+    assert alone.status == 0
+    assert "rows that are not shown: 143" in alone.out
+    assert call("leaderboard", "--published", "--composite", "Simulated.mean-v1").status == 2
