@@ -218,8 +218,7 @@ def weighted_correlation_of_halves(
     with_y = with_whole - share * var_x
     var_y = tt - t * t - share * (with_whole + with_y)
     constant = (var_x <= 1e-12 * xx) | (var_y <= 1e-12 * (tt + xx))
-    with_y /= np.sqrt(np.where(constant, np.nan, var_x * var_y))
-    return with_y
+    return np.asarray(with_y / np.sqrt(np.where(constant, np.nan, var_x * var_y)))
 
 
 def centered_correlation(

@@ -201,7 +201,8 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -
         W[:, a + 1] = last = t * (alive / H[:, a, a])[:, None]
         q[:, a] = np.vecdot(y, last)
         residual, share = residual - q[:, a, None] * last, np.abs(q[:, a])
-    return _combine(np.linalg.solve(H, q[:, :, None])[:, :, 0], W[:, :-1])
+    along = np.asarray(np.linalg.solve(H, q[:, :, None])[:, :, 0], dtype=np.float64)
+    return _combine(along, W[:, :-1])
 
 
 def _dual(

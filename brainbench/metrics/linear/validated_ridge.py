@@ -122,7 +122,7 @@ def _predictions(
     weights, ones = solved[:, :-1], solved[:, -1]
     intercept = weights.sum(axis=0) / ones.sum()
     weights -= np.outer(ones, intercept)
-    return across @ weights + intercept
+    return np.asarray(across @ weights + intercept)
 
 
 def _parts(
