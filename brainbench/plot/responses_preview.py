@@ -10,7 +10,7 @@ import numpy as np
 from brainbench.core.assembly import Assembly, average
 from brainbench.core.errors import InputError
 from brainbench.data.arrays import ArrayData
-from brainbench.plot.model_graph import FORMATS
+from brainbench.plot.style import checked_path
 
 _IMAGES = 8
 _SITES = 200
@@ -23,12 +23,7 @@ def draw_responses(data: ArrayData, path: Path) -> Path:
     The suffix of `path` is the format. InputError if it is another than .png, .pdf and .svg, Matplotlib is
     not installed, or the path cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(
-            f"a figure with the file name {path.name!r}",
-            allowed="a file that ends in " + ", ".join(FORMATS),
-            todo="choose for example preview.png",
-        )
+    checked_path(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

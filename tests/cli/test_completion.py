@@ -16,7 +16,7 @@ def test_names_that_begin_as_what_is_typed(plugin):
         "Simulated.mean-v1",
         "Simulated.mean-v1-static",
     }
-    assert completion.data_sets("Cow") == ["Cowley2023"]
+    assert completion.data_sets("Kri") == ["Kriegeskorte2008"]
     assert {"pixels", "Simulated.mean-v1"} <= set(completion.everything(""))
 
 
@@ -29,7 +29,7 @@ def test_the_last_name_of_a_comma_list_is_completed(plugin):
     [
         ("score -m pixels,gab", "pixels,gabor"),
         ("score -b Simulated.mission", "Simulated.mission-v2"),
-        ("data import Cow", "Cowley2023"),
+        ("data import Kri", "Kriegeskorte2008"),
         ("show gab", "gabor"),
         ("selftest -b Simulated.IT-rs", "Simulated.IT-rsa"),
         ("extract -m gab", "gabor"),

@@ -5,7 +5,8 @@ import json
 import pytest
 from stored import fill, make, together
 
-from brainbench.cli.console import THESE_ANIMALS, footnotes
+from brainbench.cli.console import footnotes
+from brainbench.core.marks import THESE_ANIMALS
 from brainbench.core.settings import Settings
 
 NAME = "MajajHong2015.IT-pls"
