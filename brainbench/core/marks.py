@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from brainbench.core.score import Score
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a bar is shown before scores are imported
+    from brainbench.core.score import Score
 
 UNTRAINED = "° untrained: the weights are seeded random numbers"
 UNDESCRIBED = "? nobody said what the weights are: give weights= to brainbench.wrap"
