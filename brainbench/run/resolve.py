@@ -210,8 +210,6 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 
 def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
-    if isinstance(given, str) and "+" not in given:
-        return load_benchmarks(given)
     if isinstance(given, str):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         if not any(registry.is_file(part) or "+" in part for part in parts):

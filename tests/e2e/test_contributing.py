@@ -63,7 +63,7 @@ def test_a_benchmark_takes_25_lines():
 
 
 def test_the_benchmark_runs(folder):
-    assert "benchmark='MyStudy.IT-pls'" in run(folder, "use.py")
+    assert "pixels on MyStudy.IT-pls: " in run(folder, "use.py")
 
 
 def test_the_model_runs_on_the_benchmark(folder):
