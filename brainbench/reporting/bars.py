@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from brainbench.core.digits import between, decimal
 from brainbench.core.score import Score
+from brainbench.plot.score_bars import bound_of
 
 WIDTH, LEFT, RIGHT = 440, 8, 432
 ROW, TOP, BOTTOM = 38, 8, 26
@@ -28,7 +29,7 @@ class Bar:
     width: float
     untrained: bool
     interval: tuple[float, float] | None = None
-    reference: float | None = None  # the ceiling, or 1 where the value is relative to it
+    reference: float | None = None  # what a model without error reaches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def bars_of(benchmark: str, scores: Sequence[Score]) -> Bars | None:
 def _bar(score: Score, place: int, low: float, high: float) -> Bar:
     value = float(score.value or 0.0)
     zero, end = _x(0.0, low, high), _x(value, low, high)
-    reference = _reference(score)
+    bound = bound_of(score)
     interval = between(score.ci, approximate=score.ci_approximate)
     facts = (
         f"{score.model}: {decimal(value)}",
@@ -91,22 +92,17 @@ def _bar(score: Score, place: int, low: float, high: float) -> Bar:
         interval=None
         if score.ci is None
         else (_x(score.ci[0], low, high), _x(score.ci[1], low, high)),
-        reference=None if reference is None else _x(reference, low, high),
+        reference=None if bound is None else _x(bound.value, low, high),
     )
-
-
-def _reference(score: Score) -> float | None:
-    """Return what a value is seen against: c where it is raw, 1 where c is divided out."""
-    if score.formula.startswith("raw"):
-        return score.ceiling
-    return 1.0 if score.formula.startswith(("r2/c", "r/sqrt(c)")) else None
 
 
 def _domain(scores: Sequence[Score]) -> tuple[float, float, float]:
     """Return the step of the ticks and the ends of the axis, which has 0 and all that is drawn."""
     ends = [0.0]
     for score in scores:
-        ends += [v for v in (score.value, _reference(score), *(score.ci or ())) if v is not None]
+        bound = bound_of(score)
+        reached = None if bound is None else bound.value
+        ends += [v for v in (score.value, reached, *(score.ci or ())) if v is not None]
     span = max(max(ends) - min(ends), 0.1)
     step = next((s for s in (0.05, 0.1, 0.2, 0.25, 0.5) if span / s <= 6), 0.0)
     step = step or 10 ** math.ceil(math.log10(span / 6))
