@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -39,14 +38,13 @@ def slow():
     Path(__file__).with_name(f"started-{os.getpid()}").touch()
     time.sleep(60)
 """
-
-
-def heeding_interrupts():
-    """A shell lets what it starts in the background ignore Ctrl-C, and so do its children."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-PROGRAM = Path(sys.executable).parent / "brainbench"
+# A shell lets what it starts in the background ignore Ctrl-C, and so do its children.
+HEEDING = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from brainbench.cli.main import run
+run()
+"""
 
 
 @pytest.fixture
@@ -96,11 +94,10 @@ def test_what_a_killed_worker_had_begun_is_scored_by_itself(shell, models):
 def test_no_worker_outlives_the_process_that_started_it(environment, models, tmp_path, how):
     words = ["score", "-m", models("slow", "slow"), "-b", "Fake.*,Stored.*", "--workers", "2"]
     running = subprocess.Popen(
-        [str(PROGRAM), *words],
+        [sys.executable, "-c", HEEDING, *words],
         env=environment,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
-        preexec_fn=heeding_interrupts,
     )
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("started-*"))) < 2:
