@@ -27,7 +27,6 @@ from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
     material_of,
     reliable_sites,
-    strata_of,
     windowed_recordings,
 )
 from brainbench.scoring.regression.explained_variance_evaluation import (
@@ -140,26 +139,21 @@ class ExplainableVariance(SessionsMeasure):
         """Raise InputError for no repeated trials, no site with a signal, or a neuroid_id given twice."""
         sessions, _ = _repeated(context)
         for session in sessions:
-            self._check_enough_images(context, session)
+            self.check_enough_images(context, session)
         targets = [_session_target(context, session, self.trials) for session in sessions]
         check_distinct_sites(targets)
         identifier = context.benchmark.identifier
         _check_signal(targets, targets[0].label if len(targets) == 1 else identifier)
         return targets
 
-    def _check_enough_images(self, context: RunContext, session: Session) -> None:
-        linear_map, stimuli = self.linear_map, context.stimuli(session.data)
-        ImagesNeeded(
+    def images_needed(self, context: RunContext) -> ImagesNeeded:
+        linear_map = self.linear_map
+        return ImagesNeeded(
             what=str(linear_map) if linear_map else "a comparison without a map",
             n_splits=self.n_splits,
             held_out=3,
             training=linear_map.least_images if linear_map else 2,
             n_inner=self.n_inner if context.may_select else None,
-        ).check(
-            context.label(session),
-            stimuli,
-            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
-            groups=context.split_groups(session.data),
         )
 
     def evaluate(

@@ -10,19 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from brainbench.core.errors import unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.array_types import FloatArray
-from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
-    check_varies,
     material_of,
-    strata_of,
-    windowed_recordings,
 )
 from brainbench.scoring.regression.estimators import Estimator, EstimatorMap
 from brainbench.scoring.regression.linear_maps import MAPS, LinearMap, MapName
@@ -30,7 +25,6 @@ from brainbench.scoring.regression.predictivity_evaluation import PredictivityEv
 from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
-    check_distinct_sites,
     fit_session,
     n_folds,
 )
@@ -163,38 +157,15 @@ class Predictivity(SessionsMeasure):
         estimator = EstimatorMap(estimator=self.metric).config()
         return {**replace(self, metric="pls").config(), "metric": estimator}
 
-    def target(self, context: RunContext) -> list[SessionTarget]:
-        """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
-        targets = []
-        for session in context.sessions:
-            self._check_enough_images(context, session)
-            recordings = windowed_recordings(context, session)
-            sites = np.ptp(recordings.values, axis=0) > 0
-            target = SessionTarget(
-                label=context.label(session),
-                recordings=recordings,
-                sites=sites,
-                responses=recordings.values[:, sites],
-            )
-            check_varies(sites, target.label)
-            targets.append(target)
-        check_distinct_sites(targets)
-        return targets
-
-    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+    def images_needed(self, context: RunContext) -> ImagesNeeded:
         rules: PredictivityRules = context.rules
-        site_map, stimuli = self.site_map(rules), context.stimuli(session.data)
-        ImagesNeeded(
+        site_map = self.site_map(rules)
+        return ImagesNeeded(
             what=str(site_map),
             n_splits=self.n_splits,
             sizes=rules.sizes,
             training=site_map.least_images,
             n_inner=self.n_inner if context.may_select else None,
-        ).check(
-            context.label(session),
-            stimuli,
-            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
-            groups=context.split_groups(session.data),
         )
 
     def evaluate(

@@ -6,6 +6,7 @@ as one split, so that each aggregate runs over the neuroids of all sessions.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +23,21 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.signal_power import Power
 from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
-from brainbench.scoring.context import RunContext
+from brainbench.scoring.context import RunContext, Session
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
-from brainbench.scoring.recordings import Recordings, held_out_dataset, names_of_sites
+from brainbench.scoring.recordings import (
+    Recordings,
+    check_varies,
+    held_out_dataset,
+    names_of_sites,
+    strata_of,
+    windowed_recordings,
+)
 from brainbench.scoring.regression.linear_maps import FeatureMap, Features, FoldFeatures
 from brainbench.scoring.regression.nested_selection import select
+from brainbench.scoring.sample_size import ImagesNeeded
 from brainbench.stats.ceiling import split_half
 from brainbench.stats.splits import Split
 
@@ -198,6 +207,38 @@ def n_folds(targets: Sequence[SessionTarget], n_splits: int) -> int:
 @dataclass(frozen=True, kw_only=True)
 class SessionsMeasure(Measure[list[SessionTarget], list[list[Candidate]]]):
     """A measure that fits maps in each recording session."""
+
+    @abstractmethod
+    def images_needed(self, context: RunContext) -> ImagesNeeded:
+        """Return how many images each session must have."""
+
+    def check_enough_images(self, context: RunContext, session: Session) -> None:
+        """Raise InputError for too few images, before any response is read."""
+        stimuli = context.stimuli(session.data)
+        self.images_needed(context).check(
+            context.label(session),
+            stimuli,
+            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
+            groups=context.split_groups(session.data),
+        )
+
+    def target(self, context: RunContext) -> list[SessionTarget]:
+        """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
+        targets = []
+        for session in context.sessions:
+            self.check_enough_images(context, session)
+            recordings = windowed_recordings(context, session)
+            sites = np.ptp(recordings.values, axis=0) > 0
+            target = SessionTarget(
+                label=context.label(session),
+                recordings=recordings,
+                sites=sites,
+                responses=recordings.values[:, sites],
+            )
+            check_varies(sites, target.label)
+            targets.append(target)
+        check_distinct_sites(targets)
+        return targets
 
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
         return [context.stimuli(session.data) for session in context.sessions]

@@ -10,26 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.linear import banded_ridge, ridge
-from brainbench.scoring.context import ModelRun, RunContext, Session
+from brainbench.scoring.context import ModelRun, RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import selection_of
 from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import (
-    check_varies,
     material_of,
-    strata_of,
-    windowed_recordings,
 )
 from brainbench.scoring.regression.linear_maps import LinearMap
 from brainbench.scoring.regression.sessions import (
     SessionsMeasure,
     SessionTarget,
-    check_distinct_sites,
     fit_session,
     n_folds,
 )
@@ -101,37 +95,13 @@ class UniqueVariance(SessionsMeasure):
         for reference in self.beyond:
             _ = _reference_context(context, reference).layers
 
-    def target(self, context: RunContext) -> list[SessionTarget]:
-        """Raise InputError for too few images, no site that varies, or a neuroid_id given twice."""
-        targets = []
-        for session in context.sessions:
-            self._check_enough_images(context, session)
-            recordings = windowed_recordings(context, session)
-            sites = np.ptp(recordings.values, axis=0) > 0
-            target = SessionTarget(
-                label=context.label(session),
-                recordings=recordings,
-                sites=sites,
-                responses=recordings.values[:, sites],
-            )
-            check_varies(sites, target.label)
-            targets.append(target)
-        check_distinct_sites(targets)
-        return targets
-
-    def _check_enough_images(self, context: RunContext, session: Session) -> None:
+    def images_needed(self, context: RunContext) -> ImagesNeeded:
         views = [context, *(_reference_context(context, one) for one in self.beyond)]
-        stimuli = context.stimuli(session.data)
-        ImagesNeeded(
+        return ImagesNeeded(
             what="variance partitioning",
             n_splits=self.n_splits,
             training=_MAP.least_images,
             n_inner=self.n_inner if any(view.may_select for view in views) else None,
-        ).check(
-            context.label(session),
-            stimuli,
-            strata=strata_of(stimuli, partial=context.is_partial(session.data)),
-            groups=context.split_groups(session.data),
         )
 
     def evaluate(
