@@ -24,6 +24,8 @@ OBJECT = "object_name"
 """Column of what an image shows, which measures stratify by."""
 GROUP = "group"
 """Column of images that belong together, such as frames of one film: splits and draws take them whole."""
+SPLIT = "split"
+"""Column of the part of a published division that an image belongs to: train, validation or test."""
 SMALL = 16
 """Height and width of the small gray versions by which near copies are found."""
 MISSING_WORDS = ("nan", "NaN", "None", "<NA>", "NaT")
