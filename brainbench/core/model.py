@@ -12,6 +12,7 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.screen import VISUAL_DEGREES
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
@@ -25,6 +26,8 @@ OPTIONAL: Mapping[str, Any] = {
     "about": NOTHING,
     "device": "cpu",
     "precision": "float32",
+    "visual_degrees": VISUAL_DEGREES,
+    "frame_ms": None,
 }
 """Members that a model may leave out, with their defaults; the methods `on`, `probe` and `pinned` too."""
 
@@ -78,6 +81,11 @@ class BrainModel(Protocol):
         Citation and license; nothing by default.
     device, precision : str
         Where and in which precision it computes; "cpu" and "float32" by default.
+    visual_degrees : float
+        Width of its field of view in degrees of visual angle, 8 by default: under `brainscore` pictures are
+        shown at the width that they had in the study.
+    frame_ms : float or None
+        Time between the frames of a movie that it takes, in ms; None for a model that takes no movies.
     """
 
     @property
@@ -102,6 +110,10 @@ class BrainModel(Protocol):
     def device(self) -> str: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def visual_degrees(self) -> float: ...
+    @property
+    def frame_ms(self) -> float | None: ...
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
