@@ -44,11 +44,12 @@ def list_(
     options.one_of(output_format, FORMATS, "--format")
 
     from brainbench.cli import console
+
+    scores = _summaries(output, model, benchmark, protocol)
     from brainbench.core.score import ScoreSet
     from brainbench.core.untrusted_text import write_csv
     from brainbench.ranking.selection import digits_of
 
-    scores = _summaries(output, model, benchmark, protocol)
     if output_format == "json":
         named = [(score, {"digits": digits_of(score), "file": score.file}) for score in scores]
         console.print_json([{**names, **score.row()} for score, names in named])
@@ -66,10 +67,12 @@ def show(
 ) -> None:
     """Show one score: its figures, its record, and the command that computes it again."""
     from brainbench.cli import console
-    from brainbench.core.marks import marks_of
-    from brainbench.ranking.selection import one_stored
-    from brainbench.storage.repeat import command_of
-    from brainbench.storage.results import Results, summary
+
+    with console.loading():
+        from brainbench.core.marks import marks_of
+        from brainbench.ranking.selection import one_stored
+        from brainbench.storage.repeat import command_of
+        from brainbench.storage.results import Results, summary
 
     score = one_stored([Results(folder) for folder in output], which)
     command = command_of(score, folder=str(Path(str(score.file)).parent.parent))
@@ -96,9 +99,9 @@ def export(
     """Write all stored scores as one CSV, a row for each, all digits kept; see docs/scores.md."""
     options.writable_file(path, "FILE")
 
+    scores = _summaries(output, model, benchmark, protocol)
     from brainbench.core.score import ScoreSet
 
-    scores = _summaries(output, model, benchmark, protocol)
     with options.writing_csv(path, todo="give another path"):
         ScoreSet(tuple(scores)).to_csv(path)
     print(f"{path}: {len(scores)} scores")
@@ -143,12 +146,16 @@ def _summaries(
     folders: Sequence[Path], models: Sequence[str], benchmarks: Sequence[str], protocol: str | None
 ) -> list[Score]:
     """Return the scores that are asked for, by benchmark, model and digits; what is unreadable is noted."""
+    from brainbench.cli import console
     from brainbench.cli.text import fitted
-    from brainbench.ranking.selection import Chosen, named, summaries_in
-    from brainbench.storage.results import Results
+
+    with console.loading():
+        from brainbench.ranking.selection import Chosen, named, summaries_in
+        from brainbench.storage.results import Results
 
     stores = [Results(folder) for folder in folders]
-    scores, problems = summaries_in(stores)
+    with console.working("reading scores"):
+        scores, problems = summaries_in(stores)
     for problem in problems:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
     chosen = Chosen(models=models, benchmarks=benchmarks, protocol=protocol)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
@@ -188,24 +189,11 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
     axes.text(
         1.02,
         row,
-        number(value),
+        decimal(value, digits=2),
         transform=axes.get_yaxis_transform(),
         va="center_baseline",
         color=style.MUTED,
     )
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Return a figure without the zero before its point: ".45", "-.02", "1.00".
-
-    Examples
-    --------
-    >>> [number(value) for value in (0.451, -0.02, 1.0, -0.001)]
-    ['.45', '-.02', '1.00', '.00']
-    """
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
 
 
 def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:

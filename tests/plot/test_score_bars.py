@@ -5,9 +5,9 @@ import pytest
 import stored
 from drawn import words
 
+from brainbench.core.digits import decimal
 from brainbench.core.errors import InputError
 from brainbench.plot import bars, bound_of
-from brainbench.plot.score_bars import number
 
 
 def widths(axes):
@@ -128,4 +128,12 @@ def test_failed_scores_are_omitted_and_nothing_but_failures_is_an_error():
 
 def test_numbers_as_papers_write_them():
     values = (0.451, -0.02, 1.0, -0.001, 1.256, -1.5, 0.999)
-    assert [number(v) for v in values] == [".45", "-.02", "1.00", ".00", "1.26", "-1.50", "1.00"]
+    assert [decimal(v, digits=2) for v in values] == [
+        ".45",
+        "-.02",
+        "1.00",
+        ".00",
+        "1.26",
+        "-1.50",
+        "1.00",
+    ]
