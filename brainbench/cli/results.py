@@ -56,7 +56,7 @@ def list_(
     elif output_format == "csv":
         write_csv(ScoreSet(tuple(scores)).to_frame(), sys.stdout)
     else:
-        console.print_rows([_line(score) for score in scores])
+        _print_table(scores)
 
 
 @app.command()
@@ -119,7 +119,6 @@ def delete(
 
     Exit status: 0; 1 where the answer is no; 2 for wrong usage, or where there is no such score.
     """
-    from brainbench.cli import console
     from brainbench.core.errors import InputError
     from brainbench.storage.results import Results
 
@@ -130,7 +129,7 @@ def delete(
             todo="give -m or -b; `brainbench results list` shows the names",
         )
     scores = _summaries(output, model or options.ALL, benchmark or options.ALL, protocol)
-    console.print_rows([_line(score) for score in scores])
+    _print_table(scores)
     if not yes:
         typer.confirm(f"Remove these {len(scores)} scores?", abort=True, err=True)
     by_folder: dict[Path, list[Path]] = {}
@@ -162,22 +161,31 @@ def _summaries(
     return chosen.of(scores, where=named(stores))
 
 
-def _line(score: Score) -> dict[str, Any]:
+def _print_table(scores: Sequence[Score]) -> None:
+    """Print a line for each score below the benchmark, formula and protocol that it shares with others."""
+    from brainbench.cli import console
     from brainbench.core.digits import between, decimal
     from brainbench.core.marks import marks_of
     from brainbench.ranking.selection import digits_of
 
-    signs = [mark[0] for mark in marks_of(score) if not mark[0].isalnum()]
-    return {
-        "digits": digits_of(score),
-        "benchmark": score.benchmark,
-        "model": " ".join([score.model, *signs]),
-        "score": decimal(score.value) or score.status.replace("_", " "),
-        "95 % CI": between(score.ci, approximate=score.ci_approximate),
-        "ceiling": decimal(score.ceiling),
-        "protocol": score.protocol,
-        "formula": score.formula,
-    }
+    table = console.table_of("benchmark, model", figures=("score", "95 % CI", "ceiling", "digits"))
+    shared = ""
+    for score in scores:
+        heading = ", ".join((console.name_of_benchmark(score), score.formula, score.protocol))
+        if heading != shared:
+            table.add_row(heading)
+        shared = heading
+        signs = [
+            mark[0] for mark in marks_of(score) if mark[0] not in "~≈" and not mark[0].isalnum()
+        ]
+        table.add_row(
+            "  " + " ".join([score.model, *signs]),
+            decimal(score.value) or console.SHORT.get(score.status, ""),
+            between(score.ci, approximate=score.ci_approximate),
+            decimal(score.ceiling),
+            digits_of(score),
+        )
+    console.stdout().print(table)
 
 
 def _is_said(value: Any) -> bool:
