@@ -124,9 +124,10 @@ def plot(
     Nothing is scored. Exit status: 0; 2 for wrong usage, or nothing to draw.
     """
     from brainbench.cli import console
-    from brainbench.core import progress
-    from brainbench.plot import KINDS, save
-    from brainbench.plot.style import checked_path
+
+    with console.loading(quiet=quiet):
+        from brainbench.plot import KINDS, save
+        from brainbench.plot.style import checked_path
 
     options.one_of(kind, [*KINDS, GRAPH], "FIGURE")
     options.one_of(protocol, VARIANTS, "--protocol")
@@ -144,7 +145,7 @@ def plot(
     }
     _check_options(kind, given)
     console.start_logging(verbose=False)
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("drawing", quiet=quiet):
         choice = Choice(
             models=model,
             benchmarks=benchmark,

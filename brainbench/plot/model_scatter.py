@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainbench.core.digits import decimal
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.score import Score
 from brainbench.metrics.correlation import pearson
 from brainbench.plot import style
 from brainbench.plot.names import display_names
-from brainbench.plot.score_bars import number, title_of
+from brainbench.plot.score_bars import title_of
 from brainbench.plot.selection import Source, scores_of
 
 if TYPE_CHECKING:
@@ -247,4 +248,4 @@ def _correlation(
     n = len(points)
     if n < _FEWEST or (np.ptp(values, axis=1) == 0).any():
         return f"{n} model{'s' if n > 1 else ''}"
-    return f"r = {number(float(pearson(*values)))}, {n} models"
+    return f"r = {decimal(float(pearson(*values)), digits=2)}, {n} models"

@@ -127,7 +127,7 @@ def candidates_of(context: RunContext, stimuli: StimulusSet) -> list[Candidate]:
     stimuli, such as steps that the image has not reached yet, are omitted. Rows are in the order of the
     stimuli. InputError as in `RunContext.activations`.
     """
-    shown = (stimuli.digest, repr(context.presentation))
+    shown = (context.shown(stimuli).digest, repr(context.presentation))
     candidates = [
         candidate
         for layer, activations in context.activations(stimuli).items()
