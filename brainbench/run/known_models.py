@@ -42,17 +42,9 @@ _SETTINGS = ("TORCH", "ATEN", "MKL", "OMP", "OPENBLAS", "CUDA", "NVIDIA", "BRAIN
 _PLAIN_TEXT = re.compile(
     r"[A-Za-z0-9_-]*"
 )  # of an option; no path of a file, whose content may change
-_TOLD = (
-    "name",
-    "weights",
-    "areas",
-    "static",
-    "presentations",
-    "digest",
-    "notes",
-    "device",
-    "precision",
-)
+_TOLD = ("name", "weights", "areas", "static", "presentations", "digest", "notes", "device", "precision",
+         "visual_degrees", "frame_ms")  # fmt: skip
+"""Members that are kept as they are, beside the clocks."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +76,8 @@ class KnownModel:
     notes: Sequence[str]
     device: str
     precision: str
+    visual_degrees: float
+    frame_ms: float | None
 
     @cached_property
     def made(self) -> BrainModel:
@@ -158,7 +152,7 @@ def remember(asked: Asked | None, model: BrainModel) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: list(item) for name, item in value.items()}
-    return value if isinstance(value, str | bool) else list(value)
+    return value if isinstance(value, str | bool | int | float | None) else list(value)
 
 
 def _fields(clock: Timeline) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from runs import context_of
 from stored import make
 
+from brainbench.core.model import BrainModel, check_model
 from brainbench.core.user_code import runs_code_outside
 from brainbench.run import known_models
 from brainbench.run.identity import identity
@@ -37,6 +38,11 @@ def program(cache_folder, tmp_path, monkeypatch):
     known_models._surroundings.cache_clear()
 
 
+def changed(model, **fields):
+    """The same model with other fields, completed again with the members that it leaves out."""
+    return check_model(replace(getattr(model, "model", model), **fields), name=model.name)
+
+
 def found(asked=ASKED):
     known_models._surroundings.cache_clear()
     return recall(asked, lambda: pytest.fail("the model is made"))
@@ -48,8 +54,19 @@ def test_a_remembered_model_is_the_model_to_every_key(program, pixels):
     assert identity(context_of(found(), benchmark)) == identity(context_of(pixels, benchmark))
 
 
+def test_every_member_of_a_model_is_known_or_made(program, pixels):
+    remember(ASKED, pixels)
+    known = recall(ASKED, lambda: pixels)
+    members = {name for name in vars(BrainModel) if not name.startswith("_")}
+    for name in members - {"activations", "on", "probe", "pinned", "clocks", "areas"}:
+        given, expected = getattr(known, name), getattr(pixels, name)
+        assert list(given) == list(expected) if isinstance(given, list) else given == expected, name
+    assert {region: tuple(layers) for region, layers in known.areas.items()} == dict(pixels.areas)
+    assert members <= set(dir(known))
+
+
 def test_clocks_survive(program):
-    model = replace(load_model("pixels"), clocks=load_model("simulated_readout").clocks)
+    model = changed(load_model("pixels"), clocks=load_model("simulated_readout").clocks)
     remember(ASKED, model)
     clocks = {name: vars(clock) for name, clock in found().clocks.items()}
     declared = {name: vars(clock) for name, clock in model.clocks.items()}
@@ -122,7 +139,7 @@ def test_other_options_are_another_model(options, program, pixels):
 
 
 def test_untrained_weights_that_nobody_asked_for_are_not_remembered(program, pixels):
-    stood_in = replace(pixels, weights="untrained-0", notes=("no trained weights: no network",))
+    stood_in = changed(pixels, weights="untrained-0", notes=("no trained weights: no network",))
     remember(ASKED, stood_in)
     assert found() is None
     asked = Asked(name="pixels", options={**ASKED.options, "weights": "untrained-0"})
