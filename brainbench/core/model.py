@@ -19,6 +19,8 @@ from brainbench.core.timeline import Timeline
 
 BEHAVIOR = "behavior"
 """The "region" of what a subject does: the layer that a choice is read from stands for it."""
+STANDS_FOR: Mapping[str, str] = {"EVC": "V1"}
+"""Regions that no network declares, and the one whose layers are taken: early visual cortex is V1 to V3."""
 OPTIONAL: Mapping[str, Any] = {
     "notes": (),
     "about": NOTHING,
@@ -222,10 +224,17 @@ def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, 
     chosen = settings.layers.get(region)
     if chosen:
         return (chosen,)
-    if region not in model.areas:
+    layers = declared_layers(model, region)
+    if not layers:
         raise NotApplicableError(
             f"no layer of {model.name} stands for {region}",
             allowed=f"its regions {', '.join(model.areas)}, or a layer that you name",
             todo=f"name a layer for it: --layers {region}=LAYER",
         )
-    return tuple(model.areas[region])
+    return layers
+
+
+def declared_layers(model: BrainModel, region: str) -> tuple[str, ...]:
+    """Return the layers that a model declares for a region, or for its stand-in; () if none."""
+    stand_in = STANDS_FOR.get(region, region)
+    return tuple(model.areas.get(region, model.areas.get(stand_in, ())))

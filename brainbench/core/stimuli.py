@@ -26,6 +26,8 @@ OBJECT = "object_name"
 """Column of what an image shows, which measures stratify by."""
 GROUP = "group"
 """Column of images that belong together, such as frames of one film: splits and draws take them whole."""
+SPLIT = "split"
+"""Column of the part of a published division that an image belongs to: train, validation or test."""
 DEGREES = "degrees"
 """Column of the width of each image in degrees of visual angle, where a set has no width of its own."""
 SMALL = 16

@@ -11,6 +11,7 @@ import numpy as np
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
+from brainbench.core.model import declared_layers
 from brainbench.core.provenance import sha256
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
@@ -31,7 +32,7 @@ def identity(context: RunContext) -> str:
         "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window],
         "measure": measure_of(benchmark).config(),
         "data": [context.data.name, context.data_version],
-        "model": [model.name, context.model_run.digest, list(model.areas.get(region, ()))],
+        "model": [model.name, context.model_run.digest, list(declared_layers(model, region))],
         "presentation": asdict(context.presentation),
         "settings": {**_asked(settings), "layers": settings.layers.get(region)},
         "clocks": [[name, _fields(clock)] for name, clock in model.clocks.items()],
