@@ -21,6 +21,9 @@ def benchmarks() -> dict[str, str]:
         for region in regions
     }
     declared |= {
+        f"SimulatedMovies.{region}-pls": f"simulated_movies:{region}_pls" for region in ("V4", "IT")
+    }
+    declared |= {
         f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}"
         for name in ("pls", "ccnorm2", "ccnorm", "ridge")
     }

@@ -175,10 +175,10 @@ def _place(context: RunContext) -> Place:
 def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
     """Raise NotApplicableError or DataAbsentError where a benchmark cannot be scored.
 
-    It does not apply where the measure is not defined under the protocol or by the formula, or no layer
-    stands for the region; this is checked before any data is opened.
+    It does not apply where the measure is not defined under the protocol or by the formula, no layer stands
+    for the region, or the model does not take its movies; this is checked before any data is opened.
     """
-    _ = context.rules, context.layers
+    _ = context.rules, context.layers, context.presentation
     measure.check(context)
     absent = context.data.absent()
     if absent:

@@ -19,6 +19,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import Dataset, HasSessions
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.model import BrainModel, clock_of, layers_of
+from brainbench.core.movies import Movies
 from brainbench.core.presentation import Presentation
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
@@ -293,7 +294,10 @@ class RunContext:
 
     @property
     def presentation(self) -> Presentation:
-        """How the images are shown to the model: as the benchmark asks, or as the model accepts."""
+        """How the images are shown to the model: as the benchmark asks, or as the model accepts.
+
+        NotApplicableError for a movie that the model does not accept.
+        """
         return self.benchmark.presentation.accepted_by(self.model.presentations)
 
     @property
@@ -305,7 +309,18 @@ class RunContext:
         return self.model.visual_degrees if self.settings.protocol == "brainscore" else None
 
     def shown(self, stimuli: StimulusSet) -> StimulusSet:
-        """Return stimuli as the model is shown them: under `brainscore` placed on its field of view."""
+        """Return stimuli as the model is shown them: under `brainscore` placed on its field of view.
+
+        InputError for movies of a benchmark that declares pictures, and the reverse.
+        """
+        is_movie = self.benchmark.presentation.kind == "movie"
+        if is_movie != isinstance(stimuli, Movies):
+            raise InputError(
+                f"{self.benchmark.identifier}, which shows {self.benchmark.presentation.describe()}, with "
+                + ("pictures" if is_movie else "movies"),
+                allowed="Presentation(kind='movie') with core.movies.Movies, other kinds with pictures",
+                todo="declare the presentation of the benchmark as its stimuli are",
+            )
         width = self.visual_degrees
         return stimuli if width is None else self.run.placed(stimuli, width)
 

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
 Array = npt.NDArray[np.float64]
+BrainT = TypeVar("BrainT", bound="SimulatedBrain")
 
 VERSION = 1
 """Raised when pictures, trials, choices or solution times of the same parameters change; a test holds it."""
@@ -274,13 +275,19 @@ class SimulatedBrain:
             start = 0
             for batch in _render_to(path, self._scenes()):
                 rows = slice(start, start + len(batch))
-                for region, maps in network.respond(hidden, batch).items():
+                for region, maps in self._responses(hidden, batch, start).items():
                     if region in population:
                         population[region][rows] = network.pool(hidden, region, maps)
                 start = rows.stop
                 advance(len(batch))
         for region, responses in population.items():
             self._record(store, key, region, responses, columns)
+
+    def _responses(
+        self, hidden: network.HiddenNetwork, pictures: Images, first: int
+    ) -> dict[str, Array]:
+        """Return the maps of each area for rendered pictures, the first of which has this number."""
+        return network.respond(hidden, pictures)
 
     def _record(
         self,
@@ -325,6 +332,11 @@ class SimulatedBrain:
 
 def simulated(manifest: Manifest) -> SimulatedBrain:
     """Return the simulated brain that a manifest declares; InputError for unknown parameters."""
+    return brain_of(manifest, SimulatedBrain)
+
+
+def brain_of(manifest: Manifest, kind: type[BrainT]) -> BrainT:
+    """Return a simulated brain of a kind with the parameters of a manifest; InputError for unknown ones."""
     parameters = dict(manifest.parameters)
     pixels = parameters.pop("pixels", PICTURE)
     options = {
@@ -346,7 +358,7 @@ def simulated(manifest: Manifest) -> SimulatedBrain:
             todo="correct its parameters",
         )
     given = {options[key]: value for key, value in parameters.items()}
-    return SimulatedBrain(name=manifest.name, **given)
+    return kind(name=manifest.name, **given)
 
 
 def _render_to(path: Path, drawn: list[Scene]) -> Iterator[Images]:

@@ -49,9 +49,15 @@ class Reader:
     def respond(
         self, on_ms: float | None, images: Images
     ) -> dict[str, list[npt.NDArray[np.float64]]]:
-        """Return one array per bin for each region; the images are on for `on_ms`, or constant."""
-        pictures = np.rint(255.0 * images).astype(np.uint8).transpose(0, 2, 3, 1)
-        maps = network.respond(self._hidden, pictures, on_ms=on_ms)
+        """Return one array per bin for each region; the images are on for `on_ms`, or constant.
+
+        Of a movie, (batch, frame, 3, height, width), a frame is on in each bin, then the blank.
+        """
+        pictures = np.moveaxis(np.rint(255.0 * images).astype(np.uint8), -3, -1)
+        if pictures.ndim == 5:
+            maps = network.respond_to_movies(self._hidden, pictures, range(pictures.shape[1]))
+        else:
+            maps = network.respond(self._hidden, pictures, on_ms=on_ms)
         return {region: self._bins(region, values) for region, values in maps.items()}
 
     def _bins(self, region: str, values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
@@ -105,7 +111,8 @@ def simulated_model(
         areas={region: (region,) for region in areas.REGIONS} | {BEHAVIOR: ("IT",)},
         clocks={CLOCK.name: CLOCK},
         preprocess=Preprocess(name=f"raw-{size}", size=(size, size)),
-        presentations=("constant", "pulse"),
+        presentations=("constant", "pulse", "movie"),
+        frame_ms=network.BIN_MS,
         fingerprint=sha256(level, brain.version),
         cache=cache,
         about=ABOUT,
