@@ -34,7 +34,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 )
 """The figures of a report, and what a page calls them."""
 _OF_BEST = ("choices", "rdm")
-"""Those that show one model, of each benchmark the best one."""
+"""Those that show one model: the best one on the choices or dissimilarities of a data set."""
 _OF_SEVERAL = ("time", "temporal", "ost")
 """Those that tell models apart by color."""
 WITHOUT = (
@@ -97,11 +97,14 @@ def _drawings(
 def panels_of(kind: str, scores: Sequence[Score]) -> list[tuple[Panel, str]]:
     """Return the scores of each figure of a kind, with a note on those that are left out."""
     fit = [score for score in scores if FITS[kind](score)]
+    if kind == "rdm":  # those that were compared, not of predicted responses
+        fit = [s for s in fit if s.record is not None and "similarity" in s.record.choices]
     made = []
     for protocol in dict.fromkeys(score.protocol for score in fit):
         own = [score for score in fit if score.protocol == protocol]
         if kind == "bars":
-            made += [_at_most(panel, MOST_BARS) for panel in by_benchmark(own)]
+            panels = sorted(by_benchmark(own), key=lambda panel: panel.scores[0].benchmark)
+            made += [_at_most(panel, MOST_BARS) for panel in panels]
         elif kind in _OF_SEVERAL:
             made += [_at_most(panel, len(COLORS)) for panel in KINDS[kind].panels(own)]
         else:
@@ -111,13 +114,16 @@ def panels_of(kind: str, scores: Sequence[Score]) -> list[tuple[Panel, str]]:
 
 
 def _best(scores: Sequence[Score]) -> list[Score]:
-    """Return the highest score of each benchmark, of a trained model where there is one."""
+    """Return the highest score on each data set and region, of a trained model where there is one.
+
+    Several measures of one region, such as choices and consistency, are of the same choices.
+    """
     best: dict[str, Score] = {}
     for score in scores:
-        rival = best.get(score.benchmark)
-        if rival is None or _merit(score) > _merit(rival):
-            best[score.benchmark] = score
-    return list(best.values())
+        place = score.benchmark.rpartition("-")[0]
+        if place not in best or _merit(score) > _merit(best[place]):
+            best[place] = score
+    return [best[place] for place in sorted(best)]
 
 
 def _merit(score: Score) -> tuple[bool, float]:
@@ -152,12 +158,12 @@ def _caption(kind: str, panel: Panel) -> str:
     """Return what the scores of a figure have in common."""
     first = panel.scores[0]
     benchmarks = list(dict.fromkeys(score.benchmark for score in panel.scores))
-    names = [benchmarks[0] if len(benchmarks) == 1 else f"{len(benchmarks)} benchmarks"]
+    what = benchmarks[0] if len(benchmarks) == 1 else f"{len(benchmarks)} benchmarks"
     if kind == "layers":
-        names = [display_name(first.model)]
-    if kind == "bars":
-        names += [first.formula]
-    return ", ".join([*names, f"protocol {first.protocol}"])
+        what = display_name(first.model)
+    if kind == "bars":  # its heading has the name
+        what = first.formula
+    return f"{what}, protocol {first.protocol}"
 
 
 def _description(kind: str, scores: Sequence[Score]) -> str:
