@@ -161,7 +161,8 @@ class Variant(_Declared):
         Any | None,
         Option(
             metavar="MAP",
-            help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME.",
+            help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME; units for "
+            "a model fitted to the sites.",
         ),
     ] = None
     beyond: Annotated[
