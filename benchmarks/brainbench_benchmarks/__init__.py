@@ -21,6 +21,9 @@ def benchmarks() -> dict[str, str]:
         for region in regions
     }
     declared |= {
+        f"SimulatedMovies.{region}-pls": f"simulated_movies:{region}_pls" for region in ("V4", "IT")
+    }
+    declared |= {
         f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}"
         for name in ("pls", "ccnorm2", "ccnorm", "ridge")
     }
@@ -30,6 +33,10 @@ def benchmarks() -> dict[str, str]:
         f"Geirhos2019{kind}.behavior-{measure}": f"geirhos2019:{kind}_{measure}"
         for kind in ("edges", "silhouettes")
         for measure in ("choices", "consistency")
+    }
+    declared |= {
+        f"Henaff2021.V1-{name}": f"henaff2021:V1_{name}"
+        for name in ("pls", "ridge", "ccnorm2", "curvature")
     }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
     declared |= {f"Cichy2014.{region}-rsa": f"cichy2014:{region}_rsa" for region in ("EVC", "IT")}

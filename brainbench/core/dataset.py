@@ -104,6 +104,18 @@ class HasRDMs(Protocol):
 
 
 @runtime_checkable
+class HasCurvatureEstimates(Protocol):
+    """A data set with published curvatures of its films, to be quoted."""
+
+    def curvature_estimates(self) -> pd.DataFrame:
+        """Return a row for each film and estimate: what names the film, pixels (degrees), and change.
+
+        `change` is the curvature of the brain less that of the pixels; what names the film are columns of the
+        stimuli, and further columns say of whom and how it was estimated.
+        """
+
+
+@runtime_checkable
 class Importable(Protocol):
     """A data set whose files are published elsewhere and read from a local folder."""
 

@@ -38,13 +38,15 @@ class Probe:
 
     `features` and `steps` are the neuroids and the model steps of each layer; `absent` are the layers
     that are not in the cache, so have to be computed. `seconds_per_image` is time in the network, with
-    preprocessing and checks; 0 where nothing has to be computed.
+    preprocessing and checks; 0 where nothing has to be computed. `pictures` is how many pictures a network is
+    shown of each stimulus: the frames of a movie that it takes.
     """
 
     features: Mapping[str, int]
     steps: Mapping[str, int]
     absent: tuple[str, ...]
     seconds_per_image: float
+    pictures: int = 1
 
     def bytes_per_image(self) -> int:
         """Return the size on disk of what has to be computed, float32."""
@@ -175,6 +177,36 @@ class CompletedModel:
         """Return the model for one run."""
         given = getattr(self.model, "pinned", None)
         return self if given is None else check_model(given(), name=self.model.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedTo:
+    """The recordings that a model was fitted to, whose member `fitted_to` this is.
+
+    Unit k of the model predicts neuron k, and says something only of images that it was not fitted to.
+
+    Parameters
+    ----------
+    data, version, region : str
+        Data set, its version, and the region of the neurons.
+    neuroid_ids : tuple of str
+        The neuron of each unit.
+    folds : tuple of tuple of str
+        Stimulus ids that were held out of each fit: the model's response to one of them is that of the fit
+        it was held out of. No image is in two folds.
+    """
+
+    data: str
+    version: str
+    region: str
+    neuroid_ids: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+
+
+def fitted_to(model: BrainModel) -> FittedTo | None:
+    """Return the recordings that a model was fitted to; None for other models."""
+    found = getattr(model, "fitted_to", None)
+    return found if isinstance(found, FittedTo) else None
 
 
 _METHODS = ("on", "probe", "pinned")

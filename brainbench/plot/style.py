@@ -38,6 +38,7 @@ _LINES = (
 )
 MARKERS = "osD^vPX"
 SMALL = 6.5  # points
+_LETTERS = 28  # of each of two names side by side in a legend
 _STYLE: Mapping[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
@@ -223,8 +224,10 @@ def strip(values: Sequence[str]) -> tuple[str, list[str]]:
 def legend_below(
     axes: Axes, handles: Sequence[Any], *, columns: int = 2, points: float = 27.0
 ) -> None:
-    """Draw a legend this far below the axes, where ticks and label end."""
+    """Draw a legend this far below the axes, where ticks and label end; long names below each other."""
     from matplotlib.transforms import offset_copy
+
+    columns = 1 if any(len(handle.get_label()) > _LETTERS for handle in handles) else columns
 
     axes.legend(
         handles=handles,

@@ -15,6 +15,7 @@ from brainbench.core.errors import BrainbenchError
 from brainbench.core.score import Score
 from brainbench.plot import FITS, KINDS, display_name, svg
 from brainbench.plot.kinds import Panel, by_benchmark
+from brainbench.plot.selection import Colors, colors_of
 from brainbench.plot.style import COLORS
 
 MOST_BARS = 40
@@ -34,7 +35,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 )
 """The figures of a report, and what a page calls them."""
 _OF_BEST = ("choices", "rdm")
-"""Those that show one model, of each benchmark the best one."""
+"""Those that show one model: the best one on the choices or dissimilarities of a data set."""
 _OF_SEVERAL = ("time", "temporal", "ost")
 """Those that tell models apart by color."""
 WITHOUT = (
@@ -71,24 +72,27 @@ def groups_of(scores: Sequence[Score]) -> list[Group]:
 
     Scores of two protocols share no figure. A figure whose predictions cannot be read is named in a note.
     """
-    ordered = sorted(scores, key=lambda score: score.model)  # so that a model keeps its color
+    ordered = sorted(scores, key=lambda score: score.model)
+    colors = colors_of(ordered)  # a model keeps its color
     panels = {kind: panels_of(kind, ordered) for kind in _TITLES}
     shown = {kind: own if kind == "bars" else own[:MOST_PANELS] for kind, own in panels.items()}
     groups = []
     with progress.current().task("drawing figures", sum(map(len, shown.values()))) as advance:
         for kind, own in shown.items():
-            drawings = tuple(_drawings(kind, own, advance))
+            drawings = tuple(_drawings(kind, own, colors, advance))
             n_more = len(panels[kind]) - len(own)
             groups.append(Group(title=_TITLES[kind], drawings=drawings, n_more=n_more))
     return [group for group in groups if group.drawings]
 
 
 def _drawings(
-    kind: str, panels: Sequence[tuple[Panel, str]], advance: progress.Advance
+    kind: str, panels: Sequence[tuple[Panel, str]], colors: Colors, advance: progress.Advance
 ) -> Iterator[Drawing]:
     for place, (panel, note) in enumerate(panels):
         try:
-            yield _drawing(kind, panel, f"{kind}-{place + 1}-", note)
+            options = {**panel.options, **({"colors": colors} if KINDS[kind].by_model else {})}
+            own = replace(panel, options=options)
+            yield _drawing(kind, own, f"{kind}-{place + 1}-", note)
         except BrainbenchError as error:
             progress.current().note(f"omitted: a figure {kind!r}: {error.got}")
         advance(1)
@@ -97,11 +101,14 @@ def _drawings(
 def panels_of(kind: str, scores: Sequence[Score]) -> list[tuple[Panel, str]]:
     """Return the scores of each figure of a kind, with a note on those that are left out."""
     fit = [score for score in scores if FITS[kind](score)]
+    if kind == "rdm":  # those that were compared, not of predicted responses
+        fit = [s for s in fit if s.record is not None and "similarity" in s.record.choices]
     made = []
     for protocol in dict.fromkeys(score.protocol for score in fit):
         own = [score for score in fit if score.protocol == protocol]
         if kind == "bars":
-            made += [_at_most(panel, MOST_BARS) for panel in by_benchmark(own)]
+            panels = sorted(by_benchmark(own), key=lambda panel: panel.scores[0].benchmark)
+            made += [_at_most(panel, MOST_BARS) for panel in panels]
         elif kind in _OF_SEVERAL:
             made += [_at_most(panel, len(COLORS)) for panel in KINDS[kind].panels(own)]
         else:
@@ -111,13 +118,16 @@ def panels_of(kind: str, scores: Sequence[Score]) -> list[tuple[Panel, str]]:
 
 
 def _best(scores: Sequence[Score]) -> list[Score]:
-    """Return the highest score of each benchmark, of a trained model where there is one."""
+    """Return the highest score on each data set and region, of a trained model where there is one.
+
+    Several measures of one region, such as choices and consistency, are of the same choices.
+    """
     best: dict[str, Score] = {}
     for score in scores:
-        rival = best.get(score.benchmark)
-        if rival is None or _merit(score) > _merit(rival):
-            best[score.benchmark] = score
-    return list(best.values())
+        place = score.benchmark.rpartition("-")[0]
+        if place not in best or _merit(score) > _merit(best[place]):
+            best[place] = score
+    return [best[place] for place in sorted(best)]
 
 
 def _merit(score: Score) -> tuple[bool, float]:
@@ -152,12 +162,12 @@ def _caption(kind: str, panel: Panel) -> str:
     """Return what the scores of a figure have in common."""
     first = panel.scores[0]
     benchmarks = list(dict.fromkeys(score.benchmark for score in panel.scores))
-    names = [benchmarks[0] if len(benchmarks) == 1 else f"{len(benchmarks)} benchmarks"]
+    what = benchmarks[0] if len(benchmarks) == 1 else f"{len(benchmarks)} benchmarks"
     if kind == "layers":
-        names = [display_name(first.model)]
-    if kind == "bars":
-        names += [first.formula]
-    return ", ".join([*names, f"protocol {first.protocol}"])
+        what = display_name(first.model)
+    if kind == "bars":  # its heading has the name
+        what = first.formula
+    return f"{what}, protocol {first.protocol}"
 
 
 def _description(kind: str, scores: Sequence[Score]) -> str:

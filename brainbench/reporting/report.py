@@ -52,6 +52,7 @@ class Entry:
     anchor: str
     score: Score
     marks: tuple[str, ...]  # the symbols alone
+    step: int | None  # of the layer; None where it has a single one
     command: str
     facts: Mapping[str, Any]  # of its record
 
@@ -99,9 +100,14 @@ def _entry(score: Score, place: int) -> Entry:
         anchor=f"score-{place + 1}",
         score=score,
         marks=tuple(mark[0] for mark in marks_of(score) if not mark[0].isalnum()),
+        step=score.selection.step if _has_steps(score) else None,
         command=command_of(score),
         facts=facts,
     )
+
+
+def _has_steps(score: Score) -> bool:
+    return any(row.get("step") for row in score.selection.curve)
 
 
 def _warnings(scores: Sequence[Score]) -> list[Warned]:

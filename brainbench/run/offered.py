@@ -15,6 +15,7 @@ from brainbench.core import registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import NotApplicableError
+from brainbench.core.movies import MOVIE, Movies
 from brainbench.core.presentation import CONSTANT, Presentation
 from brainbench.core.stimuli import GROUP, SPLIT
 from brainbench.data.facts import facts_of
@@ -222,7 +223,7 @@ def _shown(offer: Offer, opened: Dataset) -> tuple[tuple[float, float], Presenta
         if identifier.startswith(f"{opened.name}.{offer.region}-"):
             like: Benchmark = registry.load("benchmarks", identifier)
             return like.window, like.presentation, like.citation
-    return WINDOW, CONSTANT, citation
+    return WINDOW, MOVIE if isinstance(opened.stimuli(), Movies) else CONSTANT, citation
 
 
 def __getattr__(identifier: str) -> Benchmark:

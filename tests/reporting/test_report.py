@@ -69,8 +69,8 @@ def test_figures_stand_apart_by_formula_and_say_what_they_show():
     scores = [make("a", SIM[0], 0.5), make("b", SIM[0], 0.6, formula="r/sqrt(c)-v1")]
     (bars,) = groups_of(scores)
     assert [drawing.caption for drawing in bars.drawings] == [
-        f"{SIM[0]}, raw-v1, protocol paper",
-        f"{SIM[0]}, r/sqrt(c)-v1, protocol paper",
+        "raw-v1, protocol paper",
+        "r/sqrt(c)-v1, protocol paper",
     ]
     page = report_page(scores)
     assert page.count("<figure>") == page.count('<svg role="img"') == 2
@@ -84,12 +84,13 @@ def test_figures_of_a_report_are_those_that_make_sense_for_its_scores():
         drawn.layered("tiny@untrained-0"),
         drawn.solution_times(),
         drawn.behavior(),
-        drawn.responses("best"),
+        drawn.similarity(),
+        drawn.similarity("better", value=0.6),
         make("pixels", SIM[0], None),
     ]
     groups = {group.title: group for group in groups_of(scores)}
     assert {title: len(group.drawings) for title, group in groups.items()} == {
-        "Scores": 4,  # benchmarks
+        "Scores": 5,  # benchmarks
         "Layers": 2,  # models
         "Correlation in each time bin": 2,  # arrays
         "Correlation over time of single images": 1,
@@ -129,7 +130,7 @@ def test_a_report_has_at_most_so_many_figures_of_one_kind(monkeypatch):
 
 
 def test_damaged_predictions_cost_one_figure(tmp_path):
-    fill(tmp_path, [drawn.responses(), make("pixels", SIM[0], 0.2)])
+    fill(tmp_path, [drawn.similarity(), make("pixels", SIM[0], 0.2)])
     next((tmp_path / "predictions").iterdir()).write_bytes(b"damaged")
     scores = [Results(tmp_path).read(path) for path in Results(tmp_path).files()]
     notes = RecordedNotes()
