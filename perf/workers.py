@@ -33,7 +33,7 @@ BENCHMARKS = [
     *(f"Simulated.{region}-pls" for region in ("V1", "V2", "V4", "IT")),
     *(f"Simulated.{region}-{measure}" for region in ("V4", "IT") for measure in ("rsa", "cka")),
     *("Simulated.V1-ccnorm2", "Simulated.V2-ccnorm2", "Simulated.V1-ccnorm"),
-    "Simulated.behavior-i2n",
+    "Simulated.V2-rsa",
 ]
 """Twelve of less than some seconds each."""
 WIDTHS = (8, 12, 16, 24, 32, 40, 48, 56, 64)
