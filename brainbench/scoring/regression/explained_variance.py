@@ -17,7 +17,7 @@ import numpy.typing as npt
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import CONSTANT, FEW_TRIALS, NO_SIGNAL
 from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
 from brainbench.scoring.context import RunContext, Session
@@ -70,7 +70,12 @@ class OwnUnits:
         return np.concatenate(list(candidate.chunks()), axis=1)[:, self.sites]
 
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]:
         """Return the held-out units, repeated for each block of sites in `Y`: nothing is fitted."""
         values = np.asarray(features)
