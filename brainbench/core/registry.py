@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from brainbench.core.errors import InputError, UnknownNameError, unknown
 from brainbench.core.untrusted_text import visible
@@ -97,7 +97,7 @@ def _listing_of(group: Group) -> Listing:
 @functools.lru_cache(maxsize=1)
 def _points(path: tuple[str, ...]) -> metadata.EntryPoints:
     """Return what all installed packages on a path register; a search through their files, so done once."""
-    return metadata.entry_points()
+    return cast(metadata.EntryPoints, metadata.entry_points())  # typed as another class until 3.12
 
 
 def _left_out(value: str, why: str) -> str:
