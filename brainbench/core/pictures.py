@@ -36,12 +36,24 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     `MEGAPIXELS`, which is known before it is decoded; or if its color mode does not convert to 8-bit RGB
     without a choice (16-bit, CMYK).
     """
+    with _readable(path), open_regular(path) as stream:
+        return decode_picture(stream, path)
+
+
+def decode_picture(stream: BinaryIO, path: Path) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an image file that is open; `path` is for errors, those of `read_picture`."""
+    with _readable(path), _opened(stream, path) as image:
+        _check_size(image, path)
+        _check_mode(image, path)
+        _check_frames(image, path)
+        return _pixels(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise StimulusError for whatever a library raises while it reads an image."""
     try:
-        with open_regular(path) as stream, _opened(stream, path) as image:
-            _check_size(image, path)
-            _check_mode(image, path)
-            _check_frames(image, path)
-            return _pixels(ImageOps.exif_transpose(image))
+        yield
     except StimulusError:
         raise
     except Exception as error:  # Pillow raises many types for a damaged file

@@ -25,13 +25,22 @@ from brainbench.data.manifest import Manifest, invalid
 from brainbench.data.source_files import reading
 from brainbench.storage import files
 
-D = TypeVar("D", bound="Publication")
+D = TypeVar("D", bound="Declaration")
 
 
-class Publication(BaseModel):
-    """Where the files of a published data set are, in the parameters of its manifest."""
+class Declaration(BaseModel, ABC):
+    """Parameters of the manifest of a published data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where the files are published."""
+
+
+class Publication(Declaration):
+    """Where the files of a published data set are, in the parameters of its manifest."""
 
     repository: str
     commit: str
