@@ -29,14 +29,14 @@ from brainbench.data.importers.brainio_import import ABOUT, PIXELS, STIMULI
 from brainbench.data.importers.brainio_layout import Columns
 from brainbench.data.manifest import Manifest, PublishedFile, invalid
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.data.published import Declaration, PublishedData, version_of
+from brainbench.data.published import PublishedData, Source, version_of
 
 FORMAT = 1  # increased whenever the layout of imported files changes
 _KINDS = (".nc", ".csv", ".zip")
 Bins = tuple[tuple[float, float], ...]
 
 
-class Declared(Declaration):
+class Declared(Source):
     """Parameters of the manifest: in what published sets of this layout differ.
 
     `files` are assembly, csv and zip. `region` names the region of all sites where the assembly does not.
@@ -170,7 +170,7 @@ class BrainioData(PublishedData[Declared]):
         for file, path in paths.items():
             check_file(path, file)
         assembly_path, table_path, zip_path = (paths[self.declared.file(kind)] for kind in _KINDS)
-        source = brainio_import.Source(
+        source = brainio_import.Files(
             assembly=assembly_path,
             table=table_path,
             images=zip_path,

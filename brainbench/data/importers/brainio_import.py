@@ -44,7 +44,7 @@ _PIXELS_PER_BYTE = 12  # bytes of pixels per byte of a compressed image, about
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Files:
     """The files of a set and how they are read, see `brainio_data.Declared`."""
 
     assembly: Path
@@ -65,7 +65,7 @@ class Source:
 class Recording:
     """An assembly that is open, and the stimuli that belong to it."""
 
-    source: Source
+    source: Files
     array: xr.DataArray
     layout: FileLayout
     table: pd.DataFrame  # of the csv, all of its rows
@@ -284,7 +284,7 @@ class Recording:
 
 
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[Recording]:
+def opened(source: Files) -> Iterator[Recording]:
     """Open an assembly and read the csv of its stimuli; InputError for files that do not fit each other.
 
     The assembly is read in this process: its checksum says that it is the published file.
@@ -310,7 +310,7 @@ def opened(source: Source) -> Iterator[Recording]:
         )
 
 
-def _sites_of_regions(layout: FileLayout, source: Source) -> dict[str, npt.NDArray[np.intp]]:
+def _sites_of_regions(layout: FileLayout, source: Files) -> dict[str, npt.NDArray[np.intp]]:
     """Return the sites of each declared region; sites of others are left out, with a note."""
     n_sites = layout.shape[2]
     if source.region is not None:

@@ -108,4 +108,4 @@ def pictures(path: Path, table: pd.DataFrame, shown: Sequence[str]) -> Iterator[
         return shown
 
     for name, content in unpack(path, order, limit=LARGEST, allowed="a whole zip of images"):
-        yield decode_picture(io.BytesIO(content), path / name)
+        yield decode_picture(io.BytesIO(content), f"{path}:{name}")
