@@ -60,6 +60,18 @@ class HasRegions(Protocol):
 
 
 @runtime_checkable
+class HasTestTrials(Protocol):
+    """A data set with a published division whose test images alone were repeated.
+
+    Its `recordings` have no repetition: they are the means of these trials, and the single trials of the
+    training images, which the column `split` of the stimuli tells apart.
+    """
+
+    def test_trials(self, region: str) -> Assembly:
+        """Return the trials of the test images: repetition, stimulus, neuroid(, time)."""
+
+
+@runtime_checkable
 class HasTrials(Protocol):
     """A data set with choices of subjects between two objects."""
 
