@@ -29,7 +29,6 @@ from brainbench.core.settings import (
 )
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
-from brainbench.models.wrap import wrap
 from brainbench.ranking.comparison import TESTS, Comparison, compare_stored
 from brainbench.ranking.exchange import N_EXCHANGES
 from brainbench.ranking.ranks import board
@@ -62,7 +61,6 @@ __all__ = [
     "load_benchmark",
     "load_model",
     "score",
-    "wrap",
 ]
 
 

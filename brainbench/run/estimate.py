@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brainbench.core.model import BrainModel, Probe
 from brainbench.core.provenance import peak_memory_mb
 from brainbench.run.plan import Extraction, Plan, extractions, reason_of
-from brainbench.scoring.context import GRAM_BYTES
+from brainbench.scoring.kept import GRAM_BYTES
 
 log = logging.getLogger(__name__)
 FLOAT64 = 8.0

@@ -17,7 +17,7 @@ from brainbench.core.dataset import Dataset
 from brainbench.core.errors import NotApplicableError
 from brainbench.core.movies import MOVIE, Movies
 from brainbench.core.presentation import CONSTANT, Presentation
-from brainbench.core.stimuli import GROUP
+from brainbench.core.stimuli import GROUP, SPLIT
 from brainbench.data.facts import facts_of
 from brainbench.data.manifest import manifest, open_dataset
 from brainbench.data.offers import BEHAVIOR_NEEDS, NEEDS, Offer, offers
@@ -194,6 +194,8 @@ def _declared(offer: Offer, data: str | Dataset, opened: Dataset) -> Benchmark:
     has_groups = GROUP in opened.stimuli().metadata.columns
     if has_groups and isinstance(measure, CategoryChoices | ErrorConsistency):
         measure = replace(measure, group=GROUP)
+    if SPLIT in opened.stimuli().metadata.columns and isinstance(measure, Predictivity):
+        measure = replace(measure, division="published", n_pca=None)
     return Benchmark(
         identifier=offer.identifier,
         version=VERSION,

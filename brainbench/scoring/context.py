@@ -1,14 +1,13 @@
 """The state of a run, and the view of it that one benchmark gets.
 
-A `Run` owns data sets and stimuli, a `ModelRun` the digest of one model and the Gram matrices of its layers.
-Each is made once, however many benchmarks ask for it. A `RunContext` is a read-only view of both.
+A `Run` owns data sets, stimuli and what depends on a brain alone, a `ModelRun` the digest of one model and
+the Gram matrices of its layers. Each is made once, however many benchmarks ask for it. A `RunContext` is a
+read-only view of both, a `DataContext` of the first.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -28,10 +27,8 @@ from brainbench.core.timeline import Timeline
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.array_types import AnyArray
 from brainbench.metrics.gram import Gram
+from brainbench.scoring.kept import BoundedStore, BrainFigures
 from brainbench.scoring.stimulus_groups import StimulusGroups
-
-GRAM_BYTES = 2e9
-"""Gram matrices that a model's run keeps; those used longest ago go first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +90,7 @@ class Run:
     """One command: every data set is opened once, its stimuli are sorted, limited and hashed once."""
 
     settings: Settings = field(default_factory=Settings)
+    brain: BrainFigures = field(default_factory=BrainFigures, repr=False)  # shared by all models
     _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
     _open: dict[int, _OpenDataset] = field(default_factory=dict, repr=False)
     _groups: dict[int, StimulusGroups] = field(default_factory=dict, repr=False)
@@ -159,43 +157,12 @@ class Run:
         return self._groups[id(stimuli)]
 
 
-class GramStore:
-    """Gram matrices by key, bounded in size; each is made once, also by several threads.
-
-    Parameters
-    ----------
-    max_bytes : float
-        Above this size the matrices used longest ago are dropped, never the one just made.
-    """
-
-    def __init__(self, max_bytes: float = GRAM_BYTES) -> None:
-        self.max_bytes = max_bytes
-        self.made = 0
-        self._grams: OrderedDict[Hashable, Gram] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def get(self, key: Hashable, make: Callable[[], Gram]) -> Gram:
-        """Return the matrix of a key, made at the first call."""
-        with self._lock:
-            if key not in self._grams:
-                self._grams[key] = make()
-                self.made += 1
-            self._grams.move_to_end(key)
-            while len(self._grams) > 1 and self.size() > self.max_bytes:
-                self._grams.popitem(last=False)
-            return self._grams[key]
-
-    def size(self) -> int:
-        """Return the bytes that are held."""
-        return sum(gram.K.nbytes for gram in self._grams.values())
-
-
 @dataclass(eq=False)
 class ModelRun:
     """One model in a run: its weights are hashed once, its Gram matrices are shared by all benchmarks."""
 
     model: BrainModel  # must not change while the run lasts
-    grams: GramStore = field(default_factory=GramStore, repr=False)
+    grams: BoundedStore[Gram] = field(default_factory=BoundedStore, repr=False)
 
     def __post_init__(self) -> None:
         self.model = self.model.pinned()
@@ -207,20 +174,15 @@ class ModelRun:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunContext:
-    """The view of one benchmark on a run and a model: names are resolved, nothing is looked up again."""
+class DataContext:
+    """The view of one benchmark on a run, without a model: names are resolved, nothing is looked up again."""
 
     benchmark: Benchmark
     run: Run
-    model_run: ModelRun
 
     @property
     def settings(self) -> Settings:
         return self.run.settings
-
-    @property
-    def model(self) -> BrainModel:
-        return self.model_run.model
 
     @cached_property
     def data(self) -> Dataset:
@@ -292,7 +254,16 @@ class RunContext:
         data = data or self.data
         return len(self.run.stimuli(data)) < len(self.run.whole_stimuli(data))
 
-    # --- the model's side --------------------------------------------------------------------------
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunContext(DataContext):
+    """The view of one benchmark on a run and a model."""
+
+    model_run: ModelRun
+
+    @property
+    def model(self) -> BrainModel:
+        return self.model_run.model
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

@@ -10,12 +10,11 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 import xarray as xr
 
 from brainbench.core import assembly, progress
@@ -25,11 +24,14 @@ from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.simulate import network, scenes, sites, solution_times, subject
-from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
+from brainbench.simulate import scenes, sites, solution_times, subject
+from brainbench.simulate.areas import BIN_MS, BINS, ON_MS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
+
+if TYPE_CHECKING:
+    from brainbench.simulate import network
 
 Array = npt.NDArray[np.float64]
 BrainT = TypeVar("BrainT", bound="SimulatedBrain")
@@ -250,6 +252,8 @@ class SimulatedBrain:
     def _paths(self) -> dict[str, Path]:
         """Return the path of each file by its suffix; the files are computed if the cache lacks one."""
         store = self.cache or caches.default()
+        import torch
+
         # Random numbers may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
         key = sha256(self.version, np.__version__, torch.__version__)
@@ -260,6 +264,8 @@ class SimulatedBrain:
         return [_PICTURES, *parts]
 
     def _compute(self, store: Cache, key: str) -> None:
+        from brainbench.simulate import network
+
         columns = self._columns()
         n = len(columns["stimulus_id"])
         population = {region: np.empty((n, POPULATION, BINS)) for region in self.n_sites}
@@ -284,6 +290,8 @@ class SimulatedBrain:
         self, hidden: network.HiddenNetwork, pictures: Images, first: int
     ) -> dict[str, Array]:
         """Return the maps of each area for rendered pictures, the first of which has this number."""
+        from brainbench.simulate import network
+
         return network.respond(hidden, pictures)
 
     def _record(
@@ -305,7 +313,7 @@ class SimulatedBrain:
                 time=TIME_BINS,
                 repetitions=what == "trials",
                 units="spikes per bin of 10 ms",
-                attrs={"seed": self.seed, "on_ms": network.ON_MS},
+                attrs={"seed": self.seed, "on_ms": ON_MS},
             )
             with store.writing(_KIND, key, f".{region}.{what}.nc") as path:
                 assembly.save(recording, path)
