@@ -260,6 +260,7 @@ def _session_target(
         sites=sites,
         responses=estimator.mean(trials)[:, sites],
         used_trials=used_trials,
+        kept=context.run.brain,
     )
 
 
