@@ -179,6 +179,36 @@ class CompletedModel:
         return self if given is None else check_model(given(), name=self.model.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FittedTo:
+    """The recordings that a model was fitted to, whose member `fitted_to` this is.
+
+    Unit k of the model predicts neuron k, and says something only of images that it was not fitted to.
+
+    Parameters
+    ----------
+    data, version, region : str
+        Data set, its version, and the region of the neurons.
+    neuroid_ids : tuple of str
+        The neuron of each unit.
+    folds : tuple of tuple of str
+        Stimulus ids that were held out of each fit: the model's response to one of them is that of the fit
+        it was held out of. No image is in two folds.
+    """
+
+    data: str
+    version: str
+    region: str
+    neuroid_ids: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+
+
+def fitted_to(model: BrainModel) -> FittedTo | None:
+    """Return the recordings that a model was fitted to; None for other models."""
+    found = getattr(model, "fitted_to", None)
+    return found if isinstance(found, FittedTo) else None
+
+
 _METHODS = ("on", "probe", "pinned")
 
 

@@ -24,7 +24,7 @@ from brainbench.core.untrusted_text import visible
 log = logging.getLogger(__name__)
 
 
-Group = Literal["models", "families", "benchmarks", "data", "composites", "checks"]
+Group = Literal["models", "families", "benchmarks", "data", "composites", "checks", "fitters"]
 _NEARLY = 0.8  # of the letters of two names are the same
 SINGULAR: dict[Group, str] = {
     "models": "model",
@@ -33,6 +33,7 @@ SINGULAR: dict[Group, str] = {
     "data": "data set",
     "composites": "composite",
     "checks": "set of checks",
+    "fitters": "fitter",
 }
 
 

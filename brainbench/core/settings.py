@@ -161,8 +161,8 @@ class Variant(_Declared):
         Any | None,
         Option(
             metavar="MAP",
-            help="Another map for predictivity, as ridge-cv; reverse, from sites to units; or your own "
-            "estimator: FILE.py:NAME.",
+            help="Another map for predictivity, as ridge-cv; reverse, from sites to units; units, for a "
+            "model fitted to the sites; or your own estimator: FILE.py:NAME.",
         ),
     ] = None
     beyond: Annotated[

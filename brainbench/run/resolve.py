@@ -229,6 +229,18 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
     return ModelSpec(name=model.name, make=partial(place, model, placement))
 
 
+def one_benchmark(name: str) -> Benchmark:
+    """Return the benchmark of a name or of "FILE.py:OBJECT"; InputError where there are several."""
+    found = [benchmark for benchmark, _ in _benchmarks(name)]
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        f"{name}, which are {len(found)} benchmarks: {', '.join(one.identifier for one in found[:4])}",
+        allowed="one benchmark",
+        todo="name one of them with -b",
+    )
+
+
 def _benchmarks(given: BenchmarkLike) -> list[tuple[Benchmark, str | None]]:
     """Return benchmarks, each with the FILE.py:OBJECT that declares it."""
     if isinstance(given, str):

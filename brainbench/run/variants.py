@@ -13,12 +13,15 @@ from brainbench.core.model_file import module_from_file
 from brainbench.run.loading import load_benchmarks
 from brainbench.scoring.context import ModelRun
 from brainbench.scoring.regression.estimators import EstimatorMap
+from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.linear_maps import MAPS
 from brainbench.scoring.regression.predictivity import SOFT_MATCHING, Predictivity
 from brainbench.scoring.regression.reverse import REVERSE, ReversePredictivity
 from brainbench.scoring.regression.unique_variance import UniqueVariance
 
-NAMES = (*MAPS, SOFT_MATCHING, REVERSE)
+UNITS = "units"
+"""In place of a map: unit k of a model that was fitted to the sites predicts site k."""
+NAMES = (*MAPS, SOFT_MATCHING, REVERSE, UNITS)
 """What may stand after --metric, and after "+" in a name, beside an estimator of the user."""
 _EXAMPLE = "--metric my_map.py:make_map"
 
@@ -48,7 +51,31 @@ def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]
         No such map, or no such name in the file.
     """
     chosen = named_metric(metric) if isinstance(metric, str) else metric
+    if isinstance(chosen, str) and chosen == UNITS:
+        return with_units(benchmarks)
     return [_with_metric(one, chosen) for one in _of_predictivity(benchmarks, "--metric")]
+
+
+def with_units(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
+    """Return the benchmarks of explainable variance without a map: unit k of the model predicts site k.
+
+    Named so, as "Simulated.V1-ccnorm2+units"; those of another measure are omitted, with a note. InputError
+    where none is left.
+    """
+    return [
+        replace(
+            benchmark,
+            identifier=f"{benchmark.identifier}+{UNITS}",
+            measure=replace(benchmark.measure, metric=UNITS),  # type: ignore[type-var]
+            metric="explainable variance of the sites by the model's own units, unit k for site k",
+        )
+        for benchmark in _of_measure(
+            benchmarks,
+            ExplainableVariance,
+            f"--metric {UNITS}",
+            allowed="benchmarks of explainable variance, as Simulated.V1-ccnorm2",
+        )
+    ]
 
 
 def with_beyond(
@@ -171,12 +198,20 @@ def _reversed(benchmark: Benchmark, measure: Predictivity) -> Benchmark:
 
 
 def _of_predictivity(benchmarks: Sequence[Benchmark], option: str) -> list[Benchmark]:
-    kept = [one for one in benchmarks if isinstance(one.measure, Predictivity)]
+    allowed = "benchmarks of neural predictivity, as Simulated.IT-pls"
+    return _of_measure(benchmarks, Predictivity, option, allowed=allowed)
+
+
+def _of_measure(
+    benchmarks: Sequence[Benchmark], measure: type, option: str, *, allowed: str
+) -> list[Benchmark]:
+    """Return the benchmarks of a measure, with a note on others; InputError where there is none."""
+    kept = [one for one in benchmarks if isinstance(one.measure, measure)]
     others = [one.identifier for one in benchmarks if one not in kept]
     if not kept:
         raise InputError(
             f"{option} for {', '.join(others[:4])}",
-            allowed="benchmarks of neural predictivity, as Simulated.IT-pls",
+            allowed=allowed,
             todo="choose one with -b, or omit the option",
         )
     if others:

@@ -125,7 +125,7 @@ def _together(
     """
     while waiting:
         running: dict[Future[Report], Assignment] = {}
-        with _processes(workers) as (executor, _):
+        with processes(workers) as (executor, _):
             try:
                 while waiting or running:
                     while waiting and len(running) < workers:
@@ -158,7 +158,7 @@ def _too_large(assignment: Assignment, foreseen_gb: float) -> str:
 
 def _by_itself(assignment: Assignment) -> Report:
     """Return the report of a process that has the machine to itself; failures if it is killed again."""
-    with _processes(1) as (executor, logs):
+    with processes(1) as (executor, logs):
         try:
             return executor.submit(carry_out, assignment).result()
         except BrokenExecutor:
@@ -181,7 +181,7 @@ def failures(assignment: Assignment, error: Exception) -> tuple[Score, ...]:
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[tuple[Executor, Path]]:
+def processes(workers: int) -> Iterator[tuple[Executor, Path]]:
     """Yield processes among which the processors are divided, and the folder of their logs.
 
     They end when the block ends, however it ends, and when this process does.

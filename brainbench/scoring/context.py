@@ -2,7 +2,7 @@
 
 A `Run` owns data sets, stimuli and what depends on a brain alone, a `ModelRun` the digest of one model and
 the Gram matrices of its layers. Each is made once, however many benchmarks ask for it. A `RunContext` is a
-read-only view of both.
+read-only view of both, a `DataContext` of the first.
 """
 
 from __future__ import annotations
@@ -174,20 +174,15 @@ class ModelRun:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunContext:
-    """The view of one benchmark on a run and a model: names are resolved, nothing is looked up again."""
+class DataContext:
+    """The view of one benchmark on a run, without a model: names are resolved, nothing is looked up again."""
 
     benchmark: Benchmark
     run: Run
-    model_run: ModelRun
 
     @property
     def settings(self) -> Settings:
         return self.run.settings
-
-    @property
-    def model(self) -> BrainModel:
-        return self.model_run.model
 
     @cached_property
     def data(self) -> Dataset:
@@ -259,7 +254,16 @@ class RunContext:
         data = data or self.data
         return len(self.run.stimuli(data)) < len(self.run.whole_stimuli(data))
 
-    # --- the model's side --------------------------------------------------------------------------
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunContext(DataContext):
+    """The view of one benchmark on a run and a model."""
+
+    model_run: ModelRun
+
+    @property
+    def model(self) -> BrainModel:
+        return self.model_run.model
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

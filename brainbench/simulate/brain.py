@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ from brainbench.simulate.areas import BIN_MS, BINS, ON_MS, PICTURE, POPULATION, 
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
+
+if TYPE_CHECKING:
+    from brainbench.simulate import network
 
 Array = npt.NDArray[np.float64]
 BrainT = TypeVar("BrainT", bound="SimulatedBrain")
@@ -287,6 +290,8 @@ class SimulatedBrain:
         self, hidden: network.HiddenNetwork, pictures: Images, first: int
     ) -> dict[str, Array]:
         """Return the maps of each area for rendered pictures, the first of which has this number."""
+        from brainbench.simulate import network
+
         return network.respond(hidden, pictures)
 
     def _record(
