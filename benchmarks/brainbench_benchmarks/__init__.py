@@ -26,7 +26,17 @@ def benchmarks() -> dict[str, str]:
     }
     declared["Geirhos2019.cueconflict-choices"] = "geirhos2019:cueconflict_choices"
     declared["Geirhos2019.cueconflict-consistency"] = "geirhos2019:cueconflict_consistency"
+    declared |= {
+        f"Geirhos2019{kind}.behavior-{measure}": f"geirhos2019:{kind}_{measure}"
+        for kind in ("edges", "silhouettes")
+        for measure in ("choices", "consistency")
+    }
+    declared |= {
+        f"Henaff2021.V1-{name}": f"henaff2021:V1_{name}"
+        for name in ("pls", "ridge", "ccnorm2", "curvature")
+    }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
+    declared |= {f"Cichy2014.{region}-rsa": f"cichy2014:{region}_rsa" for region in ("EVC", "IT")}
     return {name: f"brainbench_benchmarks.{target}" for name, target in declared.items()}
 
 

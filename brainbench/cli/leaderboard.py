@@ -74,31 +74,36 @@ def leaderboard(
     options.writable_file(csv, "--csv")
     options.writable_file(html, "--html")
 
+    from brainbench.cli import console
     from brainbench.cli.text import fitted
-    from brainbench.core.untrusted_text import write_csv
-    from brainbench.ranking.ranks import board
-    from brainbench.ranking.selection import Chosen
-    from brainbench.run.loading import load_composites
-    from brainbench.storage.results import Results
+
+    with console.loading():
+        from brainbench.core.untrusted_text import write_csv
+        from brainbench.ranking.ranks import board
+        from brainbench.ranking.selection import Chosen
+        from brainbench.run.loading import load_composites
+        from brainbench.storage.results import Results
 
     folders = [Results(folder) for folder in output]
     chosen = Chosen(models=model, benchmarks=benchmark, trained=trained)
-    ranked = board(
-        folders,
-        load_composites(composite),
-        protocol=protocol,
-        chosen=chosen,
-        partial=partial,
-        published=published,
-        most=top if (output_format, csv, html) == ("table", None, None) else None,
-    )
+    with console.working("ranking"):
+        ranked = board(
+            folders,
+            load_composites(composite),
+            protocol=protocol,
+            chosen=chosen,
+            partial=partial,
+            published=published,
+            most=top if (output_format, csv, html) == ("table", None, None) else None,
+        )
     for problem in ranked.unreadable:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
     if csv is not None:
         with options.writing_csv(csv, todo="give another path"):
             write_csv(ranked.to_frame(), csv)
     if html is not None:
-        _write_page(html, ranked, folders, chosen, partial=partial, published=published)
+        with console.working("writing the page"):
+            _write_page(html, ranked, folders, chosen, partial=partial, published=published)
     _print(ranked, output_format, top)
 
 

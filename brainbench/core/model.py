@@ -12,17 +12,22 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.screen import VISUAL_DEGREES
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 
 BEHAVIOR = "behavior"
 """The "region" of what a subject does: the layer that a choice is read from stands for it."""
+STANDS_FOR: Mapping[str, str] = {"EVC": "V1"}
+"""Regions that no network declares, and the one whose layers are taken: early visual cortex is V1 to V3."""
 OPTIONAL: Mapping[str, Any] = {
     "notes": (),
     "about": NOTHING,
     "device": "cpu",
     "precision": "float32",
+    "visual_degrees": VISUAL_DEGREES,
+    "frame_ms": None,
 }
 """Members that a model may leave out, with their defaults; the methods `on`, `probe` and `pinned` too."""
 
@@ -76,6 +81,11 @@ class BrainModel(Protocol):
         Citation and license; nothing by default.
     device, precision : str
         Where and in which precision it computes; "cpu" and "float32" by default.
+    visual_degrees : float
+        Width of its field of view in degrees of visual angle, 8 by default: under `brainscore` pictures are
+        shown at the width that they had in the study.
+    frame_ms : float or None
+        Time between the frames of a movie that it takes, in ms; None for a model that takes no movies.
     """
 
     @property
@@ -100,6 +110,10 @@ class BrainModel(Protocol):
     def device(self) -> str: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def visual_degrees(self) -> float: ...
+    @property
+    def frame_ms(self) -> float | None: ...
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
@@ -238,10 +252,17 @@ def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, 
     chosen = settings.layers.get(region)
     if chosen:
         return (chosen,)
-    if region not in model.areas:
+    layers = declared_layers(model, region)
+    if not layers:
         raise NotApplicableError(
             f"no layer of {model.name} stands for {region}",
             allowed=f"its regions {', '.join(model.areas)}, or a layer that you name",
             todo=f"name a layer for it: --layers {region}=LAYER",
         )
-    return tuple(model.areas[region])
+    return layers
+
+
+def declared_layers(model: BrainModel, region: str) -> tuple[str, ...]:
+    """Return the layers that a model declares for a region, or for its stand-in; () if none."""
+    stand_in = STANDS_FOR.get(region, region)
+    return tuple(model.areas.get(region, model.areas.get(stand_in, ())))

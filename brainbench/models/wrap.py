@@ -15,6 +15,7 @@ from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import Kind, Presentation
 from brainbench.core.score import UNDESCRIBED
+from brainbench.core.screen import VISUAL_DEGREES, check_degrees
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.models import transforms
 from brainbench.models.batching import BatchSize
@@ -53,6 +54,7 @@ def wrap(
     reset: str | Callable[[Any], Any] | None = None,
     behavior: str | None = None,
     presentations: Sequence[Kind] = ("constant",),
+    visual_degrees: float | None = None,
     about: About = NOTHING,
     fingerprint: str | None = None,
     version: str | None = None,
@@ -73,7 +75,7 @@ def wrap(
         function of preprocessed images, float32, (batch, 3, height, width), that returns an array
         (batch, ...) or {layer: array}; a list of arrays in place of an array is a list of steps. Or an object
         with `look_at`, `start_recording` and `visual_degrees`: each region is a layer and is recorded in the
-        time bins of the timeline, by default 70-170 ms. The images fill its visual field.
+        time bins of the timeline, by default 70-170 ms.
     layers : mapping or sequence
         Dotted names of submodules, as in `net.named_modules()`. Of a module that returns several tensors,
         "NAME#PATH" names one: "block#1", "encoder#last_hidden_state", "encoder#hidden_states.3"; "#" and
@@ -112,6 +114,9 @@ def wrap(
     presentations : sequence of {"constant", "pulse", "movie"}
         Kinds of presentation that a torch module accepts. With more than "constant" it is called as
         `net(images, presentation)` and creates its input over time from the images.
+    visual_degrees : float, optional
+        Width of its field of view in degrees of visual angle: by default 8, or what a Brain-Score model says.
+        Under `brainscore` images are shown at the width of the study, padded with gray or cropped.
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
@@ -166,6 +171,7 @@ def wrap(
         before_batch=BeforeBatch(network=net, seed=seed, reset=reset),
         precision=network.precision,
         presentations=_presentations(presentations, network),
+        visual_degrees=_visual_degrees(net, visual_degrees),
         about=about,
         fingerprint=fingerprint,
         cache=cache,
@@ -234,6 +240,12 @@ def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
             todo="omit presentations=",
         )
     return tuple(kinds)
+
+
+def _visual_degrees(net: Any, given: float | None) -> float:
+    if given is None:
+        given = float(net.visual_degrees()) if is_brain_score(net) else VISUAL_DEGREES
+    return check_degrees(given, what="a field of view")
 
 
 def _default_layers(net: Any) -> Mapping[str, str] | Sequence[str]:

@@ -18,6 +18,7 @@ from brainbench.core.model import Probe
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256
+from brainbench.core.screen import VISUAL_DEGREES
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.models.activation_files import LayerFile, open_layer
@@ -70,6 +71,8 @@ class WrappedModel:
     cache: Cache | None = None
     precision: Precision = "float32"
     presentations: tuple[Kind, ...] = ("constant",)
+    visual_degrees: float = VISUAL_DEGREES
+    frame_ms: float | None = None
     notes: tuple[str, ...] = ()
     about: About = field(default=NOTHING, repr=False)
     pinned_digest: str | None = field(default=None, repr=False)

@@ -55,7 +55,8 @@ def _by_model(scores: Sequence[Score]) -> list[Panel]:
     return [Panel(scores=[s for s in scores if s.model == name]) for name in names]
 
 
-def _by_benchmark(scores: Sequence[Score]) -> list[Panel]:
+def by_benchmark(scores: Sequence[Score]) -> list[Panel]:
+    """Return a panel for each benchmark, version and formula."""
     kinds = dict.fromkeys((s.benchmark, s.version, s.formula) for s in scores)
     return [
         Panel(scores=[s for s in scores if (s.benchmark, s.version, s.formula) == kind])
@@ -70,7 +71,7 @@ def _each(scores: Sequence[Score]) -> list[Panel]:
 def _by_array(scores: Sequence[Score]) -> list[Panel]:
     return [
         Panel(scores=panel.scores, options={"array": array})
-        for panel in _by_benchmark(scores)
+        for panel in by_benchmark(scores)
         for array in arrays_of(panel.scores)
     ]
 
@@ -78,7 +79,7 @@ def _by_array(scores: Sequence[Score]) -> list[Panel]:
 def _by_image(scores: Sequence[Score]) -> list[Panel]:
     return [
         Panel(scores=panel.scores, options={"stimulus": image})
-        for panel in _by_benchmark(scores)
+        for panel in by_benchmark(scores)
         for image in example_images(panel.scores[0])
     ]
 
@@ -86,7 +87,7 @@ def _by_image(scores: Sequence[Score]) -> list[Panel]:
 def _with_subjects(scores: Sequence[Score]) -> list[Panel]:
     """Return a panel for each model, and one for the subjects of each benchmark before them."""
     panels = []
-    for panel in _by_benchmark(scores):
+    for panel in by_benchmark(scores):
         panels.append(Panel(scores=panel.scores[:1], options={"side": "subjects"}))
         panels += _each(panel.scores)
     return panels
@@ -106,7 +107,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "temporal": Kind(
             draw=temporal, what="correlation over time", panels=_together, height=52.0
         ),
-        "ost": Kind(draw=ost, what="object solution times", panels=_by_benchmark, height=72.0),
+        "ost": Kind(draw=ost, what="object solution times", panels=by_benchmark, height=72.0),
         "choices": Kind(
             draw=choices, what="confusions of objects", panels=_with_subjects, height=78.0
         ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
@@ -88,19 +89,17 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     colors = _colors(shown)
     n_rows = len(shown) + len(groups)
     with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
-        row, ticks = 0.0, []
-        for (name, remarks), members in groups.items():
-            ticks.append((row, name))
-            _draw_remarks(axes, row, remarks)
+        row, ticks, headings = 0.0, [], []
+        for heading, members in groups.items():
+            headings.append((row, heading))
             for label, score in sorted(members, key=lambda one: -float(one[1].value or 0)):
                 row += 1
                 _draw_bar(axes, row, score, colors[label])
                 ticks.append((row, label))
             row += 1
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
-        for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
-            if any(label == name for name, _ in groups):
-                text.set_fontweight("bold")
+        for place, (name, remarks) in headings:
+            _draw_heading(axes, place, name, remarks)
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -147,16 +146,28 @@ def _colors(scores: Sequence[Score]) -> dict[str, str]:
     return {label: style.color_of(k, len(labels)) for k, label in enumerate(labels)}
 
 
-def _draw_remarks(axes: Axes, row: float, text: str) -> None:
-    axes.text(
-        0.0,
-        row,
-        text,
-        transform=axes.get_yaxis_transform(),
-        va="center_baseline",
+def _draw_heading(axes: Axes, row: float, name: str, remarks: str) -> None:
+    """Write the name of a group from where the longest name of a model begins, and its remarks after it."""
+    longest = max(axes.get_yticklabels(), key=lambda label: len(label.get_text()))
+    baseline: dict[str, Any] = {"va": "center_baseline", "annotation_clip": False}
+    heading = axes.annotate(
+        name, (0.0, row), xycoords=(longest, "data"), fontweight="bold", **baseline
+    )
+    after = axes.annotate(
+        remarks,
+        (1.0, row),
+        xycoords=(heading, "data"),
+        xytext=(4.0, 0.0),
+        textcoords="offset points",
         fontsize=style.SMALL,
         color=style.MUTED,
+        **baseline,
     )
+    for text in (
+        heading,
+        after,
+    ):  # which may be longer than the names of models and reach over the bars
+        text.set_in_layout(False)
 
 
 def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
@@ -188,24 +199,11 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
     axes.text(
         1.02,
         row,
-        number(value),
+        decimal(value, digits=2),
         transform=axes.get_yaxis_transform(),
         va="center_baseline",
         color=style.MUTED,
     )
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Return a figure without the zero before its point: ".45", "-.02", "1.00".
-
-    Examples
-    --------
-    >>> [number(value) for value in (0.451, -0.02, 1.0, -0.001)]
-    ['.45', '-.02', '1.00', '.00']
-    """
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
 
 
 def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:

@@ -23,7 +23,7 @@ MARKS = {
     "‡": "stored by an earlier version",
 }
 """What is written after the name of a model, as in tables, and what it means."""
-_REGIONS = ("V1", "V2", "V4", "IT", "behavior")
+_REGIONS = ("V1", "EVC", "V2", "V4", "IT", "behavior")
 
 
 def scores_of(source: Source) -> list[Score]:

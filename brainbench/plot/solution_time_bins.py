@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.plot import style
 from brainbench.plot.layer_curves import marker_of
-from brainbench.plot.score_bars import number, title_of
+from brainbench.plot.score_bars import title_of
 from brainbench.plot.selection import Source, fitting, labels_of, only, scores_of
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _range(scores: list[Score]) -> tuple[float, float]:
 
 
 def _agreement(score: Score, n: int) -> str:
-    interval = "" if score.ci is None else f" [{number(score.ci[0])}, {number(score.ci[1])}]"
+    low, high = (decimal(end, digits=2) for end in score.ci or (None, None))
+    interval = f" [{low}, {high}]" if score.ci else ""
     symbol = "Spearman r" if score.formula.startswith("raw") else "score"
-    return f"{symbol} = {number(float(score.value or 0))}{interval}, {n} images"
+    return f"{symbol} = {decimal(float(score.value or 0), digits=2)}{interval}, {n} images"

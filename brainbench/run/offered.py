@@ -32,7 +32,7 @@ from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the figures of benchmarks by rule change."""
 _OF_TRIALS = "split-half over trials, Spearman-Brown corrected, where trials were repeated"
 _OF_FIGURE = (

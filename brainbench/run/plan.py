@@ -132,9 +132,8 @@ def _item(context: RunContext, results: Results | None, overwrite: Overwrite) ->
         stored = _stored(place, results, overwrite)
         if stored is not None:
             return Item(benchmark=benchmark, score=stored)
-        task = Task(
-            context=context, place=place, stimulus_sets=tuple(measure.stimulus_sets(context))
-        )
+        shown = tuple(context.shown(stimuli) for stimuli in measure.stimulus_sets(context))
+        task = Task(context=context, place=place, stimulus_sets=shown)
         for stimuli in task.stimulus_sets:
             stimuli.digest  # noqa: B018  # an image that cannot be read is known here
     except Exception as error:  # one that cannot run does not stop the others

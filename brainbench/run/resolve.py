@@ -18,6 +18,7 @@ from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
 from brainbench.models.wrap import wrap
 from brainbench.run.benchmark_file import benchmarks_in_file
+from brainbench.run.code_of_user import absolute_name
 from brainbench.run.composite_names import with_members
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
@@ -50,6 +51,8 @@ class Job:
     placement: Placement = field(default_factory=Placement)
     variant: Variant = field(default_factory=Variant)  # that the benchmarks are of
     composites: Sequence[Composite] = ()  # that were named; their members are among the benchmarks
+    # identifiers of benchmarks that a file of the user declares -> FILE.py:OBJECT
+    files: Mapping[str, str] = field(default_factory=dict)
     single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
@@ -81,8 +84,8 @@ class Job:
         named, composites = with_members(
             _listed(benchmark, "benchmark"), settings, variant or Variant()
         )
-        by_id = {id(declared): declared for given in named for declared in _benchmarks(given)}
-        benchmarks = list(by_id.values())
+        found = [pair for given in named for pair in _benchmarks(given)]
+        benchmarks = list({id(declared): declared for declared, _ in found}.values())
         if variant is not None:
             benchmarks = variants_of(benchmarks, variant, settings, placement)
         _check_regions(settings, benchmarks)
@@ -95,6 +98,7 @@ class Job:
             placement=placement,
             variant=variant or Variant(),
             composites=composites,
+            files={declared.identifier: file for declared, file in found if file is not None},
             single=_names_one(model) and _names_one(benchmark) and not composites,
         )
 
@@ -173,7 +177,8 @@ def _model_specs(
 def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
     if registry.is_file(part):
         registry.check_file(part)
-        return [ModelSpec(name=part, make=partial(model_with, part, options), named=True)]
+        file = absolute_name(part)  # a worker may run in another folder
+        return [ModelSpec(name=part, make=partial(model_with, file, options), named=True)]
     names = bases = registry.match("models", part)
     if names != [part] and "@" in part:
         # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
@@ -211,7 +216,7 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
 
 def one_benchmark(name: str) -> Benchmark:
     """Return the benchmark of a name or of "FILE.py:OBJECT"; InputError where there are several."""
-    found = _benchmarks(name)
+    found = [benchmark for benchmark, _ in _benchmarks(name)]
     if len(found) == 1:
         return found[0]
     raise InputError(
@@ -221,25 +226,26 @@ def one_benchmark(name: str) -> Benchmark:
     )
 
 
-def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
+def _benchmarks(given: BenchmarkLike) -> list[tuple[Benchmark, str | None]]:
+    """Return benchmarks, each with the FILE.py:OBJECT that declares it."""
     if isinstance(given, str):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         if not any(registry.is_file(part) or "+" in part for part in parts):
-            return load_benchmarks(given)
-        return [
-            benchmark
-            for part in parts
-            for benchmark in (
-                benchmarks_in_file(part) if registry.is_file(part) else named_variant(part)
-            )
-        ]
+            return [(benchmark, None) for benchmark in load_benchmarks(given)]
+        return [pair for part in parts for pair in _of_part(part)]
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",
             allowed="an identifier, a wildcard, 'all', FILE.py:OBJECT, or a brainbench.Benchmark",
             todo="give score(model, benchmark) in this order; list_benchmarks() lists the names",
         )
-    return [given]
+    return [(given, None)]
+
+
+def _of_part(part: str) -> list[tuple[Benchmark, str | None]]:
+    if registry.is_file(part):
+        return [(benchmark, part) for benchmark in benchmarks_in_file(part)]
+    return [(benchmark, None) for benchmark in named_variant(part)]
 
 
 def variants_of(

@@ -89,12 +89,20 @@ def with_beyond(
     Raises
     ------
     InputError
-        No benchmark of predictivity; no reference, or one given twice.
+        No benchmark of predictivity, or one with a published division; no reference, or one given twice.
     """
+    benchmarks = _of_predictivity(benchmarks, "--beyond")
+    for benchmark in benchmarks:
+        if getattr(benchmark.measure, "division", "drawn") == "published":
+            raise InputError(
+                f"--beyond for {benchmark.identifier}, whose division of the images is published",
+                allowed="benchmarks whose splits are drawn",
+                todo="choose them with -b",
+            )
     models = [reference for _, reference in references]
     names = [name for name, _ in references]
     variants = []
-    for benchmark in _of_predictivity(benchmarks, "--beyond"):
+    for benchmark in benchmarks:
         measure: Predictivity = benchmark.measure  # type: ignore[assignment]
         other = UniqueVariance(
             beyond=tuple(models), n_splits=measure.n_splits, n_inner=measure.n_inner

@@ -33,10 +33,11 @@ from brainbench.core.errors import BrainbenchError, InputError, ScoringError
 from brainbench.core.score import Score
 from brainbench.core.settings import Spread
 from brainbench.run.assignments import (
+    AssignedBenchmark,
     Assignment,
     Report,
     assigned_benchmarks,
-    assigned_name,
+    assigned_of,
     assignments,
     carry_out,
     longest_first,
@@ -69,14 +70,13 @@ def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
 
 def _spread_out(job: Job, spread: Spread, *, raising: bool) -> Iterator[Score]:
     dealt = of_shard(assignments(job), spread.shard)
-    names = [assigned_name(benchmark, job.variant) for benchmark in job.benchmarks]
-    mine = {(one.spec.name, name) for one in dealt for name in one.benchmarks}
-    every = ((spec.name, name) for spec, name in product(job.models, names))
+    mine = {(one.spec.name, benchmark) for one in dealt for benchmark in one.benchmarks}
+    every = ((spec.name, one) for spec, one in product(job.models, assigned_of(job)))
     order = [pair for pair in every if pair in mine]
-    finished: dict[tuple[str, str], Score] = {}
+    finished: dict[tuple[str, AssignedBenchmark], Score] = {}
     for assignment, report in carried_out(dealt, spread):
-        for name, score in zip(assignment.benchmarks, report.scores, strict=True):
-            finished[assignment.spec.name, name] = given(score, None, raising=raising)
+        for benchmark, score in zip(assignment.benchmarks, report.scores, strict=True):
+            finished[assignment.spec.name, benchmark] = given(score, None, raising=raising)
         while order and order[0] in finished:
             yield finished.pop(order.pop(0))
 

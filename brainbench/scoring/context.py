@@ -96,6 +96,9 @@ class Run:
     _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
     _open: dict[int, _OpenDataset] = field(default_factory=dict, repr=False)
     _groups: dict[int, StimulusGroups] = field(default_factory=dict, repr=False)
+    _placed: dict[tuple[int, float], tuple[StimulusSet, StimulusSet]] = field(
+        default_factory=dict, repr=False
+    )
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
         """Return the data of a benchmark, opened at the first call.
@@ -141,6 +144,13 @@ class Run:
     def stimuli(self, data: Dataset) -> StimulusSet:
         """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
         return self._opened(data).used
+
+    def placed(self, stimuli: StimulusSet, visual_degrees: float) -> StimulusSet:
+        """Return a set as it is seen on a field of view so many degrees wide."""
+        key = (id(stimuli), visual_degrees)
+        if key not in self._placed:  # the set is kept alive, so that its id stays its own
+            self._placed[key] = (stimuli, stimuli.on_screen(visual_degrees))
+        return self._placed[key][1]
 
     def groups(self, stimuli: StimulusSet) -> StimulusGroups:
         """Return which images of a set belong together, compared at the first call."""
@@ -325,13 +335,26 @@ class RunContext(DataContext):
         return self.benchmark.presentation.accepted_by(self.model.presentations)
 
     @property
+    def visual_degrees(self) -> float | None:
+        """Width of the field of view on which pictures have the width of the study; None under `paper`.
+
+        There pictures fill the field, as networks are shown pictures.
+        """
+        return self.model.visual_degrees if self.settings.protocol == "brainscore" else None
+
+    def shown(self, stimuli: StimulusSet) -> StimulusSet:
+        """Return stimuli as the model is shown them: under `brainscore` placed on its field of view."""
+        width = self.visual_degrees
+        return stimuli if width is None else self.run.placed(stimuli, width)
+
+    @property
     def clock(self) -> Timeline:
         """The model's clock under the protocol of the run."""
         return clock_of(self.model, self.settings.protocol)
 
     def activations(self, stimuli: StimulusSet) -> Mapping[str, Assembly]:
         """Return responses of each of `layers`, in the order of the stimuli; InputError for other ones."""
-        found = self.model.activations(stimuli, self.layers, self.presentation)
+        found = self.model.activations(self.shown(stimuli), self.layers, self.presentation)
         name = f"activations of {self.model.name}"
         return {
             layer: align(found[layer], stimuli.ids, name=f"{name} {layer}") for layer in self.layers

@@ -179,7 +179,7 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         precision=context.model.precision,
         choices={
             "window_ms": list(context.benchmark.window),
-            **_degrees(evaluation),
+            **_screen(context, evaluation),
             **_groups(context, evaluation),
             **report.details,
         },
@@ -187,11 +187,20 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
     )
 
 
-def _degrees(evaluation: Evaluation) -> dict[str, float]:
-    """Return the width of the images in degrees of visual angle, where all sets state the same."""
-    widths = {stimuli.degrees for stimuli in evaluation.material.stimulus_sets}
+def _screen(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
+    """Return the width of the images in degrees where all sets state the same, and how they are shown."""
+    sets, field = evaluation.material.stimulus_sets, context.visual_degrees
+    widths = {stimuli.degrees for stimuli in sets}
     width = widths.pop() if len(widths) == 1 else None
-    return {} if width is None else {"degrees": width}
+    given = {} if width is None else {"degrees": width}
+    if all(stimuli.has_no_width for stimuli in sets):
+        return given
+    if field is None:
+        return {**given, "screen": "images fill the model's input, whatever their width in degrees"}
+    if all(stimuli.has_width_of(field) for stimuli in sets):
+        return {**given, "visual_degrees": field, "screen": "images as wide as the model's field"}
+    placed = "images at their width on the model's field: gray 128 around, or their center"
+    return {**given, "visual_degrees": field, "screen": placed}
 
 
 def _groups(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:

@@ -128,6 +128,17 @@ def responses(model="tiny@imagenet", **more):
     return stored.make(model, "Simulated.IT-pls", 0.4, **{**given, **more})
 
 
+def similarity(model="tiny@imagenet", value=0.4, **more):
+    """Return a score of RSA on three images."""
+    squares = {"predicted": 0.2, "target": 0.7}
+    predictions = xr.Dataset(
+        {name: (("sample", "other"), d * (1 - np.eye(3))) for name, d in squares.items()},
+        coords={"stimulus_id": ("sample", list("abc")), "fold": ("sample", [0, 0, 0])},
+    )
+    score = stored.make(model, "Simulated.IT-rsa", value, predictions=predictions, **more)
+    return score.recording(choices={"similarity": "rsa"})
+
+
 def words(axes):
     """Return every text in axes: title, labels, ticks, legend and others."""
     legend = axes.get_legend()

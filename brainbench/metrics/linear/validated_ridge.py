@@ -23,6 +23,9 @@ from brainbench.metrics.gram import Gram
 from brainbench.metrics.linear.folds import block, check_inputs, check_split
 from brainbench.metrics.linear.ridge import Fit
 
+RELATIVE: FloatArray = np.logspace(-4, 3, 8)
+"""Penalties of `scoring.regression.published_division`, in the units of `fit_validated`."""
+
 
 def fit_validated(
     features: Gram,
