@@ -33,6 +33,7 @@ class Plain(RecurrentV1):
     """The same network without anything that is computed once."""
 
     def tops(self, image: Tensor) -> list[Tensor]:
+        """Return the state of each iteration."""
         state: Tensor | None = None
         tops = []
         (block,) = self.upper
@@ -45,6 +46,7 @@ class Plain(RecurrentV1):
         return tops
 
     def outputs(self, image: Tensor) -> Tensor:
+        """Return the rates of each iteration."""
         pooled = [
             functional.avg_pool2d(m, 3, stride=3, ceil_mode=True)
             for m in combined(self.tops(image), self.architecture.mode)
@@ -91,13 +93,9 @@ def main() -> None:
     images = torch.rand(BATCH, 1, 50, 50, generator=generator)
     rates = torch.rand(BATCH, 79, generator=generator)
     plain = Plain(ARCHITECTURE)
-    plain.load_state_dict(build(ARCHITECTURE, seed=0).state_dict())
-    last = build(ARCHITECTURE, seed=0).to(memory_format=torch.channels_last)
+    plain.load_state_dict(build(ARCHITECTURE, seed=0).state_dict())  # weights stay channels first
     steps = {
         "recurrent_v1": stepper(build(ARCHITECTURE, seed=0), images, rates),
-        "channels last": stepper(
-            last, images.contiguous(memory_format=torch.channels_last), rates
-        ),
         "plain": stepper(plain, images, rates),
         "floor of convolutions": floor(images),
     }
@@ -113,7 +111,9 @@ def main() -> None:
     for name, value in median.items():
         least = min(walls[name][1:])
         ratio = value / median["floor of convolutions"]
-        print(f"{name:24}{value:8.3f} s of processor a step {ratio:6.2f} x floor, wall >= {least:.3f} s")
+        print(
+            f"{name:24}{value:8.3f} s of processor a step {ratio:6.2f} x floor, wall >= {least:.3f} s"
+        )
     if given.json:
         given.json.write_text(json.dumps({"seconds": seconds, "threads": given.threads}, indent=1))
 
