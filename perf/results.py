@@ -35,6 +35,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "coverage": measures.coverage,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
+    "leaderboard": speed.leaderboard,
     "selection": speed.selection,
     "large": speed.large,
     "speeds": measures.speeds,

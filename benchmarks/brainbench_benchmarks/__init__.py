@@ -21,6 +21,9 @@ def benchmarks() -> dict[str, str]:
         for region in regions
     }
     declared |= {
+        f"SimulatedMovies.{region}-pls": f"simulated_movies:{region}_pls" for region in ("V4", "IT")
+    }
+    declared |= {
         f"Cowley2023.V4-{name}": f"cowley2023:V4_{name}"
         for name in ("pls", "ccnorm2", "ccnorm", "ridge")
     }
@@ -37,6 +40,11 @@ def benchmarks() -> dict[str, str]:
     }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
     declared |= {f"Cichy2014.{region}-rsa": f"cichy2014:{region}_rsa" for region in ("EVC", "IT")}
+    declared |= {
+        f"Papale2025.{region}-{name}": f"papale2025:{region}_{name}"
+        for region in ("V1", "V4", "IT")
+        for name in ("pls", "ridge")
+    }
     return {name: f"brainbench_benchmarks.{target}" for name, target in declared.items()}
 
 

@@ -212,8 +212,8 @@ def _figure(kind: str, choice: Choice, given: Mapping[str, Any]) -> Figure:
     }
     if kind == SCATTER:
         counted = [name for name in (given["x"], given["y"]) if name in _COUNTED]
-        table = _with_known(table, theirs, scores)
-        chosen |= {"facts": _with_counted(table, counted, scores), "named": given["name"]}
+        known = _with_known(table, theirs, scores)
+        chosen |= {"facts": _with_counted(known, counted, scores), "named": given["name"]}
         if given["published"]:
             chosen["facts"] = {**theirs, **chosen["facts"]}
             chosen["published"] = theirs.keys()

@@ -38,13 +38,15 @@ class Probe:
 
     `features` and `steps` are the neuroids and the model steps of each layer; `absent` are the layers
     that are not in the cache, so have to be computed. `seconds_per_image` is time in the network, with
-    preprocessing and checks; 0 where nothing has to be computed.
+    preprocessing and checks; 0 where nothing has to be computed. `pictures` is how many pictures a network is
+    shown of each stimulus: the frames of a movie that it takes.
     """
 
     features: Mapping[str, int]
     steps: Mapping[str, int]
     absent: tuple[str, ...]
     seconds_per_image: float
+    pictures: int = 1
 
     def bytes_per_image(self) -> int:
         """Return the size on disk of what has to be computed, float32."""

@@ -162,9 +162,13 @@ class StimulusSet:
         )
 
     @cached_property
-    def _seen(self) -> tuple[_Seen, ...]:
+    def _seen(self) -> tuple[Seen, ...]:
         """What is kept of each picture; every image is read once for all of it."""
-        return tuple(_seen(self.ids[i], self._own_picture(i)) for i in range(len(self)))
+        return tuple(self._seen_at(index) for index in range(len(self)))
+
+    def _seen_at(self, index: int) -> Seen:
+        pixels = self._own_picture(index)
+        return seen_of(self.ids[index], f"{pixels.shape}|", pixels, small_gray_of(pixels))
 
     @property
     def small_gray(self) -> npt.NDArray[np.float32]:
@@ -232,7 +236,7 @@ def is_rgb(pixels: npt.NDArray[Any]) -> bool:
     return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """What is kept of a picture once it was read."""
 
     digest: str  # of id, shape and pixels
@@ -240,14 +244,22 @@ class _Seen(NamedTuple):
     small_gray: npt.NDArray[np.float32]  # see `StimulusSet.small_gray`
 
 
-def _seen(stimulus_id: str, pixels: Picture) -> _Seen:
+def seen_of(
+    stimulus_id: str, header: str, pixels: npt.NDArray[np.uint8], gray: npt.NDArray[np.float32]
+) -> Seen:
+    """Return what is kept of a stimulus; `header` says what its pixels do not, such as their shape."""
     content = np.ascontiguousarray(pixels).tobytes()
-    names = (f"{stimulus_id}|{pixels.shape}|", f"{pixels.shape}|")
     of_stimulus, of_picture = (
-        hashlib.sha256(name.encode() + content).hexdigest() for name in names
+        hashlib.sha256(name.encode() + content).hexdigest()
+        for name in (f"{stimulus_id}|{header}", header)
     )
+    return Seen(of_stimulus, of_picture, gray)
+
+
+def small_gray_of(pixels: Picture) -> npt.NDArray[np.float32]:
+    """Return the gray version of a picture of `SMALL` x `SMALL` pixels, flat."""
     gray = Image.fromarray(pixels).convert("L").resize((SMALL, SMALL), Image.Resampling.BOX)
-    return _Seen(of_stimulus, of_picture, np.asarray(gray, dtype=np.float32).ravel())
+    return np.asarray(gray, dtype=np.float32).ravel()
 
 
 def from_arrays(

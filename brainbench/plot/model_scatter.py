@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ AXES = {
     "top1": "ImageNet top-1 accuracy",
     "cifar100": "CIFAR-100 transfer accuracy",
     "brain_score": "Brain-Score",
+    "IT_new_data": "IT, new neurons",
+    "IT_new_images": "IT, new images",
+    "behavior_new_data": "behavior, new objects",
     SECONDS: "time of the score (s)",
 }
 """What stands at an axis of a fact; other facts stand under their own name."""
@@ -235,7 +238,8 @@ def _draw_point(
         marker="o",
         markersize=size,
         markerfacecolor=face,
-        markeredgecolor=color,
+        markeredgecolor=color if hollow else "white",
+        markeredgewidth=0.8 if hollow else 0.3,
         zorder=2,
     )
 
@@ -261,6 +265,8 @@ def _name_points(
         left, low = corners[int(np.argmin(costs))]
         boxes.append((left, low, left + width, low + _LINE))
         right = left < x
+        if len(names) > _MOST_NAMED:  # which of many points it names may be in doubt
+            _draw_pointer(axes, (x, y), low + _LINE if low < y else low)
         axes.text(
             left + width if right else left,
             low,
@@ -269,6 +275,20 @@ def _name_points(
             ha="right" if right else "left",
             fontsize=style.SMALL,
         )
+
+
+def _draw_pointer(axes: Axes, point: tuple[float, float], height: float) -> None:
+    """Draw a ring around a point, and a line from it to the height of its name, in axes coordinates."""
+    x, y = point
+    place: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "color": style.INK,
+        "linewidth": 0.5,
+        "zorder": 3,
+    }
+    if abs(height - y) > _LINE:
+        axes.plot((x, x), (y, height), **place)
+    axes.plot(x, y, marker="o", markersize=4.0, markerfacecolor="none", **place)
 
 
 def _cost(box: tuple[float, float, float, float], boxes: Sequence[tuple[float, ...]]) -> float:

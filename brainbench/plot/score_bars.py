@@ -12,7 +12,17 @@ from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
-from brainbench.plot.selection import MARKS, Source, fitting, labels_of, marks_of, scores_of
+from brainbench.plot.selection import (
+    MARKS,
+    Colors,
+    Source,
+    colors_of,
+    fitting,
+    identity_of,
+    labels_of,
+    marks_of,
+    scores_of,
+)
 from brainbench.stats.ceiling import ceiled
 
 if TYPE_CHECKING:
@@ -65,7 +75,7 @@ def bound_of(score: Score) -> Bound | None:
     return Bound(value=float(values[0]), low=float(min(values)), high=float(max(values)))
 
 
-def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
+def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None) -> Axes:
     """Draw the score of each model on each benchmark, with its interval and its ceiling.
 
     Untrained models have hollow bars; dotted intervals are approximate. The gray line is what a model without
@@ -76,6 +86,8 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     ----------
     scores : scores, or a path
         Scores in the order of the groups, or a results folder.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw; by default a new figure, one column wide.
 
@@ -86,7 +98,7 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     """
     shown = fitting(scores_of(scores), "bars", "scores with a value")
     groups = _groups(shown)
-    colors = _colors(shown)
+    palette = colors_of(shown, colors)
     n_rows = len(shown) + len(groups)
     with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
         row, ticks, headings = 0.0, [], []
@@ -94,7 +106,7 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
             headings.append((row, heading))
             for label, score in sorted(members, key=lambda one: -float(one[1].value or 0)):
                 row += 1
-                _draw_bar(axes, row, score, colors[label])
+                _draw_bar(axes, row, score, palette[identity_of(score)])
                 ticks.append((row, label))
             row += 1
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
@@ -137,13 +149,6 @@ def title_of(score: Score) -> str:
 def name_of(score: Score) -> str:
     """Return a benchmark, a simulated brain marked."""
     return visible(score.benchmark, keep="") + (" (simulated brain)" if score.simulated else "")
-
-
-def _colors(scores: Sequence[Score]) -> dict[str, str]:
-    labels = list(
-        dict.fromkeys(label for members in _groups(scores).values() for label, _ in members)
-    )
-    return {label: style.color_of(k, len(labels)) for k, label in enumerate(labels)}
 
 
 def _draw_heading(axes: Axes, row: float, name: str, remarks: str) -> None:

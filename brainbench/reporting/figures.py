@@ -15,6 +15,7 @@ from brainbench.core.errors import BrainbenchError
 from brainbench.core.score import Score
 from brainbench.plot import FITS, KINDS, display_name, svg
 from brainbench.plot.kinds import Panel, by_benchmark
+from brainbench.plot.selection import Colors, colors_of
 from brainbench.plot.style import COLORS
 
 MOST_BARS = 40
@@ -71,24 +72,27 @@ def groups_of(scores: Sequence[Score]) -> list[Group]:
 
     Scores of two protocols share no figure. A figure whose predictions cannot be read is named in a note.
     """
-    ordered = sorted(scores, key=lambda score: score.model)  # so that a model keeps its color
+    ordered = sorted(scores, key=lambda score: score.model)
+    colors = colors_of(ordered)  # a model keeps its color
     panels = {kind: panels_of(kind, ordered) for kind in _TITLES}
     shown = {kind: own if kind == "bars" else own[:MOST_PANELS] for kind, own in panels.items()}
     groups = []
     with progress.current().task("drawing figures", sum(map(len, shown.values()))) as advance:
         for kind, own in shown.items():
-            drawings = tuple(_drawings(kind, own, advance))
+            drawings = tuple(_drawings(kind, own, colors, advance))
             n_more = len(panels[kind]) - len(own)
             groups.append(Group(title=_TITLES[kind], drawings=drawings, n_more=n_more))
     return [group for group in groups if group.drawings]
 
 
 def _drawings(
-    kind: str, panels: Sequence[tuple[Panel, str]], advance: progress.Advance
+    kind: str, panels: Sequence[tuple[Panel, str]], colors: Colors, advance: progress.Advance
 ) -> Iterator[Drawing]:
     for place, (panel, note) in enumerate(panels):
         try:
-            yield _drawing(kind, panel, f"{kind}-{place + 1}-", note)
+            options = {**panel.options, **({"colors": colors} if KINDS[kind].by_model else {})}
+            own = replace(panel, options=options)
+            yield _drawing(kind, own, f"{kind}-{place + 1}-", note)
         except BrainbenchError as error:
             progress.current().note(f"omitted: a figure {kind!r}: {error.got}")
         advance(1)

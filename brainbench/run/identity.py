@@ -49,13 +49,16 @@ def _asked(settings: Settings) -> dict[str, Any]:
 def _shown(context: RunContext) -> dict[str, Any]:
     """Return what matters of the model's screen, so that other keys stay as they were.
 
-    Its width where pictures of another width are placed on it.
+    Its width where pictures of another width are placed on it, and how often it takes a frame of a movie.
     """
+    is_movie = context.presentation.kind == "movie"
+    frames = {"frame_ms": context.model.frame_ms} if is_movie else {}
     width = context.visual_degrees
     if width is None:
-        return {}
+        return frames
     sets = measure_of(context.benchmark).stimulus_sets(context)
-    return {} if all(shown.has_width_of(width) for shown in sets) else {"visual_degrees": width}
+    placed = not all(shown.has_width_of(width) for shown in sets)
+    return {**frames, **({"visual_degrees": width} if placed else {})}
 
 
 def _fields(clock: Timeline) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from brainbench.core import progress, registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
@@ -16,12 +15,12 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
-from brainbench.models.wrap import wrap
 from brainbench.run.benchmark_file import benchmarks_in_file
 from brainbench.run.code_of_user import absolute_name
 from brainbench.run.composite_names import with_members
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
+from brainbench.run.known_models import Asked
 from brainbench.run.loading import (
     checked,
     load_benchmarks,
@@ -34,6 +33,9 @@ from brainbench.run.variants import named_variant, with_beyond, with_metric
 from brainbench.scoring.context import ModelRun, Run
 from brainbench.stats.composite import Composite
 from brainbench.storage.results import Results
+
+if TYPE_CHECKING:
+    import torch
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
 BenchmarkLike: TypeAlias = "str | Benchmark"
@@ -160,7 +162,7 @@ def _model_specs(
             allowed="model_args with the name of a model",
             todo="give the options where the model is made",
         )
-    if isinstance(given, torch.nn.Module):
+    if _is_module(given):
         return [_bare_module(given, settings, placement)]
     if not isinstance(given, str):
         model = checked(given, name=str(getattr(given, "name", given)))
@@ -186,7 +188,12 @@ def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
         options = {**options, "weights": weights}
         bases = registry.match("models", base)
     return [
-        ModelSpec(name=name, make=partial(model_with, base, options), named=True)
+        ModelSpec(
+            name=name,
+            make=partial(model_with, base, options),
+            named=True,
+            asked=Asked(name=base, options=options),
+        )
         for name, base in zip(names, bases, strict=True)
     ]
 
@@ -203,6 +210,12 @@ def maker_options(model_args: Mapping[str, Any], weights: str | None) -> dict[st
     return {**model_args, **named}
 
 
+def _is_module(given: Any) -> TypeGuard[torch.nn.Module]:
+    """Return whether something is a torch module; there is none before torch is imported."""
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(given, loaded.nn.Module)
+
+
 def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement) -> ModelSpec:
     if not settings.layers:
         raise InputError(
@@ -210,6 +223,8 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
             allowed="a module with layers={region: layer}, or a model made by brainbench.wrap",
             todo="give layers, for example layers={'IT': 'layer4'}",
         )
+    from brainbench.models.wrap import wrap
+
     model = checked(wrap(net, layers=settings.layers), name=type(net).__name__)
     return ModelSpec(name=model.name, make=partial(place, model, placement))
 
@@ -288,7 +303,9 @@ def one_model(
     given: ModelLike, layers: Sequence[str], placement: Placement, options: Mapping[str, Any]
 ) -> BrainModel:
     """Return the only model that a name, a module or a model stands for."""
-    if isinstance(given, torch.nn.Module) and not options:
+    if _is_module(given) and not options:
+        from brainbench.models.wrap import wrap
+
         return place(checked(wrap(given, layers=layers), name=type(given).__name__), placement)
     specs = _model_specs(given, Settings(), placement, options)
     if len(specs) != 1:

@@ -16,11 +16,14 @@ from brainbench.scoring.regression.estimators import EstimatorMap
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.linear_maps import MAPS
 from brainbench.scoring.regression.predictivity import SOFT_MATCHING, Predictivity
+from brainbench.scoring.regression.reverse import REVERSE, ReversePredictivity
 from brainbench.scoring.regression.unique_variance import UniqueVariance
 
-_EXAMPLE = "--metric my_map.py:make_map"
 UNITS = "units"
 """In place of a map: unit k of a model that was fitted to the sites predicts site k."""
+NAMES = (*MAPS, SOFT_MATCHING, REVERSE, UNITS)
+"""What may stand after --metric, and after "+" in a name, beside an estimator of the user."""
+_EXAMPLE = "--metric my_map.py:make_map"
 
 
 def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]:
@@ -37,7 +40,8 @@ def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]
     -------
     list of Benchmark
         Named after the map, as "Simulated.IT-pls+ridge-cv"; after an estimator with the digest of its code,
-        as "Simulated.IT-pls+Ridge-e29085d0": figures of two maps never share a name.
+        as "Simulated.IT-pls+Ridge-e29085d0": figures of two maps never share a name. Of "reverse" sites
+        predict the units of the model: "Simulated.IT-pls+reverse".
 
     Raises
     ------
@@ -126,11 +130,11 @@ def named_variant(name: str) -> list[Benchmark]:
     base, plus, suffix = name.partition("+")
     if not plus or name in registry.entries("benchmarks"):
         return load_benchmarks(name)
-    if suffix not in (*MAPS, SOFT_MATCHING, UNITS):
+    if suffix not in NAMES:
         raise unknown(
             "map after a benchmark",
             suffix,
-            [*MAPS, SOFT_MATCHING, UNITS],
+            list(NAMES),
             todo=f"give -b {base} with --metric FILE.py:NAME or --beyond MODELS",
         )
     return with_metric(load_benchmarks(base), suffix)
@@ -161,6 +165,10 @@ def named_metric(name: str) -> Any:
 
 def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
     measure: Predictivity = benchmark.measure  # type: ignore[assignment]
+    if metric == REVERSE:
+        return _reversed(benchmark, measure)
+    if isinstance(metric, str) and metric not in NAMES:
+        raise unknown("map", metric, NAMES, todo="choose one of these, or give an estimator")
     other = replace(measure, metric=metric)
     if other.config() == measure.config():
         return benchmark
@@ -173,6 +181,19 @@ def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
         identifier=f"{benchmark.identifier}+{suffix}",
         measure=other,
         metric=f"Pearson r over sites of held-out predictions by {site_map}",
+    )
+
+
+def _reversed(benchmark: Benchmark, measure: Predictivity) -> Benchmark:
+    """Return a benchmark with the same splits, in which sites predict the units of the model."""
+    return replace(
+        benchmark,
+        identifier=f"{benchmark.identifier}+{REVERSE}",
+        measure=ReversePredictivity(
+            n_components=measure.n_components, n_splits=measure.n_splits, n_inner=measure.n_inner
+        ),
+        metric="median Pearson r over units of the model of held-out predictions from the sites",
+        ceiling="none; under brainscore the consistency of the sites over halves of each image's trials",
     )
 
 

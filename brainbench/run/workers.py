@@ -23,10 +23,8 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-import joblib
 import psutil
 import threadpoolctl
-import torch
 
 from brainbench.core import progress, provenance
 from brainbench.core.errors import BrainbenchError, InputError, ScoringError
@@ -188,6 +186,8 @@ def processes(workers: int) -> Iterator[tuple[Executor, Path]]:
 
     They end when the block ends, however it ends, and when this process does.
     """
+    import joblib
+
     threads = max(1, joblib.cpu_count() // workers)
     spawn = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
@@ -213,6 +213,8 @@ def _start(threads: int, logs: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends this
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["LOKY_MAX_CPU_COUNT"] = str(threads)  # of joblib.cpu_count()
+    import torch
+
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     path = logs / f"{os.getpid()}.log"

@@ -16,7 +16,8 @@ from brainbench.core.timeline import Span, Timeline
 from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.gram import Gram, gram
-from brainbench.scoring.context import GramStore, RunContext
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BoundedStore
 from brainbench.storage.array_file import COLUMNS
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Candidate:
     activations: Assembly  # stimulus x neuroid x time; values may be on disk
     weights: FloatArray  # of each step
     # Where Gram matrices are kept for other benchmarks on the same images.
-    grams: GramStore = field(default_factory=GramStore, repr=False)
+    grams: BoundedStore[Gram] = field(default_factory=BoundedStore, repr=False)
     # Stimuli and presentation: what the responses depend on beside the layer.
     shown: Hashable = None
 
@@ -165,7 +166,7 @@ def _of_layer(
     activations: Assembly,
     clock: Timeline,
     window: Span,
-    grams: GramStore,
+    grams: BoundedStore[Gram],
     shown: Hashable,
 ) -> Sequence[Candidate]:
     n_steps = activations.sizes["time"]

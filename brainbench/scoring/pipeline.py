@@ -13,6 +13,7 @@ import numpy as np
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
+from brainbench.core.movies import Movies
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
@@ -180,6 +181,7 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         choices={
             "window_ms": list(context.benchmark.window),
             **_screen(context, evaluation),
+            **_movies(context, evaluation),
             **_groups(context, evaluation),
             **report.details,
         },
@@ -201,6 +203,18 @@ def _screen(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
         return {**given, "visual_degrees": field, "screen": "images as wide as the model's field"}
     placed = "images at their width on the model's field: gray 128 around, or their center"
     return {**given, "visual_degrees": field, "screen": placed}
+
+
+def _movies(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
+    """Return how many frames there are, how long a movie lasts, and how often the model takes a frame."""
+    sets = [shown for shown in evaluation.material.stimulus_sets if isinstance(shown, Movies)]
+    if not sets:
+        return {}
+    return {
+        "frames": sum(shown.n_pictures for shown in sets),
+        "movie_ms": max(shown.duration_ms for shown in sets),
+        "frame_ms": context.model.frame_ms,
+    }
 
 
 def _groups(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:

@@ -99,6 +99,47 @@ def half_means(trials: AnyArray, *, n_splits: int = 10) -> tuple[FloatArray, Flo
     return first_means, second_means
 
 
+def halves_by_image(
+    trials: AnyArray, *, n_splits: int = 10, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Return means over random halves of the trials of each image, drawn for each image by itself.
+
+    As Brain-Score's consistency of predictors draws them (`metrics/predictor_consistency`), where sites
+    predict the units of a model.
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses, rows in the order of the ids; NaN where a trial is missing for all neuroids.
+    n_splits, seed : int
+        Number of splits, and seed of numpy's default generator, which permutes the trials of each image in
+        turn; of an odd number the first half has one less.
+
+    Returns
+    -------
+    two arrays, split x stimulus x neuroid
+        NaN for an image with fewer than two trials.
+
+    Raises
+    ------
+    InputError
+        Fewer than two repetitions or no stimulus axis.
+    """
+    trials = _as_trials(trials)
+    rng = np.random.default_rng(seed)
+    halves = np.full((2, n_splits, *trials.shape[1:]), np.nan)
+    there = [np.flatnonzero(~np.isnan(image).all(axis=1)) for image in trials.swapaxes(0, 1)]
+    for split in range(n_splits):
+        for image, repetitions in enumerate(there):
+            if len(repetitions) < 2:
+                continue
+            drawn = rng.permutation(repetitions)
+            parts = np.split(drawn, [len(drawn) // 2])
+            for half, part in zip(halves, parts, strict=True):
+                half[split, image] = trials[part, image].mean(axis=0)
+    return halves[0], halves[1]
+
+
 def spearman_brown(r: ArrayLike, *, times: ArrayLike = 2.0) -> FloatArray:
     """Return the reliability of the mean over all trials from the correlation r of means over fewer.
 

@@ -23,7 +23,14 @@ def layered(model="tiny@imagenet", benchmark="Simulated.IT-pls", **more):
     return stored.make(model, benchmark, 0.6, selection=chosen, **more)
 
 
-def dynamics(model="tiny@imagenet", *, arrays=("V4", "IT"), value=0.5, **more):
+def dynamics(
+    model="tiny@imagenet",
+    *,
+    benchmark="Simulated.IT-dynamics",
+    arrays=("V4", "IT"),
+    value=0.5,
+    **more,
+):
     """Return a score of neural dynamics: r rises by bin, c is .64 in the bins that count and .04 before."""
     n = len(BINS)
     used = [k >= 5 for k in range(n)]
@@ -65,7 +72,7 @@ def dynamics(model="tiny@imagenet", *, arrays=("V4", "IT"), value=0.5, **more):
         },
     )
     given = {"figures": figures, "per_unit": per_unit, "predictions": predictions}
-    return stored.make(model, "Simulated.IT-dynamics", value, **{**given, **more})
+    return stored.make(model, benchmark, value, **{**given, **more})
 
 
 def solution_times(model="tiny@imagenet", value=0.25, **more):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -111,6 +110,8 @@ def _predictions(
     among: FloatArray, across: FloatArray, Y: FloatArray, penalty: float
 ) -> FloatArray:
     """Return predictions of other stimuli, whose inner products with the training stimuli are `across`."""
+    from scipy.linalg.lapack import dpotrf, dpotrs
+
     n = len(among)
     factor = np.array(among, order="F")
     factor[np.arange(n), np.arange(n)] += penalty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ from brainbench.metrics.correlation import (
 )
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.recordings import (
     Recordings,
     check_sizes,
@@ -47,6 +48,7 @@ class BinnedRecordings(Recordings):
 
     bins: tuple[Span, ...]  # (start, end) in ms from stimulus onset
     normalized_by: str  # what responses were divided by
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
 
     @cached_property
     def varying(self) -> BoolArray:
@@ -112,17 +114,11 @@ class BinnedRecordings(Recordings):
             NaN where a half has no trial of an image, or does not vary.
         """
         neuroids = np.flatnonzero(self.varying)[sites].tolist()
-        by_site = [self._reliability(k, images, counts, repetitions) for k in neuroids]
+        by_site = [
+            self.kept.of(_reliability, self._trials(k, images), counts, repetitions)
+            for k in neuroids
+        ]
         return np.stack(by_site, axis=1)
-
-    def _reliability(
-        self, neuroid: int, images: IntArray, counts: FloatArray, repetitions: IntArray | None
-    ) -> FloatArray:
-        trials = self._trials(neuroid, images)
-        halved = trials if repetitions is None else trials[repetitions]
-        r = nan_mean(_correlation_of_halves(halved, counts), axis=1)
-        n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
-        return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
 
     def reliability_of_noise(self, n_values: int) -> float:
         """Return the c that two standard errors of a median correlation make of noise, in choosing trials.
@@ -139,13 +135,10 @@ class BinnedRecordings(Recordings):
         Not what a Pearson r is divided by: on skewed rates it is lower than the share of signal. Half means
         that differ by rounding alone are tied, so that no number of threads changes it.
         """
-        by_site = []
-        for neuroid in np.flatnonzero(self.varying).tolist():
-            halves = (_columns(half) for half in _halves(self._trials(neuroid, images)))
-            first, second = (tolerant_ranks(half) for half in halves)
-            by_split = pearson(first, second).reshape(-1, len(self.bins))
-            by_site.append(spearman_brown(nan_mean(by_split, axis=0)))
-        return np.stack(by_site)
+        neuroids = np.flatnonzero(self.varying).tolist()
+        return np.stack(
+            [self.kept.of(_rank_reliability, self._trials(k, images)) for k in neuroids]
+        )
 
     def _trials(self, neuroid: int, images: IntArray) -> FloatArray:
         """Return the trials of a neuroid, repetition x image x bin."""
@@ -194,6 +187,7 @@ def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
         normalized_by=normalized_by,
         groups=context.groups(),
         split_groups=context.split_groups(),
+        kept=context.run.brain,
     )
 
 
@@ -235,6 +229,23 @@ def _blank_response(recordings: Assembly) -> tuple[xr.DataArray | None, str]:
     unchanged = f"; {n_without} neuroids without one are as they were" if n_without else ""
     scale = xr.DataArray(np.where(positive, response, 1.0), dims="neuroid")
     return scale, "the average response to a blank" + unchanged
+
+
+def _reliability(
+    trials: FloatArray, counts: FloatArray, repetitions: IntArray | None
+) -> FloatArray:
+    """Return the reliability of a neuroid, draw x bin, see `BinnedRecordings.reliability`."""
+    halved = trials if repetitions is None else trials[repetitions]
+    r = nan_mean(_correlation_of_halves(halved, counts), axis=1)
+    n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
+    return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
+
+
+def _rank_reliability(trials: FloatArray) -> FloatArray:
+    """Return the reliability of the ranks of a neuroid, bin."""
+    first, second = (tolerant_ranks(_columns(half)) for half in _halves(trials))
+    by_split = pearson(first, second).reshape(-1, trials.shape[2])
+    return spearman_brown(nan_mean(by_split, axis=0))
 
 
 def _halves(trials: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -287,6 +287,7 @@ def session_target(
         sites=sites,
         responses=estimator.mean(trials)[:, sites],
         used_trials=used_trials,
+        kept=context.run.brain,
     )
 
 
