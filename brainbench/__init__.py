@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         load_benchmark,
         load_model,
         score,
-        wrap,
     )
     from brainbench.core.benchmark import Benchmark
     from brainbench.core.errors import BrainbenchError, BrainbenchWarning
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from brainbench.core.timeline import Timeline
     from brainbench.models.export import load_activations
     from brainbench.models.preprocessing import Preprocess
+    from brainbench.models.wrap import wrap
     from brainbench.run.offered import benchmarks_of
 
 __version__ = "0.2.0"

@@ -19,6 +19,7 @@ from brainbench.core.model import BrainModel
 from brainbench.core.score import Score, ScoreSet
 from brainbench.core.settings import (
     VARIANTS,
+    Beside,
     Placement,
     Settings,
     Spread,
@@ -28,7 +29,6 @@ from brainbench.core.settings import (
 )
 from brainbench.core.stimuli import StimulusSet
 from brainbench.models import export
-from brainbench.models.wrap import wrap
 from brainbench.ranking.comparison import TESTS, Comparison, compare_stored
 from brainbench.ranking.exchange import N_EXCHANGES
 from brainbench.ranking.ranks import board
@@ -41,6 +41,7 @@ from brainbench.run.loading import (
     load_composites,
     load_model,
 )
+from brainbench.run.references import References
 from brainbench.run.resolve import BenchmarkLike, Job, ModelLike, maker_options, one_model
 from brainbench.run.workers import run
 from brainbench.storage.cache import healed
@@ -60,11 +61,10 @@ __all__ = [
     "load_benchmark",
     "load_model",
     "score",
-    "wrap",
 ]
 
 
-@takes(Settings, Variant, Placement, Spread)
+@takes(Settings, Variant, Beside, Placement, Spread)
 def score(
     model: ModelLike | Sequence[ModelLike],
     benchmark: BenchmarkLike | Sequence[BenchmarkLike],
@@ -98,6 +98,7 @@ def score(
     **options
         Those of the command line: layers={"IT": "layer4"}, seed=1, device="cuda"; see docs/scores.md.
         `metric` may be an instance with scikit-learn's fit(X, Y) and predict(X), `beyond` a list of models.
+        With reference="animals" the scores have `figures["animals"]`: what other animals predict.
 
     Returns
     -------
@@ -123,8 +124,8 @@ def score(
     >>> table = brainbench.score("all", "Simulated.*").to_frame()  # doctest: +SKIP
     """
     check_arguments(score, locals(), but=("model", "benchmark", "options"), filled=("weights",))
-    kinds = (Settings, Variant, Placement, Spread)
-    settings, variant, placement, spread = chosen(options, kinds, score)
+    kinds = (Settings, Variant, Beside, Placement, Spread)
+    settings, variant, beside, placement, spread = chosen(options, kinds, score)
     if errors not in (None, *ERRORS):
         raise unknown("choice for errors", str(errors), ERRORS, todo="choose one of the three")
     with bars.in_notebook():
@@ -140,7 +141,8 @@ def score(
             overwrite=overwrite,
         )
         errors = errors or ("raise" if job.single else "warn")
-        scores = tuple(run(job, spread, raising=errors == "raise"))
+        references = References(benchmarks=job.benchmarks, settings=settings, beside=beside)
+        scores = tuple(references.added_to(run(job, spread, raising=errors == "raise")))
     for one in scores:
         if errors == "warn" and one.value is None:
             text = f"{one.model} on {one.benchmark}: {one.status.replace('_', ' ')}: {one.reason}"

@@ -27,9 +27,9 @@ RATIO_AT_MOST = 0.35
 def processor_seconds(model: str, benchmarks: str, results: Path, *options: str) -> float:
     """Return the processor seconds of one command, start-up included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    program = "import sys; from brainbench.cli.main import run; sys.exit(run())"
     words = ["score", "-m", model, "-b", benchmarks, "-o", str(results), *options]
-    subprocess.run([sys.executable, "-c", program, *words], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "brainbench", *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

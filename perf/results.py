@@ -40,6 +40,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "coverage_comparison": coverage.comparison,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
+    "leaderboard": speed.leaderboard,
     "selection": speed.selection,
     "large": speed.large,
     "speeds": measures.speeds,

@@ -23,7 +23,15 @@ from brainbench.core.errors import (
     ScoringError,
     UnknownNameError,
 )
-from brainbench.core.settings import Placement, Settings, Spread, Variant, flag_of, options_of
+from brainbench.core.settings import (
+    Beside,
+    Placement,
+    Settings,
+    Spread,
+    Variant,
+    flag_of,
+    options_of,
+)
 from brainbench.run.resolve import Job
 from brainbench.storage.results import Results
 
@@ -341,7 +349,7 @@ def test_errors_is_one_of_three(tmp_path):
 # --- one option in one place ---------------------------------------------------------------------------
 
 PLACEMENT = {field.name for field in fields(Placement)}
-OPTIONS = {f.name for kind in (Settings, Variant, Spread) for f in fields(kind)} | PLACEMENT
+OPTIONS = {f.name for kind in (Settings, Variant, Beside, Spread) for f in fields(kind)} | PLACEMENT
 
 
 def parameters(function):
@@ -363,14 +371,15 @@ def test_every_option_of_placement_is_one_of_extraction_and_loading():
 
 
 def test_options_without_a_settings_field_are_declared_nowhere_else():
-    defaults = vars(Settings()) | vars(Variant()) | vars(Placement()) | vars(Spread())
+    kinds = (Settings, Variant, Beside, Placement, Spread)
+    defaults = {name: value for kind in kinds for name, value in vars(kind()).items()}
     signature = inspect.signature(brainbench.score)
     assert {name: signature.parameters[name].default for name in OPTIONS} == defaults
 
 
 def test_the_documentation_has_the_table_of_options():
     rows = []
-    for declaration in (Settings, Variant, Placement, Spread):
+    for declaration in (Settings, Variant, Beside, Placement, Spread):
         defaults = vars(declaration())
         for name, option in options_of(declaration).items():
             default = "" if defaults[name] in (None, {}) else defaults[name]

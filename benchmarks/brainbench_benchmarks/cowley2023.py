@@ -15,7 +15,7 @@ WINDOW = (50, 150)
 
 V4_pls = Benchmark(
     identifier="Cowley2023.V4-pls",
-    version=2,
+    version=3,
     data="Cowley2023",
     region="V4",
     window=WINDOW,
@@ -60,7 +60,7 @@ V4_ccnorm = Benchmark(
 
 V4_ridge = Benchmark(
     identifier="Cowley2023.V4-ridge",
-    version=2,
+    version=3,
     data="Cowley2023",
     region="V4",
     window=WINDOW,

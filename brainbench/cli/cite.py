@@ -21,10 +21,11 @@ def cite(
 ) -> None:
     """Print BibTeX of everything that models, benchmarks, data or results rest on."""
     from brainbench.cli import console
-    from brainbench.core import progress
-    from brainbench.run.citations import bibliography
+
+    with console.loading(quiet=quiet):
+        from brainbench.run.citations import bibliography
 
     console.start_logging(verbose=False)
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("collecting citations", quiet=quiet):
         text = bibliography(names)
     print(text, end="")

@@ -66,14 +66,15 @@ def compare(
     options.writable_file(csv, "--csv")
 
     from brainbench.cli import console
-    from brainbench.core import progress
-    from brainbench.core.untrusted_text import write_csv
-    from brainbench.ranking.comparison import TESTS, compare_stored
-    from brainbench.storage.results import Results
+
+    with console.loading(quiet=quiet):
+        from brainbench.core.untrusted_text import write_csv
+        from brainbench.ranking.comparison import TESTS, compare_stored
+        from brainbench.storage.results import Results
 
     if test is not None:
         options.one_of(test, TESTS, "--test")
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("comparing", quiet=quiet):
         made = compare_stored(Results(output), models, benchmark, protocol=protocol, test=test)
     if csv is not None:
         with options.writing_csv(csv, todo="give another path"):

@@ -174,6 +174,7 @@ def footnotes(scores: Sequence[Score], settings: Settings) -> list[str]:
     lines += [
         _over_animals(score) for score in scores if score.figures.get("over_animals", {}).get("ci")
     ]
+    lines += dict.fromkeys(_animals(score) for score in scores if "animals" in score.figures)
     lines += [_null(score) for score in scores if score.null]
     reasons = [(s, reason) for s in scores for reason in sorted(s.excluded)]
     lines += _by_benchmark("omitted", reasons)
@@ -187,6 +188,24 @@ def _over_animals(score: Score) -> str:
     return (
         f"over {over['n_animals']} animals, {score.model} on {score.benchmark}: "
         f"mean {decimal(over['mean'])}, 95 % CI {interval}"
+    )
+
+
+def _animals(score: Score) -> str:
+    """Return what other animals predict of the same sites, a reference, in a sentence."""
+    animals, name = score.figures["animals"], name_of_benchmark(score)
+    if "reason" in animals:
+        return f"animals on {name}: no reference: {animals['reason']}"
+    parts = []
+    for formula in ("raw", "r/sqrt(c)"):
+        one = animals[formula]
+        interval = f" (95 % CI {between(tuple(one['ci']), approximate=True)})" if one["ci"] else ""
+        parts.append(f"{formula} {decimal(one['value'])}{interval}")
+    if animals["corrected"] is not None:
+        parts.append(f"corrected for both animals {decimal(animals['corrected'])}")
+    return (
+        f"reference, {name}: sites of other animals ({', '.join(animals['animals'])}) predict these sites "
+        f"with {', '.join(parts)}; no ceiling"
     )
 
 
@@ -279,7 +298,7 @@ def _plan_row(model: str, item: Item) -> dict[str, Any]:
         "model": model,
         "benchmark": item.benchmark.identifier,
         "state": item.state,
-        "images": sum(len(stimuli) for stimuli in task.stimulus_sets) if task else None,
+        "images": sum(stimuli.n_pictures for stimuli in task.stimulus_sets) if task else None,
         "layers": list(task.context.layers) if task else [],
         "reason": item.score.reason if item.score else None,
     }

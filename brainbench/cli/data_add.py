@@ -56,9 +56,11 @@ def add(
 
     from brainbench.cli import console
     from brainbench.core import progress
-    from brainbench.data.own.dataset import from_files
-    from brainbench.data.own.kept import check_free, keep
-    from brainbench.data.own.understood import describe
+
+    with console.loading(quiet=quiet):
+        from brainbench.data.own.dataset import from_files
+        from brainbench.data.own.kept import check_free, keep
+        from brainbench.data.own.understood import describe
 
     console.start_logging(verbose=False)
     check_free(name, replace=replace)

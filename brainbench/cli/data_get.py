@@ -93,12 +93,13 @@ def import_(
     """
     from brainbench.cli import console
     from brainbench.cli.text import fitted
-    from brainbench.core import progress
-    from brainbench.core.dataset import Importable
-    from brainbench.core.errors import InputError
-    from brainbench.data.manifest import open_dataset
 
-    data = open_dataset(name)
+    with console.loading(quiet=quiet):
+        from brainbench.core.dataset import Importable
+        from brainbench.core.errors import InputError
+        from brainbench.data.manifest import open_dataset
+
+        data = open_dataset(name)
     if not isinstance(data, Importable):
         raise InputError(
             f"data set {name!r} is not imported ({data.command})",
@@ -111,7 +112,7 @@ def import_(
             allowed="a folder with the published files",
             todo=f"see `brainbench data show {name}` for where they are published",
         )
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working(f"importing {name}", quiet=quiet):
         place = data.import_from(folder)
     print(fitted(f"{name} is here: {place}", sys.stdout))
 

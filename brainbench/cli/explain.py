@@ -54,9 +54,11 @@ def explain(
 
     from brainbench.cli import console
     from brainbench.core import progress
-    from brainbench.ranking.explanation import explain as explain_scores
-    from brainbench.ranking.selection import one_stored
-    from brainbench.storage.results import Results
+
+    with console.loading(quiet=quiet):
+        from brainbench.ranking.explanation import explain as explain_scores
+        from brainbench.ranking.selection import one_stored
+        from brainbench.storage.results import Results
 
     folders = [Results(folder) for folder in output]
     scores = one_stored(folders, first), one_stored(folders, second)

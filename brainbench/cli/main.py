@@ -16,6 +16,7 @@ from brainbench.cli import (
     data,
     explain,
     extract,
+    fit,
     leaderboard,
     list_,
     plot,
@@ -53,6 +54,7 @@ app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
+app.add_typer(fit.app, name="fit")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")

@@ -51,6 +51,7 @@ def facts_of(model: BrainModel, *, file: str | None = None) -> Facts:
         "static": model.static,
         "clocks": [_clock(clock) for clock in model.clocks.values()],
         "presentations": sorted(model.presentations),
+        "visual_degrees": model.visual_degrees,
         "license": about.license,
         "citation": about.citation,
         "digest": model.digest,
@@ -134,6 +135,7 @@ def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
     lines["layers"] = _layer_lines(facts["layers"])
     lines["clocks"] = [line for clock in facts["clocks"] for line in _clock_lines(clock)]
     lines["presentations"] = ", ".join(facts["presentations"])
+    lines["field of view"] = f"{facts['visual_degrees']:g} degrees"
     lines |= {key: facts[key] for key in ("license", "citation", "digest") if key in facts}
     return lines
 

@@ -31,11 +31,15 @@ _OWN = {
     "x": (SCATTER,),
     "y": (SCATTER,),
     "facts": (SCATTER,),
+    "published": (SCATTER,),
+    "name": (SCATTER,),
     "model_args": (GRAPH,),
 }
 """Options that only some figures have."""
 _COUNTED = ("depth", "parameters")
 """Facts that are counted in the network of a model."""
+_PUBLISHED = ("top1", "depth")
+"""Facts that are published of some models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,16 @@ def plot(
             "--facts", metavar="CSV", help="scatter: a column `model`, others are facts."
         ),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="scatter: with Kubilius et al. (2019), not measured here."
+        ),
+    ] = False,
+    name: Annotated[
+        list[str],
+        options.text_option("--name", metavar="MODELS", help="scatter: names that are written."),
+    ] = options.NONE,
     model_args: options.ModelArgs = options.NONE,
     results: Annotated[
         Path,
@@ -119,14 +133,15 @@ def plot(
     traces: single images over time. temporal: their correlation over time.
     ost: solution times. choices: confusions. images: behavior, image by image.
     rdm: dissimilarities. scatter: models by two benchmarks, or by depth,
-    parameters, seconds or a column of --facts. graph: layers and feedback.
+    parameters, top1, seconds or a column of --facts. graph: layers and feedback.
 
     Nothing is scored. Exit status: 0; 2 for wrong usage, or nothing to draw.
     """
     from brainbench.cli import console
-    from brainbench.core import progress
-    from brainbench.plot import KINDS, save
-    from brainbench.plot.style import checked_path
+
+    with console.loading(quiet=quiet):
+        from brainbench.plot import KINDS, save
+        from brainbench.plot.style import checked_path
 
     options.one_of(kind, [*KINDS, GRAPH], "FIGURE")
     options.one_of(protocol, VARIANTS, "--protocol")
@@ -140,11 +155,13 @@ def plot(
         "x": x,
         "y": y,
         "facts": facts,
+        "published": published,
+        "name": [one for text in name for one in text.split(",")],
         "model_args": model_args,
     }
     _check_options(kind, given)
     console.start_logging(verbose=False)
-    with progress.use(console.reporter(quiet=quiet)):
+    with console.working("drawing", quiet=quiet):
         choice = Choice(
             models=model,
             benchmarks=benchmark,
@@ -178,8 +195,13 @@ def _check_options(kind: str, given: Mapping[str, Any]) -> None:
 def _figure(kind: str, choice: Choice, given: Mapping[str, Any]) -> Figure:
     from brainbench.plot import figure
 
-    table = _table(given["facts"])
-    scores = [] if table and not choice.results.is_dir() else _scores(choice)
+    table, theirs = _table(given["facts"]), {}
+    if kind == SCATTER:
+        from brainbench.ranking.published import published_facts, published_scores
+
+        theirs = published_facts()
+    alone = (table or given["published"]) and not choice.results.is_dir()
+    scores = [] if alone else _scores(choice)
     chosen = {
         "only_layers": given["layer"],
         "array": given["array"],
@@ -189,8 +211,13 @@ def _figure(kind: str, choice: Choice, given: Mapping[str, Any]) -> Figure:
         "y": given["y"],
     }
     if kind == SCATTER:
-        names = [given["x"], given["y"]]
-        chosen["facts"] = _with_counted(table, [name for name in names if name in _COUNTED], scores)
+        counted = [name for name in (given["x"], given["y"]) if name in _COUNTED]
+        known = _with_known(table, theirs, scores)
+        chosen |= {"facts": _with_counted(known, counted, scores), "named": given["name"]}
+        if given["published"]:
+            chosen["facts"] = {**theirs, **chosen["facts"]}
+            chosen["published"] = theirs.keys()
+            scores = [*scores, *published_scores()]
     return figure(kind, scores, **{name: value for name, value in chosen.items() if value})
 
 
@@ -269,6 +296,18 @@ def _table(path: Path | None) -> dict[str, dict[str, float]]:
         }
         for row in rows
     }
+
+
+def _with_known(table: Facts, theirs: Facts, scores: Sequence[Score]) -> Facts:
+    """Return facts with the published depth and top-1 accuracy of the models with scores."""
+    from brainbench.plot import display_name
+
+    facts = dict(table)
+    for model in dict.fromkeys(score.model for score in scores):
+        known = theirs.get(display_name(model), {})  # an untrained model has another name
+        known = {name: known[name] for name in _PUBLISHED if name in known}
+        facts[model] = {**known, **table.get(model, {})}
+    return facts
 
 
 def _number(text: object) -> float | None:

@@ -43,10 +43,6 @@ def report(
     from brainbench.core import progress
     from brainbench.core.errors import InputError
     from brainbench.core.settings import VARIANTS
-    from brainbench.ranking.selection import Chosen, stored_in
-    from brainbench.reporting.page import write
-    from brainbench.reporting.report import report_page
-    from brainbench.storage.results import Results
 
     if bool(models) == everything:
         raise InputError(
@@ -57,10 +53,19 @@ def report(
     if protocol is not None:
         one_of(protocol, VARIANTS, "--protocol")
     writable_file(page, "-o")
+    with console.loading():
+        from brainbench.ranking.selection import Chosen, stored_in
+        from brainbench.reporting.figures import WITHOUT, can_draw
+        from brainbench.reporting.page import write
+        from brainbench.reporting.report import report_page
+        from brainbench.storage.results import Results
+
     chosen = Chosen(models=tuple(models or ["all"]), benchmarks=tuple(benchmark), protocol=protocol)
-    scores, unreadable = stored_in([Results(folder) for folder in results], chosen)
-    write(page, report_page(scores, unreadable=unreadable, title=title))
-    with progress.use(console.reporter(quiet=False)):
+    with console.working("writing the report"):
+        scores, unreadable = stored_in([Results(folder) for folder in results], chosen)
         for problem in unreadable:
             progress.current().note(f"omitted: {problem}")
+        if not can_draw():
+            progress.current().note(WITHOUT)
+        write(page, report_page(scores, unreadable=unreadable, title=title))
     print(page)

@@ -44,18 +44,19 @@ def list_(
     options.one_of(output_format, FORMATS, "--format")
 
     from brainbench.cli import console
+
+    scores = _summaries(output, model, benchmark, protocol)
     from brainbench.core.score import ScoreSet
     from brainbench.core.untrusted_text import write_csv
     from brainbench.ranking.selection import digits_of
 
-    scores = _summaries(output, model, benchmark, protocol)
     if output_format == "json":
         named = [(score, {"digits": digits_of(score), "file": score.file}) for score in scores]
         console.print_json([{**names, **score.row()} for score, names in named])
     elif output_format == "csv":
         write_csv(ScoreSet(tuple(scores)).to_frame(), sys.stdout)
     else:
-        console.print_rows([_line(score) for score in scores])
+        _print_table(scores)
 
 
 @app.command()
@@ -66,10 +67,12 @@ def show(
 ) -> None:
     """Show one score: its figures, its record, and the command that computes it again."""
     from brainbench.cli import console
-    from brainbench.core.marks import marks_of
-    from brainbench.ranking.selection import one_stored
-    from brainbench.storage.repeat import command_of
-    from brainbench.storage.results import Results, summary
+
+    with console.loading():
+        from brainbench.core.marks import marks_of
+        from brainbench.ranking.selection import one_stored
+        from brainbench.storage.repeat import command_of
+        from brainbench.storage.results import Results, summary
 
     score = one_stored([Results(folder) for folder in output], which)
     command = command_of(score, folder=str(Path(str(score.file)).parent.parent))
@@ -96,9 +99,9 @@ def export(
     """Write all stored scores as one CSV, a row for each, all digits kept; see docs/scores.md."""
     options.writable_file(path, "FILE")
 
+    scores = _summaries(output, model, benchmark, protocol)
     from brainbench.core.score import ScoreSet
 
-    scores = _summaries(output, model, benchmark, protocol)
     with options.writing_csv(path, todo="give another path"):
         ScoreSet(tuple(scores)).to_csv(path)
     print(f"{path}: {len(scores)} scores")
@@ -116,7 +119,6 @@ def delete(
 
     Exit status: 0; 1 where the answer is no; 2 for wrong usage, or where there is no such score.
     """
-    from brainbench.cli import console
     from brainbench.core.errors import InputError
     from brainbench.storage.results import Results
 
@@ -127,7 +129,7 @@ def delete(
             todo="give -m or -b; `brainbench results list` shows the names",
         )
     scores = _summaries(output, model or options.ALL, benchmark or options.ALL, protocol)
-    console.print_rows([_line(score) for score in scores])
+    _print_table(scores)
     if not yes:
         typer.confirm(f"Remove these {len(scores)} scores?", abort=True, err=True)
     by_folder: dict[Path, list[Path]] = {}
@@ -143,34 +145,47 @@ def _summaries(
     folders: Sequence[Path], models: Sequence[str], benchmarks: Sequence[str], protocol: str | None
 ) -> list[Score]:
     """Return the scores that are asked for, by benchmark, model and digits; what is unreadable is noted."""
+    from brainbench.cli import console
     from brainbench.cli.text import fitted
-    from brainbench.ranking.selection import Chosen, named, summaries_in
-    from brainbench.storage.results import Results
+
+    with console.loading():
+        from brainbench.ranking.selection import Chosen, named, summaries_in
+        from brainbench.storage.results import Results
 
     stores = [Results(folder) for folder in folders]
-    scores, problems = summaries_in(stores)
+    with console.working("reading scores"):
+        scores, problems = summaries_in(stores)
     for problem in problems:
         print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
     chosen = Chosen(models=models, benchmarks=benchmarks, protocol=protocol)
     return chosen.of(scores, where=named(stores))
 
 
-def _line(score: Score) -> dict[str, Any]:
+def _print_table(scores: Sequence[Score]) -> None:
+    """Print a line for each score below the benchmark, formula and protocol that it shares with others."""
+    from brainbench.cli import console
     from brainbench.core.digits import between, decimal
     from brainbench.core.marks import marks_of
     from brainbench.ranking.selection import digits_of
 
-    signs = [mark[0] for mark in marks_of(score) if not mark[0].isalnum()]
-    return {
-        "digits": digits_of(score),
-        "benchmark": score.benchmark,
-        "model": " ".join([score.model, *signs]),
-        "score": decimal(score.value) or score.status.replace("_", " "),
-        "95 % CI": between(score.ci, approximate=score.ci_approximate),
-        "ceiling": decimal(score.ceiling),
-        "protocol": score.protocol,
-        "formula": score.formula,
-    }
+    table = console.table_of("benchmark, model", figures=("score", "95 % CI", "ceiling", "digits"))
+    shared = ""
+    for score in scores:
+        heading = ", ".join((console.name_of_benchmark(score), score.formula, score.protocol))
+        if heading != shared:
+            table.add_row(heading)
+        shared = heading
+        signs = [
+            mark[0] for mark in marks_of(score) if mark[0] not in "~≈" and not mark[0].isalnum()
+        ]
+        table.add_row(
+            "  " + " ".join([score.model, *signs]),
+            decimal(score.value) or console.SHORT.get(score.status, ""),
+            between(score.ci, approximate=score.ci_approximate),
+            decimal(score.ceiling),
+            digits_of(score),
+        )
+    console.stdout().print(table)
 
 
 def _is_said(value: Any) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from brainbench.cli import completion, options
 from brainbench.cli.text import fitted
-from brainbench.core.settings import Placement, Settings, Spread, Variant
+from brainbench.core.settings import Beside, Placement, Settings, Spread, Variant
 
 if TYPE_CHECKING:
     from brainbench.core.provenance import Costs
@@ -51,7 +51,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be comp
 
 
 # Over 60 lines, a third of which declare options.
-@options.takes(Settings, Variant, Placement, Spread)
+@options.takes(Settings, Variant, Beside, Placement, Spread)
 def score(
     model: Models = options.NONE,
     benchmark: Benchmarks = options.NONE,
@@ -93,6 +93,7 @@ def score(
     settings = options.read_options(Settings, given)
     placement = options.read_options(Placement, given)
     spread = options.read_options(Spread, given)
+    beside = options.read_options(Beside, given)
     arguments = options.model_args(model_args)
 
     from brainbench.cli import console
@@ -102,6 +103,7 @@ def score(
     is_live = output_format == "table" and sys.stdout.isatty()
     with console.loading(quiet=quiet):
         from brainbench.core import provenance
+        from brainbench.run.references import References
         from brainbench.run.resolve import Job
         from brainbench.run.workers import run
 
@@ -122,7 +124,8 @@ def score(
             console.print_plan(list(job.plans()), as_json=output_format == "json")
             return
         with provenance.counting() as costs:
-            scores = _scored(run(job, spread), job, is_live=is_live)
+            references = References(benchmarks=job.benchmarks, settings=settings, beside=beside)
+            scores = _scored(references.added_to(run(job, spread)), job, is_live=is_live)
     _print(scores, job, output_format, is_live=is_live)
     if csv is not None:
         todo = "give another path; the scores are stored, so that the same command takes no time"
@@ -135,7 +138,7 @@ def score(
     raise typer.Exit(_status(scores))
 
 
-def _scored(computed: Iterator[Score], job: Job, *, is_live: bool) -> list[Score]:
+def _scored(computed: Iterable[Score], job: Job, *, is_live: bool) -> list[Score]:
     """Return the scores of a job once they are computed; a terminal shows each when it is finished."""
     from brainbench.cli.live_table import LiveScores
 
@@ -159,7 +162,9 @@ def _print(scores: list[Score], job: Job, output_format: str, *, is_live: bool) 
     composites = composites_of_run(scores, job.composites)
     if output_format == "json":
         objects = composite_rows.composite_objects(composites)
-        console.print_json([*map(summary, scores), *objects])
+        beside = [{key: s.figures[key] for key in ("animals",) if key in s.figures} for s in scores]
+        pairs = zip(scores, beside, strict=True)
+        console.print_json([*(summary(score) | shown for score, shown in pairs), *objects])
         return
     if output_format == "csv":  # a row is a score; a composite is none
         ScoreSet(tuple(scores)).to_csv(sys.stdout)

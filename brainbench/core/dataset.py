@@ -60,6 +60,18 @@ class HasRegions(Protocol):
 
 
 @runtime_checkable
+class HasTestTrials(Protocol):
+    """A data set with a published division whose test images alone were repeated.
+
+    Its `recordings` have no repetition: they are the means of these trials, and the single trials of the
+    training images, which the column `split` of the stimuli tells apart.
+    """
+
+    def test_trials(self, region: str) -> Assembly:
+        """Return the trials of the test images: repetition, stimulus, neuroid(, time)."""
+
+
+@runtime_checkable
 class HasTrials(Protocol):
     """A data set with choices of subjects between two objects."""
 
@@ -89,6 +101,18 @@ class HasRDMs(Protocol):
 
     def dissimilarities(self, region: str) -> Assembly:
         """Return the dissimilarity of stimuli, (subject, pair), pairs as in scipy's squareform."""
+
+
+@runtime_checkable
+class HasCurvatureEstimates(Protocol):
+    """A data set with published curvatures of its films, to be quoted."""
+
+    def curvature_estimates(self) -> pd.DataFrame:
+        """Return a row for each film and estimate: what names the film, pixels (degrees), and change.
+
+        `change` is the curvature of the brain less that of the pixels; what names the film are columns of the
+        stimuli, and further columns say of whom and how it was estimated.
+        """
 
 
 @runtime_checkable

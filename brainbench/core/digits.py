@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 
-def decimal(value: float | None) -> str:
-    """Return three decimals, without the zero before the point: .523, -.004, 1.020; empty for None."""
+def decimal(value: float | None, *, digits: int = 3) -> str:
+    """Return a figure without the zero before its point: .523, -.004, 1.020; empty for None.
+
+    Examples
+    --------
+    >>> [decimal(value, digits=2) for value in (0.451, -0.02, 1.0, -0.001, None)]
+    ['.45', '-.02', '1.00', '.00', '']
+    """
     if value is None:
         return ""
-    text = f"{value:.3f}"
-    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
-    if digits == "0.000":
-        sign = ""
-    return sign + (digits[1:] if digits.startswith("0.") else digits)
+    text = f"{value:.{digits}f}"
+    text = text.removeprefix("-") if float(text) == 0 else text
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
 
 
 def between(ci: tuple[float, float] | None, *, approximate: bool | None) -> str:

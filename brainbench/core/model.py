@@ -12,17 +12,22 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
+from brainbench.core.screen import VISUAL_DEGREES
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 
 BEHAVIOR = "behavior"
 """The "region" of what a subject does: the layer that a choice is read from stands for it."""
+STANDS_FOR: Mapping[str, str] = {"EVC": "V1"}
+"""Regions that no network declares, and the one whose layers are taken: early visual cortex is V1 to V3."""
 OPTIONAL: Mapping[str, Any] = {
     "notes": (),
     "about": NOTHING,
     "device": "cpu",
     "precision": "float32",
+    "visual_degrees": VISUAL_DEGREES,
+    "frame_ms": None,
 }
 """Members that a model may leave out, with their defaults; the methods `on`, `probe` and `pinned` too."""
 
@@ -33,13 +38,15 @@ class Probe:
 
     `features` and `steps` are the neuroids and the model steps of each layer; `absent` are the layers
     that are not in the cache, so have to be computed. `seconds_per_image` is time in the network, with
-    preprocessing and checks; 0 where nothing has to be computed.
+    preprocessing and checks; 0 where nothing has to be computed. `pictures` is how many pictures a network is
+    shown of each stimulus: the frames of a movie that it takes.
     """
 
     features: Mapping[str, int]
     steps: Mapping[str, int]
     absent: tuple[str, ...]
     seconds_per_image: float
+    pictures: int = 1
 
     def bytes_per_image(self) -> int:
         """Return the size on disk of what has to be computed, float32."""
@@ -76,6 +83,11 @@ class BrainModel(Protocol):
         Citation and license; nothing by default.
     device, precision : str
         Where and in which precision it computes; "cpu" and "float32" by default.
+    visual_degrees : float
+        Width of its field of view in degrees of visual angle, 8 by default: under `brainscore` pictures are
+        shown at the width that they had in the study.
+    frame_ms : float or None
+        Time between the frames of a movie that it takes, in ms; None for a model that takes no movies.
     """
 
     @property
@@ -100,6 +112,10 @@ class BrainModel(Protocol):
     def device(self) -> str: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def visual_degrees(self) -> float: ...
+    @property
+    def frame_ms(self) -> float | None: ...
 
     def activations(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
@@ -163,6 +179,36 @@ class CompletedModel:
         return self if given is None else check_model(given(), name=self.model.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FittedTo:
+    """The recordings that a model was fitted to, whose member `fitted_to` this is.
+
+    Unit k of the model predicts neuron k, and says something only of images that it was not fitted to.
+
+    Parameters
+    ----------
+    data, version, region : str
+        Data set, its version, and the region of the neurons.
+    neuroid_ids : tuple of str
+        The neuron of each unit.
+    folds : tuple of tuple of str
+        Stimulus ids that were held out of each fit: the model's response to one of them is that of the fit
+        it was held out of. No image is in two folds.
+    """
+
+    data: str
+    version: str
+    region: str
+    neuroid_ids: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+
+
+def fitted_to(model: BrainModel) -> FittedTo | None:
+    """Return the recordings that a model was fitted to; None for other models."""
+    found = getattr(model, "fitted_to", None)
+    return found if isinstance(found, FittedTo) else None
+
+
 _METHODS = ("on", "probe", "pinned")
 
 
@@ -208,10 +254,17 @@ def layers_of(model: BrainModel, region: str, settings: Settings) -> tuple[str, 
     chosen = settings.layers.get(region)
     if chosen:
         return (chosen,)
-    if region not in model.areas:
+    layers = declared_layers(model, region)
+    if not layers:
         raise NotApplicableError(
             f"no layer of {model.name} stands for {region}",
             allowed=f"its regions {', '.join(model.areas)}, or a layer that you name",
             todo=f"name a layer for it: --layers {region}=LAYER",
         )
-    return tuple(model.areas[region])
+    return layers
+
+
+def declared_layers(model: BrainModel, region: str) -> tuple[str, ...]:
+    """Return the layers that a model declares for a region, or for its stand-in; () if none."""
+    stand_in = STANDS_FOR.get(region, region)
+    return tuple(model.areas.get(region, model.areas.get(stand_in, ())))

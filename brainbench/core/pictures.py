@@ -36,15 +36,32 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     `MEGAPIXELS`, which is known before it is decoded; or if its color mode does not convert to 8-bit RGB
     without a choice (16-bit, CMYK).
     """
+    with _reported(path), open_regular(path) as stream:
+        return _decoded(stream, path)
+
+
+def decode_picture(stream: BinaryIO, name: str) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an image file that was opened; `name` is for errors, see `read_picture`."""
+    with _reported(name):
+        return _decoded(stream, name)
+
+
+def _decoded(stream: BinaryIO, path: Path | str) -> npt.NDArray[np.uint8]:
+    with _opened(stream, path) as image:
+        _check_size(image, path)
+        _check_mode(image, path)
+        _check_frames(image, path)
+        return _pixels(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def _reported(path: Path | str) -> Iterator[None]:
+    """Raise StimulusError for whatever Pillow raises for a damaged file, which is of many types."""
     try:
-        with open_regular(path) as stream, _opened(stream, path) as image:
-            _check_size(image, path)
-            _check_mode(image, path)
-            _check_frames(image, path)
-            return _pixels(ImageOps.exif_transpose(image))
+        yield
     except StimulusError:
         raise
-    except Exception as error:  # Pillow raises many types for a damaged file
+    except Exception as error:
         raise StimulusError(
             f"image {path} cannot be read ({error})",
             allowed=f"a whole image file: {', '.join(FORMATS)}",
@@ -53,7 +70,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
 
 
 @contextlib.contextmanager
-def _opened(stream: BinaryIO, path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(stream: BinaryIO, path: Path | str) -> Iterator[ImageFile.ImageFile]:
     """Open an image; what a library set for itself, to load half an image, does not hold meanwhile."""
     lenient = ImageFile.LOAD_TRUNCATED_IMAGES
     with warnings.catch_warnings():
@@ -69,13 +86,13 @@ def _opened(stream: BinaryIO, path: Path) -> Iterator[ImageFile.ImageFile]:
             ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 
 
-def _check_size(image: ImageFile.ImageFile, path: Path) -> None:
+def _check_size(image: ImageFile.ImageFile, path: Path | str) -> None:
     width, height = image.size
     if width * height > MEGAPIXELS * 1_000_000:
         raise _too_large(path, f"{width} x {height} pixels")
 
 
-def _too_large(path: Path, size: str) -> StimulusError:
+def _too_large(path: Path | str, size: str) -> StimulusError:
     return StimulusError(
         f"image {path} is too large ({size})",
         allowed=f"at most {MEGAPIXELS} megapixels; networks see a few hundred pixels a side",
@@ -83,7 +100,7 @@ def _too_large(path: Path, size: str) -> StimulusError:
     )
 
 
-def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
+def _check_mode(image: ImageFile.ImageFile, path: Path | str) -> None:
     # Pillow silently opens 16-bit color as 8-bit RGB; only its raw mode shows it.
     raw_modes = [
         tile.args if isinstance(tile.args, str) else (tile.args or [""])[0] for tile in image.tile
@@ -98,7 +115,7 @@ def _check_mode(image: ImageFile.ImageFile, path: Path) -> None:
         )
 
 
-def _check_frames(image: ImageFile.ImageFile, path: Path) -> None:
+def _check_frames(image: ImageFile.ImageFile, path: Path | str) -> None:
     frames = int(getattr(image, "n_frames", 1))
     if frames > 1 and image.format != "MPO":  # a camera's JPEG, with previews behind the picture
         raise StimulusError(

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from brainbench.core.errors import InputError, unknown
+from brainbench.core.errors import InputError, NotApplicableError, unknown
 
 Kind = Literal["constant", "pulse", "movie"]
 KINDS: tuple[Kind, ...] = ("constant", "pulse", "movie")
@@ -45,8 +45,19 @@ class Presentation:
                 )
 
     def accepted_by(self, kinds: Collection[Kind]) -> Presentation:
-        """Return this presentation, or a constant image for a model that does not accept its kind."""
-        return self if self.kind in kinds else Presentation()
+        """Return this presentation, or a constant image for a model that does not accept a pulse.
+
+        NotApplicableError for a movie that a model does not accept: no constant image stands for it.
+        """
+        if self.kind in kinds:
+            return self
+        if self.kind == "movie":
+            raise NotApplicableError(
+                f"a movie for a model that takes no movies, but {', '.join(sorted(kinds))}",
+                allowed="a model whose presentations have 'movie', such as convrnn_rgc_intermediate",
+                todo="choose one (`brainbench show MODEL` lists its presentations), or another benchmark",
+            )
+        return Presentation()
 
     def describe(self) -> str:
         """Return a description for records: "image 100 ms, then blank to 250 ms"."""

@@ -19,7 +19,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from brainbench.core.errors import InputError
 from brainbench.core.first_layout import from_first_layout
 from brainbench.core.provenance import Record
-from brainbench.core.score_display import score_html, score_text, scores_html, scores_text
+from brainbench.core.score_display import (
+    score_html,
+    score_repr,
+    score_text,
+    scores_html,
+    scores_repr,
+    scores_text,
+)
 from brainbench.core.stored_arrays import (
     STRICT,
     array_from_json,
@@ -85,7 +92,7 @@ class Selection:
     curve: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Score:
     """One model on one benchmark.
 
@@ -180,11 +187,11 @@ class Score:
     ci_method: str | None = None
     ci_approximate: bool = False
     formula: str = "raw-v1"
-    per_unit: xr.DataArray | None = field(default=None, repr=False)
-    predictions: xr.Dataset | None = field(default=None, repr=False)
-    draws: npt.NDArray[np.float64] | None = field(default=None, repr=False)
-    joint_draws: dict[str, npt.NDArray[np.float64]] | None = field(default=None, repr=False)
-    figures: dict[str, Any] = field(default_factory=dict, repr=False)
+    per_unit: xr.DataArray | None = None
+    predictions: xr.Dataset | None = None
+    draws: npt.NDArray[np.float64] | None = None
+    joint_draws: dict[str, npt.NDArray[np.float64]] | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
     null: dict[str, Any] | None = None
     predictions_file: str | None = None
     file: str | None = None
@@ -196,9 +203,9 @@ class Score:
     simulated: bool = False
     n_animals: int | None = None
     older_key: bool = False
-    selection: Selection = field(default_factory=Selection, repr=False)
+    selection: Selection = field(default_factory=Selection)
     reason: str | None = None
-    record: Record | None = field(default=None, repr=False)
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         scored = self.status == "scored"
@@ -221,8 +228,7 @@ class Score:
                     todo="say in `reason` why the value does not exist",
                 )
 
-    def __str__(self) -> str:
-        return score_text(self)
+    __repr__, __str__, _repr_html_ = score_repr, score_text, score_html
 
     def __float__(self) -> float:
         if self.value is None:
@@ -232,9 +238,6 @@ class Score:
                 todo=f"see its reason: {self.reason}",
             )
         return float(self.value)
-
-    def _repr_html_(self) -> str:
-        return score_html(self)
 
     @property
     def failed(self) -> bool:
@@ -410,7 +413,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreSet(Sequence[Score]):
     """Scores in the order in which they were asked for."""
 
@@ -430,11 +433,7 @@ class ScoreSet(Sequence[Score]):
         selected = self.scores[index]
         return ScoreSet(selected) if isinstance(selected, tuple) else selected
 
-    def __str__(self) -> str:
-        return scores_text(self.scores)
-
-    def _repr_html_(self) -> str:
-        return scores_html(self.scores)
+    __repr__, __str__, _repr_html_ = scores_repr, scores_text, scores_html
 
     @property
     def failed(self) -> ScoreSet:

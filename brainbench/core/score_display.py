@@ -14,9 +14,34 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """Largest number of scores that a set shows; its frame has all."""
+REPRESENTED = 6
+"""Largest number of scores in the representation of a set."""
 _BAR_WIDTH, _BAR_HEIGHT = 160, 14
 _TITLES = ("model", "benchmark", "score", "95 % CI", "ceiling")
 _FIGURES = (2, 3, 4)  # columns of figures among these titles
+
+
+def score_repr(score: Score) -> str:
+    """Return a score on one line: whose it is, the figure or why there is none, the protocol unless usual."""
+    names = f"{visible(score.model, keep='')!r}, {visible(score.benchmark, keep='')!r}"
+    figures = {
+        "value": decimal(score.value),
+        "ci": f"({', '.join(map(decimal, score.ci))})" if score.ci else "",
+        "ceiling": decimal(score.ceiling),
+        "status": "" if score.value is not None else repr(score.status),
+        "protocol": "" if score.protocol == "paper" else repr(score.protocol),
+    }
+    shown = ", ".join(f"{name}={text}" for name, text in figures.items() if text)
+    return f"<Score {names}: {shown}>"
+
+
+def scores_repr(scores: Sequence[Score]) -> str:
+    """Return a set of scores in a few lines: how many, and the first of them."""
+    head = f"<ScoreSet of {len(scores)} {'score' if len(scores) == 1 else 'scores'}"
+    lines = [f"  {score_repr(score)}" for score in scores[:REPRESENTED]]
+    more = len(scores) - len(lines)
+    lines += [f"  ... and {more} more"] if more else []
+    return "\n".join([f"{head}:" if lines else head, *lines]) + ">"
 
 
 def score_text(score: Score) -> str:

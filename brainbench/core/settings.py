@@ -161,7 +161,8 @@ class Variant(_Declared):
         Any | None,
         Option(
             metavar="MAP",
-            help="Another map for predictivity, as ridge-cv, or your own estimator: FILE.py:NAME.",
+            help="Another map for predictivity, as ridge-cv; reverse, from sites to units; units, for a "
+            "model fitted to the sites; or your own estimator: FILE.py:NAME.",
         ),
     ] = None
     beyond: Annotated[
@@ -169,6 +170,24 @@ class Variant(_Declared):
         Option(
             metavar="MODELS",
             help="Variance of the sites that the model explains beyond these, as pixels,gabor.",
+        ),
+    ] = None
+
+
+Reference = Literal["animals"]
+REFERENCES: tuple[Reference, ...] = typing.get_args(Reference)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside(_Declared):
+    """What is shown beside scores, and changes none of them."""
+
+    reference: Annotated[
+        Reference | None,
+        Option(
+            metavar="WHAT",
+            choices=REFERENCES,
+            help="Show beside scores how well the sites of other animals predict each animal's: animals.",
         ),
     ] = None
 

@@ -17,6 +17,8 @@ from PIL import Image
 from brainbench.core.assembly import check_ids, check_present, plain
 from brainbench.core.errors import InputError, StimulusError
 from brainbench.core.pictures import read_picture
+from brainbench.core.provenance import sha256
+from brainbench.core.screen import check_degrees, place
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Pixels, shape (height, width, 3), 0 to 255, RGB."""
@@ -24,6 +26,10 @@ OBJECT = "object_name"
 """Column of what an image shows, which measures stratify by."""
 GROUP = "group"
 """Column of images that belong together, such as frames of one film: splits and draws take them whole."""
+SPLIT = "split"
+"""Column of the part of a published division that an image belongs to: train, validation or test."""
+DEGREES = "degrees"
+"""Column of the width of each image in degrees of visual angle, where a set has no width of its own."""
 SMALL = 16
 """Height and width of the small gray versions by which near copies are found."""
 MISSING_WORDS = ("nan", "NaN", "None", "<NA>", "NaT")
@@ -36,9 +42,11 @@ class StimulusSet:
 
     `metadata` has one row per stimulus, with the column `stimulus_id` and others (`object_name`, ...).
     `read(row)` returns the pixels of one stimulus, uint8, shape (height, width, 3), and `rows` has the
-    argument of `read` for each. `degrees` is the width of the images in degrees of visual angle.
+    argument of `read` for each. `degrees` is the width of the images in degrees of visual angle; where widths
+    differ, a column `degrees` of the metadata has that of each. `screen` is the width of the field of view on
+    which they are shown, see `on_screen`; None for the images as they are.
     InputError for no column `stimulus_id`, no stimuli, another number of rows than stimuli, an id that is
-    missing, occurs twice or cannot be stored, and a missing `object_name`.
+    missing, occurs twice or cannot be stored, a missing `object_name`, and a width that is not positive.
     """
 
     identifier: str
@@ -46,6 +54,7 @@ class StimulusSet:
     read: Callable[[int], Picture] = field(repr=False)
     rows: tuple[int, ...] = field(repr=False)
     degrees: float | None = None
+    screen: float | None = None
 
     def __post_init__(self) -> None:
         if "stimulus_id" not in self.metadata.columns:
@@ -72,6 +81,8 @@ class StimulusSet:
         check_ids(self.ids, key="stimulus_id", name=name)
         if OBJECT in self.metadata.columns:
             self.labels(OBJECT)
+        if self.degrees is not None:
+            check_degrees(self.degrees, what=name)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,10 +93,14 @@ class StimulusSet:
         return tuple(str(i) for i in self.metadata["stimulus_id"])
 
     def picture(self, index: int) -> Picture:
-        """Return the pixels of the stimulus at `index`, uint8, shape (height, width, 3).
+        """Return the pixels of the stimulus at `index`, uint8, shape (height, width, 3), as they are shown.
 
         Pixels of another type or shape, or of zero size, are a StimulusError.
         """
+        return self._on_screen(index, self._own_picture(index))
+
+    def _own_picture(self, index: int) -> Picture:
+        """Return the pixels of a stimulus before they are placed on a screen."""
         pixels = np.asarray(self.read(self.rows[index]))
         if not is_rgb(pixels):
             raise StimulusError(
@@ -95,15 +110,65 @@ class StimulusSet:
             )
         return pixels
 
-    @cached_property
-    def digests(self) -> tuple[str, ...]:
-        """SHA-256 of each stimulus: its id, shape and pixels."""
-        return tuple(seen.digest for seen in self._seen)
+    @property
+    def n_pictures(self) -> int:
+        """Number of pictures that a model is shown: one for each image."""
+        return len(self)
+
+    def width_of(self, index: int) -> float | None:
+        """Return the width of a stimulus in degrees of visual angle; None where nobody said it."""
+        if self.degrees is not None or DEGREES not in self.metadata.columns:
+            return self.degrees
+        name = f"stimulus {self.ids[index]!r}"
+        return check_degrees(float(self.metadata[DEGREES].iloc[index]), what=name)
+
+    @property
+    def has_no_width(self) -> bool:
+        """Whether nobody said how wide the images are in degrees of visual angle."""
+        return self.degrees is None and DEGREES not in self.metadata.columns
+
+    def has_width_of(self, visual_degrees: float) -> bool:
+        """Return whether every width is that of a field of view, or unknown, so that nothing is placed."""
+        if self.degrees is not None or self.has_no_width:
+            return self.degrees in (None, visual_degrees)
+        return {self.width_of(index) for index in range(len(self))} == {visual_degrees}
+
+    def on_screen(self, visual_degrees: float) -> StimulusSet:
+        """Return the set as it is seen on a field of view so many degrees wide, see `core.screen`.
+
+        The set itself where all widths are that of the field, or none is known.
+        """
+        if self.has_width_of(visual_degrees):
+            return self
+        shown = replace(self, screen=visual_degrees)
+        vars(shown)["_seen"] = self._seen  # of the same files, which are not read again
+        return shown
+
+    def _on_screen(self, index: int, pixels: Picture) -> Picture:
+        """Return pixels, of a picture or of all frames of a movie, placed on the field of view."""
+        width = self.width_of(index)
+        if self.screen is None or width is None:
+            return pixels
+        return place(pixels, degrees=width, visual_degrees=self.screen)
 
     @cached_property
-    def _seen(self) -> tuple[_Seen, ...]:
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of each stimulus: its id, shape and pixels, and where on a screen it is placed."""
+        if self.screen is None:
+            return tuple(seen.digest for seen in self._seen)
+        return tuple(
+            sha256("placed 1", seen.digest, repr(self.width_of(index)), repr(self.screen))
+            for index, seen in enumerate(self._seen)
+        )
+
+    @cached_property
+    def _seen(self) -> tuple[Seen, ...]:
         """What is kept of each picture; every image is read once for all of it."""
-        return tuple(_seen(self.ids[i], self.picture(i)) for i in range(len(self)))
+        return tuple(self._seen_at(index) for index in range(len(self)))
+
+    def _seen_at(self, index: int) -> Seen:
+        pixels = self._own_picture(index)
+        return seen_of(self.ids[index], f"{pixels.shape}|", pixels, small_gray_of(pixels))
 
     @property
     def small_gray(self) -> npt.NDArray[np.float32]:
@@ -171,7 +236,7 @@ def is_rgb(pixels: npt.NDArray[Any]) -> bool:
     return pixels.dtype == np.uint8 and pixels.shape[2:] == (3,) and pixels.size > 0
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """What is kept of a picture once it was read."""
 
     digest: str  # of id, shape and pixels
@@ -179,14 +244,22 @@ class _Seen(NamedTuple):
     small_gray: npt.NDArray[np.float32]  # see `StimulusSet.small_gray`
 
 
-def _seen(stimulus_id: str, pixels: Picture) -> _Seen:
+def seen_of(
+    stimulus_id: str, header: str, pixels: npt.NDArray[np.uint8], gray: npt.NDArray[np.float32]
+) -> Seen:
+    """Return what is kept of a stimulus; `header` says what its pixels do not, such as their shape."""
     content = np.ascontiguousarray(pixels).tobytes()
-    names = (f"{stimulus_id}|{pixels.shape}|", f"{pixels.shape}|")
     of_stimulus, of_picture = (
-        hashlib.sha256(name.encode() + content).hexdigest() for name in names
+        hashlib.sha256(name.encode() + content).hexdigest()
+        for name in (f"{stimulus_id}|{header}", header)
     )
+    return Seen(of_stimulus, of_picture, gray)
+
+
+def small_gray_of(pixels: Picture) -> npt.NDArray[np.float32]:
+    """Return the gray version of a picture of `SMALL` x `SMALL` pixels, flat."""
     gray = Image.fromarray(pixels).convert("L").resize((SMALL, SMALL), Image.Resampling.BOX)
-    return _Seen(of_stimulus, of_picture, np.asarray(gray, dtype=np.float32).ravel())
+    return np.asarray(gray, dtype=np.float32).ravel()
 
 
 def from_arrays(

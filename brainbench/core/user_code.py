@@ -16,7 +16,7 @@ import pkgutil
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import ModuleSpec
@@ -34,6 +34,7 @@ displaced: dict[Path, types.ModuleType] = {}
 
 _STANDARD = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
+_PROGRAMS = (Path(sysconfig.get_path("scripts")).resolve(),)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,32 @@ def distribution(top: str) -> str | None:
     except metadata.PackageNotFoundError:
         names = sorted(set(metadata.packages_distributions().get(top, ())))
         return " ".join(f"{name} {metadata.version(name)}" for name in names) or None
+
+
+def runs_code_outside(own: Collection[Path]) -> bool:
+    """Return whether any module is imported that is neither below a folder of `own` nor of a library.
+
+    A console, whose code is in no file, is such a module; one that a library makes at run time is none.
+    """
+    files: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            files.add(file)
+        elif name == "__main__":
+            return True
+    return any(_is_outside(file, tuple(own)) for file in files)
+
+
+@functools.lru_cache(maxsize=16384)
+def _is_outside(file: str, own: tuple[Path, ...]) -> bool:
+    path = Path(file).absolute()
+    # torch.ops and the like, which torch makes at run time, name a file that is not there.
+    if any(part in _INSTALLED for part in path.parts) or not path.exists():
+        return False
+    path = path.resolve()
+    known = (*own, *_STANDARD, *_PROGRAMS)
+    return not any(path.is_relative_to(folder) for folder in known)
 
 
 def reached(start: UserModule) -> Reached:

@@ -25,13 +25,22 @@ from brainbench.data.manifest import Manifest, invalid
 from brainbench.data.source_files import reading
 from brainbench.storage import files
 
-D = TypeVar("D", bound="Publication")
+D = TypeVar("D", bound="Source")
 
 
-class Publication(BaseModel):
-    """Where the files of a published data set are, in the parameters of its manifest."""
+class Source(BaseModel, ABC):
+    """Parameters of the manifest of a published data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where the files are published."""
+
+
+class Publication(Source):
+    """Where the files of a published data set are, in the parameters of its manifest."""
 
     repository: str
     commit: str
@@ -192,7 +201,11 @@ def declared(manifest: Manifest, kind: type[D]) -> D:
 
     InputError if they are missing, unknown or of a wrong type.
     """
-    found = _repository(manifest)
+    found = {
+        **_repository(manifest),
+        "files": manifest.published_files(),
+        "origin": _origin(manifest),
+    }
     given = {key: found[key] for key in found.keys() & kind.model_fields.keys()}
     try:
         return kind.model_validate({**given, **manifest.parameters})
@@ -215,6 +228,18 @@ def _repository(manifest: Manifest) -> dict[str, Any]:
             if known.checksum is not None
         },
     }
+
+
+def _origin(manifest: Manifest) -> str:
+    """Return where the files of a manifest are published, in words."""
+    if manifest.place:
+        return manifest.place
+    repositories = [
+        f"https://github.com/{one.repository} at {one.commit[:7]}" for one in manifest.repositories
+    ]
+    return " and ".join(dict.fromkeys(repositories)) or ", ".join(
+        sorted({file.url.rpartition("/")[0] for file in manifest.files})
+    )
 
 
 def write_images(path: Path, images: Iterable[Picture], shape: tuple[int, int, int, int]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias, cast
 
 import numpy as np
-import scipy.linalg
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -166,6 +165,8 @@ def leading_eigenvectors(
         In rising order; empty where no eigenvalue is above 0.
     vectors : array, n x k
     """
+    import scipy.linalg
+
     n = len(symmetric)
     if most is None or most > n // _FEW:
         # For many of the eigenvectors LAPACK's divide and conquer is twice as fast as a subset.

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -75,6 +74,8 @@ def gram(features: AnyArray | Iterable[AnyArray]) -> Gram:
            [ 0.,  0.,  0.],
            [-4.,  0.,  4.]])
     """
+    from scipy.linalg.blas import dsyrk
+
     K = np.zeros((0, 0))
     n_features = 0
     for first, chunk in column_chunks(features):

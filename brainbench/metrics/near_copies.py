@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, IntArray
@@ -85,6 +83,9 @@ def connected(n: int, pairs: ArrayLike) -> IntArray:
     >>> connected(5, [[0, 2], [2, 4]]).tolist()
     [0, 1, 0, 2, 0]
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first, second = np.asarray(pairs, dtype=np.intp).reshape(-1, 2).T
     graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.intp)

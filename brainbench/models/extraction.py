@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from brainbench.core.errors import ActivationError
+from brainbench.core.movies import Movies
+from brainbench.core.presentation import CONSTANT, Presentation
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.models.batching import in_batches
@@ -32,10 +37,27 @@ class Extraction:
     clock: Timeline
     before_batch: BeforeBatch
     precision: Precision
+    presentation: Presentation = CONSTANT
+    frame_ms: float | None = None  # between the frames of a movie that the network takes
+
+    def input_of(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return preprocessed images, (n, 3, height, width), or frames, (n, frame, 3, height, width)."""
+        if not isinstance(self.stimuli, Movies):
+            return self.preprocess([self.stimuli.picture(index) for index in rows])
+        return np.stack([self._frames_of(self.stimuli, index) for index in rows])
+
+    def _frames_of(self, movies: Movies, index: int) -> npt.NDArray[np.float32]:
+        """Return the preprocessed frames of a movie, one for each step of the network's input."""
+        assert self.frame_ms is not None  # noqa: S101  # `wrap` asks for it with "movie"
+        total_ms = self.presentation.total_ms
+        numbers = movies.numbers(index, frame_ms=self.frame_ms, total_ms=total_ms)
+        shown, steps = np.unique(numbers, return_inverse=True)
+        frames = movies.frames(index)
+        return self.preprocess([frames[number] for number in shown])[steps]
 
     def show(self, rows: Sequence[int]) -> Batch:
         """Return the checked responses of each layer to the stimuli in these rows, in this order."""
-        images = self.preprocess([self.stimuli.picture(index) for index in rows])
+        images = self.input_of(rows)
         ids = [self.stimuli.ids[index] for index in rows]
         self.before_batch.prepare(images)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 import weakref
@@ -176,7 +177,7 @@ class TorchNetwork:
             self.output_of(batch)
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
-        count_forward(time.perf_counter() - start, len(images))
+        count_forward(time.perf_counter() - start, math.prod(images.shape[:-3]))
         return {
             layer: Response(
                 steps=[_to_numpy(kept) for kept in capture.kept.get(layer, [])],
@@ -296,7 +297,7 @@ class FunctionNetwork(HostNetwork):
         start = time.perf_counter()
         with explained(self.function, images):
             output = self.function(np.ascontiguousarray(images))
-        count_forward(time.perf_counter() - start, len(images))
+        count_forward(time.perf_counter() - start, math.prod(images.shape[:-3]))
         outputs = output if isinstance(output, Mapping) else {self.layers[0]: output}
         for layer in layers:
             if layer not in outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from brainbench.core.model import BEHAVIOR
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.presentation import Kind, Presentation
 from brainbench.core.score import UNDESCRIBED
+from brainbench.core.screen import VISUAL_DEGREES, check_degrees
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.models import transforms
 from brainbench.models.batching import BatchSize
@@ -53,6 +55,8 @@ def wrap(
     reset: str | Callable[[Any], Any] | None = None,
     behavior: str | None = None,
     presentations: Sequence[Kind] = ("constant",),
+    visual_degrees: float | None = None,
+    frame_ms: float | None = None,
     about: About = NOTHING,
     fingerprint: str | None = None,
     version: str | None = None,
@@ -73,7 +77,7 @@ def wrap(
         function of preprocessed images, float32, (batch, 3, height, width), that returns an array
         (batch, ...) or {layer: array}; a list of arrays in place of an array is a list of steps. Or an object
         with `look_at`, `start_recording` and `visual_degrees`: each region is a layer and is recorded in the
-        time bins of the timeline, by default 70-170 ms. The images fill its visual field.
+        time bins of the timeline, by default 70-170 ms.
     layers : mapping or sequence
         Dotted names of submodules, as in `net.named_modules()`. Of a module that returns several tensors,
         "NAME#PATH" names one: "block#1", "encoder#last_hidden_state", "encoder#hidden_states.3"; "#" and
@@ -111,7 +115,14 @@ def wrap(
         Layer that choices are read from.
     presentations : sequence of {"constant", "pulse", "movie"}
         Kinds of presentation that a torch module accepts. With more than "constant" it is called as
-        `net(images, presentation)` and creates its input over time from the images.
+        `net(images, presentation)` and creates its input over time from the images; of movies these are
+        (batch, frame, 3, height, width).
+    visual_degrees : float, optional
+        Width of its field of view in degrees of visual angle: by default 8, or what a Brain-Score model says.
+        Under `brainscore` images are shown at the width of the study, padded with gray or cropped.
+    frame_ms : float, optional
+        For movies: time in ms between the frames that the network takes, which gets the frame that is on in
+        the middle of each such span.
     fingerprint : str, optional
         Replaces what cannot be inspected in the key of cached activations. Change it whenever the
         network changes.
@@ -166,6 +177,8 @@ def wrap(
         before_batch=BeforeBatch(network=net, seed=seed, reset=reset),
         precision=network.precision,
         presentations=_presentations(presentations, network),
+        visual_degrees=_visual_degrees(net, visual_degrees),
+        frame_ms=_frame_ms(frame_ms, presentations),
         about=about,
         fingerprint=fingerprint,
         cache=cache,
@@ -234,6 +247,24 @@ def _presentations(kinds: Sequence[Kind], network: Network) -> tuple[Kind, ...]:
             todo="omit presentations=",
         )
     return tuple(kinds)
+
+
+def _visual_degrees(net: Any, given: float | None) -> float:
+    if given is None:
+        given = float(net.visual_degrees()) if is_brain_score(net) else VISUAL_DEGREES
+    return check_degrees(given, what="a field of view")
+
+
+def _frame_ms(given: float | None, presentations: Sequence[Kind]) -> float | None:
+    """Return the time between frames; InputError unless it is positive for movies, None for others."""
+    takes_movies = "movie" in presentations
+    if (given is not None) != takes_movies or (given is not None and not 0 < given < math.inf):
+        raise InputError(
+            f"frame_ms={given!r} for the presentations {', '.join(presentations)}",
+            allowed="a positive time in ms between frames with 'movie', and none without",
+            todo="give presentations=('constant', 'movie') and frame_ms=10.0, or neither",
+        )
+    return None if given is None else float(given)
 
 
 def _default_layers(net: Any) -> Mapping[str, str] | Sequence[str]:

@@ -16,8 +16,10 @@ from brainbench.core.assembly import Assembly, validate
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import Probe
 from brainbench.core.model_info import NOTHING, About
+from brainbench.core.movies import Movies, accepted
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256
+from brainbench.core.screen import VISUAL_DEGREES
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
 from brainbench.models.activation_files import LayerFile, open_layer
@@ -70,6 +72,8 @@ class WrappedModel:
     cache: Cache | None = None
     precision: Precision = "float32"
     presentations: tuple[Kind, ...] = ("constant",)
+    visual_degrees: float = VISUAL_DEGREES
+    frame_ms: float | None = None
     notes: tuple[str, ...] = ()
     about: About = field(default=NOTHING, repr=False)
     pinned_digest: str | None = field(default=None, repr=False)
@@ -151,7 +155,8 @@ class WrappedModel:
         with a version: if the responses differ, the cached ones are removed with a note, and computed. `time`
         has one entry per model step with its span in ms under the default clock. Values are float32, in
         arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. A
-        network without input over time sees constant images.
+        network without input over time sees constant images. Movies are shown as movies, one frame every
+        `frame_ms`; NotApplicableError where the network takes none.
 
         UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and
         stimulus named), a layer that is not called, or more often than the clock declares, and an image
@@ -159,9 +164,9 @@ class WrappedModel:
         full or cannot be written.
         """
         store = self.cache or caches.default()
-        presentation = presentation.accepted_by(self.presentations)
+        presentation = accepted(stimuli, presentation, self.presentations)
         keys = self._keys(stimuli, layers, presentation)
-        self.showing(presentation)._fill(store, stimuli, keys)
+        self.showing(presentation)._fill(store, stimuli, keys, presentation)
         return {
             layer: self._assembly(store.path(_KIND, key), layer, stimuli)
             for layer, key in keys.items()
@@ -175,7 +180,7 @@ class WrappedModel:
         Nothing is kept. Sizes of cached layers are read from the cache. Errors are those of `activations`.
         """
         store = self.cache or caches.default()
-        presentation = presentation.accepted_by(self.presentations)
+        presentation = accepted(stimuli, presentation, self.presentations)
         keys = self._keys(stimuli, layers, presentation)
         absent = _absent(store, keys)
         sizes: dict[str, tuple[int, int]] = {}
@@ -184,23 +189,26 @@ class WrappedModel:
                 sizes[layer] = stored.sizes["neuroid"], stored.sizes["time"]
         seconds = 0.0
         if absent:
-            seconds, batch = self.showing(presentation)._one_batch(stimuli, list(absent))
+            shown = self.showing(presentation)
+            seconds, batch = shown._one_batch(stimuli, list(absent), presentation)
             sizes |= {k: (r.steps[0].shape[1], len(r.steps)) for k, r in batch.items()}
         return Probe(
             features={layer: p for layer, (p, _) in sizes.items()},
             steps={layer: k for layer, (_, k) in sizes.items()},
             absent=tuple(absent),
             seconds_per_image=seconds,
+            pictures=self._pictures(stimuli, presentation),
         )
 
     def _one_batch(
-        self, stimuli: StimulusSet, layers: Sequence[str]
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation
     ) -> tuple[float, dict[str, CheckedResponse]]:
         """Return the seconds per image of a batch of the usual size, and its responses."""
-        with self._extracting(stimuli, layers) as extraction:
+        size = self._size_for(stimuli, presentation)
+        with self._extracting(stimuli, layers, presentation) as extraction:
             extraction.show([0])  # the first pass takes longer
             start = time.perf_counter()
-            _, stop, batch = next(extraction.batches(self.first_size))
+            _, stop, batch = next(extraction.batches(size))
             return (time.perf_counter() - start) / stop, batch
 
     def showing(self, presentation: Presentation) -> WrappedModel:
@@ -208,6 +216,17 @@ class WrappedModel:
         if len(self.presentations) == 1 or not isinstance(self.network, TorchNetwork):
             return self
         return replace(self, network=replace(self.network, shown=presentation))
+
+    def _pictures(self, stimuli: StimulusSet, presentation: Presentation) -> int:
+        """Return how many pictures the network is shown of each stimulus: frames of a movie."""
+        if not isinstance(stimuli, Movies) or self.frame_ms is None:
+            return 1
+        return len(stimuli.numbers(0, frame_ms=self.frame_ms, total_ms=presentation.total_ms))
+
+    def _size_for(self, stimuli: StimulusSet, presentation: Presentation) -> int:
+        """Return the number of stimuli in the first batch: fewer movies, of as many frames together."""
+        least = min(COMPARED, self.first_size)
+        return max(least, self.first_size // self._pictures(stimuli, presentation))
 
     @property
     def first_size(self) -> int:
@@ -238,7 +257,9 @@ class WrappedModel:
             yield forward
 
     @contextlib.contextmanager
-    def _extracting(self, stimuli: StimulusSet, layers: Sequence[str]) -> Iterator[Extraction]:
+    def _extracting(
+        self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation
+    ) -> Iterator[Extraction]:
         with self.running(layers) as forward:
             yield Extraction(
                 network=self.network,
@@ -250,6 +271,8 @@ class WrappedModel:
                 clock=self.clock,
                 before_batch=self.before_batch,
                 precision=self.precision,
+                presentation=presentation,
+                frame_ms=self.frame_ms,
             )
 
     def _keys(
@@ -261,6 +284,8 @@ class WrappedModel:
             self.network.check(layer)
         digest = self.digest
         shown = "constant" if len(self.presentations) == 1 else repr(presentation)
+        if presentation.kind == "movie":
+            shown += f" {self.frame_ms!r}"
         return {
             layer: sha256(
                 _FORMAT,
@@ -284,7 +309,13 @@ class WrappedModel:
         axes = self.batch_axis
         return axes.get(layer, 0) if isinstance(axes, Mapping) else axes
 
-    def _confirm(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
+    def _confirm(
+        self,
+        store: Cache,
+        stimuli: StimulusSet,
+        keys: Mapping[str, str],
+        presentation: Presentation,
+    ) -> None:
         """Remove what is cached of layers if the network responds otherwise now, and say so."""
         if is_held_by_a_test(self.network, self.fingerprint):
             return
@@ -295,7 +326,7 @@ class WrappedModel:
         if not cached:
             return
         size = min(COMPARED, self.first_size)
-        with self._extracting(stimuli, list(cached)) as extraction:
+        with self._extracting(stimuli, list(cached), presentation) as extraction:
             change = change_of(extraction, cached, size=size, precision=self.precision)
         if change is None:
             self._know(keys[layer] for layer in cached)
@@ -313,8 +344,14 @@ class WrappedModel:
         if self.pinned_digest is not None:
             self.confirmed.update(keys)
 
-    def _fill(self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str]) -> None:
-        caches.healed(partial(self._confirm, store, stimuli, keys))
+    def _fill(
+        self,
+        store: Cache,
+        stimuli: StimulusSet,
+        keys: Mapping[str, str],
+        presentation: Presentation,
+    ) -> None:
+        caches.healed(partial(self._confirm, store, stimuli, keys, presentation))
         absent = _absent(store, keys)
         if not absent:
             return
@@ -325,11 +362,17 @@ class WrappedModel:
             if absent:
                 cached = [store.path(_KIND, keys[layer]) for layer in keys.keys() - absent.keys()]
                 kept = sum(path.stat().st_size for path in cached if path.exists())
-                self._extract(store, stimuli, absent, kept=kept)
+                self._extract(store, stimuli, absent, presentation, kept=kept)
                 self._know(absent.values())
 
     def _extract(
-        self, store: Cache, stimuli: StimulusSet, keys: Mapping[str, str], *, kept: int
+        self,
+        store: Cache,
+        stimuli: StimulusSet,
+        keys: Mapping[str, str],
+        presentation: Presentation,
+        *,
+        kept: int,
     ) -> None:
         """Compute layers; `kept` are the bytes of cached ones, which have to stay beside them."""
         layers = list(keys)
@@ -339,10 +382,10 @@ class WrappedModel:
                 layer: open_files.enter_context(store.writing(_KIND, key, SUFFIX))
                 for layer, key in keys.items()
             }
-            extraction = open_files.enter_context(self._extracting(stimuli, layers))
+            extraction = open_files.enter_context(self._extracting(stimuli, layers, presentation))
             advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
             files: dict[str, LayerFile] = {}
-            for start, stop, batch in extraction.batches(self.first_size):
+            for start, stop, batch in extraction.batches(self._size_for(stimuli, presentation)):
                 if start == 0:
                     nbytes = batch_bytes(batch) * len(stimuli) // stop
                     store.check_room(nbytes, what="activations", kept=kept)

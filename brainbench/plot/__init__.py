@@ -6,6 +6,7 @@ yours. `figure(name, scores)` draws all panels of a figure, `save` writes a file
 
 from brainbench.plot.choice_patterns import choices, images
 from brainbench.plot.dissimilarities import rdm
+from brainbench.plot.fit_figures import ablated_lengths, fit_curves, fit_pairs, length_shares
 from brainbench.plot.kinds import KINDS, figure
 from brainbench.plot.layer_curves import layers, units
 from brainbench.plot.model_graph import graph
@@ -20,15 +21,19 @@ from brainbench.plot.time_courses import temporal, time, traces
 __all__ = [
     "FITS",
     "KINDS",
+    "ablated_lengths",
     "bars",
     "bound_of",
     "choices",
     "display_name",
     "display_names",
     "figure",
+    "fit_curves",
+    "fit_pairs",
     "graph",
     "images",
     "layers",
+    "length_shares",
     "ost",
     "rdm",
     "save",

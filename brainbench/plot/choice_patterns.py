@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.core.digits import decimal
 from brainbench.core.errors import unknown
 from brainbench.core.score import Score
 from brainbench.plot import style
-from brainbench.plot.score_bars import number
 from brainbench.plot.selection import Source, fitting, labels_of, only, predictions_of, scores_of
 
 if TYPE_CHECKING:
@@ -146,6 +146,6 @@ def images(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_xlabel("subjects" + _simulated(score))
         axes.set_ylabel(labels_of(shown)[0])
         about = "" if unit is None else str(unit.attrs.get("units", "figure of an image"))
-        value = f"score {number(float(score.value or 0))}"
+        value = f"score {decimal(float(score.value or 0), digits=2)}"
         axes.set_title(f"{score.benchmark}, {value}\n{about}", fontsize=style.SMALL)
     return axes

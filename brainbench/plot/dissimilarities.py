@@ -9,10 +9,11 @@ import numpy.typing as npt
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.metrics.similarity.rdm import rdm as dissimilarities
 from brainbench.plot import style
-from brainbench.plot.score_bars import name_of, number
+from brainbench.plot.score_bars import name_of
 from brainbench.plot.selection import Source, fitting, labels_of, only, predictions_of, scores_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def rdm(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         axes.set_title(f"above: {name_of(score)}, {len(brain)} images")
-        value = f"score {number(float(score.value or 0))}"
+        value = f"score {decimal(float(score.value or 0), digits=2)}"
         axes.set_xlabel(f"below: {labels_of(shown)[0]}, {value}", loc="left")
     return axes
 

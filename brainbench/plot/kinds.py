@@ -16,7 +16,7 @@ from brainbench.plot.dissimilarities import rdm
 from brainbench.plot.layer_curves import layers, units
 from brainbench.plot.model_scatter import scatter
 from brainbench.plot.score_bars import bars
-from brainbench.plot.selection import FITS, Source, scores_of
+from brainbench.plot.selection import FITS, Source, colors_of, scores_of
 from brainbench.plot.solution_time_bins import ost
 from brainbench.plot.time_courses import arrays_of, example_images, temporal, time, traces
 
@@ -44,6 +44,7 @@ class Kind:
     panels: Callable[[Sequence[Score]], list[Panel]]
     height: float
     n_columns: int = 2
+    by_model: bool = False  # a color for each model
 
 
 def _together(scores: Sequence[Score]) -> list[Panel]:
@@ -55,7 +56,8 @@ def _by_model(scores: Sequence[Score]) -> list[Panel]:
     return [Panel(scores=[s for s in scores if s.model == name]) for name in names]
 
 
-def _by_benchmark(scores: Sequence[Score]) -> list[Panel]:
+def by_benchmark(scores: Sequence[Score]) -> list[Panel]:
+    """Return a panel for each benchmark, version and formula."""
     kinds = dict.fromkeys((s.benchmark, s.version, s.formula) for s in scores)
     return [
         Panel(scores=[s for s in scores if (s.benchmark, s.version, s.formula) == kind])
@@ -70,7 +72,7 @@ def _each(scores: Sequence[Score]) -> list[Panel]:
 def _by_array(scores: Sequence[Score]) -> list[Panel]:
     return [
         Panel(scores=panel.scores, options={"array": array})
-        for panel in _by_benchmark(scores)
+        for panel in by_benchmark(scores)
         for array in arrays_of(panel.scores)
     ]
 
@@ -78,7 +80,7 @@ def _by_array(scores: Sequence[Score]) -> list[Panel]:
 def _by_image(scores: Sequence[Score]) -> list[Panel]:
     return [
         Panel(scores=panel.scores, options={"stimulus": image})
-        for panel in _by_benchmark(scores)
+        for panel in by_benchmark(scores)
         for image in example_images(panel.scores[0])
     ]
 
@@ -86,7 +88,7 @@ def _by_image(scores: Sequence[Score]) -> list[Panel]:
 def _with_subjects(scores: Sequence[Score]) -> list[Panel]:
     """Return a panel for each model, and one for the subjects of each benchmark before them."""
     panels = []
-    for panel in _by_benchmark(scores):
+    for panel in by_benchmark(scores):
         panels.append(Panel(scores=panel.scores[:1], options={"side": "subjects"}))
         panels += _each(panel.scores)
     return panels
@@ -94,19 +96,38 @@ def _with_subjects(scores: Sequence[Score]) -> list[Panel]:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "bars": Kind(draw=bars, what="scores, intervals, ceilings", panels=_together, height=80.0),
+        "bars": Kind(
+            draw=bars,
+            what="scores, intervals, ceilings",
+            panels=_together,
+            height=80.0,
+            by_model=True,
+        ),
         "layers": Kind(
             draw=layers, what="score over layers x regions", panels=_by_model, height=62.0
         ),
         "units": Kind(draw=units, what="sites by preferred layer", panels=_by_model, height=58.0),
-        "time": Kind(draw=time, what="correlation per time bin", panels=_by_array, height=58.0),
+        "time": Kind(
+            draw=time, what="correlation per time bin", panels=_by_array, height=58.0, by_model=True
+        ),
         "traces": Kind(
-            draw=traces, what="single images over time", panels=_by_image, height=38.0, n_columns=1
+            draw=traces,
+            what="single images over time",
+            panels=_by_image,
+            height=38.0,
+            n_columns=1,
+            by_model=True,
         ),
         "temporal": Kind(
-            draw=temporal, what="correlation over time", panels=_together, height=52.0
+            draw=temporal,
+            what="correlation over time",
+            panels=_together,
+            height=52.0,
+            by_model=True,
         ),
-        "ost": Kind(draw=ost, what="object solution times", panels=_by_benchmark, height=72.0),
+        "ost": Kind(
+            draw=ost, what="object solution times", panels=by_benchmark, height=72.0, by_model=True
+        ),
         "choices": Kind(
             draw=choices, what="confusions of objects", panels=_with_subjects, height=78.0
         ),
@@ -147,6 +168,8 @@ def figure(kind: str, scores: Source, **options: Any) -> Figure:
     made, given = KINDS[kind], scores_of(scores)
     shown = [score for score in given if FITS[kind](score)]
     panels = made.panels(shown) if shown else []
+    if made.by_model:
+        options = {"colors": colors_of(shown), **options}
     fixed = [{**panel.options, **options} for panel in panels]
     panels = [panel for k, panel in enumerate(panels) if not _repeats(k, panels, fixed)]
     if len(panels) <= 1:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_NAMED = 25  # layers
+_LINES = ("-", (0, (3, 1)), (0, (1, 1)))
+"""Lines of the first benchmarks, as many as there are colors, of the next ones, and of those after them."""
 
 
 def layers(scores: Source, *, only_layers: Sequence[str] = (), ax: Axes | None = None) -> Axes:
@@ -54,20 +56,27 @@ def layers(scores: Source, *, only_layers: Sequence[str] = (), ax: Axes | None =
             own = [name for name in names if name in table]
             x = np.array([names.index(name) for name in own])
             mean, sd = np.array([table[name] for name in own]).reshape(-1, 2).T
-            color = style.color_of(k, len(shown))
-            axes.fill_between(x, mean - sd, mean + sd, color=color, alpha=0.18, linewidth=0)
-            axes.plot(
-                x, mean, color=color, marker=style.MARKERS[k % len(style.MARKERS)], markersize=2.5
+            color, line = (
+                style.COLORS[k % len(style.COLORS)],
+                _LINES[k // len(style.COLORS) % len(_LINES)],
             )
+            axes.fill_between(x, mean - sd, mean + sd, color=color, alpha=0.18, linewidth=0)
+            axes.plot(x, mean, color=color, linestyle=line, marker=marker_of(k), markersize=2.5)
             if score.selection.layer in own:
                 place = own.index(str(score.selection.layer))
-                marker = style.MARKERS[k % len(style.MARKERS)]
                 axes.plot(
-                    x[place], mean[place], marker=marker, color=color, markersize=5.5, linestyle=""
+                    x[place],
+                    mean[place],
+                    marker=marker_of(k),
+                    color=color,
+                    markersize=5.5,
+                    linestyle="",
                 )
-            axes.plot([], [], color=color, marker=marker_of(k), label=name_of(score))
+            axes.plot(
+                [], [], color=color, linestyle=line, marker=marker_of(k), label=name_of(score)
+            )
         common, short = style.strip(names)
-        _name_layers(axes, short, f"layer of {common[:-1]}" if common else "layer")
+        _name_layers(axes, short, f"layer of {common.strip('._')}" if common else "layer")
         axes.set_ylabel("score inside the\ntraining images")
         axes.set_title(labels_of(shown)[0])
         style.legend_below(
@@ -159,7 +168,7 @@ def units(scores: Source, *, ax: Axes | None = None) -> Axes:
                 places, heights, width * 0.92, color=color, label=f"{array} ({total:.0f} units)"
             )
         common, short = style.strip(names)
-        _name_layers(axes, short, f"layer of {common[:-1]}" if common else "layer")
+        _name_layers(axes, short, f"layer of {common.strip('._')}" if common else "layer")
         axes.set_ylabel("units that a layer\npredicts best (%)")
         axes.set_ylim(0, None)
         axes.set_title(labels_of(shown)[0])
@@ -170,5 +179,5 @@ def units(scores: Source, *, ax: Axes | None = None) -> Axes:
 def _array(score: Score, array: str, n_scores: int) -> str:
     """Return the name of an array; where sites have none, or there are several scores, with the benchmark."""
     if array == "all":
-        return score.benchmark
+        return name_of(score)
     return array if n_scores == 1 else f"{score.benchmark} {array}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainbench.core.digits import decimal
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.score import Score
 from brainbench.metrics.correlation import pearson
 from brainbench.plot import style
 from brainbench.plot.names import display_names
-from brainbench.plot.score_bars import number, title_of
+from brainbench.plot.score_bars import title_of
 from brainbench.plot.selection import Source, scores_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ AXES = {
     "depth": "depth (layers)",
     "parameters": "parameters (millions)",
     "top1": "ImageNet top-1 accuracy",
+    "cifar100": "CIFAR-100 transfer accuracy",
+    "brain_score": "Brain-Score",
+    "IT_new_data": "IT, new neurons",
+    "IT_new_images": "IT, new images",
+    "behavior_new_data": "behavior, new objects",
     SECONDS: "time of the score (s)",
 }
 """What stands at an axis of a fact; other facts stand under their own name."""
@@ -50,12 +57,20 @@ class Coordinate:
 
 
 def scatter(
-    scores: Source, *, x: str, y: str, facts: Facts | None = None, ax: Axes | None = None
+    scores: Source,
+    *,
+    x: str,
+    y: str,
+    facts: Facts | None = None,
+    published: Collection[str] = (),
+    named: Sequence[str] = (),
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw models by two benchmarks, or by a benchmark and a fact (Kubilius et al. 2019, figures 1 to 3).
 
     Models that lack one of the two are omitted. Of at least three models the Pearson correlation over models
-    is given, of the logarithm of parameters and seconds. Hollow points are untrained models.
+    is given, of the logarithm of parameters and seconds. Hollow points are untrained models, gray points
+    published figures; the correlation of one kind leaves out the other.
 
     Parameters
     ----------
@@ -66,6 +81,10 @@ def scatter(
         name of a fact.
     facts : mapping, optional
         Model -> name of the fact -> number, such as {"cornet_s@imagenet": {"depth": 15, "top1": .731}}.
+    published : collection of str
+        Models whose figures were published, and not measured here.
+    named : sequence of str
+        Models or wildcards of those whose names are written; by default all, if there are at most 14.
     ax : Axes, optional
         Where to draw.
 
@@ -74,7 +93,7 @@ def scatter(
     InputError
         No model has both, or a model has several scores on one of them.
     UnknownNameError
-        Neither a benchmark with a score nor a fact.
+        Neither a benchmark with a score nor a fact, or no model in the figure has such a name.
     """
     shown = [score for score in scores_of(scores) if score.value is not None]
     facts = facts or {}
@@ -88,12 +107,16 @@ def scatter(
             allowed="at least one model that has both",
             todo="score more models, or choose other axes",
         )
-    names = display_names(models)
+    models.sort(key=lambda model: model not in published)  # those of the user above the others
+    names, written = display_names(models), _written(models, named)
     points = [(places[x][model], places[y][model]) for model in models]
+    theirs = [model in published for model in models]
     with style.drawing(ax, height=70.0) as axes:
-        size = 2.0 if len(models) > _MANY else 4.0
-        for model, (across, up) in zip(models, points, strict=True):
-            _draw_point(axes, across, up, size=size, hollow=_hollow(model))
+        size = 2.4 if len(models) > _MANY else 4.0
+        for model, (across, up), is_theirs in zip(models, points, theirs, strict=True):
+            color = style.CEILING if is_theirs else style.COLORS[0]
+            of_point = size if is_theirs else max(size, 3.2)
+            _draw_point(axes, across, up, size=of_point, color=color, hollow=_hollow(model))
         axes.margins(0.12)
         if x in _LOGARITHMIC:
             axes.set_xscale("log")
@@ -101,12 +124,40 @@ def scatter(
         if y in _LOGARITHMIC:
             axes.set_yscale("log")
             _number_plainly(axes.yaxis)
-        if len(models) <= _MOST_NAMED:
-            _name_points(axes, [names[model] for model in models], points)
+        labels = [names[model] if model in written else "" for model in models]
+        _name_points(axes, labels, points)
         axes.set_xlabel(_axis_label(x, shown))
         axes.set_ylabel(_axis_label(y, shown))
-        axes.set_title(_correlation(points, logarithmic=[name in _LOGARITHMIC for name in (x, y)]))
+        logarithmic = [name in _LOGARITHMIC for name in (x, y)]
+        axes.set_title(_correlations(points, theirs, logarithmic=logarithmic))
+        if any(theirs):
+            _draw_legend(axes, all_published=all(theirs))
     return axes
+
+
+def _written(models: Sequence[str], named: Sequence[str]) -> Sequence[str]:
+    """Return the models whose names are written; UnknownNameError for a name that no model has."""
+    if not named:
+        return models if len(models) <= _MOST_NAMED else ()
+    written = []
+    for pattern in named:
+        found = fnmatch.filter(models, pattern)
+        if not found:
+            raise unknown("model in the figure", pattern, models, todo="name one of them")
+        written += found
+    return written
+
+
+def _draw_legend(axes: Axes, *, all_published: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    entries = {"published, not measured here": style.CEILING}
+    entries |= {} if all_published else {"measured here": style.COLORS[0]}
+    points = [
+        Line2D([], [], linestyle="", marker="o", color=color, label=label)
+        for label, color in entries.items()
+    ]
+    style.legend_below(axes, points)
 
 
 def _number_plainly(axis: Axis) -> None:
@@ -173,12 +224,13 @@ def _check_once(scores: Sequence[Score], name: str) -> None:
         )
 
 
-def _draw_point(axes: Axes, x: Coordinate, y: Coordinate, *, size: float, hollow: bool) -> None:
+def _draw_point(
+    axes: Axes, x: Coordinate, y: Coordinate, *, size: float, color: str, hollow: bool
+) -> None:
     if x.ci is not None:
         axes.plot(x.ci, (y.value, y.value), color=style.CEILING, linewidth=0.6, zorder=1)
     if y.ci is not None:
         axes.plot((x.value, x.value), y.ci, color=style.CEILING, linewidth=0.6, zorder=1)
-    color = style.COLORS[0]
     face = "white" if hollow else color
     axes.plot(
         x.value,
@@ -186,7 +238,8 @@ def _draw_point(axes: Axes, x: Coordinate, y: Coordinate, *, size: float, hollow
         marker="o",
         markersize=size,
         markerfacecolor=face,
-        markeredgecolor=color,
+        markeredgecolor=color if hollow else "white",
+        markeredgewidth=0.8 if hollow else 0.3,
         zorder=2,
     )
 
@@ -194,12 +247,14 @@ def _draw_point(axes: Axes, x: Coordinate, y: Coordinate, *, size: float, hollow
 def _name_points(
     axes: Axes, names: Sequence[str], points: Sequence[tuple[Coordinate, Coordinate]]
 ) -> None:
-    """Write the name of each point beside it, where it meets no other name and stays in the axes."""
+    """Write the name of each point that has one beside it, clear of other names and points, in the axes."""
     axes.autoscale_view()
     to_axes = axes.transData + axes.transAxes.inverted()
     places = to_axes.transform([(across.value, up.value) for across, up in points])
     boxes = [(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in places.tolist()]
     for name, (x, y) in zip(names, places.tolist(), strict=True):
+        if not name:
+            continue
         width = _LETTER * len(name)
         corners = [
             (x + dx if dx > 0 else x + dx - width, y + dy)
@@ -210,6 +265,8 @@ def _name_points(
         left, low = corners[int(np.argmin(costs))]
         boxes.append((left, low, left + width, low + _LINE))
         right = left < x
+        if len(names) > _MOST_NAMED:  # which of many points it names may be in doubt
+            _draw_pointer(axes, (x, y), low + _LINE if low < y else low)
         axes.text(
             left + width if right else left,
             low,
@@ -218,6 +275,20 @@ def _name_points(
             ha="right" if right else "left",
             fontsize=style.SMALL,
         )
+
+
+def _draw_pointer(axes: Axes, point: tuple[float, float], height: float) -> None:
+    """Draw a ring around a point, and a line from it to the height of its name, in axes coordinates."""
+    x, y = point
+    place: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "color": style.INK,
+        "linewidth": 0.5,
+        "zorder": 3,
+    }
+    if abs(height - y) > _LINE:
+        axes.plot((x, x), (y, height), **place)
+    axes.plot(x, y, marker="o", markersize=4.0, markerfacecolor="none", **place)
 
 
 def _cost(box: tuple[float, float, float, float], boxes: Sequence[tuple[float, ...]]) -> float:
@@ -236,6 +307,27 @@ def _axis_label(name: str, scores: Sequence[Score]) -> str:
     return AXES.get(name, name) if own is None else title_of(own)
 
 
+def _correlations(
+    points: Sequence[tuple[Coordinate, Coordinate]],
+    theirs: Sequence[bool],
+    *,
+    logarithmic: Sequence[bool],
+) -> str:
+    """Return the correlation over models, of published and of measured ones apart where there are both."""
+    groups = {
+        "published": [point for point, is_theirs in zip(points, theirs, strict=True) if is_theirs],
+        "measured": [point for point, own in zip(points, theirs, strict=True) if not own],
+    }
+    texts = {
+        name: _correlation(group, logarithmic=logarithmic)
+        for name, group in groups.items()
+        if group
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+
+
 def _correlation(
     points: Sequence[tuple[Coordinate, Coordinate]], *, logarithmic: Sequence[bool]
 ) -> str:
@@ -247,4 +339,4 @@ def _correlation(
     n = len(points)
     if n < _FEWEST or (np.ptp(values, axis=1) == 0).any():
         return f"{n} model{'s' if n > 1 else ''}"
-    return f"r = {number(float(pearson(*values)))}, {n} models"
+    return f"r = {decimal(float(pearson(*values)), digits=2)}, {n} models"

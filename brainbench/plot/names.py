@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from brainbench.core.score import are_untrained
 from brainbench.core.untrusted_text import visible
 
+_LETTERS = 40
 _WHOLE = {
     "pixels": "Pixels",
     "gabor": "Gabor",
@@ -55,8 +56,8 @@ _FAMILIES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 def display_name(model: str) -> str:
     """Return a model's name as people write it, untrained and other weights marked.
 
-    Trained on ImageNet is what a name means without a remark. A name that is not known stays as it is.
-    Control characters are written out.
+    Trained on ImageNet is what a name means without a remark. A name that is not known stays as it is, but a
+    long one loses its middle. Control characters are written out.
 
     Examples
     --------
@@ -69,7 +70,13 @@ def display_name(model: str) -> str:
         name, _, precision = name.partition("+")
     remarks = [] if weights in ("", "imagenet", "none") else [_weights(weights)]
     remarks += [precision] if precision else []
-    return visible(_spelled(name) + (f" ({', '.join(remarks)})" if remarks else ""), keep="")
+    return _shortened(_spelled(name) + (f" ({', '.join(remarks)})" if remarks else ""))
+
+
+def _shortened(name: str) -> str:
+    """Return a name that leaves room for a figure, its control characters written out."""
+    shown = visible(name, keep="")
+    return shown if len(shown) <= _LETTERS else f"{shown[: _LETTERS - 16]}…{shown[-15:]}"
 
 
 def _weights(weights: str) -> str:
@@ -96,6 +103,6 @@ def display_names(models: Iterable[str]) -> dict[str, str]:
     unique = list(dict.fromkeys(models))
     spelled = [display_name(model) for model in unique]
     return {
-        model: visible(model, keep="") if spelled.count(name) > 1 else name
+        model: _shortened(model) if spelled.count(name) > 1 else name
         for model, name in zip(unique, spelled, strict=True)
     }

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.core.untrusted_text import visible
 from brainbench.plot import style
-from brainbench.plot.selection import MARKS, Source, fitting, labels_of, marks_of, scores_of
+from brainbench.plot.selection import (
+    MARKS,
+    Colors,
+    Source,
+    colors_of,
+    fitting,
+    identity_of,
+    labels_of,
+    marks_of,
+    scores_of,
+)
 from brainbench.stats.ceiling import ceiled
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 FORMULAS = {
@@ -25,7 +37,7 @@ FORMULAS = {
     "r/sqrt(c)": "r / √c",
     "clip(r/c)": "r / c, clipped",
 }
-_ROW, _FRAME = 3.6, 14.0  # mm
+_ROW, _FRAME, _LEGEND = 3.6, 10.5, 3.5  # mm
 _BAR = 0.74  # of a row
 
 
@@ -64,7 +76,7 @@ def bound_of(score: Score) -> Bound | None:
     return Bound(value=float(values[0]), low=float(min(values)), high=float(max(values)))
 
 
-def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
+def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None) -> Axes:
     """Draw the score of each model on each benchmark, with its interval and its ceiling.
 
     Untrained models have hollow bars; dotted intervals are approximate. The gray line is what a model without
@@ -75,6 +87,8 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     ----------
     scores : scores, or a path
         Scores in the order of the groups, or a results folder.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw; by default a new figure, one column wide.
 
@@ -85,27 +99,28 @@ def bars(scores: Source, *, ax: Axes | None = None) -> Axes:
     """
     shown = fitting(scores_of(scores), "bars", "scores with a value")
     groups = _groups(shown)
-    colors = _colors(shown)
+    palette = colors_of(shown, colors)
     n_rows = len(shown) + len(groups)
-    with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
-        row, ticks = 0.0, []
-        for (name, remarks), members in groups.items():
-            ticks.append((row, name))
-            _draw_remarks(axes, row, remarks)
+    legend = _legend_entries(shown)
+    frame = _FRAME + _LEGEND * -(-len(legend) // 2)
+    with style.drawing(ax, height=_ROW * n_rows + frame) as axes:
+        row, ticks, headings = 0.0, [], []
+        for heading, members in groups.items():
+            headings.append((row, heading))
             for label, score in sorted(members, key=lambda one: -float(one[1].value or 0)):
                 row += 1
-                _draw_bar(axes, row, score, colors[label])
+                _draw_bar(axes, row, score, palette[identity_of(score)])
                 ticks.append((row, label))
             row += 1
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
-        for text, (_, label) in zip(axes.get_yticklabels(), ticks, strict=True):
-            if any(label == name for name, _ in groups):
-                text.set_fontweight("bold")
+        for place, (name, remarks) in headings:
+            _draw_heading(axes, place, name, remarks)
         axes.set_ylim(n_rows - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("score and 95 % interval")
-        _draw_legend(axes, shown)
+        if legend:
+            style.legend_below(axes, legend)
     return axes
 
 
@@ -140,23 +155,28 @@ def name_of(score: Score) -> str:
     return visible(score.benchmark, keep="") + (" (simulated brain)" if score.simulated else "")
 
 
-def _colors(scores: Sequence[Score]) -> dict[str, str]:
-    labels = list(
-        dict.fromkeys(label for members in _groups(scores).values() for label, _ in members)
+def _draw_heading(axes: Axes, row: float, name: str, remarks: str) -> None:
+    """Write the name of a group from where the longest name of a model begins, and its remarks after it."""
+    longest = max(axes.get_yticklabels(), key=lambda label: len(label.get_text()))
+    baseline: dict[str, Any] = {"va": "center_baseline", "annotation_clip": False}
+    heading = axes.annotate(
+        name, (0.0, row), xycoords=(longest, "data"), fontweight="bold", **baseline
     )
-    return {label: style.color_of(k, len(labels)) for k, label in enumerate(labels)}
-
-
-def _draw_remarks(axes: Axes, row: float, text: str) -> None:
-    axes.text(
-        0.0,
-        row,
-        text,
-        transform=axes.get_yaxis_transform(),
-        va="center_baseline",
+    after = axes.annotate(
+        remarks,
+        (1.0, row),
+        xycoords=(heading, "data"),
+        xytext=(4.0, 0.0),
+        textcoords="offset points",
         fontsize=style.SMALL,
         color=style.MUTED,
+        **baseline,
     )
+    for text in (
+        heading,
+        after,
+    ):  # which may be longer than the names of models and reach over the bars
+        text.set_in_layout(False)
 
 
 def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
@@ -188,32 +208,19 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
     axes.text(
         1.02,
         row,
-        number(value),
+        decimal(value, digits=2),
         transform=axes.get_yaxis_transform(),
         va="center_baseline",
         color=style.MUTED,
     )
 
 
-def number(value: float, digits: int = 2) -> str:
-    """Return a figure without the zero before its point: ".45", "-.02", "1.00".
-
-    Examples
-    --------
-    >>> [number(value) for value in (0.451, -0.02, 1.0, -0.001)]
-    ['.45', '-.02', '1.00', '.00']
-    """
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
-
-
-def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
-    """Explain below the axes whatever marks are in use."""
+def _legend_entries(scores: Sequence[Score]) -> list[Artist]:
+    """Return what explains the marks that are in use."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries: list[Line2D | Patch] = []
+    entries: list[Artist] = []
     if any(bound_of(score) for score in scores):
         entries.append(Line2D([], [], color=style.CEILING, label="a model without error"))
     if any(score.untrained for score in scores):
@@ -231,5 +238,4 @@ def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
         for mark, words in MARKS.items()
         if mark in used
     ]
-    if entries:
-        style.legend_below(axes, entries)
+    return entries

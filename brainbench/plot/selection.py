@@ -11,6 +11,7 @@ import xarray as xr
 from brainbench.core import progress
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.score import Score
+from brainbench.plot import style
 from brainbench.plot.names import display_names
 from brainbench.storage.results import Results
 
@@ -23,7 +24,7 @@ MARKS = {
     "‡": "stored by an earlier version",
 }
 """What is written after the name of a model, as in tables, and what it means."""
-_REGIONS = ("V1", "V2", "V4", "IT", "behavior")
+_REGIONS = ("V1", "EVC", "V2", "V4", "IT", "behavior")
 
 
 def scores_of(source: Source) -> list[Score]:
@@ -238,6 +239,24 @@ def check_name(what: str, given: str, known: Iterable[str], *, of: str) -> None:
 
 
 # --- names ------------------------------------------------------------------------------------------
+
+
+Colors = Mapping[tuple[str, ...], str]
+"""Color of each model, by what `identity_of` says of its score."""
+
+
+def identity_of(score: Score) -> tuple[str, ...]:
+    """Return what tells the model of a score from others: name, digest, and settings that are not usual."""
+    return score.model, *_distinction(score).split(", ")
+
+
+def colors_of(scores: Iterable[Score], colors: Colors | None = None) -> Colors:
+    """Return a color for each model: those given, if they tell these models apart, or else new ones."""
+    models = list(dict.fromkeys(map(identity_of, scores)))
+    given = {model: colors[model] for model in models if model in colors} if colors else {}
+    if len(set(given.values())) == len(models):
+        return given
+    return {model: style.color_of(k, len(models)) for k, model in enumerate(models)}
 
 
 def labels_of(scores: Sequence[Score]) -> list[str]:

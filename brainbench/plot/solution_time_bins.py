@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from brainbench.core.digits import decimal
 from brainbench.core.score import Score
 from brainbench.plot import style
 from brainbench.plot.layer_curves import marker_of
-from brainbench.plot.score_bars import number, title_of
-from brainbench.plot.selection import Source, fitting, labels_of, only, scores_of
+from brainbench.plot.score_bars import title_of
+from brainbench.plot.selection import (
+    Colors,
+    Source,
+    colors_of,
+    fitting,
+    identity_of,
+    labels_of,
+    only,
+    scores_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +32,7 @@ BIN = 10.0
 _FEWEST = 3  # images of a bin that is shown
 
 
-def ost(scores: Source, *, ax: Axes | None = None) -> Axes:
+def ost(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None) -> Axes:
     """Draw a model's solution times against those of a brain (Kubilius et al. 2019, figure 5).
 
     Images are binned by the solution time of the brain. A marker is the mean time of the model over the
@@ -33,6 +43,8 @@ def ost(scores: Source, *, ax: Axes | None = None) -> Axes:
     ----------
     scores : scores, or a path
         Of solution times, on one benchmark.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw.
 
@@ -43,13 +55,14 @@ def ost(scores: Source, *, ax: Axes | None = None) -> Axes:
     """
     needs = "scores of solution times of models that solve some images earlier than others"
     shown = only(fitting(scores_of(scores), "ost", needs), "ost")
+    palette = colors_of(shown, colors)
     with style.drawing(ax, height=72.0) as axes:
         low, high = _range(shown)
         axes.plot((low, high), (low, high), color=style.FAINT, zorder=0)
         for k, (score, label) in enumerate(zip(shown, labels_of(shown), strict=True)):
             brain, model = _times(score)
             x, y, error = binned(brain, model)
-            color = style.color_of(k, len(shown))
+            color = palette[identity_of(score)]
             axes.errorbar(
                 x,
                 y,
@@ -99,6 +112,7 @@ def _range(scores: list[Score]) -> tuple[float, float]:
 
 
 def _agreement(score: Score, n: int) -> str:
-    interval = "" if score.ci is None else f" [{number(score.ci[0])}, {number(score.ci[1])}]"
+    low, high = (decimal(end, digits=2) for end in score.ci or (None, None))
+    interval = f" [{low}, {high}]" if score.ci else ""
     symbol = "Spearman r" if score.formula.startswith("raw") else "score"
-    return f"{symbol} = {number(float(score.value or 0))}{interval}, {n} images"
+    return f"{symbol} = {decimal(float(score.value or 0), digits=2)}{interval}, {n} images"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainbench.core.errors import InputError
+from brainbench.core.untrusted_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +23,22 @@ COLUMN = 85.0
 INK, MUTED, CEILING, FAINT = "#222222", "#666666", "#8a8a8a", "#e3e3e3"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C3A")
 """Okabe and Ito's colors without yellow, which is too faint for lines, and a brown in place of black."""
+PROPERTIES: Mapping[str, str] = {
+    INK: "--ink",
+    MUTED: "--soft",
+    CEILING: "--reached",
+    FAINT: "--line",
+    "#ffffff": "--paper",
+    **{color.lower(): f"--series-{place}" for place, color in enumerate(COLORS)},
+}
+"""Color -> the custom property of CSS that stands for it in the figures of a page."""
+_COLOR = re.compile(r"\b(fill|stroke): (#[0-9a-f]{6})\b")
+_LINES = (
+    "stroke-linejoin: round; stroke-linecap: butt"  # matplotlib's, for the figure and not the page
+)
 MARKERS = "osD^vPX"
 SMALL = 6.5  # points
+_LETTERS = 28  # of each of two names side by side in a legend
 _STYLE: Mapping[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
@@ -164,7 +179,9 @@ def figure_of(drawn: Axes | Figure) -> Figure:
 def svg(drawn: Axes | Figure, *, label: str, prefix: str = "") -> str:
     """Return a figure as an <svg> element for HTML: with `label` as alternative text, and real text.
 
-    `prefix` goes before each id within, so that several figures fit into one page.
+    `prefix` goes before each id within, so that several figures fit into one page. Colors are the custom
+    properties of CSS in `PROPERTIES`, which a page may set for its dark theme; where it sets none, they are
+    those of all figures.
     """
     import html
 
@@ -179,9 +196,15 @@ def svg(drawn: Axes | Figure, *, label: str, prefix: str = "") -> str:
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}", text)
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    named = f'<svg role="img" aria-label="{html.escape(label)}"'
+    text = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL)
+    text = _COLOR.sub(_as_property, text)
+    named = f'<svg role="img" aria-label="{html.escape(visible(label, keep=""))}" style="{_LINES}"'
     return text.replace("<svg", named, 1)
+
+
+def _as_property(match: re.Match[str]) -> str:
+    name = PROPERTIES.get(match[2])
+    return f"{match[1]}: var({name}, {match[2]})" if name else match[0]
 
 
 def strip(values: Sequence[str]) -> tuple[str, list[str]]:
@@ -201,8 +224,10 @@ def strip(values: Sequence[str]) -> tuple[str, list[str]]:
 def legend_below(
     axes: Axes, handles: Sequence[Any], *, columns: int = 2, points: float = 27.0
 ) -> None:
-    """Draw a legend this far below the axes, where ticks and label end."""
+    """Draw a legend this far below the axes, where ticks and label end; long names below each other."""
     from matplotlib.transforms import offset_copy
+
+    columns = 1 if any(len(handle.get_label()) > _LETTERS for handle in handles) else columns
 
     axes.legend(
         handles=handles,

@@ -14,9 +14,12 @@ from brainbench.core.score import Score
 from brainbench.plot import style
 from brainbench.plot.score_bars import name_of
 from brainbench.plot.selection import (
+    Colors,
     Source,
     check_name,
+    colors_of,
     fitting,
+    identity_of,
     labels_of,
     only,
     predictions_of,
@@ -31,7 +34,13 @@ _NEEDS = "scores of neural dynamics, which have time bins"
 _WHOLE = "all"  # name of the array where sites have none
 
 
-def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) -> Axes:
+def time(
+    scores: Source,
+    *,
+    array: str | None = None,
+    colors: Colors | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the median correlation over sites in each time bin, with what a model without error reaches.
 
     A model without error correlates sqrt(c) with the mean response, c the split-half reliability of the bin.
@@ -44,6 +53,8 @@ def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) ->
         Of neural dynamics, on one benchmark.
     array : str, optional
         Array of electrodes; by default the only one.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw.
 
@@ -55,16 +66,16 @@ def time(scores: Source, *, array: str | None = None, ax: Axes | None = None) ->
         No such array.
     """
     shown = only(fitting(scores_of(scores), "time", _NEEDS), "time")
-    array = _chosen_array(shown, array)
+    array, palette = _chosen_array(shown, array), colors_of(shown, colors)
     with style.drawing(ax, height=58.0) as axes:
         bound = _bound(shown[0], array)
         if bound is not None:
             axes.fill_between(_middle(shown[0]), 0, bound, color=style.FAINT, linewidth=0)
             axes.plot(_middle(shown[0]), bound, color=style.CEILING, label="a model without error")
-        for k, (score, label) in enumerate(zip(shown, labels_of(shown), strict=True)):
+        for score, label in zip(shown, labels_of(shown), strict=True):
             curve = np.array(score.figures["r_by_array"][array], dtype=np.float64)
             dashes = (0, (2.5, 1)) if score.untrained else "-"
-            color = style.color_of(k, len(shown))
+            color = palette[identity_of(score)]
             axes.plot(_middle(score), curve, color=color, linestyle=dashes, label=label)
         axes.axhline(0, color=style.INK, linewidth=0.6, zorder=0)
         _mark_bins(axes, shown[0])
@@ -142,6 +153,7 @@ def traces(
     *,
     stimulus: str | None = None,
     neuroid: str | None = None,
+    colors: Colors | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw response and held-out prediction of one site for one image over time (figure S1a).
@@ -154,6 +166,8 @@ def traces(
         Identifier of the image; by default the one to which the site responds most.
     neuroid : str, optional
         Identifier of the site; by default the most reliable one, whatever the model predicts.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw.
 
@@ -169,14 +183,15 @@ def traces(
     tables = [predictions_of(score) for score in shown]
     site = _site(shown[0], tables[0], neuroid)
     image = _image(shown[0], tables[0], site, stimulus)
+    palette = colors_of(shown, colors)
     with style.drawing(ax, height=45.0) as axes:
         observed = _trace(tables[0]["target"], image, site)
         axes.plot(
             _bins(tables[0]), observed, color=style.INK, linestyle=(0, (2, 1)), label="response"
         )
-        for k, (table, label) in enumerate(zip(tables, labels_of(shown), strict=True)):
+        for score, table, label in zip(shown, tables, labels_of(shown), strict=True):
             predicted = _trace(table["predicted"], image, site)
-            axes.plot(_bins(table), predicted, color=style.color_of(k, len(shown)), label=label)
+            axes.plot(_bins(table), predicted, color=palette[identity_of(score)], label=label)
         axes.set_xlabel("time from stimulus onset (ms)")
         axes.set_ylabel("response")
         axes.set_title(f"{name_of(shown[0])}\nsite {site}, image {image}", fontsize=style.SMALL)
@@ -230,7 +245,7 @@ def _bins(table: xr.Dataset) -> FloatArray:
     return np.asarray((table["time_start"].values + table["time_end"].values) / 2)
 
 
-def temporal(scores: Source, *, ax: Axes | None = None) -> Axes:
+def temporal(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None) -> Axes:
     """Draw the correlation of responses to single images over time, for each array (figure S1b).
 
     It is the median over sites of the median over held-out images, in bins from 50 to 250 ms.
@@ -239,6 +254,8 @@ def temporal(scores: Source, *, ax: Axes | None = None) -> Axes:
     ----------
     scores : scores, or a path
         Of neural dynamics.
+    colors : mapping, optional
+        Color of each model, as `colors_of` gives them for several figures.
     ax : Axes, optional
         Where to draw.
 
@@ -256,12 +273,12 @@ def temporal(scores: Source, *, ax: Axes | None = None) -> Axes:
         )
     )
     names = labels_of(shown)
-    models = list(dict.fromkeys(names))
+    models, palette = list(dict.fromkeys(names)), colors_of(shown, colors)
     width = min(0.8 / len(models), 0.3)
     with style.drawing(ax, height=52.0) as axes:
         for score, name in zip(shown, names, strict=True):
             k = models.index(name)
-            color = style.color_of(k, len(models))
+            color = palette[identity_of(score)]
             for array, r in score.figures["temporal_correlation"].items():
                 x = places.index((score.benchmark, array)) + (k - (len(models) - 1) / 2) * width
                 if r is not None:
@@ -276,7 +293,10 @@ def temporal(scores: Source, *, ax: Axes | None = None) -> Axes:
         axes.set_xticks(range(len(places)), ticks)
         axes.set_xlim(-0.6, len(places) - 0.4)
         axes.set_ylabel("r over time of\nsingle images (median)")
-        handles = [_key(style.color_of(k, len(models)), name) for k, name in enumerate(models)]
+        by_name = {
+            name: palette[identity_of(score)] for score, name in zip(shown, names, strict=True)
+        }
+        handles = [_key(by_name[name], name) for name in models]
         style.legend_below(axes, handles, points=16.0 + 8 * max(t.count("\n") for t in ticks))
     return axes
 

@@ -32,6 +32,16 @@ def published_table() -> pd.DataFrame:
         return pd.read_csv(stream, comment="#")
 
 
+def published_facts() -> dict[str, dict[str, float]]:
+    """Return the numbers of the table by model and column, ImageNet top-1 under the name "top1"."""
+    numbers = published_table().rename(columns={"imagenet_top1": "top1"}).set_index("model")
+    rows = numbers.select_dtypes("number").to_dict("index")
+    return {
+        str(model): {str(name): value for name, value in row.items() if pd.notna(value)}
+        for model, row in rows.items()
+    }
+
+
 def published_scores() -> list[Score]:
     """Return the raw scores of the table, without ceiling and interval, of protocol "paper"."""
     return [

@@ -189,17 +189,20 @@ def best_composite(
     One that ranks a model comes first; then one that is complete for some row, be it of an untrained model;
     then the one in which most scores count; then one with a member that was scored at all; then the first.
     """
+    groups, versions = _grouped(scores), counting(scores, here)
     options = [
-        (composite, rows(_of_members(scores, composite), composite, here))
+        (composite, _rows(_of_members(groups, composite), composite, versions))
         for composite in composites
     ]
     composite, _ = max(options, key=lambda option: _coverage(*option))  # the first of equals
-    return composite, rows(scores, composite, here)
+    return composite, _rows(groups, composite, versions)
 
 
-def _of_members(scores: Sequence[Score], composite: Composite) -> list[Score]:
+def _of_members(groups: Sequence[Sequence[Score]], composite: Composite) -> list[list[Score]]:
+    """Return the scores of each group that are of a member of a composite; groups without one are omitted."""
     members = frozenset(composite.benchmarks)
-    return [score for score in scores if score.benchmark in members]
+    kept = ([score for score in group if score.benchmark in members] for group in groups)
+    return [group for group in kept if group]
 
 
 def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, int, bool]:
@@ -217,6 +220,17 @@ def rows(
     here: Mapping[str, tuple[int, str | None]] = MappingProxyType({}),
 ) -> list[Row]:
     """Return a row for each model by its digest, weights, protocol and settings, in no particular order."""
+    return _rows(_grouped(scores), composite, counting(scores, here))
+
+
+def _rows(
+    groups: Sequence[Sequence[Score]], composite: Composite, versions: Mapping[str, Versions]
+) -> list[Row]:
+    return [_row(group, composite, versions) for group in groups]
+
+
+def _grouped(scores: Sequence[Score]) -> list[list[Score]]:
+    """Return the scores of each model by its digest, weights, protocol and settings."""
     groups: dict[tuple[str, ...], list[Score]] = {}
     for score in scores:
         unusual = _settings(score)
@@ -224,8 +238,7 @@ def rows(
         names = (score.model, score.weights, score.protocol, settings, str(score.partial))
         key = (*names, score.hash_of("model") or "", str(score.older_key))
         groups.setdefault(key, []).append(score)
-    versions = counting(scores, here)
-    return [_row(group, composite, versions) for group in groups.values()]
+    return list(groups.values())
 
 
 def _settings(score: Score) -> dict[str, Any]:

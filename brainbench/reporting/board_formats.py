@@ -64,7 +64,7 @@ def as_latex(ranked: Board) -> str:
     text = table.to_latex(index=False, escape=True, column_format=aligned)
     for sign, command in _IN_LATEX.items():
         text = text.replace(sign, command)
-    notes = " ".join(notes_of(ranked, labels_of(ranked))).splitlines()
+    notes = [line for note in notes_of(ranked, labels_of(ranked)) for line in note.splitlines()]
     return "\n".join(["% needs \\usepackage{booktabs}", text.rstrip(), *(f"% {n}" for n in notes)])
 
 

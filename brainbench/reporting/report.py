@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.marks import MARKS, SIMULATED, marks_of
 from brainbench.core.score import Score
-from brainbench.reporting.bars import Bars, bars_of
+from brainbench.reporting.figures import WITHOUT, can_draw, groups_of
 from brainbench.reporting.formulas import Formula, formula
 from brainbench.reporting.page import render
 from brainbench.storage.repeat import OWN_FILE, command_of
@@ -42,7 +42,6 @@ class Section:
     formulas: tuple[tuple[str, Formula], ...]
     methods: tuple[str, ...]  # of its intervals
     choices: Mapping[str, Any]  # of the measure, from the record of its first score
-    figures: tuple[tuple[str, Bars], ...]  # one of each formula and protocol, with its caption
     scores: tuple[Score, ...]
 
 
@@ -53,6 +52,7 @@ class Entry:
     anchor: str
     score: Score
     marks: tuple[str, ...]  # the symbols alone
+    step: int | None  # of the layer; None where it has a single one
     command: str
     facts: Mapping[str, Any]  # of its record
 
@@ -80,6 +80,8 @@ def report_page(
         models=list(dict.fromkeys(score.model for score in ordered)),
         protocols=sorted({score.protocol for score in ordered}),
         warnings=_warnings(ordered),
+        figures=groups_of(ordered) if can_draw() else [],
+        without_figures=None if can_draw() else WITHOUT,
         unreadable=unreadable,
         citations=list(dict.fromkeys([*citations, CITATION])),
         own_file=OWN_FILE if any(OWN_FILE in entry.command for entry in entries) else None,
@@ -98,9 +100,14 @@ def _entry(score: Score, place: int) -> Entry:
         anchor=f"score-{place + 1}",
         score=score,
         marks=tuple(mark[0] for mark in marks_of(score) if not mark[0].isalnum()),
+        step=score.selection.step if _has_steps(score) else None,
         command=command_of(score),
         facts=facts,
     )
+
+
+def _has_steps(score: Score) -> bool:
+    return any(row.get("step") for row in score.selection.curve)
 
 
 def _warnings(scores: Sequence[Score]) -> list[Warned]:
@@ -136,20 +143,8 @@ def _section(name: str, place: int, scores: Sequence[Score]) -> Section:
         formulas=tuple((one, formula(one)) for one in formulas),
         methods=tuple(methods),
         choices=next((record.choices for record in records if record.choices), {}),
-        figures=tuple(_figures(name, scores)),
         scores=tuple(scores),
     )
-
-
-def _figures(name: str, scores: Sequence[Score]) -> Iterator[tuple[str, Bars]]:
-    """Yield figures of what can be compared: the scores of one formula and protocol."""
-    groups: dict[tuple[str, str], list[Score]] = {}
-    for score in scores:
-        groups.setdefault((score.formula, score.protocol), []).append(score)
-    for (one, protocol), group in groups.items():
-        figure = bars_of(name, group)
-        if figure is not None:
-            yield f"{one}, protocol {protocol}", figure
 
 
 def _declared(name: str) -> dict[str, str]:

@@ -6,7 +6,8 @@ is stored in the shared results folder, like every score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,38 @@ from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant
+from brainbench.run.benchmark_file import benchmarks_in_file
+from brainbench.run.code_of_user import (
+    absolute_name,
+    check_code_of_user,
+    code_of_user,
+    names_in,
+    packed,
+    unpacked,
+)
 from brainbench.run.estimate import estimate
 from brainbench.run.execute import execute
+from brainbench.run.identity import measure_of
 from brainbench.run.plan import ModelSpec, Overwrite, plan
 from brainbench.run.resolve import Job, variants_of
 from brainbench.run.variants import named_variant
 from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
+
+_runs: dict[str, Run] = {}
+"""The run that this process carried out a part of last, by `Assignment.dealt`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignedBenchmark:
+    """A benchmark by what a worker needs to make it again."""
+
+    identifier: str  # as in its scores, with what the variant of the run adds
+    name: str  # of the benchmark itself
+    file: str | None = (
+        None  # FILE.py:OBJECT that declares it, with an absolute path; None for a plug-in's
+    )
+    formula: str | None = None  # that a composite takes, in place of the measure's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +58,21 @@ class Assignment:
     """One model and the benchmarks of one data set."""
 
     spec: ModelSpec
-    benchmarks: tuple[str, ...]  # identifiers
-    variant: Variant  # of these benchmarks
+    benchmarks: tuple[AssignedBenchmark, ...]
+    variant: Variant  # of these benchmarks; its estimator packed
     settings: Settings
     placement: Placement
     results: Path  # absolute
     overwrite: Overwrite
+    files: Mapping[Path, str] = field(default_factory=dict)  # code of the user, as SHA-256
+    dealt: str = ""  # names the run that it is a part of
     version: str = __version__
     memory_gb: float | None = None  # refused where more is foreseen; None takes whatever it needs
 
     @property
     def title(self) -> str:
         """Model and data set, for notes and logs."""
-        return f"{self.spec.name} on {self.benchmarks[0].partition('.')[0]}"
+        return f"{self.spec.name} on {self.benchmarks[0].identifier.partition('.')[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +91,8 @@ def assignments(job: Job) -> list[Assignment]:
     Raises
     ------
     InputError
-        No results folder, where all processes could meet; a model, a benchmark or an estimator that has no
-        name by which another process can make it.
+        No results folder, where all processes could meet; a model, a benchmark or an estimator that another
+        process could not make again; two benchmarks of one identifier.
     """
     if job.results is None:
         raise InputError(
@@ -75,49 +103,82 @@ def assignments(job: Job) -> list[Assignment]:
     for spec in job.models:
         if not spec.named:
             raise _not_by_name("model", spec.name)
-    given = (job.variant.metric, job.variant.beyond)
-    if not all(one is None or isinstance(one, str) for one in given):
-        raise _not_by_name("map or reference model", str(next(filter(None, given))))
-    by_data: dict[str, list[str]] = {}
-    for benchmark in job.benchmarks:
-        name = assigned_name(benchmark, job.variant)
-        if not _can_be_loaded(name, benchmark, job.variant):
-            raise _not_by_name("benchmark", benchmark.identifier)
-        by_data.setdefault(str(benchmark.data), []).append(name)
+    variant = packed(job.variant)
+    assigned = assigned_of(job)
+    by_data: dict[str, list[AssignedBenchmark]] = {}
+    for benchmark, one in zip(job.benchmarks, assigned, strict=True):
+        data = benchmark.data
+        by_data.setdefault(data if isinstance(data, str) else data.name, []).append(one)
+    dealt = uuid.uuid4().hex
+    own = [*names_in(job.variant), *(one.file for one in assigned if one.file is not None)]
     return [
         Assignment(
             spec=spec,
-            benchmarks=tuple(names),
-            variant=job.variant,
+            benchmarks=tuple(together),
+            variant=variant,
             settings=job.settings,
             placement=job.placement,
             results=job.results.folder.absolute(),
             overwrite=job.overwrite,
+            files=code_of_user([spec.name, *own]),
+            dealt=dealt,
         )
         for spec in job.models
-        for names in by_data.values()
+        for together in by_data.values()
     ]
 
 
-def assigned_name(benchmark: Benchmark, variant: Variant) -> str:
-    """Return the name by which a worker finds a benchmark, without what the variant of the run adds."""
+def assigned_of(job: Job) -> list[AssignedBenchmark]:
+    """Return what a worker needs to make each benchmark of a job, in their order.
+
+    InputError for one that it could not make, and for two that it could not tell apart.
+    """
+    assigned: list[AssignedBenchmark] = []
+    for benchmark in job.benchmarks:
+        one = _assigned(benchmark, job)
+        if one is None:
+            raise _not_by_name("benchmark", benchmark.identifier)
+        if one in assigned:
+            raise InputError(
+                f"two benchmarks with the identifier {benchmark.identifier}",
+                allowed="identifiers by which workers can tell benchmarks apart",
+                todo="rename one of them, or score them in two commands",
+            )
+        assigned.append(one)
+    return assigned
+
+
+def _assigned(benchmark: Benchmark, job: Job) -> AssignedBenchmark | None:
+    """Return how a worker makes a benchmark; None where it cannot."""
     name = benchmark.identifier
-    return name if variant == Variant() else name.partition("+")[0]
-
-
-def _can_be_loaded(name: str, benchmark: Benchmark, variant: Variant) -> bool:
+    if job.variant.beyond is not None:
+        name = name.rpartition("+beyond-")[0]
+    elif job.variant.metric is not None and "+" in name:
+        name = name.rpartition("+")[0]
+    if name in job.files:
+        return AssignedBenchmark(
+            identifier=benchmark.identifier, name=name, file=absolute_name(job.files[name])
+        )
     try:
-        loaded = named_variant(name)
+        [loaded] = named_variant(name)
     except UnknownNameError:
-        return False
-    return variant != Variant() or loaded == [benchmark]
+        return None
+    assigned = AssignedBenchmark(identifier=benchmark.identifier, name=name)
+    if job.variant != Variant() or loaded == benchmark:
+        return assigned
+    assigned = replace(assigned, formula=measure_of(benchmark).formula)
+    return assigned if _by_formula(loaded, assigned.formula) == benchmark else None
+
+
+def _by_formula(benchmark: Benchmark, formula: str | None) -> Benchmark:
+    return replace(benchmark, measure=replace(measure_of(benchmark), formula=formula))
 
 
 def _not_by_name(kind: str, name: str) -> InputError:
     return InputError(
         f"the {kind} {name!r}, which is made already and cannot be sent to a worker",
-        allowed="names, which a worker can make: of bundled ones, of plug-ins, or FILE.py:FUNCTION",
-        todo="write the function that makes it into a file, or score without workers",
+        allowed="names, by which a worker makes it again: of bundled ones, of plug-ins, or FILE.py:NAME",
+        todo=f"write what makes the {kind} into a file and give FILE.py:NAME, or score without workers",
     )
 
 
@@ -126,9 +187,14 @@ def of_shard(dealt: Sequence[Assignment], shard: str | None) -> list[Assignment]
     if shard is None:
         return list(dealt)
     number, _, of = shard.partition("/")
-    named = sorted(dealt, key=lambda one: (one.spec.name, one.benchmarks))
+    named = sorted(dealt, key=_place_of)
     mine = named[int(number) - 1 :: int(of)]
     return [one for one in dealt if one in mine]
+
+
+def _place_of(assignment: Assignment) -> tuple[str, list[tuple[str, str]]]:
+    benchmarks = [(one.identifier, one.formula or "") for one in assignment.benchmarks]
+    return assignment.spec.name, benchmarks
 
 
 def longest_first(dealt: Sequence[Assignment]) -> list[Assignment]:
@@ -139,7 +205,8 @@ def longest_first(dealt: Sequence[Assignment]) -> list[Assignment]:
 
     def seconds(one: Assignment) -> float:
         results = Results(one.results)
-        taken = [results.seconds(model=one.spec.name, benchmark=name) for name in one.benchmarks]
+        names = [benchmark.identifier for benchmark in one.benchmarks]
+        taken = [results.seconds(model=one.spec.name, benchmark=name) for name in names]
         return float("inf") if None in taken else sum(filter(None, taken))
 
     return sorted(dealt, key=seconds, reverse=True)
@@ -168,7 +235,7 @@ def carry_out(assignment: Assignment) -> Report:
 def scored(assignment: Assignment) -> Report:
     """Score the model of an assignment on its benchmarks, with the notes and bars of this process."""
     benchmarks = assigned_benchmarks(assignment)
-    run, results, spec = Run(assignment.settings), Results(assignment.results), assignment.spec
+    run, results, spec = _run_of(assignment), Results(assignment.results), assignment.spec
     if assignment.memory_gb is not None:
         planned = plan(spec, benchmarks, run, results=results, overwrite=assignment.overwrite)
         foreseen = estimate(planned).memory_gb
@@ -180,14 +247,54 @@ def scored(assignment: Assignment) -> Report:
     return Report(scores=tuple(scores))
 
 
+def _run_of(assignment: Assignment) -> Run:
+    """Return what all parts of a run share in this process: data that is open, stimuli that are hashed."""
+    run = _runs.get(assignment.dealt)
+    if run is None:
+        run = Run(assignment.settings)
+        _runs.clear()
+        if assignment.dealt:
+            _runs[assignment.dealt] = run
+    return run
+
+
 def assigned_benchmarks(assignment: Assignment) -> list[Benchmark]:
-    """Return the benchmarks of an assignment, or their variants."""
-    return variants_of(
-        [benchmark for name in assignment.benchmarks for benchmark in named_variant(name)],
-        assignment.variant,
-        assignment.settings,
-        assignment.placement,
-    )
+    """Return the benchmarks of an assignment, or their variants.
+
+    Raises
+    ------
+    InputError
+        Code of the user that is not what it was where the run was dealt out; a package that declares
+        another benchmark by a name.
+    """
+    check_code_of_user(assignment.files)
+    files = dict.fromkeys(one.file for one in assignment.benchmarks if one.file is not None)
+    declared = {file: benchmarks_in_file(file) for file in files}
+    named = [
+        _declared(one, declared[one.file] if one.file else named_variant(one.name))
+        for one in assignment.benchmarks
+    ]
+    variant = unpacked(assignment.variant)
+    made = variants_of(named, variant, assignment.settings, assignment.placement)
+    for one, other in zip(assignment.benchmarks, made, strict=True):
+        if one.identifier != other.identifier:
+            raise InputError(
+                f"a worker that makes {other.identifier} in place of {one.identifier}",
+                allowed="the same estimators and models on all machines",
+                todo="install the same packages on all machines",
+            )
+    return made
+
+
+def _declared(one: AssignedBenchmark, offered: Sequence[Benchmark]) -> Benchmark:
+    benchmark = next((each for each in offered if each.identifier == one.name), None)
+    if benchmark is None:
+        raise InputError(
+            f"a worker to which {one.file or one.name} declares no {one.name}",
+            allowed="the same benchmarks on all machines",
+            todo="declare them independently of the machine, and install the same packages",
+        )
+    return benchmark if one.formula is None else _by_formula(benchmark, one.formula)
 
 
 def _made_already(model: BrainModel) -> BrainModel:

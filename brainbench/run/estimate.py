@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brainbench.core.model import BrainModel, Probe
 from brainbench.core.provenance import peak_memory_mb
 from brainbench.run.plan import Extraction, Plan, extractions, reason_of
-from brainbench.scoring.context import GRAM_BYTES
+from brainbench.scoring.kept import GRAM_BYTES
 
 log = logging.getLogger(__name__)
 FLOAT64 = 8.0
@@ -19,7 +19,8 @@ class Estimate:
     """Cost of scoring one model on all benchmarks of a run."""
 
     model: str
-    images: int = 0  # shown to the network; those in the cache are not shown again
+    # shown to the network, frames of movies too; those in the cache are not shown again
+    images: int = 0
     layers: int = 0  # to be extracted
     forward_seconds: float = 0.0  # in the network
     # memory of this process so far, with the Gram matrices of all candidates and the activations of the
@@ -53,7 +54,7 @@ def estimate(planned: Plan) -> Estimate:
     shown = [(len(one.stimuli), probe) for one, probe in probes if probe.absent]
     return Estimate(
         model=planned.name,
-        images=sum(n for n, _ in shown),
+        images=sum(n * probe.pictures for n, probe in shown),
         layers=len({layer for _, probe in shown for layer in probe.absent}),
         forward_seconds=sum(n * probe.seconds_per_image for n, probe in shown),
         memory_gb=peak_memory_mb() / 1e3 + (_gram_bytes(probes) + _largest_layer(probes)) / 1e9,

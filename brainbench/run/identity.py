@@ -11,6 +11,7 @@ import numpy as np
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
+from brainbench.core.model import declared_layers
 from brainbench.core.provenance import sha256
 from brainbench.core.settings import Settings
 from brainbench.core.timeline import Timeline
@@ -31,10 +32,11 @@ def identity(context: RunContext) -> str:
         "benchmark": [benchmark.identifier, benchmark.version, region, benchmark.window],
         "measure": measure_of(benchmark).config(),
         "data": [context.data.name, context.data_version],
-        "model": [model.name, context.model_run.digest, list(model.areas.get(region, ()))],
+        "model": [model.name, context.model_run.digest, list(declared_layers(model, region))],
         "presentation": asdict(context.presentation),
         "settings": {**_asked(settings), "layers": settings.layers.get(region)},
         "clocks": [[name, _fields(clock)] for name, clock in model.clocks.items()],
+        **_shown(context),
     }
     return sha256(json.dumps(declared, sort_keys=True, default=_plain_value))
 
@@ -42,6 +44,21 @@ def identity(context: RunContext) -> str:
 def _asked(settings: Settings) -> dict[str, Any]:
     """Return the settings; groups only where the user asks for some, so that other keys stay as they were."""
     return {name: value for name, value in vars(settings).items() if name != "groups" or value}
+
+
+def _shown(context: RunContext) -> dict[str, Any]:
+    """Return what matters of the model's screen, so that other keys stay as they were.
+
+    Its width where pictures of another width are placed on it, and how often it takes a frame of a movie.
+    """
+    is_movie = context.presentation.kind == "movie"
+    frames = {"frame_ms": context.model.frame_ms} if is_movie else {}
+    width = context.visual_degrees
+    if width is None:
+        return frames
+    sets = measure_of(context.benchmark).stimulus_sets(context)
+    placed = not all(shown.has_width_of(width) for shown in sets)
+    return {**frames, **({"visual_degrees": width} if placed else {})}
 
 
 def _fields(clock: Timeline) -> dict[str, Any]:

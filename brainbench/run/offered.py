@@ -15,8 +15,9 @@ from brainbench.core import registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import NotApplicableError
+from brainbench.core.movies import MOVIE, Movies
 from brainbench.core.presentation import CONSTANT, Presentation
-from brainbench.core.stimuli import GROUP
+from brainbench.core.stimuli import GROUP, SPLIT
 from brainbench.data.facts import facts_of
 from brainbench.data.manifest import manifest, open_dataset
 from brainbench.data.offers import BEHAVIOR_NEEDS, NEEDS, Offer, offers
@@ -32,7 +33,7 @@ from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the figures of benchmarks by rule change."""
 _OF_TRIALS = "split-half over trials, Spearman-Brown corrected, where trials were repeated"
 _OF_FIGURE = (
@@ -193,6 +194,8 @@ def _declared(offer: Offer, data: str | Dataset, opened: Dataset) -> Benchmark:
     has_groups = GROUP in opened.stimuli().metadata.columns
     if has_groups and isinstance(measure, CategoryChoices | ErrorConsistency):
         measure = replace(measure, group=GROUP)
+    if SPLIT in opened.stimuli().metadata.columns and isinstance(measure, Predictivity):
+        measure = replace(measure, division="published", n_pca=None)
     return Benchmark(
         identifier=offer.identifier,
         version=VERSION,
@@ -220,7 +223,7 @@ def _shown(offer: Offer, opened: Dataset) -> tuple[tuple[float, float], Presenta
         if identifier.startswith(f"{opened.name}.{offer.region}-"):
             like: Benchmark = registry.load("benchmarks", identifier)
             return like.window, like.presentation, like.citation
-    return WINDOW, CONSTANT, citation
+    return WINDOW, MOVIE if isinstance(opened.stimuli(), Movies) else CONSTANT, citation
 
 
 def __getattr__(identifier: str) -> Benchmark:

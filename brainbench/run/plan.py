@@ -15,6 +15,7 @@ from brainbench.core.provenance import Record
 from brainbench.core.score import Score, Status
 from brainbench.core.stimuli import StimulusSet
 from brainbench.run.identity import identity, measure_of
+from brainbench.run.known_models import Asked, recall, remember
 from brainbench.run.stored_scores import Place, readable
 from brainbench.scoring.context import ModelRun, Run, RunContext, contexts
 from brainbench.scoring.measure import Measure
@@ -36,6 +37,7 @@ class ModelSpec:
     make: Callable[[], BrainModel]
     # the name says all about the model: another spec of this name makes the same
     named: bool = False
+    asked: Asked | None = None  # of a model of the registry
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,11 +104,19 @@ def plan(
 ) -> Plan:
     """Make a model and say what there is to do for it. Whatever fails is an item with a reason.
 
+    A bundled model of which all is stored is not made where it is known from before, see `known_models`.
+
     `overwrite` keeps every stored score, failed ones too ("never"), computes again what has no value
     ("only-missing"), or computes all again ("always").
     """
+    known = recall(spec.asked, spec.make) if results is not None and overwrite != "always" else None
+    if known is not None:
+        planned = _planned(ModelRun(known), benchmarks, run, results, overwrite)
+        if not planned.tasks:
+            return planned
     try:
         model_run = ModelRun(spec.make())
+        remember(spec.asked, model_run.model)
     except Exception as error:
         log.debug("model %s failed", spec.name, exc_info=True)
         items = [
@@ -118,6 +128,16 @@ def plan(
             for benchmark in benchmarks
         ]
         return Plan(name=spec.name, model=None, items=items)
+    return _planned(model_run, benchmarks, run, results, overwrite)
+
+
+def _planned(
+    model_run: ModelRun,
+    benchmarks: Sequence[Benchmark],
+    run: Run,
+    results: Results | None,
+    overwrite: Overwrite,
+) -> Plan:
     views = contexts(benchmarks, run, model_run)
     items = [_item(context, results, overwrite) for context in views]
     return Plan(name=model_run.model.name, model=model_run.model, items=items)
@@ -132,9 +152,8 @@ def _item(context: RunContext, results: Results | None, overwrite: Overwrite) ->
         stored = _stored(place, results, overwrite)
         if stored is not None:
             return Item(benchmark=benchmark, score=stored)
-        task = Task(
-            context=context, place=place, stimulus_sets=tuple(measure.stimulus_sets(context))
-        )
+        shown = tuple(context.shown(stimuli) for stimuli in measure.stimulus_sets(context))
+        task = Task(context=context, place=place, stimulus_sets=shown)
         for stimuli in task.stimulus_sets:
             stimuli.digest  # noqa: B018  # an image that cannot be read is known here
     except Exception as error:  # one that cannot run does not stop the others
@@ -156,10 +175,10 @@ def _place(context: RunContext) -> Place:
 def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
     """Raise NotApplicableError or DataAbsentError where a benchmark cannot be scored.
 
-    It does not apply where the measure is not defined under the protocol or by the formula, or no layer
-    stands for the region; this is checked before any data is opened.
+    It does not apply where the measure is not defined under the protocol or by the formula, no layer stands
+    for the region, or the model does not take its movies; this is checked before any data is opened.
     """
-    _ = context.rules, context.layers
+    _ = context.rules, context.layers, context.presentation
     measure.check(context)
     absent = context.data.absent()
     if absent:

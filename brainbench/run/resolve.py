@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from brainbench.core import progress, registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
@@ -16,11 +15,12 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import BrainModel
 from brainbench.core.score import Score
 from brainbench.core.settings import Placement, Settings, Variant, flag_of, options_of
-from brainbench.models.wrap import wrap
 from brainbench.run.benchmark_file import benchmarks_in_file
+from brainbench.run.code_of_user import absolute_name
 from brainbench.run.composite_names import with_members
 from brainbench.run.estimate import Estimate, estimate
 from brainbench.run.execute import ONE_AT_A_TIME, execute
+from brainbench.run.known_models import Asked
 from brainbench.run.loading import (
     checked,
     load_benchmarks,
@@ -33,6 +33,9 @@ from brainbench.run.variants import named_variant, with_beyond, with_metric
 from brainbench.scoring.context import ModelRun, Run
 from brainbench.stats.composite import Composite
 from brainbench.storage.results import Results
+
+if TYPE_CHECKING:
+    import torch
 
 ModelLike: TypeAlias = "str | BrainModel | torch.nn.Module"
 BenchmarkLike: TypeAlias = "str | Benchmark"
@@ -50,6 +53,8 @@ class Job:
     placement: Placement = field(default_factory=Placement)
     variant: Variant = field(default_factory=Variant)  # that the benchmarks are of
     composites: Sequence[Composite] = ()  # that were named; their members are among the benchmarks
+    # identifiers of benchmarks that a file of the user declares -> FILE.py:OBJECT
+    files: Mapping[str, str] = field(default_factory=dict)
     single: bool = False  # one model and one benchmark were named, so that one Score is the answer
 
     @classmethod
@@ -81,8 +86,8 @@ class Job:
         named, composites = with_members(
             _listed(benchmark, "benchmark"), settings, variant or Variant()
         )
-        by_id = {id(declared): declared for given in named for declared in _benchmarks(given)}
-        benchmarks = list(by_id.values())
+        found = [pair for given in named for pair in _benchmarks(given)]
+        benchmarks = list({id(declared): declared for declared, _ in found}.values())
         if variant is not None:
             benchmarks = variants_of(benchmarks, variant, settings, placement)
         _check_regions(settings, benchmarks)
@@ -95,6 +100,7 @@ class Job:
             placement=placement,
             variant=variant or Variant(),
             composites=composites,
+            files={declared.identifier: file for declared, file in found if file is not None},
             single=_names_one(model) and _names_one(benchmark) and not composites,
         )
 
@@ -156,7 +162,7 @@ def _model_specs(
             allowed="model_args with the name of a model",
             todo="give the options where the model is made",
         )
-    if isinstance(given, torch.nn.Module):
+    if _is_module(given):
         return [_bare_module(given, settings, placement)]
     if not isinstance(given, str):
         model = checked(given, name=str(getattr(given, "name", given)))
@@ -173,7 +179,8 @@ def _model_specs(
 def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
     if registry.is_file(part):
         registry.check_file(part)
-        return [ModelSpec(name=part, make=partial(model_with, part, options), named=True)]
+        file = absolute_name(part)  # a worker may run in another folder
+        return [ModelSpec(name=part, make=partial(model_with, file, options), named=True)]
     names = bases = registry.match("models", part)
     if names != [part] and "@" in part:
         # Weights for whatever fits a wildcard: as `weights=` for those that have a choice.
@@ -181,7 +188,12 @@ def _named_specs(part: str, options: Mapping[str, Any]) -> list[ModelSpec]:
         options = {**options, "weights": weights}
         bases = registry.match("models", base)
     return [
-        ModelSpec(name=name, make=partial(model_with, base, options), named=True)
+        ModelSpec(
+            name=name,
+            make=partial(model_with, base, options),
+            named=True,
+            asked=Asked(name=base, options=options),
+        )
         for name, base in zip(names, bases, strict=True)
     ]
 
@@ -198,6 +210,12 @@ def maker_options(model_args: Mapping[str, Any], weights: str | None) -> dict[st
     return {**model_args, **named}
 
 
+def _is_module(given: Any) -> TypeGuard[torch.nn.Module]:
+    """Return whether something is a torch module; there is none before torch is imported."""
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(given, loaded.nn.Module)
+
+
 def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement) -> ModelSpec:
     if not settings.layers:
         raise InputError(
@@ -205,29 +223,44 @@ def _bare_module(net: torch.nn.Module, settings: Settings, placement: Placement)
             allowed="a module with layers={region: layer}, or a model made by brainbench.wrap",
             todo="give layers, for example layers={'IT': 'layer4'}",
         )
+    from brainbench.models.wrap import wrap
+
     model = checked(wrap(net, layers=settings.layers), name=type(net).__name__)
     return ModelSpec(name=model.name, make=partial(place, model, placement))
 
 
-def _benchmarks(given: BenchmarkLike) -> list[Benchmark]:
+def one_benchmark(name: str) -> Benchmark:
+    """Return the benchmark of a name or of "FILE.py:OBJECT"; InputError where there are several."""
+    found = [benchmark for benchmark, _ in _benchmarks(name)]
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        f"{name}, which are {len(found)} benchmarks: {', '.join(one.identifier for one in found[:4])}",
+        allowed="one benchmark",
+        todo="name one of them with -b",
+    )
+
+
+def _benchmarks(given: BenchmarkLike) -> list[tuple[Benchmark, str | None]]:
+    """Return benchmarks, each with the FILE.py:OBJECT that declares it."""
     if isinstance(given, str):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         if not any(registry.is_file(part) or "+" in part for part in parts):
-            return load_benchmarks(given)
-        return [
-            benchmark
-            for part in parts
-            for benchmark in (
-                benchmarks_in_file(part) if registry.is_file(part) else named_variant(part)
-            )
-        ]
+            return [(benchmark, None) for benchmark in load_benchmarks(given)]
+        return [pair for part in parts for pair in _of_part(part)]
     if not isinstance(given, Benchmark):
         raise InputError(
             f"a benchmark of type {type(given).__name__}",
             allowed="an identifier, a wildcard, 'all', FILE.py:OBJECT, or a brainbench.Benchmark",
             todo="give score(model, benchmark) in this order; list_benchmarks() lists the names",
         )
-    return [given]
+    return [(given, None)]
+
+
+def _of_part(part: str) -> list[tuple[Benchmark, str | None]]:
+    if registry.is_file(part):
+        return [(benchmark, part) for benchmark in benchmarks_in_file(part)]
+    return [(benchmark, None) for benchmark in named_variant(part)]
 
 
 def variants_of(
@@ -270,7 +303,9 @@ def one_model(
     given: ModelLike, layers: Sequence[str], placement: Placement, options: Mapping[str, Any]
 ) -> BrainModel:
     """Return the only model that a name, a module or a model stands for."""
-    if isinstance(given, torch.nn.Module) and not options:
+    if _is_module(given) and not options:
+        from brainbench.models.wrap import wrap
+
         return place(checked(wrap(given, layers=layers), name=type(given).__name__), placement)
     specs = _model_specs(given, Settings(), placement, options)
     if len(specs) != 1:

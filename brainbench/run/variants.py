@@ -13,10 +13,16 @@ from brainbench.core.model_file import module_from_file
 from brainbench.run.loading import load_benchmarks
 from brainbench.scoring.context import ModelRun
 from brainbench.scoring.regression.estimators import EstimatorMap
+from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.linear_maps import MAPS
 from brainbench.scoring.regression.predictivity import SOFT_MATCHING, Predictivity
+from brainbench.scoring.regression.reverse import REVERSE, ReversePredictivity
 from brainbench.scoring.regression.unique_variance import UniqueVariance
 
+UNITS = "units"
+"""In place of a map: unit k of a model that was fitted to the sites predicts site k."""
+NAMES = (*MAPS, SOFT_MATCHING, REVERSE, UNITS)
+"""What may stand after --metric, and after "+" in a name, beside an estimator of the user."""
 _EXAMPLE = "--metric my_map.py:make_map"
 
 
@@ -34,7 +40,8 @@ def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]
     -------
     list of Benchmark
         Named after the map, as "Simulated.IT-pls+ridge-cv"; after an estimator with the digest of its code,
-        as "Simulated.IT-pls+Ridge-e29085d0": figures of two maps never share a name.
+        as "Simulated.IT-pls+Ridge-e29085d0": figures of two maps never share a name. Of "reverse" sites
+        predict the units of the model: "Simulated.IT-pls+reverse".
 
     Raises
     ------
@@ -44,7 +51,31 @@ def with_metric(benchmarks: Sequence[Benchmark], metric: Any) -> list[Benchmark]
         No such map, or no such name in the file.
     """
     chosen = named_metric(metric) if isinstance(metric, str) else metric
+    if isinstance(chosen, str) and chosen == UNITS:
+        return with_units(benchmarks)
     return [_with_metric(one, chosen) for one in _of_predictivity(benchmarks, "--metric")]
+
+
+def with_units(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
+    """Return the benchmarks of explainable variance without a map: unit k of the model predicts site k.
+
+    Named so, as "Simulated.V1-ccnorm2+units"; those of another measure are omitted, with a note. InputError
+    where none is left.
+    """
+    return [
+        replace(
+            benchmark,
+            identifier=f"{benchmark.identifier}+{UNITS}",
+            measure=replace(benchmark.measure, metric=UNITS),  # type: ignore[type-var]
+            metric="explainable variance of the sites by the model's own units, unit k for site k",
+        )
+        for benchmark in _of_measure(
+            benchmarks,
+            ExplainableVariance,
+            f"--metric {UNITS}",
+            allowed="benchmarks of explainable variance, as Simulated.V1-ccnorm2",
+        )
+    ]
 
 
 def with_beyond(
@@ -62,12 +93,20 @@ def with_beyond(
     Raises
     ------
     InputError
-        No benchmark of predictivity; no reference, or one given twice.
+        No benchmark of predictivity, or one with a published division; no reference, or one given twice.
     """
+    benchmarks = _of_predictivity(benchmarks, "--beyond")
+    for benchmark in benchmarks:
+        if getattr(benchmark.measure, "division", "drawn") == "published":
+            raise InputError(
+                f"--beyond for {benchmark.identifier}, whose division of the images is published",
+                allowed="benchmarks whose splits are drawn",
+                todo="choose them with -b",
+            )
     models = [reference for _, reference in references]
     names = [name for name, _ in references]
     variants = []
-    for benchmark in _of_predictivity(benchmarks, "--beyond"):
+    for benchmark in benchmarks:
         measure: Predictivity = benchmark.measure  # type: ignore[assignment]
         other = UniqueVariance(
             beyond=tuple(models), n_splits=measure.n_splits, n_inner=measure.n_inner
@@ -91,11 +130,11 @@ def named_variant(name: str) -> list[Benchmark]:
     base, plus, suffix = name.partition("+")
     if not plus or name in registry.entries("benchmarks"):
         return load_benchmarks(name)
-    if suffix not in (*MAPS, SOFT_MATCHING):
+    if suffix not in NAMES:
         raise unknown(
             "map after a benchmark",
             suffix,
-            [*MAPS, SOFT_MATCHING],
+            list(NAMES),
             todo=f"give -b {base} with --metric FILE.py:NAME or --beyond MODELS",
         )
     return with_metric(load_benchmarks(base), suffix)
@@ -126,6 +165,10 @@ def named_metric(name: str) -> Any:
 
 def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
     measure: Predictivity = benchmark.measure  # type: ignore[assignment]
+    if metric == REVERSE:
+        return _reversed(benchmark, measure)
+    if isinstance(metric, str) and metric not in NAMES:
+        raise unknown("map", metric, NAMES, todo="choose one of these, or give an estimator")
     other = replace(measure, metric=metric)
     if other.config() == measure.config():
         return benchmark
@@ -141,13 +184,34 @@ def _with_metric(benchmark: Benchmark, metric: Any) -> Benchmark:
     )
 
 
+def _reversed(benchmark: Benchmark, measure: Predictivity) -> Benchmark:
+    """Return a benchmark with the same splits, in which sites predict the units of the model."""
+    return replace(
+        benchmark,
+        identifier=f"{benchmark.identifier}+{REVERSE}",
+        measure=ReversePredictivity(
+            n_components=measure.n_components, n_splits=measure.n_splits, n_inner=measure.n_inner
+        ),
+        metric="median Pearson r over units of the model of held-out predictions from the sites",
+        ceiling="none; under brainscore the consistency of the sites over halves of each image's trials",
+    )
+
+
 def _of_predictivity(benchmarks: Sequence[Benchmark], option: str) -> list[Benchmark]:
-    kept = [one for one in benchmarks if isinstance(one.measure, Predictivity)]
+    allowed = "benchmarks of neural predictivity, as Simulated.IT-pls"
+    return _of_measure(benchmarks, Predictivity, option, allowed=allowed)
+
+
+def _of_measure(
+    benchmarks: Sequence[Benchmark], measure: type, option: str, *, allowed: str
+) -> list[Benchmark]:
+    """Return the benchmarks of a measure, with a note on others; InputError where there is none."""
+    kept = [one for one in benchmarks if isinstance(one.measure, measure)]
     others = [one.identifier for one in benchmarks if one not in kept]
     if not kept:
         raise InputError(
             f"{option} for {', '.join(others[:4])}",
-            allowed="benchmarks of neural predictivity, as Simulated.IT-pls",
+            allowed=allowed,
             todo="choose one with -b, or omit the option",
         )
     if others:

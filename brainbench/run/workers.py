@@ -23,20 +23,19 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-import joblib
 import psutil
 import threadpoolctl
-import torch
 
 from brainbench.core import progress, provenance
 from brainbench.core.errors import BrainbenchError, InputError, ScoringError
 from brainbench.core.score import Score
 from brainbench.core.settings import Spread
 from brainbench.run.assignments import (
+    AssignedBenchmark,
     Assignment,
     Report,
     assigned_benchmarks,
-    assigned_name,
+    assigned_of,
     assignments,
     carry_out,
     longest_first,
@@ -69,14 +68,13 @@ def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
 
 def _spread_out(job: Job, spread: Spread, *, raising: bool) -> Iterator[Score]:
     dealt = of_shard(assignments(job), spread.shard)
-    names = [assigned_name(benchmark, job.variant) for benchmark in job.benchmarks]
-    mine = {(one.spec.name, name) for one in dealt for name in one.benchmarks}
-    every = ((spec.name, name) for spec, name in product(job.models, names))
+    mine = {(one.spec.name, benchmark) for one in dealt for benchmark in one.benchmarks}
+    every = ((spec.name, one) for spec, one in product(job.models, assigned_of(job)))
     order = [pair for pair in every if pair in mine]
-    finished: dict[tuple[str, str], Score] = {}
+    finished: dict[tuple[str, AssignedBenchmark], Score] = {}
     for assignment, report in carried_out(dealt, spread):
-        for name, score in zip(assignment.benchmarks, report.scores, strict=True):
-            finished[assignment.spec.name, name] = given(score, None, raising=raising)
+        for benchmark, score in zip(assignment.benchmarks, report.scores, strict=True):
+            finished[assignment.spec.name, benchmark] = given(score, None, raising=raising)
         while order and order[0] in finished:
             yield finished.pop(order.pop(0))
 
@@ -127,7 +125,7 @@ def _together(
     """
     while waiting:
         running: dict[Future[Report], Assignment] = {}
-        with _processes(workers) as (executor, _):
+        with processes(workers) as (executor, _):
             try:
                 while waiting or running:
                     while waiting and len(running) < workers:
@@ -160,7 +158,7 @@ def _too_large(assignment: Assignment, foreseen_gb: float) -> str:
 
 def _by_itself(assignment: Assignment) -> Report:
     """Return the report of a process that has the machine to itself; failures if it is killed again."""
-    with _processes(1) as (executor, logs):
+    with processes(1) as (executor, logs):
         try:
             return executor.submit(carry_out, assignment).result()
         except BrokenExecutor:
@@ -183,11 +181,13 @@ def failures(assignment: Assignment, error: Exception) -> tuple[Score, ...]:
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[tuple[Executor, Path]]:
+def processes(workers: int) -> Iterator[tuple[Executor, Path]]:
     """Yield processes among which the processors are divided, and the folder of their logs.
 
     They end when the block ends, however it ends, and when this process does.
     """
+    import joblib
+
     threads = max(1, joblib.cpu_count() // workers)
     spawn = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
@@ -213,6 +213,8 @@ def _start(threads: int, logs: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends this
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["LOKY_MAX_CPU_COUNT"] = str(threads)  # of joblib.cpu_count()
+    import torch
+
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     path = logs / f"{os.getpid()}.log"

@@ -1,14 +1,13 @@
 """The state of a run, and the view of it that one benchmark gets.
 
-A `Run` owns data sets and stimuli, a `ModelRun` the digest of one model and the Gram matrices of its layers.
-Each is made once, however many benchmarks ask for it. A `RunContext` is a read-only view of both.
+A `Run` owns data sets, stimuli and what depends on a brain alone, a `ModelRun` the digest of one model and
+the Gram matrices of its layers. Each is made once, however many benchmarks ask for it. A `RunContext` is a
+read-only view of both, a `DataContext` of the first.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,6 +19,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import Dataset, HasSessions
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.model import BrainModel, clock_of, layers_of
+from brainbench.core.movies import Movies
 from brainbench.core.presentation import Presentation
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
@@ -27,10 +27,8 @@ from brainbench.core.timeline import Timeline
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.array_types import AnyArray
 from brainbench.metrics.gram import Gram
+from brainbench.scoring.kept import BoundedStore, BrainFigures
 from brainbench.scoring.stimulus_groups import StimulusGroups
-
-GRAM_BYTES = 2e9
-"""Gram matrices that a model's run keeps; those used longest ago go first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +90,13 @@ class Run:
     """One command: every data set is opened once, its stimuli are sorted, limited and hashed once."""
 
     settings: Settings = field(default_factory=Settings)
+    brain: BrainFigures = field(default_factory=BrainFigures, repr=False)  # shared by all models
     _by_name: dict[str, Dataset] = field(default_factory=dict, repr=False)
     _open: dict[int, _OpenDataset] = field(default_factory=dict, repr=False)
     _groups: dict[int, StimulusGroups] = field(default_factory=dict, repr=False)
+    _placed: dict[tuple[int, float], tuple[StimulusSet, StimulusSet]] = field(
+        default_factory=dict, repr=False
+    )
 
     def dataset(self, benchmark: Benchmark) -> Dataset:
         """Return the data of a benchmark, opened at the first call.
@@ -141,6 +143,13 @@ class Run:
         """Return the stimuli in use, sorted by stimulus_id: at most `settings.limit` of them."""
         return self._opened(data).used
 
+    def placed(self, stimuli: StimulusSet, visual_degrees: float) -> StimulusSet:
+        """Return a set as it is seen on a field of view so many degrees wide."""
+        key = (id(stimuli), visual_degrees)
+        if key not in self._placed:  # the set is kept alive, so that its id stays its own
+            self._placed[key] = (stimuli, stimuli.on_screen(visual_degrees))
+        return self._placed[key][1]
+
     def groups(self, stimuli: StimulusSet) -> StimulusGroups:
         """Return which images of a set belong together, compared at the first call."""
         if id(stimuli) not in self._groups:  # the set is kept alive, so that its id stays its own
@@ -148,43 +157,12 @@ class Run:
         return self._groups[id(stimuli)]
 
 
-class GramStore:
-    """Gram matrices by key, bounded in size; each is made once, also by several threads.
-
-    Parameters
-    ----------
-    max_bytes : float
-        Above this size the matrices used longest ago are dropped, never the one just made.
-    """
-
-    def __init__(self, max_bytes: float = GRAM_BYTES) -> None:
-        self.max_bytes = max_bytes
-        self.made = 0
-        self._grams: OrderedDict[Hashable, Gram] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def get(self, key: Hashable, make: Callable[[], Gram]) -> Gram:
-        """Return the matrix of a key, made at the first call."""
-        with self._lock:
-            if key not in self._grams:
-                self._grams[key] = make()
-                self.made += 1
-            self._grams.move_to_end(key)
-            while len(self._grams) > 1 and self.size() > self.max_bytes:
-                self._grams.popitem(last=False)
-            return self._grams[key]
-
-    def size(self) -> int:
-        """Return the bytes that are held."""
-        return sum(gram.K.nbytes for gram in self._grams.values())
-
-
 @dataclass(eq=False)
 class ModelRun:
     """One model in a run: its weights are hashed once, its Gram matrices are shared by all benchmarks."""
 
     model: BrainModel  # must not change while the run lasts
-    grams: GramStore = field(default_factory=GramStore, repr=False)
+    grams: BoundedStore[Gram] = field(default_factory=BoundedStore, repr=False)
 
     def __post_init__(self) -> None:
         self.model = self.model.pinned()
@@ -196,20 +174,15 @@ class ModelRun:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunContext:
-    """The view of one benchmark on a run and a model: names are resolved, nothing is looked up again."""
+class DataContext:
+    """The view of one benchmark on a run, without a model: names are resolved, nothing is looked up again."""
 
     benchmark: Benchmark
     run: Run
-    model_run: ModelRun
 
     @property
     def settings(self) -> Settings:
         return self.run.settings
-
-    @property
-    def model(self) -> BrainModel:
-        return self.model_run.model
 
     @cached_property
     def data(self) -> Dataset:
@@ -281,7 +254,16 @@ class RunContext:
         data = data or self.data
         return len(self.run.stimuli(data)) < len(self.run.whole_stimuli(data))
 
-    # --- the model's side --------------------------------------------------------------------------
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunContext(DataContext):
+    """The view of one benchmark on a run and a model."""
+
+    model_run: ModelRun
+
+    @property
+    def model(self) -> BrainModel:
+        return self.model_run.model
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -316,8 +298,35 @@ class RunContext:
 
     @property
     def presentation(self) -> Presentation:
-        """How the images are shown to the model: as the benchmark asks, or as the model accepts."""
+        """How the images are shown to the model: as the benchmark asks, or as the model accepts.
+
+        NotApplicableError for a movie that the model does not accept.
+        """
         return self.benchmark.presentation.accepted_by(self.model.presentations)
+
+    @property
+    def visual_degrees(self) -> float | None:
+        """Width of the field of view on which pictures have the width of the study; None under `paper`.
+
+        There pictures fill the field, as networks are shown pictures.
+        """
+        return self.model.visual_degrees if self.settings.protocol == "brainscore" else None
+
+    def shown(self, stimuli: StimulusSet) -> StimulusSet:
+        """Return stimuli as the model is shown them: under `brainscore` placed on its field of view.
+
+        InputError for movies of a benchmark that declares pictures, and the reverse.
+        """
+        is_movie = self.benchmark.presentation.kind == "movie"
+        if is_movie != isinstance(stimuli, Movies):
+            raise InputError(
+                f"{self.benchmark.identifier}, which shows {self.benchmark.presentation.describe()}, with "
+                + ("pictures" if is_movie else "movies"),
+                allowed="Presentation(kind='movie') with core.movies.Movies, other kinds with pictures",
+                todo="declare the presentation of the benchmark as its stimuli are",
+            )
+        width = self.visual_degrees
+        return stimuli if width is None else self.run.placed(stimuli, width)
 
     @property
     def clock(self) -> Timeline:
@@ -326,7 +335,7 @@ class RunContext:
 
     def activations(self, stimuli: StimulusSet) -> Mapping[str, Assembly]:
         """Return responses of each of `layers`, in the order of the stimuli; InputError for other ones."""
-        found = self.model.activations(stimuli, self.layers, self.presentation)
+        found = self.model.activations(self.shown(stimuli), self.layers, self.presentation)
         name = f"activations of {self.model.name}"
         return {
             layer: align(found[layer], stimuli.ids, name=f"{name} {layer}") for layer in self.layers

@@ -13,10 +13,11 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
-from brainbench.metrics.array_types import FloatArray
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.gram import Gram, gram
-from brainbench.scoring.context import GramStore, RunContext
+from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BoundedStore
 from brainbench.storage.array_file import COLUMNS
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Candidate:
     activations: Assembly  # stimulus x neuroid x time; values may be on disk
     weights: FloatArray  # of each step
     # Where Gram matrices are kept for other benchmarks on the same images.
-    grams: GramStore = field(default_factory=GramStore, repr=False)
+    grams: BoundedStore[Gram] = field(default_factory=BoundedStore, repr=False)
     # Stimuli and presentation: what the responses depend on beside the layer.
     shown: Hashable = None
 
@@ -90,9 +91,14 @@ class Candidate:
             return self._make_gram()
         return self.grams.get(key, self._make_gram)
 
-    def _make_gram(self) -> Gram:
+    def gram_of(self, rows: IntArray) -> Gram:
+        """Return the inner products of some stimuli in this order, not kept; errors as for `gram`."""
+        return self._make_gram(rows)
+
+    def _make_gram(self, rows: IntArray | None = None) -> Gram:
         largest: list[float] = []
-        products = gram(_noting_largest(self.chunks(), largest))
+        chunks = self.chunks() if rows is None else (chunk[rows] for chunk in self.chunks())
+        products = gram(_noting_largest(chunks, largest))
         n, p = products.n_stimuli, products.n_features
         if np.trace(products.K) <= (ROUNDING * max(largest)) ** 2 * n * p:
             raise InputError(
@@ -122,7 +128,7 @@ def candidates_of(context: RunContext, stimuli: StimulusSet) -> list[Candidate]:
     stimuli, such as steps that the image has not reached yet, are omitted. Rows are in the order of the
     stimuli. InputError as in `RunContext.activations`.
     """
-    shown = (stimuli.digest, repr(context.presentation))
+    shown = (context.shown(stimuli).digest, repr(context.presentation))
     candidates = [
         candidate
         for layer, activations in context.activations(stimuli).items()
@@ -160,7 +166,7 @@ def _of_layer(
     activations: Assembly,
     clock: Timeline,
     window: Span,
-    grams: GramStore,
+    grams: BoundedStore[Gram],
     shown: Hashable,
 ) -> Sequence[Candidate]:
     n_steps = activations.sizes["time"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,13 @@ from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.temporal.components import Products, Reduced, products
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BoundedStore
 from brainbench.scoring.layer_candidates import chunk_width
 
 WIDE = 1000
 """More features than this are reduced to this many principal components of the training images."""
+REDUCED_BYTES = 1e9
+"""Components that the layers of a benchmark keep together, from choosing among layers to fitting a map."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +35,9 @@ class LayerStates:
     # Bin x step, share of each step in each bin; what a bin lacks to 1 is time without a
     # response.
     weights: FloatArray
+
+    # Where reductions are kept for the next map that is fitted to the same images.
+    reductions: BoundedStore[Reduced] = field(default_factory=BoundedStore, repr=False)
 
     step: None = None
 
@@ -95,7 +101,8 @@ class LayerStates:
         for a layer that responds the same to all training images at all times.
         """
         if self.n_features > WIDE:
-            return self.products.components(train, n_components)
+            key = (self.layer, train.tobytes(), n_components)
+            return self.reductions.get(key, partial(self.products.components, train, n_components))
         X = self.features
         if not np.ptp(X[train], axis=(0, 2)).any():
             raise InputError(
@@ -119,11 +126,13 @@ def layer_states(
     times. InputError as in `RunContext.activations`, and for a bin that the model's clock does not cover.
     """
     clock = static if static is not None and context.clock.static else context.clock
+    reductions = BoundedStore[Reduced](REDUCED_BYTES)
     return [
         LayerStates(
             layer=layer,
             activations=activations,
             weights=clock.weights(layer, bins, calls=activations.sizes["time"]),
+            reductions=reductions,
         )
         for layer, activations in context.activations(stimuli).items()
     ]

@@ -330,6 +330,11 @@ class Measure(ABC, Generic[TargetT, CandidatesT]):
         """Protocols under which the measure is defined."""
         return tuple(self.rules)
 
+    @property
+    def scores_fits(self) -> bool:
+        """Whether models that were fitted to the recordings can be scored, on images held out of the fit."""
+        return False
+
     def config(self) -> dict[str, Any]:
         """Return name and options as plain values: part of the key of a stored score."""
         return {"measure": type(self).__name__, **plain_options(self)}

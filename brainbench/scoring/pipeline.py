@@ -13,12 +13,14 @@ import numpy as np
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.model import BrainModel, check_model
+from brainbench.core.movies import Movies
 from brainbench.core.provenance import Record, record, sha256
 from brainbench.core.score import UNDESCRIBED, Score, Status
 from brainbench.core.settings import Settings
 from brainbench.scoring.by_animal import figures_by_animal, n_animals
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.few_groups import figures_of_groups, score_interval, why_no_interval
+from brainbench.scoring.fitted_models import check_fitted
 from brainbench.scoring.interval_and_null import permutation_null
 from brainbench.scoring.judged_ceiling import judge_ceiling
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
@@ -47,6 +49,7 @@ def score_context(context: RunContext) -> Score:
     measure: Measure[Any, Any] = context.benchmark.measure  # type: ignore[assignment]
     settings = context.settings
     measure.check(context)
+    check_fitted(context)
     context.check_layers()  # before anything is loaded
     target = measure.target(context)
     evaluation = measure.evaluate(context, target, measure.candidates(context, target))
@@ -177,7 +180,8 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
         precision=context.model.precision,
         choices={
             "window_ms": list(context.benchmark.window),
-            **_degrees(evaluation),
+            **_screen(context, evaluation),
+            **_movies(context, evaluation),
             **_groups(context, evaluation),
             **report.details,
         },
@@ -185,11 +189,32 @@ def _record(context: RunContext, evaluation: Evaluation, report: Report) -> Reco
     )
 
 
-def _degrees(evaluation: Evaluation) -> dict[str, float]:
-    """Return the width of the images in degrees of visual angle, where all sets state the same."""
-    widths = {stimuli.degrees for stimuli in evaluation.material.stimulus_sets}
+def _screen(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
+    """Return the width of the images in degrees where all sets state the same, and how they are shown."""
+    sets, field = evaluation.material.stimulus_sets, context.visual_degrees
+    widths = {stimuli.degrees for stimuli in sets}
     width = widths.pop() if len(widths) == 1 else None
-    return {} if width is None else {"degrees": width}
+    given = {} if width is None else {"degrees": width}
+    if all(stimuli.has_no_width for stimuli in sets):
+        return given
+    if field is None:
+        return {**given, "screen": "images fill the model's input, whatever their width in degrees"}
+    if all(stimuli.has_width_of(field) for stimuli in sets):
+        return {**given, "visual_degrees": field, "screen": "images as wide as the model's field"}
+    placed = "images at their width on the model's field: gray 128 around, or their center"
+    return {**given, "visual_degrees": field, "screen": placed}
+
+
+def _movies(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:
+    """Return how many frames there are, how long a movie lasts, and how often the model takes a frame."""
+    sets = [shown for shown in evaluation.material.stimulus_sets if isinstance(shown, Movies)]
+    if not sets:
+        return {}
+    return {
+        "frames": sum(shown.n_pictures for shown in sets),
+        "movie_ms": max(shown.duration_ms for shown in sets),
+        "frame_ms": context.model.frame_ms,
+    }
 
 
 def _groups(context: RunContext, evaluation: Evaluation) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from brainbench.core.stimuli import OBJECT, StimulusSet
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.features import check_magnitude
-from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.context import DataContext, RunContext, Session
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.stats.splits import Split
 
@@ -79,7 +79,7 @@ def material_of(
     )
 
 
-def windowed_recordings(context: RunContext, session: Session) -> Recordings:
+def windowed_recordings(context: DataContext, session: Session) -> Recordings:
     """Return time-averaged responses of the benchmark's region in one session.
 
     InputError for recordings of other stimuli, a window outside the recording, or a response that no
@@ -138,7 +138,7 @@ def level_order(recorded: Assembly) -> IntArray | None:
     return np.lexsort(ranks[::-1])
 
 
-def recordings_of(context: RunContext, data: Dataset) -> Assembly:
+def recordings_of(context: DataContext, data: Dataset) -> Assembly:
     """Return the recordings of the benchmark's region in one session, aligned with its stimuli.
 
     InputError for recordings of other stimuli, or without neuroids.

@@ -10,12 +10,11 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 import xarray as xr
 
 from brainbench.core import assembly, progress
@@ -25,13 +24,17 @@ from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.simulate import network, scenes, sites, solution_times, subject
-from brainbench.simulate.network import BIN_MS, BINS, PICTURE, POPULATION, REGIONS
+from brainbench.simulate import scenes, sites, solution_times, subject
+from brainbench.simulate.areas import BIN_MS, BINS, ON_MS, PICTURE, POPULATION, REGIONS
 from brainbench.simulate.scenes import Images, Scene
 from brainbench.storage import cache as caches
 from brainbench.storage.cache import Cache
 
+if TYPE_CHECKING:
+    from brainbench.simulate import network
+
 Array = npt.NDArray[np.float64]
+BrainT = TypeVar("BrainT", bound="SimulatedBrain")
 
 VERSION = 1
 """Raised when pictures, trials, choices or solution times of the same parameters change; a test holds it."""
@@ -249,6 +252,8 @@ class SimulatedBrain:
     def _paths(self) -> dict[str, Path]:
         """Return the path of each file by its suffix; the files are computed if the cache lacks one."""
         store = self.cache or caches.default()
+        import torch
+
         # Random numbers may change with numpy, and rounding with torch: their versions belong to
         # the key of the files, not to the version of the data.
         key = sha256(self.version, np.__version__, torch.__version__)
@@ -259,6 +264,8 @@ class SimulatedBrain:
         return [_PICTURES, *parts]
 
     def _compute(self, store: Cache, key: str) -> None:
+        from brainbench.simulate import network
+
         columns = self._columns()
         n = len(columns["stimulus_id"])
         population = {region: np.empty((n, POPULATION, BINS)) for region in self.n_sites}
@@ -271,13 +278,21 @@ class SimulatedBrain:
             start = 0
             for batch in _render_to(path, self._scenes()):
                 rows = slice(start, start + len(batch))
-                for region, maps in network.respond(hidden, batch).items():
+                for region, maps in self._responses(hidden, batch, start).items():
                     if region in population:
                         population[region][rows] = network.pool(hidden, region, maps)
                 start = rows.stop
                 advance(len(batch))
         for region, responses in population.items():
             self._record(store, key, region, responses, columns)
+
+    def _responses(
+        self, hidden: network.HiddenNetwork, pictures: Images, first: int
+    ) -> dict[str, Array]:
+        """Return the maps of each area for rendered pictures, the first of which has this number."""
+        from brainbench.simulate import network
+
+        return network.respond(hidden, pictures)
 
     def _record(
         self,
@@ -298,7 +313,7 @@ class SimulatedBrain:
                 time=TIME_BINS,
                 repetitions=what == "trials",
                 units="spikes per bin of 10 ms",
-                attrs={"seed": self.seed, "on_ms": network.ON_MS},
+                attrs={"seed": self.seed, "on_ms": ON_MS},
             )
             with store.writing(_KIND, key, f".{region}.{what}.nc") as path:
                 assembly.save(recording, path)
@@ -322,6 +337,11 @@ class SimulatedBrain:
 
 def simulated(manifest: Manifest) -> SimulatedBrain:
     """Return the simulated brain that a manifest declares; InputError for unknown parameters."""
+    return brain_of(manifest, SimulatedBrain)
+
+
+def brain_of(manifest: Manifest, kind: type[BrainT]) -> BrainT:
+    """Return a simulated brain of a kind with the parameters of a manifest; InputError for unknown ones."""
     parameters = dict(manifest.parameters)
     pixels = parameters.pop("pixels", PICTURE)
     options = {
@@ -343,7 +363,7 @@ def simulated(manifest: Manifest) -> SimulatedBrain:
             todo="correct its parameters",
         )
     given = {options[key]: value for key, value in parameters.items()}
-    return SimulatedBrain(name=manifest.name, **given)
+    return kind(name=manifest.name, **given)
 
 
 def _render_to(path: Path, drawn: list[Scene]) -> Iterator[Images]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -35,20 +35,19 @@ import torch
 from torch.nn import functional
 
 from brainbench.core.errors import InputError
+from brainbench.simulate.areas import (
+    BIN_MS,
+    BINS,
+    LATENCY_MS,
+    ON_MS,
+    PICTURE,
+    POPULATION,
+    REGIONS,
+    SHAPES,
+)
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Tensor: TypeAlias = torch.Tensor
-
-REGIONS = ("V1", "V2", "V4", "IT")
-SHAPES = {"V1": (24, 14, 14), "V2": (128, 7, 7), "V4": (128, 5, 5), "IT": (256, 3, 3)}
-"""Channels, rows and columns of each area."""
-POPULATION = 96  # spatially pooled units of each area
-BIN_MS = 10.0
-BINS = 25
-ON_MS = 100.0
-LATENCY_MS = {"V1": 40.0, "V2": 50.0, "V4": 70.0, "IT": 90.0}
-"""Start of the first bin in which an area responds."""
-PICTURE = 224
 
 _TOGETHER = 8  # images per thread at a time: their working memory fits in its cache
 _ORIENTATIONS = 8
@@ -116,15 +115,43 @@ def respond(
             allowed="a positive duration in ms, or None for as long as the network runs",
             todo="give on_ms, for example 100",
         )
-    luminance = _luminance(pictures)
-    over_time = {
-        region: np.empty((BINS, len(luminance), *shape)) for region, shape in SHAPES.items()
-    }
+    on = BINS if on_ms is None else round(on_ms / BIN_MS)
+    return _respond(network, pictures[:, None], [0] * on, workers=workers)
+
+
+def respond_to_movies(
+    network: HiddenNetwork,
+    movies: npt.NDArray[np.uint8],
+    numbers: Sequence[int],
+    *,
+    workers: int = 2,
+) -> dict[str, Array]:
+    """Return the maps of each area as `respond` does, for movies, uint8 (stimulus, frame, 224, 224, 3).
+
+    `numbers` has the frame that is on in each bin of 10 ms from the onset; after these follows the blank.
+    InputError for images of another size or type, or a frame that does not exist.
+    """
+    if len(movies.shape) != 5 or not set(numbers) <= set(range(movies.shape[1])):
+        raise InputError(
+            f"movies of shape {movies.shape}, whose frames {sorted(set(numbers))} are shown",
+            allowed=f"(stimulus, frame, {PICTURE}, {PICTURE}, 3), and frames that it has",
+            todo="number the frames from 0",
+        )
+    return _respond(network, movies, numbers, workers=workers)
+
+
+def _respond(
+    network: HiddenNetwork, movies: npt.NDArray[np.uint8], numbers: Sequence[int], *, workers: int
+) -> dict[str, Array]:
+    n, n_frames = movies.shape[:2]
+    flat = _luminance(movies.reshape(-1, *movies.shape[2:]))
+    luminance = flat.view(n, n_frames, *flat.shape[1:])
+    over_time = {region: np.empty((BINS, n, *shape)) for region, shape in SHAPES.items()}
 
     def fill(first: int) -> None:
         rows = slice(first, first + _TOGETHER)
         out = {region: values[:, rows] for region, values in over_time.items()}
-        _run(network, luminance[rows], on_ms, out)
+        _run(network, luminance[rows], numbers, out)
 
     # The threads of torch would split single sums, and wait for each other on a busy machine.
     with (
@@ -133,7 +160,7 @@ def respond(
         ) as executor,
         _keep_torch_threads(),
     ):
-        list(executor.map(fill, range(0, len(luminance), _TOGETHER)))
+        list(executor.map(fill, range(0, n, _TOGETHER)))
     return {region: np.moveaxis(values, 0, -1) for region, values in over_time.items()}
 
 
@@ -151,15 +178,15 @@ def pool(network: HiddenNetwork, region: str, maps: Array) -> Array:
 
 
 def _run(
-    network: HiddenNetwork, luminance: Tensor, on_ms: float | None, out: dict[str, Array]
+    network: HiddenNetwork, luminance: Tensor, numbers: Sequence[int], out: dict[str, Array]
 ) -> None:
-    drive = _energies(luminance)
-    blank = torch.zeros_like(drive)
+    drives = {number: _energies(luminance[:, number]) for number in sorted({0, *numbers})}
+    blank = torch.zeros_like(drives[0])
     start = round(LATENCY_MS["V1"] / BIN_MS)
-    stop = BINS if on_ms is None else start + round(on_ms / BIN_MS)
-    state = _State.rest(len(drive))
+    state = _State.rest(len(blank))
     for step in range(BINS):
-        seen = drive if start <= step < stop else blank
+        is_on = start <= step < start + len(numbers)
+        seen = drives[numbers[step - start]] if is_on else blank
         for region, response in _advance(network, state, seen).items():
             out[region][step] = np.rint(response.numpy() / _MAP_GRID) * _MAP_GRID
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.simulate.network import BIN_MS, POPULATION, REGIONS
+from brainbench.simulate.areas import BIN_MS, POPULATION, REGIONS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

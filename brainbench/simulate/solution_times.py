@@ -25,7 +25,7 @@ import numpy.typing as npt
 from brainbench.core.errors import InputError
 from brainbench.metrics.solution_times.decoder import Decoder, decode_sensitivity
 from brainbench.metrics.solution_times.solution_times import solution_times
-from brainbench.simulate.network import BIN_MS
+from brainbench.simulate.areas import BIN_MS
 from brainbench.stats.splits import Split, paper
 
 Array: TypeAlias = npt.NDArray[np.float64]

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import FloatArray
@@ -294,6 +293,8 @@ def jackknife(
     >>> [round(end, 3) for end in jackknife(np.array([0.4, 0.5, 0.6]), 0.5)]
     [0.003, 0.997]
     """
+    from scipy.special import stdtrit
+
     n = len(without)
     if n < FEWEST_GROUPS or not np.isfinite(without).all():
         return None

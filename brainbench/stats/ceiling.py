@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.reductions import nan_mean
 
 _POLE = 1e-9  # a divisor below it is 0 up to rounding
 
@@ -97,6 +98,47 @@ def half_means(trials: AnyArray, *, n_splits: int = 10) -> tuple[FloatArray, Flo
         means = (rows / rows.sum(axis=1, keepdims=True)) @ flat
     first_means, second_means = means.reshape(2, n_splits, *shape[1:])
     return first_means, second_means
+
+
+def halves_by_image(
+    trials: AnyArray, *, n_splits: int = 10, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Return means over random halves of the trials of each image, drawn for each image by itself.
+
+    As Brain-Score's consistency of predictors draws them (`metrics/predictor_consistency`), where sites
+    predict the units of a model.
+
+    Parameters
+    ----------
+    trials : array, repetition x stimulus x neuroid
+        Single-trial responses, rows in the order of the ids; NaN where a trial is missing for all neuroids.
+    n_splits, seed : int
+        Number of splits, and seed of numpy's default generator, which permutes the trials of each image in
+        turn; of an odd number the first half has one less.
+
+    Returns
+    -------
+    two arrays, split x stimulus x neuroid
+        NaN for an image with fewer than two trials.
+
+    Raises
+    ------
+    InputError
+        Fewer than two repetitions or no stimulus axis.
+    """
+    trials = _as_trials(trials)
+    rng = np.random.default_rng(seed)
+    halves = np.full((2, n_splits, *trials.shape[1:]), np.nan)
+    there = [np.flatnonzero(~np.isnan(image).all(axis=1)) for image in trials.swapaxes(0, 1)]
+    for split in range(n_splits):
+        for image, repetitions in enumerate(there):
+            if len(repetitions) < 2:
+                continue
+            drawn = rng.permutation(repetitions)
+            parts = np.split(drawn, [len(drawn) // 2])
+            for half, part in zip(halves, parts, strict=True):
+                half[split, image] = nan_mean(trials[part, image], axis=0)
+    return halves[0], halves[1]
 
 
 def spearman_brown(r: ArrayLike, *, times: ArrayLike = 2.0) -> FloatArray:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
@@ -121,6 +120,8 @@ class Differences:
     @cached_property
     def z(self) -> FloatArray:
         """Differences in standard errors, model x model; Student's ones as normal deviates as rare."""
+        from scipy.special import ndtri, stdtr
+
         se, d = self.standard_error, self.of_pairs
         t = np.divide(d, se, out=np.where(d == 0, 0.0, np.copysign(np.inf, d)), where=se > 0)
         as_normal = -ndtri(stdtr(self.degrees, -np.abs(t)))
@@ -144,6 +145,8 @@ class Differences:
 
     def smallest_seen(self, critical: float) -> FloatArray:
         """Return the true differences that would be found with a chance of 80 %, model x model."""
+        from scipy.special import ndtri
+
         power = _as_student(float(ndtri(POWER)), self.degrees)
         return self.half_width(critical) + self.standard_error * power
 
@@ -188,6 +191,8 @@ class Differences:
 
 def _as_student(deviate: float | FloatArray, degrees: FloatArray) -> FloatArray:
     """Return Student's deviate that is as rare as a normal one, for each number of degrees of freedom."""
+    from scipy.special import ndtr, stdtrit
+
     finite = np.where(np.isinf(degrees), 1.0, degrees)
     return np.where(np.isinf(degrees), deviate, -stdtrit(finite, ndtr(-np.asarray(deviate))))
 
@@ -197,6 +202,8 @@ def _without_far(drawn: FloatArray) -> FloatArray:
 
     A ceiling near zero makes some arbitrarily large, and these would decide a variance.
     """
+    from scipy.special import ndtri
+
     low, middle, high = np.nanquantile(drawn, [0.025, 0.5, 0.975], axis=1, keepdims=True)
     far = _FAR * (high - low) / (2 * ndtri((1 + LEVEL) / 2))
     far[far == 0] = np.inf
@@ -251,6 +258,8 @@ def decide(benchmarks: Sequence[Differences], *, level: float = LEVEL) -> Family
     InputError
         No benchmark.
     """
+    from scipy.special import ndtri
+
     if not benchmarks:
         raise InputError(
             "no benchmark to compare on", allowed="one or more", todo="score two models on one"

@@ -8,6 +8,7 @@ from typing import Any
 
 NAMES = (
     "Simulated",
+    "SimulatedMovies",
     "Cowley2023",
     "Geirhos2019",
     "Kriegeskorte2008",

@@ -32,6 +32,7 @@ _NAMED = {
     "efficientnet_lite2": ("efficientnet_lite", "21 blocks, static; ImageNet"),
     "gabor": ("gabor", "V1-like energy model; nothing learned"),
     "pixels": ("pixels", "the picture itself, a baseline"),
+    "recurrent_v1": ("recurrent_v1.models", "V1, recurrent, to be fitted; untrained"),
     "simulated_maps": ("simulated", "all units of the simulated brain"),
     "simulated_population": ("simulated", "units that sites of the simulated brain read"),
     "simulated_readout": ("simulated", "its sites without noise: the upper bound"),
@@ -67,4 +68,18 @@ def families() -> dict[str, tuple[str, str]]:
             "a vision model of the Hugging Face hub",
         ),
         ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
+        ".safetensors": (
+            "brainbench_models.recurrent_v1.models:fitted_model",
+            "a model fitted by `brainbench fit`",
+        ),
+    }
+
+
+def fitters() -> dict[str, tuple[str, str]]:
+    """Return name -> (what fits networks of a family to recordings, description)."""
+    return {
+        "recurrent_v1": (
+            "brainbench_models.recurrent_v1.fitter:FITTER",
+            "feed-forward, recurrent and multi-path models of V1",
+        )
     }

@@ -21,7 +21,7 @@ from brainbench.core.timeline import Timeline
 from brainbench.models.network import FunctionNetwork, Images
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel
-from brainbench.simulate import network, sites
+from brainbench.simulate import areas, network, sites
 from brainbench.simulate.brain import TIME_BINS, SimulatedBrain
 from brainbench.storage.cache import Cache
 
@@ -30,7 +30,7 @@ Level = Literal["readout", "population", "maps"]
 CLOCK = Timeline(
     name="simulated",
     source="the bins of the hidden network itself",
-    steps=dict.fromkeys(network.REGIONS, TIME_BINS),
+    steps=dict.fromkeys(areas.REGIONS, TIME_BINS),
 )
 ABOUT = About(
     citation="none: the truth of brainbench's own simulated brain (docs/simulated.md)",
@@ -49,9 +49,15 @@ class Reader:
     def respond(
         self, on_ms: float | None, images: Images
     ) -> dict[str, list[npt.NDArray[np.float64]]]:
-        """Return one array per bin for each region; the images are on for `on_ms`, or constant."""
-        pictures = np.rint(255.0 * images).astype(np.uint8).transpose(0, 2, 3, 1)
-        maps = network.respond(self._hidden, pictures, on_ms=on_ms)
+        """Return one array per bin for each region; the images are on for `on_ms`, or constant.
+
+        Of a movie, (batch, frame, 3, height, width), a frame is on in each bin, then the blank.
+        """
+        pictures = np.moveaxis(np.rint(255.0 * images).astype(np.uint8), -3, -1)
+        if pictures.ndim == 5:
+            maps = network.respond_to_movies(self._hidden, pictures, range(pictures.shape[1]))
+        else:
+            maps = network.respond(self._hidden, pictures, on_ms=on_ms)
         return {region: self._bins(region, values) for region, values in maps.items()}
 
     def _bins(self, region: str, values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
@@ -67,7 +73,7 @@ class Reader:
 
     @cached_property
     def _readouts(self) -> dict[str, sites.Readout]:
-        return {region: self.brain.readout(region) for region in network.REGIONS}
+        return {region: self.brain.readout(region) for region in areas.REGIONS}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +89,7 @@ class SimulatedModel(WrappedModel):
 
 
 def _network(reader: Reader, on_ms: float | None) -> FunctionNetwork:
-    return FunctionNetwork(partial(reader.respond, on_ms), network.REGIONS)
+    return FunctionNetwork(partial(reader.respond, on_ms), areas.REGIONS)
 
 
 def simulated_model(
@@ -94,7 +100,7 @@ def simulated_model(
     Levels are "readout", the sites without noise in expected spikes per bin; "population", the 96 spatially
     pooled units of each area; and "maps", all units of each area.
     """
-    weights, size = f"seed-{brain.seed}", network.PICTURE
+    weights, size = f"seed-{brain.seed}", areas.PICTURE
     reader = Reader(level, brain)
     return SimulatedModel(
         reader=reader,
@@ -102,10 +108,11 @@ def simulated_model(
         name=f"simulated_{level}" + (f"@{weights}" if brain.seed else ""),
         weights=weights,
         # Each region is its own layer; behavior is read from IT, as by the simulated subject.
-        areas={region: (region,) for region in network.REGIONS} | {BEHAVIOR: ("IT",)},
+        areas={region: (region,) for region in areas.REGIONS} | {BEHAVIOR: ("IT",)},
         clocks={CLOCK.name: CLOCK},
         preprocess=Preprocess(name=f"raw-{size}", size=(size, size)),
-        presentations=("constant", "pulse"),
+        presentations=("constant", "pulse", "movie"),
+        frame_ms=areas.BIN_MS,
         fingerprint=sha256(level, brain.version),
         cache=cache,
         about=ABOUT,

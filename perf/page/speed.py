@@ -87,6 +87,20 @@ def beside_network(folder: Path) -> list[str]:
     ]
 
 
+def leaderboard(folder: Path) -> list[str]:
+    """Tabulate what a leaderboard of many results costs."""
+    report = measured(folder, "leaderboard")
+    figures = ("seconds", "start_s", "parsing_s", "seconds_at_most")
+    row = (f"{report['results']:,}", *(f"{report[key]:.1f}" for key in figures))
+    return [
+        "## A leaderboard of many results",
+        "",
+        f"`python perf/leaderboard.py`, processor seconds, start-up included; load {report['load']:.2f}.",
+        "",
+        *table(("results", "all", "start-up alone", "JSON of the index", "at most"), [row]),
+    ]
+
+
 def selection(folder: Path) -> list[str]:
     """Tabulate nested selection among layers beside its floor."""
     rows = [

@@ -31,7 +31,10 @@ def test_list_models(call):
         ("timm*,pixels", ["timm:NAME", "pixels"]),
         ("*.onnx,timm:resnet18@untrained-1", ["FILE.onnx", "timm:resnet18@untrained-1"]),
         ("cornet_[sz]@untrained-1", ["cornet_s@untrained-1", "cornet_z@untrained-1"]),
-        ("*s,pixels,*.onnx", ["cornet_s", "pixels", "simulated_maps", "FILE.onnx"]),
+        (
+            "*s,pixels,*.onnx",
+            ["cornet_s", "pixels", "simulated_maps", "FILE.safetensors", "FILE.onnx"],
+        ),
     ],
 )
 def test_models_are_listed_with_families_and_what_they_are(call, pattern, names):
@@ -58,8 +61,8 @@ def test_wildcards_of_families_that_match_nothing(call, pattern, words):
 def test_every_bundled_model_says_in_a_line_of_80_columns_what_it_is(call):
     rows = json.loads(call("list", "models", "--json").out)
     own = [row for row in rows if not row["model"].startswith("fake")]
-    families = ["timm:NAME", "torchvision:NAME", "hf:NAME", "FILE.onnx"]
-    assert [row["model"] for row in own][-4:] == families
+    families = ["timm:NAME", "torchvision:NAME", "hf:NAME", "FILE.onnx", "FILE.safetensors"]
+    assert [row["model"] for row in own][-5:] == families
     assert not [row for row in own if ":" in row["what it is"].partition(" ")[0]]
     first, second = (max(len(row[key]) for row in own) for key in ("model", "what it is"))
     assert first + 2 + second <= 80

@@ -121,3 +121,25 @@ def test_the_graph_of_a_model(call, tmp_path):
     done = call("plot", "graph", "-m", f"{model}:make", "-o", path)
     assert done.status == 0
     assert "<!-- image -->" in path.read_text()
+
+
+def test_figure_1_of_published_scores(call, results, tmp_path):
+    path = tmp_path / "scatter.svg"
+    given = ("plot", "scatter", "-x", "top1", "-y", "brain_score", "--published", "-o", path)
+    done = call(*given, "--results", tmp_path / "absent", "--name", "CORnet-S,PNASnet*")
+    assert done.status == 0, done.err
+    assert path.stat().st_size > 10_000
+    assert call(*given, "--name", "nobody").status == 2
+    assert call("plot", "bars", "--published", "-o", path, "--results", results).status == 2
+
+
+def test_published_accuracy_of_a_model_with_a_score_is_known(call, tmp_path):
+    scores = [
+        stored.make(f"cornet_s@{w}", "Study.IT-pls", 0.5) for w in ("imagenet", "untrained-0")
+    ]
+    stored.fill(tmp_path / "results", scores)
+    path = tmp_path / "scatter.svg"
+    given = ("plot", "scatter", "-x", "top1", "-y", "Study.IT-pls", "-o", path)
+    assert call(*given, "--results", tmp_path / "results").status == 0
+    assert "1 model" in path.read_text()  # nobody published the accuracy of random weights
+    assert "untrained" not in path.read_text()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score, ScoreSet, Selection
-from brainbench.core.score_display import SHOWN
+from brainbench.core.score_display import REPRESENTED, SHOWN
 
 EVIL = '<script>alert("x")</script>\x1b[2J\u202e'
 
@@ -188,3 +188,22 @@ def test_showing_a_score_imports_no_plot():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_prompt_shows_of_a_score_is_one_short_line():
+    shown = repr(score(protocol="brainscore"))
+    assert shown == (
+        "<Score 'cornet_s@imagenet', 'Study.IT-pls': value=.523, ci=(.501, .544), ceiling=.812, "
+        "protocol='brainscore'>"
+    )
+    assert repr(failed()) == "<Score 'cornet_s@imagenet', 'Study.IT-pls': status='failed'>"
+    assert repr(score(model=EVIL)).isprintable()
+
+
+def test_what_a_prompt_shows_of_a_set_is_a_few_lines():
+    lines = repr(ScoreSet(tuple(score(model=f"net{k}") for k in range(20)))).splitlines()
+    assert lines[0] == "<ScoreSet of 20 scores:"
+    assert len(lines) == REPRESENTED + 2
+    assert lines[-1] == "  ... and 14 more>"
+    assert max(map(len, lines)) < 110
+    assert repr(ScoreSet(())) == "<ScoreSet of 0 scores>"

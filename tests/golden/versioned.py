@@ -23,7 +23,16 @@ from brainbench_models.simulated import simulated_model
 
 FOLDER = Path(__file__).parent
 PICTURE = (np.arange(96 * 96 * 3, dtype=np.int64) ** 2 % 251).astype(np.uint8).reshape(96, 96, 3)
-FAST = ("pixels", "gabor", "basenet", "ff6", "cornet_z", "cornet_r", "cornet_rt")
+FAST = (
+    "pixels",
+    "gabor",
+    "basenet",
+    "ff6",
+    "cornet_z",
+    "cornet_r",
+    "cornet_rt",
+    "recurrent_v1",
+)
 SLOW = ("cornet_s", "convrnn_timedecay_shallow", "basenet18")
 
 

@@ -160,7 +160,8 @@ def test_by_name() -> None:
     assert isinstance(model, BrainModel)
     assert model.name == "convrnn_timedecay_shallow@untrained-3"
     assert model.weights == "untrained-3"
-    assert set(model.presentations) == {"constant", "pulse"}
+    assert set(model.presentations) == {"constant", "pulse", "movie"}
+    assert model.frame_ms == 10.0
     assert not model.static
     assert model.areas["V4"] == ("conv3",)
     assert "V1" not in model.areas

@@ -13,7 +13,7 @@ from brainbench import plot
 from brainbench.core import progress
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.plot import FITS, KINDS, figure, save, svg
-from brainbench.plot.selection import scores_of
+from brainbench.plot.selection import colors_of, identity_of, scores_of
 
 MADE = {
     "bars": drawn.responses,
@@ -146,3 +146,24 @@ def test_a_folder_without_scores(tmp_path):
     with pytest.raises(InputError, match=str(tmp_path)) as caught:
         plot.bars(tmp_path)
     assert "brainbench score" in caught.value.todo
+
+
+def test_a_model_has_one_color_in_all_panels():
+    scores = [drawn.dynamics(f"net{k}") for k in range(3)]
+    scores += [drawn.dynamics(f"net{k}", benchmark="Simulated.V4-dynamics") for k in (2, 1)]
+    colors = {}
+    for axes in figure("time", scores).axes:
+        for line in axes.lines:
+            if line.get_label().startswith("net"):
+                colors.setdefault(line.get_label(), set()).add(line.get_color())
+    assert [len(own) for own in colors.values()] == [1, 1, 1]
+    assert len(set.union(*colors.values())) == 3
+
+
+def test_colors_that_do_not_tell_models_apart_are_not_taken():
+    scores = [drawn.dynamics(f"net{k}") for k in range(9)]
+    given = colors_of(scores)  # all of one color
+    assert len(set(given.values())) == 1
+    assert len(set(colors_of(scores[:2], given).values())) == 2
+    other = {identity_of(score): color for score, color in zip(scores, "abcdefghi", strict=True)}
+    assert list(colors_of(scores[3:5], other).values()) == ["d", "e"]

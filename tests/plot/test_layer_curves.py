@@ -69,3 +69,10 @@ def test_of_many_layers_some_are_named():
     rows = [{"layer": f"l{k:02d}", "inner_mean": 0.1, "inner_sd": None} for k in range(60)]
     score = stored.make("a", "Simulated.IT-pls", 0.1, selection=Selection(curve=tuple(rows)))
     assert len(layers([score]).get_xticklabels()) == 20
+
+
+def test_more_benchmarks_than_colors_are_told_apart():
+    scores = [drawn.layered(benchmark=f"Study{k}.IT-pls") for k in range(9)]
+    axes = layers(scores)
+    looks = {(h.get_color(), h.get_linestyle()) for h in axes.get_legend().get_lines()}
+    assert len(looks) == 9

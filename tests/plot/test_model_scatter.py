@@ -8,7 +8,7 @@ import pytest
 import stored
 
 from brainbench.core.errors import InputError, UnknownNameError
-from brainbench.plot import scatter
+from brainbench.plot import scatter, style
 
 MODELS = ["cornet_s@imagenet", "pixels", "gabor@untrained-0", "timm:resnet18"]
 V4, IT = "Simulated.V4-pls", "Simulated.IT-pls"
@@ -88,3 +88,32 @@ def test_published_correlations(shared, x, y, r, n):
     }
     axes = scatter([], x=x, y=y, facts=facts)
     assert axes.get_title(loc="left") == f"r = {r}, {n} models"
+
+
+PUBLISHED = {f"net{k}": {"top1": k / 30, "brain_score": k / 60} for k in range(20)}
+
+
+def test_published_models_are_told_from_measured_ones():
+    scores = [stored.make(f"own{k}@imagenet", "Study.IT-pls", 0.1 * k) for k in range(4)]
+    facts = PUBLISHED | {f"own{k}@imagenet": {"top1": 0.5 - k / 10} for k in range(4)}
+    facts = {name: {**row, "fact": row["top1"]} for name, row in facts.items()}
+    axes = scatter(scores, x="top1", y="fact", facts=facts, published=PUBLISHED)
+    colors = [line.get_markerfacecolor() for line in axes.lines]
+    assert colors.count(style.CEILING) == 20
+    assert colors.count(style.COLORS[0]) == 4
+    assert (
+        axes.get_title(loc="left") == "published: r = 1.00, 20 models; measured: r = 1.00, 4 models"
+    )
+    assert {"published, not measured here", "measured here"} <= set(drawn.words(axes))
+    axes = scatter([], x="top1", y="brain_score", facts=PUBLISHED, published=PUBLISHED)
+    assert axes.get_title(loc="left") == "r = 1.00, 20 models"
+    assert "measured here" not in drawn.words(axes)
+
+
+def test_of_many_models_those_are_named_that_were_asked_for():
+    options = {"x": "top1", "y": "brain_score", "facts": PUBLISHED}
+    assert not scatter([], **options).texts
+    axes = scatter([], named=["net3", "net1?"], **options)
+    assert [text.get_text() for text in axes.texts] == ["net3", *(f"net{k}" for k in range(10, 20))]
+    with pytest.raises(UnknownNameError, match="nobody"):
+        scatter([], named=["nobody"], **options)

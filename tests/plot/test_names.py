@@ -1,8 +1,10 @@
 """Names of models as people write them."""
 
 import pytest
+import stored
 
 from brainbench.plot import display_name, display_names
+from brainbench.plot.selection import labels_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,13 @@ def test_names_that_would_be_alike_stay_as_they_are():
         "torchvision:resnet18": "torchvision:resnet18",
         "pixels": "Pixels",
     }
+
+
+def test_a_long_name_leaves_room_for_a_figure():
+    names = display_names(["a" + "x" * 80, "b" + "x" * 80])
+    assert [len(name) for name in names.values()] == [40, 40]
+    assert [name[0] for name in names.values()] == ["a", "b"]
+    alike = [
+        stored.make("x" * 80 + f"{k}" + "x" * 20, "Study.a", 0.1, digest=f"{k}" * 9) for k in "12"
+    ]
+    assert len(set(labels_of(alike))) == 2

@@ -5,9 +5,13 @@ import pytest
 import stored
 from drawn import words
 
+from brainbench.core.digits import decimal
 from brainbench.core.errors import InputError
 from brainbench.plot import bars, bound_of
-from brainbench.plot.score_bars import number
+
+
+def headings(axes):
+    return [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
 
 
 def widths(axes):
@@ -22,8 +26,21 @@ def test_each_group_has_its_models_best_first():
     axes = bars(scores)
     assert widths(axes) == [0.5, 0.2, 0.3]
     ticks = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert ticks == ["Simulated.V4-pls", "CORnet-S", "Pixels", "Simulated.IT-pls", "Pixels"]
+    assert ticks == ["CORnet-S", "Pixels", "Pixels"]
+    assert headings(axes) == ["Simulated.V4-pls", "Simulated.IT-pls"]
     assert {".50", ".20", ".30", "simulated brain"} <= set(words(axes))
+
+
+def test_a_long_name_of_a_benchmark_leaves_room_for_bars():
+    score = stored.make("pixels", "Geirhos2019silhouettes.behavior-consistency", 0.3)
+    axes = bars([score])
+    figure = axes.get_figure()
+    figure.draw_without_rendering()
+    heading, label = axes.texts[1], axes.get_yticklabels()[0]
+    assert heading.get_text() == score.benchmark
+    assert heading.get_window_extent().x0 == pytest.approx(label.get_window_extent().x0, abs=1)
+    assert heading.get_window_extent().x1 < figure.bbox.x1
+    assert axes.bbox.width > figure.bbox.width / 2
 
 
 def test_the_interval_is_drawn_and_dotted_where_it_is_approximate():
@@ -103,9 +120,10 @@ def test_formulas_and_versions_are_not_mixed_in_a_group():
     first = stored.make("a", "Simulated.IT-pls", 0.2)
     other = stored.make("b", "Simulated.IT-pls", 0.3, formula="r2/c-v1")
     newer = stored.make("c", "Simulated.IT-pls", 0.4, version=9)
-    ticks = [tick.get_text() for tick in bars([first, other, newer]).get_yticklabels()]
+    axes = bars([first, other, newer])
     name = "Simulated.IT-pls"
-    assert ticks == [f"{name} v1", "a", f"{name} v1", "b", f"{name} v9", "c"]
+    assert headings(axes) == [f"{name} v1", f"{name} v1", f"{name} v9"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "c"]
 
 
 def test_two_scores_of_one_model_name_have_different_labels():
@@ -113,7 +131,7 @@ def test_two_scores_of_one_model_name_have_different_labels():
         stored.make("a", "Simulated.IT-pls", 0.2, digest=digest) for digest in ("1" * 9, "2" * 9)
     ]
     ticks = [tick.get_text() for tick in bars(scores).get_yticklabels()]
-    assert len(set(ticks)) == 3
+    assert len(set(ticks)) == 2
     assert any("111111" in tick for tick in ticks)
 
 
@@ -128,4 +146,23 @@ def test_failed_scores_are_omitted_and_nothing_but_failures_is_an_error():
 
 def test_numbers_as_papers_write_them():
     values = (0.451, -0.02, 1.0, -0.001, 1.256, -1.5, 0.999)
-    assert [number(v) for v in values] == [".45", "-.02", "1.00", ".00", "1.26", "-1.50", "1.00"]
+    assert [decimal(v, digits=2) for v in values] == [
+        ".45",
+        "-.02",
+        "1.00",
+        ".00",
+        "1.26",
+        "-1.50",
+        "1.00",
+    ]
+
+
+def test_a_long_legend_takes_no_room_from_the_bars():
+    few = stored.make("a", "Study.IT-pls", 0.2, ceiling=None)
+    many = stored.make("a@untrained-0", "Study.IT-pls", 0.2, ci_approximate=True, partial=True)
+    heights = []
+    for score in (few, many):
+        axes = bars([score])
+        axes.get_figure().draw_without_rendering()
+        heights.append(axes.bbox.height)
+    assert heights[1] == pytest.approx(heights[0], rel=0.15)

@@ -1,5 +1,6 @@
 """Pages in a browser: no message on the console, no overflow, no request, and sorting by keyboard."""
 
+import drawn
 import pytest
 from chromium import Browser
 from stored import CORNET_S, REAL, TWINS, fill, make, of_all
@@ -27,6 +28,7 @@ def pages(tmp_path_factory):
         "pixels", REAL, (0.2, 0.1, 0.01, 0.0)
     )
     scores += of_all("cornet_s@untrained-0", TWINS, (0.7, 0.6, 0.4, 0.2))
+    scores += [drawn.behavior(), drawn.similarity(), drawn.dynamics(ODD), drawn.layered()]
     scores += [*of_all(ODD, REAL, (0.3, 0.2, 0.1, 0.1)), make("net", ODD, None, reason=ODD)]
     (folder / "report.html").write_text(report_page(scores, unreadable=[ODD], title="Scores"))
     results = fill(folder / "results", scores)
@@ -56,7 +58,8 @@ def test_pages_fit_and_are_silent(browser, pages, name):
     ):
         browser.open(pages / f"{name}.html", width=width, dark=dark, media=media)
         assert browser.problems == []
-        assert browser.requests == [(pages / f"{name}.html").as_uri()]
+        asked = [url for url in browser.requests if not url.startswith("data:")]
+        assert asked == [(pages / f"{name}.html").as_uri()]
         if media == "screen":
             assert browser.overflow() == 0
             assert browser.wider_than_window() == []

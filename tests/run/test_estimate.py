@@ -14,7 +14,7 @@ from brainbench.core.provenance import peak_memory_mb
 from brainbench.core.timeline import Timeline
 from brainbench.models.wrap import wrap
 from brainbench.run.estimate import estimate
-from brainbench.scoring.context import GRAM_BYTES
+from brainbench.scoring.kept import GRAM_BYTES
 from brainbench.storage.cache import Cache
 
 N = 60

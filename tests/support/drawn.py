@@ -23,7 +23,14 @@ def layered(model="tiny@imagenet", benchmark="Simulated.IT-pls", **more):
     return stored.make(model, benchmark, 0.6, selection=chosen, **more)
 
 
-def dynamics(model="tiny@imagenet", *, arrays=("V4", "IT"), value=0.5, **more):
+def dynamics(
+    model="tiny@imagenet",
+    *,
+    benchmark="Simulated.IT-dynamics",
+    arrays=("V4", "IT"),
+    value=0.5,
+    **more,
+):
     """Return a score of neural dynamics: r rises by bin, c is .64 in the bins that count and .04 before."""
     n = len(BINS)
     used = [k >= 5 for k in range(n)]
@@ -65,7 +72,7 @@ def dynamics(model="tiny@imagenet", *, arrays=("V4", "IT"), value=0.5, **more):
         },
     )
     given = {"figures": figures, "per_unit": per_unit, "predictions": predictions}
-    return stored.make(model, "Simulated.IT-dynamics", value, **{**given, **more})
+    return stored.make(model, benchmark, value, **{**given, **more})
 
 
 def solution_times(model="tiny@imagenet", value=0.25, **more):
@@ -126,6 +133,17 @@ def responses(model="tiny@imagenet", **more):
     per_unit = xr.DataArray(np.full(6, 0.4), dims="neuroid", attrs={"units": "Pearson r"})
     given = {"predictions": predictions, "per_unit": per_unit}
     return stored.make(model, "Simulated.IT-pls", 0.4, **{**given, **more})
+
+
+def similarity(model="tiny@imagenet", value=0.4, **more):
+    """Return a score of RSA on three images."""
+    squares = {"predicted": 0.2, "target": 0.7}
+    predictions = xr.Dataset(
+        {name: (("sample", "other"), d * (1 - np.eye(3))) for name, d in squares.items()},
+        coords={"stimulus_id": ("sample", list("abc")), "fold": ("sample", [0, 0, 0])},
+    )
+    score = stored.make(model, "Simulated.IT-rsa", value, predictions=predictions, **more)
+    return score.recording(choices={"similarity": "rsa"})
 
 
 def words(axes):

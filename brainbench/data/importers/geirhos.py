@@ -43,7 +43,7 @@ Layout: TypeAlias = Literal["published", "packed"]
 FORMAT = 1  # increased whenever the layout of imported files changes
 LAYOUTS: tuple[Layout, ...] = ("published", "packed")
 _NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
-_COLUMNS = ["subj", "object_response", "category", "imagename"]
+COLUMNS = ["subj", "object_response", "category", "imagename"]
 _KEPT = ("images.npy", "answers.csv")
 _LINE = 200  # bytes of an answer, at most
 
@@ -108,11 +108,7 @@ class GeirhosData(PublishedData[Declared]):
 
     def recordings(self, region: str) -> Assembly:
         """Raise InputError: nothing was recorded."""
-        raise InputError(
-            f"recordings of {region} in {self.name}",
-            allowed="category_responses(): subjects named images, no neuron was recorded",
-            todo="choose a benchmark of behavior",
-        )
+        raise not_recorded(region, self.name)
 
     def import_from(self, given: Path) -> Path:
         """Check and convert the files; see `PublishedData.import_from`.
@@ -157,6 +153,15 @@ def geirhos(manifest: Manifest) -> GeirhosData:
     return GeirhosData(name=manifest.name, declared=declared(manifest, Declared))
 
 
+def not_recorded(region: str, name: str) -> InputError:
+    """Return the error of data of behavior that is asked for recordings."""
+    return InputError(
+        f"recordings of {region} in {name}",
+        allowed="category_responses(): subjects named images, no neuron was recorded",
+        todo="choose a benchmark of behavior",
+    )
+
+
 def _counted(images: Iterable[Picture], step: progress.Advance) -> Iterator[Picture]:
     for image in images:
         yield image
@@ -194,7 +199,11 @@ def _published_answers(given: Path, declared: Declared) -> pd.DataFrame:
 
 
 def _read_answers(paths: list[Path]) -> pd.DataFrame:
-    raw = pd.concat([read_table(path, _COLUMNS) for path in paths], ignore_index=True)
+    return answers_of(pd.concat([read_table(path, COLUMNS) for path in paths], ignore_index=True))
+
+
+def answers_of(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return answers by stimulus_id, truth, choice and subject, from the published `COLUMNS`."""
     answers = pd.DataFrame(
         {
             # Names of trials begin with their number and the session; the last part is the image.

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Literal, cast
 
 import numpy as np
-from scipy.special import ndtri
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -105,6 +104,8 @@ def d_prime(
     array([[  nan, 2.123],
            [2.123,   nan]])
     """
+    from scipy.special import ndtri
+
     hit = np.asarray(fraction, dtype=np.float64)
     truth = _check(hit, truth, what="fractions")
     if false_alarms not in FALSE_ALARMS:

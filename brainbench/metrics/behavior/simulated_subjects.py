@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import betaln, expit
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -58,6 +56,8 @@ def fit_beta(right: AnyArray, count: AnyArray) -> tuple[float, float]:
     InputError
         Different shapes, no trial, or more correct trials than trials.
     """
+    from scipy.optimize import minimize
+
     right, count = _check(right, count)
     has_trials = count > 0
     cells, n_cells = np.unique(
@@ -107,6 +107,8 @@ def simulated_subjects(
 
 
 def _a_and_b(parameters: FloatArray) -> tuple[float, float]:
+    from scipy.special import expit
+
     mean, concentration = expit(parameters[0]), np.exp(parameters[1])
     return float(mean * concentration), float((1 - mean) * concentration)
 
@@ -115,6 +117,8 @@ def _negative_log_likelihood(
     parameters: FloatArray, right: FloatArray, count: FloatArray, n_cells: FloatArray
 ) -> float:
     """Return that of cells that occur `n_cells` times, less the binomial coefficients."""
+    from scipy.special import betaln
+
     a, b = _a_and_b(parameters)
     log_likelihood = betaln(right + a, count - right + b) - betaln(a, b)
     return -float(n_cells @ log_likelihood)

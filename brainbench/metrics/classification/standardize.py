@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -120,6 +119,8 @@ def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]) 
     With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
     x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
     """
+    from scipy.linalg.blas import dsyrk
+
     sums: list[FloatArray] = []
     for chunk in chunks():
         n = len(chunk)

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import eye_array, kron, vstack
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -89,6 +87,8 @@ def one_to_one(
     >>> bool((held_out == X[30:][:, [4, 1]]).all())
     True
     """
+    from scipy.optimize import linear_sum_assignment
+
     predictions = []
     for similarity, held_out in _similarities(features, Y, splits, seed=seed):
         if similarity.shape[0] < similarity.shape[1]:
@@ -151,6 +151,9 @@ def transport(similarity: FloatArray) -> FloatArray:
     array([[0.5, 0. ],
            [0. , 0.5]])
     """
+    from scipy.optimize import linear_sum_assignment, linprog
+    from scipy.sparse import eye_array, kron, vstack
+
     n, m = similarity.shape
     if n < m:
         return transport(similarity.T).T

@@ -23,8 +23,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray
@@ -353,6 +351,9 @@ def _dominant(B: FloatArray) -> FloatArray:
 
 
 def _dominant_one(b: FloatArray) -> FloatArray:
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
     start = b[:, np.diagonal(b).argmax()]
     # Lanczos to rounding is as exact as the dense solver, whose many small threaded steps take
     # 50 times as long when another process holds a core.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
@@ -22,6 +21,9 @@ from brainbench.metrics.features import EPS
 from brainbench.metrics.gram import Gram
 from brainbench.metrics.linear.folds import block, check_inputs, check_split
 from brainbench.metrics.linear.ridge import Fit
+
+RELATIVE: FloatArray = np.logspace(-4, 3, 8)
+"""Penalties of `scoring.regression.published_division`, in the units of `fit_validated`."""
 
 
 def fit_validated(
@@ -108,6 +110,8 @@ def _predictions(
     among: FloatArray, across: FloatArray, Y: FloatArray, penalty: float
 ) -> FloatArray:
     """Return predictions of other stimuli, whose inner products with the training stimuli are `across`."""
+    from scipy.linalg.lapack import dpotrf, dpotrs
+
     n = len(among)
     factor = np.array(among, order="F")
     factor[np.arange(n), np.arange(n)] += penalty

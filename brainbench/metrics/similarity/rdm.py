@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.spatial.distance import squareform
 
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
@@ -154,6 +153,8 @@ def pairs_of(n_stimuli: int) -> tuple[IntArray, IntArray]:
 
 def subset(dissimilarities: FloatArray, rows: AnyArray) -> FloatArray:
     """Return the RDM of some of the stimuli, in the order of `rows`."""
+    from scipy.spatial.distance import squareform
+
     return _upper(squareform(dissimilarities, checks=False)[np.ix_(rows, rows)])
 
 

@@ -15,7 +15,6 @@ from functools import partial
 from itertools import islice
 from typing import Literal
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
@@ -249,6 +248,8 @@ def _converged(
     bins: Iterable[Features], codes: IntArray, splits: Sequence[Split], decoder: Decoder
 ) -> Iterator[list[FloatArray]]:
     """Decode as many bins at once as there are threads, one BLAS thread each."""
+    import joblib
+
     threads = min(THREADS, joblib.cpu_count())
     decode_bin = partial(_minimum, codes=codes, splits=splits, penalty=decoder.penalty)
     remaining = iter(bins)

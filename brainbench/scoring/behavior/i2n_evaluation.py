@@ -11,6 +11,7 @@ import numpy as np
 
 from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.i2n import (
+    FalseAlarms,
     consistency,
     consistency_of_pairs,
     d_prime,
@@ -102,7 +103,8 @@ class I2nEvaluation(BehaviorEvaluation):
         of_each = (self.reached_i1 if pooled else self.reached)[None]
         if counts is None:
             return nan_mean(of_each, axis=1)
-        drawn = consistency_of_pairs(
+        drawn = self.target.kept.of(
+            consistency_of_pairs,
             self.first_simulated,
             self.target.truth,
             false_alarms=self.target.false_alarms,
@@ -112,22 +114,24 @@ class I2nEvaluation(BehaviorEvaluation):
         share = nan_mean(of_each, axis=1) / nan_mean(of_each[:, : drawn.shape[1]], axis=1)
         return np.asarray(nan_mean(drawn, axis=1) * share)
 
-    def _simulated(self, n_subjects: int) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Yield rates of simulated subjects and trials of theirs, the same ones each time."""
-        rng = stream(self.seed, "simulated subjects")
-        return simulated_subjects(*self.target.cell_counts, n_subjects=n_subjects, rng=rng)
-
     @cached_property
     def first_simulated(self) -> list[tuple[FloatArray, FloatArray]]:
         """Rates and trials of the first simulated subjects."""
-        return list(self._simulated(min(N_DRAWN, self.n_simulated)))
+        n_subjects = min(N_DRAWN, self.n_simulated)
+        target = self.target
+        return target.kept.of(_first_simulated, *target.cell_counts, n_subjects, self.seed)
 
     def _of_each(self, *, pooled: bool) -> FloatArray:
-        target, pairs = self.target, self._simulated(self.n_simulated)
-        r = consistency_of_pairs(
-            pairs, target.truth, false_alarms=target.false_alarms, pooled=pooled
+        target = self.target
+        return target.kept.of(
+            _reached_by_each,
+            *target.cell_counts,
+            target.truth,
+            self.n_simulated,
+            self.seed,
+            false_alarms=target.false_alarms,
+            pooled=pooled,
         )
-        return np.asarray(r[0])
 
     @cached_property
     def reached(self) -> FloatArray:
@@ -290,3 +294,33 @@ class I2nEvaluation(BehaviorEvaluation):
             return []
         n = self.target.trials_per_cell
         return [f"ceiling approximate: {n:g} trials of each cell, fewer than {ENOUGH_TRIALS}"]
+
+
+def _simulated(
+    right: FloatArray, count: FloatArray, n_subjects: int, seed: int
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield rates of simulated subjects and trials of theirs, the same ones each time."""
+    rng = stream(seed, "simulated subjects")
+    return simulated_subjects(right, count, n_subjects=n_subjects, rng=rng)
+
+
+def _first_simulated(
+    right: FloatArray, count: FloatArray, n_subjects: int, seed: int
+) -> list[tuple[FloatArray, FloatArray]]:
+    return list(_simulated(right, count, n_subjects, seed))
+
+
+def _reached_by_each(
+    right: FloatArray,
+    count: FloatArray,
+    truth: IntArray,
+    n_subjects: int,
+    seed: int,
+    *,
+    false_alarms: FalseAlarms,
+    pooled: bool,
+) -> FloatArray:
+    """Return the consistency of each simulated subject with its own trials."""
+    pairs = _simulated(right, count, n_subjects, seed)
+    r = consistency_of_pairs(pairs, truth, false_alarms=false_alarms, pooled=pooled)
+    return np.asarray(r[0])

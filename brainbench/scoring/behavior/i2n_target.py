@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from brainbench.metrics.behavior.simulated_subjects import corrected_rate
 from brainbench.metrics.behavior.trials import Trials, cell_counts, check_no_gaps, encode
 from brainbench.scoring.behavior.readout import LabeledImages
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import check_columns, without_table
 
@@ -34,6 +35,7 @@ class I2nTarget:
     halves: Halves  # of the trials; empty where there is a single one
     corrected: bool  # rates of the subjects are corrected, see `corrected_rate`
     false_alarms: FalseAlarms
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
 
     @property
     def material(self) -> Material:
@@ -124,6 +126,7 @@ def i2n_target(
         halves=halve(trials) if len(trials) > 1 else [],
         corrected=corrected,
         false_alarms=false_alarms,
+        kept=context.run.brain,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.assembly import Assembly, average
-from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
@@ -23,6 +22,7 @@ from brainbench.metrics.correlation import (
 )
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.recordings import (
     Recordings,
     check_sizes,
@@ -34,6 +34,8 @@ from brainbench.stats.ceiling import half_means, spearman_brown
 
 BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""
+WINDOW = "brainscore_window"
+"""Attribute of recordings: start and end of the time bins that Brain-Score uses of them, in ms."""
 ARRAY = "array"
 """Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
 FEWEST_TO_CHOOSE = 4
@@ -47,6 +49,7 @@ class BinnedRecordings(Recordings):
 
     bins: tuple[Span, ...]  # (start, end) in ms from stimulus onset
     normalized_by: str  # what responses were divided by
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
 
     @cached_property
     def varying(self) -> BoolArray:
@@ -112,17 +115,11 @@ class BinnedRecordings(Recordings):
             NaN where a half has no trial of an image, or does not vary.
         """
         neuroids = np.flatnonzero(self.varying)[sites].tolist()
-        by_site = [self._reliability(k, images, counts, repetitions) for k in neuroids]
+        by_site = [
+            self.kept.of(_reliability, self._trials(k, images), counts, repetitions)
+            for k in neuroids
+        ]
         return np.stack(by_site, axis=1)
-
-    def _reliability(
-        self, neuroid: int, images: IntArray, counts: FloatArray, repetitions: IntArray | None
-    ) -> FloatArray:
-        trials = self._trials(neuroid, images)
-        halved = trials if repetitions is None else trials[repetitions]
-        r = nan_mean(_correlation_of_halves(halved, counts), axis=1)
-        n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
-        return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
 
     def reliability_of_noise(self, n_values: int) -> float:
         """Return the c that two standard errors of a median correlation make of noise, in choosing trials.
@@ -139,13 +136,10 @@ class BinnedRecordings(Recordings):
         Not what a Pearson r is divided by: on skewed rates it is lower than the share of signal. Half means
         that differ by rounding alone are tied, so that no number of threads changes it.
         """
-        by_site = []
-        for neuroid in np.flatnonzero(self.varying).tolist():
-            halves = (_columns(half) for half in _halves(self._trials(neuroid, images)))
-            first, second = (tolerant_ranks(half) for half in halves)
-            by_split = pearson(first, second).reshape(-1, len(self.bins))
-            by_site.append(spearman_brown(nan_mean(by_split, axis=0)))
-        return np.stack(by_site)
+        neuroids = np.flatnonzero(self.varying).tolist()
+        return np.stack(
+            [self.kept.of(_rank_reliability, self._trials(k, images)) for k in neuroids]
+        )
 
     def _trials(self, neuroid: int, images: IntArray) -> FloatArray:
         """Return the trials of a neuroid, repetition x image x bin."""
@@ -167,15 +161,23 @@ class BinnedRecordings(Recordings):
         return "half means of the repetitions do not vary with the image, or are opposites"
 
 
-def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
+def binned_recordings(
+    context: RunContext, *, blank: bool, follows_file: bool = False
+) -> BinnedRecordings:
     """Return the responses of the benchmark's region in the time bins that lie in its window.
 
-    With `blank` each neuroid is divided by its average response to a blank, where the data has one: one
-    number per neuroid, so that no correlation changes. InputError for fewer than two bins, bins that overlap,
-    a response that no repetition recorded, or recordings of other stimuli.
+    With `follows_file` the window is the one that Brain-Score asks of a file, where the recordings have it
+    as the attribute `brainscore_window`. With `blank` each neuroid is divided by its average response to a
+    blank, where the data has one: one number per neuroid, so that no correlation changes. InputError for
+    fewer than two bins, bins that overlap, a response that no repetition recorded, or recordings of other
+    stimuli.
     """
     stimuli, partial = context.stimuli(), context.is_partial()
-    binned = _in_window(recordings_of(context, context.data), context.benchmark)
+    recorded, window = recordings_of(context, context.data), context.benchmark.window
+    if follows_file and WINDOW in recorded.attrs:
+        first, end = recorded.attrs[WINDOW]
+        window = (float(first), float(end))
+    binned = _in_window(recorded, context.benchmark.identifier, window)
     scale, normalized_by = _blank_response(binned) if blank else (None, "nothing")
     if scale is not None:
         binned = (binned / scale).transpose(*binned.dims).assign_attrs(binned.attrs)
@@ -194,11 +196,12 @@ def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
         normalized_by=normalized_by,
         groups=context.groups(),
         split_groups=context.split_groups(),
+        kept=context.run.brain,
     )
 
 
-def _in_window(recordings: Assembly, benchmark: Benchmark) -> Assembly:
-    name, (first, last) = benchmark.identifier, benchmark.window
+def _in_window(recordings: Assembly, name: str, window: Span) -> Assembly:
+    first, last = window
     if "time" not in recordings.dims:
         raise InputError(
             f"{name}: recordings without time bins",
@@ -235,6 +238,23 @@ def _blank_response(recordings: Assembly) -> tuple[xr.DataArray | None, str]:
     unchanged = f"; {n_without} neuroids without one are as they were" if n_without else ""
     scale = xr.DataArray(np.where(positive, response, 1.0), dims="neuroid")
     return scale, "the average response to a blank" + unchanged
+
+
+def _reliability(
+    trials: FloatArray, counts: FloatArray, repetitions: IntArray | None
+) -> FloatArray:
+    """Return the reliability of a neuroid, draw x bin, see `BinnedRecordings.reliability`."""
+    halved = trials if repetitions is None else trials[repetitions]
+    r = nan_mean(_correlation_of_halves(halved, counts), axis=1)
+    n_all, n_halved = ((~np.isnan(side)).sum(axis=(0, 1)) for side in (trials, halved))
+    return spearman_brown(r, times=2 * n_all / np.maximum(n_halved, 1))
+
+
+def _rank_reliability(trials: FloatArray) -> FloatArray:
+    """Return the reliability of the ranks of a neuroid, bin."""
+    first, second = (tolerant_ranks(_columns(half)) for half in _halves(trials))
+    by_split = pearson(first, second).reshape(-1, trials.shape[2])
+    return spearman_brown(nan_mean(by_split, axis=0))
 
 
 def _halves(trials: FloatArray) -> tuple[FloatArray, FloatArray]:

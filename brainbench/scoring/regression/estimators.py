@@ -18,7 +18,6 @@ from brainbench.core.user_code import UserModule, module_of
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.features import Chunks, check_finite, column_chunks
 from brainbench.metrics.linear.folds import check_responses, check_split
-from brainbench.models.digests import digest_of
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.regression.linear_maps import (
     Features,
@@ -119,6 +118,8 @@ class EstimatorMap:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over parameters and code: syntax of the user's modules, versions of libraries."""
+        from brainbench.models.digests import digest_of
+
         try:
             return digest_of(self.unfitted, name=self.name)
         except InputError as error:

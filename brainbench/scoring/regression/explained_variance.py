@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.errors import InputError, unknown
+from brainbench.core.model import FittedTo, fitted_to
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import CONSTANT, FEW_TRIALS, NO_SIGNAL
 from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
-from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.context import DataContext, RunContext, Session
+from brainbench.scoring.fitted_models import held_out_folds, units_of
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.measure import Evaluation, ProtocolRules
@@ -59,7 +61,7 @@ CHANCE_ALPHA = 0.05
 class OwnUnits:
     """No map: unit k of the model predicts site k."""
 
-    sites: IntArray  # numbers of the predicted sites
+    units: IntArray  # of the model, one for each predicted site
     shares_neuroids: bool = False
 
     def describe(self) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class OwnUnits:
 
     def features_of(self, candidate: Candidate) -> FloatArray:
         """Return the units of the predicted sites, stimulus x site."""
-        return np.concatenate(list(candidate.chunks()), axis=1)[:, self.sites]
+        return np.concatenate(list(candidate.chunks()), axis=1)[:, self.units]
 
     def predict(
         self,
@@ -94,7 +96,8 @@ class ExplainableVariance(SessionsMeasure):
     metric : str
         The map, which also selects layer and step: one of `linear_maps.MAPS`, by default ridge regression
         whose penalty is selected for each site inside the training images. Or "units", no map: unit k of
-        the model predicts site k, as in a network that was trained to predict these sites.
+        the model predicts site k, as in a network that was trained to predict these sites. A model that
+        says what it was fitted to is scored on the images that were held out, each by its fit.
     n_components : int
         Latent dimensions of "pls".
     n_splits : int
@@ -137,15 +140,19 @@ class ExplainableVariance(SessionsMeasure):
             return None
         return LinearMap(metric=self.metric, n_components=self.n_components)
 
+    @property
+    def scores_fits(self) -> bool:
+        return self.metric == "units"
+
     def stimulus_sets(self, context: RunContext) -> list[StimulusSet]:
-        return [context.stimuli(session.data) for session in _repeated(context)[0]]
+        return [context.stimuli(session.data) for session in repeated_sessions(context)[0]]
 
     def target(self, context: RunContext) -> list[SessionTarget]:
         """Raise InputError for no repeated trials, no site with a signal, or a neuroid_id given twice."""
-        sessions, _ = _repeated(context)
+        sessions, _ = repeated_sessions(context)
         for session in sessions:
             self.check_enough_images(context, session)
-        targets = [_session_target(context, session, self.trials) for session in sessions]
+        targets = [session_target(context, session, self.trials) for session in sessions]
         check_distinct_sites(targets)
         identifier = context.benchmark.identifier
         _check_signal(targets, targets[0].label if len(targets) == 1 else identifier)
@@ -169,9 +176,11 @@ class ExplainableVariance(SessionsMeasure):
     ) -> Evaluation:
         """Raise InputError for too few images, units that do not match sites, or no site with a figure."""
         seed, n_splits = context.settings.seed, n_folds(target, self.n_splits)
-        excluded = _excluded(context, target)
+        excluded, fitted = _excluded(context, target), fitted_to(context.model)
         fits = [
             self._fit(session, offered, seed, n_splits)
+            if fitted is None
+            else _held_out_fit(session, offered, fitted)
             for session, offered in zip(target, candidates, strict=True)
             if session.sites.any()
         ]
@@ -194,10 +203,10 @@ class ExplainableVariance(SessionsMeasure):
                 "trials": self.trials,
                 **fits[0].site_map.describe(),
                 "features": max(fit.n_features for fit in fits),
-                "splits": n_splits,
+                "splits": len(fits[0].folds),
                 "stratified": all(session.recordings.strata is not None for session in target),
                 "sessions": [session.name for session in target if session.name],
-                "sessions_left_out": _repeated(context)[1] | silent,
+                "sessions_left_out": repeated_sessions(context)[1] | silent,
             },
             seeds={"splits": seed, "null": seed},
         )
@@ -212,7 +221,7 @@ class ExplainableVariance(SessionsMeasure):
     def _fit(
         self, target: SessionTarget, candidates: list[Candidate], seed: int, n_splits: int
     ) -> SessionFit:
-        own_units = OwnUnits(sites=np.flatnonzero(target.sites))
+        own_units = OwnUnits(units=np.flatnonzero(target.sites))
         linear_map = self.linear_map
         ids, strata = target.recordings.stimuli.ids, target.recordings.strata
         groups = target.recordings.split_groups
@@ -222,16 +231,33 @@ class ExplainableVariance(SessionsMeasure):
                 target, candidates, linear_map, folds, n_inner=self.n_inner, seed=seed
             )
         _check_units(candidates, len(target.sites), target.label)
-        return SessionFit(
-            target=target,
-            folds=folds,
-            selection=FoldSelection.of_one(candidates[0], len(folds), **target.labels),
-            site_map=own_units,
-            features={0: own_units.features_of(candidates[0])},
-        )
+        return _unmapped(target, candidates[0], own_units, folds)
 
 
-def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
+def _held_out_fit(
+    target: SessionTarget, candidates: list[Candidate], fitted: FittedTo
+) -> SessionFit:
+    """Return the units of a model that was fitted to these sites, on the images held out of its fits."""
+    recordings, label = target.recordings, target.label
+    _check_units(candidates, len(fitted.neuroid_ids), label)
+    units = units_of(fitted, recordings.neuroid_ids[target.sites], label=label)
+    folds = held_out_folds(fitted, np.asarray(recordings.stimuli.ids), label=label)
+    return _unmapped(target, candidates[0], OwnUnits(units=units), folds)
+
+
+def _unmapped(
+    target: SessionTarget, candidate: Candidate, own_units: OwnUnits, folds: list[Split]
+) -> SessionFit:
+    return SessionFit(
+        target=target,
+        folds=folds,
+        selection=FoldSelection.of_one(candidate, len(folds), **target.labels),
+        site_map=own_units,
+        features={0: own_units.features_of(candidate)},
+    )
+
+
+def repeated_sessions(context: DataContext) -> tuple[list[Session], dict[str, int]]:
     """Return sessions with at least two trials of a stimulus, and the number of sites in each other one."""
     repeated, left_out = [], {}
     for session in context.sessions:
@@ -249,9 +275,10 @@ def _repeated(context: RunContext) -> tuple[list[Session], dict[str, int]]:
     return repeated, left_out
 
 
-def _session_target(
-    context: RunContext, session: Session, used_trials: UsedTrials
+def session_target(
+    context: DataContext, session: Session, used_trials: UsedTrials
 ) -> SessionTarget:
+    """Return the recordings of a session, and which of its sites have a signal and reach the floor."""
     label, recordings = context.label(session), windowed_recordings(context, session)
     trials, estimator = np.asarray(recordings.trials), ESTIMATORS[used_trials]
     sites = _missing_signal(trials, estimator.p(trials)) == ""
@@ -265,6 +292,7 @@ def _session_target(
         sites=sites,
         responses=estimator.mean(trials)[:, sites],
         used_trials=used_trials,
+        kept=context.run.brain,
     )
 
 
@@ -311,7 +339,7 @@ def _excluded(context: RunContext, target: Sequence[SessionTarget]) -> dict[str,
         excluded.update(str(reason) for reason in reasons if reason)
         below = int(((reasons == "") & ~session.sites).sum())
         excluded[f"reliability CC_max^2 below {context.settings.floor}"] += below
-    excluded["session without repeated trials"] += sum(_repeated(context)[1].values())
+    excluded["session without repeated trials"] += sum(repeated_sessions(context)[1].values())
     return dict(excluded)
 
 

@@ -53,6 +53,21 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
     aggregate: Aggregate = "mean"  # over sites
     excluded_sites: Mapping[str, int]  # reason -> sites that do not count
 
+    @cached_property
+    def held_out_images(self) -> BoolArray | None:
+        """Whether each image is in a test set: all are, unless a fitted model had some held out."""
+        masks = []
+        for fit in self.fits:
+            is_tested = np.zeros(len(fit.target.recordings.stimuli), dtype=np.bool_)
+            is_tested[np.concatenate([fold.test for fold in fit.folds])] = True
+            masks.append(is_tested)
+        tested = np.concatenate(masks)
+        return None if tested.all() else tested
+
+    @property
+    def n_images(self) -> int:
+        return super().n_images if self.held_out_images is None else int(self.held_out_images.sum())
+
     # --- figures -----------------------------------------------------------------------------------
 
     def over_images(self, counts: FloatArray | None) -> SiteCorrelations:

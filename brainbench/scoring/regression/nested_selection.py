@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
@@ -99,6 +98,8 @@ def select(
 @contextlib.contextmanager
 def _workers(linear_map: FeatureMap) -> Iterator[Callable[..., Iterator[float]]]:
     """Map over candidates, one thread each: faster than several threads within each small product."""
+    import joblib
+
     threads = 1 if linear_map.one_thread else min(_THREADS, joblib.cpu_count())
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         yield pool.map

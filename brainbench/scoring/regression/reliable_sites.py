@@ -80,10 +80,7 @@ class ReliableSitesEvaluation(SessionsEvaluation):
         """Moments of half means of the sites that count, by session and split; none where none counts."""
         pairs = zip(self.sessions, self.by_session(self.counted), strict=True)
         return [
-            [
-                weighted_moments(first, second)
-                for first, second in zip(*half_means(session.trials[:, :, counted]), strict=True)
-            ]
+            _moments_of_halves(session.trials[:, :, counted])
             if session.trials is not None and counted.any()
             else []
             for session, counted in pairs
@@ -91,11 +88,10 @@ class ReliableSitesEvaluation(SessionsEvaluation):
 
     def drawn_reliability(self, counts: FloatArray) -> FloatArray:
         """Return reliabilities of the sites that count, draw x split of the trials x site."""
+        parts = zip(self.sessions, self._half_moments, self.images_by_session(counts), strict=True)
         drawn_c = [
-            np.stack([weighted_pearson(drawn, moments) for moments in by_half], axis=1)
-            for by_half, drawn in zip(
-                self._half_moments, self.images_by_session(counts), strict=True
-            )
+            session.kept.of(_drawn_correlations, by_half, drawn)
+            for session, by_half, drawn in parts
             if by_half
         ]
         return spearman_brown(np.concatenate(drawn_c, axis=2))
@@ -117,3 +113,13 @@ class ReliableSitesEvaluation(SessionsEvaluation):
             for name, reason in reasons
             if reason not in ("", NOT_REPEATED)
         ]
+
+
+def _moments_of_halves(trials: FloatArray) -> list[FloatArray]:
+    """Return the moments of half means, split by split."""
+    return [weighted_moments(*halves) for halves in zip(*half_means(trials), strict=True)]
+
+
+def _drawn_correlations(moments: list[FloatArray], counts: FloatArray) -> FloatArray:
+    """Return correlations of half means where images count so often, draw x split of the trials x site."""
+    return np.stack([weighted_pearson(counts, of_split) for of_split in moments], axis=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntA
 from brainbench.metrics.explained_variance.signal_power import Power
 from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
 from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.layer_selection import FoldSelection, selection_of
 from brainbench.scoring.measure import Evaluation, Measure, Units
@@ -71,6 +72,7 @@ class SessionTarget:
     sites: BoolArray  # neuroids that are predicted
     responses: FloatArray  # stimulus x predicted site, what maps are fitted to
     used_trials: UsedTrials = "first"  # that make the signal power
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ class SessionTarget:
         if self.trials is None:
             return None, NOT_REPEATED
         try:
-            return split_half(self.trials), ""
+            return self.kept.of(split_half, self.trials), ""
         except InputError as error:  # a ceiling is missing then, not a score
             return None, error.got
 
@@ -104,7 +106,8 @@ class SessionTarget:
 
     def power_of(self, counts: FloatArray | None) -> Power:
         """Return the signal power of the predicted sites where images count so often, draw x image."""
-        return ESTIMATORS[self.used_trials].power(np.asarray(self.trials), counts=counts)
+        power = ESTIMATORS[self.used_trials].power
+        return self.kept.of(power, np.asarray(self.trials), counts=counts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -244,6 +247,7 @@ class SessionsMeasure(Measure[list[SessionTarget], list[list[Candidate]]]):
                 recordings=recordings,
                 sites=sites,
                 responses=recordings.values[:, sites],
+                kept=context.run.brain,
             )
             check_varies(sites, target.label)
             targets.append(target)

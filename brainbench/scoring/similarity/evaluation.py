@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-import joblib
 import numpy as np
 import xarray as xr
-from scipy.spatial.distance import squareform
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
@@ -108,24 +106,10 @@ class SimilarityEvaluation(Evaluation):
         """Return the ceiling over the same sets of images, one for each draw."""
         if not self.brain.ceiling_pairs:
             return None
-        compare = partial(self._mean_over_sets, metric, counts)
-        first, second = zip(*self.brain.ceiling_pairs, strict=True)
-        # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
-        with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-            similarities = np.array(list(pool.map(compare, first, second)))
+        pairs, sets = self.brain.ceiling_pairs, self.sets
+        similarities = self.brain.kept.of(_similarities_of_pairs, metric, pairs, sets, counts)
         by_pair = similarities if self.brain.published else spearman_brown(similarities)
         return np.asarray(by_pair.mean(axis=0))
-
-    def _mean_over_sets(
-        self,
-        metric: SimilarityMetric,
-        counts: FloatArray | None,
-        first: Representation,
-        second: Representation,
-    ) -> FloatArray:
-        models = [first] * len(self.sets)
-        by_set = similarity_by_set(metric, models, [second], self.sets, counts)
-        return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
 
     def over_images(self, counts: FloatArray | None) -> Figure:
         """Return the mean over sets, with the ceiling over the same sets."""
@@ -220,6 +204,8 @@ class SimilarityEvaluation(Evaluation):
 
         Image x image; None of other representations, and of more than `MOST_IN_RDM` images.
         """
+        from scipy.spatial.distance import squareform
+
         ids = self.brain.stimuli.ids
         if not self.metric.takes_rdms or len(ids) > MOST_IN_RDM:
             return None
@@ -252,6 +238,34 @@ class SimilarityEvaluation(Evaluation):
                 **_bounds(beside.bounds),
             }
         return figures
+
+
+def _similarities_of_pairs(
+    metric: SimilarityMetric,
+    pairs: Sequence[tuple[Representation, Representation]],
+    sets: Sequence[IntArray],
+    counts: FloatArray | None,
+) -> FloatArray:
+    """Return the similarity of each pair of representations of a brain, mean over sets, pair x draw."""
+    import joblib
+
+    first, second = zip(*pairs, strict=True)
+    # Ranking pairs in each draw takes most of the time, and numpy lets other threads work meanwhile.
+    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        return np.array(
+            list(pool.map(partial(_mean_over_sets, metric, sets, counts), first, second))
+        )
+
+
+def _mean_over_sets(
+    metric: SimilarityMetric,
+    sets: Sequence[IntArray],
+    counts: FloatArray | None,
+    first: Representation,
+    second: Representation,
+) -> FloatArray:
+    by_set = similarity_by_set(metric, [first] * len(sets), [second], sets, counts)
+    return np.asarray(by_set.mean(axis=0)) if counts is None else nan_mean(by_set, axis=0)
 
 
 def _bounds(bounds: NoiseCeiling | None) -> dict[str, dict[str, float]]:

@@ -17,6 +17,7 @@ from brainbench.metrics.reductions import nan_mean
 from brainbench.metrics.similarity.rdm import n_stimuli, subset
 from brainbench.metrics.similarity.rsa import NoiseCeiling, noise_ceiling, summed
 from brainbench.scoring.context import RunContext, Session
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import (
     Recordings,
@@ -58,6 +59,7 @@ class BrainRepresentation:
     labels: Mapping[str, AnyArray] = field(default_factory=dict)  # of each site or subject, by kind
     recordings: Recordings | None = None  # of the sites; None where dissimilarities are published
     sites: BoolArray | None = None  # which of them count
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
     # Further regions with dissimilarities of the same images.
     beside: Mapping[str, BrainRepresentation] = field(default_factory=dict)
 
@@ -182,6 +184,7 @@ def _recorded(context: RunContext, metric: SimilarityMetric) -> BrainRepresentat
         labels=names_of_sites(recordings, sites),
         recordings=recordings,
         sites=sites,
+        kept=context.run.brain,
     )
 
 
@@ -242,6 +245,7 @@ def _published(context: RunContext, metric: SimilarityMetric, region: str) -> Br
         partial=partial,
         groups=context.groups(),
         split_groups=context.split_groups(),
+        kept=context.run.brain,
         subjects=list(rdms),
         published=True,
         measured=[rdms],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import rank_correlation
 from brainbench.metrics.reductions import nan_mean
 from brainbench.scoring.context import RunContext
+from brainbench.scoring.kept import BrainFigures
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import check_columns, objects_of, strata_of, without_table
 from brainbench.stats.ceiling import spearman_brown
@@ -42,6 +43,7 @@ class BrainTimes:
     # halvings in which each half has every image; None without repeated trials over time.
     halves: FloatArray | None = None
     gaps: str = ""  # why halvings were omitted; empty where none was
+    kept: BrainFigures = field(default_factory=BrainFigures, repr=False)
 
     @property
     def material(self) -> Material:
@@ -65,8 +67,12 @@ class BrainTimes:
         """Return the mean corrected r of halves, once or for each row of `counts`; NaN without halves."""
         if self.halves is None or not self.halves.shape[1]:
             return np.full(() if counts is None else len(counts), np.nan)
-        r = [rank_correlation(*pair, counts=counts) for pair in zip(*self.halves, strict=True)]
-        return nan_mean(spearman_brown(np.stack(r, axis=-1)), axis=-1)
+        return self.kept.of(_reliability_of_halves, self.halves, counts)
+
+
+def _reliability_of_halves(halves: FloatArray, counts: FloatArray | None) -> FloatArray:
+    r = [rank_correlation(*pair, counts=counts) for pair in zip(*halves, strict=True)]
+    return np.asarray(nan_mean(spearman_brown(np.stack(r, axis=-1)), axis=-1))
 
 
 def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
@@ -98,6 +104,7 @@ def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
         partial=context.is_partial(),
         groups=context.groups(),
         split_groups=context.split_groups(),
+        kept=context.run.brain,
     )
 
 

@@ -83,7 +83,8 @@ def convrnn(
         name="-".join([declared.name, *_options(net, areas)]) + f"@{weights_name}",
         weights=weights_name,
         behavior="behavior",
-        presentations=("constant", "pulse"),
+        presentations=("constant", "pulse", "movie"),
+        frame_ms=STEP_MS,
         version=VERSION,
         about=_about(declared),
     )

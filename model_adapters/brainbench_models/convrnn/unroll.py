@@ -9,6 +9,7 @@ asked for.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from brainbench_models.convrnn.cells import CellSizes, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
 from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
 from brainbench_models.convrnn.same_padding import SameConv2d, max_pool
-from brainbench_models.convrnn.schedule import STEP_MS, Schedule
+from brainbench_models.convrnn.schedule import BLANK, STEP_MS, Schedule
 
 
 class UnrollingWarning(UserWarning):
@@ -166,10 +167,11 @@ class ConvRNN(nn.Module):
         """Return the logits at the decoded step, (batch, class).
 
         Images are normalized, (batch, 3, height, width), and by default shown constantly; or a movie with
-        one frame per step, (batch, time, 3, height, width), for which `shown` is not allowed. InputError
-        for another shape or no image or frame; ActivationError for NaN or inf, with the layer and the
-        step, from 0, where it came first. UnrollingWarning for fewer steps than the graph needs, but not
-        under a Presentation: `models.convrnn` says so, once.
+        one frame per step, (batch, time, 3, height, width), and the blank up to the end of a Presentation
+        of a movie, at least `steps` in all. InputError for another shape or no image or frame, for a movie
+        shown as an image, and for an image shown as a movie; ActivationError for NaN or inf, with the layer
+        and the step, from 0, where it came first. UnrollingWarning for fewer steps than the graph needs, but
+        not under a Presentation: `models.convrnn` says so, once.
         """
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
@@ -177,7 +179,7 @@ class ConvRNN(nn.Module):
         sources, logits = self._run(frames)
         first = self.graph.first_driven(self.unroll)[self.graph.readout.name]
         step = decoded_step(
-            logits[:, : self._steps_in_sight(shown, first)],
+            logits[:, : self._steps_in_sight(images, shown, first)],
             self.decoder,
             start=first + 1,
             beta=self.beta,
@@ -187,10 +189,14 @@ class ConvRNN(nn.Module):
         batch = torch.arange(logits.shape[0], device=logits.device)
         return logits[batch, step]
 
-    def _steps_in_sight(self, shown: Presentation | Schedule | None, first: int) -> int | None:
-        """Return the steps until the blank after a pulse reaches the read-out; None if all steps count."""
+    def _steps_in_sight(
+        self, images: Tensor, shown: Presentation | Schedule | None, first: int
+    ) -> int | None:
+        """Return the steps until the blank after image or movie reaches the read-out; None if all count."""
         if not isinstance(shown, Presentation):
             return None
+        if shown.kind == "movie":
+            return first + images.shape[1]
         on = Schedule.of(shown, steps=self.steps).on
         return None if on is None else first + on
 
@@ -198,19 +204,31 @@ class ConvRNN(nn.Module):
         side = (3, self.graph.size, self.graph.size)
         movie = images.ndim == 5
         wrong_shape = images.ndim not in (4, 5) or images.shape[-3:] != side or 0 in images.shape
-        if wrong_shape or (movie and shown is not None):
+        as_movie = isinstance(shown, Presentation) and shown.kind == "movie"
+        if wrong_shape or (shown is not None and movie != as_movie):
             raise InputError(
                 f"images of shape {tuple(images.shape)} for {self.graph.name}"
-                + (", with a presentation" if movie and shown is not None else ""),
+                + (", with a presentation" if shown is not None and movie != as_movie else ""),
                 allowed="(batch, 3, {1}, {2}), or a movie (batch, time, 3, {1}, {2}) without a "
-                "presentation, each size at least 1".format(*side),
+                "presentation or with that of a movie, each size at least 1".format(*side),
                 todo="resize the images, with the channels first",
             )
         if movie:
-            return [_channels_last(frame) for frame in images.unbind(1)]
+            frames = [_channels_last(frame) for frame in images.unbind(1)]
+            return frames + self._blanks_after(frames, shown)
         if not isinstance(shown, Schedule):
             shown = Schedule.of(shown or Presentation(), steps=self.steps)
         return shown.frames(_channels_last(images))
+
+    def _blanks_after(
+        self, frames: Sequence[Tensor], shown: Presentation | Schedule | None
+    ) -> list[Tensor]:
+        """Return the blanks after a movie up to the end of its presentation; none without one."""
+        if not isinstance(shown, Presentation):
+            return []
+        steps = max(self.steps, math.ceil((shown.total_ms or 0) / STEP_MS))
+        blank = frames[0].new_full((1, *frames[0].shape[1:]), BLANK)
+        return [blank] * max(0, steps - len(frames))
 
     def _run(self, frames: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Return the input of the read-out at each step, and logits, (batch, step, class)."""

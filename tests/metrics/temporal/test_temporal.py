@@ -71,6 +71,21 @@ def test_a_file_on_disk_will_do(data, tmp_path):
     )
 
 
+def test_the_loss_is_that_of_maps_fitted_without_each_fold():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((N, 70, 3))
+    Y = rng.standard_normal((N, 2, 3)) + X[:, :2]
+    fitted = ridge(X, Y, ROWS, folds=FOLDS)
+    for k in range(2):
+        share = fitted.penalty[k] / np.square(X[ROWS] - X[ROWS].mean(axis=(0, 2))[:, None]).sum()
+        squared = 0.0
+        for train, test in FOLDS:
+            total = np.square(X[train] - X[train].mean(axis=(0, 2))[:, None]).sum()
+            inner = ridge(X, Y[:, [k]], train, penalty=share * total)
+            squared += np.square(inner.predict(X[test]) - Y[test][:, [k]]).sum()
+        np.testing.assert_allclose(fitted.loss[k], squared / (len(ROWS) * 3), rtol=1e-8)
+
+
 def test_a_penalty_for_each_neuroid(data):
     X, Y = data
     prepared = prepare(X, ROWS)

@@ -1,0 +1,1 @@
+"""Curvature of sequences of responses, and its estimate from noisy trials."""

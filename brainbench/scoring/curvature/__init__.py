@@ -1,0 +1,1 @@
+"""Measure of curvature: do a layer and a brain bend the same films."""

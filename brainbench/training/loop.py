@@ -1,0 +1,274 @@
+"""The loop: phases of gradient descent with early stopping, resumed where it was stopped.
+
+It knows nothing of what is fitted: a `Task` has the module, its training examples and its validation figure.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from brainbench.core import progress as reporting
+from brainbench.core.errors import BrainbenchError
+from brainbench.training import checkpoints
+from brainbench.training.batches import Batches
+from brainbench.training.checkpoints import Checkpoint
+from brainbench.training.schedule import Schedule
+
+State = dict[str, Any]
+
+
+class Task(Protocol):
+    """What is fitted, and to what."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network; its weights are changed."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of training examples."""
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """Return what is minimized of some training examples, a number; the module is in training."""
+
+    def validation(self) -> float:
+        """Return the figure that decides when to stop, smaller is better; the module is in evaluation."""
+
+
+class DivergedError(BrainbenchError, RuntimeError):
+    """A loss that is NaN or infinite; the module has its last good weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One validation: after how many steps of which phase, and its figure."""
+
+    phase: int  # from 1
+    step: int  # of the phase
+    figure: float
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a fit is, in plain values."""
+
+    phase: int = 1
+    step: int = 0  # of the phase
+    steps: int = 0  # of all phases
+    without_best: int = 0  # checks since the last best one of this phase
+    best: Check | None = None
+    history: list[Check] = field(default_factory=list)
+    finished: bool = False
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Progress:
+        """Return the progress of what `dataclasses.asdict` gave."""
+        history = [Check(**one) for one in plain["history"]]
+        best = None if plain["best"] is None else Check(**plain["best"])
+        return cls(**{**plain, "history": history, "best": best})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How a fit went. The module has the weights of the best check."""
+
+    best: Check
+    steps: int
+    history: tuple[Check, ...]
+
+
+class Training:
+    """A fit under way: module, optimizer, order of the examples, progress.
+
+    Parameters
+    ----------
+    task : Task
+        What is fitted.
+    schedule : Schedule
+        Phases and when they end.
+    seed : int
+        Of the order of the training examples, and of random numbers that the task draws with torch.
+    """
+
+    def __init__(self, task: Task, schedule: Schedule, *, seed: int) -> None:
+        self.task, self.schedule, self.progress = task, schedule, Progress()
+        self.batches = Batches(task.n_rows, schedule.batch, seed=seed)
+        self.optimizer = torch.optim.Adam(task.module.parameters(), lr=schedule.learning_rate)
+        self.best_module = copy.deepcopy(task.module.state_dict())
+        self.best_optimizer = copy.deepcopy(self.optimizer.state_dict())
+
+    def step(self) -> None:
+        """Take one step; DivergedError where the loss is not finite."""
+        self.task.module.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.task.loss(self.batches.next())
+        self.progress.step += 1
+        self.progress.steps += 1
+        if not math.isfinite(float(loss.detach())):
+            raise self._diverged("loss", float(loss.detach()))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def check(self) -> None:
+        """Validate; keep the model if it is the best so far. DivergedError where the figure is not finite."""
+        self.task.module.eval()
+        with torch.no_grad():
+            figure = float(self.task.validation())
+        if not math.isfinite(figure):
+            raise self._diverged("validation", figure)
+        done = Check(phase=self.progress.phase, step=self.progress.step, figure=figure)
+        self.progress.history.append(done)
+        if self.progress.best is None or figure < self.progress.best.figure:
+            self.progress.best, self.progress.without_best = done, 0
+            self.best_module = copy.deepcopy(self.task.module.state_dict())
+            self.best_optimizer = copy.deepcopy(self.optimizer.state_dict())
+        else:
+            self.progress.without_best += 1
+
+    @property
+    def phase_is_over(self) -> bool:
+        """Whether the phase has all its steps, or has not improved for long enough."""
+        return (
+            self.progress.step >= self.schedule.phase_steps
+            or self.progress.without_best >= self.schedule.patience
+            or self._has_all_steps
+        )
+
+    @property
+    def _has_all_steps(self) -> bool:
+        return self.schedule.steps is not None and self.progress.steps >= self.schedule.steps
+
+    def next_phase(self) -> None:
+        """Begin the next phase with the best model and the state of its optimizer, or finish.
+
+        The learning rate is that of this state, divided: that of the phase in which the best was found.
+        """
+        self.restore_best()
+        if self.progress.phase == self.schedule.phases or self._has_all_steps:
+            self.progress.finished = True
+            return
+        self.progress.phase += 1
+        self.progress.step = self.progress.without_best = 0
+        self.optimizer.load_state_dict(copy.deepcopy(self.best_optimizer))
+        for group in self.optimizer.param_groups:
+            group["lr"] /= self.schedule.divisor
+
+    def restore_best(self) -> None:
+        """Give the module the weights of the best check; its first ones where there was none."""
+        self.task.module.load_state_dict(self.best_module)
+        self.task.module.eval()
+
+    def checkpoint(self, identity: Mapping[str, Any]) -> Checkpoint:
+        """Return all that the rest of the fit depends on."""
+        own, groups = checkpoints.split_optimizer(self.optimizer.state_dict())
+        best, best_groups = checkpoints.split_optimizer(self.best_optimizer)
+        plain = {"groups": groups, "best_groups": best_groups, **asdict(self.progress)}
+        tensors = {
+            **checkpoints.prefixed("module", self.task.module.state_dict()),
+            **checkpoints.prefixed("best", self.best_module),
+            **checkpoints.prefixed("optimizer", own),
+            **checkpoints.prefixed("best_optimizer", best),
+            **checkpoints.prefixed("batches", self.batches.state()),
+            "random": torch.get_rng_state(),
+        }
+        return Checkpoint(identity=identity, progress=plain, tensors=tensors)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        tensors, plain = checkpoint.tensors, dict(checkpoint.progress)
+        groups, best_groups = plain.pop("groups"), plain.pop("best_groups")
+        self.progress = Progress.of(plain)
+        device = next(self.task.module.parameters()).device
+        self.task.module.load_state_dict(checkpoints.under("module", tensors))
+        self.best_module = {
+            key: value.to(device) for key, value in checkpoints.under("best", tensors).items()
+        }
+        self.optimizer.load_state_dict(
+            checkpoints.joined_optimizer(checkpoints.under("optimizer", tensors), groups)
+        )
+        self.best_optimizer = checkpoints.joined_optimizer(
+            checkpoints.under("best_optimizer", tensors), best_groups
+        )
+        self.batches.restore(checkpoints.under("batches", tensors))
+        torch.set_rng_state(tensors["random"])
+
+    def _diverged(self, what: str, value: float) -> DivergedError:
+        phase, step = self.progress.phase, self.progress.step
+        best = self.progress.best
+        kept = f"those of phase {best.phase}, step {best.step}" if best else "the initial ones"
+        self.restore_best()
+        return DivergedError(
+            f"a {what} of {value} in phase {phase}, step {step} (step {self.progress.steps} of all); the "
+            f"last good weights are kept: {kept}",
+            allowed="a finite loss",
+            todo="give a smaller learning rate, another loss or another seed, and check responses and images",
+        )
+
+
+def train(
+    task: Task,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Fit a module, from its checkpoint if there is one; the module then has its best weights.
+
+    Parameters
+    ----------
+    task, schedule, seed
+        See `Training`.
+    checkpoint : path, optional
+        Written at each check. A fit that was stopped, however, goes on from it and ends with the same weights
+        as one that was not, on the same machine with the same number of threads.
+    identity : mapping, optional
+        Plain values that say what is fitted; they are held against those of the checkpoint, with schedule
+        and seed.
+
+    Raises
+    ------
+    DivergedError
+        A loss that is not finite.
+    InputError, DamagedFileError
+        A checkpoint of another configuration, or one that cannot be read.
+    """
+    whole = {**(identity or {}), "schedule": schedule.config(), "seed": seed}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        training = Training(task, schedule, seed=seed)
+        if checkpoint is not None and checkpoint.exists():
+            training.restore(checkpoints.read(checkpoint, whole))
+        most = schedule.steps or schedule.phases * schedule.phase_steps
+        with reporting.current().task("steps", most) as advance:
+            advance(training.progress.steps)
+            while not training.progress.finished:
+                _until_check(training, advance)
+                if checkpoint is not None:
+                    checkpoints.write(checkpoint, training.checkpoint(whole))
+    training.restore_best()
+    done = training.progress
+    assert done.best is not None  # noqa: S101  # a fit ends at a check
+    return Trained(best=done.best, steps=done.steps, history=tuple(done.history))
+
+
+def _until_check(training: Training, advance: Any) -> None:
+    """Take the steps up to the next check, validate, and begin the next phase if this one is over."""
+    schedule, progress = training.schedule, training.progress
+    left = [schedule.check_every, schedule.phase_steps - progress.step]
+    if schedule.steps is not None:
+        left.append(schedule.steps - progress.steps)
+    for _ in range(min(left)):
+        training.step()
+    advance(min(left))
+    training.check()
+    if training.phase_is_over:
+        training.next_phase()

@@ -1,0 +1,190 @@
+"""Sweeps: many fits to one benchmark, by the workers that score, each stored once it is finished."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from brainbench.core import progress
+from brainbench.core.errors import BrainbenchError, InputError
+from brainbench.core.settings import Settings
+from brainbench.run.resolve import one_benchmark
+from brainbench.run.workers import processes
+from brainbench.scoring.context import DataContext, Run
+from brainbench.training.fit import device_named, fit
+from brainbench.training.fitter import config_of, load_fitter
+from brainbench.training.options import read_toml
+
+_TABLES = ("options", "grid", "baseline", "variants")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Configurations to be fitted to one benchmark.
+
+    Parameters
+    ----------
+    fitter, benchmark : str
+        As on the command line; a benchmark of a file is "FILE.py:OBJECT".
+    options : mapping
+        The same in every fit.
+    grid : mapping of str to sequence
+        Options whose every combination is fitted.
+    baseline : mapping
+        Options of the model that others are compared with, in each combination of the grid.
+    variants : mapping of str to sequence
+        Options whose every combination is fitted too, in place of those of the baseline: the 24 recurrent
+        variants of each feed-forward model in the paper.
+    """
+
+    fitter: str
+    benchmark: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Sweep:
+        """Read a sweep from a TOML file with `fitter`, `benchmark` and tables; InputError for another."""
+        given = read_toml(path, option="sweep")
+        unknown_keys = sorted(set(given) - {"fitter", "benchmark", *_TABLES})
+        missing = [key for key in ("fitter", "benchmark") if not isinstance(given.get(key), str)]
+        wrong = [key for key in _TABLES if not isinstance(given.get(key, {}), dict)]
+        single = [
+            f"{table}.{key}"
+            for table in ("grid", "variants")
+            if table not in wrong
+            for key, values in given.get(table, {}).items()
+            if not isinstance(values, list) or not values
+        ]
+        problems = [
+            f"{what} {', '.join(names)}"
+            for what, names in (
+                ("unknown", unknown_keys),
+                ("without", missing),
+                ("no table:", wrong),
+                ("no list of values:", single),
+            )
+            if names
+        ]
+        if problems:
+            raise InputError(
+                f"sweep {path}: {'; '.join(problems)}",
+                allowed="fitter and benchmark, and the tables options, grid, baseline, variants; those of "
+                "grid and variants hold lists",
+                todo="correct the file",
+            )
+        return cls(**given)
+
+    def configurations(self) -> list[dict[str, Any]]:
+        """Return the options of each fit: for each combination of the grid the baseline, then its variants.
+
+        InputError for one that the fitter does not know or allow.
+        """
+        kind = load_fitter(self.fitter).config_type
+        listed = []
+        for combination in _combinations(self.grid):
+            common = {**self.options, **combination}
+            if self.baseline or not self.variants:
+                listed.append({**common, **self.baseline})
+            if self.variants:
+                listed += [{**common, **variant} for variant in _combinations(self.variants)]
+        for options in listed:
+            config_of(kind, options, fitter=self.fitter)
+        return listed
+
+
+def _combinations(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitAssignment:
+    """One fit, which travels to a worker as names and plain values."""
+
+    fitter: str
+    benchmark: str
+    options: Mapping[str, Any]
+    folder: Path
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """What became of one fit: the file, or why there is none."""
+
+    options: Mapping[str, Any]
+    path: Path | None = None
+    is_new: bool = False
+    cc_norm2: float | None = None  # on test images
+    reason: str = ""
+
+
+def fit_assigned(assignment: FitAssignment) -> FitReport:
+    """Carry out one fit; one that cannot be done is a report with its reason."""
+    try:
+        chosen = load_fitter(assignment.fitter)
+        done = fit(
+            chosen,
+            DataContext(benchmark=one_benchmark(assignment.benchmark), run=Run(Settings())),
+            config_of(chosen.config_type, assignment.options, fitter=assignment.fitter),
+            folder=assignment.folder,
+            device=device_named(assignment.device),
+        )
+    except BrainbenchError as error:
+        return FitReport(options=assignment.options, reason=error.got)
+    return FitReport(
+        options=assignment.options,
+        path=done.path,
+        is_new=done.is_new,
+        cc_norm2=done.file.figures["test"]["cc_norm2"],
+    )
+
+
+def run_sweep(
+    sweep: Sweep, *, folder: Path, workers: int = 1, device: str = "auto"
+) -> Iterator[FitReport]:
+    """Fit all configurations, and yield a report of each as it is finished.
+
+    Those that are in the folder are not fitted again, so that the same call goes on where it stopped.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What is fitted.
+    folder : path
+        Of the files.
+    workers : int
+        Processes side by side; 1 fits in this one.
+    device : str
+        As in `fit.device_named`.
+    """
+    assigned = [
+        FitAssignment(
+            fitter=sweep.fitter,
+            benchmark=sweep.benchmark,
+            options=options,
+            folder=folder.absolute(),
+            device=device,
+        )
+        for options in sweep.configurations()
+    ]
+    with progress.current().task("fits", len(assigned)) as advance:
+        for report in _reports(assigned, workers):
+            yield report
+            advance(1)
+
+
+def _reports(assigned: list[FitAssignment], workers: int) -> Iterator[FitReport]:
+    if workers == 1:
+        yield from map(fit_assigned, assigned)
+        return
+    with processes(workers) as (executor, _):
+        running = [executor.submit(fit_assigned, one) for one in assigned]
+        for future in concurrent.futures.as_completed(running):
+            yield future.result()
