@@ -9,6 +9,7 @@ SIMULATED = {
     "ost": ("IT",),
     "rsa": ("IT",),
     "cka": ("IT",),
+    "reverse": ("IT",),
 }
 """Regions of the simulated brain that each measure is declared on."""
 RECORDED = {
