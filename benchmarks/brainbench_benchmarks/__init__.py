@@ -58,6 +58,11 @@ def benchmarks() -> dict[str, str]:
         f"Henaff2021.V1-{name}": f"henaff2021:V1_{name}"
         for name in ("pls", "ridge", "ccnorm2", "curvature")
     }
+    declared |= {
+        f"Rajalingham2018{kind}-{name}": f"rajalingham2018:{kind or 'private'}_{name.replace('-', '_')}"
+        for kind, names in (("", ("i2n", "i1", "i2n-cv", "i1-cv")), ("public", ("i2n", "i1")))
+        for name in names
+    }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
     declared |= {
         f"{study}.{name}": f"{module}:{study}.{name}"
