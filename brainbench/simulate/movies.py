@@ -19,8 +19,8 @@ from brainbench.core.provenance import sha256
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
 from brainbench.simulate import network
+from brainbench.simulate.areas import BIN_MS
 from brainbench.simulate.brain import SimulatedBrain, brain_of
-from brainbench.simulate.network import BIN_MS
 from brainbench.simulate.scenes import Images
 
 VERSION = 1

@@ -112,7 +112,7 @@ def simulated_model(
         clocks={CLOCK.name: CLOCK},
         preprocess=Preprocess(name=f"raw-{size}", size=(size, size)),
         presentations=("constant", "pulse", "movie"),
-        frame_ms=network.BIN_MS,
+        frame_ms=areas.BIN_MS,
         fingerprint=sha256(level, brain.version),
         cache=cache,
         about=ABOUT,
