@@ -9,9 +9,27 @@ SIMULATED = {
     "ost": ("IT",),
     "rsa": ("IT",),
     "cka": ("IT",),
-    "reverse": ("IT",),
 }
 """Regions of the simulated brain that each measure is declared on."""
+RECORDED = {
+    "majajhong2015": {
+        study: [
+            f"{region}-{measure}"
+            for region in ("V4", "IT")
+            for measure in ("pls", "ridge", "rsa", "cka", "dynamics")
+        ]
+        for study in ("MajajHong2015", "MajajHong2015public")
+    },
+    "freemanziemba2013": {
+        study: [f"{region}-{m}" for region in ("V1", "V2") for m in ("pls", "ridge", "ccnorm2")]
+        for study in ("FreemanZiemba2013", "FreemanZiemba2013public")
+    },
+    "sanghavi2020": {
+        study: ["V4-pls", "IT-pls"]
+        for study in ("Sanghavi2020", "SanghaviJozwik2020", "SanghaviMurty2020")
+    },
+}
+"""Modules whose attributes are identifiers: benchmarks of several data sets, declared together."""
 
 
 def benchmarks() -> dict[str, str]:
@@ -40,6 +58,23 @@ def benchmarks() -> dict[str, str]:
         for name in ("pls", "ridge", "ccnorm2", "curvature")
     }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
+    declared |= {
+        f"{study}.{name}": f"{module}:{study}.{name}"
+        for module, studies in RECORDED.items()
+        for study, names in studies.items()
+        for name in names
+    }
+    declared |= {
+        f"Cadena2017.V1-{name}": f"cadena2017:V1_{name}" for name in ("pls", "ridge", "ccnorm2")
+    }
+    declared |= {
+        f"MajajHong2015public.{region}-reverse": "majajhong2015:"
+        f"MajajHong2015public.{region}-reverse"
+        for region in ("V4", "IT")
+    }
+    declared["Kar2018hvm.IT-pls"] = "kar2018:HVM_PLS"
+    declared["Kar2018coco.IT-pls"] = "kar2018:COCO_PLS"
+    declared["Rajalingham2020.IT-pls"] = "rajalingham2020:IT_pls"
     declared |= {f"Cichy2014.{region}-rsa": f"cichy2014:{region}_rsa" for region in ("EVC", "IT")}
     declared |= {
         f"Papale2025.{region}-{name}": f"papale2025:{region}_{name}"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,12 @@ from brainbench.core.movies import Frames, Movies
 from brainbench.core.provenance import sha256
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
-from brainbench.simulate import network
 from brainbench.simulate.areas import BIN_MS
 from brainbench.simulate.brain import SimulatedBrain, brain_of
 from brainbench.simulate.scenes import Images
+
+if TYPE_CHECKING:
+    from brainbench.simulate import network
 
 VERSION = 1
 """Raised when movies or responses of the same parameters change."""
@@ -71,6 +74,8 @@ class SimulatedMovieBrain(SimulatedBrain):
     def _responses(
         self, hidden: network.HiddenNetwork, pictures: Images, first: int
     ) -> dict[str, npt.NDArray[np.float64]]:
+        from brainbench.simulate import network
+
         directions = self._directions()[first : first + len(pictures)]
         pairs = zip(pictures, directions, strict=True)
         movies = np.stack([passing_by(picture, direction) for picture, direction in pairs])
