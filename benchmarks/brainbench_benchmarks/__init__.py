@@ -9,7 +9,6 @@ SIMULATED = {
     "ost": ("IT",),
     "rsa": ("IT",),
     "cka": ("IT",),
-    "reverse": ("IT",),
 }
 """Regions of the simulated brain that each measure is declared on."""
 RECORDED = {
@@ -72,6 +71,11 @@ def benchmarks() -> dict[str, str]:
     }
     declared |= {
         f"Cadena2017.V1-{name}": f"cadena2017:V1_{name}" for name in ("pls", "ridge", "ccnorm2")
+    }
+    declared |= {
+        f"MajajHong2015public.{region}-reverse": "majajhong2015:"
+        f"MajajHong2015public.{region}-reverse"
+        for region in ("V4", "IT")
     }
     declared["Kar2018hvm.IT-pls"] = "kubilius2019:NEURONS_PLS"
     declared["Kar2018coco.IT-pls"] = "kubilius2019:IMAGES_PLS"
