@@ -95,7 +95,8 @@ def leaderboard(folder: Path) -> list[str]:
     return [
         "## A leaderboard of many results",
         "",
-        f"`python perf/leaderboard.py`, processor seconds, start-up included; load {report['load']:.2f}.",
+        f"`python perf/leaderboard.py`, processor seconds, start-up included; load {report['load']:.2f}"
+        + (", a busy machine, which makes them more." if report["load"] > 2 else "."),
         "",
         *table(("results", "all", "start-up alone", "JSON of the index", "at most"), [row]),
     ]
