@@ -44,6 +44,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "leaderboard": speed.leaderboard,
     "selection": speed.selection,
     "large": speed.large,
+    "workers": speed.workers,
     "speeds": measures.speeds,
     "dynamics": measures.dynamics,
     "explained": measures.explained,

@@ -40,6 +40,8 @@ class LabeledImages:
     n_splits: int  # fewer where an object has fewer images, or groups
     n_inner: int  # folds inside the training images
     seed: int
+    # Rows that one read-out of all other images is asked about; None for folds of all images.
+    asked: IntArray | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -87,7 +89,10 @@ class LabeledImages:
             )
 
     def folds(self) -> list[Split]:
-        """Return folds of all images, stratified by object."""
+        """Return folds of all images, stratified by object, or the only split where it is given."""
+        if self.asked is not None:
+            rest = np.setdiff1d(np.arange(len(self.stimuli)), self.asked)
+            return [Split(rest, self.asked)]
         return self._folds(np.arange(len(self.stimuli)), self.n_splits)
 
     def inner_folds(self, rows: IntArray) -> list[Split]:
@@ -208,8 +213,8 @@ class HeldOutReadout:
 
     images: LabeledImages
     options: ReadoutOptions
-    probabilities: FloatArray  # image x object, objects sorted by name
-    fold: IntArray  # that held the image out
+    probabilities: FloatArray  # image x object, objects sorted by name; NaN where it was not asked
+    fold: IntArray  # that held the image out; -1 for none
     selection: FoldSelection
     n_features: int  # neuroids of the layer that was selected for the first fold
     n_unfinished: int  # folds in which the iteration ended before it had converged
@@ -226,8 +231,8 @@ def read_out(
     InputError for too few images, or a layer that does not vary with the image.
     """
     folds = images.folds()
-    probabilities = np.empty((len(images.ids), len(images.classes)))
-    fold_of_image = np.empty(len(images.ids), dtype=np.intp)
+    probabilities = np.full((len(images.ids), len(images.classes)), np.nan)
+    fold_of_image = np.full(len(images.ids), -1, dtype=np.intp)
     n_unfinished = 0
     with threadpool_limits(limits=1, user_api="blas"):
         selection = _select(images, candidates, folds, options, agreement)
