@@ -146,3 +146,28 @@ def large(folder: Path) -> list[str]:
         "",
         *table(columns, rows),
     ]
+
+
+def workers(folder: Path) -> list[str]:
+    """Tabulate what two workers cost beside one process."""
+    report = measured(folder, "workers")
+    rows = [
+        (
+            name.replace("1", "one process", 1).replace("2", "two workers", 1),
+            *(f"{cost[key]:.1f}" for key in ("processor_s", "busiest_s", "wall_s")),
+        )
+        for name, cost in report["costs"].items()
+    ]
+    columns = ("", "processor seconds", "of the busiest process", "wall seconds")
+    return [
+        "## Two workers",
+        "",
+        f"`python perf/workers.py`: {report['networks']} small networks on {report['benchmarks']} "
+        f"benchmarks, {report['limit']} images, one thread for each worker; a run in which all is stored is "
+        f"the start-up. Efficiency {report['efficiency']:.2f}, at least {report['at_least']:g} is the aim: "
+        "half the work of the one process over that of the busiest worker, start-up taken off. Work added: "
+        f"{report['added']:.0%}. Processor seconds; by the wall the efficiency was "
+        f"{report['wall_efficiency']:.2f} at a load of {report['load']:.1f}.",
+        "",
+        *table(columns, rows),
+    ]
