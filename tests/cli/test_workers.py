@@ -179,6 +179,9 @@ def cluster(environment, tmp_path):
     yield SimpleNamespace(address=running.stdout.readline().strip(), pid=running.pid)
     if running.poll() is None:
         running.communicate("")
+    running.wait()
+    running.stdin.close()
+    running.stdout.close()
 
 
 def test_workers_of_a_scheduler_give_the_same(shell, models, cluster, tmp_path):
