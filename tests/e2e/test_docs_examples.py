@@ -63,3 +63,14 @@ def test_data_of_your_own(cache_folder, results_folder, monkeypatch, tmp_path, c
     values = rng.poisson(5.0, (40, 6, 8)).astype(float)
     run_block("docs/own_data.md", "from_arrays", values=values)
     assert "on Mine.V4-pls" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_from_a_simulated_v1_to_path_lengths(cache_folder, monkeypatch, tmp_path):
+    import fitted
+
+    monkeypatch.chdir(tmp_path)
+    fitted.short_schedule(monkeypatch)
+    table = run_block("docs/recurrent_v1.md", "path_table")["table"]
+    assert sorted(table["mode"]) == ["late-avg", "no-avg"]
+    assert (table["average_path_length"].between(1, 4)).all()

@@ -15,7 +15,7 @@ from brainbench.scoring.pipeline import score
 from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.training import fit as fits
 from brainbench.training.fitted_files import fitted_in, read_fitted
-from brainbench_models.recurrent_v1.fitter import FITTER
+from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Task
 from brainbench_models.recurrent_v1.models import FittedRates, fitted_model
 
 FILMS = np.repeat([f"film{k}" for k in range(10)], 12)
@@ -159,6 +159,27 @@ def test_the_same_seed_gives_the_same_file(tmp_path, short):
 
     for key, weights in files[0].weights[0].items():
         assert weights.equal(files[1].weights[0][key])
+
+
+def test_a_fit_that_is_stopped_is_resumed_to_the_same_weights(tmp_path, short, monkeypatch):
+    given, whole_loss = fitted.data(), RecurrentV1Task.loss
+    whole = run(given, tmp_path / "whole").file.weights[0]
+    calls = iter(range(1000))
+
+    def stopping(task, rows):
+        if next(calls) == 13:
+            raise KeyboardInterrupt
+        return whole_loss(task, rows)
+
+    monkeypatch.setattr(RecurrentV1Task, "loss", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(given, tmp_path / "stopped")
+    assert len(list((tmp_path / "stopped").glob("*.checkpoint"))) == 1
+    resumed = run(given, tmp_path / "stopped").file.weights[0]
+
+    assert next(calls) == 24  # the first check is at 10, so that steps 11 to 20 are taken again
+    assert whole.keys() == resumed.keys()
+    assert all(whole[key].equal(resumed[key]) for key in whole)
 
 
 def test_a_file_is_safetensors_with_its_configuration(one_fit):

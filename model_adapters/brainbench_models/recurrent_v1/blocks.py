@@ -25,8 +25,13 @@ def same(x: Tensor) -> Tensor:
     return x
 
 
+def rectified(x: Tensor) -> Tensor:
+    """Return max(x, 0), written over x, which nothing else reads: half of the memory traffic."""
+    return functional.relu(x, inplace=True)
+
+
 ACTIVATE: Final[dict[Activation, Callable[[Tensor], Tensor]]] = {
-    "relu": functional.relu,
+    "relu": rectified,
     "softplus": functional.softplus,
     "linear": same,
 }
@@ -93,13 +98,18 @@ class FactorizedReadout(nn.Module):
 
 
 def initialize(net: nn.Module, generator: torch.Generator) -> None:
-    """Draw the weights of convolutions and read-out from N(0, .01), in the order of the modules."""
+    """Draw the weights of convolutions and read-out from N(0, .01), in the order of the modules.
+
+    Those of convolutions are laid out channels last, which is faster on a processor.
+    """
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Conv2d):
                 module.weight.normal_(0.0, INITIAL_SD, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
+                weight = module.weight.data
+                module.weight.data = weight.contiguous(memory_format=torch.channels_last)
             elif isinstance(module, FactorizedReadout):
                 module.space.normal_(0.0, INITIAL_SD, generator=generator)
                 module.features.normal_(0.0, INITIAL_SD, generator=generator)

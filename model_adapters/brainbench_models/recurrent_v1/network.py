@@ -50,19 +50,22 @@ class RateModel(nn.Module):
 
         One output under no-avg and early-avg, one for each iteration under late-avg and 2-avg.
         """
-        return self._read(combined(self.tops(image), self.architecture.mode))
+        return self._read(self.tops(image))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the predicted rates, (image, neuron), of gray images (image, 1, side, side)."""
-        maps = combined(self.tops(image), self.architecture.mode)
+        tops = self.tops(image)
+        maps = combined(tops, self.architecture.mode)
         self.top(maps[0] if len(maps) == 1 else torch.stack(maps).mean(dim=0))
-        rates: Tensor = self.predicted(self._read(maps).mean(dim=0))
+        rates: Tensor = self.predicted(self._read(tops).mean(dim=0))
         return rates
 
-    def _read(self, maps: Sequence[Tensor]) -> Tensor:
-        pooled = [functional.avg_pool2d(m, POOL, stride=POOL, ceil_mode=True) for m in maps]
-        drive = self.readout(torch.cat(pooled))
-        rates = ACTIVATE[self.architecture.activation](drive)
+    def _read(self, tops: Sequence[Tensor]) -> Tensor:
+        """Return what is read of each output. Maps are pooled first, since averages are linear too."""
+        read = tops[-1:] if self.architecture.mode == "no-avg" else tops
+        pooled = [functional.avg_pool2d(m, POOL, stride=POOL, ceil_mode=True) for m in read]
+        maps = combined(pooled, self.architecture.mode)
+        rates = ACTIVATE[self.architecture.activation](self.readout(torch.cat(maps)))
         return rates.view(len(maps), -1, rates.shape[1])
 
 
@@ -107,7 +110,7 @@ class RecurrentV1(RateModel):
             for k, block in enumerate(blocks):
                 drive = block.bottom_up(states[-1]) if k else drives[0]
                 if t and block.lateral is not None:
-                    drive = drive + block.lateral(before[k])
+                    drive = block.lateral(before[k]).add_(drive)
                 states.append(activate(block.norms[t](drive)))
             tops.append(states[-1])
         return tops
