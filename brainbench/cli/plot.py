@@ -245,7 +245,6 @@ def _scores(choice: Choice) -> list[Score]:
     chosen: list[Score] = []
     for entry in entries(choice.models, models):
         own = [score for name in entry.names for score in entry.scores_of(name, under)]
-        own = own or [score for score in under if score.model.partition("@")[0] == entry.label]
         if not own:
             raise unknown(f"model {what}", entry.label, models, todo=make)
         chosen += own

@@ -143,7 +143,7 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
     ----------
     models : sequence of str
         Names, comma lists, wildcards among the stored names, "all", "net@untrained-0..4" for a random seed,
-        and "net#1a2b3c4d" for one version of the weights or code.
+        and "net#1a2b3c4d" for one version of the weights or code. "net" is every "net@..." that is stored.
     stored : iterable of str
         Names of the models that have scores.
 
@@ -161,10 +161,17 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
             found.setdefault(part, Entry(label=part, names=tuple(seeds), digest=digest))
             continue
         is_pattern = name == "all" or (name not in known and bool(set(name) & set("*?[")))
-        for match in _matching(name, known, "model") if is_pattern else [name]:
+        for match in _matching(name, known, "model") if is_pattern else _with_weights(name, known):
             label = f"{match}#{digest}" if digest else match
             found.setdefault(label, Entry(label=label, names=(match,), digest=digest))
     return list(found.values())
+
+
+def _with_weights(name: str, known: Sequence[str]) -> list[str]:
+    """Return the stored names of a model that is named without its weights, or else the name itself."""
+    if name in known:
+        return [name]
+    return [one for one in known if one.partition("@")[0] == name] or [name]
 
 
 def benchmark_names(patterns: Sequence[str], stored: Iterable[str]) -> list[str]:
