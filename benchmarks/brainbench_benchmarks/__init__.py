@@ -9,7 +9,6 @@ SIMULATED = {
     "ost": ("IT",),
     "rsa": ("IT",),
     "cka": ("IT",),
-    "reverse": ("IT",),
 }
 """Regions of the simulated brain that each measure is declared on."""
 RECORDED = {
@@ -58,6 +57,11 @@ def benchmarks() -> dict[str, str]:
         f"Henaff2021.V1-{name}": f"henaff2021:V1_{name}"
         for name in ("pls", "ridge", "ccnorm2", "curvature")
     }
+    declared |= {
+        f"Rajalingham2018{kind}-{name}": f"rajalingham2018:{kind or 'private'}_{name.replace('-', '_')}"
+        for kind, names in (("", ("i2n", "i1", "i2n-cv", "i1-cv")), ("public", ("i2n", "i1")))
+        for name in names
+    }
     declared["Kriegeskorte2008.IT-rsa"] = "kriegeskorte2008:IT_rsa"
     declared |= {
         f"{study}.{name}": f"{module}:{study}.{name}"
@@ -68,8 +72,14 @@ def benchmarks() -> dict[str, str]:
     declared |= {
         f"Cadena2017.V1-{name}": f"cadena2017:V1_{name}" for name in ("pls", "ridge", "ccnorm2")
     }
-    declared["Kar2018hvm.IT-pls"] = "kar2018:HVM_PLS"
-    declared["Kar2018coco.IT-pls"] = "kar2018:COCO_PLS"
+    declared |= {
+        f"MajajHong2015public.{region}-reverse": "majajhong2015:"
+        f"MajajHong2015public.{region}-reverse"
+        for region in ("V4", "IT")
+    }
+    declared["Kar2018hvm.IT-pls"] = "kubilius2019:NEURONS_PLS"
+    declared["Kar2018coco.IT-pls"] = "kubilius2019:IMAGES_PLS"
+    declared["Kubilius2019objects-i2n"] = "kubilius2019:OBJECTS_I2N"
     declared["Rajalingham2020.IT-pls"] = "rajalingham2020:IT_pls"
     declared |= {f"Cichy2014.{region}-rsa": f"cichy2014:{region}_rsa" for region in ("EVC", "IT")}
     declared |= {

@@ -9,6 +9,7 @@ from brainbench.core.presentation import Presentation
 from brainbench.core.timeline import Span
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.reverse import ReversePredictivity
 from brainbench.scoring.similarity.measure import Similarity
 
 _OF_TRIALS = "split-half over trials, Spearman-Brown corrected"
@@ -43,6 +44,12 @@ USUAL = {
         metric="mean CC_norm^2 over sites of held-out ridge predictions",
         ceiling="CC_max^2 of each site, from the signal power of its trials",
         procedure="Zhang et al., 2020, appendix C.4; Schoppe et al., 2016, doi:10.3389/fncom.2016.00010",
+    ),
+    "reverse": Usual(
+        measure=ReversePredictivity(n_components=25, n_splits=10),
+        metric="median Pearson r over units of the model of held-out ridge predictions from the sites",
+        ceiling="none; under brainscore the consistency of the sites over halves of each image's trials",
+        procedure="Muzellec & Kar, 2025, bioRxiv",
     ),
     "rsa": Usual(
         measure=Similarity(metric="rsa"),

@@ -33,25 +33,42 @@ DYNAMICS = {
     for region, latency in STATIC_LATENCY.items()
 }
 
-_DECLARED = [
-    declare(study, region, name, USUAL[name], citation=MAJAJ, window=(70, 170), presentation=SHOWN)
-    for study in OVER_TIME
-    for region in DYNAMICS
-    for name in ("pls", "ridge", "rsa", "cka")
-] + [
-    declare(
-        study,
-        region,
-        "dynamics",
-        dynamics,
-        citation=MAJAJ,
-        window=(0, 250),
-        presentation=SHOWN,
-        data=data,
-    )
-    for study, data in OVER_TIME.items()
-    for region, dynamics in DYNAMICS.items()
-]
+_DECLARED = (
+    [
+        declare(
+            study, region, name, USUAL[name], citation=MAJAJ, window=(70, 170), presentation=SHOWN
+        )
+        for study in OVER_TIME
+        for region in DYNAMICS
+        for name in ("pls", "ridge", "rsa", "cka")
+    ]
+    + [
+        declare(
+            "MajajHong2015public",
+            region,
+            "reverse",
+            USUAL["reverse"],
+            citation=MAJAJ,
+            window=(70, 170),
+            presentation=SHOWN,
+        )
+        for region in DYNAMICS
+    ]
+    + [
+        declare(
+            study,
+            region,
+            "dynamics",
+            dynamics,
+            citation=MAJAJ,
+            window=(0, 250),
+            presentation=SHOWN,
+            data=data,
+        )
+        for study, data in OVER_TIME.items()
+        for region, dynamics in DYNAMICS.items()
+    ]
+)
 BENCHMARKS = {benchmark.identifier: benchmark for benchmark in _DECLARED}
 
 

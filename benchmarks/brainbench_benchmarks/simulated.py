@@ -12,7 +12,6 @@ from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.predictivity import Predictivity
-from brainbench.scoring.regression.reverse import ReversePredictivity
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
@@ -59,13 +58,6 @@ V1_pls, V2_pls, V4_pls, IT_pls = (
         citation=KUBILIUS,
     )
     for region in ("V1", "V2", "V4", "IT")
-)
-IT_reverse = _declare(
-    "IT-reverse",
-    ReversePredictivity(n_components=25, n_splits=10),
-    metric="median Pearson r over units of the model of held-out ridge predictions from the sites",
-    ceiling="none; under brainscore the consistency of the sites over halves of each image's trials",
-    citation="Muzellec & Kar, 2025, bioRxiv",
 )
 V1_ccnorm2, V2_ccnorm2 = (
     _declare(

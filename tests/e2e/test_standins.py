@@ -178,3 +178,12 @@ def test_members_of_the_composites_are_declared():
         for member in load_composite(name).benchmarks:
             if member.startswith(("MajajHong2015", "Cowley2023")):
                 assert load_benchmark(member).identifier == member
+
+
+def test_benchmarks_of_a_study_are_named_for_the_data_that_they_read(call):
+    """Data that has another name than the study: of a recording over time of MajajHong2015."""
+    _, out, _ = call("data", "show", "MajajHong2015temporalprivate", "--json")
+    assert json.loads(out)["benchmarks"] == [
+        "MajajHong2015.V4-dynamics",
+        "MajajHong2015.IT-dynamics",
+    ]

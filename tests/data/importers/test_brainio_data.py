@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import standins
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from server import serving
 
 from brainbench.core.assembly import average, time_average, validate
@@ -363,3 +365,41 @@ def test_bins_that_do_not_make_whole_ones(standin):
     standin.again(made)
     with pytest.raises(InputError, match="whole bins of 10 ms"):
         imported(made)
+
+
+# --- what nothing depends on ------------------------------------------------------------------------
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), dims=st.permutations(["presentation", "neuroid", "time_bin"])
+)
+@settings(max_examples=4)
+def test_order_of_rows_columns_and_dims_changes_nothing(tmp_path_factory, seed, dims):
+    folder = tmp_path_factory.mktemp("order")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINBENCH_DATA", str(folder / "kept"))
+        made = standins.majaj_temporal(folder, per_object=2, trials=(2, 3), sites=(3, 4))
+        made.register(patch)
+        first = recordings_by_id(imported(made))
+        rng = np.random.default_rng(seed)
+        with xr.open_dataset(made.file(".nc"), decode_times=False) as opened:
+            array = opened["dicarlo.MajajHong2015"].load()
+        orders = {str(dim): rng.permutation(size) for dim, size in array.sizes.items()}
+        array.isel(orders).transpose(*dims).rename("data").to_netcdf(made.file(".nc"))
+        change_csv(made, lambda t: t.iloc[rng.permutation(len(t)), rng.permutation(t.shape[1])])
+        made.register(patch)
+        second = recordings_by_id(imported(made))
+    for region, expected in first.items():
+        xr.testing.assert_identical(second[region], expected)
+
+
+def recordings_by_id(data):
+    """Values by ids, in memory."""
+    found = {}
+    for region in data.regions:
+        recorded = data.recordings(region).sortby("neuroid_id")
+        keep = ["stimulus_id", "object_name", "neuroid_id", "time_start", "time_end"]
+        found[region] = recorded.reset_coords(drop=True)
+        found[region] = found[region].assign_coords({k: recorded.coords[k] for k in keep})
+        found[region].attrs.pop("levels", None)
+    return found
