@@ -152,3 +152,12 @@ def test_the_leaderboard_shows_ranks_as_intervals(results_folder, narrow):
         "4 §     old@imagenet",
     ]
     assert any(line.startswith("§") for line in lines)
+
+
+def test_a_name_without_weights_is_that_of_the_stored_scores(call, results_folder):
+    models = ["net@imagenet", "pixels"]
+    fill(results_folder, together(models, "Simulated.V4-pls", [0.5, 0.1]))
+    done = call("compare", "net", "pixels", "--format", "json")
+    assert done.status == 0, done.err
+    assert "net@imagenet" in done.out
+    assert json.loads(done.out)["missing"] == []
