@@ -1,6 +1,6 @@
 """Coverage of the 95 % interval of every measure, in small simulated worlds.
 
-    python perf/coverage.py [--only NAME ...] [--replicates 400] [--truths 2000] [--json FILE]
+    python perf/coverage.py [--only BEGINNING ...] [--replicates 400] [--truths 1000] [--json FILE]
     python perf/coverage.py --ranks    (rank intervals, and the permutation test of a pair)
 
 The truth is the mean of the same score over fresh draws, at the same size, of what is called random:
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
@@ -93,45 +93,55 @@ def table(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> Table:
     return shown
 
 
+def named(beginnings: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the worlds whose names have one of these beginnings, with what each treats as random.
+
+    Raises
+    ------
+    SystemExit
+        A beginning of no name.
+    """
+    for beginning in beginnings:
+        if not any(world.name.startswith(beginning) for world in WORLDS):
+            names = "\n  ".join(world.name for world in WORLDS)
+            sys.exit(f"no world begins with {beginning!r}; there are\n  {names}")
+    return [
+        (k, random)
+        for k, world in enumerate(WORLDS)
+        if world.name.startswith(tuple(beginnings))
+        for random in world.random
+    ]
+
+
 def main() -> int:
-    names = [world.name for world in WORLDS]
+    """Measure the worlds that were asked for, or ranks and exchanges, and show the figures."""
     parser = argparse.ArgumentParser(description="Coverage of the intervals of every measure.")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="BEGINNING")
     parser.add_argument("--replicates", type=int, default=400)
-    parser.add_argument("--truths", type=int, default=2000)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--truths", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=cpu_count())
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--ranks", action="store_true", help="rank intervals and exchanges alone")
     options = parser.parse_args()
-    if options.ranks:
-        print("ranks of five models:", rank_coverage(replicates=options.replicates))
-        print("exchanges of two models:", exchange_size(replicates=options.replicates))
-        return 0
-    tasks = [
-        (k, random)
-        for k, world in enumerate(WORLDS)
-        if world.name in options.only
-        for random in world.random
-    ]
     began = time.perf_counter()
-    rows: list[dict[str, Any]] = Parallel(n_jobs=options.processes)(
-        delayed(measured)(world, random, replicates=options.replicates, truths=options.truths)
-        for world, random in tasks
-    )
-    seconds = time.perf_counter() - began
-    console = Console() if sys.stdout.isatty() else Console(width=120)
-    console.print(table(rows, options))
-    console.print(f"{seconds:.0f} s")
+    report: dict[str, Any] = {"replicates": options.replicates}
+    if options.ranks:
+        for random in ("images", "both"):
+            ranks = rank_coverage(replicates=options.replicates, random=random)
+            report[f"ranks of five models, {random} random"] = ranks
+        report["exchanges of two models"] = exchange_size(replicates=options.replicates)
+        print(json.dumps(report, indent=2))
+    else:
+        rows: list[dict[str, Any]] = Parallel(n_jobs=options.processes)(
+            delayed(measured)(world, random, replicates=options.replicates, truths=options.truths)
+            for world, random in named(options.only)
+        )
+        report |= {"truths": options.truths, "aim": AIM, "rows": rows}
+        console = Console() if sys.stdout.isatty() else Console(width=120)
+        console.print(table(rows, options))
+    report["seconds"] = time.perf_counter() - began
     if options.json:
-        written = {
-            "command": "python perf/coverage.py",
-            "replicates": options.replicates,
-            "truths": options.truths,
-            "aim": AIM,
-            "rows": rows,
-            "seconds": seconds,
-        }
-        options.json.write_text(json.dumps(written, indent=2) + "\n")
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 

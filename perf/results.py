@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from page import commands, measures, recordings, simulated, speed
+from page import commands, coverage, measures, recordings, simulated, speed
 from page.tables import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
@@ -32,12 +32,18 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "real_v4": recordings.real_v4,
     "real_measures": recordings.real_measures,
     "brain_alone": recordings.brain_alone,
-    "coverage": measures.coverage,
+    "coverage": coverage.coverage,
+    "coverage_dynamics": coverage.dynamics,
+    "coverage_explained": coverage.explained,
+    "coverage_films": coverage.films,
+    "coverage_animals": coverage.animals,
+    "coverage_comparison": coverage.comparison,
     "ceilings": measures.ceilings,
     "pls": speed.pls,
     "leaderboard": speed.leaderboard,
     "selection": speed.selection,
     "large": speed.large,
+    "workers": speed.workers,
     "speeds": measures.speeds,
     "dynamics": measures.dynamics,
     "explained": measures.explained,

@@ -1,6 +1,6 @@
 """Two workers of one thread against one: nine small networks on twelve benchmarks.
 
-    python perf/workers.py [--limit 120] [--json FILE]
+    python perf/workers.py [--limit 60] [--json FILE]
 
 The command runs in processes of their own, always for all networks anew: with one process, with two workers,
 and again with both where every score is stored, which is the start-up. What counts is the work of the busiest
@@ -33,7 +33,7 @@ BENCHMARKS = [
     *(f"Simulated.{region}-pls" for region in ("V1", "V2", "V4", "IT")),
     *(f"Simulated.{region}-{measure}" for region in ("V4", "IT") for measure in ("rsa", "cka")),
     *("Simulated.V1-ccnorm2", "Simulated.V2-ccnorm2", "Simulated.V1-ccnorm"),
-    "Simulated.behavior-i2n",
+    "Simulated.V2-rsa",
 ]
 """Twelve of less than some seconds each."""
 WIDTHS = (8, 12, 16, 24, 32, 40, 48, 56, 64)
@@ -133,7 +133,7 @@ def measure(limit: int) -> dict[str, object]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=int, default=120)
+    parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     report = measure(options.limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brainbench.data.manifest import Facts, Manifest
+from brainbench.data.manifest import Facts, KnownFigure, Manifest
 
 SHOWN = 6  # files that are named one by one
 
@@ -24,6 +24,7 @@ def facts_of(declared: Manifest, *, state: str) -> dict[str, Any]:
         "citation": declared.citation,
         "doi": declared.doi,
         **_known(declared.facts),
+        "known answers": [*declared.facts.known_answers, *map(_figure, declared.known)],
         "files": _files(declared),
         "reader": declared.loader or "none yet: files are fetched, checked and kept",
         **{key: str(value) for key, value in declared.parameters.items()},
@@ -46,9 +47,13 @@ def _known(facts: Facts) -> dict[str, Any]:
         "degrees": f"{facts.degrees:g}" if facts.degrees else None,
         "groups": facts.groups,
         "splits": facts.splits,
-        "known answers": list(facts.known_answers),
         "remarks": list(facts.remarks),
     }
+
+
+def _figure(known: KnownFigure) -> str:
+    within = f" (within {known.tolerance:g})" if known.tolerance else ""
+    return f"{known.name}: {known.expected:g}{within}"
 
 
 def _pairs(named: Mapping[str, str]) -> list[str]:

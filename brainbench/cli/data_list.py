@@ -41,13 +41,26 @@ def verify(
     name: Annotated[
         str | None, typer.Argument(help="A data set; all of them without a name.")
     ] = None,
+    known_answers: Annotated[
+        bool,
+        typer.Option("--known-answers", help="Compute published figures that the true data shows."),
+    ] = False,
     output_format: options.Format = "table",
     quiet: options.Quiet = False,
 ) -> None:
     """Compare every kept file of one data set, or of all, with its checksum.
 
-    Exit status: 0; 1 if a file is damaged; 2 for wrong usage.
+    With --known-answers compute its noise ceilings, the score of its sites on
+    themselves and the like instead, and compare them with those published.
+
+    Exit status: 0; 1 if a file is damaged or a figure differs; 2 for wrong
+    usage.
     """
+    if known_answers:
+        from brainbench.cli import known_answers as known
+
+        known.report(name, output_format=output_format, quiet=quiet)
+        return
     if name is not None:
         from brainbench.data.kept import folder_of
 

@@ -10,14 +10,14 @@ def offered_by(name: str) -> dict[str, Any]:
 
     Of data that is not here, or that nothing reads, only the declared ones are known.
     """
-    from brainbench.core import registry
     from brainbench.core.errors import BrainbenchError
     from brainbench.data.facts import facts_of
     from brainbench.data.manifest import open_dataset
     from brainbench.data.own.understood import offered
+    from brainbench.run.offered import declared_on
 
     data = open_dataset(name)
-    declared = [b for b in registry.entries("benchmarks") if b.startswith(f"{name}.")]
+    declared = declared_on(name)
     try:
         facts = offered(name, facts_of(data))
     except BrainbenchError:

@@ -104,7 +104,7 @@ def leaderboard(
     if html is not None:
         with console.working("writing the page"):
             _write_page(html, ranked, folders, chosen, partial=partial, published=published)
-    _print(ranked, output_format, top)
+    _print(ranked, output_format, top, only_chosen=list(benchmark) != list(options.ALL))
 
 
 def _write_page(
@@ -144,7 +144,7 @@ def _write_page(
     write(path, leaderboard_page(boards))
 
 
-def _print(ranked: Board, output_format: str, top: int) -> None:
+def _print(ranked: Board, output_format: str, top: int, *, only_chosen: bool) -> None:
     from brainbench.cli import console
     from brainbench.core.untrusted_text import visible, write_csv
     from brainbench.reporting.board_formats import as_latex, as_markdown
@@ -158,10 +158,10 @@ def _print(ranked: Board, output_format: str, top: int) -> None:
     elif output_format == "latex":
         print(visible(as_latex(ranked)))
     else:
-        _print_tables(ranked, top)
+        _print_tables(ranked, top, only_chosen=only_chosen)
 
 
-def _print_tables(ranked: Board, top: int) -> None:
+def _print_tables(ranked: Board, top: int, *, only_chosen: bool) -> None:
     from brainbench.cli import console
     from brainbench.cli.text import fitted
     from brainbench.reporting.board_words import labels_of, notes_of
@@ -173,6 +173,9 @@ def _print_tables(ranked: Board, top: int) -> None:
     n_further = len(ranked.benchmarks) - len(members)
     too_many = n_further * len(labels) > LINES
     shown = replace(ranked, benchmarks=members) if too_many else ranked
+    if only_chosen:  # what -b left out is not shown as not scored
+        kept = [name for name in shown.benchmarks if any(name in row.cells for row in shown.rows)]
+        shown = replace(shown, benchmarks=tuple(kept))
     out = console.stdout()
     print(fitted(f"{ranked.composite.name}: {ranked.composite.meaning}", sys.stdout), end="\n\n")
     out.print(_ranking(ranked, labels))
@@ -180,6 +183,8 @@ def _print_tables(ranked: Board, top: int) -> None:
     out.print(_by_benchmark(shown, labels))
     print()
     lines = notes_of(ranked, labels)
+    if _of_those(ranked):
+        lines.insert(1, "of those: the mean of k of n members, which is not the composite")
     lines += [f"rows that are not shown: {n_more} (--top N, --format csv)"] if n_more else []
     more = f"benchmarks that are no members, and not shown: {n_further} (-b NAME, --format csv)"
     lines += [more] if too_many else []
@@ -191,7 +196,7 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
     from brainbench.core.digits import between, decimal
     from brainbench.reporting.board_words import rank_of
 
-    some = any(row.combined.of_those is not None for row in ranked.rows)
+    some = _of_those(ranked)
     extra = ("of those",) if some else ()
     table = table_of("", "model", figures=("score", "95 % CI", "members", *extra))
     for row, label in zip(ranked.rows, labels, strict=True):
@@ -204,6 +209,11 @@ def _ranking(ranked: Board, labels: list[str]) -> Table:
         )
         table.add_row(rank_of(row), label, *figures[: 3 + some])
     return table
+
+
+def _of_those(ranked: Board) -> bool:
+    """Return whether some model has the mean of some members alone."""
+    return any(row.combined.of_those is not None for row in ranked.rows)
 
 
 def _by_benchmark(ranked: Board, labels: list[str]) -> Table:

@@ -69,6 +69,7 @@ StoredResults = Annotated[
 SeveralResults = Annotated[
     list[Path],
     typer.Option(
+        "-r",
         "--results",
         metavar="DIR",
         envvar="BRAINBENCH_RESULTS",

@@ -12,11 +12,12 @@ import functools
 import importlib
 import logging
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from brainbench.core.errors import InputError, UnknownNameError, unknown
 from brainbench.core.untrusted_text import visible
@@ -68,7 +69,7 @@ def _listing_of(group: Group) -> Listing:
     listed: dict[str, dict[str, tuple[str, str]]] = {}
     bundled, broken = set(), []
     # Sorted: the order in which packages were installed means nothing.
-    for point in sorted(metadata.entry_points(group=f"brainbench.{group}"), key=_value):
+    for point in sorted(_points(tuple(sys.path)).select(group=f"brainbench.{group}"), key=_value):
         try:
             listed[point.value] = _names_of(point)
         except (Exception, SystemExit) as error:  # the plug-in is somebody else's code
@@ -92,6 +93,12 @@ def _listing_of(group: Group) -> Listing:
         summaries={name: summary for name, (_, summary) in kept.items()},
         broken=tuple(broken),
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _points(path: tuple[str, ...]) -> metadata.EntryPoints:
+    """Return what all installed packages on a path register; a search through their files, so done once."""
+    return cast(metadata.EntryPoints, metadata.entry_points())  # typed as another class until 3.12
 
 
 def _left_out(value: str, why: str) -> str:

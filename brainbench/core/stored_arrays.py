@@ -40,8 +40,9 @@ def array_to_json(array: xr.DataArray) -> dict[str, Any]:
 def array_from_json(stored: dict[str, Any]) -> xr.DataArray:
     """Rebuild an array from `array_to_json`; pydantic's ValidationError for anything else."""
     array = _StoredArray.model_validate(stored)
-    coords = {k: (array.dim, _column(v)) for k, v in array.coords.items()}
-    return xr.DataArray(_column(array.values), dims=(array.dim,), coords=coords, attrs=array.attrs)
+    coords = {k: _variable(array.dim, v) for k, v in array.coords.items()}
+    values = _variable(array.dim, array.values)
+    return xr.DataArray(values, dims=(array.dim,), coords=coords, attrs=array.attrs)
 
 
 def draws_from_json(stored: Any) -> npt.NDArray[Any]:
@@ -52,6 +53,11 @@ def draws_from_json(stored: Any) -> npt.NDArray[Any]:
 def joint_draws_from_json(stored: Any) -> dict[str, npt.NDArray[Any]]:
     """Rebuild draws by what was drawn, as `draws_from_json`."""
     return {kind: _column(drawn) for kind, drawn in _JOINT.validate_python(stored).items()}
+
+
+def _variable(dim: str, stored: list[Any]) -> xr.Variable:
+    """Return a variable, without xarray's search for other kinds of arrays, for which it imports dask."""
+    return xr.Variable((dim,), _column(stored), fastpath=True)
 
 
 def _column(stored: list[Any]) -> npt.NDArray[Any]:

@@ -142,6 +142,25 @@ class Facts(_Entries):
     remarks: tuple[str, ...] = ()
 
 
+class KnownFigure(_Entries):
+    """A published figure that the true files show, under the protocol `brainscore`.
+
+    `what` is "ceiling", or "self", the raw score of the sites on themselves, of the benchmark `of`; "images",
+    the number of images; or "model", the raw score of a network that `of` names too, which is not checked.
+    """
+
+    what: Literal["ceiling", "self", "images", "model"]
+    of: str
+    expected: float
+    tolerance: float = Field(ge=0)
+
+    @property
+    def name(self) -> str:
+        """What the figure is, in words."""
+        words = {"ceiling": ", ceiling", "self": ", on itself", "images": ", images", "model": ""}
+        return self.of + words[self.what]
+
+
 class Manifest(_Entries):
     """The declaration of one data set, from its TOML file.
 
@@ -177,6 +196,7 @@ class Manifest(_Entries):
     files: tuple[PublishedFile, ...] = ()
     repositories: tuple[Repository, ...] = ()
     facts: Facts = Facts()
+    known: tuple[KnownFigure, ...] = ()
 
     @property
     def has_files(self) -> bool:

@@ -49,12 +49,13 @@ class Facts:
     """What is there of a data set.
 
     `objects` is the number of images of each object; `tables` names the tables of behavior: "trials",
-    "category_responses", "solution_times".
+    "category_responses", "solution_times". Without `pictures` no model can be shown anything.
     """
 
     regions: Mapping[str, RegionFacts]
     objects: Mapping[str, int]
     tables: tuple[str, ...] = ()
+    pictures: bool = True
 
 
 @runtime_checkable
@@ -78,6 +79,14 @@ class Offer:
 
 Need = Callable[[Facts, RegionFacts], str]
 """Returns what is missing, or an empty text."""
+
+
+def _pictures(facts: Facts, region: RegionFacts) -> str:
+    return (
+        ""
+        if facts.pictures
+        else "pictures (they are not published, so that no model can be scored)"
+    )
 
 
 def _recordings(facts: Facts, region: RegionFacts) -> str:
@@ -168,6 +177,6 @@ def _offer(
     facts: Facts,
     there: RegionFacts,
 ) -> Offer:
-    missing = tuple(filter(None, (need(facts, there) for need in needs)))
+    missing = tuple(filter(None, (need(facts, there) for need in (_pictures, *needs))))
     identifier = f"{name}.{region}-{measure}"
     return Offer(identifier=identifier, region=region, measure=measure, missing=missing)

@@ -26,6 +26,7 @@ from brainbench.plot.selection import (
 from brainbench.stats.ceiling import ceiled
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 FORMULAS = {
@@ -36,7 +37,7 @@ FORMULAS = {
     "r/sqrt(c)": "r / √c",
     "clip(r/c)": "r / c, clipped",
 }
-_ROW, _FRAME = 3.6, 14.0  # mm
+_ROW, _FRAME, _LEGEND = 3.6, 10.5, 3.5  # mm
 _BAR = 0.74  # of a row
 
 
@@ -100,7 +101,9 @@ def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
     groups = _groups(shown)
     palette = colors_of(shown, colors)
     n_rows = len(shown) + len(groups)
-    with style.drawing(ax, height=_ROW * n_rows + _FRAME) as axes:
+    legend = _legend_entries(shown)
+    frame = _FRAME + _LEGEND * -(-len(legend) // 2)
+    with style.drawing(ax, height=_ROW * n_rows + frame) as axes:
         row, ticks, headings = 0.0, [], []
         for heading, members in groups.items():
             headings.append((row, heading))
@@ -116,7 +119,8 @@ def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("score and 95 % interval")
-        _draw_legend(axes, shown)
+        if legend:
+            style.legend_below(axes, legend)
     return axes
 
 
@@ -211,12 +215,12 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
     )
 
 
-def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
-    """Explain below the axes whatever marks are in use."""
+def _legend_entries(scores: Sequence[Score]) -> list[Artist]:
+    """Return what explains the marks that are in use."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries: list[Line2D | Patch] = []
+    entries: list[Artist] = []
     if any(bound_of(score) for score in scores):
         entries.append(Line2D([], [], color=style.CEILING, label="a model without error"))
     if any(score.untrained for score in scores):
@@ -234,5 +238,4 @@ def _draw_legend(axes: Axes, scores: Sequence[Score]) -> None:
         for mark, words in MARKS.items()
         if mark in used
     ]
-    if entries:
-        style.legend_below(axes, entries)
+    return entries

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from brainbench.core import registry
-from brainbench.core.errors import unknown
+from brainbench.core.errors import InputError, unknown
 from brainbench.core.score import Score
 from brainbench.core.settings import AUTO, GROUPED, Settings, flag_of
 
@@ -143,7 +143,8 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
     ----------
     models : sequence of str
         Names, comma lists, wildcards among the stored names, "all", "net@untrained-0..4" for a random seed,
-        and "net#1a2b3c4d" for one version of the weights or code.
+        and "net#1a2b3c4d" for one version of the weights or code. A name without weights stands for the only
+        ones that were scored.
     stored : iterable of str
         Names of the models that have scores.
 
@@ -151,6 +152,8 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
     ------
     UnknownNameError
         A wildcard that matches no stored model.
+    InputError
+        A name without weights, of which several were scored.
     """
     known = sorted(set(stored))
     found: dict[str, Entry] = {}
@@ -161,10 +164,24 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
             found.setdefault(part, Entry(label=part, names=tuple(seeds), digest=digest))
             continue
         is_pattern = name == "all" or (name not in known and bool(set(name) & set("*?[")))
-        for match in _matching(name, known, "model") if is_pattern else [name]:
+        for match in _matching(name, known, "model") if is_pattern else [_stored_as(name, known)]:
             label = f"{match}#{digest}" if digest else match
             found.setdefault(label, Entry(label=label, names=(match,), digest=digest))
     return list(found.values())
+
+
+def _stored_as(name: str, known: Sequence[str]) -> str:
+    """Return a name with the weights that were scored, where it has none."""
+    weights = [each for each in known if each.partition("@")[0] == name]
+    if name in known or not weights:
+        return name
+    if len(weights) > 1:
+        raise InputError(
+            f"model {name!r}, of which several weights were scored",
+            allowed=", ".join(weights),
+            todo="name one of these",
+        )
+    return weights[0]
 
 
 def benchmark_names(patterns: Sequence[str], stored: Iterable[str]) -> list[str]:

@@ -61,10 +61,8 @@ def notes_of(ranked: Board, labels: Sequence[str]) -> list[str]:
     """Return what the marks mean, and why something is missing."""
     cells = [cell for row in ranked.rows for cell in row.cells.values()]
     n_others = sum(row.n_others for row in ranked.rows)
-    of_those = any(row.combined.of_those is not None for row in ranked.rows)
     texts = (
         (f"protocol {ranked.protocol}", True),
-        ("of those: the mean of k of n members, which is not the composite", of_those),
         *((f"({k + 1}) {words}", True) for k, words in enumerate(settings_of(ranked))),
         (
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",

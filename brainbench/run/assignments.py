@@ -6,6 +6,7 @@ is stored in the shared results folder, like every score.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -36,6 +37,9 @@ from brainbench.run.variants import named_variant
 from brainbench.scoring.context import Run
 from brainbench.storage.results import Results
 
+_runs: dict[str, Run] = {}
+"""The run that this process carried out a part of last, by `Assignment.dealt`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AssignedBenchmark:
@@ -61,6 +65,7 @@ class Assignment:
     results: Path  # absolute
     overwrite: Overwrite
     files: Mapping[Path, str] = field(default_factory=dict)  # code of the user, as SHA-256
+    dealt: str = ""  # names the run that it is a part of
     version: str = __version__
     memory_gb: float | None = None  # refused where more is foreseen; None takes whatever it needs
 
@@ -104,6 +109,7 @@ def assignments(job: Job) -> list[Assignment]:
     for benchmark, one in zip(job.benchmarks, assigned, strict=True):
         data = benchmark.data
         by_data.setdefault(data if isinstance(data, str) else data.name, []).append(one)
+    dealt = uuid.uuid4().hex
     own = [*names_in(job.variant), *(one.file for one in assigned if one.file is not None)]
     return [
         Assignment(
@@ -115,6 +121,7 @@ def assignments(job: Job) -> list[Assignment]:
             results=job.results.folder.absolute(),
             overwrite=job.overwrite,
             files=code_of_user([spec.name, *own]),
+            dealt=dealt,
         )
         for spec in job.models
         for together in by_data.values()
@@ -228,7 +235,7 @@ def carry_out(assignment: Assignment) -> Report:
 def scored(assignment: Assignment) -> Report:
     """Score the model of an assignment on its benchmarks, with the notes and bars of this process."""
     benchmarks = assigned_benchmarks(assignment)
-    run, results, spec = Run(assignment.settings), Results(assignment.results), assignment.spec
+    run, results, spec = _run_of(assignment), Results(assignment.results), assignment.spec
     if assignment.memory_gb is not None:
         planned = plan(spec, benchmarks, run, results=results, overwrite=assignment.overwrite)
         foreseen = estimate(planned).memory_gb
@@ -238,6 +245,17 @@ def scored(assignment: Assignment) -> Report:
             spec = replace(spec, make=partial(_made_already, planned.model))
     scores = execute([spec], benchmarks, run, results=results, overwrite=assignment.overwrite)
     return Report(scores=tuple(scores))
+
+
+def _run_of(assignment: Assignment) -> Run:
+    """Return what all parts of a run share in this process: data that is open, stimuli that are hashed."""
+    run = _runs.get(assignment.dealt)
+    if run is None:
+        run = Run(assignment.settings)
+        _runs.clear()
+        if assignment.dealt:
+            _runs[assignment.dealt] = run
+    return run
 
 
 def assigned_benchmarks(assignment: Assignment) -> list[Benchmark]:

@@ -6,6 +6,7 @@ presentation are those of the data set, or of a benchmark that is declared on th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 from brainbench.core import registry
 from brainbench.core.benchmark import RENAMED_REGIONS, Benchmark
 from brainbench.core.dataset import Dataset
-from brainbench.core.errors import NotApplicableError
+from brainbench.core.errors import BrainbenchError, NotApplicableError
 from brainbench.core.movies import MOVIE, Movies
 from brainbench.core.presentation import CONSTANT, Presentation
 from brainbench.core.stimuli import GROUP, SPLIT
@@ -39,6 +40,7 @@ _OF_TRIALS = "split-half over trials, Spearman-Brown corrected, where trials wer
 _OF_FIGURE = (
     "split-half over trials of the same figure, Spearman-Brown corrected, where there are trials"
 )
+_OVER_TIME = ("dynamics", "ost")
 _OF_SIGNAL = "CC_max^2 of each site, from the signal power of its trials"
 
 
@@ -216,14 +218,33 @@ def _shown(offer: Offer, opened: Dataset) -> tuple[tuple[float, float], Presenta
     citation = manifest(opened.name).citation if registered else "unpublished"
     if isinstance(opened, OwnData):
         window = opened.window_of(offer.region)
-        if offer.measure in ("dynamics", "ost") and opened.layout.span is None:
+        if offer.measure in _OVER_TIME and opened.layout.span is None:
             window = facts_of(opened).regions[offer.region].span or window
         return window, opened.presentation, citation
-    for identifier in registry.entries("benchmarks"):
-        if identifier.startswith(f"{opened.name}.{offer.region}-"):
-            like: Benchmark = registry.load("benchmarks", identifier)
-            return like.window, like.presentation, like.citation
+    for identifier in declared_on(opened.name):
+        like: Benchmark = registry.load("benchmarks", identifier)
+        if like.region == offer.region:
+            is_own = identifier.startswith(f"{opened.name}.") or offer.measure in _OVER_TIME
+            return like.window if is_own else WINDOW, like.presentation, like.citation
     return WINDOW, MOVIE if isinstance(opened.stimuli(), Movies) else CONSTANT, citation
+
+
+def declared_on(name: str) -> list[str]:
+    """Return the declared benchmarks on a registered data set: those of its name, else all that read it.
+
+    The latter have the name of the study, as those of MajajHong2015 on MajajHong2015temporalprivate.
+    """
+    known = registry.entries("benchmarks")
+    of_name = [identifier for identifier in known if identifier.startswith(f"{name}.")]
+    if of_name:
+        return of_name
+    found = []
+    for identifier in known:
+        if name.startswith(identifier.partition(".")[0].partition("-")[0]):
+            with contextlib.suppress(BrainbenchError):  # a broken plug-in does not hide the others
+                if registry.load("benchmarks", identifier).data == name:
+                    found.append(identifier)
+    return found
 
 
 def __getattr__(identifier: str) -> Benchmark:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,6 +17,14 @@ from brainbench.stats.splits import fold_sizes
 
 Sizes: TypeAlias = Callable[[int, int], tuple[int, int]]
 """(images, splits) -> fewest and most images that a split holds out."""
+
+
+def least_limit(whole: StimulusSet, enough: Callable[[StimulusSet], bool]) -> int | None:
+    """Return the smallest limit whose stimuli are enough, as those of larger ones are; None for none."""
+    if not enough(whole):
+        return None
+    limits = range(1, len(whole) + 1)
+    return limits[bisect_left(limits, True, key=lambda n: enough(whole.limit(n)))]
 
 
 @dataclass(frozen=True, kw_only=True)

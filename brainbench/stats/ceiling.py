@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import pearson
+from brainbench.metrics.reductions import nan_mean
 
 _POLE = 1e-9  # a divisor below it is 0 up to rounding
 
@@ -136,7 +137,7 @@ def halves_by_image(
             drawn = rng.permutation(repetitions)
             parts = np.split(drawn, [len(drawn) // 2])
             for half, part in zip(halves, parts, strict=True):
-                half[split, image] = trials[part, image].mean(axis=0)
+                half[split, image] = nan_mean(trials[part, image], axis=0)
     return halves[0], halves[1]
 
 

@@ -152,10 +152,20 @@ def _score(folder: Path, name: str, content: Mapping[str, Any]) -> Score:
     layer, step = values["selection"]
     values["selection"] = Selection(layer=layer, step=step)
     if values["record"] is not None:
-        values["record"] = Record.model_construct(**{**_NOT_KEPT, **values["record"]})
+        values["record"] = _record({**_NOT_KEPT, **values["record"]})
     score = object.__new__(Score)
     score.__dict__.update(values)  # 50,000 of them: five times as fast as checking each again
     return score
+
+
+def _record(values: dict[str, Any]) -> Record:
+    """Return a record of values that were checked, six times as fast as `model_construct` does."""
+    record = Record.__new__(Record)
+    object.__setattr__(record, "__dict__", values)
+    object.__setattr__(record, "__pydantic_fields_set__", set(values))
+    object.__setattr__(record, "__pydantic_extra__", None)
+    object.__setattr__(record, "__pydantic_private__", None)
+    return record
 
 
 def _read(folder: Path) -> dict[str, _Entry]:

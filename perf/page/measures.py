@@ -1,4 +1,4 @@
-"""Sections on all measures: self-test, coverage of the intervals, speed."""
+"""Sections on all measures: self-test, ceilings, speed."""
 
 from __future__ import annotations
 
@@ -67,35 +67,6 @@ def ceilings(folder: Path) -> list[str]:
     """Tabulate split-half ceilings of a published recording, and their speed."""
     what = "V4 and IT of a recording in Brain-Score's layout, and speed beside xarray and scipy."
     return figures(folder, "ceilings", "## Split-half ceilings", what)
-
-
-def coverage(folder: Path) -> list[str]:
-    """Tabulate how often the intervals contain the truth."""
-    report = measured(folder, "coverage")
-    rows = [
-        (
-            r["measure"],
-            r["random"],
-            figure(r["truth"]),
-            figure(r["width"]),
-            f"{100 * r['coverage']:.1f} %",
-            f"{100 * r['coverage_low']:.1f} to {100 * r['coverage_high']:.1f} %",
-            f"{100 * r['coverage_reflected']:.1f} %",
-            "" if r["within"] else "outside 90 to 98 %",
-        )
-        for r in report["rows"]
-    ]
-    columns = ("measure", "random", "truth", "width", "coverage", "binomial 95 %", "reflected", "")
-    return [
-        "## Coverage of the intervals",
-        "",
-        f"`python perf/coverage.py`, {report['seconds']:.0f} s: {report['replicates']} intervals of each "
-        f"kind, nominally 95 %; the truth is the mean of the same score over {report['truths']:,} fresh "
-        "draws of what is called random, at the same size. `reflected` is the coverage of the intervals "
-        "reflected around their center.",
-        "",
-        *table(columns, rows),
-    ]
 
 
 def through_of(check: dict[str, Any]) -> dict[str, Any]:

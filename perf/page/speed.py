@@ -95,7 +95,8 @@ def leaderboard(folder: Path) -> list[str]:
     return [
         "## A leaderboard of many results",
         "",
-        f"`python perf/leaderboard.py`, processor seconds, start-up included; load {report['load']:.2f}.",
+        f"`python perf/leaderboard.py`, processor seconds, start-up included; load {report['load']:.2f}"
+        + (", a busy machine, which makes them more." if report["load"] > 2 else "."),
         "",
         *table(("results", "all", "start-up alone", "JSON of the index", "at most"), [row]),
     ]
@@ -142,6 +143,31 @@ def large(folder: Path) -> list[str]:
         "",
         "`python perf/large.py`, processor seconds at a tenth of 22,248 + 100 images; 25,088 features, 1,024 "
         "sites. Gram and PLS1 grow with the square of the images, ridge with the cube and the square.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def workers(folder: Path) -> list[str]:
+    """Tabulate what two workers cost beside one process."""
+    report = measured(folder, "workers")
+    rows = [
+        (
+            name.replace("1", "one process", 1).replace("2", "two workers", 1),
+            *(f"{cost[key]:.1f}" for key in ("processor_s", "busiest_s", "wall_s")),
+        )
+        for name, cost in report["costs"].items()
+    ]
+    columns = ("", "processor seconds", "of the busiest process", "wall seconds")
+    return [
+        "## Two workers",
+        "",
+        f"`python perf/workers.py`: {report['networks']} small networks on {report['benchmarks']} "
+        f"benchmarks, {report['limit']} images, one thread for each worker; a run in which all is stored is "
+        f"the start-up. Efficiency {report['efficiency']:.2f}, at least {report['at_least']:g} is the aim: "
+        "half the work of the one process over that of the busiest worker, start-up taken off. Work added: "
+        f"{report['added']:.0%}. Processor seconds; by the wall the efficiency was "
+        f"{report['wall_efficiency']:.2f} at a load of {report['load']:.1f}.",
         "",
         *table(columns, rows),
     ]

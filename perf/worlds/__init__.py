@@ -44,4 +44,5 @@ WORLDS: tuple[World, ...] = (
     animals(2, 0.1, over=False),
     animals(2, 0.3, over=False),
     *(animals(n, share, over=True) for n in (3, 5) for share in (0.1, 0.3)),
+    explained_variance("paper", "r/sqrt(c)", aggregate="median"),
 )

@@ -17,6 +17,7 @@ from brainbench.scoring.layer_selection import FoldSelection
 from brainbench.scoring.recordings import Recordings, material_of
 from brainbench.scoring.regression.explained_variance import SIGNAL_ALPHA
 from brainbench.scoring.regression.explained_variance_evaluation import (
+    Aggregate,
     ExplainedVarianceEvaluation,
     Variant,
 )
@@ -180,8 +181,8 @@ def composite() -> World:
     )
 
 
-def explained_variance(variant: Variant, formula: str) -> World:
-    """CC_norm^2 as `scoring.regression.explained_variance` scores it: ridge regression, five folds."""
+def explained_variance(variant: Variant, formula: str, *, aggregate: Aggregate = "mean") -> World:
+    """CC_norm^2 or CC_norm as `scoring.regression.explained_variance` scores it: ridge, five folds."""
     folds = paper(IDS, OBJECTS, n_splits=5)
 
     def evaluate(sample: Recorded) -> ExplainedVarianceEvaluation:
@@ -190,6 +191,7 @@ def explained_variance(variant: Variant, formula: str) -> World:
             material=material_of([fitted.target.recordings]),
             fits=[fitted],
             variant=variant,
+            aggregate=aggregate,
             formula=formula,
             excluded_sites={},
             population="sites",
@@ -198,4 +200,5 @@ def explained_variance(variant: Variant, formula: str) -> World:
         )
 
     measure = {"r2/c": "CC_norm^2", "r/sqrt(c)": "CC_norm"}[formula]
-    return World.of(name=f"{measure}, {variant}", random=ALL, draw=recorded, evaluate=evaluate)
+    name = f"{measure}, {variant}" + (", median over sites" if aggregate == "median" else "")
+    return World.of(name=name, random=ALL, draw=recorded, evaluate=evaluate)

@@ -60,6 +60,16 @@ def test_json_csv_and_python_agree(three, call, tmp_path):
     assert "Simulated.IT-pls" in repr(made)
 
 
+def test_a_name_without_weights_stands_for_those_that_were_scored(three, results_folder, call):
+    done = call("compare", "efficientnet_lite0", "pixels", "-b", "Simulated.IT-pls")
+    assert done.status == 0
+    assert "efficientnet_lite0@imagenet" in done.out
+    fill(results_folder, [make("efficientnet_lite0@untrained-0", "Simulated.IT-pls", 0.1)])
+    done = call("compare", "efficientnet_lite0", "pixels", "-b", "Simulated.IT-pls")
+    assert done.status == 2
+    assert "efficientnet_lite0@imagenet, efficientnet_lite0@untrained-0" in done.err
+
+
 def test_what_is_missing_is_named_and_ends_with_1(three, call):
     done = call("compare", *MODELS, "gabor", "-b", "Simulated.IT-pls")
     assert done.status == 1

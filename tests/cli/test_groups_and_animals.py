@@ -48,3 +48,20 @@ def test_the_mean_over_animals_has_its_line():
     score = make("a", NAME, 0.5, n_animals=3, figures={"over_animals": over})
     (line,) = [text for text in footnotes([score], Settings()) if "over 3 animals" in text]
     assert all(figure in line for figure in (".400", ".200 to .600", NAME))
+
+
+def test_animals_as_a_reference_have_one_line_for_all_models():
+    reference = {
+        "animals": ["a", "b"],
+        "raw": {"value": 0.5, "ci": [0.4, 0.6]},
+        "r/sqrt(c)": {"value": 0.61, "ci": None},
+        "corrected": 0.7,
+    }
+    scores = [make(name, NAME, 0.3, figures={"animals": reference}) for name in ("x", "y")]
+    (line,) = [text for text in footnotes(scores, Settings()) if text.startswith("reference")]
+    assert "(a, b)" in line
+    assert "raw .500 (95 % CI ≈ .400 to .600), r/sqrt(c) .610, corrected" in line
+    assert line.endswith(".700; no ceiling")
+    refused = make("x", NAME, 0.3, figures={"animals": {"reason": "a and b share no picture"}})
+    (line,) = [text for text in footnotes([refused], Settings()) if "no reference" in text]
+    assert line.endswith("a and b share no picture")

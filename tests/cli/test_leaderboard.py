@@ -453,3 +453,19 @@ def test_published_figures_stand_beside_measured_ones(mixed, call, results_folde
     assert alone.status == 0
     assert "rows that are not shown: 143" in alone.out
     assert call("leaderboard", "--published", "--composite", "Simulated.mean-v1").status == 2
+
+
+def test_what_was_not_chosen_is_not_called_not_scored(mixed, call):
+    done = call("leaderboard", "-b", REAL[1])
+    assert REAL[1] in done.out
+    assert "not scored" not in done.out
+    assert not any(line.startswith(f"{REAL[0]},") for line in done.out.splitlines())
+    assert "of those" not in call("leaderboard", "--format", "markdown").out
+
+
+def test_notes_of_latex_are_a_line_each(mixed, call):
+    lines = call("leaderboard", "--format", "latex").out.splitlines()
+    notes = lines[lines.index(r"\end{tabular}") + 1 :]
+    assert notes[0] == "% protocol paper"
+    assert len(notes) > 3
+    assert all(note.startswith("% ") for note in notes)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -33,6 +34,25 @@ def killed_once():
 
 def always_killed():
     os.kill(os.getpid(), signal.SIGSEGV)
+
+class Counted(FakeModel):
+    def activations(self, stimuli, layers, presentation=None):
+        with Path(__file__).with_name("asked").open("a") as log:
+            log.write(f"{self.name} {stimuli.identifier} {' '.join(layers)}\\n")
+        return super().activations(stimuli, layers)
+
+def counted():
+    return Counted(name="counted", digest="counted")
+
+def counted_too():
+    return Counted(name="counted_too", digest="counted_too")
+
+def when_told():
+    here = Path(__file__)
+    here.with_name(f"started-{os.getpid()}").touch()
+    while not here.with_name("go").exists():
+        time.sleep(0.05)
+    return FakeModel(name="when_told", digest="when_told")
 
 def slow():
     Path(__file__).with_name(f"started-{os.getpid()}").touch()
@@ -73,6 +93,21 @@ def test_shards_of_several_processes_make_the_whole(shell, models, tmp_path):
     parts = [figures(shell(*words, "--shard", f"{k}/3").out) for k in (1, 2, 3)]
     assert {key: value for part in parts for key, value in part.items()} == whole
     assert sum(map(len, parts)) == len(whole)
+
+
+def test_two_workers_compute_nothing_twice(shell, models, tmp_path):
+    words = ("score", "-m", models("counted", "counted_too"), "-b", "Fake.*,Stored.*")
+    asked = []
+    # The same parts one after the other, and side by side.
+    for name, spread in (("1", ("--shard", "1/1")), ("2", ("--workers", 2))):
+        shell(*words, "-o", tmp_path / name, *spread)
+        asked.append(sorted((tmp_path / "asked").read_text().splitlines()))
+        (tmp_path / "asked").unlink()
+    assert asked[0] == asked[1]
+    shell(*words, "-o", tmp_path / "2", "--workers", 2)
+    again = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
+    # What has no value is asked for again; no stored figure is.
+    assert len(again.splitlines()) < len(asked[1])
 
 
 def test_what_a_killed_worker_had_begun_is_scored_by_itself(shell, models):
@@ -141,15 +176,50 @@ def cluster(environment, tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    yield running.stdout.readline().strip()
-    running.communicate("")
+    yield SimpleNamespace(address=running.stdout.readline().strip(), pid=running.pid)
+    if running.poll() is None:
+        running.communicate("")
 
 
 def test_workers_of_a_scheduler_give_the_same(shell, models, cluster, tmp_path):
     words = ("score", "-m", models("plain", "other"), "-b", "Fake.*,Stored.*", "--format", "json")
     one = shell(*words, "-o", tmp_path / "one")
-    two = shell(*words, "-o", tmp_path / "two", "--scheduler", cluster)
+    two = shell(*words, "-o", tmp_path / "two", "--scheduler", cluster.address)
     assert figures(two.out) == figures(one.out)
+
+
+def test_a_lost_scheduler_is_named_and_the_same_command_goes_on(
+    shell, models, cluster, environment, tmp_path
+):
+    words = ["score", "-m", models("plain", "when_told"), "-b", "Fake.IT-pls", "-o", "results"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", HEEDING, *words, "--scheduler", cluster.address],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 400
+
+    def stored():
+        return {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/*/plain*.json")}
+
+    while not (stored() and list(tmp_path.glob("started-*"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    before = stored()
+    scheduler = psutil.Process(cluster.pid)
+    for process in [scheduler, *scheduler.children(recursive=True)]:
+        process.kill()
+    _, said = running.communicate(timeout=400)
+    assert running.returncode not in (0, 130)
+    assert f"the scheduler {cluster.address} was lost" in " ".join(said.split())
+    (tmp_path / "go").touch()
+    done = shell(*words[:-1], tmp_path / "results", "--workers", 2, "--format", "json")
+    assert len(figures(done.out)) == 2
+    assert None not in figures(done.out).values()
+    assert stored() == before
 
 
 def test_a_scheduler_that_does_not_answer_is_named(shell, models):

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.core.errors import InputError
+from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.data.importers.zd_it import read
+from brainbench.run.offered import offered_benchmark
 
 SCRIPT = Path(__file__).parents[2] / "perf" / "brain_alone.py"
 BINS = [(start, start + 50) for start in range(-200, 500, 50)]
@@ -103,3 +104,9 @@ def test_bad_files_and_bins_are_named(spikes, tmp_path):
     )
     with pytest.raises(InputError, match="get the file again"):
         read(tmp_path / "short.npz", [(0, 4)])
+
+
+def test_a_benchmark_says_by_name_that_no_model_can_be_scored(monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINBENCH_DATA", str(tmp_path))
+    with pytest.raises(NotApplicableError, match=r"ZhangDesimone2011\.IT-pls: .* lacks pictures"):
+        offered_benchmark("ZhangDesimone2011.IT-pls")

@@ -155,3 +155,14 @@ def test_numbers_as_papers_write_them():
         "-1.50",
         "1.00",
     ]
+
+
+def test_a_long_legend_takes_no_room_from_the_bars():
+    few = stored.make("a", "Study.IT-pls", 0.2, ceiling=None)
+    many = stored.make("a@untrained-0", "Study.IT-pls", 0.2, ci_approximate=True, partial=True)
+    heights = []
+    for score in (few, many):
+        axes = bars([score])
+        axes.get_figure().draw_without_rendering()
+        heights.append(axes.bbox.height)
+    assert heights[1] == pytest.approx(heights[0], rel=0.15)

@@ -12,6 +12,7 @@ from stored import make
 import brainbench
 from brainbench.core.errors import InputError
 from brainbench.core.settings import Settings, Spread, Variant
+from brainbench.data.manifest import open_dataset
 from brainbench.run.assignments import (
     assigned_benchmarks,
     assignments,
@@ -22,6 +23,7 @@ from brainbench.run.assignments import (
 from brainbench.run.code_of_user import PackedEstimator
 from brainbench.run.resolve import Job
 from brainbench.run.workers import run
+from brainbench.scoring import context
 from brainbench.storage.results import Results
 
 
@@ -229,3 +231,20 @@ def test_members_travel_with_the_formula_of_their_composite(tmp_path):
 def test_options_that_make_no_sense_are_refused(given):
     with pytest.raises(InputError):
         Spread(**given)
+
+
+def test_parts_of_one_run_share_open_data_in_a_process_and_those_of_another_do_not(
+    plugin, tmp_path, monkeypatch
+):
+    opened = []
+
+    def noted(name):
+        opened.append(name)
+        return open_dataset(name)
+
+    monkeypatch.setattr(context, "open_dataset", noted)
+    for _ in range(2):
+        job = Job.of("fake,fake_second", "Simulated.IT-pls", Settings(limit=30), results=tmp_path)
+        for part in assignments(job):
+            carry_out(part)
+    assert opened == ["Simulated"] * 2

@@ -5,7 +5,9 @@ import sys
 import types
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import xarray as xr
 from runs import context_of
 from stored import make
 
@@ -191,7 +193,10 @@ def test_a_stored_run_imports_neither_torch_nor_dask(
     benchmark = load_benchmark("Simulated.IT-cka")
     key = identity(context_of(pixels, benchmark))
     results = Results(results_folder)
-    results.save(make("pixels", benchmark.identifier, 0.25, digest=pixels.digest), key=key)
+    sites = {"neuroid_id": ("neuroid", ["a", "b"]), "ceiling": ("neuroid", [0.5, np.nan])}
+    units = xr.DataArray([0.5, np.nan], dims=("neuroid",), coords=sites, attrs={"units": "r"})
+    score = make("pixels", benchmark.identifier, 0.25, digest=pixels.digest, per_unit=units)
+    results.save(score, key=key)
     command = ["-m", "brainbench", "score", "-m", "pixels", "-b", benchmark.identifier]
     imported = []
     for _ in range(2):

@@ -8,6 +8,7 @@ from known import benchmark, brain, model_of
 
 from brainbench.core import stimuli
 from brainbench.core.settings import Settings
+from brainbench.metrics.linear import ridge
 from brainbench.scoring.pipeline import score as score_model
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
 from brainbench.scoring.regression.predictivity import Predictivity
@@ -43,6 +44,26 @@ def test_a_random_brain_is_not_predicted_from_copies():
 def test_signed_explained_variance_is_not_raised_by_copies():
     measure = ExplainableVariance(metric="ridge-cv", n_splits=5)
     assert value_of(measure).value < 0.3
+
+
+def test_a_penalty_is_chosen_by_leaving_out_both_copies():
+    data, X = shown_twice(0)
+    declared = replace(benchmark(data), measure=Predictivity(metric="ridge-cv"))
+    held_out = score_model(declared, model_of(data, X)).predictions
+    ids = list(data.pictures.ids)
+    rows = np.array([ids.index(name) for name in held_out.stimulus_id.values])
+    pictures, Y = np.tile(np.arange(PICTURES), 2), data.regions["IT"].values.mean(axis=0)
+    options = {"penalties": ridge.RELATIVE, "relative": True, "per_neuroid": True}
+    for fold in np.unique(held_out.fold):
+        inside = held_out.fold.values == fold
+        split = [(np.setdiff1d(np.arange(2 * PICTURES), rows[inside]), rows[inside])]
+        together, alone = (
+            ridge.cross_fit(X, Y, split, groups=groups, **options)[0] for groups in (pictures, None)
+        )
+        np.testing.assert_allclose(
+            held_out.predicted.values[inside], together.predicted, rtol=1e-3, atol=1e-3
+        )
+        assert np.median(together.penalties / alone.penalties) > 100
 
 
 def test_the_record_counts_copies():

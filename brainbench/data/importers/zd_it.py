@@ -2,7 +2,7 @@
 
 Each neuron was recorded separately, with its own order of trials. Neurons are combined as if they had been
 recorded together, which keeps their tuning and loses their noise correlations. The images are not published,
-so that no model can be scored: there is no benchmark and no manifest.
+so that no model can be scored: every benchmark of the data set says so.
 
 References
 ----------
@@ -13,8 +13,11 @@ NeuroDecodeR (Meyers), converted to one .npz file.
 from __future__ import annotations
 
 import itertools
+import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,94 @@ import numpy as np
 import numpy.typing as npt
 
 from brainbench.core.assembly import Assembly, make
-from brainbench.core.errors import InputError
+from brainbench.core.errors import DataAbsentError, InputError, unknown
+from brainbench.core.stimuli import StimulusSet
+from brainbench.data import integrity
+from brainbench.data.facts import facts_of_recording
+from brainbench.data.files_only import FilesOnly
+from brainbench.data.folder import writing
+from brainbench.data.manifest import Manifest
+from brainbench.data.offers import Facts, RegionFacts
+from brainbench.data.published import check
 
-__all__ = ["read"]
+REGION = "IT"
+PACKED = "zd_it_spikes.npz"
+BINS = tuple((start, start + 50) for start in range(-500, 500, 50))
+"""Bins of `ZhangData.recordings`, in ms from onset."""
 
 COLUMNS = ("spikes", "object", "position", "unit", "time_ms")
 MAX_BYTES = 300_000_000  # when unpacked; the published file has 62 MB
 _KINDS = {"spikes": "ui", "object": "U", "position": "U", "unit": "Uiu", "time_ms": "ui"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ZhangData(FilesOnly):
+    """Spikes of single neurons without pictures, from one packed file; the R files are kept as they are."""
+
+    def stimuli(self) -> StimulusSet:
+        """Raise InputError: the pictures are not published."""
+        raise InputError(
+            f"stimuli of {self.name}",
+            allowed=f"recordings({REGION!r}) alone: the pictures are not published, so that no model can be "
+            "scored",
+            todo=f"see `brainbench data show {self.name}`, or score another data set",
+        )
+
+    def recordings(self, region: str) -> Assembly:
+        """Return the spikes of each trial in bins of 50 ms, see `read`.
+
+        UnknownNameError for another region than IT, InputError where only the R files are here.
+        """
+        if region != REGION:
+            raise unknown(f"region of {self.name}:", region, [REGION], todo="choose it")
+        if self.folder.is_dir() and not (self.folder / PACKED).is_file():
+            raise InputError(
+                f"{self.name} as R files alone, which nothing reads",
+                allowed=f"the same spikes in one file, {PACKED}: {', '.join(COLUMNS)}",
+                todo=f"convert them, and `brainbench data import {self.name} --from` its folder",
+            )
+        if self.absent():
+            raise DataAbsentError(
+                f"data set {self.name} is not here",
+                allowed=str(self.absent()),
+                todo=f"run `{self.command}`",
+            )
+        path = integrity.check(self.folder / PACKED, command=self.command)
+        return read(path, BINS)
+
+    @property
+    def facts(self) -> Facts:
+        """What is there: sites and trials, and no pictures."""
+        if not (self.folder / PACKED).is_file():
+            region = RegionFacts(sites=self.declared.facts.sites[REGION])
+            return Facts(regions={REGION: region}, objects={}, pictures=False)
+        recorded = self.recordings(REGION)
+        return Facts(
+            regions={REGION: facts_of_recording(recorded)},
+            objects=dict(sorted(Counter(recorded["object_name"].values.tolist()).items())),
+            pictures=False,
+        )
+
+    def import_from(self, given: Path) -> Path:
+        """Check and keep the packed file of a folder, else the R files; errors as for `FilesOnly`."""
+        packed = given / PACKED
+        if not packed.is_file():
+            return super().import_from(given)
+        check(
+            packed,
+            self.declared.parameters["packed"][PACKED],
+            allowed="the packed file, byte for byte",
+            todo="get it again, or take the published R files",
+        )
+        with writing(self.folder) as temporary:
+            shutil.copyfile(packed, temporary / PACKED)
+            integrity.seal(temporary)
+        return self.folder
+
+
+def zhang(manifest: Manifest) -> ZhangData:
+    """Return the data set of a manifest."""
+    return ZhangData(name=manifest.name, declared=manifest)
 
 
 def read(path: Path, bins: Sequence[tuple[int, int]]) -> Assembly:

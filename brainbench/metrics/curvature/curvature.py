@@ -3,7 +3,7 @@
 With v_i = x_(i+1) - x_i the curvature is the mean over i of the angle between v_i and v_(i+1), in degrees: 0
 for a straight line, 90 for a walk in random directions. Independent noise of the x alone gives 120 degrees,
 since v_i and v_(i+1) share x_(i+1), with opposite signs. The means of trials therefore bend too much, and
-more with smaller steps; `cross_validated_curvature` has no such bias.
+more where steps are small; `cross_validated_curvature` has no such bias.
 
 References
 ----------

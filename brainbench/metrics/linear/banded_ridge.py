@@ -2,7 +2,7 @@
 
 With the penalties a / s_k of spaces of equal variance, the prediction depends on the features only through
 K = sum_k s_k K_k: ridge regression with penalty a on a mixture of the spaces. Shares s and penalty a are
-chosen for each neuroid by the squared error on each training stimulus when it is left out.
+chosen for each neuroid by the squared error on each training stimulus, or group of them, when it is left out.
 
 References
 ----------
@@ -76,7 +76,12 @@ def mixtures(n_spaces: int, *, seed: int = 0) -> FloatArray:
 
 
 def cross_fit(
-    spaces: Sequence[Gram], Y: AnyArray, splits: Iterable[Split], *, seed: int = 0
+    spaces: Sequence[Gram],
+    Y: AnyArray,
+    splits: Iterable[Split],
+    *,
+    groups: AnyArray | None = None,
+    seed: int = 0,
 ) -> list[BandedFit]:
     """Fit banded ridge regression to the training stimuli of every split, and predict the held-out ones.
 
@@ -88,6 +93,8 @@ def cross_fit(
         Responses, in the same order of stimuli.
     splits : iterable of (train, test)
         Row numbers.
+    groups : array, stimulus, optional
+        Stimuli that are left out together; see `ridge.cross_fit`.
     seed : int
         Seed of the mixtures of three or more spaces.
 
@@ -112,10 +119,16 @@ def cross_fit(
     responses = check_responses(Y, sizes[0])
     tried = mixtures(len(spaces), seed=seed)
     checked = [check_split(split, sizes[0], least=2) for split in splits]
-    return [_fit(spaces, responses, split, tried) for split in checked]
+    return [_fit(spaces, responses, split, tried, groups) for split in checked]
 
 
-def _fit(spaces: Sequence[Gram], Y: FloatArray, split: Split, tried: FloatArray) -> BandedFit:
+def _fit(
+    spaces: Sequence[Gram],
+    Y: FloatArray,
+    split: Split,
+    tried: FloatArray,
+    groups: AnyArray | None,
+) -> BandedFit:
     scaled = [_scaled(space.K, split[0]) for space in spaces]
     predicted = np.zeros((len(split[1]), Y.shape[1]))
     shares = np.zeros((Y.shape[1], len(spaces)))
@@ -130,6 +143,7 @@ def _fit(spaces: Sequence[Gram], Y: FloatArray, split: Split, tried: FloatArray)
             penalties=ridge.RELATIVE,
             relative=True,
             per_neuroid=True,
+            groups=groups,
         )
         better = fit.left_out < least
         predicted[:, better] = fit.predicted[:, better]

@@ -4,7 +4,8 @@ With Xc = U diag(sqrt(l)) V' over the training stimuli, centered, a penalty a sh
 l / (l + a), and the residual of the responses is (Yc - U U'Yc) + U diag(a / (l + a)) U'Yc. One
 decomposition of X'X, or of K = XX' where there are more features than stimuli, serves all neuroids and
 all penalties. The error on a left-out training stimulus is its residual divided by
-1 - 1/n - sum_j u_ij^2 l_j / (l_j + a), so that a penalty is chosen without another fit.
+1 - 1/n - sum_j u_ij^2 l_j / (l_j + a), so that a penalty is chosen without another fit. Stimuli that are left
+out together have the matrix of these in place of the number.
 
 References
 ----------
@@ -96,6 +97,7 @@ def cross_fit(
     penalties: ArrayLike = 1.0,
     relative: bool = False,
     per_neuroid: bool = False,
+    groups: AnyArray | None = None,
 ) -> list[Fit]:
     """Fit ridge regression to the training stimuli of every split, and predict the held-out ones.
 
@@ -113,6 +115,9 @@ def cross_fit(
     per_neuroid : bool
         Choose a penalty for each neuroid, or one for all (by the error summed over neuroids, in which
         those of large variance dominate).
+    groups : array, stimulus, optional
+        Stimuli of one group, such as copies of one picture, are left out together: a stimulus whose copy
+        stays in would ask for too small a penalty.
 
     Returns
     -------
@@ -148,7 +153,10 @@ def cross_fit(
     fits = []
     for (train, _), axes in zip(checked, axes_of_splits, strict=True):
         unit = float(axes.variance.sum()) / (len(train) - 1) if relative else 1.0
-        fits.append(_fit(axes, responses[train], candidates * unit, per_neuroid=per_neuroid))
+        together = [] if groups is None else _together(groups[train])
+        fits.append(
+            _fit(axes, responses[train], candidates * unit, together, per_neuroid=per_neuroid)
+        )
     return fits
 
 
@@ -188,13 +196,28 @@ def _axes(symmetric: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
 # --- ridge along these axes ----------------------------------------------------------------------
 
 
-def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool) -> Fit:
+def _together(groups: AnyArray) -> list[IntArray]:
+    """Return the rows of each group of several stimuli."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return [np.flatnonzero(group.ravel() == k) for k in np.flatnonzero(sizes > 1)]
+
+
+def _fit(
+    axes: _Axes,
+    Y: FloatArray,
+    penalties: FloatArray,
+    together: Sequence[IntArray],
+    *,
+    per_neuroid: bool,
+) -> Fit:
     centered, mean = center(Y)
     along = axes.U.T @ centered
     if len(penalties) == 1:
         chosen, left_out = np.full(Y.shape[1], penalties[0]), np.full(Y.shape[1], np.nan)
     else:
-        loss = _left_out(axes, centered, along, penalties)
+        alone = np.setdiff1d(np.arange(len(Y)), np.concatenate([*together, np.array([], int)]))
+        loss = _left_out(axes, centered, along, penalties, alone)
+        loss = loss + _groups_left_out(axes, centered, along, penalties, together)
         best = loss.argmin(axis=0) if per_neuroid else loss.sum(axis=1).argmin()
         chosen = np.broadcast_to(penalties[best], Y.shape[1]).copy()
         left_out = loss[best, np.arange(Y.shape[1])]
@@ -202,24 +225,56 @@ def _fit(axes: _Axes, Y: FloatArray, penalties: FloatArray, *, per_neuroid: bool
     return Fit(mean + axes.held_out @ weights, chosen, left_out)
 
 
-def _left_out(axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray) -> FloatArray:
-    """Return the leave-one-out squared error summed over training stimuli, penalty x neuroid."""
+def _left_out(
+    axes: _Axes, Y: FloatArray, along: FloatArray, penalties: FloatArray, alone: IntArray
+) -> FloatArray:
+    """Return the leave-one-out squared error summed over some training stimuli, penalty x neuroid."""
+    n, U = len(Y), axes.U
+    if not len(alone):
+        return np.zeros((len(penalties), Y.shape[1]))
+    if len(alone) < n:
+        Y, U = Y[alone], U[alone]
     if not len(axes.variance):  # each is predicted by the mean of the others
-        alone = np.square(Y / (1 - 1 / len(Y))).sum(axis=0)
-        return np.broadcast_to(alone, (len(penalties), Y.shape[1]))
+        error = np.square(Y / (1 - 1 / n)).sum(axis=0)
+        return np.broadcast_to(error, (len(penalties), Y.shape[1]))
     shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
-    square = np.square(axes.U)
-    free = np.maximum(1 - 1 / len(Y) - square.sum(axis=1), 0.0) + shrunk @ square.T
+    square = np.square(U)
+    free = np.maximum(1 - 1 / n - square.sum(axis=1), 0.0) + shrunk @ square.T
     mix, basis = _low_rank(shrunk)
-    rest = Y - axes.U @ along
+    rest = Y - U @ along
     loss = np.zeros((len(penalties), Y.shape[1]))
-    for columns in column_batches(Y.shape[1], len(basis) * len(Y), BATCH_NUMBERS):
+    for columns in column_batches(Y.shape[1], len(basis) * n, BATCH_NUMBERS):
         # All parts in one product: U times each direction times the responses along the axes.
         weighted = basis.T[:, :, None] * along[:, None, columns]
-        parts = axes.U @ weighted.reshape(len(along), -1)
+        parts = U @ weighted.reshape(len(along), -1)
         loss[:, columns] = _squares(
             parts.reshape(len(Y), len(basis), -1), rest[:, columns], mix, free
         )
+    return loss
+
+
+def _groups_left_out(
+    axes: _Axes,
+    Y: FloatArray,
+    along: FloatArray,
+    penalties: FloatArray,
+    together: Sequence[IntArray],
+) -> FloatArray:
+    """Return the squared error on groups that are left out whole, penalty x neuroid.
+
+    It is (I - H)^-1 times the residual of a group, H the block of the hat matrix of its stimuli.
+    """
+    n = len(Y)
+    shrunk = penalties[:, None] / (axes.variance + penalties[:, None])
+    loss = np.zeros((len(penalties), Y.shape[1]))
+    for rows in together:
+        U = axes.U[rows]
+        outside = np.eye(len(rows)) - 1 / n - U @ U.T
+        rest = Y[rows] - U @ along
+        for k, shrinkage in enumerate(shrunk):
+            kept = outside + (U * shrinkage) @ U.T
+            residual = rest + U @ (shrinkage[:, None] * along)
+            loss[k] += np.square(np.linalg.solve(kept, residual)).sum(axis=0)
     return loss
 
 

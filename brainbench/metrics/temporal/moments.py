@@ -7,7 +7,7 @@ products are summed, so that a large mean costs no digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,47 +158,13 @@ def _stacked(block: FloatArray) -> FloatArray:
     return block.transpose(0, 2, 1).reshape(-1, block.shape[1])
 
 
-@dataclass(frozen=True, eq=False)
-class RootSamples:
-    """Samples that stand for all bins: one for each image and independent state.
-
-    Attributes
-    ----------
-    rows : array, sample x feature
-        R with R'R = `feature_sums(...).xx`.
-    ones : array, sample
-        What the intercept is in them: R'`ones` is the sum of the features over images and bins, and the sum
-        of squares of `ones` is the number of images times bins.
-    """
-
-    rows: FloatArray
-    ones: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @classmethod
-    def together(cls, parts: Sequence[RootSamples]) -> RootSamples:
-        """Return the samples of several parts."""
-        return cls(
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.ones for part in parts]),
-        )
-
-
 def root_samples(
     X: AnyArray, rows: IntArray, *, reference: FloatArray, weights: FloatArray | None
-) -> RootSamples:
-    """Return the samples of some images; parameters as for `feature_sums`."""
+) -> FloatArray:
+    """Return rows R with R'R = `feature_sums(...).xx`: one for each image and independent state."""
+    factor = None if weights is None else _root(weights)
     blocks = _blocks(X, rows, reference)
-    if weights is None:
-        stacked, ones = np.concatenate([_stacked(block) for block in blocks]), np.ones(X.shape[2])
-    else:
-        factor = _root(weights)
-        stacked = np.concatenate([_stacked(block @ factor) for block in blocks])
-        # The columns of the factor are orthogonal, and span the sum of the weights over bins.
-        ones = factor.T @ weights.sum(axis=0) / np.square(factor).sum(axis=0)
-    return RootSamples(stacked, np.tile(ones, len(rows)))
+    return np.concatenate([_stacked(b if factor is None else b @ factor) for b in blocks])
 
 
 def _root(weights: FloatArray) -> FloatArray:

@@ -24,12 +24,11 @@ import numpy as np
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
-from brainbench.metrics.features import EPS, Split, leading_eigenvectors
+from brainbench.metrics.features import EPS, Split
 from brainbench.metrics.linear.pls import coefficients, fit_nipals
 from brainbench.metrics.temporal.moments import (
     CrossSums,
     FeatureSums,
-    RootSamples,
     check_features,
     check_responses,
     chunks,
@@ -41,8 +40,6 @@ from brainbench.metrics.temporal.moments import (
 PENALTIES = np.logspace(-10, 1, 23)
 """Penalties that are compared, as shares of the total variance (the trace of X'X) of the training samples."""
 
-_FEW_SAMPLES = 2
-"""Samples of all states for each feature up to which samples may stand for sums of products."""
 _REFERENCE = 32  # images whose mean is subtracted before products are summed
 
 
@@ -78,7 +75,7 @@ class SharedMap:
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """Eigenvalues, in rising order, and vectors of the centered X'X; of few samples those above rounding."""
+    """Eigenvalues and vectors of the centered X'X."""
 
     values: FloatArray
     vectors: FloatArray
@@ -88,14 +85,6 @@ class _Spectrum:
         values, vectors = np.linalg.eigh(side.centered())
         return cls(np.maximum(values, 0.0), vectors)
 
-    @classmethod
-    def of_few(cls, samples: RootSamples, side: FeatureSums) -> _Spectrum:
-        """Return the spectrum of fewer samples than features, from their inner products."""
-        R = samples.rows - np.outer(samples.ones, side.x / side.n)
-        p = R.shape[1]
-        values, vectors = leading_eigenvectors(R @ R.T, rounding=p * EPS)
-        return cls(values, R.T @ (vectors / np.sqrt(values)))
-
     @property
     def total(self) -> float:
         return float(self.values.sum())
@@ -103,8 +92,7 @@ class _Spectrum:
     def inverse(self, penalty: FloatArray) -> FloatArray:
         """Return 1 / (eigenvalue + penalty), feature x penalty; 0 where the sum is rounding."""
         sums = self.values[:, None] + penalty
-        largest = float(self.values[-1]) if len(self.values) else 0.0
-        smallest = len(self.vectors) * EPS * max(largest, np.finfo(float).tiny)
+        smallest = len(self.values) * EPS * max(float(self.values[-1]), np.finfo(float).tiny)
         return np.where(sums > smallest, 1.0 / np.where(sums > smallest, sums, 1.0), 0.0)
 
 
@@ -137,30 +125,7 @@ class PreparedFeatures:
     @cached_property
     def inner(self) -> list[_Spectrum]:
         """Eigenvectors without each part, by which penalties are compared; none without folds."""
-        if len(self.sides) == 1:
-            return []
-        n_features, n_samples = len(self.reference), sum(map(len, self.samples or ()))
-        spectra = []
-        for fold, side in enumerate(self.sides):
-            others = self.whole - side
-            few = self.samples is not None and n_samples - len(self.samples[fold]) < n_features
-            if few:
-                kept = [part for k, part in enumerate(self.samples or ()) if k != fold]
-                spectra.append(_Spectrum.of_few(RootSamples.together(kept), others))
-            else:
-                spectra.append(_Spectrum.of(others))
-        return spectra
-
-    @cached_property
-    def samples(self) -> list[RootSamples] | None:
-        """Rows R with R'R = X'X of each part; None where they would be many more than the features."""
-        n_states = self.X.shape[2]
-        if sum(map(len, self.parts)) * n_states > _FEW_SAMPLES * len(self.reference):
-            return None
-        return [self._samples_of(part) for part in self.parts]
-
-    def _samples_of(self, part: IntArray) -> RootSamples:
-        return root_samples(self.X, part, reference=self.reference, weights=self.weights)
+        return [_Spectrum.of(self.whole - side) for side in self.sides if len(self.sides) > 1]
 
     def checked(self, Y: AnyArray) -> tuple[FloatArray, FloatArray]:
         """Check responses, and return them with each neuroid's mean over training samples."""
@@ -172,9 +137,11 @@ class PreparedFeatures:
 
     def root_samples(self, fold: int) -> FloatArray:
         """Return rows R with R'R = X'X of a part, at most as many as features."""
-        part = self._samples_of(self.parts[fold]) if self.samples is None else self.samples[fold]
-        few = len(part) <= part.rows.shape[1]
-        return part.rows if few else cast(FloatArray, np.linalg.qr(part.rows, mode="r"))
+        samples = root_samples(
+            self.X, self.parts[fold], reference=self.reference, weights=self.weights
+        )
+        few = len(samples) <= samples.shape[1]
+        return samples if few else cast(FloatArray, np.linalg.qr(samples, mode="r"))
 
     def cross(self, Y: FloatArray, rows: IntArray, level: FloatArray) -> CrossSums:
         """Sum products of features and responses over some images."""

@@ -13,18 +13,14 @@ from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.choices import image_level, shares
 from brainbench.metrics.behavior.error_consistency import error_consistency
 from brainbench.metrics.reductions import nan_mean
-from brainbench.scoring.behavior.choices_target import ChoicesTarget
-from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
-from brainbench.scoring.measure import Figure, Report, Resampling, Units, finite
+from brainbench.scoring.behavior.answers import AnswersEvaluation
+from brainbench.scoring.measure import Figure, Report, finite
 from brainbench.stats.ceiling import spearman_brown
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChoicesEvaluation(BehaviorEvaluation):
-    """Held-out answers of a read-out beside those of subjects who chose among all categories."""
-
-    target: ChoicesTarget
-    group: str | None  # column by which images are held out and drawn together
+class ChoicesEvaluation(AnswersEvaluation):
+    """Shares of the held-out answers of a read-out beside those of subjects."""
 
     # --- figures -----------------------------------------------------------------------------------
 
@@ -89,16 +85,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def resampling(self) -> Resampling:
-        images = "images" if self.group is None else f"images by {self.group}"
-        return Resampling(
-            units=Units(n=self.target.n_subjects, population="subjects", crossed=False),
-            words={"images": images, "units": "subjects", "both": f"{images} and subjects"},
-            remark="read-out not refitted",
-            at_once=20,
-        )
-
-    @property
     def no_floor(self) -> str:
         return "an image has no reliability of its own"
 
@@ -109,7 +95,6 @@ class ChoicesEvaluation(BehaviorEvaluation):
             _less_category_mean(answers, self.truth)
             for answers in (self.readout.probabilities, self.target.share)
         )
-        held_out = "each image by a read-out of the others"
         return Report(
             n_units=len(images.ids) - n_unanswered,
             excluded={"no answer": n_unanswered},
@@ -121,8 +106,7 @@ class ChoicesEvaluation(BehaviorEvaluation):
             predictions=self.choice_table(self.readout.probabilities, self.target.share),
             figures=self._figures(),
             details={
-                **self.readout_details,
-                "held_out": held_out + (f", its {self.group} left out too" if self.group else ""),
+                **self.held_out_details,
                 "ceiling": f"{n_halves} halves of the subjects, Spearman-Brown corrected",
             },
             seeds=dict.fromkeys(("splits", "halves", "null"), self.seed),
@@ -131,18 +115,13 @@ class ChoicesEvaluation(BehaviorEvaluation):
 
     def _figures(self) -> dict[str, Any]:
         target = self.target
-        correct = self.readout.probabilities.argmax(axis=1) == self.truth
-        of_model = error_consistency(correct, target.correct, seen=target.seen)
-        of_pairs = target.pair_consistency()
+        of_model = error_consistency(self.correct, target.correct, seen=target.seen)
         return {
+            **self.counts_and_accuracies,
             "n_answers": int(target.counts.sum()),
-            "answers_without_choice": target.n_without,
             "answers_of_categories_not_in_use": target.n_outside,
-            "n_subjects": target.n_subjects,
             "error_consistency": finite(nan_mean(of_model, axis=0)),
-            "error_consistency_among_subjects": finite(nan_mean(of_pairs, axis=0)),
-            "accuracy": float(correct.mean()),
-            "accuracy_of_subjects": float(target.correct[target.seen].mean()),
+            "error_consistency_among_subjects": finite(nan_mean(target.pair_consistency(), axis=0)),
         }
 
 

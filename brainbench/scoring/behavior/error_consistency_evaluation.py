@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
+from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.behavior.error_consistency import (
     error_consistency,
     mean_consistency,
 )
-from brainbench.scoring.behavior.choices_target import ChoicesTarget
-from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
-from brainbench.scoring.measure import Figure, Report, Resampling, Units, finite
+from brainbench.scoring.behavior.answers import AnswersEvaluation
+from brainbench.scoring.measure import Figure, Report, finite
 
 
 class Kappas(NamedTuple):
@@ -28,22 +27,12 @@ class Kappas(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ErrorConsistencyEvaluation(BehaviorEvaluation):
+class ErrorConsistencyEvaluation(AnswersEvaluation):
     """Right and wrong answers of a read-out beside those of subjects."""
 
-    target: ChoicesTarget
-    group: str | None  # column by which images are held out and drawn together
     divided: bool  # see `ErrorConsistencyRules`
 
     # --- figures -----------------------------------------------------------------------------------
-
-    @cached_property
-    def correct(self) -> BoolArray:
-        """Whether the read-out's most probable category is the right one, of each image."""
-        return self._correct(self.readout.probabilities)
-
-    def _correct(self, answers: FloatArray) -> BoolArray:
-        return np.asarray(answers.argmax(axis=-1) == self.target.images.truth)
 
     def over_images(self, counts: FloatArray | None) -> Kappas:
         target = self.target
@@ -64,7 +53,7 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
         """Return the figure of a model that answers each image as it answered another."""
-        correct = np.stack([self._correct(self.readout.probabilities[o]) for o in orders[0]])
+        correct = np.stack([self.right(self.readout.probabilities[o]) for o in orders[0]])
         target = self.target
         kappas = error_consistency(correct[:, None], target.correct, seen=target.seen)
         figure = self.figure_of(Kappas(kappas, None), None)
@@ -92,22 +81,12 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
     # --- what belongs to the score -------------------------------------------------------------------
 
     @property
-    def resampling(self) -> Resampling:
-        images = "images" if self.group is None else f"images by {self.group}"
-        return Resampling(
-            units=Units(n=self.target.n_subjects, population="subjects", crossed=False),
-            words={"images": images, "units": "subjects", "both": f"{images} and subjects"},
-            remark="read-out not refitted",
-        )
-
-    @property
     def no_floor(self) -> str:
         return "a subject's kappa has no reliability of its own"
 
     def report(self, figure: Figure) -> Report:
         kappas = self.over_images(None).model[0]
         undefined = int(np.isnan(kappas).sum())
-        held_out = "each image by a read-out of the others"
         return Report(
             n_units=len(kappas) - undefined,
             excluded={"no kappa: model and subject always right, or always wrong": undefined},
@@ -120,8 +99,7 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
             predictions=self.choice_table(self.readout.probabilities, self.target.share),
             figures=self._figures(),
             details={
-                **self.readout_details,
-                "held_out": held_out + (f", its {self.group} left out too" if self.group else ""),
+                **self.held_out_details,
                 "answer": "the most probable category",
                 "reference": "mean kappa over pairs of subjects"
                 + (", divided by" if self.divided else ": no maximum, not divided by"),
@@ -131,14 +109,11 @@ class ErrorConsistencyEvaluation(BehaviorEvaluation):
         )
 
     def _figures(self) -> dict[str, Any]:
-        target, of_pairs = self.target, self.target.pair_consistency()
+        of_pairs = self.target.pair_consistency()
         return {
+            **self.counts_and_accuracies,
+            "n_answers": int(self.target.seen.sum()),
             "reference": finite(self.reference),
             "pairs_of_subjects": len(of_pairs),
             "pairs_without_kappa": int(np.isnan(of_pairs).sum()),
-            "n_subjects": target.n_subjects,
-            "n_answers": int(target.seen.sum()),
-            "answers_without_choice": target.n_without,
-            "accuracy": float(self.correct.mean()),
-            "accuracy_of_subjects": float(target.correct[target.seen].mean()),
         }

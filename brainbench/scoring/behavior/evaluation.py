@@ -67,7 +67,7 @@ class BehaviorEvaluation(Evaluation):
         return {
             "readout": f"multinomial logistic regression, C={options.C:g}, tol={options.tol:g}, "
             "standardized features",
-            "splits": len(set(self.readout.fold.tolist())),
+            "splits": len(set(self.readout.fold.tolist()) - {-1}),
             "features": self.readout.n_features,
         }
 

@@ -8,20 +8,27 @@ it was fitted to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+import numpy as np
+
+from brainbench.core.dataset import HasTrials
+from brainbench.core.errors import InputError, unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.behavior.trials import Trials, halves, halves_of_cells
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions
 from brainbench.scoring.behavior.i2n_evaluation import I2nEvaluation
 from brainbench.scoring.behavior.i2n_target import Halves, I2nTarget, i2n_target
-from brainbench.scoring.behavior.readout import labeled_images, read_out
+from brainbench.scoring.behavior.readout import LabeledImages, labeled_images, read_out
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
+
+Level: TypeAlias = Literal["i2n", "i1"]
+FittedOn: TypeAlias = Literal["folds", "images without trials"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +58,11 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
 
     Parameters
     ----------
+    level : {"i2n", "i1"}
+        Correlate normalized d' of each image and distractor, or d' of each image, mean over distractors.
+    fitted_on : {"folds", "images without trials"}
+        The read-out of an image is fitted to the other images, fold by fold, or one read-out is fitted to
+        all images that nobody was asked about, as in the publication.
     n_splits : int
         Folds of the read-out, stratified by object; each image is decoded by a read-out of the others.
     n_inner : int
@@ -66,6 +78,8 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         Options of the logistic regression.
     """
 
+    level: Level = "i2n"
+    fitted_on: FittedOn = "folds"
     n_splits: int = 10
     n_inner: int = 5
     n_halves: int = 10
@@ -105,12 +119,28 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     )
     """Protocols and formulas of the worlds in perf/worlds."""
 
+    def __post_init__(self) -> None:
+        """Raise UnknownNameError for no such level, or images to fit on."""
+        for name, kind in (("level", Level), ("fitted_on", FittedOn)):
+            if getattr(self, name) not in get_args(kind):
+                what, given = f"{name} of I2n:", getattr(self, name)
+                raise unknown(what, given, get_args(kind), todo="choose one of these")
+
+    def config(self) -> dict[str, Any]:
+        """Return name and options; those that came later only where they are chosen, so that keys stay."""
+        later = {"level": "i2n", "fitted_on": "folds"}
+        options = super().config()
+        return {key: value for key, value in options.items() if later.get(key) != value}
+
     def target(self, context: RunContext) -> I2nTarget:
         """Raise InputError for choices of other objects than those shown, or too few images of one."""
         rules: I2nRules = context.rules
+        images = labeled_images(context, n_splits=self.n_splits, n_inner=self.n_inner)
+        if self.fitted_on == "images without trials":
+            images = _asked_about_those_with_trials(images, context)
         return i2n_target(
             context,
-            labeled_images(context, n_splits=self.n_splits, n_inner=self.n_inner),
+            images,
             halve=partial(rules.halve, n_splits=self.n_halves, seed=context.settings.seed),
             corrected=not rules.against_halves,
             false_alarms=rules.false_alarms,
@@ -122,8 +152,16 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     def evaluate(
         self, context: RunContext, target: I2nTarget, candidates: list[Candidate]
     ) -> Evaluation:
+        """Raise InputError where one read-out is fitted and there are layers to choose from."""
         rules: I2nRules = context.rules
         seed = context.settings.seed
+        if len(candidates) > 1 and target.images.asked is not None:
+            raise InputError(
+                f"{context.benchmark.identifier}: {len(candidates)} layers and steps, and no choices on the "
+                "images that the read-out is fitted to",
+                allowed="one layer with one step",
+                todo="choose one: --layers behavior=LAYER",
+            )
         return I2nEvaluation(
             material=target.material,
             formula=context.formula,
@@ -132,6 +170,7 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
             target=target,
             against_halves=rules.against_halves,
             n_simulated=self.n_simulated,
+            pooled=self.level == "i1",
             halves_seed=seed if rules.halves_seed is None else rules.halves_seed,
             described={
                 key: text.format(n=len(target.halves), simulated=self.n_simulated)
@@ -141,7 +180,35 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
 
     def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
         """Whether a world has this protocol and formula, and its ceiling enough trials."""
+        if self.level == "i1":
+            return False
         few_trials = isinstance(evaluation, I2nEvaluation) and evaluation.few_trials
         if few_trials and context.formula != "raw":
             return False
         return (context.settings.protocol, context.formula) in self.measured_coverage
+
+
+def _asked_about_those_with_trials(images: LabeledImages, context: RunContext) -> LabeledImages:
+    """Return the images with a single split: fitted to those without trials, asked about the others.
+
+    InputError where an object has no image to fit to, or no image has trials; groups of images on both sides.
+    """
+    data = context.data
+    asked_ids = set(data.trials()["stimulus_id"]) if isinstance(data, HasTrials) else set()
+    has_trials = np.isin(np.asarray(images.ids), sorted(map(str, asked_ids)))
+    unfitted = sorted(set(images.labels[has_trials]) - set(images.labels[~has_trials]))
+    if not has_trials.any() or unfitted:
+        what = f"no image without trials of {unfitted[0]}" if unfitted else "no image with trials"
+        raise InputError(
+            f"{context.benchmark.identifier}: {what}, among {len(images.ids)} images",
+            allowed="images with trials, and images of each of their objects without",
+            todo="omit --limit, or use the benchmark whose read-out is cross-validated",
+        )
+    groups = images.groups
+    if groups is not None and set(groups[has_trials]) & set(groups[~has_trials]):
+        raise InputError(
+            f"{context.benchmark.identifier}: groups of images with and without trials",
+            allowed="groups that are fitted to, or asked about, as wholes",
+            todo="use the benchmark whose read-out is cross-validated",
+        )
+    return replace(images, asked=np.flatnonzero(has_trials))

@@ -47,6 +47,7 @@ class I2nEvaluation(BehaviorEvaluation):
     target: I2nTarget
     against_halves: bool  # see `I2nRules`
     n_simulated: int  # see `I2n`
+    pooled: bool = False  # I1: over distractors
     halves_seed: int  # of the halves of the trials
     described: Mapping[str, str]  # what was compared, for the record
 
@@ -73,9 +74,10 @@ class I2nEvaluation(BehaviorEvaluation):
         *,
         counts: FloatArray | None = None,
         with_ceiling: bool = True,
-        pooled: bool = False,
+        pooled: bool | None = None,
     ) -> Consistency:
         """Correlate fractions of a model with the subject's, and find the ceiling."""
+        pooled = self.pooled if pooled is None else pooled
         needs_halves = self.against_halves or with_ceiling
         r, c = consistency(
             fraction,
@@ -158,6 +160,7 @@ class I2nEvaluation(BehaviorEvaluation):
             target.half_fractions,
             target.truth,
             false_alarms=target.false_alarms,
+            pooled=self.pooled,
         )
         return float(nan_mean(spearman_brown(c), axis=1)[0])
 
@@ -259,22 +262,26 @@ class I2nEvaluation(BehaviorEvaluation):
         }
 
     def report(self, figure: Figure) -> Report:
-        i1 = self.figure_of(self._consistency(self.fraction, pooled=True), None)
+        other = self.figure_of(self._consistency(self.fraction, pooled=not self.pooled), None)
+        name = "i2n" if self.pooled else "i1"
         model, observed = (
-            nan_mean(normalized(sensitivity, self.target.truth), axis=1)
+            nan_mean(
+                sensitivity if self.pooled else normalized(sensitivity, self.target.truth), axis=1
+            )
             for sensitivity in self.sensitivities
         )
+        mean_of = "d'" if self.pooled else "normalized d'"
         seeds = dict.fromkeys(("splits", "halves", "null", "simulated subjects"), self.seed)
         right, count = self.target.cell_counts
         return Report(
             n_units=self.cells["cells_used"],
             excluded=self._excluded(),
-            per_unit=self.image_table(model, observed, units="mean normalized d' over distractors"),
+            per_unit=self.image_table(model, observed, units=f"mean {mean_of} over distractors"),
             predictions=self.choice_table(self.fraction, self.target.fraction),
             figures={
                 **self.cells,
-                "i1": finite(i1.mean_raw()),
-                "i1_ceiling": finite(i1.mean_ceiling()),
+                name: finite(other.mean_raw()),
+                f"{name}_ceiling": finite(other.mean_ceiling()),
                 "fraction_correct": finite(np.nanmean(self.fraction)),
                 "fraction_correct_subject": float(np.mean(right[count > 0] / count[count > 0])),
                 "trials_per_cell": self.target.trials_per_cell,
@@ -282,7 +289,9 @@ class I2nEvaluation(BehaviorEvaluation):
             },
             details={
                 **self.readout_details,
-                "held_out": "each image by a read-out of the others, stratified by object",
+                "held_out": "each image by a read-out of the others, stratified by object"
+                if self.readout.images.asked is None
+                else "each image by one read-out of the images without trials",
                 **self.described,
             },
             seeds=seeds | {"halves": self.halves_seed},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,7 @@ from brainbench.metrics.classification.logistic_regression import ReadoutOptions
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
+from brainbench.scoring.sample_size import least_limit
 from brainbench.stats.splits import Split, paper
 
 Agreement = Callable[[FloatArray, IntArray], float]
@@ -38,6 +40,8 @@ class LabeledImages:
     n_splits: int  # fewer where an object has fewer images, or groups
     n_inner: int  # folds inside the training images
     seed: int
+    # Rows that one read-out of all other images is asked about; None for folds of all images.
+    asked: IntArray | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -53,9 +57,24 @@ class LabeledImages:
         """Row of `classes` that each image shows."""
         return np.searchsorted(self.classes, self.labels)
 
-    def check(self) -> None:
-        """Raise InputError where there is one object, or one image (or group) of some object."""
-        self._n_folds(np.arange(len(self.stimuli)), self.n_splits)
+    @property
+    def what(self) -> str:
+        """What is held out as a whole: images, or groups of them."""
+        return "images" if self.groups is None else "groups of images"
+
+    def of_each(self, *, selects: bool) -> int:
+        """Return how many images, or groups, of each object are needed, with a layer to select or without.
+
+        Every read-out is fitted to all objects, and so are those of the inner folds.
+        """
+        if not selects:
+            return 2
+        return next(n for n in count(2) if n - -(-n // min(self.n_splits, n)) >= 2)
+
+    def counts(self, rows: IntArray | slice = slice(None)) -> dict[str, int]:
+        """Return the number of images, or groups, of each object."""
+        units = np.asarray(self.ids if self.groups is None else self.groups)
+        return _counts(self.labels[rows], units[rows])
 
     def check_truth(self, rows: IntArray, truth: AnyArray, what: str) -> None:
         """Raise InputError where trials or answers say otherwise what images in `rows` show."""
@@ -70,11 +89,14 @@ class LabeledImages:
             )
 
     def folds(self) -> list[Split]:
-        """Return folds of all images, stratified by object."""
+        """Return folds of all images, stratified by object, or the only split where it is given."""
+        if self.asked is not None:
+            rest = np.setdiff1d(np.arange(len(self.stimuli)), self.asked)
+            return [Split(rest, self.asked)]
         return self._folds(np.arange(len(self.stimuli)), self.n_splits)
 
     def inner_folds(self, rows: IntArray) -> list[Split]:
-        """Return folds within some of the images, stratified by object; raise what `check` raises."""
+        """Return folds within some of the images, stratified by object; InputError for too few of one."""
         return self._folds(rows, self.n_inner)
 
     def _folds(self, rows: IntArray, n_splits: int) -> list[Split]:
@@ -92,20 +114,17 @@ class LabeledImages:
         return [Split(rows[fold.train], rows[fold.test]) for fold in folds]
 
     def _n_folds(self, rows: IntArray, n_splits: int) -> int:
-        labels = self.labels[rows]
-        units = np.asarray(self.ids if self.groups is None else self.groups)[rows]
-        names = np.unique(labels).tolist()
-        counts = [len(np.unique(units[labels == name])) for name in names]
-        if len(names) < 2 or min(counts) < 2:
-            rarest = names[int(np.argmin(counts))] if names else "any object"
-            what = "images" if self.groups is None else "groups of images"
+        """Raise InputError for too few images inside the training images of a fold."""
+        counts = self.counts(rows)
+        rarest = min(counts, key=lambda name: counts[name])
+        if counts[rarest] < 2:
             raise InputError(
-                f"a read-out of {len(names)} objects, with {min(counts, default=0)} {what} of {rarest}",
-                allowed=f"at least two objects and two {what} of each: a read-out is tested on images "
-                "that it was not fitted to",
-                todo="use more images (a larger --limit)",
+                f"{counts[rarest]} {self.what} of {rarest} inside the {len(rows)} training images of a fold, "
+                "too few to select one of several layers or steps",
+                allowed=f"at least {self.of_each(selects=True)} {self.what} of each of {len(counts)} objects",
+                todo="use more images (a larger --limit), or name one layer (--layers)",
             )
-        return min(n_splits, *counts)
+        return min(n_splits, *counts.values())
 
 
 def labeled_images(
@@ -115,7 +134,7 @@ def labeled_images(
 
     Groups are copies, what the user asks for, and a column of the measure, `group`; those that share an image
     are one.
-    InputError for stimuli without such a column, and for too few of them, see `LabeledImages.check`.
+    InputError for stimuli without such a column, for one object, and for too few images, or groups, of one.
     """
     stimuli = context.stimuli()
     for column in filter(None, (LABEL, group)):
@@ -126,18 +145,66 @@ def labeled_images(
                 allowed=f"a column {column}, which the read-out needs",
                 todo=f"give the stimulus set metadata={{{column!r}: [...]}}",
             )
-    groups = context.run.groups(stimuli)
     images = LabeledImages(
         stimuli=stimuli,
         partial=context.is_partial(),
         labels=stimuli.labels(LABEL),
-        groups=groups.names if group is None else groups.joined_with(group),
+        groups=_groups(context, stimuli, group),
         n_splits=n_splits,
         n_inner=n_inner,
         seed=context.settings.seed,
     )
-    images.check()
+    _check_enough(context, images, group)
     return images
+
+
+def _groups(context: RunContext, stimuli: StimulusSet, group: str | None) -> AnyArray | None:
+    groups = context.run.groups(stimuli)
+    return groups.names if group is None else groups.joined_with(group)
+
+
+def _counts(labels: AnyArray, units: AnyArray) -> dict[str, int]:
+    """Return how many different units there are of each label."""
+    return {name: len(np.unique(units[labels == name])) for name in np.unique(labels).tolist()}
+
+
+def _check_enough(context: RunContext, images: LabeledImages, group: str | None) -> None:
+    """Raise InputError where some object has too few images, with the number that is enough."""
+    counts = images.counts()
+    rarest = min(counts, key=lambda name: counts[name])
+    of_each = images.of_each(selects=len(context.layers) > 1)
+    whole = context.run.whole_stimuli(context.data)
+    n_objects = len(np.unique(whole.labels(LABEL)))
+    if n_objects < 2:
+        raise InputError(
+            f"{context.benchmark.identifier}: images of one object, {rarest}",
+            allowed="two objects or more, which a read-out tells apart",
+            todo=f"correct the column {LABEL} of the stimuli, or choose another benchmark",
+        )
+    if len(counts) > 1 and counts[rarest] >= of_each:
+        return
+    selects = context.may_select
+    needed = images.of_each(selects=selects)
+    groups = _groups(context, whole, group)
+    of_image = dict(zip(whole.ids, whole.ids if groups is None else groups.tolist(), strict=True))
+
+    def enough(stimuli: StimulusSet) -> bool:
+        units = np.array([of_image[stimulus_id] for stimulus_id in stimuli.ids])
+        counts = _counts(stimuli.labels(LABEL), units)
+        return len(counts) == n_objects and min(counts.values()) >= needed
+
+    least = least_limit(whole, enough)
+    in_all = f"at least {least} images: " if least else ""
+    inside = ", of which a layer is selected inside the training images" if selects else ""
+    raise InputError(
+        f"{context.benchmark.identifier}: {len(images.ids)} images, with {counts[rarest]} {images.what} of "
+        f"{rarest}, are too few for a read-out",
+        allowed=f"{in_all}{needed} {images.what} of each of {n_objects} objects, since a read-out is tested "
+        f"on images that it was not fitted to{inside}",
+        todo="use more images (a larger --limit)"
+        if least
+        else f"add images of {rarest} to the data set, or leave the object out",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,8 +213,8 @@ class HeldOutReadout:
 
     images: LabeledImages
     options: ReadoutOptions
-    probabilities: FloatArray  # image x object, objects sorted by name
-    fold: IntArray  # that held the image out
+    probabilities: FloatArray  # image x object, objects sorted by name; NaN where it was not asked
+    fold: IntArray  # that held the image out; -1 for none
     selection: FoldSelection
     n_features: int  # neuroids of the layer that was selected for the first fold
     n_unfinished: int  # folds in which the iteration ended before it had converged
@@ -164,8 +231,8 @@ def read_out(
     InputError for too few images, or a layer that does not vary with the image.
     """
     folds = images.folds()
-    probabilities = np.empty((len(images.ids), len(images.classes)))
-    fold_of_image = np.empty(len(images.ids), dtype=np.intp)
+    probabilities = np.full((len(images.ids), len(images.classes)), np.nan)
+    fold_of_image = np.full(len(images.ids), -1, dtype=np.intp)
     n_unfinished = 0
     with threadpool_limits(limits=1, user_api="blas"):
         selection = _select(images, candidates, folds, options, agreement)

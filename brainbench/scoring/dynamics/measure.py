@@ -75,6 +75,7 @@ class DynamicsRules(ProtocolRules):
     reduces: bool  # wide layers are reduced to principal components
     every_bin: bool  # all time bins count, whatever `Dynamics.scored`
     square_wave: bool  # a static network may be a square wave, from `Dynamics.static_latency` on
+    follows_file: bool = False  # time bins are those that Brain-Score asks of the file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,7 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             reduces=False,
             every_bin=True,
             square_wave=False,
+            follows_file=True,
             reports_error=True,
         ),
     }
@@ -180,7 +182,8 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
                 todo="declare a benchmark on each session's data",
             )
         self._check_enough_images(context)
-        recordings = binned_recordings(context, blank=self.blank)
+        rules: DynamicsRules = context.rules
+        recordings = binned_recordings(context, blank=self.blank, follows_file=rules.follows_file)
         self._scored_bins(context, recordings)
         check_varies(recordings.varying, identifier)
         return recordings

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from brainbench.core.assembly import Assembly, average
-from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.timeline import Span
 from brainbench.metrics.array_types import BoolArray, FloatArray, IntArray
@@ -35,6 +34,8 @@ from brainbench.stats.ceiling import half_means, spearman_brown
 
 BLANK = "blank"
 """Coordinate along `neuroid`: the average response to a blank, in the units of the responses."""
+WINDOW = "brainscore_window"
+"""Attribute of recordings: start and end of the time bins that Brain-Score uses of them, in ms."""
 ARRAY = "array"
 """Coordinate along `neuroid` that names the array of electrodes; without it a region is one array."""
 FEWEST_TO_CHOOSE = 4
@@ -160,15 +161,23 @@ class BinnedRecordings(Recordings):
         return "half means of the repetitions do not vary with the image, or are opposites"
 
 
-def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
+def binned_recordings(
+    context: RunContext, *, blank: bool, follows_file: bool = False
+) -> BinnedRecordings:
     """Return the responses of the benchmark's region in the time bins that lie in its window.
 
-    With `blank` each neuroid is divided by its average response to a blank, where the data has one: one
-    number per neuroid, so that no correlation changes. InputError for fewer than two bins, bins that overlap,
-    a response that no repetition recorded, or recordings of other stimuli.
+    With `follows_file` the window is the one that Brain-Score asks of a file, where the recordings have it
+    as the attribute `brainscore_window`. With `blank` each neuroid is divided by its average response to a
+    blank, where the data has one: one number per neuroid, so that no correlation changes. InputError for
+    fewer than two bins, bins that overlap, a response that no repetition recorded, or recordings of other
+    stimuli.
     """
     stimuli, partial = context.stimuli(), context.is_partial()
-    binned = _in_window(recordings_of(context, context.data), context.benchmark)
+    recorded, window = recordings_of(context, context.data), context.benchmark.window
+    if follows_file and WINDOW in recorded.attrs:
+        first, end = recorded.attrs[WINDOW]
+        window = (float(first), float(end))
+    binned = _in_window(recorded, context.benchmark.identifier, window)
     scale, normalized_by = _blank_response(binned) if blank else (None, "nothing")
     if scale is not None:
         binned = (binned / scale).transpose(*binned.dims).assign_attrs(binned.attrs)
@@ -191,8 +200,8 @@ def binned_recordings(context: RunContext, *, blank: bool) -> BinnedRecordings:
     )
 
 
-def _in_window(recordings: Assembly, benchmark: Benchmark) -> Assembly:
-    name, (first, last) = benchmark.identifier, benchmark.window
+def _in_window(recordings: Assembly, name: str, window: Span) -> Assembly:
+    first, last = window
     if "time" not in recordings.dims:
         raise InputError(
             f"{name}: recordings without time bins",

@@ -162,7 +162,12 @@ class EstimatorMap:
         return features
 
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]:
         """Return held-out predictions, held-out stimulus x neuroid.
 
@@ -176,7 +181,14 @@ class EstimatorMap:
                 for fold in folds
             ]
 
-    def correlations(self, features: Features, Y: FloatArray, folds: Sequence[Split]) -> FloatArray:
+    def correlations(
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
+    ) -> FloatArray:
         """Return r of held-out predictions, fold x neuroid; 0 for a constant prediction."""
         predicted = self.predict(features, Y, folds)
         return held_out_correlations(predicted, Y, folds, constant_counts=self.constant_counts)

@@ -18,7 +18,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.model import FittedTo, fitted_to
 from brainbench.core.settings import ProtocolName
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.explained_variance.ccnorm import CONSTANT, FEW_TRIALS, NO_SIGNAL
 from brainbench.metrics.explained_variance.unequal_trials import ESTIMATORS, UsedTrials
 from brainbench.scoring.context import DataContext, RunContext, Session
@@ -72,7 +72,12 @@ class OwnUnits:
         return np.concatenate(list(candidate.chunks()), axis=1)[:, self.units]
 
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]:
         """Return the held-out units, repeated for each block of sites in `Y`: nothing is fitted."""
         values = np.asarray(features)

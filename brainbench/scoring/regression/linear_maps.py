@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from brainbench.core.errors import InputError, unknown
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.metrics.features import EPS, Chunks, principal_scores
 from brainbench.metrics.gram import Gram, as_gram, pca
@@ -55,10 +55,20 @@ class FeatureMap(Protocol):
     def features_of(self, candidate: Candidate) -> LayerFeatures: ...
     def within(self, features: LayerFeatures, folds: Sequence[Split]) -> Features: ...
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]: ...
     def correlations(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> FloatArray: ...
 
 
@@ -144,7 +154,7 @@ class LinearMap:
                 "map": "ridge-cv",
                 "penalties": grid.tolist(),
                 "penalties_relative": not self.joint,
-                "penalty_chosen": "by leaving out each training image, "
+                "penalty_chosen": "by leaving out each training image, or group of images, "
                 + ("one for all sites" if self.joint else "for each site"),
             }
         if self.metric == "linear":
@@ -188,12 +198,20 @@ class LinearMap:
         )
 
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]:
-        """Return held-out predictions, held-out stimulus x neuroid, from what `within` gave for the folds."""
+        """Return held-out predictions, held-out stimulus x neuroid, from what `within` gave for the folds.
+
+        `groups` has which stimuli `ridge-cv` leaves out together, to choose its penalty.
+        """
         if isinstance(features, FoldFeatures):
             pairs = zip(features.by_fold, folds, strict=True)
-            return [self.predict(scores, Y, [fold])[0] for scores, fold in pairs]
+            return [self.predict(scores, Y, [fold], groups=groups)[0] for scores, fold in pairs]
         if self.metric in _OF_UNITS and not isinstance(features, Gram):
             if self.metric == "one-to-one":
                 return matching.one_to_one(features, Y, folds, seed=self.seed)
@@ -213,11 +231,18 @@ class LinearMap:
                 kind="pls2" if self.joint else "pls1",
                 solver=self.solver,
             )
-        return ridge.cross_predict(features, Y, folds, **self._penalties())
+        return ridge.cross_predict(features, Y, folds, groups=groups, **self._penalties())
 
-    def correlations(self, features: Features, Y: FloatArray, folds: Sequence[Split]) -> FloatArray:
+    def correlations(
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
+    ) -> FloatArray:
         """Return r of held-out predictions, fold x neuroid."""
-        predicted = self.predict(features, Y, folds)
+        predicted = self.predict(features, Y, folds, groups=groups)
         return held_out_correlations(predicted, Y, folds, constant_counts=self.constant_counts)
 
     def _penalties(self) -> dict[str, Any]:

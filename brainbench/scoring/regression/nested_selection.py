@@ -81,7 +81,14 @@ def select(
                 n_splits=n_folds,
                 seed=seed,
             )
-            score = partial(_score, rows=rows, Y=Y[rows], folds=folds, linear_map=linear_map)
+            score = partial(
+                _score,
+                rows=rows,
+                Y=Y[rows],
+                folds=folds,
+                linear_map=linear_map,
+                groups=None if groups is None else groups[rows],
+            )
             for j, inner_score in enumerate(parallel_map(score, features)):
                 scores[k, j] = inner_score
                 advance(1)
@@ -105,8 +112,10 @@ def _score(
     Y: FloatArray,
     folds: Sequence[Split],
     linear_map: FeatureMap,
+    groups: AnyArray | None,
 ) -> float:
     """Return the score of a candidate over some rows, the only ones in `Y` and `folds`."""
     training_features = linear_map.within(rows_of(features, rows), folds)
     # A candidate that varies only over held-out stimuli predicts nothing here: no score, no error.
-    return float(mean_then_median(linear_map.correlations(training_features, Y, folds)))
+    r = linear_map.correlations(training_features, Y, folds, groups=groups)
+    return float(mean_then_median(r))

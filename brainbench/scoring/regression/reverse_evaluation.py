@@ -318,6 +318,8 @@ def some_trials(target: SessionTarget, fraction: float, seed: int) -> tuple[Floa
     for image, own in enumerate(trials.swapaxes(0, 1)):
         there = rng.permutation(np.flatnonzero(~np.isnan(own).all(axis=1)))
         kept = there[: max(1, round(fraction * len(there)))]
-        means[image] = np.nanmean(own[kept], axis=0)
+        some = nan_mean(own[kept], axis=0)
+        # A site that has none of these trials keeps all of its own.
+        means[image] = np.where(np.isnan(some), nan_mean(own, axis=0), some)
         most = max(most, len(kept))
     return means, most

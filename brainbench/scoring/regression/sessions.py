@@ -54,7 +54,12 @@ class SiteMap(Protocol):
     def shares_neuroids(self) -> bool: ...
     def describe(self) -> dict[str, Any]: ...
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]: ...
 
 
@@ -143,7 +148,12 @@ class SessionFit:
         predicted: dict[int, FloatArray] = {}
         for number, folds in self.selection.folds_by_candidate():
             its_folds = [self.folds[k] for k in folds]
-            held_out = self.site_map.predict(self.features[number], responses, its_folds)
+            held_out = self.site_map.predict(
+                self.features[number],
+                responses,
+                its_folds,
+                groups=self.target.recordings.split_groups,
+            )
             predicted.update(zip(folds, held_out, strict=True))
         return [predicted[k] for k in range(len(self.folds))]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError
-from brainbench.metrics.array_types import FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.correlation import (
     pearson_of_predictions,
     unit_length,
@@ -76,13 +76,25 @@ class SoftMatchingMap:
         return matching.soft(features, Y, folds, seed=self.seed)
 
     def predict(
-        self, features: Features, Y: FloatArray, folds: Sequence[Split]
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
     ) -> list[FloatArray]:
         """Return the mean of the units of each site, each scaled to length 1, held-out stimulus x site."""
         matches = self.match(features, Y, folds)
         return [one.pool(unit_length(one.units - one.units.mean(axis=0))) for one in matches]
 
-    def correlations(self, features: Features, Y: FloatArray, folds: Sequence[Split]) -> FloatArray:
+    def correlations(
+        self,
+        features: Features,
+        Y: FloatArray,
+        folds: Sequence[Split],
+        *,
+        groups: AnyArray | None = None,
+    ) -> FloatArray:
         """Return the mean r of the units of each site, fold x site."""
         pairs = zip(self.match(features, Y, folds), folds, strict=True)
         return np.stack([_correlation(one, Y[fold.test]) for one, fold in pairs])

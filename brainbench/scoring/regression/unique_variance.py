@@ -133,7 +133,7 @@ class UniqueVariance(SessionsMeasure):
                 "penalties": ridge.RELATIVE.tolist(),
                 "penalties_relative": True,
                 "mixtures": len(banded_ridge.mixtures(1 + len(self.beyond))),
-                "penalty_chosen": "by leaving out each training image, for each site",
+                "penalty_chosen": "by leaving out each training image, or group of images, for each site",
                 "beyond": [
                     {
                         "model": reference.model.name,

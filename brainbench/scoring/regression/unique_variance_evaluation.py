@@ -76,7 +76,13 @@ class SessionPartition:
                 model = _space(self.fit, k)
                 all_spaces = ([model], others, [model, *others])
                 for into, spaces in zip(residuals, all_spaces, strict=True):
-                    (fit,) = banded_ridge.cross_fit(spaces, responses, [fold], seed=self.seed)
+                    (fit,) = banded_ridge.cross_fit(
+                        spaces,
+                        responses,
+                        [fold],
+                        groups=self.fit.target.recordings.split_groups,
+                        seed=self.seed,
+                    )
                     into[fold.test] = responses[fold.test] - fit.predicted
                 advance(1)
         return residuals

@@ -17,6 +17,7 @@ from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_states import LayerStates, layer_states
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
 from brainbench.scoring.solution_times.evaluation import DecodedEvaluation, StaticEvaluation
+from brainbench.scoring.solution_times.images_needed import ImagesOfSplits
 from brainbench.scoring.solution_times.model_times import decode_model, is_static
 from brainbench.scoring.solution_times.target import BrainTimes, brain_times
 from brainbench.scoring.solution_times.trial_halves import trial_halves
@@ -95,7 +96,16 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
     """Protocol and formula of the worlds in perf/worlds."""
 
     def target(self, context: RunContext) -> BrainTimes:
+        """Raise InputError for bad tables or bins, and where a split would train without some object."""
         brain = brain_times(context, bin_ms=self.bin_ms)
+        rules: SolutionTimesRules = context.rules
+        ImagesOfSplits(
+            split=rules.split,
+            n_splits=self.n_splits,
+            seed=context.split_seed,
+            stratified=rules.stratified,
+            of_each=2 if len(context.layers) > 1 and not context.model.static else 1,
+        ).check(context, brain)
         halves, gaps = trial_halves(context, brain, n_splits=self.n_splits, n_halves=self.n_halves)
         return replace(brain, halves=halves, gaps=gaps)
 
@@ -106,7 +116,7 @@ class SolutionTimes(Measure[BrainTimes, list[LayerStates]]):
     def evaluate(
         self, context: RunContext, target: BrainTimes, candidates: list[LayerStates]
     ) -> Evaluation:
-        """Raise InputError for a split that trains without some object, or too few images that both solve."""
+        """Raise InputError for too few images that both solve."""
         rules: SolutionTimesRules = context.rules
         seed = context.settings.seed
         strata = target.strata if rules.stratified else None

@@ -162,3 +162,27 @@ def test_the_error_of_the_penalty_that_was_chosen_is_known():
     np.testing.assert_allclose(fit.left_out, np.square(Y[:24] - mean).sum(axis=0))
     (fit,) = ridge.cross_fit(X, Y, [split], penalties=1.0)
     assert np.isnan(fit.left_out).all()
+
+
+@pytest.mark.parametrize("p", [6, 80])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_error_on_left_out_groups_is_that_of_separate_fits(p, grouped):
+    rng = np.random.default_rng(0)
+    X, groups = rng.standard_normal((40, p)), np.arange(40)
+    Y = X[:, :3] @ rng.standard_normal((3, 2)) + rng.standard_normal((40, 2))
+    if grouped:  # six copies, and a film of four frames
+        X[20:26], groups[20:26], groups[30:34] = X[14:20], groups[14:20], 30
+    train, test, penalties = np.arange(36), np.arange(36, 40), np.array([0.1, 1.0, 10.0])
+    options = {"penalties": penalties, "per_neuroid": True, "groups": groups}
+    (fit,) = ridge.cross_fit(X, Y, [(train, test)], **options)
+    slow = np.zeros((3, 2))
+    for name in np.unique(groups[train]):
+        out = train[groups[train] == name]
+        split = [(np.setdiff1d(train, out), out)]
+        for k, penalty in enumerate(penalties):
+            (alone,) = ridge.cross_predict(X, Y, split, penalties=penalty)
+            slow[k] += np.square(alone - Y[out]).sum(axis=0)
+    np.testing.assert_allclose(fit.left_out, slow.min(axis=0))
+    np.testing.assert_array_equal(fit.penalties, penalties[slow.argmin(axis=0)])
+    (joint,) = ridge.cross_fit(X, Y, [(train, test)], **{**options, "per_neuroid": False})
+    assert set(joint.penalties) == {penalties[slow.sum(axis=1).argmin()]}

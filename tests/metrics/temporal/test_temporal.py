@@ -6,7 +6,7 @@ from sklearn.metrics import r2_score
 
 from brainbench.core.errors import InputError
 from brainbench.metrics.correlation import spearman
-from brainbench.metrics.temporal import components, moments, shared_map
+from brainbench.metrics.temporal import components, moments
 from brainbench.metrics.temporal.best_unit import best_unit
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
@@ -69,37 +69,6 @@ def test_a_file_on_disk_will_do(data, tmp_path):
         ridge(X, Y, ROWS, folds=FOLDS).predict(X),
         atol=1e-5,
     )
-
-
-WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0.2, 0.8], [0, 0, 1.0]])
-
-
-TWO_STATES = np.array([[1, 0], [0.5, 0.5], [0.5, 0.5], [0, 1.0], [0, 1.0]])
-
-
-@pytest.mark.parametrize("weights", [None, WEIGHTS, TWO_STATES])
-def test_inner_products_of_few_samples_give_the_same_map_as_those_of_features(weights, monkeypatch):
-    rng = np.random.default_rng(0)
-    states, bins = (3, 3) if weights is None else (weights.shape[1], len(weights))
-    X = 5.0 + rng.standard_normal((N, 70, states)) * np.geomspace(10, 0.01, 70)[:, None]
-    Y = rng.standard_normal((N, 4, bins)) + X[:, :4, :1] * [[1.0], [0.3], [0.1], [0.0]]
-    few = prepare(X, ROWS, folds=FOLDS, weights=weights)
-    assert few.samples is not None
-    monkeypatch.setattr(shared_map, "_FEW_SAMPLES", 0)
-    primal = prepare(X, ROWS, folds=FOLDS, weights=weights)
-    assert primal.samples is None
-    for one, other in zip(few.inner, primal.inner, strict=True):
-        assert one.vectors.shape[1] < other.vectors.shape[1]
-        np.testing.assert_allclose(one.total, other.total, rtol=1e-12)
-        np.testing.assert_allclose(
-            (one.vectors * one.values) @ one.vectors.T,
-            (other.vectors * other.values) @ other.vectors.T,
-            atol=1e-10 * other.total,
-        )
-    from_few, from_primal = fit(few, Y), fit(primal, Y)
-    np.testing.assert_array_equal(from_few.penalty, from_primal.penalty)
-    np.testing.assert_allclose(from_few.loss, from_primal.loss, rtol=1e-9)
-    np.testing.assert_allclose(from_few.coefficients, from_primal.coefficients, atol=1e-10)
 
 
 def test_the_loss_is_that_of_maps_fitted_without_each_fold():

@@ -277,8 +277,6 @@ def test_bad_data(world, data):
     mute = replace(data, table=table.assign(choice=""))
     assert_refused(benchmark(mute), model, "[0, 0, 0]")
     assert_refused(benchmark(data, group="pose"), model, "pose")
-    limit = Settings(limit=40)  # two exemplars of a category: the inner folds have one
-    assert_refused(benchmark(data), two_layers(world), "1 groups of images", settings=limit)
 
 
 @pytest.mark.parametrize("column", ["stimulus_id", "truth", "subject"])

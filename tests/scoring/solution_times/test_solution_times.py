@@ -594,7 +594,7 @@ def test_an_object_that_a_random_split_trains_without():
     ids = np.array(IDS)[SORTED]
     rare = ids[brainscore(ids)[0].test[0]]
     labels = np.where(np.array(IDS) == rare, "rare", LABELS)
-    with pytest.raises(InputError, match="class rare"):
+    with pytest.raises(InputError, match="0 of rare"):
         score(
             benchmark(data_of(table_of(onset), labels=labels)),
             model_of(X),

@@ -1,0 +1,205 @@
+"""Importer of Rajalingham et al. 2018 as Brain-Score publishes it: choices of people between two objects.
+
+The assembly has one dim, `presentation`, whose values are the chosen objects; `sample_obj` is what was shown,
+`dist_obj` the other object on offer. Images are those of one or two stimulus sets (csv and zip): of the 240
+private images people were asked much more often, and read-outs are fitted to the 2,160 public ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from pydantic import PositiveFloat
+
+from brainbench.core import progress
+from brainbench.core.assembly import Assembly
+from brainbench.core.errors import InputError
+from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
+from brainbench.data.declared_files import DeclaredFiles
+from brainbench.data.facts import objects_of
+from brainbench.data.files_only import check_file
+from brainbench.data.importers import brainio_stimuli
+from brainbench.data.importers.brainio_stimuli import FILENAME
+from brainbench.data.manifest import Manifest
+from brainbench.data.offers import Facts
+from brainbench.data.published import PublishedData, declared, write_images
+from brainbench.data.source_files import reading, wrong
+
+AnyArray: TypeAlias = npt.NDArray[Any]
+
+FORMAT = "rajalingham 1"  # raised whenever the layout of imported files changes
+KEPT = ("images.npy", "stimuli.csv", "trials.npz")
+COLUMNS = {"stimulus_id": ("stimulus_id", "image_id"), "truth": ("sample_obj", "truth"),
+           "distractor": ("dist_obj",), "subject": ("WorkerID", "subject")}  # fmt: skip
+"""Names of the coordinates in the file, the first that is there; the choice is the value."""
+_OPTIONAL = ("subject",)
+_LABELS = ("image_label", "image_sample_obj", OBJECT)
+
+
+class Declared(DeclaredFiles):
+    """Parameters of the manifest: the width of an image in degrees, and the number of trials."""
+
+    degrees: PositiveFloat
+    trials: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RajalinghamData(PublishedData[Declared]):
+    """Images of objects, and choices between what an image shows and another object."""
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 over the checksums of the source files and how they are read."""
+        return self.declared.digest(FORMAT)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the files with images, stimuli and trials."""
+        return KEPT
+
+    @property
+    def facts(self) -> Facts:
+        """What is there: choices, and images of each object."""
+        return Facts(regions={}, objects=objects_of(self.stimuli()), tables=("trials",))
+
+    def stimuli(self) -> StimulusSet:
+        """Return the images of all stimulus sets, sorted by id, with object_name."""
+        with self.opened(KEPT[1]) as path:
+            table = pd.read_csv(path, dtype=str)
+        return from_arrays(
+            self.name,
+            self.array(KEPT[0]),
+            ids=table["stimulus_id"].tolist(),
+            metadata={OBJECT: table[OBJECT].to_numpy(str)},
+            degrees=self.declared.degrees,
+        )
+
+    def trials(self) -> pd.DataFrame:
+        """Return a row for each trial: stimulus_id, truth, distractor, choice, and subject if known."""
+        with self.opened(KEPT[2]) as path, np.load(path, allow_pickle=False) as stored:
+            names = [key for key in stored.files if not key.endswith(" names")]
+            return pd.DataFrame({key: stored[f"{key} names"][stored[key]] for key in names})
+
+    def recordings(self, region: str) -> Assembly:
+        """Raise InputError: nothing was recorded."""
+        raise InputError(
+            f"recordings of {region} in {self.name}",
+            allowed="trials(): people chose between two objects, no neuron was recorded",
+            todo="choose a benchmark of behavior",
+        )
+
+    def import_from(self, given: Path) -> Path:
+        """Check and convert assembly, csv and zip files; see `PublishedData.import_from`."""
+        paths = self._paths(given)
+        trials = _trials(next(path for path in paths if path.suffix == ".nc"), self.declared.trials)
+        sets = [
+            (path, brainio_stimuli.read_table(path), path.with_suffix(".zip"))
+            for path in paths
+            if path.suffix == ".csv"
+        ]
+        stimuli = pd.concat([_labeled(path, table) for path, table, _ in sets], ignore_index=True)
+        _check(trials, stimuli)
+        order = np.argsort(stimuli["stimulus_id"].to_numpy(str))
+        pictures = [(table, zipped) for _, table, zipped in sets]
+        with self.importing(self.folder, len(stimuli), nbytes=len(stimuli) * 200_000) as (
+            folder,
+            step,
+        ):
+            shape = _picture(pictures, order[0]).shape
+            images = _pictures(pictures, order, step)
+            write_images(folder / KEPT[0], images, (len(order), *shape))
+            stimuli.iloc[order].to_csv(folder / KEPT[1], index=False)
+            codes = {
+                key: np.unique(trials[key].to_numpy(str), return_inverse=True) for key in trials
+            }
+            named = {f"{key} names": names for key, (names, _) in codes.items()}
+            rows = {key: code.astype(np.int32) for key, (_, code) in codes.items()}
+            np.savez(folder / KEPT[2], **named, **rows)  # type: ignore[arg-type]
+        return self.folder
+
+    def _paths(self, given: Path) -> list[Path]:
+        """Return the declared files in a folder, checked."""
+        found = self.declared.found(given, name=self.name)
+        paths = [found.places[file.path].path for file in self.declared.files]
+        for path, file in zip(paths, self.declared.files, strict=True):
+            check_file(path, file)
+        return paths
+
+
+def rajalingham(manifest: Manifest) -> RajalinghamData:
+    """Return the data set of a manifest; InputError if its parameters are invalid."""
+    return RajalinghamData(name=manifest.name, declared=declared(manifest, Declared))
+
+
+def _trials(path: Path, n_trials: int) -> pd.DataFrame:
+    """Return the columns of every trial as text, from an assembly whose values are the choices."""
+    names = " and ".join(options[0] for key, options in COLUMNS.items() if key not in _OPTIONAL)
+    allowed = f"choices (presentation) with the coordinates {names}"
+    with reading(path, allowed), xr.open_dataset(path, engine="netcdf4") as file:
+        arrays = [array for array in file.data_vars.values() if array.dims == ("presentation",)]
+        if len(arrays) != 1 or arrays[0].dtype.kind not in "OU":
+            raise wrong(f"{path} holds {dict(file.data_vars)}", allowed)
+        columns = {"choice": arrays[0].values.astype(str)}
+        for key, options in COLUMNS.items():
+            name = next((option for option in options if option in arrays[0].coords), None)
+            if name is not None:
+                columns[key] = arrays[0].coords[name].values.astype(str)
+            elif key not in _OPTIONAL:
+                raise wrong(f"{path} without {' or '.join(options)}", allowed)
+    if len(columns["choice"]) != n_trials:
+        raise wrong(f"{path} has {len(columns['choice'])} trials", f"{n_trials} trials")
+    return pd.DataFrame(columns)
+
+
+def _labeled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return id and object of each image of a stimulus set."""
+    name = next((name for name in _LABELS if name in table.columns), None)
+    if name is None or table[name].isna().any():
+        raise wrong(f"{path} with the columns {list(table.columns)}", f"a column {_LABELS[0]}")
+    return pd.DataFrame({"stimulus_id": table["stimulus_id"], OBJECT: table[name].astype(str)})
+
+
+def _check(trials: pd.DataFrame, stimuli: pd.DataFrame) -> None:
+    """Raise InputError for images twice, trials of other images or objects, and answers not on offer."""
+    if stimuli["stimulus_id"].duplicated().any():
+        raise wrong("images that are in both stimulus sets", "each image in one of them")
+    shown = trials["stimulus_id"].map(
+        dict(zip(stimuli["stimulus_id"], stimuli[OBJECT], strict=True))
+    )
+    n_unlike = int((shown != trials["truth"]).sum())
+    offered = (trials["choice"] == trials["truth"]) | (trials["choice"] == trials["distractor"])
+    if n_unlike or not offered.all() or (trials["truth"] == trials["distractor"]).any():
+        raise wrong(
+            f"{n_unlike} trials of images that show something else or are not there, and "
+            f"{int((~offered).sum())} choices that were not on offer",
+            "trials of the images, each a choice between what it shows and another object",
+        )
+
+
+def _pictures(
+    sets: list[tuple[pd.DataFrame, Path]], order: AnyArray, step: progress.Advance
+) -> Iterator[Picture]:
+    """Yield the images of all sets in an order; InputError for one of another size than the first."""
+    shape = _picture(sets, order[0]).shape
+    for place in order:
+        picture = _picture(sets, place)
+        if picture.shape != shape:
+            raise wrong(f"image {place} of shape {picture.shape}", f"all of shape {shape}")
+        yield picture
+        step(1)
+
+
+def _picture(sets: list[tuple[pd.DataFrame, Path]], place: int) -> Picture:
+    """Return an image by its place in all sets, one after the other."""
+    sources = [(*one, name) for one in sets for name in one[0][FILENAME].tolist()]
+    table, zipped, name = sources[place]
+    (picture,) = brainio_stimuli.pictures(zipped, table, [name])
+    return picture
