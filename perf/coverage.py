@@ -1,6 +1,6 @@
 """Coverage of the 95 % interval of every measure, in small simulated worlds.
 
-    python perf/coverage.py [--only BEGINNING ...] [--replicates 400] [--truths 1000] [--json FILE]
+    python perf/coverage.py [--only BEGINNING ...] [--replicates 400] [--truths 2000] [--json FILE]
     python perf/coverage.py --ranks    (rank intervals, and the permutation test of a pair)
 
 The truth is the mean of the same score over fresh draws, at the same size, of what is called random:
@@ -118,7 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Coverage of the intervals of every measure.")
     parser.add_argument("--only", nargs="+", default=[""], metavar="BEGINNING")
     parser.add_argument("--replicates", type=int, default=400)
-    parser.add_argument("--truths", type=int, default=1000)
+    parser.add_argument("--truths", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=cpu_count())
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--ranks", action="store_true", help="rank intervals and exchanges alone")

@@ -31,6 +31,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "models": simulated.models,
     "real_v4": recordings.real_v4,
     "real_measures": recordings.real_measures,
+    "compared": recordings.compared,
     "brain_alone": recordings.brain_alone,
     "coverage": coverage.coverage,
     "coverage_dynamics": coverage.dynamics,

@@ -243,14 +243,23 @@ def _scores(choice: Choice) -> list[Score]:
         if name not in known:
             raise unknown(f"benchmark {what}", name, known, todo=make)
     chosen: list[Score] = []
-    for entry in entries(choice.models, models):
+    for entry in entries(_with_all_weights(choice.models, models), models):
         own = [score for name in entry.names for score in entry.scores_of(name, under)]
-        own = own or [score for score in under if score.model.partition("@")[0] == entry.label]
         if not own:
             raise unknown(f"model {what}", entry.label, models, todo=make)
         chosen += own
     ids = {id(score) for score in chosen}
     return [score for score in under if id(score) in ids and score.benchmark in names]
+
+
+def _with_all_weights(asked: Sequence[str], stored: Sequence[str]) -> list[str]:
+    """Return names of models, one without weights as every stored name of it: a figure shows all of them."""
+    parts = [part.strip() for text in asked for part in text.split(",")]
+    return [
+        name
+        for part in parts
+        for name in [one for one in stored if one.partition("@")[0] == part] or [part]
+    ]
 
 
 def _nothing_under(choice: Choice) -> Exception:

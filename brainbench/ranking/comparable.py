@@ -296,6 +296,9 @@ def _missing(
         reason = "not scored" + (f" with a digest {entry.digest}..." if entry.digest else "")
     elif joint and best is not None:
         reason = "scored under other conditions: " + Conditions.of(joint[-1]).differences(best)
+    elif any("by_group" in score.figures for score in own):
+        reason = "an interval over fewer than 20 groups of images, which has no draws to compare"
+        return Missing(model=name, benchmark=benchmark, reason=reason)
     elif any(score.value is not None for score in own):
         reason = "stored without joint draws of its interval, by an older version or as it has none"
         words += ["--overwrite", "always"]

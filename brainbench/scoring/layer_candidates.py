@@ -116,7 +116,7 @@ def chunk_width(numbers_per_column: int) -> int:
 
 def _noting_largest(chunks: Iterator[FloatArray], largest: list[float]) -> Iterator[FloatArray]:
     for chunk in chunks:
-        largest.append(float(np.abs(chunk).max()))
+        largest.append(max(float(chunk.max()), -float(chunk.min())))
         yield chunk
 
 

@@ -78,6 +78,30 @@ def real_measures(folder: Path) -> list[str]:
     ]
 
 
+def compared(folder: Path) -> list[str]:
+    """Compare networks and simple models on two published recordings."""
+    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+    for name, place in {"Cowley2023": "cowley_v4", "Kriegeskorte2008": "kriegeskorte92"}.items():
+        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    models = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "pixels", "gabor"]
+    asked = (*models, "cornet_s@untrained-0")
+    on, results = "Cowley2023.*,Kriegeskorte2008.*", str(folder / "results")
+    run(
+        folder, "brainbench", "score", "-m", ",".join(asked), "-b", on, "-o", results, may_miss=True
+    )
+    text, _ = run(folder, "brainbench", "compare", *asked, "-b", on, "-o", results, may_miss=True)
+    return [
+        "## Models compared on recordings",
+        "",
+        f"`brainbench compare {' '.join(asked)} -b '{on}'`",
+        "",
+        "```",
+        *text.rstrip().splitlines(),
+        "```",
+        "",
+    ]
+
+
 def brain_alone(folder: Path) -> list[str]:
     """Tabulate the decoding of objects from IT over time, without a model."""
     picture = ROOT / "docs" / "brain_alone.png"

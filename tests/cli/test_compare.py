@@ -79,6 +79,16 @@ def test_what_is_missing_is_named_and_ends_with_1(three, call):
     assert "brainbench score -m pixels -b Simulated.V4-pls" in done.err.replace("\n", " ")
 
 
+def test_scores_over_few_groups_of_images_are_not_to_be_made_again(three, results_folder, call):
+    films = {"by_group": {"film0": 0.1, "film1": 0.3, "film2": 0.2}}
+    fill(results_folder, [make("pixels", "Simulated.V2-pls", 0.2, figures=films)])
+    done = call("compare", "pixels", "gabor", "-b", "Simulated.V2-pls")
+    assert done.status == 2
+    assert "fewer than 20 groups of images" in done.err
+    assert "-m pixels" not in done.err
+    assert "-m gabor" in done.err
+
+
 def test_many_missing_scores_are_counted(three, call):
     done = call("compare", *MODELS, *(f"m{k:02d}" for k in range(12)), "-b", "Simulated.IT-pls")
     assert done.out.count("missing: ") == 11
@@ -142,3 +152,12 @@ def test_the_leaderboard_shows_ranks_as_intervals(results_folder, narrow):
         "4 §     old@imagenet",
     ]
     assert any(line.startswith("§") for line in lines)
+
+
+def test_a_name_without_weights_is_that_of_the_stored_scores(call, results_folder):
+    models = ["net@imagenet", "pixels"]
+    fill(results_folder, together(models, "Simulated.V4-pls", [0.5, 0.1]))
+    done = call("compare", "net", "pixels", "--format", "json")
+    assert done.status == 0, done.err
+    assert "net@imagenet" in done.out
+    assert json.loads(done.out)["missing"] == []

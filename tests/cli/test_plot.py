@@ -143,3 +143,16 @@ def test_published_accuracy_of_a_model_with_a_score_is_known(call, tmp_path):
     assert call(*given, "--results", tmp_path / "results").status == 0
     assert "1 model" in path.read_text()  # nobody published the accuracy of random weights
     assert "untrained" not in path.read_text()
+
+
+def test_a_name_without_weights_is_every_stored_one(call, tmp_path):
+    weights = ("imagenet", "untrained-0")
+    scores = [stored.make(f"cornet_s@{one}", "Study.IT-pls", 0.5) for one in weights]
+    stored.fill(tmp_path / "results", [*scores, stored.make("pixels", "Study.IT-pls", 0.1)])
+    path = tmp_path / "bars.svg"
+    assert (
+        call("plot", "bars", "-m", "cornet_s", "-o", path, "-r", tmp_path / "results").status == 0
+    )
+    text = path.read_text()
+    assert "CORnet-S (untrained)" in text
+    assert "Pixels" not in text

@@ -13,7 +13,7 @@ def one_fit(tmp_path_factory):
     given = fitted.data()
     folder = tmp_path_factory.mktemp("fits")
     with pytest.MonkeyPatch.context() as patch:
-        fitted.short_schedule(patch, steps=120)
+        fitted.short_schedule(patch, steps=80)
         done = fits.fit(FITTER, fitted.context(given), fitted.config(), folder=folder)
     return given, done
 

@@ -89,6 +89,7 @@ def test_other_measures_and_other_data_are_refused_by_name(one_fit, cache_folder
         units_of(done.file.fitted_to, np.array(["n0", "x7"]), label="Tiny")
 
 
+@pytest.mark.slow
 def test_films_rotate_and_each_is_predicted_by_the_fit_it_was_held_out_of(
     tmp_path, cache_folder, short
 ):
@@ -153,6 +154,7 @@ def test_the_same_call_finds_its_file_and_another_seed_makes_another(tmp_path, s
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_file(tmp_path, short):
     given = fitted.data()
     files = [run(given, tmp_path / name).file for name in ("a", "b")]
@@ -198,6 +200,7 @@ FITTER_PARAMETERS = 1850 + 2 * 8 * 0 + 4 * (16 + 8 + 1)
 """Of 8 channels, one recurrent block, T = 2 (as many normalizations as two blocks), 4 x 4 places."""
 
 
+@pytest.mark.slow
 def test_a_fraction_of_the_training_images_leaves_the_others_alone(tmp_path, short):
     given = fitted.data()
 

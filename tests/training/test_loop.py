@@ -223,6 +223,7 @@ train(Slow(), SHORT, seed=0, checkpoint=Path({path!r}))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_resumed_with_the_same_weights(tmp_path):
     path = tmp_path / "fit.checkpoint"
     code = KILLED.format(here=str(Path(__file__).parent), path=str(path))

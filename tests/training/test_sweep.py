@@ -47,6 +47,7 @@ def written(tmp_path, study, **changes):
     return path
 
 
+@pytest.mark.slow
 def test_a_sweep_of_8_is_resumed_and_summarized(tmp_path, study):
     sweep, folder = Sweep.from_file(written(tmp_path, study)), tmp_path / "fits"
     under_way = run_sweep(sweep, folder=folder)

@@ -314,7 +314,7 @@ def unrolled(architecture: Architecture) -> Diagram:
     kind = "RCPB" if architecture.is_recurrent else "CPB"
 
     def node(block: int, t: int) -> str:
-        return f"{kind} {block + 1}" + (f", t={t}" if architecture.is_recurrent else "")
+        return f"{kind}{block + 1}" + (f" t{t}" if architecture.is_recurrent else "")
 
     read = [architecture.iterations] if architecture.mode == "no-avg" else list(steps)
     edges = []

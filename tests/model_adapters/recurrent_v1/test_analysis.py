@@ -12,6 +12,8 @@ from brainbench_models.recurrent_v1 import analysis, paths
 from brainbench_models.recurrent_v1.fitter import FITTER
 from brainbench_models.recurrent_v1.models import fitted_networks
 
+pytestmark = pytest.mark.slow  # six fits
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

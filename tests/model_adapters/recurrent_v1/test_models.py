@@ -89,18 +89,18 @@ def test_its_layer_has_the_averaged_map(cache_folder):
 def test_the_graph_is_unrolled():
     graph = unrolled(Architecture(n_neurons=1, blocks=5, iterations=3, mode="late-avg"))
 
-    assert graph.nodes[:4] == ("image", "CPB 9x9", "RCPB 1, t=1", "RCPB 2, t=1")
-    assert ("RCPB 1, t=1", "RCPB 1, t=2") in graph.feedforward
-    assert ("RCPB 1, t=3", "RCPB 2, t=3") in graph.feedforward
+    assert graph.nodes[:4] == ("image", "CPB 9x9", "RCPB1 t1", "RCPB2 t1")
+    assert ("RCPB1 t1", "RCPB1 t2") in graph.feedforward
+    assert ("RCPB1 t3", "RCPB2 t3") in graph.feedforward
     read = [source for source, target in graph.feedforward if target == "read-out"]
-    assert read == ["RCPB 2, t=1", "RCPB 2, t=2", "RCPB 2, t=3"]
+    assert read == ["RCPB2 t1", "RCPB2 t2", "RCPB2 t3"]
     last = unrolled(Architecture(n_neurons=1, iterations=2, mode="no-avg")).feedforward
-    assert [edge for edge in last if edge[1] == "read-out"] == [("RCPB 1, t=2", "read-out")]
+    assert [edge for edge in last if edge[1] == "read-out"] == [("RCPB1 t2", "read-out")]
     assert unrolled(Architecture(n_neurons=1)).nodes == (
         "image",
         "CPB 9x9",
-        "CPB 1",
-        "CPB 2",
+        "CPB1",
+        "CPB2",
         "read-out",
     )
 

@@ -1,0 +1,121 @@
+"""Feed-forward against recurrent models of matched size on real recordings, with the schedule `quick`.
+
+    python perf/recurrent_v1_real.py -o DIR [-b BENCHMARK]... [--channels 8 16] [--seeds 3] [--side 37]
+        [--minutes M] [--json FILE]
+
+One model for all V1 populations of Henaff2021 (five rotations over films), one for V4 of session 210325 of
+Cowley2023, the only one with trials; both data sets must be there (`brainbench data fetch`). Recurrent models
+have T = 3 and 2-avg. Each fit is stored, so that the same command goes on where it stopped; with --minutes
+none is begun later. Printed are the paired differences over neurons of each size, averaged over seeds, with
+an interval over neurons, and over seeds where there are several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from brainbench.run.resolve import one_benchmark
+from brainbench.scoring.context import DataContext, Run
+from brainbench.training.fit import device_named, fit
+from brainbench.training.fitter import config_of
+from brainbench.training.population import fitted_neurons, population_of
+from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Config
+
+BENCHMARKS = ("Cowley2023.V4-ccnorm2", "Henaff2021.V1-ccnorm2")
+MODELS: dict[str, dict[str, Any]] = {
+    "feed-forward": {"iterations": 1, "mode": "no-avg"},
+    "recurrent": {"iterations": 3, "mode": "2-avg"},
+}
+
+
+def unfit_neurons(context: DataContext) -> list[str]:
+    """Return the neurons that cannot be fitted: constant, or without a mean above 0."""
+    population = population_of(context)
+    responses = population.responses
+    is_unfit = (np.ptp(responses, axis=0) == 0) | ~(responses.mean(axis=0) > 0)
+    names = [name for name, bad in zip(population.neuroid_ids, is_unfit, strict=True) if bad]
+    fitted_neurons(population, names)  # raises for others
+    return names
+
+
+def summarized(by_model: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """Return means and the paired difference, with intervals of Student's t."""
+    plain, recurrent = by_model["feed-forward"], by_model["recurrent"]
+    names = list(plain[0])
+    each = np.array(
+        [[r[name] - p[name] for name in names] for p, r in zip(plain, recurrent, strict=True)]
+    )
+    of_neurons, of_seeds = np.nanmean(each, axis=0), np.nanmean(each, axis=1)
+    return {
+        "seeds": len(plain),
+        "neurons": len(names),
+        **{
+            model: float(np.nanmean([list(one.values()) for one in listed]))
+            for model, listed in by_model.items()
+        },
+        "difference": float(of_seeds.mean()),
+        "ci_over_neurons": interval(of_neurons[np.isfinite(of_neurons)]),
+        "ci_over_seeds": interval(of_seeds) if len(of_seeds) > 1 else None,
+    }
+
+
+def interval(values: np.ndarray) -> list[float]:
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return [float(values.mean() - half), float(values.mean() + half)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-b", "--benchmark", action="append")
+    parser.add_argument("--channels", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--side", type=int, default=37)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    ends, table = time.monotonic() + 60 * given.minutes, []
+    for name, channels in product(given.benchmark or BENCHMARKS, given.channels):
+        context = DataContext(benchmark=one_benchmark(name), run=Run())
+        left_out = unfit_neurons(context)
+        by_model: dict[str, list[dict[str, float]]] = {model: [] for model in MODELS}
+        for seed, model in product(range(given.seeds), MODELS):
+            if time.monotonic() > ends:
+                break
+            options = {
+                **MODELS[model],
+                "channels": channels,
+                "side": given.side,
+                "seed": seed,
+                "schedule": "quick",
+                "leave_out": left_out,
+            }
+            config = config_of(RecurrentV1Config, options, fitter=FITTER.name)
+            done = fit(FITTER, context, config, folder=given.output, device=device_named("auto"))
+            figures = done.file.figures
+            print(
+                f"{name} {channels} channels, seed {seed}, {model}: test {figures['test']}, validation "
+                f"{figures['validation']['cc_norm2']}, steps {figures['steps']}, "
+                f"{figures['seconds']:.0f} s",
+                flush=True,
+            )
+            by_model[model].append(figures["cc_norm2"])
+        n = min(map(len, by_model.values()))
+        if n:
+            paired = {model: listed[:n] for model, listed in by_model.items()}
+            table.append({"benchmark": name, "channels": channels, **summarized(paired)})
+            print(json.dumps(table[-1]), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps(table, indent=1))
+
+
+if __name__ == "__main__":
+    main()
