@@ -77,6 +77,8 @@ def benchmarks() -> dict[str, str]:
         f"MajajHong2015public.{region}-reverse"
         for region in ("V4", "IT")
     }
+    declared["Kar2019-ost"] = "kar2019:ost"
+    declared["Kar2019authors-ost"] = "kar2019:authors_ost"
     declared["Kar2018hvm.IT-pls"] = "kubilius2019:NEURONS_PLS"
     declared["Kar2018coco.IT-pls"] = "kubilius2019:IMAGES_PLS"
     declared["Kubilius2019objects-i2n"] = "kubilius2019:OBJECTS_I2N"

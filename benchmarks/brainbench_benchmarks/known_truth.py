@@ -32,9 +32,10 @@ def _check(
     weaker: tuple[str, ...] = ("pixels",),
     protocol: ProtocolName = "paper",
     null: Null | None = None,
+    data: str = "Simulated",
 ) -> Check:
     return Check(
-        benchmark=f"Simulated.{benchmark}",
+        benchmark=f"{data}.{benchmark}",
         model="simulated_readout",
         expected=expected,
         protocol=protocol,
@@ -115,6 +116,14 @@ def _dynamics() -> list[Check]:
     ]
 
 
+def _movies() -> list[Check]:
+    why = "a map fitted to noisy responses, from the sites' own rates; pixels take no movies"
+    return [
+        _check(f"{region}-pls", FITTED, why, weaker=(), data="SimulatedMovies")
+        for region in ("V4", "IT")
+    ]
+
+
 def _solution_times() -> list[Check]:
     why = "the sites' own rates, decoded as the brain's trials are"
     # Answers of other images solve nothing: thresholds and times of the brain are shuffled.
@@ -128,4 +137,5 @@ CHECKS = (
     *_behavior(),
     *_solution_times(),
     *_explained(),
+    *_movies(),
 )

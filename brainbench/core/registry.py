@@ -300,9 +300,18 @@ def imported(target: str) -> Any:
 
 
 def family(name: str) -> str | None:
-    """Return the family of a model's name, by its prefix, "timm:", or its suffix, ".onnx"; or None."""
-    for key in entries("families"):
-        if name.startswith(key) or (key.startswith(".") and name.endswith(key)):
+    """Return the family of a model's name, by its prefix, "timm:", or its suffix, ".onnx"; or None.
+
+    A path after @ is one of weights: "cornet_s@mine.safetensors" is CORnet-S.
+    """
+    keys = entries("families")
+    for key in keys:
+        if not key.startswith(".") and name.startswith(key):
+            return key
+    if name.partition("@")[0] in entries("models"):
+        return None
+    for key in keys:
+        if key.startswith(".") and name.endswith(key):
             return key
     return None
 

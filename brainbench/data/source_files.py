@@ -84,3 +84,16 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             raise wrong(f"{path} has {size} bytes", f"{allowed}, at most {MAX_TABLE} bytes")
         table = pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
     return table.fillna("")
+
+
+def open_hdf5(path: Path) -> Any:
+    """Return an open HDF5 file, as MATLAB 7.3 writes; InputError where h5py is not installed."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise InputError(
+            f"{path.name} is a file of MATLAB 7.3, and h5py is not installed",
+            allowed="h5py, which is in the extra matlab",
+            todo="run `pip install 'brainbench[matlab]'`",
+        ) from error
+    return h5py.File(path, "r")

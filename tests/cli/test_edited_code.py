@@ -56,6 +56,7 @@ def edit(tmp_path, gain):
     (tmp_path / "pkg" / "config.py").write_text(f"GAIN = {gain}")
 
 
+@pytest.mark.slow
 def test_an_edit_in_one_session_gives_the_new_figure(spec, tmp_path, plugin):
     def digest_and_value():
         score = brainbench.score(spec, "Fake.IT-pls", results=tmp_path / "results")

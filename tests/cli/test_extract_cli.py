@@ -37,6 +37,7 @@ def means(folder):
     return np.stack([shown.picture(k).mean(axis=(0, 1)) for k in range(len(shown))])
 
 
+@pytest.mark.slow
 def test_a_file_with_a_group_per_layer(call, photos, tmp_path):
     path = tmp_path / "acts.nc"
     done = call(

@@ -93,6 +93,7 @@ def test_errors_are_three_lines_without_a_traceback(shell):
     assert "`brainbench list models`" in todo
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_the_same_command_again(environment, results_folder, shell, tmp_path):
     command = ("score", "-m", "fake", "-b", "Fake.IT-pls,Fake.V1-pls")
     # Where the tests run in the background, Ctrl-C is switched off for all their children.
@@ -129,6 +130,7 @@ def test_ctrl_c_and_the_same_command_again(environment, results_folder, shell, t
     assert len(list(results_folder.glob("*/*.json"))) == 2
 
 
+@pytest.mark.slow
 def test_two_programs_share_the_folders(environment, results_folder, tmp_path):
     command = [PROGRAM, "score", "-m", "fake,fake_second", "-b", "Fake.IT-pls,Fake.V1-pls", "-q"]
     both = [

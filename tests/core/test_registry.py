@@ -21,7 +21,7 @@ def points(monkeypatch):
             monkeypatch.setitem(sys.modules, module.__name__, module)
             point = metadata.EntryPoint(value, f"{module.__name__}:names", "brainbench.models")
             found.append(point)
-        monkeypatch.setattr(registry.metadata, "entry_points", lambda group: found)
+        monkeypatch.setattr(registry, "_points", lambda _: metadata.EntryPoints(found))
         registry.entries.cache_clear()
 
     yield use
@@ -101,12 +101,12 @@ def test_no_plugin_takes_the_name_of_a_bundled_one(points, left_out, monkeypatch
     )
     belongs = property(lambda point: type("Package", (), {"name": "brainbench"})())
     monkeypatch.setattr(metadata.EntryPoint, "dist", None)
-    found = registry.metadata.entry_points(group="brainbench.models")
+    found = registry._points(()).select(group="brainbench.models")
     ours = next(point for point in found if "bundled" in point.value)
     kind = type("Ours", (metadata.EntryPoint,), {"dist": belongs})
     others = [point for point in found if point is not ours]
     both = [*others, kind(ours.name, ours.value, ours.group)]
-    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: both)
+    monkeypatch.setattr(registry, "_points", lambda _: metadata.EntryPoints(both))
     assert registry.entries("models") == {"pixels": "x:pixels"}
     [text] = left_out()
     assert "plugin_abc:names" in text

@@ -164,6 +164,7 @@ def test_times_at_which_each_area_first_sees_the_image():
     ]
 
 
+@pytest.mark.slow
 def test_fewer_steps_of_cornet_s_are_the_first_ones():
     shown = noise_pictures()
     whole = cornet_s(weights="untrained-0")

@@ -534,6 +534,7 @@ model.activations(shown, ["output"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_process_that_is_stopped_in_the_middle_leaves_nothing_that_is_read(
     store: Cache, number: signal.Signals

@@ -233,6 +233,7 @@ def test_options_that_make_no_sense_are_refused(given):
         Spread(**given)
 
 
+@pytest.mark.slow
 def test_parts_of_one_run_share_open_data_in_a_process_and_those_of_another_do_not(
     plugin, tmp_path, monkeypatch
 ):

@@ -3,6 +3,7 @@
 import pytest
 from brainbench_fake import IT, recorded_it, recorded_v1
 
+from brainbench.core import registry
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.settings import Settings, Spread, Variant
 from brainbench.run.resolve import Job
@@ -64,7 +65,8 @@ def test_options_that_make_other_members_are_refused(settings, variant, got):
     assert "Recorded.V1-pls" in error.value.todo
 
 
-def test_members_that_nobody_has_are_named():
+def test_members_that_nobody_has_are_named(monkeypatch):
+    monkeypatch.delitem(registry.entries("benchmarks"), "MajajHong2015.V4-pls")
     with pytest.raises(InputError) as error:
         job("mean-v1")
     assert "MajajHong2015.V4-pls" in error.value.got

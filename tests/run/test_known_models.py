@@ -187,6 +187,7 @@ def test_code_of_the_user_is_seen(tmp_path, monkeypatch):
     assert runs_code_outside((tmp_path.resolve(),))
 
 
+@pytest.mark.slow
 def test_a_stored_run_imports_neither_torch_nor_dask(
     pixels, cache_folder, results_folder, tmp_path
 ):

@@ -60,7 +60,7 @@ def write(
     coords = {
         "dist_obj": objects[distractor], "choice": choice, "image_id": ids[image],
         "sample_obj": objects[truth[image]], "WorkerID": rng.choice(["w1", "w2", "w3"], len(image)),
-        "AssignmentID": [f"a{k}" for k in range(len(image))], "truth": objects[truth[image]],
+        "AssignmentID": [f"a{k // 100}" for k in range(len(image))], "truth": objects[truth[image]],
     }  # fmt: skip
     coords = {key: ("presentation", np.asarray(column, object)) for key, column in coords.items()}
     array = xr.DataArray(choice.astype(object), dims=("presentation",), coords=coords)

@@ -40,10 +40,12 @@ def test_predictivity(worlds, random):
     assert coverage(worlds["predictivity, paper, pls, raw"], random) > 0.8
 
 
+@pytest.mark.slow
 def test_predictivity_related_to_a_ceiling_that_is_drawn_too(worlds):
     assert coverage(worlds["predictivity, paper, pls, r/sqrt(c)"], "both") > 0.8
 
 
+@pytest.mark.slow
 def test_an_interval_that_holds_units_fixed_misses_when_they_are_random(worlds):
     world = worlds["predictivity, paper, pls, raw"]
     assert coverage(world, "both", treated_as="images") < 0.8

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainbench.core import progress
 from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import Picture
 from brainbench.data.importers.brainio_layout import STIMULUS_IDS, told_apart
@@ -31,6 +32,19 @@ def read_table(path: Path, *, apart: str | None = None) -> pd.DataFrame:
     Ids, names of files and the column `apart` are text. Rows of one id that `apart` tells apart become
     ID/VALUE. InputError for missing columns, or an id that occurs twice.
     """
+    rows = read_rows(path, apart=apart)
+    unique, counts = np.unique(rows["stimulus_id"].to_numpy(str), return_counts=True)
+    if (counts > 1).any():
+        twice = unique[counts > 1]
+        raise wrong(
+            f"{path} has {len(twice)} ids in several rows, for example {twice[0]!r}",
+            "each stimulus in one row",
+        )
+    return rows
+
+
+def read_rows(path: Path, *, apart: str | None = None) -> pd.DataFrame:
+    """Return the rows of a csv as `read_table`, in which ids may occur several times."""
     allowed = f"a csv with the columns {' or '.join(STIMULUS_IDS)}, and {FILENAME}"
     with reading(path, allowed):
         if path.stat().st_size > MAX_TABLE:
@@ -43,13 +57,6 @@ def read_table(path: Path, *, apart: str | None = None) -> pd.DataFrame:
     ids = table[name].to_numpy(dtype=str)
     if apart is not None and apart in table.columns:
         ids = told_apart(ids, table[apart].to_numpy(dtype=str))
-    unique, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        twice = unique[counts > 1]
-        raise wrong(
-            f"{path} has {len(twice)} ids in several rows, for example {twice[0]!r}",
-            "each stimulus in one row",
-        )
     rest = table.drop(columns=[key for key in STIMULUS_IDS if key in table.columns])
     rest.insert(0, "stimulus_id", ids)
     return rest
@@ -109,3 +116,14 @@ def pictures(path: Path, table: pd.DataFrame, shown: Sequence[str]) -> Iterator[
 
     for name, content in unpack(path, order, limit=LARGEST, allowed="a whole zip of images"):
         yield decode_picture(io.BytesIO(content), f"{path}:{name}")
+
+
+def alike(
+    shown: Iterator[Picture], shape: tuple[int, ...], step: progress.Advance
+) -> Iterator[Picture]:
+    """Yield pictures and count each; InputError for one of another shape."""
+    for picture in shown:
+        if picture.shape != shape:
+            raise wrong(f"an image of shape {picture.shape}", f"all of shape {shape}, as the first")
+        yield picture
+        step(1)

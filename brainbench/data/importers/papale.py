@@ -22,13 +22,13 @@ from pydantic import BaseModel, ConfigDict
 
 from brainbench.core import assembly, progress
 from brainbench.core.assembly import Assembly
-from brainbench.core.errors import DataAbsentError, InputError, unknown
+from brainbench.core.errors import DataAbsentError, unknown
 from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import OBJECT, SPLIT, Picture, StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
 from brainbench.data.published import Publication, PublishedData, declared, version_of
-from brainbench.data.source_files import reading, wrong
+from brainbench.data.source_files import open_hdf5, reading, wrong
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -292,23 +292,11 @@ def _absent(got: str, data: PapaleData) -> DataAbsentError:
     )
 
 
-def _hdf5(path: Path) -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise InputError(
-            f"{path.name} is a file of MATLAB 7.3, and h5py is not installed",
-            allowed="h5py, which is in the extra matlab",
-            todo="run `pip install 'brainbench[matlab]'`",
-        ) from error
-    return h5py.File(path, "r")
-
-
 def _listed(path: Path, sizes: Declared) -> tuple[_Images, _Images]:
     """Return the training and the test images that a log names."""
     counts = f"{sizes.training} training and {sizes.test} test images"
     allowed = f"train_imgs and test_imgs, class and things_path of {counts}, each named once"
-    with reading(path, allowed), _hdf5(path) as stored:
+    with reading(path, allowed), open_hdf5(path) as stored:
         both = tuple(
             _Images(
                 paths=tuple(
@@ -365,7 +353,7 @@ def _convert(path: Path, animal: str, sizes: Declared, folder: Path) -> dict[str
         "test_MUA_reps": (sizes.trials, sizes.test, sizes.channels),
     }
     allowed = f"finite responses {shapes}, and reliab and SNR of each channel"
-    with reading(path, allowed), _hdf5(path) as stored:
+    with reading(path, allowed), open_hdf5(path) as stored:
         for (name, shape), kept in zip(shapes.items(), _kept(animal), strict=True):
             if stored[name].shape != shape or stored[name].dtype.kind != "f":
                 raise wrong(f"{path}: {name} is {stored[name].dtype} {stored[name].shape}", allowed)

@@ -7,6 +7,7 @@ private images people were asked much more often, and read-outs are fitted to th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,6 @@ import pandas as pd
 import xarray as xr
 from pydantic import PositiveFloat
 
-from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
@@ -108,14 +108,14 @@ class RajalinghamData(PublishedData[Declared]):
         stimuli = pd.concat([_labeled(path, table) for path, table, _ in sets], ignore_index=True)
         _check(trials, stimuli)
         order = np.argsort(stimuli["stimulus_id"].to_numpy(str))
-        pictures = [(table, zipped) for _, table, zipped in sets]
+        pictures = _pictures([(table, zipped) for _, table, zipped in sets], order)
+        first = next(pictures)
         with self.importing(self.folder, len(stimuli), nbytes=len(stimuli) * 200_000) as (
             folder,
             step,
         ):
-            shape = _picture(pictures, order[0]).shape
-            images = _pictures(pictures, order, step)
-            write_images(folder / KEPT[0], images, (len(order), *shape))
+            images = brainio_stimuli.alike(itertools.chain([first], pictures), first.shape, step)
+            write_images(folder / KEPT[0], images, (len(order), *first.shape))
             stimuli.iloc[order].to_csv(folder / KEPT[1], index=False)
             codes = {
                 key: np.unique(trials[key].to_numpy(str), return_inverse=True) for key in trials
@@ -184,22 +184,15 @@ def _check(trials: pd.DataFrame, stimuli: pd.DataFrame) -> None:
         )
 
 
-def _pictures(
-    sets: list[tuple[pd.DataFrame, Path]], order: AnyArray, step: progress.Advance
-) -> Iterator[Picture]:
-    """Yield the images of all sets in an order; InputError for one of another size than the first."""
-    shape = _picture(sets, order[0]).shape
-    for place in order:
-        picture = _picture(sets, place)
-        if picture.shape != shape:
-            raise wrong(f"image {place} of shape {picture.shape}", f"all of shape {shape}")
-        yield picture
-        step(1)
-
-
-def _picture(sets: list[tuple[pd.DataFrame, Path]], place: int) -> Picture:
-    """Return an image by its place in all sets, one after the other."""
-    sources = [(*one, name) for one in sets for name in one[0][FILENAME].tolist()]
-    table, zipped, name = sources[place]
-    (picture,) = brainio_stimuli.pictures(zipped, table, [name])
-    return picture
+def _pictures(sets: list[tuple[pd.DataFrame, Path]], order: AnyArray) -> Iterator[Picture]:
+    """Yield images by their places in all sets, one after the other; each zip is opened once."""
+    starts = np.cumsum([0, *(len(table) for table, _ in sets)])
+    owners = np.searchsorted(starts, order, side="right") - 1
+    by_set = [
+        brainio_stimuli.pictures(
+            zipped, table, table[FILENAME].iloc[order[owners == k] - starts[k]].tolist()
+        )
+        for k, (table, zipped) in enumerate(sets)
+    ]
+    for owner in owners:
+        yield next(by_set[owner])

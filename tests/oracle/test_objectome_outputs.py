@@ -1,0 +1,98 @@
+"""I2n on real outputs of three networks, beside a computation cell by cell.
+
+The files say nothing of what an image shows: the answer of ResNet-34 stands in for it.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import norm
+
+from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way
+
+NETWORKS = ("alexnet", "resnet18", "resnet34")
+
+
+@pytest.fixture(scope="module")
+def outputs(shared):
+    folder = shared("data/objectome_model_outputs")
+    with_names = {}
+    for network in NETWORKS:
+        with xr.open_dataset(folder / f"{network}-probabilities.nc", engine="netcdf4") as file:
+            (array,) = file.data_vars.values()
+            with_names[network] = array.load()
+    return with_names
+
+
+@pytest.fixture(scope="module")
+def truth(outputs):
+    return outputs["resnet34"].values.argmax(axis=1)
+
+
+def test_images_and_choices_are_in_one_order(outputs, shared):
+    first = outputs[NETWORKS[0]]
+    assert first.dims == ("presentation", "choice")
+    assert first.shape == (240, 24)
+    for array in outputs.values():
+        np.testing.assert_array_equal(array["image_id"].values, first["image_id"].values)
+        np.testing.assert_array_equal(array["choice_"].values, first["choice_"].values)
+        np.testing.assert_allclose(array.values.sum(axis=1), 1, atol=2e-7)
+    choices = first["choice_"].values.astype(str)
+    assert len(set(choices)) == 24
+    assert {"zebra", "calc01", "Hanger_02"} <= set(choices)
+    path = shared("data/objectome_model_outputs/resnet18-objectome-features.nc")
+    with xr.open_dataset(path, engine="netcdf4") as file:
+        paths = file["stimulus_path"].values.astype(str)
+    ids = [name.rpartition("/")[2].removesuffix(".png") for name in paths]
+    assert len(set(ids)) == 2400
+    private = set(first["image_id"].values.astype(str))
+    assert [name for name in ids if name in private] == first["image_id"].values.astype(
+        str
+    ).tolist()
+
+
+def by_cells(p, truth):
+    """Return normalized d' as sections 2.1 to 2.4 of the procedure say it, one cell after the other."""
+    n, k = p.shape
+    chosen = np.full((n, k), np.nan)
+    for image, other in itertools.product(range(n), range(k)):
+        if other != truth[image]:
+            chosen[image, other] = p[image, truth[image]] / (
+                p[image, truth[image]] + p[image, other]
+            )
+    d = np.full((n, k), np.nan)
+    for one, other in itertools.product(range(k), range(k)):
+        of_other = 1 - chosen[truth == other, one]
+        if one == other or not len(of_other):
+            continue
+        for image in np.flatnonzero(truth == one):
+            z = norm.ppf(chosen[image, other]) - norm.ppf(of_other.mean())
+            d[image, other] = np.clip(z, -5, 5)
+    for one, other in itertools.product(range(k), range(k)):
+        rows = truth == one
+        if rows.any() and np.isfinite(d[rows, other]).any():
+            d[rows, other] -= np.nanmean(d[rows, other])
+    return d
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(NETWORKS, 2)), ids="-".join)
+def test_i2n_between_networks(outputs, truth, pair):
+    ours, theirs = [], []
+    for network in pair:
+        p = outputs[network].values.astype(np.float64)
+        ours.append(normalized(d_prime(two_way(p, truth), truth, false_alarms="brainscore"), truth))
+        theirs.append(by_cells(p, truth))
+        np.testing.assert_allclose(ours[-1], theirs[-1], rtol=0, atol=1e-10)
+    finite = np.isfinite(theirs).all(axis=0)
+    expected = np.corrcoef(theirs[0][finite], theirs[1][finite])[0, 1]
+    assert correlation(*ours) == pytest.approx(expected, abs=1e-12)
+    assert 0 < expected < 1
+
+
+def test_agreement_of_answers(outputs):
+    """As published with the layout: ResNet-18 and ResNet-34 .679, AlexNet with them .450 and .458."""
+    answers = {name: array.values.argmax(axis=1) for name, array in outputs.items()}
+    shares = [np.mean(answers[a] == answers[b]) for a, b in itertools.combinations(NETWORKS, 2)]
+    assert sorted(shares) == pytest.approx([0.450, 0.458, 0.679], abs=0.001)
