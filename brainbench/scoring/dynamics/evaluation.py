@@ -191,12 +191,13 @@ class DynamicsEvaluation(Evaluation):
         return drawn
 
     def _drawn_r_of_fold(
-        self, k: int, chosen: tuple[IntArray, ...], counts: FloatArray
+        self, k: int, chosen: tuple[AnyArray, ...], counts: FloatArray
     ) -> FloatArray:
         """Return the correlation in one fold; `chosen` indexes site x bin."""
         constant = self.by_fold[k].constant_prediction[chosen]
         silent = self.by_fold[k].constant_response[chosen]
-        pair = (values[k][:, *chosen] for values in (self._predicted, self.observed))
+        rows, columns = chosen
+        pair = (values[k][:, rows, columns] for values in (self._predicted, self.observed))
         x, y = (values.reshape(len(values), -1) for values in pair)
         r = weighted_pearson(counts[:, self.fits[k].fold.test], weighted_moments(x, y))
         return np.where(silent, np.nan, np.where(constant, 0.0, r.reshape(-1, *constant.shape)))
