@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
@@ -139,6 +140,34 @@ def table_of(*texts: str, figures: Sequence[str] = ()) -> Table:
     for title in figures:
         table.add_column(title, justify="right", no_wrap=True)
     return table
+
+
+def print_grouped(
+    title: str, groups: Sequence[tuple[str, Sequence[Sequence[str]]]], *, figures: Sequence[str]
+) -> None:
+    """Print rows of a text and figures, each group below a heading that spans the columns."""
+    console = stdout()
+    rows = [[visible(cell, keep="") for cell in row] for _, lines in groups for row in lines]
+    cells = [[title, *figures], *rows]
+    widths = [max(cell_len(row[k]) for row in cells if k < len(row)) for k in range(len(cells[0]))]
+    widths[0] = max(min(widths[0], console.width - sum(widths[1:]) - 2 * len(figures)), len(title))
+    _print_columns(console, widths, [cells[0]], style="bold")
+    first = 0
+    for heading, lines in groups:
+        console.print(visible(heading, keep=""))
+        _print_columns(console, widths, rows[first : first + len(lines)], style="")
+        first += len(lines)
+
+
+def _print_columns(
+    console: Console, widths: Sequence[int], rows: Sequence[Sequence[str]], *, style: str
+) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for k, width in enumerate(widths):
+        table.add_column(width=width, overflow="fold", justify="right" if k else "left")
+    for row in rows:
+        table.add_row(*row, style=style)
+    console.print(table)
 
 
 def name_of_model(score: Score) -> str:

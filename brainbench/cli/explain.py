@@ -91,6 +91,8 @@ def _print(
             for d in differences
         ]
         console.print_rows(rows)
+    elif one.file == other.file:
+        print("this is one score, named twice")
     else:
         print("no entry of the records differs: what is left is the hardware, or the batch size")
     if reruns:

@@ -180,7 +180,7 @@ def _print_tables(ranked: Board, top: int, *, only_chosen: bool) -> None:
     print(fitted(f"{ranked.composite.name}: {ranked.composite.meaning}", sys.stdout), end="\n\n")
     out.print(_ranking(ranked, labels))
     print()
-    out.print(_by_benchmark(shown, labels))
+    _print_by_benchmark(shown, labels)
     print()
     lines = notes_of(ranked, labels)
     if _of_those(ranked):
@@ -216,21 +216,20 @@ def _of_those(ranked: Board) -> bool:
     return any(row.combined.of_those is not None for row in ranked.rows)
 
 
-def _by_benchmark(ranked: Board, labels: list[str]) -> Table:
-    """Return a table of each benchmark and formula, the models below it in the order of the ranking."""
-    from brainbench.cli.console import table_of
+def _print_by_benchmark(ranked: Board, labels: list[str]) -> None:
+    """Print each benchmark and formula, the models below it in the order of the ranking."""
+    from brainbench.cli.console import print_grouped
 
-    table = table_of("benchmark, model", figures=("score", "95 % CI", "ceiling"))
+    groups: list[tuple[str, list[tuple[str, ...]]]] = []
     for name in ranked.benchmarks:
         for formula, lines in _groups(name, ranked, labels).items():
             simulated = any(
                 ranked.composite.simulated if cell is None else cell.score.simulated
                 for _, cell in lines
             )
-            table.add_row(f"{name}{' ~' if simulated else ''}, {formula}")
-            for label, cell in lines:
-                table.add_row(f"  {label}", *_figures(cell))
-    return table
+            heading = f"{name}{' ~' if simulated else ''}, {formula}"
+            groups.append((heading, [(f"  {label}", *_figures(cell)) for label, cell in lines]))
+    print_grouped("benchmark, model", groups, figures=("score", "95 % CI", "ceiling"))
 
 
 def _groups(

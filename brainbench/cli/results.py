@@ -104,7 +104,7 @@ def export(
 
     with options.writing_csv(path, todo="give another path"):
         ScoreSet(tuple(scores)).to_csv(path)
-    print(f"{path}: {len(scores)} scores")
+    print(f"{path}: {_counted(len(scores))}")
 
 
 @app.command()
@@ -131,14 +131,14 @@ def delete(
     scores = _summaries(output, model or options.ALL, benchmark or options.ALL, protocol)
     _print_table(scores)
     if not yes:
-        typer.confirm(f"Remove these {len(scores)} scores?", abort=True, err=True)
+        typer.confirm(f"Remove {_counted(len(scores))}?", abort=True, err=True)
     by_folder: dict[Path, list[Path]] = {}
     for score in scores:
         path = Path(str(score.file))
         by_folder.setdefault(path.parent.parent, []).append(path)
     for folder, paths in by_folder.items():
         Results(folder).remove(paths)
-    print(f"{len(scores)} scores removed")
+    print(f"{_counted(len(scores))} removed")
 
 
 def _summaries(
@@ -168,24 +168,29 @@ def _print_table(scores: Sequence[Score]) -> None:
     from brainbench.core.marks import marks_of
     from brainbench.ranking.selection import digits_of
 
-    table = console.table_of("benchmark, model", figures=("score", "95 % CI", "ceiling", "digits"))
-    shared = ""
+    groups: list[tuple[str, list[tuple[str, ...]]]] = []
     for score in scores:
         heading = ", ".join((console.name_of_benchmark(score), score.formula, score.protocol))
-        if heading != shared:
-            table.add_row(heading)
-        shared = heading
+        if not groups or heading != groups[-1][0]:
+            groups.append((heading, []))
         signs = [
             mark[0] for mark in marks_of(score) if mark[0] not in "~≈" and not mark[0].isalnum()
         ]
-        table.add_row(
+        row = (
             "  " + " ".join([score.model, *signs]),
             decimal(score.value) or console.SHORT.get(score.status, ""),
             between(score.ci, approximate=score.ci_approximate),
             decimal(score.ceiling),
             digits_of(score),
         )
-    console.stdout().print(table)
+        groups[-1][1].append(row)
+    console.print_grouped(
+        "benchmark, model", groups, figures=("score", "95 % CI", "ceiling", "digits")
+    )
+
+
+def _counted(n_scores: int) -> str:
+    return f"{n_scores} score" + ("s" if n_scores != 1 else "")
 
 
 def _is_said(value: Any) -> bool:

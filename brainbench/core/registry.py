@@ -224,7 +224,13 @@ def _of_family(pattern: str) -> list[str]:
             allowed=f"the name of one model, as {key}NAME",
             todo="write each name, separated by commas",
         )
-    return [f"{key}{name}{at}{weights}" for name in list_members(base.removeprefix(key))]
+    names = list_members(base.removeprefix(key))
+    if not names:
+        todo = f"see `brainbench list models '{key}*'`"
+        raise unknown(
+            f"network of {key[:-1]}", base.removeprefix(key), list_members("*"), todo=todo
+        )
+    return [f"{key}{name}{at}{weights}" for name in names]
 
 
 def has_wildcard(name: str) -> bool:

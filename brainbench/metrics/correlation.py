@@ -16,6 +16,7 @@ from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.reductions import centered, draw_counts
 
 _BLOCK = 64  # rows that are summed before they are added up
+_DRAWS = 100  # draws whose moments are made into correlations at once: they stay in the processor's cache
 
 
 # --- plain ----------------------------------------------------------------------------------------
@@ -210,15 +211,36 @@ def weighted_correlation_of_halves(
     x, t = (part / np.where(largest == 0, 1.0, largest) for part in (x, t))
     total = weights.sum(axis=1, keepdims=True)
     shares = weights / np.where(total > 0, total, np.nan)
-    columns = [part.transpose(1, 0, 2).reshape(n, -1) for part in (x, x * x, x * t)]
-    x, xx, xt = ((shares @ part).reshape(-1, n_splits, n_columns) for part in columns)
-    t, tt = ((shares @ part)[:, None] for part in (t, t * t))
+    of_halves = [part.transpose(1, 0, 2).reshape(n, -1) for part in (x, x * x, x * t)]
+    moments = np.concatenate([*of_halves, t, t * t], axis=1)
+    r = np.empty((len(weights), n_splits, n_columns))
+    for first_draw in range(0, len(weights), _DRAWS):
+        draws = slice(first_draw, first_draw + _DRAWS)
+        r[draws] = _correlation_from_means(shares[draws] @ moments, n_splits, n_columns, share)
+    return r
+
+
+def _correlation_from_means(
+    means: FloatArray, n_splits: int, n_columns: int, share: float
+) -> FloatArray:
+    """Return the correlation of halves, draw x split x column, from weighted means of moments.
+
+    `means` are those of first halves, of their squares, of their products with the whole (split and column
+    side by side), of the whole and of its square.
+    """
+    width = n_splits * n_columns
+    parts = np.split(means, [width, 2 * width, 3 * width, 3 * width + n_columns], axis=1)
+    x, xx, xt = (part.reshape(-1, n_splits, n_columns) for part in parts[:3])
+    t, tt = (part[:, None] for part in parts[3:])
     var_x, with_whole = xx - x * x, xt - x * t
     # Of the second half, times one less the share: the whole less `share` of the first half.
     with_y = with_whole - share * var_x
     var_y = tt - t * t - share * (with_whole + with_y)
     constant = (var_x <= 1e-12 * xx) | (var_y <= 1e-12 * (tt + xx))
-    return np.asarray(with_y / np.sqrt(np.where(constant, np.nan, var_x * var_y)))
+    var_x *= var_y
+    var_x[constant] = np.nan
+    with_y /= np.sqrt(var_x, out=var_x)
+    return with_y
 
 
 def centered_correlation(

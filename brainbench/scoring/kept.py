@@ -38,22 +38,31 @@ class BoundedStore(Generic[Kept]):
         self.max_bytes = max_bytes
         self.made = 0
         self._values: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """Return the value of a key, made at the first call."""
         with self._lock:
             if key not in self._values:
-                self._values[key] = make()
+                value = make()
+                self._values[key], self._sizes[key] = value, nbytes_of(value)
                 self.made += 1
+                self._drop_oldest(key)
             self._values.move_to_end(key)
-            while len(self._values) > 1 and self.size() > self.max_bytes:
-                self._values.popitem(last=False)
             return self._values[key]
 
     def size(self) -> int:
         """Return the bytes that are held."""
-        return sum(nbytes_of(value) for value in self._values.values())
+        return sum(self._sizes.values())
+
+    def _drop_oldest(self, newest: Hashable) -> None:
+        """Drop the values used longest ago until all others fit; never the newest."""
+        size = self.size()
+        while size > self.max_bytes and len(self._values) > 1:
+            oldest = next(key for key in self._values if key != newest)
+            del self._values[oldest]
+            size -= self._sizes.pop(oldest)
 
 
 class BrainFigures:

@@ -250,6 +250,8 @@ class Results:
 
     def unreadable_folders(self) -> list[str]:
         """Return what is wrong with each folder whose scores cannot be listed, in a sentence."""
+        if not self.folder.is_dir():
+            return [f"folder {self.folder} does not exist"]
         problems = []
         for folder in sorted(self.folder.glob("*/")):
             try:

@@ -50,7 +50,8 @@ def test_members_of_a_family_match_wildcards(call):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "words"), [("hf:*", "hf:NAME"), ("timm:no_such_net*", "'timm:no_such_net*'")]
+    ("pattern", "words"),
+    [("hf:*", "hf:NAME"), ("timm:no_such_net*", "unknown network of timm 'no_such_net*'")],
 )
 def test_wildcards_of_families_that_match_nothing(call, pattern, words):
     done = call("list", "models", pattern)

@@ -80,6 +80,26 @@ def test_delete_removes_what_is_named_alone(some, call):
     assert len(json.loads(call("results", "list", "--format", "json").out)) == 7
 
 
+def test_long_names_of_benchmarks_stand_whole_above_their_scores_at_80_columns(
+    results_folder, narrow
+):
+    name = "Study2026silhouettes.behavior-consistency"
+    fill(results_folder, [make("net@imagenet", name, 0.5), make("other@imagenet", name, 0.25)])
+    for command in (("results", "list"), ("leaderboard",)):
+        lines = narrow(*command)
+        [heading] = [k for k, line in enumerate(lines) if line.startswith(f"{name}, ")]
+        assert [line.split()[:2] for line in lines[heading + 1 : heading + 3]] == [
+            ["net@imagenet", ".500"],
+            ["other@imagenet", ".250"],
+        ]
+        assert max(map(len, lines)) <= 80
+
+
+def test_one_score_is_counted_in_the_singular(some, call):
+    done = call("results", "delete", "-m", "cornet_s", "-b", TWINS[0], "--yes")
+    assert done.out.splitlines()[-1] == "1 score removed"
+
+
 def test_delete_asks_first(some, call, monkeypatch):
     for answer, status, n in (("n\n", 1, 9), ("y\n", 0, 7)):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
@@ -146,6 +166,12 @@ def test_explain_names_what_differs(some, call):
     assert found["values"] == [one.value, other.value]
     assert [d["entry"] for d in found["differences"]] == ["setting seed"]
     assert call("explain", one.file, next(some.all()).file).status == 2
+
+
+def test_explain_of_one_score_with_itself_says_so(some, call):
+    path = str(some.files()[0])
+    done = call("explain", path, path)
+    assert (done.status, done.out.splitlines()[-1]) == (0, "this is one score, named twice")
 
 
 def test_explain_reruns_with_one_thing_changed_at_a_time(call, results_folder):

@@ -90,7 +90,7 @@ def test_without_the_data_the_command_is_named(call, away, tmp_path):
 def test_curvature(data, cache_folder):
     scored = score(load_benchmark("Henaff2021.V1-curvature"), load_model("gabor"))
     figures = scored.figures
-    assert (figures["films"], figures["films_compared"]) == (20, 13)
+    assert (figures["films"], figures["films_compared"]) == (20, 19)
     assert figures["pixels"] == pytest.approx(91.98, abs=0.01)
     assert figures["trial_means_biased"] == pytest.approx(104.3, abs=0.1)  # the wrong sign
     assert figures["brain_change"] < -10

@@ -55,6 +55,12 @@ def test_folders_are_read_together_and_equal_files_count_once(results, tmp_path)
     assert problems == []
 
 
+def test_a_folder_that_does_not_exist_is_named_and_hides_no_other(results, tmp_path):
+    scores, [problem] = summaries_in([results, Results(tmp_path / "typo")])
+    assert len(scores) == 6
+    assert str(tmp_path / "typo") in problem
+
+
 def test_two_folders_with_different_figures_of_one_key_say_so(results, tmp_path):
     fill(tmp_path / "two", of_all("net@imagenet", REAL[:1], (0.9,)))
     scores, [problem] = summaries_in([results, Results(tmp_path / "two")])

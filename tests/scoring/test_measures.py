@@ -3,21 +3,23 @@
 import importlib
 import inspect
 import pkgutil
+import runpy
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from known import Known, brain, context_of, model_of
 from known import benchmark as predictivity
+from linear_sites import N, corrected, correlation, halved, linear_data, repeated_rows
 from measure_tester import MeasureTester
 from scipy.spatial.distance import squareform
 from scipy.special import softmax
 from scipy.stats import norm, spearmanr
 from sklearn.metrics import cohen_kappa_score
-from sklearn.model_selection import ShuffleSplit
 from subjects import (
     STRONG,
     AnswerData,
@@ -48,14 +50,17 @@ from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
-N = 80
+HERE = Path(__file__).parent
+ELSEWHERE = ("test_measures_of_films", "test_reverse_measure")
+"""Files beside this one with testers of further measures."""
 
 
 def test_every_measure_has_a_tester():
     for module in pkgutil.walk_packages(scoring.__path__, "brainbench.scoring."):
         importlib.import_module(module.name)
     measures = [one for one in concrete(Measure) if one.__module__.startswith("brainbench.")]
-    testers = [tester() for name, tester in globals().items() if name.startswith("Test")]
+    modules = [globals(), *(runpy.run_path(str(HERE / f"{name}.py")) for name in ELSEWHERE)]
+    testers = [one() for names in modules for name, one in names.items() if name.startswith("Test")]
     assert {type(tester.case()[0].measure) for tester in testers} == set(measures)
 
 
@@ -65,44 +70,7 @@ def concrete(cls):
     return below if inspect.isabstract(cls) else [cls, *below]
 
 
-def corrected(r):
-    """Reliability of the mean of all trials from the correlation of halves of them."""
-    return 2 * np.asarray(r) / (1 + np.asarray(r))
-
-
-def halved(trials):
-    """Means over the halves of the trials, ten times."""
-    for halves in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials):
-        yield [trials[half].mean(axis=0) for half in halves]
-
-
 # --- linear maps -----------------------------------------------------------------------------------
-
-
-@cache
-def linear_data(*, trials=True, n_images=N, n_features=6, n_sites=6):
-    """Data of sites that are linear in some features, and these features as a model."""
-    rng = np.random.default_rng(3)
-    X = rng.standard_normal((n_images, n_features))
-    signal = X @ rng.standard_normal((n_features, n_sites))
-    noise = 0.8 * np.sqrt(n_features)
-    noisy = signal + noise * rng.standard_normal((8, n_images, n_sites))
-    data = brain(None, trials=noisy) if trials else brain(noisy.mean(axis=0))
-    return data, model_of(data, X)
-
-
-def repeated_rows(fit, counts):
-    """Predictions and responses of each fold, rows repeated as often as their image counts."""
-    for fold, predicted, observed in zip(fit.folds, fit.predicted, fit.observed, strict=True):
-        times = counts[fold.test]
-        yield np.repeat(predicted, times, axis=0), np.repeat(observed, times, axis=0)
-
-
-def correlation(x, y):
-    return [
-        np.corrcoef(x[:, k], y[:, k])[0, 1] if np.ptp(x[:, k]) and np.ptp(y[:, k]) else np.nan
-        for k in range(x.shape[1])
-    ]
 
 
 class TestPredictivity(MeasureTester):

@@ -131,5 +131,6 @@ def test_a_folder_that_cannot_be_written_has_summaries_too(results, monkeypatch)
 
 def test_no_folder(tmp_path):
     found = indexed(Results(tmp_path / "nothing"))
-    assert (found.scores, found.unreadable) == ((), ())
+    assert found.scores == ()
+    assert found.unreadable == (f"folder {tmp_path / 'nothing'} does not exist",)
     assert not (tmp_path / "nothing").exists()

@@ -110,12 +110,13 @@ def cross_validated_curvature(
     seed, n_halvings : int
         Of the random halvings of the trials of each frame.
 
-    Notes ----- With a and b the means over two halves of the trials, the product of two steps is (v_i^a .
-    v_(i+1)^b + v_i^b . v_(i+1)^a) / 2 and the squared length v_i^a . v_i^b, whose expectations do not
-    contain the noise. They are averaged over the halvings, and summed over the film before the ratio, since
-    a ratio of small noisy numbers has no mean: cosine = sum_i v_i . v_(i+1) / sqrt(sum |v_i|^2 sum
-    |v_(i+1)|^2). It weights long steps more than the mean angle does, and is the same where all angles are
-    equal.
+    Notes
+    -----
+    With a and b the means over two halves of the trials, the product of two steps is (v_i^a . v_(i+1)^b +
+    v_i^b . v_(i+1)^a) / 2 and the squared length v_i^a . v_i^b, whose expectations do not contain the
+    noise. They are averaged over the halvings, and summed over the film before the ratio, since a ratio of
+    small noisy numbers has no mean: cosine = sum_i v_i . v_(i+1) / sqrt(sum |v_i|^2 sum |v_(i+1)|^2). It
+    weights long steps more than the mean angle does, and is the same where all angles are equal.
 
     Raises
     ------

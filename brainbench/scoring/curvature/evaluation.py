@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from brainbench.core.errors import InputError
 from brainbench.core.score import Selection
 from brainbench.metrics.array_types import FloatArray, IntArray
 from brainbench.metrics.correlation import pearson, weighted_moments, weighted_pearson
@@ -34,11 +35,10 @@ class CurvatureEvaluation(Evaluation):
     candidate: Candidate
     seed: int
 
-    def _curvatures(self, films: Films, order: IntArray | None = None) -> FloatArray:
-        """Return the curvature of films in the layer; `order` says which frame takes the place of each."""
-        places = [rows if order is None else order[rows] for rows in films.rows]
+    def _curvatures(self, films: Films) -> FloatArray:
+        """Return the curvature of films in the layer, in degrees."""
         return np.array(
-            [curvature_of_products(self.products[np.ix_(rows, rows)]) for rows in places]
+            [curvature_of_products(self.products[np.ix_(rows, rows)]) for rows in films.rows]
         )
 
     @cached_property
@@ -71,14 +71,33 @@ class CurvatureEvaluation(Evaluation):
         return results
 
     def shuffled(self, orders: Sequence[IntArray]) -> Figure:
-        """Return the figure of a model that bends each film as it bends another."""
-        compared, raw = self.target.compared, []
-        for order in orders[0]:
-            whole = np.arange(len(self.target.stimuli))
-            whole[compared] = compared[order]
-            bent = self._curvatures(self.target.films, whole)
-            raw.append(self._agreement(bent, np.ones((1, len(bent))))[0])
-        return Figure.of_one_part(raw)
+        """Return the figure of a model that bends each film as it bends another.
+
+        Frames keep their order: films of a group take the place of those of another one by one.
+        """
+        once = np.ones((1, len(self.layer)))
+        bent = (self.layer[self._exchanged(order)] for order in orders[0])
+        return Figure.of_one_part([self._agreement(one, once)[0] for one in bent])
+
+    def _exchanged(self, order: IntArray) -> IntArray:
+        """Return the film that takes the place of each where frames are in this order.
+
+        InputError where the groups that are exchanged have as many frames and not as many films.
+        """
+        group = self.target.groups[self.target.compared]
+        of_film = group[self._first_frames]
+        source = np.empty(len(of_film), dtype=np.intp)
+        for name, first in zip(*np.unique(of_film, return_index=True), strict=True):
+            taken = group[order[self._first_frames[first]]]
+            here, there = np.flatnonzero(of_film == name), np.flatnonzero(of_film == taken)
+            if len(here) != len(there):
+                raise InputError(
+                    f"groups {name} and {taken} of as many frames, of {len(here)} and {len(there)} films",
+                    allowed="groups of equally many films of equal length, to be exchanged whole",
+                    todo="omit --null",
+                )
+            source[here] = there
+        return source
 
     @property
     def no_ceiling(self) -> str:

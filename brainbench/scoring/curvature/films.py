@@ -19,9 +19,11 @@ from brainbench.metrics.curvature.curvature import (
     curvature,
     naive_curvature,
 )
+from brainbench.metrics.near_copies import joined
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.measure import ImageSet, Material
 from brainbench.scoring.recordings import recordings_of
+from brainbench.scoring.sample_size import least_limit
 
 LEAST_FILMS = 4
 """Films with a curvature of the brain: a correlation over fewer says nothing."""
@@ -62,7 +64,7 @@ class CurvatureTarget:
     partial: bool
     films: Films  # that are compared
     others: Sequence[Films]  # of other kinds
-    groups: AnyArray  # of each stimulus
+    groups: AnyArray  # of each stimulus; a film is in one
     pixels: FloatArray  # film, in degrees
     estimates: Sequence[Estimate]  # of each film, by the trials of all sites
     naive: FloatArray  # film: of the means of trials, too large
@@ -97,19 +99,14 @@ def curvature_target(
 ) -> CurvatureTarget:
     """Return the films of the benchmark's stimuli, with the curvature of pixels and brain.
 
-    InputError for stimuli without the columns, films without three frames of different numbers, recordings
-    without trials, and fewer than `LEAST_FILMS` films with a curvature of the brain.
+    InputError for stimuli without the columns, a frame given twice, recordings without trials, and fewer than
+    `LEAST_FILMS` films of three frames, or with a curvature of the brain.
     """
     stimuli, label = context.stimuli(), context.benchmark.identifier
     kinds = {one.kind: one for one in _films(stimuli, columns, label)}
-    if columns.compared not in kinds:
-        raise InputError(
-            f"{label}: no film of kind {columns.compared!r} with three frames or more among "
-            f"{len(stimuli)} stimuli",
-            allowed="whole films",
-            todo="omit --limit, which takes single frames",
-        )
-    films = kinds.pop(columns.compared)
+    films = kinds.pop(columns.compared, None)
+    if films is None or len(films.names) < LEAST_FILMS:
+        raise _too_few_films(context, columns, 0 if films is None else len(films.names))
     recorded = recordings_of(context, context.data)
     if "repetition" not in recorded.dims or "time" in recorded.dims:
         raise InputError(
@@ -128,7 +125,7 @@ def curvature_target(
         partial=context.is_partial(),
         films=films,
         others=list(kinds.values()),
-        groups=_joined(context.groups(), stimuli.labels(columns.group)),
+        groups=_whole_films(context, columns, stimuli),
         pixels=pixel_curvatures(stimuli, films),
         estimates=estimates,
         naive=np.array([naive_curvature(trials[:, rows]) for rows in films.rows]),
@@ -146,9 +143,38 @@ def curvature_target(
     return target
 
 
-def _joined(groups: AnyArray | None, column: AnyArray) -> AnyArray:
-    """Return the groups of the run where it has some, else the column of the benchmark."""
-    return column if groups is None else groups
+def _too_few_films(context: RunContext, columns: FilmColumns, n_films: int) -> InputError:
+    """Build the error that says how many images have enough films."""
+    whole, label = context.run.whole_stimuli(context.data), context.benchmark.identifier
+
+    def enough(stimuli: StimulusSet) -> bool:
+        compared = (one for one in _films(stimuli, columns, label) if one.kind == columns.compared)
+        return sum(len(one.names) for one in compared) >= LEAST_FILMS
+
+    least = least_limit(whole, enough)
+    needed = f"at least {LEAST_FILMS} films"
+    return InputError(
+        f"{label}: {len(context.stimuli())} images with {n_films} films of kind {columns.compared!r} of "
+        "three frames or more",
+        allowed=needed if least is None else f"{needed}, at least {least} images",
+        todo="omit --limit, which takes single frames, or use data with more films",
+    )
+
+
+def _whole_films(context: RunContext, columns: FilmColumns, stimuli: StimulusSet) -> AnyArray:
+    """Return the group of each stimulus: by the run, the benchmark's column, and films, which stay whole.
+
+    Groups are named by the run or the column where one of them alone makes them.
+    """
+    own, run = stimuli.labels(columns.group), context.groups()
+    named = [own] if run is None else [run, own]
+    keys = stimuli.metadata[[*columns.film, columns.kind]]
+    film = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup().to_numpy()
+    _, first, group = np.unique(joined(*named, film), return_index=True, return_inverse=True)
+    for column in named:
+        if len(np.unique(column)) == len(first):
+            return column
+    return np.asarray(stimuli.ids)[first][group]
 
 
 def pixel_curvatures(stimuli: StimulusSet, films: Films) -> FloatArray:

@@ -35,8 +35,9 @@ BLOCK_BYTES = 4e6
 
 
 class BinCorrelations(NamedTuple):
-    """Correlations r and reliabilities of the sites that count, draw x site x bin."""
+    """Correlations r and reliabilities of the sites that count, draw x site x bin of `bins`."""
 
+    bins: IntArray  # numbers of the time bins that these are of
     r: FloatArray
     c: FloatArray | None  # what r is divided by
     choosing: FloatArray | None  # in the trials that choose time bins; None where nothing is chosen
@@ -153,42 +154,52 @@ class DynamicsEvaluation(Evaluation):
     # --- figures -----------------------------------------------------------------------------------
 
     def over_images(self, counts: FloatArray | None) -> BinCorrelations:
-        """Return r and c of the sites that count; c is drawn where formula or choice of bins needs it."""
+        """Return r and c of the sites that count.
+
+        Draws have those bins alone that can count, and c where formula or choice of bins needs it.
+        """
+        n_bins = self.r.shape[1]
         if counts is None:
             reliabilities = (self.c, self.choosing_c)
             c, choosing = (None if x is None else x[None, self.counted] for x in reliabilities)
-            return BinCorrelations(self.r[None, self.counted], c, choosing)
+            return BinCorrelations(np.arange(n_bins), self.r[None, self.counted], c, choosing)
         sites, counts_held_out = np.flatnonzero(self.counted), counts[:, self.held_out]
-        drawn_r, c, choosing = self._drawn_r(sites, counts), None, None
+        bins = np.arange(n_bins) if self.scored is None else np.flatnonzero(self.scored)
+        drawn_r, c, choosing = self._drawn_r(sites, bins, counts), None, None
         if self.c is not None and self.formula != "raw":
             c = self.recordings.reliability(
-                sites, self.held_out, counts_held_out, repetitions=self._dividing
+                sites, self.held_out, counts_held_out, repetitions=self._dividing, bins=bins
             )
         if self.chooses:
             choosing = self.recordings.reliability(
                 sites, self.held_out, counts_held_out, repetitions=self.recordings.choosing
             )
-        return BinCorrelations(drawn_r, c, choosing)
+        return BinCorrelations(bins, drawn_r, c, choosing)
 
-    def _drawn_r(self, sites: IntArray, counts: FloatArray) -> FloatArray:
+    def _drawn_r(self, sites: IntArray, bins: IntArray, counts: FloatArray) -> FloatArray:
         """Return the correlation of sites where images count so often, mean over folds, draw x site x bin."""
-        n_draws, n_bins = len(counts), self.r.shape[1]
+        n_draws, n_bins = len(counts), len(bins)
         width = max(1, int(BLOCK_BYTES / (8 * n_draws * 5 * n_bins)))
         drawn = np.empty((n_draws, len(sites), n_bins))
         for first in range(0, len(sites), width):
             block = slice(first, first + width)
             by_fold = [
-                self._drawn_r_of_fold(k, sites[block], counts) for k in range(len(self.fits))
+                self._drawn_r_of_fold(k, np.ix_(sites[block], bins), counts)
+                for k in range(len(self.fits))
             ]
             drawn[:, block] = nan_mean(np.stack(by_fold), axis=0)
         return drawn
 
-    def _drawn_r_of_fold(self, k: int, sites: IntArray, counts: FloatArray) -> FloatArray:
-        pair = (values[k][:, sites] for values in (self._predicted, self.observed))
+    def _drawn_r_of_fold(
+        self, k: int, chosen: tuple[IntArray, ...], counts: FloatArray
+    ) -> FloatArray:
+        """Return the correlation in one fold; `chosen` indexes site x bin."""
+        constant = self.by_fold[k].constant_prediction[chosen]
+        silent = self.by_fold[k].constant_response[chosen]
+        sites, bins = chosen
+        pair = (values[k][:, sites, bins] for values in (self._predicted, self.observed))
         x, y = (values.reshape(len(values), -1) for values in pair)
         r = weighted_pearson(counts[:, self.fits[k].fold.test], weighted_moments(x, y))
-        constant = self.by_fold[k].constant_prediction[sites]
-        silent = self.by_fold[k].constant_response[sites]
         return np.where(silent, np.nan, np.where(constant, 0.0, r.reshape(-1, *constant.shape)))
 
     @property
@@ -197,9 +208,10 @@ class DynamicsEvaluation(Evaluation):
 
     def figure_of(self, results: BinCorrelations, unit_counts: FloatArray | None) -> Figure:
         """Return the medians over sites in each bin; trials choose bins anew in each draw."""
-        r = _median_over_sites(results.r, unit_counts)
+        bins = results.bins
+        r = self._median_over_sites(results.r, bins, unit_counts)
         c, choosing = (
-            None if x is None else _median_over_sites(x, unit_counts)
+            None if x is None else self._median_over_sites(x, bins, unit_counts)
             for x in (results.c, results.choosing)
         )
         counting = self._counting(choosing, n_bins=r.shape[1])
@@ -208,6 +220,16 @@ class DynamicsEvaluation(Evaluation):
             ceiling=None if c is None else np.broadcast_to(c, r.shape),
             weights=None if counting is None else np.broadcast_to(counting, r.shape).astype(float),
         )
+
+    def _median_over_sites(
+        self, figures: FloatArray, bins: IntArray, counts: FloatArray | None
+    ) -> FloatArray:
+        """Return the median over sites of draw x site x bin, NaN in bins that are not there."""
+        n_draws = max(len(figures), 1 if counts is None else len(counts))
+        medians = np.full((n_draws, self.r.shape[1]), np.nan)
+        for column, k in enumerate(bins):  # bin by bin, which bounds the memory
+            medians[:, k] = nan_median(figures[:, :, column], counts)
+        return medians
 
     def _counting(self, choosing: FloatArray | None, *, n_bins: int) -> BoolArray | None:
         """Return which bins count, draw x bin; None for all. `choosing` is the median c, draw x bin."""
@@ -390,12 +412,6 @@ class DynamicsEvaluation(Evaluation):
 
     def _rank_c(self) -> FloatArray | None:
         return None if self.c is None else self.recordings.rank_reliability(self.held_out)
-
-
-def _median_over_sites(figures: FloatArray, counts: FloatArray | None) -> FloatArray:
-    """Return the median over sites of draw x site x bin; bin by bin, which bounds the memory."""
-    bins = range(figures.shape[2])
-    return np.stack([nan_median(figures[:, :, k], counts) for k in bins], axis=1)
 
 
 def _bins_used(figure: Figure) -> BoolArray:

@@ -95,6 +95,7 @@ class BinnedRecordings(Recordings):
         counts: FloatArray,
         *,
         repetitions: IntArray | None = None,
+        bins: IntArray | None = None,
     ) -> FloatArray:
         """Return the reliability of the mean over all trials, from halves of some or all of them.
 
@@ -108,6 +109,8 @@ class BinnedRecordings(Recordings):
             How often each of the images counts.
         repetitions : array of int, optional
             Repetitions that are halved; None halves all.
+        bins : array of int, optional
+            Numbers of the time bins; None takes all.
 
         Returns
         -------
@@ -115,8 +118,9 @@ class BinnedRecordings(Recordings):
             NaN where a half has no trial of an image, or does not vary.
         """
         neuroids = np.flatnonzero(self.varying)[sites].tolist()
+        chosen = slice(None) if bins is None else bins
         by_site = [
-            self.kept.of(_reliability, self._trials(k, images), counts, repetitions)
+            self.kept.of(_reliability, self._trials(k, images)[:, :, chosen], counts, repetitions)
             for k in neuroids
         ]
         return np.stack(by_site, axis=1)
@@ -225,6 +229,9 @@ def _in_window(recordings: Assembly, name: str, window: Span) -> Assembly:
             allowed="bins that follow one another",
             todo="take every second bin, or count the spikes again in bins that do not overlap",
         )
+    if len(inside) == inside[-1] + 1 - inside[0]:
+        # A view: numbers would make time the slowest axis in memory, by which trials are slow to read.
+        return recordings.isel(time=slice(int(inside[0]), int(inside[-1]) + 1))
     return recordings.isel(time=inside)
 
 

@@ -244,6 +244,10 @@ class ReverseEvaluation(Evaluation):
     def no_ceiling(self) -> str:
         return f"fewer than {FEWEST_IMAGES} images have two trials of the sites that predict"
 
+    @property
+    def no_floor(self) -> str:
+        return "units of a model are measured without noise, and sites that predict all count"
+
     # --- what belongs to the score -------------------------------------------------------------------
 
     def report(self, figure: Figure) -> Report:

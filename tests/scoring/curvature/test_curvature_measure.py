@@ -15,6 +15,7 @@ from brainbench.metrics.curvature.curvature import curvature
 from brainbench.scoring.curvature.evaluation import CurvatureEvaluation
 from brainbench.scoring.curvature.measure import Curvature
 from brainbench.scoring.pipeline import score_context
+from brainbench.stats.permutation import shuffles
 
 FILMS, FRAMES, UNITS, TRIALS = 8, 7, 60, 40
 ANGLES = np.linspace(25, 110, FILMS)
@@ -141,6 +142,51 @@ def test_the_interval_is_over_films_and_the_null_exchanges_them():
     assert scored.value > scored.null["mean"] + 2 * scored.null["sd"]
 
 
+def test_the_null_exchanges_groups_of_films_whole_and_in_order():
+    """Four groups of two films; frames that lose their order would bend by about 120 degrees."""
+    found = evaluation(given=data(group=np.repeat(np.arange(4), 2 * FRAMES)))
+    (images,) = found.material.image_sets
+    orders = shuffles(len(images.ids), groups=images.groups, n_draws=12)
+    taken = orders[:, :: 2 * FRAMES] // (2 * FRAMES)
+    assert len(np.unique(taken, axis=0)) > 3
+    pairs = found.layer.reshape(4, 2)
+    slow = [np.corrcoef(pairs[one].ravel(), found.target.brain)[0, 1] for one in taken]
+    np.testing.assert_allclose(found.shuffled([orders]).value("raw"), slow, atol=1e-9)
+
+
+def test_groups_of_as_many_frames_in_other_films_are_not_exchanged():
+    lengths = [7, 7, 14, 14, 14]
+    film = np.repeat([f"film{k}" for k in range(5)], lengths)
+    given = data(
+        film=film,
+        frame=np.concatenate([np.arange(n) for n in lengths]),
+        group=np.repeat(np.arange(4), 2 * FRAMES),
+    )
+    assert "of 2 and 1 films" in refused(given=given, null="images")
+    assert score_context(context_of(*case(given))).null is None
+
+
+def test_a_copy_of_a_picture_joins_films_and_leaves_others_whole():
+    plain = data()
+    shown = plain.pictures
+    first = {one: shown.ids.index(f"film{one}-frame0") for one in (0, 3)}
+    pixels = np.stack([shown.picture(row) for row in range(len(shown))])
+    pixels[first[3]] = pixels[first[0]]
+    copied = stimuli.from_arrays(
+        "Films",
+        pixels,
+        ids=list(shown.ids),
+        metadata={name: shown.metadata[name] for name in ("film", "frame", "category")},
+    )
+    found = evaluation(given=replace(plain, pictures=copied))
+    (images,) = found.material.image_sets
+    film = np.array([one.split("-")[0] for one in images.ids])
+    groups = {name: set(images.groups[film == name]) for name in np.unique(film)}
+    assert all(len(names) == 1 for names in groups.values())
+    assert groups["film0"] == groups["film3"]
+    assert len(set(images.groups)) == FILMS - 1
+
+
 def test_other_kinds_of_films_are_beside():
     category = np.repeat(["natural"] * 6 + ["drawn"] * 2, FRAMES)
     figures = score_context(context_of(*case(data(category=category)))).figures
@@ -179,10 +225,10 @@ def test_what_is_refused():
     assert "formula 'r/c'" in refused(NotApplicableError, formula="r/c")
     assert "brainscore" in refused(NotApplicableError, protocol="brainscore")
     assert "without the columns reel" in refused(measure=Curvature(film=("reel",)))
-    assert "no film of kind 'drawn'" in refused(measure=Curvature(compared="drawn"))
+    assert "with 0 films of kind 'drawn'" in refused(measure=Curvature(compared="drawn"))
     assert "has a frame twice" in refused(given=data(frame=np.zeros(len(IDS), int)))
-    assert "1 of 1 films" in refused(limit=8)
-    assert "no film of kind" in refused(limit=2)
+    assert "8 images with 1 films of kind 'natural'" in refused(limit=8)
+    assert "at least 4 films, at least 24 images" in refused(limit=2)
     assert "2 layers for V1: one, two" in refused(areas=("one", "two"))
 
 

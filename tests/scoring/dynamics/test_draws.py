@@ -49,6 +49,25 @@ def test_blocks_of_sites_change_no_draw(data, model, monkeypatch):
     np.testing.assert_allclose(at_once.raw[3], one_by_one.figure().raw[0], atol=1e-12)
 
 
+def test_draws_have_the_declared_bins_alone(data, model):
+    """Bins that cannot count change no draw, and are not drawn."""
+    settings = Settings(formula="r/c")
+    declared = evaluation_of(benchmark(data, n_splits=2, scored=(10, 40)), model, settings)
+    everywhere = evaluation_of(benchmark(data, n_splits=2, scored=(0, 60)), model, settings)
+    rng = np.random.default_rng(3)
+    images, sites = (
+        rng.multinomial(n, np.full(n, 1 / n), size=5).astype(float) for n in (N, SITES)
+    )
+    some, every = (one.figure(images, sites) for one in (declared, everywhere))
+    assert every.weights is None
+    np.testing.assert_array_equal(np.isnan(some.raw), some.weights == 0)
+    for part in ("raw", "ceiling"):
+        used, expected = getattr(some, part)[:, 1:4], getattr(every, part)[:, 1:4]
+        np.testing.assert_allclose(used, expected, atol=1e-12)
+    expected = every.raw[:, 1:4] / every.ceiling[:, 1:4]
+    np.testing.assert_allclose(some.value("r/c"), expected.mean(axis=1), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("protocol", "scored", "counting"),
     [
