@@ -94,7 +94,7 @@ def test_both_composites_in_one_command(call, recorded, results, session_cache):
 
 @pytest.mark.parametrize(("name", "n"), [(MEAN, 4), (MISSION, 6)])
 def test_each_composite_in_a_command_of_its_own(call, recorded, results, session_cache, name, n):
-    """What the other composite scored by another formula neither takes its place nor is scored again."""
+    """What the other composite scored by another formula does not take its place."""
     members, composites = scored(call, results, name)
     assert len(members) == n
     assert list(composites) == [name]
