@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, table
+
+SETS = ("Cichy2014.*", "Geirhos2019edges.*", "Geirhos2019silhouettes.*", "Henaff2021.V1-ridge")
+SET_MODELS = ("efficientnet_lite0", "pixels", "gabor", "cornet_s@untrained-0")
 
 
 def real_v4(folder: Path) -> list[str]:
@@ -73,6 +77,36 @@ def real_measures(folder: Path) -> list[str]:
         "## Other measures on published data",
         "",
         *(f"- `{command}`" for command in commands),
+        "",
+        *scores_by_benchmark(scores),
+    ]
+
+
+def real_sets(folder: Path) -> list[str]:
+    """Score networks and simple models on people's fMRI and choices, and on films."""
+    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+    names = {
+        "Cichy2014": "cichy2014_92",
+        "Geirhos2019edges": "geirhos2019_edges_silhouettes",
+        "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
+        "Henaff2021": "henaff2021_v1",
+    }
+    for name, place in names.items():
+        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    command = ("brainbench", "score", "-m", ",".join(SET_MODELS), "-b", ",".join(SETS))
+    text, _ = run(
+        folder, *command, "--format", "json", "-o", str(folder / "results"), may_miss=True
+    )
+    return real_sets_section(json.loads(text))
+
+
+def real_sets_section(scores: list[dict[str, Any]]) -> list[str]:
+    """Return the section of scores on these sets."""
+    models = list(dict.fromkeys(score["model"] for score in scores))
+    return [
+        "## People and films",
+        "",
+        f"`brainbench score -m {','.join(models)} -b '{','.join(SETS)}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
     ]

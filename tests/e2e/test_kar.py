@@ -216,9 +216,7 @@ def test_from_a_server_to_a_score(call, folder, tmp_path, monkeypatch, cache_fol
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "protocol"), [(NAME, "paper"), (NAME, "brainscore"), (AUTHORS, "paper")]
-)
+@pytest.mark.parametrize(("name", "protocol"), [(NAME, "paper"), (AUTHORS, "brainscore")])
 def test_order_of_the_brain_is_found(name, protocol, cache_folder):
     """The network solves a picture at its delay; its agreement with the brain follows from the jitter."""
     scored = score(load_benchmark(f"{name}-ost"), kar_files.Reader(), Settings(protocol=protocol))

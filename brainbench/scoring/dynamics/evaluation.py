@@ -196,7 +196,8 @@ class DynamicsEvaluation(Evaluation):
         """Return the correlation in one fold; `chosen` indexes site x bin."""
         constant = self.by_fold[k].constant_prediction[chosen]
         silent = self.by_fold[k].constant_response[chosen]
-        pair = (values[k][:, *chosen] for values in (self._predicted, self.observed))
+        sites, bins = chosen
+        pair = (values[k][:, sites, bins] for values in (self._predicted, self.observed))
         x, y = (values.reshape(len(values), -1) for values in pair)
         r = weighted_pearson(counts[:, self.fits[k].fold.test], weighted_moments(x, y))
         return np.where(silent, np.nan, np.where(constant, 0.0, r.reshape(-1, *constant.shape)))
