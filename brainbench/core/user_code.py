@@ -131,9 +131,9 @@ def _is_outside(file: str, own: tuple[Path, ...]) -> bool:
     # torch.ops and the like, which torch makes at run time, name a file that is not there.
     if any(part in _INSTALLED for part in path.parts) or not path.exists():
         return False
-    path = path.resolve()
-    known = (*own, *_STANDARD, *_PROGRAMS)
-    return not any(path.is_relative_to(folder) for folder in known)
+    # What is in the library may be a link to a file elsewhere, as sitecustomize of Debian is.
+    names, known = (path, path.resolve()), (*own, *_STANDARD, *_PROGRAMS)
+    return not any(name.is_relative_to(folder) for name in names for folder in known)
 
 
 def reached(start: UserModule) -> Reached:

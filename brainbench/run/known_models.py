@@ -202,6 +202,12 @@ def _surroundings(own: tuple[Path, ...]) -> str:
     parts += [
         f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_SETTINGS)
     ]
+    for name in (
+        "sitecustomize",
+        "usercustomize",
+    ):  # which run before anything else, and may be edited
+        file = getattr(sys.modules.get(name), "__file__", None)
+        parts += [] if file is None else [name, Path(file).read_bytes()]
     for folder in own:
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".toml"):

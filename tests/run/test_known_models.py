@@ -11,6 +11,7 @@ import xarray as xr
 from runs import context_of
 from stored import make
 
+from brainbench.core import user_code
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.user_code import runs_code_outside
 from brainbench.run import known_models
@@ -185,6 +186,18 @@ def test_code_of_the_user_is_seen(tmp_path, monkeypatch):
     assert not runs_code_outside((tmp_path.resolve(),))
     sys.modules["__main__"] = types.ModuleType("__main__")  # of a console
     assert runs_code_outside((tmp_path.resolve(),))
+
+
+def test_a_link_in_the_standard_library_is_of_the_library(tmp_path, monkeypatch):
+    library, elsewhere = tmp_path / "lib", tmp_path / "etc" / "sitecustomize.py"
+    library.mkdir()
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    link = library / "sitecustomize.py"
+    link.symlink_to(elsewhere)
+    monkeypatch.setattr(user_code, "_STANDARD", (library,))
+    assert not user_code._is_outside(str(link), ())
+    assert user_code._is_outside(str(elsewhere), ())
 
 
 @pytest.mark.slow
