@@ -14,12 +14,14 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import ClassVar, TypeVar
 
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.reading import open_regular
 from brainbench.data.manifest import PublishedFile
-from brainbench.data.published import Source, version_of
+from brainbench.data.published import PublishedData, Source, version_of
 from brainbench.data.source_files import reading, wrong
 
 LARGEST = 500_000_000
@@ -88,6 +90,23 @@ class DeclaredFiles(Source):
             declared={file.path: file for file in self.files},
             places={path: place for path, place in found.items() if place is not None},
         )
+
+
+D = TypeVar("D", bound=DeclaredFiles)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeclaredData(PublishedData[D]):
+    """A published data set whose version is that of the files that its manifest declares."""
+
+    reader: ClassVar[
+        str
+    ]  # name and format of what reads them; raised with the layout of imported files
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 over the checksums of the source files and how they are read."""
+        return self.declared.digest(self.reader)
 
 
 @dataclass(frozen=True)

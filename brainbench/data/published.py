@@ -26,6 +26,8 @@ from brainbench.data.source_files import reading
 from brainbench.storage import files
 
 D = TypeVar("D", bound="Source")
+CONTENT = "content.txt"
+"""File with the digest of what was imported, where no checksum is published."""
 
 
 class Source(BaseModel, ABC):
@@ -177,6 +179,32 @@ class PublishedData(ABC, Generic[D]):
             files.check_room(temporary, nbytes, what="imported data", choose=CHOOSE)
             yield temporary, step
             integrity.seal(temporary)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VersionedByContent(PublishedData[D]):
+    """A published data set without checksums: its version has the digest of what was imported, in `CONTENT`.
+
+    An import writes that file, and `kept` names it.
+    """
+
+    @property
+    @abstractmethod
+    def source_version(self) -> str:
+        """SHA-256 over what the manifest declares and how the files are read."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the imported files, whether they exist or not."""
+        return self.folder_of(self.source_version)
+
+    @property
+    def version(self) -> str:
+        """SHA-256 over the content of the files, once they are imported."""
+        if self.absent():
+            return self.source_version
+        with self.opened(CONTENT) as path:
+            return version_of(self.source_version, {"content": path.read_text().strip()})
 
 
 def version_of(reader: str, parts: Mapping[str, Any]) -> str:

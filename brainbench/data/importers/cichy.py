@@ -7,7 +7,6 @@ dissimilarities of all pairs of images for each person.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,10 +19,10 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import StimulusSet, from_arrays
-from brainbench.data.declared_files import DeclaredFiles, FoundFiles
+from brainbench.data.declared_files import DeclaredData, DeclaredFiles, FoundFiles
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.data.published import PublishedData, declared
+from brainbench.data.published import declared
 from brainbench.data.source_files import reading, wrong
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -44,13 +43,10 @@ class Declared(DeclaredFiles):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CichyData(PublishedData[Declared]):
+class CichyData(DeclaredData[Declared]):
     """Images, and dissimilarities of their pairs in EVC and IT of each person."""
 
-    @cached_property
-    def version(self) -> str:
-        """SHA-256 over the checksums of the source files and how they are read."""
-        return self.declared.digest(FORMAT)
+    reader = FORMAT
 
     @property
     def kept(self) -> tuple[str, ...]:

@@ -19,12 +19,12 @@ from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import StimulusSet, from_arrays
-from brainbench.data.declared_files import DeclaredFiles, FoundFiles
+from brainbench.data.declared_files import DeclaredData, DeclaredFiles, FoundFiles
 from brainbench.data.facts import objects_of
 from brainbench.data.importers.geirhos import COLUMNS, answers_of, not_recorded
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
-from brainbench.data.published import PublishedData, declared
+from brainbench.data.published import declared
 from brainbench.data.source_files import reading, wrong
 
 FORMAT = "geirhos objects 1"  # raised whenever the layout of imported files changes
@@ -45,13 +45,10 @@ class Declared(DeclaredFiles):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GeirhosObjects(PublishedData[Declared]):
+class GeirhosObjects(DeclaredData[Declared]):
     """Images of objects without their texture, and the answers of people."""
 
-    @cached_property
-    def version(self) -> str:
-        """SHA-256 over the checksums of the source files and how they are read."""
-        return self.declared.digest(FORMAT)
+    reader = FORMAT
 
     @property
     def kept(self) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -28,10 +27,10 @@ from brainbench.core.assembly import Assembly, make
 from brainbench.core.errors import unknown
 from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import GROUP, StimulusSet, from_arrays
-from brainbench.data.declared_files import DeclaredFiles, FoundFiles
+from brainbench.data.declared_files import DeclaredData, DeclaredFiles, FoundFiles
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.data.published import PublishedData, declared
+from brainbench.data.published import declared
 from brainbench.data.source_files import reading, wrong
 
 AnyArray: TypeAlias = npt.NDArray[Any]
@@ -90,13 +89,10 @@ class Condition(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HenaffData(PublishedData[Declared]):
+class HenaffData(DeclaredData[Declared]):
     """Frames of films, and the spikes of V1 in 0.2 s of single trials."""
 
-    @cached_property
-    def version(self) -> str:
-        """SHA-256 over the checksums of the source files and how they are read."""
-        return self.declared.digest(FORMAT)
+    reader = FORMAT
 
     @property
     def kept(self) -> tuple[str, ...]:

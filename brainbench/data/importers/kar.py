@@ -25,7 +25,7 @@ from brainbench.core import progress
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import UnknownNameError
 from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
-from brainbench.data.declared_files import DeclaredFiles
+from brainbench.data.declared_files import DeclaredData, DeclaredFiles
 from brainbench.data.facts import objects_of
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.files_only import check_file
@@ -34,13 +34,19 @@ from brainbench.data.importers.brainio_layout import PRESENTATION, STIMULUS_IDS
 from brainbench.data.importers.brainio_stimuli import FILENAME
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
-from brainbench.data.published import PublishedData, declared, version_of, write_images
+from brainbench.data.published import (
+    CONTENT,
+    PublishedData,
+    VersionedByContent,
+    declared,
+    write_images,
+)
 from brainbench.data.source_files import open_hdf5, reading, wrong
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 
 FORMAT = "kar 1"  # raised whenever the layout of imported files changes
-IMAGES, TIMES, CONTENT = "images.npy", "times.csv", "content.txt"
+IMAGES, TIMES = "images.npy", "times.csv"
 DECODERS = {"svm": "ost", "logistic": "ost_logistic"}
 """Decoders of Brain-Score's file, and the columns that they become; benchmarks read `ost`."""
 OBJECTS = ("bear", "elephant", "person", "car", "dog", "apple", "chair", "plane", "bird", "zebra")
@@ -123,13 +129,10 @@ class KarTimes(PublishedData[K]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KarBrainScore(KarTimes[FromBrainScore]):
+class KarBrainScore(DeclaredData[FromBrainScore], KarTimes[FromBrainScore]):
     """The assembly, csv and zip that Brain-Score keeps."""
 
-    @cached_property
-    def version(self) -> str:
-        """SHA-256 over the checksums of the source files and how they are read."""
-        return self.declared.digest(FORMAT)
+    reader = FORMAT
 
     def import_from(self, given: Path) -> Path:
         """Check and convert assembly, csv and zip; see `PublishedData.import_from`."""
@@ -162,26 +165,13 @@ class KarBrainScore(KarTimes[FromBrainScore]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KarAuthors(KarTimes[FromAuthors]):
+class KarAuthors(VersionedByContent[FromAuthors], KarTimes[FromAuthors]):
     """The authors' HDF5, of which no checksum is published: the version has that of the user's file."""
 
     @cached_property
     def source_version(self) -> str:
         """SHA-256 over what the manifest declares and how the file is read."""
         return self.declared.digest(FORMAT)
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the imported files, whether they exist or not."""
-        return self.folder_of(self.source_version)
-
-    @property
-    def version(self) -> str:
-        """SHA-256 over the file, once it is imported."""
-        if self.absent():
-            return self.source_version
-        with self.opened(CONTENT) as path:
-            return version_of(self.source_version, {"content": path.read_text().strip()})
 
     @property
     def kept(self) -> tuple[str, ...]:

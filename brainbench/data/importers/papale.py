@@ -27,7 +27,7 @@ from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import OBJECT, SPLIT, Picture, StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.data.published import Publication, PublishedData, declared, version_of
+from brainbench.data.published import CONTENT, Publication, VersionedByContent, declared, version_of
 from brainbench.data.source_files import open_hdf5, reading, wrong
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -35,7 +35,7 @@ Array: TypeAlias = npt.NDArray[Any]
 FORMAT = "papale 1"  # raised whenever the layout of imported files changes
 UNITS = "normalized multi-unit activity"
 SITES = ("reliability", "snr")
-IMAGES, INDEX, CONTENT = "images.bin", "index.npz", "content.txt"
+IMAGES, INDEX = "images.bin", "index.npz"
 _RESPONSES, _LOG = "THINGS_normMUA.mat", "_logs/things_imgs.mat"
 _FOLDERS = (
     "",
@@ -108,26 +108,13 @@ class _JoinedImages(Sequence[Picture]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PapaleData(PublishedData[Declared]):
+class PapaleData(VersionedByContent[Declared]):
     """Means of all images, trials of the test images, and sites of two animals."""
 
     @cached_property
     def source_version(self) -> str:
         """SHA-256 over what the manifest declares and how files are read; the files have no checksums."""
         return version_of(FORMAT, self.declared.model_dump(mode="json"))
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the imported files, whether they exist or not."""
-        return self.folder_of(self.source_version)
-
-    @property
-    def version(self) -> str:
-        """SHA-256 over the content of all files, once they are imported."""
-        if self.absent():
-            return self.source_version
-        with self.opened(CONTENT) as path:
-            return version_of(self.source_version, {"content": path.read_text().strip()})
 
     @property
     def command(self) -> str:

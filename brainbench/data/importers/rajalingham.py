@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,14 +22,14 @@ from pydantic import PositiveFloat
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
-from brainbench.data.declared_files import DeclaredFiles
+from brainbench.data.declared_files import DeclaredData, DeclaredFiles
 from brainbench.data.facts import objects_of
 from brainbench.data.files_only import check_file
 from brainbench.data.importers import brainio_stimuli
 from brainbench.data.importers.brainio_stimuli import FILENAME
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
-from brainbench.data.published import PublishedData, declared, write_images
+from brainbench.data.published import declared, write_images
 from brainbench.data.source_files import reading, wrong
 
 AnyArray: TypeAlias = npt.NDArray[Any]
@@ -52,13 +51,10 @@ class Declared(DeclaredFiles):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RajalinghamData(PublishedData[Declared]):
+class RajalinghamData(DeclaredData[Declared]):
     """Images of objects, and choices between what an image shows and another object."""
 
-    @cached_property
-    def version(self) -> str:
-        """SHA-256 over the checksums of the source files and how they are read."""
-        return self.declared.digest(FORMAT)
+    reader = FORMAT
 
     @property
     def kept(self) -> tuple[str, ...]:
