@@ -52,7 +52,7 @@ class SimulatedMovieBrain(SimulatedBrain):
 
     @cached_property
     def facts(self) -> Facts:
-        """What there is of movies and responses; nobody is asked what the movies show."""
+        """Facts of movies and responses; there is no behavior."""
         return Facts(regions=super().facts.regions, objects=super().facts.objects)
 
     @cached_property

@@ -25,7 +25,7 @@ _CHOOSE: Final = "give -o"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What a fit goes on from.
+    """The state from which a fit continues.
 
     Parameters
     ----------

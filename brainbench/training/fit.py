@@ -133,7 +133,7 @@ def fit(
 
 @dataclass(frozen=True, kw_only=True)
 class _SplitResult:
-    """What the fit of one split gave."""
+    """The result of fitting one split."""
 
     trained: Trained
     weights: Mapping[str, torch.Tensor]

@@ -26,7 +26,7 @@ State = dict[str, Any]
 
 
 class Task(Protocol):
-    """What is fitted, and to what."""
+    """A module and the data that it is fitted to."""
 
     @property
     def module(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What is fitted: the mean responses of the neurons of a benchmark, and how well they are predicted."""
+"""Mean responses of the neurons of a benchmark, to which networks are fitted, and their prediction."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Population:
 
     @property
     def strata(self) -> AnyArray | None:
-        """What each picture shows, to stratify by; None for nothing."""
+        """The object that each picture shows, to stratify by; None without objects."""
         return self.sessions[0].recordings.strata
 
     @property

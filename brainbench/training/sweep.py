@@ -116,7 +116,7 @@ class FitAssignment:
 
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
-    """What became of one fit: the file, or why there is none."""
+    """The result of one fit: its file, or the reason why there is none."""
 
     options: Mapping[str, Any]
     path: Path | None = None
