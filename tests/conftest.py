@@ -46,6 +46,20 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _results_of_module(
+    _session_folders: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Scores that a module stores are found by its own tests alone.
+
+    A worker may leave a module and come back to it: fixtures of the module are then made again, and must not
+    find what the first ones stored.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINBENCH_RESULTS", str(tmp_path_factory.mktemp("module-results")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def session_cache(_session_folders: None) -> Path:
     """Cache folder that lives as long as the test session, for what takes long to make."""
