@@ -155,11 +155,12 @@ class Dynamics(Measure[BinnedRecordings, list[LayerStates]]):
             reports_error=True,
         ),
     }
-    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str, str]]] = frozenset()
-    """Protocol, map, quarters held out, formula, what is random, and which bins count, of measured coverage.
-
-    Empty: the worlds of perf/worlds have not been measured since the ceiling is a Pearson correlation.
-    """
+    measured_coverage: ClassVar[frozenset[tuple[str, str, int, str, str, str]]] = frozenset(
+        ("paper", "ridge", n_splits, "r/sqrt(c)", resample, bins)
+        for n_splits, resample in ((1, "images"), (1, "both"), (QUARTERS, "both"))
+        for bins in ("chosen", "declared")
+    )
+    """Protocol, map, quarters held out, formula, what is random, and which bins count, of perf/worlds."""
 
     def __post_init__(self) -> None:
         known = self.solver in SOLVERS and self.pls_solver in ("exact", "nipals")
