@@ -121,6 +121,14 @@ class ExplainableVariance(SessionsMeasure):
     n_inner: int = 5
 
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]] = {"paper": ProtocolRules(formula="r2/c")}
+    measured_coverage: ClassVar[frozenset[tuple[str, str, str, str]]] = frozenset(
+        {
+            *(("paper", "mean", "r2/c", random) for random in ("images", "units", "both")),
+            *(("schoppe", "mean", "r2/c", random) for random in ("units", "both")),
+            *(("paper", "median", "r/sqrt(c)", random) for random in ("images", "units", "both")),
+        }
+    )
+    """Variant, aggregate, formula and what is random of the worlds in perf/worlds with 90 to 98 %."""
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -157,6 +165,16 @@ class ExplainableVariance(SessionsMeasure):
         identifier = context.benchmark.identifier
         _check_signal(targets, targets[0].label if len(targets) == 1 else identifier)
         return targets
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        settings = context.settings
+        case = (self.variant, self.aggregate, context.formula, settings.resample)
+        return (
+            len(evaluation.material.stimulus_sets) == 1
+            and settings.floor is None
+            and (self.metric, self.trials) == ("ridge-cv", "first")
+            and case in self.measured_coverage
+        )
 
     def images_needed(self, context: RunContext) -> ImagesNeeded:
         linear_map = self.linear_map

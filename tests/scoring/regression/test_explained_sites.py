@@ -125,6 +125,18 @@ def test_the_median_over_sites_is_a_value_with_its_own_draws(linear):
     assert found.ci == pytest.approx(mean.figures["intervals"]["cc_norm_median"], rel=1e-9)
     assert found.formula == "r/sqrt(c)-v1"
     assert found.record.choices["aggregate"] == "median"
+    assert not mean.ci_approximate
+    assert not found.ci_approximate
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [({"variant": "schoppe"}, {"resample": "images"}), ({"metric": "pls", "n_components": 5}, {})],
+)
+def test_an_interval_whose_coverage_was_not_measured_is_approximate(linear, options, settings):
+    X, trials = linear
+    data = brain(None, trials=trials, objects=False)
+    assert score(benchmark(data, **options), model_of(data, X), Settings(**settings)).ci_approximate
 
 
 def test_draws_of_a_median_are_medians_of_repeated_sites(linear):
