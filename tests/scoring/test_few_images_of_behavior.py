@@ -1,6 +1,7 @@
 """Too few images of behavior: one error, with the number that is enough and why."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -157,3 +158,46 @@ def test_an_object_of_one_image_is_named(name):
         score(benchmark(name, data[name]), model_of(X))
     assert "2 images of each of 5 objects" in error.value.allowed
     assert "owl" in error.value.todo
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "kept", "least"),
+    [
+        ("i2n", "i2n", slice(30, 40), 35),
+        ("i2n", "i1", slice(30, 40), 33),
+        ("choices", None, slice(30, 40), 36),
+        ("errors", None, slice(30, 40), 32),
+        ("times", None, slice(30, 40), 32),
+        (
+            "i2n",
+            "i2n",
+            slice(8, 48, 6),
+            None,
+        ),  # two images of each object, and no others, have trials
+        ("i2n", "i2n", slice(8, 10), 0),  # of different objects: no number of images is enough
+        ("errors", None, slice(8, 9), 0),
+        ("times", None, slice(8, 9), 0),
+    ],
+)
+def test_a_limit_that_keeps_hardly_any_image_with_answers_is_named(world, name, level, kept, least):
+    """Rows of the table are about some of the sorted images alone."""
+    data, X = world
+    asked = sorted(IDS)[kept]
+    table = data[name].table
+    has = table["stimulus_id"].isin(asked)
+    table = table.assign(ost=table["ost"].where(has)) if name == "times" else table[has]
+    of_some = replace(data[name], table=table.reset_index(drop=True))
+    declared = benchmark(name, of_some)
+    if level:
+        declared = replace(declared, measure=replace(declared.measure, level=level))
+    with pytest.raises(InputError) as error:
+        score(declared, model_of(X), Settings(limit=12 if name != "times" else 24))
+    if least == 0:
+        assert "limit" not in error.value.todo
+        assert "least" not in error.value.allowed
+        return
+    said = least_of(error.value)
+    assert least in (None, said)
+    score(declared, model_of(X), Settings(limit=said))
+    with pytest.raises(InputError, match=f"{said} images"):
+        score(declared, model_of(X), Settings(limit=said - 1))

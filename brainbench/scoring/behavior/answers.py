@@ -10,7 +10,12 @@ import numpy as np
 
 from brainbench.metrics.array_types import BoolArray, FloatArray
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions
-from brainbench.scoring.behavior.choices_target import ChoicesTarget, choices_target
+from brainbench.scoring.behavior.asked import asked_for_answers
+from brainbench.scoring.behavior.choices_target import (
+    ChoicesTarget,
+    choices_target,
+    table_of_answers,
+)
 from brainbench.scoring.behavior.evaluation import BehaviorEvaluation
 from brainbench.scoring.behavior.readout import Agreement, labeled_images, read_out
 from brainbench.scoring.context import RunContext
@@ -39,15 +44,20 @@ class AnswersMeasure(Measure[ChoicesTarget, list[Candidate]]):
     n_inner: int = 5
     readout: ReadoutOptions = field(default_factory=ReadoutOptions)
 
-    def answers(self, context: RunContext, *, n_halves: int) -> ChoicesTarget:
-        """Return the answers of the subjects.
+    def answers(self, context: RunContext, *, n_halves: int, by_category: bool) -> ChoicesTarget:
+        """Return the answers of the subjects, which a figure compares within categories or all together.
 
-        InputError for answers to other images, one category, or too few images of one.
+        InputError for answers to other images, one category, or too few images of one, or with answers.
         """
+        table = table_of_answers(context)
         images = labeled_images(
-            context, n_splits=self.n_splits, n_inner=self.n_inner, group=self.group
+            context,
+            n_splits=self.n_splits,
+            n_inner=self.n_inner,
+            group=self.group,
+            asked=asked_for_answers(table, by_category=by_category),
         )
-        return choices_target(context, images, n_halves=n_halves)
+        return choices_target(context, images, table, n_halves=n_halves)
 
     def candidates(self, context: RunContext, target: ChoicesTarget) -> list[Candidate]:
         return candidates_of(context, target.images.stimuli)

@@ -39,7 +39,7 @@ class CategoryChoices(AnswersMeasure):
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]] = {"paper": ProtocolRules(formula="raw")}
 
     def target(self, context: RunContext) -> ChoicesTarget:
-        return self.answers(context, n_halves=self.n_halves)
+        return self.answers(context, n_halves=self.n_halves, by_category=True)
 
     def evaluate(
         self, context: RunContext, target: ChoicesTarget, candidates: list[Candidate]

@@ -86,13 +86,25 @@ class ChoicesTarget:
         return float(image_level(probabilities, self.share[rows], self.images.truth[rows])[0])
 
 
-def choices_target(context: RunContext, images: LabeledImages, *, n_halves: int) -> ChoicesTarget:
-    """Return the answers that the benchmark's data holds, in the order of the images.
+def table_of_answers(context: RunContext) -> pd.DataFrame:
+    """Return the answers of the benchmark's data; InputError for none, or a column that is missing."""
+    data = context.data
+    if not isinstance(data, HasCategoryResponses):
+        raise without_table(context, "category_responses", COLUMNS)
+    table = data.category_responses()
+    check_columns(table, COLUMNS, "answers")
+    return table
 
-    InputError for data without answers, and for answers to other images, with a name missing, with categories
-    that no image shows, or that say otherwise what an image shows.
+
+def choices_target(
+    context: RunContext, images: LabeledImages, table: pd.DataFrame, *, n_halves: int
+) -> ChoicesTarget:
+    """Return the answers of a table, in the order of the images.
+
+    InputError for answers to other images, with a name missing, with categories that no image shows, or that
+    say otherwise what an image shows.
     """
-    table = _answers(context, images)
+    table = _answers(table, images)
     given = table[table["choice"].notna() & (table["choice"] != "")]
     n_without, n_given = len(table) - len(given), len(given)
     if images.partial:  # a category none of whose images is in use has no read-out
@@ -121,13 +133,8 @@ def choices_target(context: RunContext, images: LabeledImages, *, n_halves: int)
     )
 
 
-def _answers(context: RunContext, images: LabeledImages) -> pd.DataFrame:
+def _answers(table: pd.DataFrame, images: LabeledImages) -> pd.DataFrame:
     """Return the answers to the images in use, which agree with the stimuli."""
-    data = context.data
-    if not isinstance(data, HasCategoryResponses):
-        raise without_table(context, "category_responses", COLUMNS)
-    table = data.category_responses()
-    check_columns(table, COLUMNS, "answers")
     columns = ("stimulus_id", "truth", "subject")
     check_no_gaps({column: table[column] for column in columns}, what="answers")
     if images.partial:

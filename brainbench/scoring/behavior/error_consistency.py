@@ -58,7 +58,7 @@ class ErrorConsistency(AnswersMeasure):
         )
 
     def target(self, context: RunContext) -> ChoicesTarget:
-        return self.answers(context, n_halves=0)
+        return self.answers(context, n_halves=0, by_category=False)
 
     def evaluate(
         self, context: RunContext, target: ChoicesTarget, candidates: list[Candidate]

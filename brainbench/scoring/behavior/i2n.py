@@ -13,15 +13,21 @@ from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
+import pandas as pd
 
-from brainbench.core.dataset import HasTrials
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.behavior.i2n import FalseAlarms
 from brainbench.metrics.behavior.trials import Trials, halves, halves_of_cells
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions
+from brainbench.scoring.behavior.asked import asked_in_trials
 from brainbench.scoring.behavior.i2n_evaluation import I2nEvaluation
-from brainbench.scoring.behavior.i2n_target import Halves, I2nTarget, i2n_target
+from brainbench.scoring.behavior.i2n_target import (
+    Halves,
+    I2nTarget,
+    i2n_target,
+    table_of_trials,
+)
 from brainbench.scoring.behavior.readout import LabeledImages, labeled_images, read_out
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
@@ -135,12 +141,21 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
     def target(self, context: RunContext) -> I2nTarget:
         """Raise InputError for choices of other objects than those shown, or too few images of one."""
         rules: I2nRules = context.rules
-        images = labeled_images(context, n_splits=self.n_splits, n_inner=self.n_inner)
+        table = table_of_trials(context)
+        images = labeled_images(
+            context,
+            n_splits=self.n_splits,
+            n_inner=self.n_inner,
+            asked=asked_in_trials(
+                table, false_alarms=rules.false_alarms, pooled=self.level == "i1"
+            ),
+        )
         if self.fitted_on == "images without trials":
-            images = _asked_about_those_with_trials(images, context)
+            images = _asked_about_those_with_trials(images, context, table)
         return i2n_target(
             context,
             images,
+            table,
             halve=partial(rules.halve, n_splits=self.n_halves, seed=context.settings.seed),
             corrected=not rules.against_halves,
             false_alarms=rules.false_alarms,
@@ -188,13 +203,14 @@ class I2n(Measure[I2nTarget, list[Candidate]]):
         return (context.settings.protocol, context.formula) in self.measured_coverage
 
 
-def _asked_about_those_with_trials(images: LabeledImages, context: RunContext) -> LabeledImages:
+def _asked_about_those_with_trials(
+    images: LabeledImages, context: RunContext, table: pd.DataFrame
+) -> LabeledImages:
     """Return the images with a single split: fitted to those without trials, asked about the others.
 
     InputError where an object has no image to fit to, or no image has trials; groups of images on both sides.
     """
-    data = context.data
-    asked_ids = set(data.trials()["stimulus_id"]) if isinstance(data, HasTrials) else set()
+    asked_ids = set(table["stimulus_id"])
     has_trials = np.isin(np.asarray(images.ids), sorted(map(str, asked_ids)))
     unfitted = sorted(set(images.labels[has_trials]) - set(images.labels[~has_trials]))
     if not has_trials.any() or unfitted:

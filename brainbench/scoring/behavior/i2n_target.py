@@ -99,23 +99,30 @@ class I2nTarget:
         return float(correlation(model, observed))
 
 
+def table_of_trials(context: RunContext) -> pd.DataFrame:
+    """Return the trials of the benchmark's data; InputError for none, or a column that is missing."""
+    data = context.data
+    if not isinstance(data, HasTrials):
+        raise without_table(context, "trials", COLUMNS)
+    table = data.trials()
+    check_columns(table, COLUMNS, "trials")
+    return table
+
+
 def i2n_target(
     context: RunContext,
     images: LabeledImages,
+    table: pd.DataFrame,
     *,
     halve: Callable[[Trials], Halves],
     corrected: bool,
     false_alarms: FalseAlarms,
 ) -> I2nTarget:
-    """Return the choices that the benchmark's data holds, in the order of the images.
+    """Return the choices of a table of trials, in the order of the images.
 
-    InputError for data without trials, and for trials of other images, with a name missing, or that say
-    otherwise what an image shows.
+    InputError for trials of other images, with a name missing, or that say otherwise what an image shows.
     """
-    data = context.data
-    if not isinstance(data, HasTrials):
-        raise without_table(context, "trials", COLUMNS)
-    trials = _trials(data.trials(), images)
+    trials = _trials(table, images)
     row = {stimulus_id: k for k, stimulus_id in enumerate(images.ids)}
     rows = np.array([row[stimulus_id] for stimulus_id in trials.images])
     images.check_truth(rows, images.classes[trials.truth], "trials")
@@ -132,7 +139,6 @@ def i2n_target(
 
 def _trials(table: pd.DataFrame, images: LabeledImages) -> Trials:
     """Return the trials of the images in use; objects are those that the read-out names."""
-    check_columns(table, COLUMNS, "trials")
     if images.partial:
         check_no_gaps({name: table[name] for name in COLUMNS})  # `encode` sees only what is kept
         kept = table["stimulus_id"].isin(images.ids) & table["distractor"].isin(images.classes)

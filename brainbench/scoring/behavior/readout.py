@@ -15,6 +15,7 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
+from brainbench.scoring.behavior.asked import Asked
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.scoring.layer_selection import FoldSelection
@@ -128,13 +129,14 @@ class LabeledImages:
 
 
 def labeled_images(
-    context: RunContext, *, n_splits: int, n_inner: int, group: str | None = None
+    context: RunContext, *, n_splits: int, n_inner: int, asked: Asked, group: str | None = None
 ) -> LabeledImages:
     """Return the images in use with what they show; those of one group are held out together.
 
     Groups are copies, what the user asks for, and a column of the measure, `group`; those that share an image
     are one.
-    InputError for stimuli without such a column, for one object, and for too few images, or groups, of one.
+    InputError for stimuli without such a column, for one object, for too few images, or groups, of one, and
+    where a limit keeps too few images that subjects were asked about.
     """
     stimuli = context.stimuli()
     for column in filter(None, (LABEL, group)):
@@ -154,7 +156,7 @@ def labeled_images(
         n_inner=n_inner,
         seed=context.settings.seed,
     )
-    _check_enough(context, images, group)
+    _check_enough(context, images, asked, group)
     return images
 
 
@@ -168,8 +170,13 @@ def _counts(labels: AnyArray, units: AnyArray) -> dict[str, int]:
     return {name: len(np.unique(units[labels == name])) for name in np.unique(labels).tolist()}
 
 
-def _check_enough(context: RunContext, images: LabeledImages, group: str | None) -> None:
-    """Raise InputError where some object has too few images, with the number that is enough."""
+def _check_enough(
+    context: RunContext, images: LabeledImages, asked: Asked, group: str | None
+) -> None:
+    """Raise InputError where some object has too few images, or a limit keeps too few that were asked about.
+
+    It has the number that is enough for both.
+    """
     counts = images.counts()
     rarest = min(counts, key=lambda name: counts[name])
     of_each = images.of_each(selects=len(context.layers) > 1)
@@ -181,7 +188,8 @@ def _check_enough(context: RunContext, images: LabeledImages, group: str | None)
             allowed="two objects or more, which a read-out tells apart",
             todo=f"correct the column {LABEL} of the stimuli, or choose another benchmark",
         )
-    if len(counts) > 1 and counts[rarest] >= of_each:
+    is_fitted = len(counts) > 1 and counts[rarest] >= of_each
+    if is_fitted and (not images.partial or asked.enough(images.stimuli)):
         return
     selects = context.may_select
     needed = images.of_each(selects=selects)
@@ -191,11 +199,19 @@ def _check_enough(context: RunContext, images: LabeledImages, group: str | None)
     def enough(stimuli: StimulusSet) -> bool:
         units = np.array([of_image[stimulus_id] for stimulus_id in stimuli.ids])
         counts = _counts(stimuli.labels(LABEL), units)
-        return len(counts) == n_objects and min(counts.values()) >= needed
+        fitted = len(counts) == n_objects and min(counts.values()) >= needed
+        return fitted and (not images.partial or asked.enough(stimuli))
 
     least = least_limit(whole, enough)
     in_all = f"at least {least} images: " if least else ""
     inside = ", of which a layer is selected inside the training images" if selects else ""
+    if is_fitted:
+        raise InputError(
+            f"{context.benchmark.identifier}: subjects were asked about {asked.n_images(images.stimuli)} of "
+            f"{len(images.ids)} images, too few to correlate",
+            allowed=f"{in_all}{asked.words}",
+            todo="use more images (a larger --limit)" if least else "choose another data set",
+        )
     raise InputError(
         f"{context.benchmark.identifier}: {len(images.ids)} images, with {counts[rarest]} {images.what} of "
         f"{rarest}, are too few for a read-out",

@@ -33,6 +33,7 @@ from brainbench.scoring.regression.sessions import (
     SessionTarget,
     check_distinct_sites,
     fit_session,
+    images_of_splits,
     n_folds,
 )
 from brainbench.scoring.regression.soft_matching import SoftMatchingEvaluation, SoftMatchingMap
@@ -214,14 +215,13 @@ class Predictivity(SessionsMeasure):
         return [candidates_of(context, stimuli) for stimuli in shown]
 
     def images_needed(self, context: RunContext) -> ImagesNeeded:
-        rules: PredictivityRules = context.rules
-        site_map = self.site_map(rules)
-        return ImagesNeeded(
+        site_map = self.site_map(context.rules)
+        return images_of_splits(
+            context,
             what=str(site_map),
-            n_splits=self.n_splits,
-            sizes=rules.sizes,
             training=site_map.least_images,
-            n_inner=self.n_inner if context.may_select else None,
+            n_splits=self.n_splits,
+            n_inner=self.n_inner,
         )
 
     def evaluate(

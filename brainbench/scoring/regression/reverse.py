@@ -23,7 +23,12 @@ from brainbench.scoring.measure import Evaluation, ProtocolRules
 from brainbench.scoring.recordings import material_of
 from brainbench.scoring.regression.linear_maps import LinearMap, MapName
 from brainbench.scoring.regression.reverse_evaluation import ReverseEvaluation, ReverseFit, Units
-from brainbench.scoring.regression.sessions import SessionsMeasure, SessionTarget, n_folds
+from brainbench.scoring.regression.sessions import (
+    SessionsMeasure,
+    SessionTarget,
+    images_of_splits,
+    n_folds,
+)
 from brainbench.scoring.sample_size import ImagesNeeded, Sizes
 from brainbench.stats.aggregate import mean_then_median
 from brainbench.stats.splits import Split, brainscore, fold_sizes, inner, paper, tenth_sizes
@@ -111,12 +116,12 @@ class ReversePredictivity(SessionsMeasure):
 
     def images_needed(self, context: RunContext) -> ImagesNeeded:
         site_map = self.site_map(context.rules)
-        return ImagesNeeded(
+        return images_of_splits(
+            context,
             what=f"{site_map}, from sites to units",
-            n_splits=self.n_splits,
-            sizes=context.rules.sizes,
             training=site_map.least_images,
-            n_inner=self.n_inner if context.may_select else None,
+            n_splits=self.n_splits,
+            n_inner=self.n_inner,
         )
 
     def evaluate(

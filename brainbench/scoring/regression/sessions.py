@@ -217,6 +217,19 @@ def n_folds(targets: Sequence[SessionTarget], n_splits: int) -> int:
     return min([n_splits, *(len(np.unique(names)) for names in groups if names is not None)])
 
 
+def images_of_splits(
+    context: RunContext, *, what: str, training: int, n_splits: int, n_inner: int
+) -> ImagesNeeded:
+    """Return the images that a map needs in the splits of the protocol; `training` of them to be fitted."""
+    return ImagesNeeded(
+        what=what,
+        n_splits=n_splits,
+        sizes=context.rules.sizes,
+        training=training,
+        n_inner=n_inner if context.may_select else None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class SessionsMeasure(Measure[list[SessionTarget], list[list[Candidate]]]):
     """A measure that fits maps in each recording session."""

@@ -9,15 +9,19 @@ import numpy as np
 
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, StimulusSet
+from brainbench.metrics.array_types import AnyArray
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.recordings import strata_of
 from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.splits import Split
 
+FEWEST_SOLVED = 2
+"""Images with a solution time of the brain: fewer have no order."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesOfSplits:
-    """Images that decoders need to be trained with every object in every split.
+    """Images that the brain solves, and that train decoders with every object in every split.
 
     Parameters
     ----------
@@ -41,29 +45,40 @@ class ImagesOfSplits:
         """Raise InputError for too few images."""
         whole, groups = context.run.whole_stimuli(context.data), brain.split_groups
         of_image = None if groups is None else dict(zip(brain.stimuli.ids, groups, strict=True))
-        missing = self._missing(brain.stimuli, whole, of_image)
+        missing = self._missing(brain.stimuli, whole, of_image, brain.solved)
         if not missing:
             return
         groups = None if context.splits_apart else context.run.groups(whole).names
         of_image = None if groups is None else dict(zip(whole.ids, groups, strict=True))
-        enough = [f"{self.of_each} of each object for training in every split"]
+        enough = [
+            f"{self.of_each} of each object for training in every split, and {FEWEST_SOLVED} solved ones"
+        ]
         todo = "use more images, or another data set"
-        if not self._missing(whole, whole, of_image):
+        if not self._missing(whole, whole, of_image, brain.solved):
             fewer = range(len(whole) - 1, 0, -1)
-            missed = (n for n in fewer if self._missing(whole.limit(n), whole, of_image))
+            missed = (
+                n for n in fewer if self._missing(whole.limit(n), whole, of_image, brain.solved)
+            )
             enough.insert(0, f"at least {next(missed, 0) + 1} images")
             todo = "use more images (a larger --limit)"
         raise InputError(
             f"{context.benchmark.identifier}: {len(brain.stimuli)} images, {missing}: too few for decoders "
-            f"of {len(np.unique(whole.labels(OBJECT)))} objects",
+            f"of {len(np.unique(whole.labels(OBJECT)))} objects, and an order of the images",
             allowed=": ".join(enough),
             todo=todo,
         )
 
     def _missing(
-        self, stimuli: StimulusSet, whole: StimulusSet, of_image: Mapping[str, str] | None
+        self,
+        stimuli: StimulusSet,
+        whole: StimulusSet,
+        of_image: Mapping[str, str] | None,
+        solved: AnyArray,
     ) -> str:
         """Say what these images are too few for; empty where they are enough."""
+        n_solved = int(np.isin(np.asarray(stimuli.ids), solved).sum())
+        if n_solved < FEWEST_SOLVED:
+            return f"of which the brain solves {n_solved}"
         strata = None
         if self.stratified:
             strata = strata_of(stimuli, partial=len(stimuli) < len(whole))

@@ -37,6 +37,7 @@ class BrainTimes:
     thresholds: FloatArray  # I1 of the behaving subject to each image
     times: FloatArray  # in ms; NaN where the brain never solves the image
     partial: bool  # a limit left some images out
+    solved: AnyArray  # ids of all images of the data with a time and a threshold
     groups: AnyArray | None = None  # of each image, which draws and nulls take whole
     split_groups: AnyArray | None = None  # which splits keep on one side
     # 2 x halving x image: solution times from one half of the trials and from the other, of the
@@ -91,9 +92,10 @@ def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
             allowed="the object that each image shows, which the decoder learns",
             todo="add the column object_name to the stimuli",
         )
-    thresholds, times = _table(data, stimuli)
-    _check_some(times, "solution time", context.benchmark.identifier)
-    _check_some(thresholds, "threshold", context.benchmark.identifier)
+    table = _table(data)
+    thresholds, times = _of_stimuli(table, stimuli)
+    _check_some(table["ost"], "solution time", context.benchmark.identifier)
+    _check_some(table["i1"], "threshold", context.benchmark.identifier)
     return BrainTimes(
         stimuli=stimuli,
         objects=objects,
@@ -102,6 +104,7 @@ def brain_times(context: RunContext, *, bin_ms: float) -> BrainTimes:
         thresholds=thresholds,
         times=times,
         partial=context.is_partial(),
+        solved=table.index[table.notna().all(axis=1)].to_numpy(str),
         groups=context.groups(),
         split_groups=context.split_groups(),
         kept=context.run.brain,
@@ -121,22 +124,26 @@ def _bins(benchmark: Benchmark, bin_ms: float) -> FloatArray:
     return np.stack([starts, starts + bin_ms], axis=1)
 
 
-def _table(data: HasSolutionTimes, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]:
-    """Return the I1 and the solution time of each image."""
+def _table(data: HasSolutionTimes) -> pd.DataFrame:
+    """Return the I1 and the solution time of each image of the data, by its id."""
     table = data.solution_times()
     check_columns(table, COLUMNS, "solution times")
     ids = table["stimulus_id"].astype(str)
     check_unique(ids.to_numpy(), key="stimulus_id", name="solution times")
     by_id = table.set_axis(ids, axis=0)
-    absent = [stimulus for stimulus in stimuli.ids if stimulus not in by_id.index]
+    return pd.DataFrame({column: _numbers(by_id, column) for column in ("i1", "ost")}, index=ids)
+
+
+def _of_stimuli(table: pd.DataFrame, stimuli: StimulusSet) -> tuple[FloatArray, FloatArray]:
+    absent = [stimulus for stimulus in stimuli.ids if stimulus not in table.index]
     if absent:
         raise InputError(
             f"no solution time for {len(absent)} of {len(stimuli)} images, for example {absent[0]!r}",
             allowed="one row per image; ost is NaN where it is never solved",
             todo="check that both are about the same stimuli",
         )
-    rows = by_id.loc[list(stimuli.ids)]
-    return _numbers(rows, "i1"), _numbers(rows, "ost")
+    rows = table.loc[list(stimuli.ids)]
+    return rows["i1"].to_numpy(np.float64), rows["ost"].to_numpy(np.float64)
 
 
 def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
@@ -152,8 +159,8 @@ def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
     return numbers.to_numpy(np.float64)
 
 
-def _check_some(values: FloatArray, what: str, identifier: str) -> None:
-    if np.isnan(values).all():
+def _check_some(values: pd.Series[float], what: str, identifier: str) -> None:
+    if values.isna().all():
         raise InputError(
             f"{identifier}: no {what} for any of {len(values)} images",
             allowed="at least two images that the brain solves, with the I1 of its behavior",
