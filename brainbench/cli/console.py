@@ -219,7 +219,7 @@ def _over_animals(score: Score) -> str:
     over = score.figures["over_animals"]
     interval = between(tuple(over["ci"]), approximate=False)
     return (
-        f"over {over['n_animals']} animals, {score.model} on {score.benchmark}: "
+        f"over {over['n_animals']} {over.get('population', 'animals')}, {score.model} on {score.benchmark}: "
         f"mean {decimal(over['mean'])}, 95 % CI {interval}"
     )
 
