@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brainbench.cli import turning_line
+from brainbench.cli.absent_data import absent_line
 from brainbench.cli.text import fitted, wrapped
 from brainbench.core import progress
 from brainbench.core.bars import Bars
@@ -28,6 +29,7 @@ from brainbench.core.progress import Reporter, Silent
 from brainbench.core.untrusted_text import visible
 
 if TYPE_CHECKING:  # bars are shown while all of this is imported, which takes seconds
+    from brainbench.cli.absent_data import Named
     from brainbench.core.score import Score, Status
     from brainbench.core.settings import Settings
     from brainbench.run.estimate import Estimate
@@ -119,9 +121,11 @@ def print_scores(scores: Sequence[Score]) -> None:
     stdout().print(table)
 
 
-def print_footnotes(scores: Sequence[Score], settings: Settings) -> None:
-    """Print what the marks in a table mean, how scores were made, and why some have no value."""
-    print(fitted("\n".join(footnotes(scores, settings)), sys.stdout))
+def print_footnotes(
+    scores: Sequence[Score], settings: Settings, further: Sequence[str] = ()
+) -> None:
+    """Print what marks in a table mean, how scores were made, why some have no value, further lines."""
+    print(fitted("\n".join([*footnotes(scores, settings), *further]), sys.stdout))
 
 
 class VisibleTable(Table):
@@ -215,7 +219,7 @@ def _over_animals(score: Score) -> str:
     over = score.figures["over_animals"]
     interval = between(tuple(over["ci"]), approximate=False)
     return (
-        f"over {over['n_animals']} animals, {score.model} on {score.benchmark}: "
+        f"over {over['n_animals']} {over.get('population', 'animals')}, {score.model} on {score.benchmark}: "
         f"mean {decimal(over['mean'])}, 95 % CI {interval}"
     )
 
@@ -280,7 +284,7 @@ def _reasons(scores: Sequence[Score]) -> list[str]:
     ]
 
 
-def print_plan(plans: Sequence[tuple[Plan, Estimate]], *, as_json: bool) -> None:
+def print_plan(plans: Sequence[tuple[Plan, Estimate]], named: Named, *, as_json: bool) -> None:
     """Print what a run would do and cost, as a table or as JSON."""
     rows = [_plan_row(planned.name, item) for planned, _ in plans for item in planned.items]
     estimates = [cost for _, cost in plans]
@@ -288,11 +292,14 @@ def print_plan(plans: Sequence[tuple[Plan, Estimate]], *, as_json: bool) -> None
         costs = [dataclasses.asdict(cost) for cost in estimates]
         print(json.dumps({"items": rows, "estimates": costs}, indent=1))
         return
-    shown = [{**row, "state": STATES[row["state"]]} for row in rows]
-    print_rows([{key: row[key] for key in row if key != "reason"} for row in shown])
+    omitted = [row for row in rows if named.leaves_out(row["benchmark"], row["state"])]
+    shown = [row for row in rows if row not in omitted]
+    words = [{**row, "state": STATES[row["state"]]} for row in shown]
+    print_rows([{key: row[key] for key in row if key != "reason"} for row in words])
     reasons = [
-        f"{row['model']} on {row['benchmark']}: {row['reason']}" for row in rows if row["reason"]
+        f"{row['model']} on {row['benchmark']}: {row['reason']}" for row in shown if row["reason"]
     ]
+    reasons += absent_line((row["benchmark"], row["reason"]) for row in omitted)
     lines = [*reasons, *(line for cost in estimates for line in _cost_lines(cost))]
     if lines:
         print(fitted("\n".join(lines), sys.stdout))

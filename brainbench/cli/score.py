@@ -14,6 +14,7 @@ from brainbench.cli.text import fitted
 from brainbench.core.settings import Beside, Placement, Settings, Spread, Variant
 
 if TYPE_CHECKING:
+    from brainbench.cli.absent_data import Named
     from brainbench.core.provenance import Costs
     from brainbench.core.score import Score
     from brainbench.run.resolve import Job
@@ -97,6 +98,7 @@ def score(
     arguments = options.model_args(model_args)
 
     from brainbench.cli import console
+    from brainbench.cli.absent_data import Named
     from brainbench.core import progress
 
     console.start_logging(verbose=verbose)
@@ -120,13 +122,14 @@ def score(
                 results=output,
                 overwrite=overwrite,
             )
+        named = Named.of(benchmarks, job, verbose=verbose)
         if dry_run:
-            console.print_plan(list(job.plans()), as_json=output_format == "json")
+            console.print_plan(list(job.plans()), named, as_json=output_format == "json")
             return
         with provenance.counting() as costs:
             references = References(benchmarks=job.benchmarks, settings=settings, beside=beside)
-            scores = _scored(references.added_to(run(job, spread)), job, is_live=is_live)
-    _print(scores, job, output_format, is_live=is_live)
+            scores = _scored(references.added_to(run(job, spread)), job, named, is_live=is_live)
+    _print(scores, job, named, output_format, is_live=is_live)
     if csv is not None:
         todo = "give another path; the scores are stored, so that the same command takes no time"
         from brainbench.core.score import ScoreSet
@@ -138,23 +141,27 @@ def score(
     raise typer.Exit(_status(scores))
 
 
-def _scored(computed: Iterable[Score], job: Job, *, is_live: bool) -> list[Score]:
+def _scored(computed: Iterable[Score], job: Job, named: Named, *, is_live: bool) -> list[Score]:
     """Return the scores of a job once they are computed; a terminal shows each when it is finished."""
     from brainbench.cli.live_table import LiveScores
 
     if not is_live:
         return list(computed)
     table = LiveScores([benchmark.identifier for benchmark in job.benchmarks])
-    scores = []
+    scores: list[Score] = []
     for score in computed:
-        table.add(score)
+        if not named.leaves_out(score.benchmark, score.status):
+            table.add(score)
         scores.append(score)
     return scores
 
 
-def _print(scores: list[Score], job: Job, output_format: str, *, is_live: bool) -> None:
+def _print(
+    scores: list[Score], job: Job, named: Named, output_format: str, *, is_live: bool
+) -> None:
     """Print scores that are not printed yet, what their marks mean, and the composites that were named."""
     from brainbench.cli import composite_rows, console
+    from brainbench.cli.absent_data import absent_line
     from brainbench.core.score import ScoreSet
     from brainbench.ranking.composites_of_run import composites_of_run
     from brainbench.storage.results import summary
@@ -171,9 +178,12 @@ def _print(scores: list[Score], job: Job, output_format: str, *, is_live: bool) 
         for line in composite_rows.composite_lines(composites):
             print(fitted(line, sys.stderr), file=sys.stderr)
         return
-    if not is_live:
-        console.print_scores(scores)
-    console.print_footnotes(scores, job.settings)
+    omitted = [score for score in scores if named.leaves_out(score.benchmark, score.status)]
+    shown = [score for score in scores if score not in omitted]
+    if shown and not is_live:
+        console.print_scores(shown)
+    absent = absent_line((score.benchmark, score.reason) for score in omitted)
+    console.print_footnotes(shown, job.settings, absent)
     if composites:
         composite_rows.print_composites(composites)
 

@@ -60,6 +60,19 @@ class HasRegions(Protocol):
 
 
 @runtime_checkable
+class HasPopulation(Protocol):
+    """A data set that says whose brains it is of: "people", where others are of "animals"."""
+
+    @property
+    def population(self) -> str: ...
+
+
+def population_of(data: Dataset) -> str:
+    """Return the word for those whose brains a data set is of, in the plural: "animals" unless it says."""
+    return data.population if isinstance(data, HasPopulation) else "animals"
+
+
+@runtime_checkable
 class HasTestTrials(Protocol):
     """A data set with a published division whose test images alone were repeated.
 

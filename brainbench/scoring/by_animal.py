@@ -15,11 +15,12 @@ ANIMAL, SESSION = "animal", "session"
 """Coordinates along `neuroid` by which sites are told apart."""
 
 
-def figures_by_animal(evaluation: Evaluation) -> dict[str, Any]:
+def figures_by_animal(evaluation: Evaluation, population: str) -> dict[str, Any]:
     """Return the figures `by_animal`, `over_animals` and `by_session`; {} where sites have no such names.
 
     Each animal and session has `n_units`, `raw`, `ceiling` and `value`, None where there is none;
-    `over_animals` is the unweighted mean of their values.
+    `over_animals` is the unweighted mean of their values. `population` is the word for them: "animals",
+    "people".
     """
     labels = evaluation.labels
     figures = {
@@ -28,7 +29,7 @@ def figures_by_animal(evaluation: Evaluation) -> dict[str, Any]:
         if kind in labels
     }
     if ANIMAL in labels:
-        figures["over_animals"] = _over_animals(figures[f"by_{ANIMAL}"])
+        figures["over_animals"] = _over_animals(figures[f"by_{ANIMAL}"], population)
     return figures
 
 
@@ -53,7 +54,7 @@ def _by_label(evaluation: Evaluation, names: AnyArray) -> dict[str, dict[str, An
     return rows
 
 
-def _over_animals(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _over_animals(rows: dict[str, dict[str, Any]], population: str) -> dict[str, Any]:
     """Return the mean value over animals, with its jackknife interval from three animals on."""
     n = len(rows)
     values = np.array([np.nan if row["value"] is None else row["value"] for row in rows.values()])
@@ -61,12 +62,13 @@ def _over_animals(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
     without = (values.sum() - values) / max(n - 1, 1)
     ends = jackknife(without, mean)
     if n < FEWEST_ANIMALS:
-        how = f"none: {n} animals, at least {FEWEST_ANIMALS} are needed"
+        how = f"none: {n} {population}, at least {FEWEST_ANIMALS} are needed"
     elif ends is None:
-        how = "none: an animal has no value"
+        how = f"none: one of the {population} has no value"
     else:
-        how = f"jackknife of {n} animals, t with {n - 1} degrees of freedom"
+        how = f"jackknife of {n} {population}, t with {n - 1} degrees of freedom"
     return {
+        "population": population,
         "n_animals": n,
         "mean": finite(mean),
         "ci": None if ends is None else list(ends),

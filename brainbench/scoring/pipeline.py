@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from brainbench.core.benchmark import Benchmark
+from brainbench.core.dataset import population_of
 from brainbench.core.model import BrainModel, check_model
 from brainbench.core.movies import Movies
 from brainbench.core.provenance import Record, record, sha256
@@ -58,7 +59,9 @@ def score_context(context: RunContext) -> Score:
     value = 0.0 if defined else float(figure.value(evaluation.formula)[0])
     reason = None if np.isfinite(value) else _missing_value(evaluation, figure)
     null = bootstrap = no_interval = None
-    figures: dict[str, Any] = {} if context.data.simulated else figures_by_animal(evaluation)
+    figures: dict[str, Any] = {}
+    if not context.data.simulated:
+        figures |= figures_by_animal(evaluation, population_of(context.data))
     if reason is None:
         bootstrap = score_interval(evaluation, settings, value)
         no_interval = None if bootstrap else why_no_interval(evaluation, settings)

@@ -47,6 +47,8 @@ def test_the_mean_over_animals_has_its_line():
     over = {"n_animals": 3, "mean": 0.4, "ci": [0.2, 0.6], "ci_method": "jackknife"}
     score = make("a", NAME, 0.5, n_animals=3, figures={"over_animals": over})
     (line,) = [text for text in footnotes([score], Settings()) if "over 3 animals" in text]
+    over["population"] = "people"
+    assert sum("over 3 people" in text for text in footnotes([score], Settings())) == 1
     assert all(figure in line for figure in (".400", ".200 to .600", NAME))
 
 

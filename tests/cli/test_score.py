@@ -174,6 +174,40 @@ def test_absent_data_is_a_row_with_its_command_and_no_failure(call, results_fold
     assert len(stored(results_folder)) == 2
 
 
+SHORT = "2 benchmarks without data here: `brainbench data list` says how to get it, -v names them"
+
+
+def test_absent_data_that_a_wildcard_found_is_one_line(call, monkeypatch):
+    monkeypatch.setenv("FAKE_DATA", "missing")
+    given = ("score", "-m", "fake*", "-b")
+    several = call(*given, "Away.*,Stored.*,Fake.IT-pls")
+    assert several.status == 0
+    assert "not here" not in several.out
+    assert several.out.splitlines()[-1] == SHORT
+    planned = call(*given, "Away.*,Stored.*,Fake.IT-pls", "--dry-run").out
+    assert "not here" not in planned
+    assert planned.count("without data here") == 1
+
+    one = call(*given, "Away.*,Fake.IT-pls").out.splitlines()
+    assert sum("Away.IT-pls" in line for line in one) == 1
+    assert "`brainbench data get Fake`" in one[-1]  # of one data set its own command
+
+
+@pytest.mark.parametrize("given", [("Away.IT-pls,Stored.*,Away.*",), ("Away.*,Stored.*", "-v")])
+def test_absent_data_that_was_named_keeps_its_row(call, monkeypatch, given):
+    monkeypatch.setenv("FAKE_DATA", "missing")
+    lines = call("score", "-m", "fake", "-b", *given).out.splitlines()
+    assert ["fake", "Away.IT-pls", "not", "here"] in [line.split() for line in lines]
+    assert not any("without data here" in line for line in lines)
+
+
+def test_nothing_but_absent_data_of_a_wildcard_is_a_failure_and_no_table(call, monkeypatch):
+    monkeypatch.setenv("FAKE_DATA", "missing")
+    done = call("score", "-m", "fake", "-b", "Away.*,Stored.*")
+    assert done.status == 1
+    assert done.out.splitlines() == ["protocol paper, seed 0", SHORT]
+
+
 def test_what_does_not_apply_is_a_row_with_its_reason_and_no_failure(call, results_folder):
     done = call("score", "-m", "fake", "-b", "Elsewhere.TE-pls,Fake.IT-pls")
     assert done.status == 0
@@ -300,7 +334,7 @@ def test_dry_run_computes_nothing(call, results_folder, cache_folder):
     before = stored(results_folder)
     ASKED.clear()
     SCORED.clear()
-    done = call("score", "-m", "fake", "-b", f"{TWO},Away.*,Fake.blind-pls", "--dry-run")
+    done = call("score", "-m", "fake", "-b", f"{TWO},Away.IT-pls,Fake.blind-pls", "--dry-run")
     assert done.status == 0
     assert (ASKED, SCORED) == ([], [])
     assert stored(results_folder) == before

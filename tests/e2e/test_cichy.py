@@ -54,6 +54,7 @@ def test_score_of_a_part(call, here, tmp_path, cache_folder):
     assert status == 0
     (score,) = json.loads(out)
     assert (score["n_stimuli"], score["n_units"], score["partial"]) == (20, 15, True)
+    assert "jackknife of 15 people" in score["figures"]["over_animals"]["ci_method"]
     assert score["ci"][0] < score["value"] < score["ci"][1]
 
 

@@ -333,7 +333,8 @@ MANIFEST = {
 
 def loaded(manifest: object) -> FakeData:
     missing = os.environ.get("FAKE_DATA") == "missing"
-    return FakeData(name="FakeStored", missing=missing, n=manifest.parameters["n"])
+    command = "brainbench data get FakeStored"
+    return FakeData(name="FakeStored", command=command, missing=missing, n=manifest.parameters["n"])
 
 
 def models() -> dict[str, str]:

@@ -47,6 +47,7 @@ class CichyData(DeclaredData[Declared]):
     """Images, and dissimilarities of their pairs in EVC and IT of each person."""
 
     reader = FORMAT
+    population = "people"
 
     @property
     def kept(self) -> tuple[str, ...]:
