@@ -139,7 +139,7 @@ def _write_page(
                 )
             except InputError:  # no score of this protocol
                 continue
-            if any(row.combined.k for row in other.rows):
+            if other.counts:
                 boards.append(other)
     write(path, leaderboard_page(boards))
 
@@ -174,14 +174,15 @@ def _print_tables(ranked: Board, top: int, *, only_chosen: bool) -> None:
     too_many = n_further * len(labels) > LINES
     shown = replace(ranked, benchmarks=members) if too_many else ranked
     if only_chosen:  # what -b left out is not shown as not scored
-        kept = [name for name in shown.benchmarks if any(name in row.cells for row in shown.rows)]
-        shown = replace(shown, benchmarks=tuple(kept))
-    out = console.stdout()
-    print(fitted(f"{ranked.composite.name}: {ranked.composite.meaning}", sys.stdout), end="\n\n")
-    out.print(_ranking(ranked, labels))
-    print()
-    _print_by_benchmark(shown, labels)
-    print()
+        shown = replace(shown, benchmarks=shown.scored)
+    if ranked.counts:
+        heading = f"{ranked.composite.name}: {ranked.composite.meaning}"
+        print(fitted(heading, sys.stdout), end="\n\n")
+        console.stdout().print(_ranking(ranked, labels))
+        print()
+    if ranked.rows:
+        _print_by_benchmark(shown, labels)
+        print()
     lines = notes_of(ranked, labels)
     if _of_those(ranked):
         lines.insert(1, "of those: the mean of k of n members, which is not the composite")

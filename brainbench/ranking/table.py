@@ -141,6 +141,21 @@ class Board:
     unreadable: tuple[str, ...]  # what is wrong with each file that could not be read
 
     @cached_property
+    def counts(self) -> bool:
+        """Whether a score of some row counts in the composite; otherwise there is nothing to rank by."""
+        return any(row.combined.k for row in self.rows)
+
+    @cached_property
+    def scored(self) -> tuple[str, ...]:
+        """Benchmarks that some row has a score on."""
+        return tuple(name for name in self.benchmarks if any(name in r.cells for r in self.rows))
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """Benchmarks to show: without those nobody scored where the composite has nothing."""
+        return self.benchmarks if self.counts else self.scored
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns of the frame: `COLUMNS`, then those of each benchmark."""
         more = (f"{name}{part}" for name in self.benchmarks for part in OF_BENCHMARK)

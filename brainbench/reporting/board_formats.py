@@ -17,14 +17,21 @@ _IN_LATEX = {
     "…": r"\ldots{}",
 }
 """Signs that not every font and engine has."""
+_RULES = {"l": "---", "r": "---:"}
 
 
 def to_table(ranked: Board) -> pd.DataFrame:
-    """Return ranks, composite, interval and the figure on each benchmark as text, a row for each model."""
+    """Return ranks, composite, interval and the figure on each benchmark as text, a row for each model.
+
+    Without ranks and composite where no score counts in it.
+    """
     rows = []
+    columns = ["model", *ranked.shown]
+    if ranked.counts:
+        columns = ["rank", "model", ranked.composite.name, "95 % CI", "members", *ranked.shown]
     for row, label in zip(ranked.rows, labels_of(ranked), strict=True):
         combined = row.combined
-        cells = {name: row.cells.get(name) for name in ranked.benchmarks}
+        cells = {name: row.cells.get(name) for name in ranked.shown}
         figures = {
             name: ""
             if cell is None or cell.value is None
@@ -43,14 +50,13 @@ def to_table(ranked: Board) -> pd.DataFrame:
                 **figures,
             }
         )
-    columns = ["rank", "model", ranked.composite.name, "95 % CI", "members", *ranked.benchmarks]
     return pd.DataFrame(rows, columns=columns)
 
 
 def as_markdown(ranked: Board) -> str:
     """Return a leaderboard as a table of Markdown, with the notes below it."""
     table = to_table(ranked)
-    lines = [list(table.columns), ["---", "---", *["---:"] * (len(table.columns) - 2)]]
+    lines = [list(table.columns), [_RULES[column] for column in _aligned(table)]]
     lines += table.to_numpy().tolist()
     shown = ["| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines]
     notes = [f"- {_in_markdown(note)}" for note in notes_of(ranked, labels_of(ranked))]
@@ -60,12 +66,16 @@ def as_markdown(ranked: Board) -> str:
 def as_latex(ranked: Board) -> str:
     """Return a leaderboard as a table of LaTeX with the rules of booktabs, the notes as comments below it."""
     table = to_table(ranked)
-    aligned = "ll" + "r" * (len(table.columns) - 2)
-    text = table.to_latex(index=False, escape=True, column_format=aligned)
+    text = table.to_latex(index=False, escape=True, column_format=_aligned(table))
     for sign, command in _IN_LATEX.items():
         text = text.replace(sign, command)
     notes = [line for note in notes_of(ranked, labels_of(ranked)) for line in note.splitlines()]
     return "\n".join(["% needs \\usepackage{booktabs}", text.rstrip(), *(f"% {n}" for n in notes)])
+
+
+def _aligned(table: pd.DataFrame) -> str:
+    """Return "l" or "r" for each column: ranks and models to the left, figures to the right."""
+    return "".join("l" if name in ("rank", "model") else "r" for name in table.columns)
 
 
 def _in_markdown(text: str) -> str:

@@ -63,6 +63,10 @@ def notes_of(ranked: Board, labels: Sequence[str]) -> list[str]:
     n_others = sum(row.n_others for row in ranked.rows)
     texts = (
         (f"protocol {ranked.protocol}", True),
+        (
+            f"no ranks: no score above counts in {ranked.composite.name}",
+            not ranked.counts and bool(cells),
+        ),
         *((f"({k + 1}) {words}", True) for k, words in enumerate(settings_of(ranked))),
         (
             "° untrained: the weights are seeded random numbers; a baseline, without a rank",
@@ -94,7 +98,8 @@ def notes_of(ranked: Board, labels: Sequence[str]) -> list[str]:
         (f"of another protocol, and not shown: {ranked.n_elsewhere}", ranked.n_elsewhere > 0),
     )
     lines = [text for text, needed in texts if needed]
-    return lines + _undeclared(ranked) + _reasons(ranked, labels)
+    undeclared = _undeclared(ranked) if ranked.counts else []
+    return lines + undeclared + _reasons(ranked, labels)
 
 
 def _undeclared(ranked: Board) -> list[str]:

@@ -52,7 +52,7 @@ def leaderboard_page(boards: Sequence[Board]) -> str:
         sheets=sheets,
         composites=list(dict.fromkeys(board.composite.name for board in boards)),
         protocols=list(dict.fromkeys(board.protocol for board in boards)),
-        benchmarks=list(dict.fromkeys(name for board in boards for name in board.benchmarks)),
+        benchmarks=list(dict.fromkeys(name for board in boards for name in board.shown)),
         unreadable=boards[0].unreadable,
     )
 
@@ -77,7 +77,7 @@ def _line(row: Row, label: str, board: Board) -> Line:
         rank=rank_of(row),
         interval=between(ci, approximate=row.ci_approximate),
         bar=None if value is None else (_x(value), None if ci is None else (_x(ci[0]), _x(ci[1]))),
-        figures=tuple(_figure(name, row.cells.get(name)) for name in board.benchmarks),
+        figures=tuple(_figure(name, row.cells.get(name)) for name in board.shown),
     )
 
 

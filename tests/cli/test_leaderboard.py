@@ -473,3 +473,19 @@ def test_notes_of_latex_are_a_line_each(mixed, call):
     assert notes[0] == "% protocol paper"
     assert len(notes) > 3
     assert all(note.startswith("% ") for note in notes)
+
+
+def test_scores_that_no_composite_counts_are_shown_without_ranks(results_folder, call, tmp_path):
+    fill(results_folder, [make("net", "Kriegeskorte2008.IT-rsa", 0.3, partial=True)])
+    hidden = call("leaderboard").out
+    assert hidden.splitlines() == ["protocol paper", "partial, and not shown: 1 (--partial)"]
+    path = tmp_path / "board.html"
+    lines = call("leaderboard", "--partial", "--html", path).out.splitlines()
+    assert lines[0].split()[:2] == ["benchmark,", "model"]
+    assert "no ranks: no score above counts in mean-v1" in lines
+    markdown = call("leaderboard", "--partial", "--format", "markdown").out.splitlines()
+    assert markdown[:2] == ["| model | Kriegeskorte2008.IT-rsa |", "| --- | ---: |"]
+    assert r"\begin{tabular}{lr}" in call("leaderboard", "--partial", "--format", "latex").out
+    page = path.read_text()
+    assert ">Scores, protocol paper</h2>" in page
+    assert page.count("<th ") == 3  # two columns and a row
