@@ -23,6 +23,7 @@ _CONTROLS = {
 _RELEASED = "ImageNet, else untrained"
 _NAMED = {
     "basenet": ("basenets", "static, 7 layers; untrained"),
+    "cornet_circuit": ("cornet_circuit", "CORnet-S with another circuit; untrained"),
     "cornet_r": ("cornet_r", f"CORnet-R, 5 steps; {_RELEASED}"),
     "cornet_rt": ("cornet_r", f"CORnet-RT, 5 steps; {_RELEASED}"),
     "cornet_s": ("cornet_s", f"CORnet-S, recurrent; {_RELEASED}"),

@@ -22,13 +22,13 @@ WIDTHS: Final = {"V1": 64, "V2": 128, "V4": 256, "IT": 512}  # channels of each 
 _N_CLASSES: Final = 1000
 
 
-def decoder(channels: int) -> nn.Sequential:
-    """Build a global average and one linear layer to the 1,000 classes of ImageNet."""
+def decoder(channels: int, classes: int = _N_CLASSES) -> nn.Sequential:
+    """Build a global average and one linear layer to classes, by default the 1,000 of ImageNet."""
     return nn.Sequential(
         OrderedDict(
             avgpool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
-            linear=nn.Linear(channels, _N_CLASSES),
+            linear=nn.Linear(channels, classes),
             output=nn.Identity(),
         )
     )
@@ -84,12 +84,13 @@ def cornet_model(
     about: About,
     timeline: Timeline | Sequence[Timeline] = STATIC,
     notes: Sequence[str] = (),
+    areas: Sequence[str] = tuple(WIDTHS),
 ) -> WrappedModel:
     """Make a model of a CORnet: one layer per area, behavior from IT averaged over places."""
     size = "" if preprocess == IMAGENET_224 or not preprocess.size else f"-{preprocess.size[0]}px"
     model = wrap(
         network.net,
-        layers={area: f"{area}.output" for area in WIDTHS},
+        layers={area: f"{area}.output" for area in areas},
         preprocess=preprocess,
         timeline=timeline,
         name=f"{name}{size}@{network.weights}",

@@ -52,6 +52,21 @@ def build_weighted(
     return WeightedNetwork(net, weights, notes)
 
 
+def drawn_or_loaded(weights: str, net: Net, *, model: str) -> WeightedNetwork[Net]:
+    """Give a network without released weights those of a seed, "untrained-N", or of a file."""
+    if checkpoints.names_file(weights):
+        return WeightedNetwork(net, load_weights(weights, net, model=model))
+    if not weights.startswith("untrained") and weights != "auto":
+        raise InputError(
+            f"{model} with weights {weights!r}",
+            allowed="untrained, untrained-N, or a file that ends in "
+            + ", ".join(checkpoints.SUFFIXES[:3]),
+            todo="no weights were released: omit weights, or give a file",
+        )
+    seed = parse_seed("untrained" if weights == "auto" else weights, model)
+    return WeightedNetwork(draw_weights(net, seed=seed), f"untrained-{seed}")
+
+
 def note_untrained(model: str, reason: str) -> str:
     """Tell the user why a model goes on untrained, and return the note for its records."""
     progress.current().note(f"{model}: no trained weights ({reason}); going on with untrained ones")
