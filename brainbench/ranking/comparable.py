@@ -163,6 +163,7 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
         if len(seeds) > 1:
             found.setdefault(part, Entry(label=part, names=tuple(seeds), digest=digest))
             continue
+        [name] = seeds  # net@untrained-0..0 is net@untrained-0
         is_pattern = name == "all" or (name not in known and bool(set(name) & set("*?[")))
         for match in _matching(name, known, "model") if is_pattern else [_stored_as(name, known)]:
             label = f"{match}#{digest}" if digest else match

@@ -92,8 +92,8 @@ def _over_groups(
     ends = jackknife(left, value, further=further)
     if ends is None:
         return None
-    if FORMULAS[evaluation.formula].square:
-        ends = max(ends[0], 0.0), ends[1]
+    least, most = FORMULAS[evaluation.formula].bounds
+    ends = max(ends[0], least), min(ends[1], most)
     units = f" and {resampling.words['units']}" if draws_units else ""
     method = f"jackknife of {n} groups of images{units}, t with {n - 1} degrees of freedom"
     figure = evaluation.figure()

@@ -60,7 +60,7 @@ def value_interval(
         value,
         what=what,
         seed=settings.seed,
-        square=FORMULAS[evaluation.formula].square,
+        bounds=FORMULAS[evaluation.formula].bounds,
     )
     low_and_high = [_percentiles(part) or (np.nan, np.nan) for part in drawn.judged.T]
     return replace(
@@ -79,23 +79,28 @@ def _further_intervals(
     if not drawn.further:
         return {}
     intervals = {}
-    for name, (observed, square) in evaluation.further(evaluation.over_images(None), None).items():
+    for name, (observed, bounds) in evaluation.further(evaluation.over_images(None), None).items():
         joint = drawn.further[name]
         if np.isfinite(observed[0]) and all(np.isfinite(draws).any() for draws in joint.values()):
-            made = _interval(joint, float(observed[0]), what=name, seed=seed, square=square)
+            made = _interval(joint, float(observed[0]), what=name, seed=seed, bounds=bounds)
             intervals[name] = (made.lo, made.hi)
     return intervals
 
 
 def _interval(
-    joint: dict[str, FloatArray], value: float, *, what: str, seed: int, square: bool
+    joint: dict[str, FloatArray],
+    value: float,
+    *,
+    what: str,
+    seed: int,
+    bounds: tuple[float, float],
 ) -> Interval:
     """Return the interval of draws by what was drawn, the noise of single responses counted once."""
     if len(joint) > 1:
         draws = crossed(joint["both"], images=joint["images"], units=joint["units"])
     else:
         (draws,) = joint.values()
-    return interval(draws, what=what, seed=seed, value=value, square=square)
+    return interval(draws, what=what, seed=seed, value=value, bounds=bounds)
 
 
 def _percentiles(draws: FloatArray) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.reductions import weighted_mean
 from brainbench.scoring.context import RunContext
+from brainbench.stats.bootstrap import UNBOUNDED
 from brainbench.stats.ceiling import ceiled
 from brainbench.stats.permutation import Kind
 
@@ -112,7 +113,7 @@ class Further(NamedTuple):
     """A further figure of the score that gets an interval from the same draws."""
 
     values: FloatArray  # draw
-    square: bool = False  # no interval of a square goes below 0
+    bounds: tuple[float, float] = UNBOUNDED  # of its interval, such as 0 of a square
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

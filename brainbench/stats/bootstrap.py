@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import FloatArray
 
+UNBOUNDED = (-np.inf, np.inf)
+"""Bounds of a score that can have any value."""
+SQUARE = (0.0, np.inf)
+"""Bounds of a score that is a square."""
 LEVEL = 0.95
 """Coverage that an interval aims at."""
 FEWEST_IMAGES = 40
@@ -213,7 +217,12 @@ def stream(seed: int, *names: str) -> np.random.Generator:
 
 
 def interval(
-    draws: FloatArray, *, what: str, seed: int, value: float, square: bool = False
+    draws: FloatArray,
+    *,
+    what: str,
+    seed: int,
+    value: float,
+    bounds: tuple[float, float] = UNBOUNDED,
 ) -> Interval:
     """Return the percentile interval of bootstrap draws, centered on the score.
 
@@ -229,9 +238,10 @@ def interval(
         The score. The draws are moved so that it is their median: a draw holds fewer distinct images than
         the data, so that a correlation over few images is biased once more in it. The median and not the
         mean, since a ceiling near zero makes a few draws arbitrarily large.
-    square : bool
-        The score is a square: moved draws are cut at 0, below which no square is. Draws that are not moved
-        would omit a square near 0 itself, since squares of draws are about twice as far from 0.
+    bounds : (float, float)
+        Least and greatest score that there can be, such as 0 of a square: moved draws are cut there. Draws
+        that are not moved would omit a square near 0 itself, since squares of draws are about twice as far
+        from 0.
 
     Raises
     ------
@@ -253,14 +263,14 @@ def interval(
             todo="look at the raw score first: its reason applies here too",
         )
     draws = draws + (value - float(np.median(defined)))
-    if square:
-        draws = np.maximum(draws, 0.0)
+    draws = np.clip(draws, *bounds)
     lo, hi = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     n_undefined = len(draws) - len(defined)
     method = (
         f"percentile bootstrap of {what}, {len(draws)} draws, seed {seed}, centered on the value"
     )
-    method += ", cut at 0" if square and (draws == 0).any() else ""
+    cut = [f"{end:g}" for end in bounds if (draws == end).any()]
+    method += f", cut at {' and '.join(cut)}" if cut else ""
     method += f", {n_undefined} draws without a value" if n_undefined else ""
     return Interval(float(lo), float(hi), method, n_undefined, draws)
 

@@ -18,6 +18,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.metrics.array_types import AnyArray, FloatArray
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.reductions import nan_mean
+from brainbench.stats.bootstrap import SQUARE, UNBOUNDED
 
 _POLE = 1e-9  # a divisor below it is 0 up to rounding
 
@@ -171,15 +172,15 @@ class Formula:
         (raw r, ceiling c) -> value, elementwise.
     origin : str
         Where, and in which years, Brain-Score's neural benchmarks (or others) used it.
-    square : bool
-        The value cannot be below 0, and neither can its interval.
+    bounds : (float, float)
+        Least and greatest value that there can be, also within its interval.
     """
 
     name: str
     version: int
     apply: Callable[[FloatArray, FloatArray], FloatArray]
     origin: str
-    square: bool = False
+    bounds: tuple[float, float] = UNBOUNDED
 
 
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
@@ -193,14 +194,14 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 1,
                 lambda r, c: (r / c) ** 2,
                 "Brain-Score, from about 2020 to December 2025",
-                square=True,
+                bounds=SQUARE,
             ),
             Formula(
                 "r2/c",
                 1,
                 lambda r, c: r**2 / c,
                 "Brain-Score, since December 2025",
-                square=True,
+                bounds=SQUARE,
             ),
             Formula("r/sqrt(c)", 1, lambda r, c: r / np.sqrt(c), "1 for a model without error"),
             Formula(
@@ -208,6 +209,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
                 1,
                 lambda r, c: np.clip(r / c, 0.0, 1.0),
                 "Brain-Score's error consistency",
+                bounds=(0.0, 1.0),
             ),
         )
     }

@@ -60,14 +60,6 @@ def test_a_convrnn(call):
     assert "Nayebi" in facts["citation"]
 
 
-def test_the_beginning_of_a_layers_name_in_a_clock_is_no_layer(call):
-    facts = json.loads(call("show", "cornet_s@untrained-0", "--json").out)
-    assert [layer["name"] for layer in facts["layers"]] == [
-        "V1.output", "V2.output", "V4.output", "IT.output", "decoder.avgpool",
-    ]  # fmt: skip
-    assert list(facts["clocks"][0]["steps"]) == ["V1", "V2", "V4", "IT"]
-
-
 def test_sizes_take_which_calls_count_into_account():
     class Twice(torch.nn.Module):
         def __init__(self) -> None:

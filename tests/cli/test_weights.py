@@ -51,10 +51,10 @@ def test_imagenet_that_cannot_be_had_is_the_reason_of_a_failure(call: Call) -> N
 
 
 def test_auto_says_why_there_are_no_trained_weights(call: Call) -> None:
-    done = call("score", "-m", "cornet_s", "-b", "Fake.IT-pls", "--dry-run")
-    assert "cornet_s: no trained weights (https://s3.amazonaws.com/cornet-models/" in done.err
+    done = call("score", "-m", "cornet_z", "-b", "Fake.IT-pls", "--dry-run")
+    assert "cornet_z: no trained weights (https://s3.amazonaws.com/cornet-models/" in done.err
     assert "going on with untrained ones" in done.err.replace("\n", " ")
-    assert "cornet_s@untrained-0" in done.out
+    assert "cornet_z@untrained-0" in done.out
 
 
 def test_the_help_names_the_choices(call: Call) -> None:

@@ -91,22 +91,26 @@ def test_paper_clock_changes_in_it_at_150_ms_and_covers_all_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def nets() -> dict[str, nn.Module]:
-    seeds = {"0": 0, "0 again": 0, "1": 1}
-    models = {name: cornet_s(weights=f"untrained-{seed}") for name, seed in seeds.items()}
+def other() -> WrappedModel:
+    return cornet_s(weights="untrained-12")
+
+
+@pytest.fixture(scope="module")
+def nets(model: WrappedModel, other: WrappedModel) -> dict[str, nn.Module]:
+    models = {"0": model, "0 again": cornet_s(weights="untrained-0"), "12": other}
     return {name: model.network.net for name, model in models.items()}  # type: ignore[attr-defined]
 
 
 def test_untrained_weights_come_from_the_seed_alone(nets: dict[str, nn.Module]) -> None:
     assert same_weights(nets["0"], nets["0 again"])
-    zero, one = nets["0"].state_dict(), nets["1"].state_dict()
+    zero, one = nets["0"].state_dict(), nets["12"].state_dict()
     differ = [key for key in zero if not torch.equal(zero[key], one[key])]
     drawn = ("conv", ".skip.", "linear")
     assert differ == [key for key in zero if any(part in key for part in drawn)]
 
 
 def test_untrained_weights_follow_the_recipe(nets: dict[str, nn.Module]) -> None:
-    for key, value in nets["1"].state_dict().items():
+    for key, value in nets["12"].state_dict().items():
         if value.ndim == 4:
             out, _, k, _ = value.shape
             assert float(value.std()) == pytest.approx(np.sqrt(2 / (k * k * out)), rel=0.03)
@@ -114,7 +118,7 @@ def test_untrained_weights_follow_the_recipe(nets: dict[str, nn.Module]) -> None
             expected = 1.0 if key.endswith(("norm_skip.weight", "running_var", "weight")) else 0.0
             assert (value == expected).all()
     bound = 1 / np.sqrt(512)
-    linear = nets["1"].get_submodule("decoder.linear")
+    linear = nets["12"].get_submodule("decoder.linear")
     for tensor in (linear.weight, linear.bias):
         assert 0.9 * bound < float(tensor.detach().abs().max()) <= bound
 
@@ -127,9 +131,8 @@ def test_other_weights_are_an_error(weights: str) -> None:
     assert "--weights" in caught.value.todo
 
 
-def test_the_seed_is_part_of_name_and_weights() -> None:
-    model = cornet_s(weights="untrained-12")
-    assert (model.name, model.weights) == ("cornet_s@untrained-12", "untrained-12")
+def test_the_seed_is_part_of_name_and_weights(other: WrappedModel) -> None:
+    assert (other.name, other.weights) == ("cornet_s@untrained-12", "untrained-12")
 
 
 @pytest.mark.usefixtures("cache_folder")

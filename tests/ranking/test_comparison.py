@@ -218,6 +218,8 @@ def test_the_seed_is_random(tmp_path):
     assert "these weights" in one.notes[0]
     assert "net@untrained-0..4" in one.notes[0]
     assert "2 degrees" in made.notes[0]
+    first = compare_stored(Results(tmp_path / "results"), ["net@untrained-0..0", "b"], [IT])
+    assert first.models == ("net@untrained-0", "b")
 
 
 def test_a_missing_seed_is_named(tmp_path):

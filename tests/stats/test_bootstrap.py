@@ -127,15 +127,18 @@ def test_interval_centered_on_the_value():
 
 def test_the_interval_of_a_square_is_centered_and_cut_at_0():
     draws = np.append(np.random.default_rng(0).standard_normal(4000) ** 2, np.nan)
-    made = interval(draws, what="images", seed=0, value=0.1, square=True)
+    made = interval(draws, what="images", seed=0, value=0.1, bounds=(0.0, np.inf))
     plain = interval(draws, what="images", seed=0, value=0.1)
     assert (made.lo, plain.lo < 0, made.hi) == (0.0, True, plain.hi)
     assert np.nanmedian(made.draws) == pytest.approx(0.1)
     assert (np.nanmin(made.draws), made.n_undefined) == (0.0, 1)
     assert "cut at 0" in made.method
-    far = interval(draws + 5.0, what="images", seed=0, value=6.0, square=True)
+    far = interval(draws + 5.0, what="images", seed=0, value=6.0, bounds=(0.0, np.inf))
     assert far.lo > 0
     assert "cut at 0" not in far.method
+    both = interval(draws, what="images", seed=0, value=0.1, bounds=(0.0, 1.0))
+    assert (both.lo, both.hi) == (0.0, 1.0)
+    assert "cut at 0 and 1" in both.method
 
 
 @pytest.mark.parametrize(("ids", "told"), [([], r"\b0\b"), (["a", "b", "a"], r"\b3\b.*'a'")])

@@ -21,6 +21,7 @@ from brainbench.metrics.explained_variance.signal_power import Power
 from brainbench.metrics.reductions import nan_mean, nan_median, weighted_mean
 from brainbench.scoring.measure import Figure, Further, Report, Resampling, finite
 from brainbench.scoring.regression.sessions import SessionFit, SessionsEvaluation, SessionTarget
+from brainbench.stats.bootstrap import SQUARE, UNBOUNDED
 from brainbench.stats.ceiling import ceiled
 
 Aggregate = Literal["mean", "median"]
@@ -132,7 +133,9 @@ class ExplainedVarianceEvaluation(SessionsEvaluation):
             "cc_raw2": nan_mean(results.r**2, axis=-2),
         }
         return {
-            f"{name}_{aggregate}": Further(over_sites(sites, unit_counts), name != "cc_norm")
+            f"{name}_{aggregate}": Further(
+                over_sites(sites, unit_counts), UNBOUNDED if name == "cc_norm" else SQUARE
+            )
             for name, sites in figures.items()
             for aggregate, over_sites in (("mean", _mean_over_sites), ("median", nan_median))
         }

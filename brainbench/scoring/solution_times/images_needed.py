@@ -84,7 +84,9 @@ class ImagesOfSplits:
             strata = strata_of(stimuli, partial=len(stimuli) < len(whole))
         n_units = len(stimuli) if of_image is None else len({of_image[i] for i in stimuli.ids})
         if n_units < (self.n_splits if of_image is None else 2):
-            return f"fewer than the {self.n_splits} splits"
+            if of_image is None:
+                return f"fewer than the {self.n_splits} splits"
+            return "all in one group, which splits do not divide"
         if strata is not None and of_image is None:
             names, counts = np.unique(strata, return_counts=True)
             if counts.min() < self.n_splits:

@@ -103,6 +103,13 @@ def test_brainscore_is_the_absolute_value_as_a_clipped_ratio(world, data, scored
     assert divided.formula == "clip(r/c)-v1"
     plain = score(benchmark(data), model_of(world), Settings(protocol="brainscore", formula="r/c"))
     assert plain.value == pytest.approx(ratio)
+    metadata = data.pictures.metadata.assign(film=[f"film{k % 4}" for k in range(N)])
+    of_films = replace(data, pictures=replace(data.pictures, metadata=metadata))
+    few = Settings(protocol="brainscore", groups="film")
+    by_film = score(benchmark(of_films, group=None), model_of(world), few)
+    assert "jackknife of 4 groups" in by_film.ci_method
+    for low, high in (divided.ci, by_film.ci):  # no interval leaves what the value can be
+        assert 0 <= low <= high <= 1
 
 
 def test_known_truth(world, data, scored):
