@@ -197,8 +197,8 @@ def _check_enough(context: RunContext, images: LabeledImages, group: str | None)
     in_all = f"at least {least} images: " if least else ""
     inside = ", of which a layer is selected inside the training images" if selects else ""
     raise InputError(
-        f"{context.benchmark.identifier}: {len(images.ids)} images, with {counts[rarest]} {images.what} of "
-        f"{rarest}, are too few for a read-out",
+        f"{context.benchmark.identifier}: {len(images.ids)} images are too few for a read-out "
+        f"({images.what} of {rarest}: {counts[rarest]})",
         allowed=f"{in_all}{needed} {images.what} of each of {n_objects} objects, since a read-out is tested "
         f"on images that it was not fitted to{inside}",
         todo="use more images (a larger --limit)"
