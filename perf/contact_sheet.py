@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from brainbench.simulate.scenes import OBJECT_NAMES, draw_scenes, render
 
-COLUMNS, SIDE, GAP, MARGIN = 8, 104, 4, 84
-COLORS = 256  # a palette keeps the file small
+COLUMNS, SIDE, GAP, MARGIN = 6, 96, 4, 84
+COLORS = 128  # a palette keeps the file small
 
 
 def sheet() -> Image.Image:

@@ -268,20 +268,27 @@ def _by_benchmark(title: str, remarks: Sequence[tuple[Score, str | None]]) -> li
 
 def _reasons(scores: Sequence[Score]) -> list[str]:
     """Return why some have no value or are not stored, each reason once."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    models: dict[tuple[str, str], list[str]] = {}
     for score in scores:
-        who = f"{score.model} on "
-        if score.reason and score.status == "data_absent":
-            groups.setdefault(("", score.reason), []).append(score.benchmark)  # for any model
-        elif score.reason:
-            word = "failed: " if score.failed else ""
-            groups.setdefault((who, word + score.reason), []).append(score.benchmark)
-        elif score.file is None:
-            groups.setdefault((who, "computed, but not stored"), []).append(score.benchmark)
+        text = _reason(score)
+        if text:
+            of_any = score.status == "data_absent"
+            models.setdefault((text, score.benchmark), []).extend([] if of_any else [score.model])
+    benchmarks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (text, benchmark), names in models.items():
+        benchmarks.setdefault((text, tuple(dict.fromkeys(names))), []).append(benchmark)
     return [
-        f"{who}{', '.join(dict.fromkeys(names))}: {reason}"
-        for (who, reason), names in groups.items()
+        f"{', '.join(names)} on {', '.join(on)}: {text}" if names else f"{', '.join(on)}: {text}"
+        for (text, names), on in benchmarks.items()
     ]
+
+
+def _reason(score: Score) -> str:
+    """Return why a score has no value or is not stored, without the name of its benchmark."""
+    if score.reason:
+        text = score.reason.removeprefix(f"{score.benchmark}: ")
+        return f"failed: {text}" if score.failed else text
+    return "computed, but not stored" if score.file is None else ""
 
 
 def print_plan(plans: Sequence[tuple[Plan, Estimate]], named: Named, *, as_json: bool) -> None:

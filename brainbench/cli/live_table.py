@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,15 @@ class LiveTable:
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, _GAP, 0, 0))
         for k, width in enumerate(self._widths):
             table.add_column(width=width, overflow="fold", justify="right" if k else "left")
-        table.add_row(*(visible(cell, keep="") for cell in cells), style=style)
+        first, *others = (visible(cell, keep="") for cell in cells)
+        table.add_row(_folded(first, self._widths[0]), *others, style=style)
         stdout().print(table)
+
+
+def _folded(text: str, width: int) -> str:
+    """Return a text in lines of at most this width, cut at hyphens and indented below the first."""
+    indent = " " * min(width // 4, len(text) - len(text.lstrip()) + 2)
+    return textwrap.fill(text, width, subsequent_indent=indent, drop_whitespace=False)
 
 
 class LiveScores:

@@ -16,7 +16,7 @@ from brainbench.metrics.correlation import pearson
 from brainbench.plot import style
 from brainbench.plot.names import display_names
 from brainbench.plot.score_bars import title_of
-from brainbench.plot.selection import Source, scores_of
+from brainbench.plot.selection import MARKS, Source, marks_of, scores_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,9 +68,9 @@ def scatter(
 ) -> Axes:
     """Draw models by two benchmarks, or by a benchmark and a fact (Kubilius et al. 2019, figures 1 to 3).
 
-    Models that lack one of the two are omitted. Of at least three models the Pearson correlation over models
-    is given, of the logarithm of parameters and seconds. Hollow points are untrained models, gray points
-    published figures; the correlation of one kind leaves out the other.
+    Models that lack one of the two are omitted; the title says of how many. Of at least three models the
+    Pearson correlation over models is given, of the logarithm of parameters and seconds. Hollow points are
+    untrained models, gray points published figures; the correlation of one kind leaves out the other.
 
     Parameters
     ----------
@@ -124,14 +124,18 @@ def scatter(
         if y in _LOGARITHMIC:
             axes.set_yscale("log")
             _number_plainly(axes.yaxis)
-        labels = [names[model] if model in written else "" for model in models]
+        marks = {s.model: marks_of(s) for s in shown if s.benchmark in (x, y)}
+        labels = [
+            " ".join([names[model], *marks.get(model, ())]) if model in written else ""
+            for model in models
+        ]
         _name_points(axes, labels, points)
         axes.set_xlabel(_axis_label(x, shown))
         axes.set_ylabel(_axis_label(y, shown))
         logarithmic = [name in _LOGARITHMIC for name in (x, y)]
-        axes.set_title(_correlations(points, theirs, logarithmic=logarithmic))
-        if any(theirs):
-            _draw_legend(axes, all_published=all(theirs))
+        n_omitted = len(set(marks) - set(models))
+        axes.set_title(_correlations(points, theirs, logarithmic=logarithmic, n_omitted=n_omitted))
+        _draw_legend(axes, theirs, {mark for model in written for mark in marks.get(model, ())})
     return axes
 
 
@@ -148,16 +152,24 @@ def _written(models: Sequence[str], named: Sequence[str]) -> Sequence[str]:
     return written
 
 
-def _draw_legend(axes: Axes, *, all_published: bool) -> None:
+def _draw_legend(axes: Axes, theirs: Sequence[bool], marks: Collection[str]) -> None:
+    """Explain gray points, and the marks of names that are in use."""
     from matplotlib.lines import Line2D
 
-    entries = {"published, not measured here": style.CEILING}
-    entries |= {} if all_published else {"measured here": style.COLORS[0]}
+    entries = {"published, not measured here": style.CEILING} if any(theirs) else {}
+    if entries and not all(theirs):
+        entries["measured here"] = style.COLORS[0]
     points = [
         Line2D([], [], linestyle="", marker="o", color=color, label=label)
         for label, color in entries.items()
     ]
-    style.legend_below(axes, points)
+    points += [
+        Line2D([], [], linestyle="", label=f"{mark} {words}")
+        for mark, words in MARKS.items()
+        if mark in marks
+    ]
+    if points:
+        style.legend_below(axes, points)
 
 
 def _number_plainly(axis: Axis) -> None:
@@ -220,7 +232,7 @@ def _check_once(scores: Sequence[Score], name: str) -> None:
         raise InputError(
             f"several scores of a model, or kinds of scores, for the axis {name}: {what}",
             allowed="one score of each model, of one version and formula",
-            todo="choose among them before drawing",
+            todo="choose models by name (-m), or draw from a folder without the others (--results)",
         )
 
 
@@ -312,6 +324,7 @@ def _correlations(
     theirs: Sequence[bool],
     *,
     logarithmic: Sequence[bool],
+    n_omitted: int,
 ) -> str:
     """Return the correlation over models, of published and of measured ones apart where there are both."""
     groups = {
@@ -319,7 +332,9 @@ def _correlations(
         "measured": [point for point, own in zip(points, theirs, strict=True) if not own],
     }
     texts = {
-        name: _correlation(group, logarithmic=logarithmic)
+        name: _correlation(
+            group, logarithmic=logarithmic, n_omitted=n_omitted if name == "measured" else 0
+        )
         for name, group in groups.items()
         if group
     }
@@ -329,7 +344,10 @@ def _correlations(
 
 
 def _correlation(
-    points: Sequence[tuple[Coordinate, Coordinate]], *, logarithmic: Sequence[bool]
+    points: Sequence[tuple[Coordinate, Coordinate]],
+    *,
+    logarithmic: Sequence[bool],
+    n_omitted: int,
 ) -> str:
     """Return the correlation over models, of logarithms where an axis is; of few models their number."""
     values = np.array([[place.value for place in pair] for pair in points]).T
@@ -337,6 +355,7 @@ def _correlation(
         [np.log(row) if is_log else row for row, is_log in zip(values, logarithmic, strict=True)]
     )
     n = len(points)
+    counted = f"{n} of {n + n_omitted} models" if n_omitted else f"{n} model{'s' * (n > 1)}"
     if n < _FEWEST or (np.ptp(values, axis=1) == 0).any():
-        return f"{n} model{'s' if n > 1 else ''}"
-    return f"r = {decimal(float(pearson(*values)), digits=2)}, {n} models"
+        return counted
+    return f"r = {decimal(float(pearson(*values)), digits=2)}, {counted}"

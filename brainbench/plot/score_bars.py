@@ -37,7 +37,7 @@ FORMULAS = {
     "r/sqrt(c)": "r / √c",
     "clip(r/c)": "r / c, clipped",
 }
-_ROW, _FRAME, _LEGEND = 3.6, 10.5, 3.5  # mm
+_ROW, _FRAME, _LEGEND, _LETTER, _BARS = 3.6, 10.5, 3.5, 1.4, 29.0  # mm
 _BAR = 0.74  # of a row
 
 
@@ -103,7 +103,9 @@ def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
     n_rows = len(shown) + len(groups)
     legend = _legend_entries(shown)
     frame = _FRAME + _LEGEND * -(-len(legend) // 2)
-    with style.drawing(ax, height=_ROW * n_rows + frame) as axes:
+    longest = max(len(label) for members in groups.values() for label, _ in members)
+    width = max(style.COLUMN, _LETTER * longest + _BARS)
+    with style.drawing(ax, height=_ROW * n_rows + frame, width=width) as axes:
         row, ticks, headings = 0.0, [], []
         for heading, members in groups.items():
             headings.append((row, heading))
@@ -120,7 +122,7 @@ def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("score and 95 % interval")
         if legend:
-            style.legend_below(axes, legend)
+            style.legend_below(axes, legend, to_the_right=True)
     return axes
 
 
@@ -208,7 +210,7 @@ def _draw_bar(axes: Axes, row: float, score: Score, color: str) -> None:
     axes.text(
         1.02,
         row,
-        decimal(value, digits=2),
+        decimal(value, digits=2).replace("-", "\N{MINUS SIGN}"),
         transform=axes.get_yaxis_transform(),
         va="center_baseline",
         color=style.MUTED,

@@ -246,8 +246,8 @@ Colors = Mapping[tuple[str, ...], str]
 
 
 def identity_of(score: Score) -> tuple[str, ...]:
-    """Return what tells the model of a score from others: name, digest, and settings that are not usual."""
-    return score.model, *_distinction(score).split(", ")
+    """Return what tells the model of a score from others: name, digest, protocol and settings."""
+    return score.model, *_distinction(score)
 
 
 def colors_of(scores: Iterable[Score], colors: Colors | None = None) -> Colors:
@@ -260,13 +260,15 @@ def colors_of(scores: Iterable[Score], colors: Colors | None = None) -> Colors:
 
 
 def labels_of(scores: Sequence[Score]) -> list[str]:
-    """Return the name of each score's model; with digest or settings where two would be alike."""
+    """Return the name of each score's model; with what tells them apart where two would be alike."""
     names = display_names(score.model for score in scores)
     labels = [" ".join([names[score.model], *marks_of(score)]) for score in scores]
-    keys = [(score.benchmark, label) for score, label in zip(scores, labels, strict=True)]
+    alike: dict[tuple[str, str], list[Score]] = {}
+    for score, label in zip(scores, labels, strict=True):
+        alike.setdefault((score.benchmark, label), []).append(score)
     return [
-        f"{label} [{_distinction(score)}]" if keys.count(key) > 1 else label
-        for score, label, key in zip(scores, labels, keys, strict=True)
+        f"{label}{_told_apart(score, alike[score.benchmark, label])}"
+        for score, label in zip(scores, labels, strict=True)
     ]
 
 
@@ -281,12 +283,34 @@ def marks_of(score: Score) -> list[str]:
     return [mark for mark, needed in marks.items() if needed]
 
 
-def _distinction(score: Score) -> str:
-    """Return what tells a score from others of a model of that name."""
+def _told_apart(score: Score, alike: Sequence[Score]) -> str:
+    """Return in brackets what differs between scores of one name and benchmark; empty for one alone."""
+    if len(alike) == 1:
+        return ""
+    own = _distinction(score)
+    others = [_distinction(one) for one in alike]
+    differing = [k for k, words in enumerate(own) if any(one[k] != words for one in others)]
+    return f" [{', '.join(own[k] for k in differing or [0])}]"
+
+
+_UNSET = {
+    "limit": "all images",
+    "layers": "no layers given",
+    "floor": "no floor",
+    "resample": "resample both",
+}
+
+
+def _distinction(score: Score) -> tuple[str, ...]:
+    """Return digits of the digest, the protocol and each setting, which tell scores of one name apart."""
     settings = score.record.settings if score.record else {}
-    chosen = [
-        f"{key} {settings[key]}"
-        for key in ("seed", "limit", "layers", "floor", "resample")
-        if settings.get(key)
-    ]
-    return ", ".join([(score.hash_of("model") or "digest unknown")[:6], score.protocol, *chosen])
+    chosen = (
+        f"{key} {settings[key]}" if settings.get(key) else unset for key, unset in _UNSET.items()
+    )
+    digest = score.hash_of("model")
+    return (
+        digest[:6] if digest else "no digest",
+        score.protocol,
+        f"seed {settings.get('seed', 0)}",
+        *chosen,
+    )

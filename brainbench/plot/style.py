@@ -222,17 +222,25 @@ def strip(values: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def legend_below(
-    axes: Axes, handles: Sequence[Any], *, columns: int = 2, points: float = 27.0
+    axes: Axes,
+    handles: Sequence[Any],
+    *,
+    columns: int = 2,
+    points: float = 27.0,
+    to_the_right: bool = False,
 ) -> None:
-    """Draw a legend this far below the axes, where ticks and label end; long names below each other."""
+    """Draw a legend this far below the axes, where ticks and label end; long names below each other.
+
+    Its center is that of the axes, or its right edge theirs.
+    """
     from matplotlib.transforms import offset_copy
 
     columns = 1 if any(len(handle.get_label()) > _LETTERS for handle in handles) else columns
 
     axes.legend(
         handles=handles,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
+        loc="upper right" if to_the_right else "upper center",
+        bbox_to_anchor=(1.0 if to_the_right else 0.5, 0.0),
         bbox_transform=offset_copy(axes.transAxes, figure_of(axes), x=0, y=-points, units="points"),
         borderaxespad=0.0,
         borderpad=0.0,

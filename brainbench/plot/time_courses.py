@@ -131,18 +131,17 @@ def _bound(score: Score, array: str) -> FloatArray | None:
 def _mark_bins(axes: Axes, score: Score) -> None:
     """Mark the bins that make the score by a line at the lower edge."""
     figures = score.figures
-    for start, end, used in zip(
-        figures["time_start"], figures["time_end"], figures["bins_used"], strict=True
-    ):
-        if used:
-            axes.plot(
-                (start, end),
-                (0, 0),
-                transform=axes.get_xaxis_transform(),
-                color=style.INK,
-                linewidth=2.4,
-                solid_capstyle="butt",
-            )
+    used = np.flatnonzero(figures["bins_used"])
+    for k in used:
+        axes.plot(
+            (figures["time_start"][k], figures["time_end"][k]),
+            (0, 0),
+            transform=axes.get_xaxis_transform(),
+            color=style.INK,
+            linewidth=2.4,
+            solid_capstyle="butt",
+            label="bins that make the score" if k == used[0] else "_",
+        )
 
 
 # --- single images ----------------------------------------------------------------------------------

@@ -75,4 +75,4 @@ def draw(by_model: Mapping[tuple[str, str], Mapping[str, Any]], picture: Path) -
     panels[0].set_ylabel("r over held-out images, median of sites")
     handles, labels = panels[-1].get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    canvas.savefig(picture, dpi=120)
+    canvas.savefig(picture, dpi=110)

@@ -79,6 +79,18 @@ def test_reasons_are_indented_and_names_are_not_cut(terminal):
     ]
 
 
+def test_a_reason_of_several_scores_is_said_once(terminal):
+    names = ["Study.a-choices", "Study.a-consistency"]
+    scores = [
+        without_value(f"{name}: 40 images are too few", model=model, benchmark=name)
+        for model in ("pixels", "gabor")
+        for name in names
+    ]
+    shown = " ".join(" ".join(terminal(80, scores)).split())
+    assert shown.count("too few") == 1
+    assert "pixels, gabor on Study.a-choices, Study.a-consistency: failed: 40 images are" in shown
+
+
 def test_names_are_shown_as_they_are(terminal):
     lines = terminal(120, [score("net[fp16] :x:", "My[bold].IT-pls")])
     assert lines[1].startswith("net[fp16] :x:  My[bold].IT-pls")

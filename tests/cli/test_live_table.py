@@ -58,6 +58,10 @@ def test_rows_are_printed_one_by_one_below_their_model(narrow, capsys):
     assert second[0].index("-.004") == first[2].index("-.004")
     table.add(score("pixels", names[0], weights="untrained-0"))
     assert printed(capsys)[0] == "pixels °"
+    table.add(score("pixels", "Geirhos2019.cueconflict-consistency", weights="untrained-0"))
+    cut = printed(capsys)
+    assert cut[0].startswith("  Geirhos2019.cueconflict- ")
+    assert cut[1] == "    consistency"
     assert max(map(len, first + second)) <= 80
 
 

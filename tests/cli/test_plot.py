@@ -141,7 +141,7 @@ def test_published_accuracy_of_a_model_with_a_score_is_known(call, tmp_path):
     path = tmp_path / "scatter.svg"
     given = ("plot", "scatter", "-x", "top1", "-y", "Study.IT-pls", "-o", path)
     assert call(*given, "--results", tmp_path / "results").status == 0
-    assert "1 model" in path.read_text()  # nobody published the accuracy of random weights
+    assert "1 of 2 models" in path.read_text()  # nobody published the accuracy of random weights
     assert "untrained" not in path.read_text()
 
 

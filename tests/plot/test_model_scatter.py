@@ -1,6 +1,7 @@
 """Models as points: benchmarks, facts, times, and the published correlations."""
 
 import csv
+from dataclasses import replace
 
 import drawn
 import numpy as np
@@ -29,9 +30,15 @@ def test_models_with_both_scores_and_their_correlation():
     axes = scatter(two_benchmarks(), x=V4, y=IT)
     assert points(axes) == [(0.1, 0.2), (0.2, 0.4), (0.3, 0.9)]
     r = np.corrcoef([0.1, 0.2, 0.3], [0.2, 0.4, 0.9])[0, 1]
-    assert axes.get_title(loc="left") == f"r = {r:.2f}, 3 models".replace("0.", ".")
+    assert axes.get_title(loc="left") == f"r = {r:.2f}, 3 of 4 models".replace("0.", ".")
     assert {"CORnet-S", "Pixels", "Gabor (untrained)"} <= set(drawn.words(axes))
     assert "ResNet-18" not in drawn.words(axes)
+
+
+def test_scores_on_some_of_the_images_are_marked():
+    scores = stored.together(MODELS[:1], V4, [0.1]) + stored.together(MODELS[:1], IT, [0.2])
+    axes = scatter([replace(score, partial=True) for score in scores], x=V4, y=IT)
+    assert {"CORnet-S *", "* some of the images only"} <= set(drawn.words(axes))
 
 
 def test_parameters_are_in_millions_on_a_logarithmic_axis():

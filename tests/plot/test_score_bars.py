@@ -135,6 +135,33 @@ def test_two_scores_of_one_model_name_have_different_labels():
     assert any("111111" in tick for tick in ticks)
 
 
+def test_scores_of_one_name_are_told_apart_by_what_differs_alone():
+    settings = {"seed": 0, "limit": 64, "layers": {}, "floor": None, "resample": "both"}
+    scores = [
+        stored.make("a", "Simulated.IT-pls", -0.2, settings={**settings, **other})
+        for other in ({}, {"seed": 1}, {"seed": 1, "limit": None})
+    ]
+    axes = bars(scores)
+    ticks = {tick.get_text() for tick in axes.get_yticklabels()}
+    assert ticks == {"a [seed 0, limit 64]", "a [seed 1, limit 64]", "a [seed 1, all images]"}
+    assert "\N{MINUS SIGN}.20" in words(axes)
+
+
+def test_the_longest_names_leave_room_for_bars_and_the_legend_is_whole():
+    named = {"digest": "1" * 9}, {"digest": "2" * 9, "settings": {"floor": 0.25, "seed": 12}}
+    scores = [
+        stored.make("x" * 60 + "@untrained-0", "Study.IT-pls", 0.2, partial=True, **more)
+        for more in named
+    ]
+    axes = bars(scores)
+    figure = axes.get_figure()
+    figure.draw_without_rendering()
+    assert axes.bbox.width > 0.15 * figure.bbox.width
+    legend = axes.get_legend().get_window_extent()
+    assert figure.bbox.x0 <= legend.x0
+    assert legend.x1 <= figure.bbox.x1
+
+
 def test_failed_scores_are_omitted_and_nothing_but_failures_is_an_error():
     failed = stored.make("a", "Simulated.IT-pls", None)
     assert len(bars([failed, stored.make("b", "Simulated.IT-pls", 0.2)]).patches) == 1

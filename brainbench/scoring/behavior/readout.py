@@ -213,8 +213,8 @@ def _check_enough(
             todo="use more images (a larger --limit)" if least else "choose another data set",
         )
     raise InputError(
-        f"{context.benchmark.identifier}: {len(images.ids)} images, with {counts[rarest]} {images.what} of "
-        f"{rarest}, are too few for a read-out",
+        f"{context.benchmark.identifier}: {len(images.ids)} images are too few for a read-out "
+        f"({images.what} of {rarest}: {counts[rarest]})",
         allowed=f"{in_all}{needed} {images.what} of each of {n_objects} objects, since a read-out is tested "
         f"on images that it was not fitted to{inside}",
         todo="use more images (a larger --limit)"
