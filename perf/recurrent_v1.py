@@ -38,7 +38,8 @@ class Plain(RecurrentV1):
         tops = []
         (block,) = self.upper
         for t in range(self.architecture.iterations):
-            drive = block.bottom_up(self.first(self.norm_image(image)))
+            first = self.first.norm(self.first.conv(self.norm_image(image)))
+            drive = block.bottom_up(functional.relu(first))
             if state is not None:
                 drive = drive + block.lateral(state)
             state = functional.relu(block.norms[t](drive))
@@ -67,14 +68,17 @@ def stepper(net: RecurrentV1, images: Tensor, rates: Tensor) -> Callable[[], Non
 
 
 def floor(images: Tensor) -> Callable[[], None]:
-    """Return the convolutions of a step: 9 x 9, bottom-up, and lateral in iterations 2 and 3."""
-    c = ARCHITECTURE.channels
+    """Return the convolutions of a step: 9 x 9, bottom-up, and lateral in iterations 2 and 3.
+
+    They are laid out channels last, which is faster.
+    """
+    c, layout = ARCHITECTURE.channels, torch.channels_last
     first = nn.Conv2d(1, c, 9, bias=False)
-    others = [nn.Conv2d(c, c, 3, padding=1, bias=False) for _ in range(2)]
+    others = [nn.Conv2d(c, c, 3, padding=1, bias=False).to(memory_format=layout) for _ in range(2)]
     order = [others[0], others[1], others[1]]
 
     def step() -> None:
-        x = first(images)
+        x = first(images).contiguous(memory_format=layout)
         for conv in order:
             x = conv(x)
         x.backward(torch.ones_like(x))

@@ -42,6 +42,16 @@ def norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=NORM_EPSILON, momentum=0.1)
 
 
+def standardized(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """Return what a normalization gives before its scale and shift; in training it counts the batch."""
+    if norm.training and norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+    mean, variance, share = norm.running_mean, norm.running_var, norm.momentum
+    return functional.batch_norm(
+        x, mean, variance, training=norm.training, momentum=share or 0.0, eps=norm.eps
+    )
+
+
 class FirstBlock(nn.Module):
     """The block that sees the image: 9 x 9, valid; its normalization comes before or after the activation."""
 
@@ -52,10 +62,18 @@ class FirstBlock(nn.Module):
         self.norm = norm(architecture.channels)
         self.activation = architecture.activation
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the response, (image, channel, side - 8, side - 8)."""
+    def forward(self, image: Tensor, norm_image: nn.BatchNorm2d) -> Tensor:
+        """Return the response, (image, channel, side - 8, side - 8), channels last.
+
+        Scale and shift of the normalized image are applied to the kernels, which is the same: a gradient
+        with regard to the image would cost more than all other gradients of this block.
+        """
         activate = ACTIVATE[self.activation]
-        drive = self.conv(image)
+        kernels = self.conv.weight * norm_image.weight
+        shift = norm_image.bias * self.conv.weight.sum(dim=(1, 2, 3))
+        bias = shift if self.conv.bias is None else shift + self.conv.bias
+        drive = functional.conv2d(standardized(image, norm_image), kernels, bias)
+        drive = drive.contiguous(memory_format=torch.channels_last)
         response: Tensor
         response = activate(self.norm(drive)) if self.norm_is_first else self.norm(activate(drive))
         return response

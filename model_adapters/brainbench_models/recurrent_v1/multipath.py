@@ -93,7 +93,7 @@ class MultiPathV1(RateModel):
 
     def tops(self, image: Tensor) -> list[Tensor]:
         """Return the sum of the paths of each iteration that is read out."""
-        first = self.first(self.norm_image(image))
+        first = self.first(image, self.norm_image)
         drive = blocks_in(self.upper)[0].bottom_up(first)  # where every path begins
         return [
             torch.stack(

@@ -64,9 +64,17 @@ class RateModel(nn.Module):
         """Return what is read of each output. Maps are pooled first, since averages are linear too."""
         read = tops[-1:] if self.architecture.mode == "no-avg" else tops
         pooled = [functional.avg_pool2d(m, POOL, stride=POOL, ceil_mode=True) for m in read]
+        for one in pooled:
+            if one.requires_grad:  # its gradient is laid out as the map is, which is faster
+                one.register_hook(channels_last)  # type: ignore[no-untyped-call]
         maps = combined(pooled, self.architecture.mode)
         rates = ACTIVATE[self.architecture.activation](self.readout(torch.cat(maps)))
         return rates.view(len(maps), -1, rates.shape[1])
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """Return maps laid out channels last."""
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
 def combined(tops: Sequence[Tensor], mode: Mode) -> list[Tensor]:
@@ -100,7 +108,7 @@ class RecurrentV1(RateModel):
         """Return the highest block's output of each iteration."""
         activate = ACTIVATE[self.architecture.activation]
         blocks = blocks_in(self.upper)
-        below = self.first(self.norm_image(image))
+        below = self.first(image, self.norm_image)
         # The image stays, so that the drive of the lowest of these blocks is computed once.
         drives: list[Tensor] = [blocks[0].bottom_up(below)]
         states: list[Tensor] = []

@@ -1,5 +1,6 @@
 """Recurrent V1 models: sizes, read-out modes, the feed-forward case (Zhang et al. 2020)."""
 
+import copy
 from dataclasses import replace
 from itertools import product
 
@@ -103,6 +104,28 @@ def test_one_iteration_is_the_feedforward_model(first_norm, activation):
         torch.testing.assert_close(net(images()), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("first_norm", ["before", "after"])
+def test_the_first_block_and_its_gradients_are_those_of_separate_layers(first_norm):
+    """In training, where the moments of the batch count; scale and shift of the image are in the kernels."""
+    net = randomized(build(replace(TINY, first_norm=first_norm), seed=0)).double().train()
+    plain = copy.deepcopy(net)
+    normal = torch.randn(4, 8, 12, 12, dtype=torch.float64)
+    conv, norm = plain.first.conv, plain.first.norm
+
+    given = net.first(images().double(), net.norm_image)
+    drive = conv(plain.norm_image(images().double()))
+    expected = norm(drive).relu() if first_norm == "before" else norm(drive.relu())
+    for response in (given, expected):
+        (response * normal).sum().backward()
+
+    torch.testing.assert_close(given, expected)
+    for name in ("norm_image.weight", "norm_image.bias", "first.conv.weight", "first.norm.weight"):
+        own, other = (model.get_parameter(name).grad for model in (net, plain))
+        torch.testing.assert_close(own, other, msg=name)
+    for (name, own), other in zip(net.named_buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(own, other, msg=name)
+
+
 def test_with_one_iteration_all_modes_agree():
     nets = [randomized(build(replace(TINY, iterations=1, mode=mode), seed=0)) for mode in MODES]
 
@@ -115,7 +138,7 @@ def test_with_one_iteration_all_modes_agree():
 def test_iterations_follow_equation_2():
     """A block adds what is below it in the same iteration and itself in the one before (eqs. 2f to 2i)."""
     net = randomized(build(TINY, seed=0))
-    y = {(1, t): net.first(net.norm_image(images())) for t in (1, 2, 3)}
+    y = {(1, t): net.first(images(), net.norm_image) for t in (1, 2, 3)}
     for t in (1, 2, 3):
         for m in (2, 3):
             block = net.upper[m - 2]
