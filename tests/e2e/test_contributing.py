@@ -37,14 +37,40 @@ def run(folder, *command):
     return done.stdout
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "my_model.py").write_text(MODEL)
-    (tmp_path / "my_study.py").write_text(BENCHMARK)
-    (tmp_path / "use.py").write_text(USE)
-    (tmp_path / "my_map.py").write_text(MAP)
-    (tmp_path / "mean_response.py").write_text(MEASURE)
-    return tmp_path
+PROGRAM = """
+import contextlib, dataclasses, io, json, runpy
+import brainbench
+from mean_response import MeanResponse
+from my_study import MyStudy_IT
+
+said = io.StringIO()
+with contextlib.redirect_stdout(said):
+    runpy.run_path("use.py", run_name="__main__")
+score = brainbench.score("my_model.py:make_model", MyStudy_IT)
+model = [score.model, score.weights, score.reason, score.n_stimuli]
+declared = dataclasses.replace(MyStudy_IT, measure=MeanResponse())
+options = {"formula": "r/sqrt(c)", "null": "images", "null_draws": 9, "limit": 50}
+score = brainbench.score("pixels", declared, errors="ignore", **options)
+measure = [score.status, score.reason, score.n_stimuli, score.raw]
+print(json.dumps({"said": said.getvalue(), "model": model, "measure": measure}))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study")
+    (path / "my_model.py").write_text(MODEL)
+    (path / "my_study.py").write_text(BENCHMARK)
+    (path / "use.py").write_text(USE)
+    (path / "my_map.py").write_text(MAP)
+    (path / "mean_response.py").write_text(MEASURE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    """What the examples print and return, in one process of their own."""
+    return json.loads(run(folder, "-c", PROGRAM).splitlines()[-1])
 
 
 def test_a_model_takes_12_lines():
@@ -62,18 +88,12 @@ def test_a_benchmark_takes_25_lines():
         assert len(code_lines((bundled / study).read_text())) <= 25 * n_benchmarks
 
 
-def test_the_benchmark_runs(folder):
-    assert "pixels on MyStudy.IT-pls: " in run(folder, "use.py")
+def test_the_benchmark_runs(found):
+    assert "pixels on MyStudy.IT-pls: " in found["said"]
 
 
-def test_the_model_runs_on_the_benchmark(folder):
-    program = (
-        "import json, brainbench\n"
-        "from my_study import MyStudy_IT\n"
-        "score = brainbench.score('my_model.py:make_model', MyStudy_IT)\n"
-        "print(json.dumps([score.model, score.weights, score.reason, score.n_stimuli]))\n"
-    )
-    assert json.loads(run(folder, "-c", program)) == ["tiny", "untrained-0", None, 60]
+def test_the_model_runs_on_the_benchmark(found):
+    assert found["model"] == ["tiny", "untrained-0", None, 60]
 
 
 @pytest.mark.slow
@@ -89,18 +109,9 @@ def test_the_map_runs_on_the_benchmark(folder):
     assert (status, map_name) == ("scored", "Pipeline")
 
 
-def test_a_measure_takes_about_60_lines(folder):
+def test_a_measure_takes_about_60_lines(found):
     assert len([line for line in MEASURE.splitlines() if line.strip()]) <= 64
-    program = (
-        "import dataclasses, json, brainbench\n"
-        "from mean_response import MeanResponse\n"
-        "from my_study import MyStudy_IT\n"
-        "declared = dataclasses.replace(MyStudy_IT, measure=MeanResponse())\n"
-        "options = {'formula': 'r/sqrt(c)', 'null': 'images', 'null_draws': 9, 'limit': 50}\n"
-        "score = brainbench.score('pixels', declared, errors='ignore', **options)\n"
-        "print(json.dumps([score.status, score.reason, score.n_stimuli, score.raw]))\n"
-    )
-    status, reason, n_stimuli, raw = json.loads(run(folder, "-c", program))
+    status, reason, n_stimuli, raw = found["measure"]
     assert (status in ("scored", "failed"), n_stimuli) == (True, 50)
     assert (status == "failed") == (reason is not None)
     assert -1 < raw < 1

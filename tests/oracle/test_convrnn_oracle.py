@@ -26,6 +26,8 @@ from brainbench_models.convrnn.unroll import ConvRNN
 HERE = Path(__file__).parent / "data"
 RELEASED: dict[str, Any] = json.loads((HERE / "convrnn_vars.json").read_text())
 RUN = sorted(path.stem.removeprefix("tf_") for path in HERE.glob("tf_*.npz"))
+GATED = ("gru_shallow", "intersectionrnn_shallow", "lstm_shallow", "ugrnn_shallow")
+"""Slow networks, whose cells are compared one by one in test_convrnn_cells_oracle."""
 TOLERANCE = 1e-4
 """Required: 1e-3; measured: at most 4e-6."""
 
@@ -100,7 +102,9 @@ def test_there_are_oracles() -> None:
     assert len(RUN) == 8
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in GATED else name for name in RUN]
+)
 def test_features_of_every_layer_and_step_and_logits_equal_the_oracle(name: str) -> None:
     net = _network(name)
     declared = net.graph

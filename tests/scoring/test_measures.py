@@ -341,7 +341,8 @@ class TestI2n(MeasureTester):
         table = two_way_trials(fraction, ids, objects, n=40 if trials else 1)
         shown = pictures(ids, object_name=objects)
         data = TrialData(name="Known", pictures=shown, regions={}, table=table)
-        return behavior_benchmark(data, I2n(readout=STRONG, n_splits=4)), decoding(ids, X)
+        measure = I2n(readout=STRONG, n_splits=4, n_simulated=20)
+        return behavior_benchmark(data, measure), decoding(ids, X)
 
     def repeated(self, evaluation, counts):
         truth, target = np.repeat(evaluation.target.truth, counts), evaluation.target

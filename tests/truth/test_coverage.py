@@ -35,7 +35,9 @@ def coverage(world, random, *, treated_as=None):
     return np.mean([one.lo < truth < one.hi for one in found])
 
 
-@pytest.mark.parametrize("random", ["images", "units", "both"])
+@pytest.mark.parametrize(
+    "random", ["both", *(pytest.param(one, marks=pytest.mark.slow) for one in ("images", "units"))]
+)
 def test_predictivity(worlds, random):
     assert coverage(worlds["predictivity, paper, pls, raw"], random) > 0.8
 

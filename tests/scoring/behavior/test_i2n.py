@@ -146,9 +146,9 @@ def test_ceiling_grows_with_the_trials(world, data, scored):
 @pytest.mark.parametrize(("n", "few"), [(23, True), (24, False)])
 def test_ceiling_below_24_trials_of_each_cell_is_approximate(world, data, n, few):
     _, ids, objects, fraction = world
-    table = two_way_trials(fraction, ids, objects, n=n)
+    declared = replace(data, table=two_way_trials(fraction, ids, objects, n=n))
     by_ceiling, raw = (
-        score(benchmark(replace(data, table=table)), model_of(world), Settings(formula=formula))
+        score(benchmark(declared, n_simulated=20), model_of(world), Settings(formula=formula))
         for formula in ("r/sqrt(c)", "raw")
     )
     assert (by_ceiling.ci_approximate, raw.ci_approximate) == (few, False)
@@ -380,7 +380,7 @@ def test_noise_has_no_positive_ceiling(world, data):
     reasons = []
     for seed in range(4):
         table = two_way_trials(chance, ids, objects, n=2, seed=seed)
-        noisy = benchmark(replace(data, table=table))
+        noisy = benchmark(replace(data, table=table), n_simulated=20)
         reasons.append(score(noisy, model_of(world), Settings(formula="r/sqrt(c)")).reason)
     assert any("is not positive" in (reason or "") for reason in reasons)
 

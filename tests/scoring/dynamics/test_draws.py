@@ -100,7 +100,7 @@ def test_which_bins_count_is_decided_anew_in_each_draw(moving, protocol, scored,
     ("options", "protocol"),
     [
         ({}, "paper"),
-        ({"solver": "sgd", "descent": {"epochs": 3}}, "paper"),
+        ({"solver": "sgd", "descent": {"epochs": 1}}, "paper"),
         ({"n_components": 3}, "brainscore"),
     ],
 )

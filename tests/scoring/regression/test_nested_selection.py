@@ -131,8 +131,8 @@ def test_more_sites_than_are_fitted_at_once_and_the_other_solver_give_the_same(m
     layers, Y, splits = material
     rng = np.random.default_rng(5)
     many = np.hstack([Y, rng.standard_normal((N, 50))])
-    exact = choose(layers, many, splits[:2])
-    nipals = choose(layers, many, splits[:2], LinearMap(n_components=3, solver="nipals"))
+    exact = choose(layers, many, splits[:1])
+    nipals = choose(layers, many, splits[:1], LinearMap(n_components=3, solver="nipals"))
     np.testing.assert_allclose(nipals.scores, exact.scores, atol=1e-6)
 
 

@@ -23,6 +23,7 @@ from brainbench.scoring.similarity.measure import Similarity
 from brainbench.stats.ceiling import half_means, spearman_brown, split_half
 
 N, SITES = 80, 30
+NO_INTERVAL = Settings(resample="units")  # of a representation, which has no units
 CKAS = pytest.mark.parametrize("metric", ["cka", "cka-biased"])
 ALL = pytest.mark.parametrize("metric", ["rsa", "cka", "cka-biased"])
 
@@ -107,8 +108,8 @@ def test_benchmarks_on_the_same_images_share_a_gram_matrix(pictured):
 def test_options_change_the_figure_and_are_recorded(pictured, options):
     X, trials = pictured
     data = brain(None, trials=trials)
-    plain = score(declared(data), model_of(data, X))
-    other = score(declared(data, **options), model_of(data, X))
+    plain = score(declared(data), model_of(data, X), NO_INTERVAL)
+    other = score(declared(data, **options), model_of(data, X), NO_INTERVAL)
     assert abs(other.value - plain.value) > 1e-4
     (key,) = options
     assert other.record.choices[key] == options[key]
@@ -118,7 +119,7 @@ def test_brainscore_averages_over_ten_sets(pictured):
     X, trials = pictured
     data = brain(None, trials=trials)
     result = score(declared(data), model_of(data, X), Settings(protocol="brainscore", seed=3))
-    whole = score(declared(data), model_of(data, X))
+    whole = score(declared(data), model_of(data, X), NO_INTERVAL)
     assert result.record.choices["images_in_a_set"] == [72] * 10
     assert result.record.seeds == {"splits": 1, "bootstrap": 3}
     assert result.value == pytest.approx(whole.value, abs=0.05)
@@ -143,7 +144,8 @@ def test_an_interval_whose_coverage_was_not_measured_is_approximate(
 ):
     X, trials = pictured
     data = brain(None, trials=trials)
-    result = score(declared(data, **options), model_of(data, X), Settings(**settings))
+    few = Settings(limit=40, **settings)  # the fewest images whose coverage was measured
+    result = score(declared(data, **options), model_of(data, X), few)
     assert result.ci_approximate != measured
     assert ("identical pairs" in result.ci_method) == (options.get("metric") != "cka-biased")
 
@@ -260,17 +262,17 @@ def test_a_layer_is_selected_on_training_images_and_scored_on_others(pictured, m
 
 
 def test_selection_does_not_make_noise_look_like_a_brain(pictured):
-    """Among thirty layers of noise the best fits by chance: on held-out pairs it does not."""
+    """Among twelve layers of noise the best fits by chance: on held-out pairs it does not."""
     X, _ = pictured
     data = brain(X)
     rng = np.random.default_rng(0)
-    names = [f"noise{k}" for k in range(30)]
+    names = [f"noise{k}" for k in range(12)]
     model = Known(
         responses={name: rng.standard_normal((N, 4, 1)) for name in names},
         ids=data.pictures.ids,
         areas={"IT": names},
     )
-    result = score(declared(data), model, Settings(null="images", null_draws=20))
+    result = score(declared(data), model, replace(NO_INTERVAL, null="images", null_draws=20))
     best = max(row["inner_mean"] for row in result.selection.curve)
     assert best > 0.03
     assert result.value < best
@@ -328,7 +330,7 @@ def test_subjects_give_a_noise_ceiling(pictured):
     truth = pdist(X, "correlation")
     subjects = truth + 0.3 * rng.standard_normal((5, len(truth)))
     data = published({"IT": subjects})
-    result = score(declared(data), model_of(data, X))
+    result = score(declared(data), model_of(data, X), NO_INTERVAL)
     each = [spearmanr(truth, one).statistic for one in subjects]
     assert result.value == pytest.approx(np.mean(each), abs=1e-10)
     bounds = noise_ceiling(subjects)
@@ -337,7 +339,7 @@ def test_subjects_give_a_noise_ceiling(pictured):
     )
     assert result.ceiling == pytest.approx(bounds.lower, abs=1e-10)
     assert "Nili" in result.record.choices["ceiling"]
-    related = score(declared(data), model_of(data, X), Settings(formula="r/c"))
+    related = score(declared(data), model_of(data, X), replace(NO_INTERVAL, formula="r/c"))
     assert related.value == pytest.approx(result.raw / result.ceiling, abs=1e-12)
     assert related.value > 1  # the true model does better than the others' mean
 

@@ -40,7 +40,7 @@ from brainbench.scoring.solution_times.target import BrainTimes
 from brainbench.stats.ceiling import half_means, spearman_brown
 from brainbench.stats.splits import brainscore, paper
 
-OBJECTS, EACH, P, HALVES = 4, 20, 12, 3
+OBJECTS, EACH, P, SPLITS, HALVES = 4, 20, 12, 5, 2
 N = OBJECTS * EACH
 BINS = [(70.0 + 10 * k, 80.0 + 10 * k) for k in range(18)]
 CLOCK = Timeline(name="bins", source="test", steps={"IT": BINS})
@@ -89,7 +89,9 @@ def benchmark(data, *, window=(70, 250), **options):
         region="IT",
         window=window,
         presentation=Presentation(kind="pulse", on_ms=100, total_ms=250),
-        measure=SolutionTimes(**{"decoder": "converged", "n_halves": HALVES, **options}),
+        measure=SolutionTimes(
+            **{"decoder": "converged", "n_splits": SPLITS, "n_halves": HALVES, **options}
+        ),
         metric="Spearman r",
         ceiling="split-half",
         citation="nobody",
@@ -122,7 +124,7 @@ def scored():
 def by_hand(X, times, i1=1.0, *, seed=3):
     """The same figure from the functions on arrays."""
     ids = np.array(IDS)[SORTED]
-    folds = paper(ids, LABELS[SORTED], seed=seed)
+    folds = paper(ids, LABELS[SORTED], n_splits=SPLITS, seed=seed)
     bins = [X[SORTED][:, :, k] for k in range(X.shape[2])]
     found = decode_sensitivity(bins, LABELS[SORTED], folds, decoder=Decoder(name="converged"))
     mine = solution_times(found.sensitivity, np.full(N, i1), np.array(BINS))
@@ -157,7 +159,7 @@ def test_figures_and_counts(scored):
     assert len(figures["accuracy_by_bin"]) == len(figures["sensitivity_by_bin"]) == len(BINS)
     assert figures["accuracy_by_bin"][-1] > figures["accuracy_by_bin"][0] + 0.3
     assert result.selection.curve == (
-        {"layer": "IT", "inner_mean": None, "inner_sd": None, "chosen_in_folds": 10},
+        {"layer": "IT", "inner_mean": None, "inner_sd": None, "chosen_in_folds": SPLITS},
     )
 
 
@@ -166,7 +168,7 @@ def test_predictions_are_the_times_of_held_out_images(scored):
     predictions = result.predictions
     assert predictions["predicted"].dims == ("sample",)
     assert sorted(predictions["stimulus_id"].values) == sorted(IDS)
-    np.testing.assert_array_equal(np.bincount(predictions["fold"].values), [8] * 10)
+    np.testing.assert_array_equal(np.bincount(predictions["fold"].values), [N // SPLITS] * SPLITS)
     np.testing.assert_allclose(predictions["target"].values, onset[SORTED] + 10)
     again = spearmanr(predictions["predicted"], predictions["target"], nan_policy="omit")
     assert again.statistic == pytest.approx(result.raw)
@@ -252,7 +254,7 @@ def test_stored_halves_depend_on_the_version_of_the_decoder(cache_folder, monkey
 def test_brainscore_is_the_mean_over_unstratified_splits(scored):
     X, onset, data, _ = scored
     result = score(benchmark(data), model_of(X), Settings(protocol="brainscore"))
-    splits = brainscore(np.array(IDS)[SORTED])
+    splits = brainscore(np.array(IDS)[SORTED], n_splits=SPLITS)
     bins = [X[SORTED][:, :, k] for k in range(18)]
     r = []
     labels, converged = LABELS[SORTED], Decoder(name="converged")
@@ -266,7 +268,7 @@ def test_brainscore_is_the_mean_over_unstratified_splits(scored):
     assert result.raw == pytest.approx(np.mean(r))
     assert result.formula == "r/c-v1"
     assert result.value == pytest.approx(result.raw / 0.79)
-    assert result.error == pytest.approx(np.std(r) / 10**0.5 / 0.79)
+    assert result.error == pytest.approx(np.std(r) / SPLITS**0.5 / 0.79)
     assert result.excluded["never held out"] == N - len(
         set(np.concatenate([s.test for s in splits]))
     )
@@ -400,7 +402,7 @@ def test_of_several_layers_the_one_that_recognizes_most_objects_is_taken():
     result = score(benchmark(data), model)
     assert result.selection.layer == "IT"
     worse, better = result.selection.curve
-    assert (worse["chosen_in_folds"], better["chosen_in_folds"]) == (0, 10)
+    assert (worse["chosen_in_folds"], better["chosen_in_folds"]) == (0, SPLITS)
     assert better["inner_mean"] > worse["inner_mean"] + 0.2
     assert result.value == score(benchmark(data), model_of(X)).value
     with pytest.raises(InputError, match="2 layers for IT"):
@@ -436,10 +438,10 @@ def test_the_layer_of_a_fold_does_not_depend_on_its_test_images():
     X, _ = world(noise=2.0)
     layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
     brain, candidates = brain_and_layers(layers)
-    folds = paper(brain.stimuli.ids, brain.strata)
+    folds = paper(brain.stimuli.ids, brain.strata, n_splits=SPLITS)
     best, curve = layers_of_folds(brain, candidates, folds)
-    assert 0 < sum(best) < 10
-    assert [row["chosen_in_folds"] for row in curve] == [10 - sum(best), sum(best)]
+    assert 0 < sum(best) < SPLITS
+    assert [row["chosen_in_folds"] for row in curve] == [SPLITS - sum(best), sum(best)]
     for k, fold in enumerate(folds):
         changed = {key: values.copy() for key, values in layers.items()}
         changed["one"][SORTED[fold.test]] = 1e3 * rng.standard_normal((len(fold.test), P, 18))
@@ -452,9 +454,9 @@ def test_each_fold_is_decoded_from_its_own_layer():
     rng = np.random.default_rng(0)
     layers = {key: X + rng.standard_normal(X.shape) for key in ("one", "other")}
     brain, candidates = brain_and_layers(layers, onset)
-    folds = paper(brain.stimuli.ids, brain.strata)
+    folds = paper(brain.stimuli.ids, brain.strata, n_splits=SPLITS)
     best, _ = layers_of_folds(brain, candidates, folds)
-    assert 0 < sum(best) < 10
+    assert 0 < sum(best) < SPLITS
     result = score(benchmark(data_of(table_of(onset))), two_layers(**layers))
     labels = LABELS[SORTED]
     by_layer = [
@@ -467,7 +469,7 @@ def test_each_fold_is_decoded_from_its_own_layer():
     )
     times = solution_times(found.sensitivity, np.ones(N), np.array(BINS))
     np.testing.assert_allclose(result.per_unit.values, times, atol=1e-3)  # features in float32
-    assert best.count(list(layers).index(result.selection.layer)) >= 5
+    assert best.count(list(layers).index(result.selection.layer)) >= SPLITS / 2
 
 
 def test_too_few_images_to_choose_a_layer_by():
@@ -502,7 +504,7 @@ def test_thresholds_alone_can_order_images_and_the_null_says_so():
 
 def test_folds_of_a_few_images_of_each_object_are_not_stratified(scored):
     X, _, data, _ = scored
-    result = score(benchmark(data), model_of(X), Settings(limit=32))
+    result = score(benchmark(data), model_of(X), Settings(limit=16))
     assert result.record.choices["stratified"] is False
 
 
