@@ -48,6 +48,7 @@ def benchmarks() -> dict[str, str]:
     }
     declared["Geirhos2019.cueconflict-choices"] = "geirhos2019:cueconflict_choices"
     declared["Geirhos2019.cueconflict-consistency"] = "geirhos2019:cueconflict_consistency"
+    declared["Geirhos2019.cueconflict-shapebias"] = "geirhos2019:cueconflict_shapebias"
     declared |= {
         f"Geirhos2019{kind}.behavior-{measure}": f"geirhos2019:{kind}_{measure}"
         for kind in ("edges", "silhouettes")

@@ -15,6 +15,7 @@ from brainbench.core.model import BEHAVIOR
 from brainbench.core.presentation import Presentation
 from brainbench.scoring.behavior.choices import CategoryChoices
 from brainbench.scoring.behavior.error_consistency import ErrorConsistency
+from brainbench.scoring.behavior.shape_bias import ShapeBias
 
 cueconflict_choices = Benchmark(
     identifier="Geirhos2019.cueconflict-choices",
@@ -39,6 +40,18 @@ cueconflict_consistency = Benchmark(
     metric="error consistency: mean kappa over subjects of right and wrong answers, held-out read-out",
     ceiling="none; beside it the mean kappa over pairs of subjects, a reference (brainscore divides by it)",
     citation="Geirhos, Meding & Wichmann, 2020, NeurIPS; images and answers: Geirhos et al., 2019, ICLR",
+)
+cueconflict_shapebias = Benchmark(
+    identifier="Geirhos2019.cueconflict-shapebias",
+    version=1,
+    data="Geirhos2019",
+    region=BEHAVIOR,
+    window=(70, 270),
+    presentation=Presentation(kind="pulse", on_ms=200, total_ms=300),
+    measure=ShapeBias(),
+    metric="shape bias: shape answers over shape and texture answers, held-out read-out taught both alike",
+    ceiling="none; beside it the shape bias of people, a reference",
+    citation="Geirhos, Rubisch, Michaelis, Bethge, Wichmann & Brendel, 2019, ICLR",
 )
 edges_choices, silhouettes_choices = (
     replace(

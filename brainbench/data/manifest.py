@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from brainbench.core import registry
@@ -146,17 +147,36 @@ class KnownFigure(_Entries):
     """A published figure that the true files show, under the protocol `brainscore`.
 
     `what` is "ceiling", or "self", the raw score of the sites on themselves, of the benchmark `of`; "images",
-    the number of images; or "model", the raw score of a network that `of` names too, which is not checked.
+    the number of images; "gray", the share of gray 128 in the image `of` on a field of `degrees`, as
+    Brain-Score counts it: pixels over the numbers of the array; or "model", the raw score of the `layer` of a
+    `network`. Where no layer is published, `of` names the network too and nothing is checked.
     """
 
-    what: Literal["ceiling", "self", "images", "model"]
+    what: Literal["ceiling", "self", "images", "model", "gray"]
     of: str
     expected: float
     tolerance: float = Field(ge=0)
+    degrees: PositiveFloat | None = None
+    network: str | None = None
+    layer: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.what == "gray") != (self.degrees is not None):
+            raise ValueError('"gray" has degrees, and nothing else has')
+        if (self.network is None) != (self.layer is None) or (
+            self.network and self.what != "model"
+        ):
+            raise ValueError('"model" has network and layer, or neither, and nothing else has')
+        return self
 
     @property
     def name(self) -> str:
         """What the figure is, in words."""
+        if self.network is not None:
+            return f"{self.of}, {self.network} {self.layer}"
+        if self.degrees is not None:
+            return f"{self.of[:8]}, gray on {self.degrees:g} degrees"
         words = {"ceiling": ", ceiling", "self": ", on itself", "images": ", images", "model": ""}
         return self.of + words[self.what]
 

@@ -7,7 +7,7 @@ protocol `brainscore`, which is what they were published for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,18 +17,21 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.benchmark import Benchmark
 from brainbench.core.dataset import Dataset
 from brainbench.core.errors import BrainbenchError, DataAbsentError, InputError
-from brainbench.core.model import check_model
+from brainbench.core.model import BEHAVIOR, BrainModel, check_model
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
 from brainbench.core.provenance import sha256
 from brainbench.core.score import Score
+from brainbench.core.screen import GRAY, place
 from brainbench.core.settings import Settings
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import STATIC, Timeline
 from brainbench.data.manifest import KnownFigure, manifest, open_dataset
-from brainbench.run.loading import load_benchmark
+from brainbench.models.preprocessing import Preprocess
+from brainbench.models.wrapped_model import WrappedModel
+from brainbench.run.loading import load_benchmark, load_model
 from brainbench.scoring.pipeline import score
 
-OTHER_MODEL = "not checked: the responses of this network are needed"
+NO_LAYER = "not checked: which layer of AlexNet it was is not published"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class Answer:
     @property
     def holds(self) -> bool | None:
         """Whether the figure is within its tolerance; None where it was not checked."""
-        if self.known.what == "model":
+        if self.known.what == "model" and self.got is None:
             return None
         return self.got is not None and abs(self.got - self.known.expected) <= self.known.tolerance
 
@@ -122,20 +125,63 @@ def check_known_answers(name: str) -> Iterator[Answer]:
     for known in declared.known:
         if known.what == "images":
             yield Answer(known=known, got=float(len(data.stimuli())))
+        elif known.what == "gray":
+            yield _gray(known, data.stimuli())
         elif known.what == "model":
-            yield Answer(known=known, got=None, reason=OTHER_MODEL)
+            yield _of_network(known, data)
         else:
             if known.of not in scores:
                 scores[known.of] = _on_itself(load_benchmark(known.of), data)
             yield _answer(known, scores[known.of])
 
 
-def _on_itself(benchmark: Benchmark, data: Dataset) -> Score | BrainbenchError:
-    """Return the raw score of the sites on themselves under `brainscore`, or why there is none."""
-    sites = RecordedModel(data=data, region=benchmark.region, window=benchmark.window)
-    model = check_model(sites, name=sites.name)
+def _gray(known: KnownFigure, stimuli: StimulusSet) -> Answer:
+    """Return the share of gray in an image that is placed on a field of view of so many degrees."""
+    if known.of not in stimuli.ids:
+        return Answer(known=known, got=None, reason=f"no image {known.of}")
+    index = stimuli.ids.index(known.of)
+    width, field = stimuli.width_of(index), known.degrees
+    if width is None or field is None:
+        return Answer(known=known, got=None, reason=f"the width of {known.of} is not known")
+    placed = place(stimuli.picture(index), degrees=width, visual_degrees=field)
+    # Brain-Score divides pixels by the numbers of the array, three for each pixel.
+    return Answer(known=known, got=float((placed == GRAY).all(axis=-1).sum() / placed.size))
+
+
+def _of_network(known: KnownFigure, data: Dataset) -> Answer:
+    """Return the raw score of a layer of a trained network, shown whole images as Brain-Score shows them."""
+    if known.network is None or known.layer is None:
+        return Answer(known=known, got=None, reason=NO_LAYER)
+    benchmark = load_benchmark(known.of)
     try:
-        return score(benchmark.on(data), model, Settings(protocol="brainscore", formula="raw"))
+        model = load_model(known.network, weights="imagenet")
+    except BrainbenchError as error:
+        return Answer(known=known, got=None, reason=f"not checked: {known.network}: {error.got}")
+    if isinstance(model, WrappedModel) and isinstance(model.preprocess, Preprocess):
+        whole = replace(model.preprocess, name="whole image", crop_from=None)
+        model = replace(model, preprocess=whole)
+    found = _scored(benchmark, data, model, layers={benchmark.region: known.layer})
+    return _answer(known, found)
+
+
+def _on_itself(benchmark: Benchmark, data: Dataset) -> Score | BrainbenchError:
+    """Return the raw score of the sites on themselves; of behavior, for its ceiling, that of pixels."""
+    if benchmark.region == BEHAVIOR:
+        return _scored(benchmark, data, load_model("pixels"))
+    sites = RecordedModel(data=data, region=benchmark.region, window=benchmark.window)
+    return _scored(benchmark, data, check_model(sites, name=sites.name))
+
+
+def _scored(
+    benchmark: Benchmark,
+    data: Dataset,
+    model: BrainModel,
+    layers: Mapping[str, str] | None = None,
+) -> Score | BrainbenchError:
+    """Return the raw score of a model under `brainscore`, or why there is none."""
+    settings = Settings(protocol="brainscore", formula="raw", layers=layers or {})
+    try:
+        return score(benchmark.on(data), model, settings)
     except BrainbenchError as error:  # one figure does not hide the others
         return error
 

@@ -12,6 +12,7 @@ from brainbench.core.model import check_model
 from brainbench.core.settings import Settings
 from brainbench.data.manifest import open_dataset
 from brainbench.metrics.behavior.error_consistency import mean_consistency
+from brainbench.metrics.behavior.shape_bias import cue_answers, shape_bias, summed_cues
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.pipeline import score
 from brainbench_models.pixels import pixels
@@ -53,6 +54,27 @@ def test_what_is_imported_is_what_was_published(here):
     assert (conflict.choice == conflict.object_name).mean() == pytest.approx(0.770, abs=5e-4)
     assert (conflict.choice == conflict.texture).mean() == pytest.approx(0.033, abs=5e-4)
     assert (answers.choice == "").sum() == 131
+
+
+def test_people_go_by_shape_as_published(here):
+    """.96 in Geirhos et al. 2019: 9,244 answers by shape, 396 by texture."""
+    data = open_dataset("Geirhos2019")
+    shown = data.stimuli().metadata
+    assert shown.groupby("texture").texture_exemplar.nunique().tolist() == [3] * 16
+    benchmark = load_benchmark("Geirhos2019.cueconflict-shapebias")
+    network = check_model(pixels(), name="pixels")
+    context = RunContext(benchmark=benchmark, run=Run(Settings()), model_run=ModelRun(network))
+    conflicts = benchmark.measure.target(context)
+    assert len(conflicts.rows) == 1200
+    cues = cue_answers(
+        conflicts.answers.counts[:, conflicts.rows], conflicts.shape, conflicts.texture
+    )
+    people = shape_bias(summed_cues(cues))
+    assert people[0] == pytest.approx(0.959, abs=5e-4)
+    for train, test in conflicts.folds():
+        assert len(train) >= 560
+        for column in ("exemplar", "texture_exemplar"):
+            assert not set(shown[column].iloc[train]) & set(shown[column].iloc[test])
 
 
 def test_score_of_pixels_on_a_part(call, here, tmp_path, cache_folder):

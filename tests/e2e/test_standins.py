@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import standins
+from pydantic import ValidationError
 from server import serving
 from sklearn.cross_decomposition import PLSRegression
 
@@ -14,7 +15,8 @@ from brainbench import load_benchmark, load_model
 from brainbench.core.assembly import average, time_average
 from brainbench.core.settings import Settings
 from brainbench.data import fetch
-from brainbench.data.manifest import open_dataset
+from brainbench.data.manifest import KnownFigure, open_dataset
+from brainbench.run import known_answers
 from brainbench.run.loading import load_composite
 from brainbench.scoring.pipeline import score
 from brainbench.stats.aggregate import median_then_mean
@@ -90,13 +92,12 @@ def test_known_answers_do_not_hold_on_a_stand_in(call):
     status, out, _ = call("data", "verify", "--known-answers", "MajajHong2015", "-q")
     assert status == 1
     assert "DIFFERS" in out
-    assert "4 known figures do not hold" in " ".join(out.split())
-    assert max(len(line) for line in out.splitlines() if "-pls" in line) <= 80
-    status, out, _ = call(
-        "data", "verify", "--known-answers", "MajajHong2015", "-q", "--format", "json"
-    )
-    rows = json.loads(out)
-    assert [row["holds"] for row in rows] == [False] * 4 + [None] * 2
+    text = " ".join(out.split())
+    assert "6 known figures do not hold" in text
+    assert "not checked: torchvision:alexnet" in text
+    assert "no image 40a786ed8e13db10185ddfdbe07759d83a589e1c" in text
+    assert max(len(line) for line in out.splitlines() if "-pls, " in line) <= 100
+    assert [out.count(word) for word in ("DIFFERS", " not checked\n")] == [6, 2]
 
 
 def test_known_answers_that_hold(call, monkeypatch):
@@ -123,11 +124,54 @@ def test_known_answers_that_hold(call, monkeypatch):
         for what, value in expected.items()
     ]
     known.append({"what": "images", "of": name, "expected": len(stimuli), "tolerance": 0})
+    # On 16 degrees an image of 8 is a quarter of the field; a pixel counts as one of its three numbers.
+    first = stimuli.picture(0)
+    gray = (first == 128).all(axis=-1).mean()
+    known.append(
+        {
+            "what": "gray",
+            "of": stimuli.ids[0],
+            "degrees": 16,
+            "expected": (3 + gray) / 12,
+            "tolerance": 1e-9,
+        }
+    )
+    # Any network that has a name is scored in the same way.
+    pixels = score(
+        load_benchmark(f"{name}.{region}-pls"),
+        load_model("pixels"),
+        Settings(protocol="brainscore", formula="raw"),
+    )
+    known.append(
+        {
+            "what": "model",
+            "of": f"{name}.{region}-pls",
+            "network": "brainbench_trained",
+            "layer": "pixels",
+            "expected": pixels.value,
+            "tolerance": 1e-9,
+        }
+    )
+    monkeypatch.setattr(known_answers, "load_model", lambda name, weights: load_model("pixels"))
     table = {**getattr(brainbench_manifests, name.lower()), "known": known}
     monkeypatch.setattr(brainbench_manifests, name.lower(), table)
     status, out, _ = call("data", "verify", "--known-answers", name, "-q", "--format", "json")
     assert status == 0
-    assert [row["holds"] for row in json.loads(out)] == [True] * 3
+    assert [row["holds"] for row in json.loads(out)] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"what": "gray"},
+        {"what": "images", "degrees": 6},
+        {"what": "model", "network": "torchvision:alexnet"},
+        {"what": "self", "network": "torchvision:alexnet", "layer": "features.12"},
+    ],
+)
+def test_known_figures_that_are_not_whole_are_refused(wrong):
+    with pytest.raises(ValidationError, match="has"):
+        KnownFigure.model_validate({"of": "x", "expected": 0.5, "tolerance": 0.1, **wrong})
 
 
 def test_known_answers_of_what_is_not_here_or_not_known(call):

@@ -40,8 +40,10 @@ from brainbench.metrics.explained_variance.signal_power import signal_power
 from brainbench.scoring.behavior.choices import CategoryChoices
 from brainbench.scoring.behavior.error_consistency import ErrorConsistency
 from brainbench.scoring.behavior.i2n import I2n
+from brainbench.scoring.behavior.shape_bias import ShapeBias
 from brainbench.scoring.context import ModelRun
 from brainbench.scoring.dynamics.measure import Dynamics
+from brainbench.scoring.interval_and_null import drawn_images
 from brainbench.scoring.measure import Measure
 from brainbench.scoring.pipeline import score_context
 from brainbench.scoring.regression.explained_variance import ExplainableVariance
@@ -49,6 +51,7 @@ from brainbench.scoring.regression.unique_variance import UniqueVariance
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.evaluation import CONVENTION
 from brainbench.scoring.solution_times.measure import SolutionTimes
+from brainbench.stats.permutation import shuffles
 
 HERE = Path(__file__).parent
 ELSEWHERE = ("test_measures_of_films", "test_reverse_measure")
@@ -431,6 +434,59 @@ class TestErrorConsistency(MeasureTester):
         own = np.repeat(evaluation.correct, counts)
         pairs = [cohen_kappa_score(*pair) for pair in combinations(right, 2)]
         return abs(np.mean([cohen_kappa_score(own, one) for one in right])), abs(np.mean(pairs))
+
+
+class TestShapeBias(MeasureTester):
+    says_least_images = False
+    has_ceiling = has_floor = False
+    formulas = ("raw",)
+    coverage_is_measured = False
+
+    def case(self, *, trials=True):
+        X, ids, objects, p = choosing(self.n_images)
+        table = category_answers(p, ids, objects, n_subjects=8 if trials else 1)
+        number = np.arange(self.n_images) // 4
+        texture = np.roll(np.unique(objects), 1)[(np.arange(self.n_images) + number % 3) % 4]
+        shown = pictures(
+            ids,
+            object_name=objects,
+            texture=texture,
+            exemplar=[f"{name}{k}" for name, k in zip(objects, number, strict=True)],
+            texture_exemplar=[f"{name}{k % 5}" for name, k in zip(texture, number, strict=True)],
+        )
+        data = AnswerData(name="Known", pictures=shown, regions={}, table=table)
+        return behavior_benchmark(data, ShapeBias(readout=STRONG)), decoding(ids, X)
+
+    def repeated(self, evaluation, counts):
+        rows = np.repeat(np.arange(self.n_images), counts)
+        rows = rows[np.isin(rows, evaluation.conflicts.rows)]
+        own = evaluation.readout.probabilities[rows].argmax(axis=1)
+        names = evaluation.target.images.classes[own]
+        by_shape = (names == evaluation.target.images.labels[rows]).sum()
+        by_texture = (names == evaluation.conflicts.textures[rows]).sum()
+        return by_shape / (by_shape + by_texture), np.nan
+
+    def test_draws_are_figures_of_the_images_that_all_measures_draw(self):
+        """Photographs are drawn, as by every measure that holds them out together."""
+        score, evaluation = self.score(resample="images", seed=4), self.evaluation(seed=4)
+        counts = drawn_images(evaluation, n_draws=1000, seed=4)[:5]
+        moved = score.draws[:5] - evaluation.figure(counts).value("raw")
+        np.testing.assert_allclose(moved, moved[0], atol=1e-9)
+
+    def test_groups_are_held_out_drawn_and_exchanged_whole(self):
+        """Images of a group may be asked by different read-outs: none was fitted to an image of the group."""
+        films = np.arange(self.n_images) // 8
+        evaluation = self.evaluation(films=films, groups="film", null="images")
+        shown = evaluation.target.images.stimuli
+        of_image = shown.metadata.film.to_numpy()
+        for train, test in evaluation.conflicts.folds():
+            assert not set(of_image[train]) & set(of_image[test])
+        counts = drawn_images(evaluation, n_draws=5, seed=0)
+        for film in set(films):
+            drawn = counts[:, of_image == film]
+            np.testing.assert_array_equal(drawn, np.repeat(drawn[:, :1], 8, axis=1))
+        orders = shuffles(len(shown), groups=evaluation.material.image_sets[0].groups, n_draws=3)
+        assert np.isfinite(evaluation.shuffled([orders]).value("raw")).all()
 
 
 def answers(counts):

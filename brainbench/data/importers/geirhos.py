@@ -42,7 +42,7 @@ Layout: TypeAlias = Literal["published", "packed"]
 
 FORMAT = 1  # increased whenever the layout of imported files changes
 LAYOUTS: tuple[Layout, ...] = ("published", "packed")
-_NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)\d+")
+_NAME = re.compile(r"(?P<shape>[a-z]+)(?P<number>\d+)-(?P<texture>[a-z]+)(?P<picture>\d+)")
 COLUMNS = ["subj", "object_response", "category", "imagename"]
 _KEPT = ("images.npy", "answers.csv")
 _LINE = 200  # bytes of an answer, at most
@@ -88,7 +88,10 @@ class GeirhosData(PublishedData[Declared]):
         return _KEPT
 
     def stimuli(self) -> StimulusSet:
-        """Return all images, with object_name (the shape), texture, and exemplar (such as cat3)."""
+        """Return all images, with object_name (the shape) and texture, and what lent them.
+
+        These are exemplar (such as cat3) and texture_exemplar (such as clock1).
+        """
         ids = sorted(self._table["stimulus_id"].unique())
         parts = pd.Series(ids).str.extract(_NAME)
         return from_arrays(
@@ -99,6 +102,7 @@ class GeirhosData(PublishedData[Declared]):
                 "object_name": parts["shape"].to_numpy(str),
                 "texture": parts["texture"].to_numpy(str),
                 "exemplar": (parts["shape"] + parts["number"]).to_numpy(str),
+                "texture_exemplar": (parts["texture"] + parts["picture"]).to_numpy(str),
             },
         )
 

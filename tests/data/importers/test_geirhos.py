@@ -50,6 +50,8 @@ def test_published_files(published, kept):
     assert columns["object_name"].tolist() == ["bear", "bear", "clock", "clock"]
     assert columns["texture"].tolist() == ["clock", "bear", "bear", "clock"]
     assert columns["exemplar"].tolist() == ["bear1", "bear2", "clock1", "clock10"]
+    pairs = zip(columns["texture"], columns["texture_exemplar"], strict=True)
+    assert all(picture.rstrip("0123456789") == texture != picture for texture, picture in pairs)
     answers = data.category_responses()
     assert len(answers) == 8
     assert answers.choice.tolist().count("") == 1
