@@ -7,7 +7,6 @@ the declared path is taken, and its size and checksum say whether it is the publ
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import zipfile
@@ -18,11 +17,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, TypeVar
 
-from brainbench.core.errors import DataAbsentError, InputError
+from brainbench.core.errors import DataAbsentError
 from brainbench.core.reading import open_regular
 from brainbench.data.manifest import PublishedFile
 from brainbench.data.published import PublishedData, Source, version_of
-from brainbench.data.source_files import reading, wrong
+from brainbench.data.source_files import check_file, check_published, reading, wrong
 
 LARGEST = 500_000_000
 """Bytes of a file that is read whole and of which no size is declared."""
@@ -131,25 +130,23 @@ class FoundFiles:
         """
         file, place = self.declared[path], self.places[path]
         content = place.content(file.bytes or LARGEST)
-        if file.bytes not in (None, len(content)) or not _is_intact(content, file.checksum):
-            raise InputError(
-                f"{place} has {len(content)} bytes and is not the published {path}",
-                allowed=f"the file of {file.bytes or 'unknown'} bytes with "
-                f"{file.checksum or 'no checksum'}",
-                todo=f"get it again from {file.url}",
-            )
+        check_published(str(place), io.BytesIO(content), file)
         return content
+
+    def file(self, path: str) -> Path:
+        """Return the place of a declared file, checked block by block; errors as for `content`.
+
+        InputError for one that lies in a zip file: it is read from the disk.
+        """
+        place = self.places[path]
+        if place.member:
+            raise wrong(f"{place} lies in a zip file", "a file in a folder: unpack the zip file")
+        check_file(place.path, self.declared[path])
+        return place.path
 
     def stream(self, path: str) -> io.BytesIO:
         """Return a declared file, checked, for reading in binary; errors as for `content`."""
         return io.BytesIO(self.content(path))
-
-
-def _is_intact(content: bytes, checksum: str | None) -> bool:
-    if checksum is None:
-        return True
-    algorithm, _, digits = checksum.partition(":")
-    return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() == digits
 
 
 def _places(given: Path) -> Mapping[str, Sequence[Local]]:

@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-import pooch
-
 from brainbench.core.assembly import Assembly
 from brainbench.core.errors import DataAbsentError, InputError
 from brainbench.core.provenance import sha256
@@ -20,7 +18,7 @@ from brainbench.core.stimuli import StimulusSet
 from brainbench.data import integrity
 from brainbench.data.folder import data_folder, writing
 from brainbench.data.manifest import Manifest, PublishedFile
-from brainbench.data.source_files import reading
+from brainbench.data.source_files import check_file
 
 KEPT = "published"
 
@@ -108,19 +106,6 @@ def local_copy(folder: Path, name: str, file: PublishedFile) -> Path | None:
     """Return the path of a file in a folder: below the name of its data set, as published, or flat."""
     places = (folder / name / file.path, folder / file.path, folder / Path(file.path).name)
     return next((place for place in places if place.is_file()), None)
-
-
-def check_file(path: Path, file: PublishedFile) -> None:
-    """Raise InputError unless a file has the size and the checksum that were published."""
-    with reading(path, "a readable file"):
-        size = path.stat().st_size
-        sound = file.checksum is None or pooch.hashes.hash_matches(str(path), file.checksum)
-    if not sound or size != (file.bytes or size):
-        raise InputError(
-            f"{path} has {size} bytes" + ("" if sound else " and another checksum"),
-            allowed=f"the file of {file.bytes or 'unknown'} bytes with {file.checksum or 'no checksum'}",
-            todo="get the file again; do not use this one",
-        )
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -6,23 +6,51 @@ Nothing is unpacked to disk, and no more is read than a file may hold.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from brainbench.core.errors import BrainbenchError, InputError
+from brainbench.core.reading import open_regular
+from brainbench.data.manifest import PublishedFile
 
+_BLOCK = 1_000_000  # bytes that are hashed at once
 MAX_TABLE = 200_000_000  # bytes of a CSV; those that are published have less than 1 MB
 
 
 def wrong(got: str, allowed: str) -> InputError:
     """Return the error of a file whose content is not as published."""
     return InputError(got, allowed=allowed, todo="get the file again from the public repository")
+
+
+def check_published(name: str, stream: BinaryIO, file: PublishedFile) -> None:
+    """Raise InputError unless a stream, that of `name`, has the size and the checksum that were published."""
+    algorithm, _, digits = (file.checksum or "").partition(":")
+    hashed = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
+    size = 0
+    while block := stream.read(_BLOCK):
+        size += len(block)
+        if hashed is not None:
+            hashed.update(block)
+    is_intact = hashed is None or hashed.hexdigest() == digits
+    if not is_intact or size != (file.bytes or size):
+        raise InputError(
+            f"{name} has {size} bytes" + ("" if is_intact else " and another checksum"),
+            allowed=f"the file of {file.bytes or 'unknown'} bytes with {file.checksum or 'no checksum'}",
+            todo=f"get it again from {file.url}; do not use this one",
+        )
+
+
+def check_file(path: Path, file: PublishedFile) -> None:
+    """Raise InputError unless a file has the size and the checksum that were published."""
+    with reading(path, "a readable file"), open_regular(path) as stream:
+        check_published(str(path), stream, file)
 
 
 @contextlib.contextmanager

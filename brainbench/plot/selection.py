@@ -266,9 +266,12 @@ def labels_of(scores: Sequence[Score]) -> list[str]:
     alike: dict[tuple[str, str], list[Score]] = {}
     for score, label in zip(scores, labels, strict=True):
         alike.setdefault((score.benchmark, label), []).append(score)
-    return [
-        f"{label}{_told_apart(score, alike[score.benchmark, label])}"
+    apart = [
+        told_apart(score, alike[score.benchmark, label])
         for score, label in zip(scores, labels, strict=True)
+    ]
+    return [
+        f"{label} [{words}]" if words else label for label, words in zip(labels, apart, strict=True)
     ]
 
 
@@ -283,14 +286,12 @@ def marks_of(score: Score) -> list[str]:
     return [mark for mark, needed in marks.items() if needed]
 
 
-def _told_apart(score: Score, alike: Sequence[Score]) -> str:
-    """Return in brackets what differs between scores of one name and benchmark; empty for one alone."""
-    if len(alike) == 1:
-        return ""
+def told_apart(score: Score, alike: Sequence[Score]) -> str:
+    """Return what differs between scores of one name and benchmark; empty where nothing does."""
     own = _distinction(score)
     others = [_distinction(one) for one in alike]
     differing = [k for k, words in enumerate(own) if any(one[k] != words for one in others)]
-    return f" [{', '.join(own[k] for k in differing or [0])}]"
+    return ", ".join(own[k] for k in differing)
 
 
 _UNSET = {

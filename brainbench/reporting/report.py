@@ -11,6 +11,7 @@ from brainbench.core.benchmark import Benchmark
 from brainbench.core.errors import InputError
 from brainbench.core.marks import MARKS, SIMULATED, marks_of
 from brainbench.core.score import Score
+from brainbench.plot.selection import told_apart
 from brainbench.reporting.figures import WITHOUT, can_draw, groups_of
 from brainbench.reporting.formulas import Formula, formula
 from brainbench.reporting.page import render
@@ -51,6 +52,7 @@ class Entry:
 
     anchor: str
     score: Score
+    apart: str  # what tells it from other scores of the model on the benchmark; empty for one alone
     marks: tuple[str, ...]  # the symbols alone
     step: int | None  # of the layer; None where it has a single one
     command: str
@@ -65,7 +67,13 @@ def report_page(
     `unreadable` is what is wrong with files of the results folder, which the page names.
     """
     ordered = sorted(scores, key=_place)
-    entries = [_entry(score, k) for k, score in enumerate(ordered)]
+    alike: dict[tuple[str, ...], list[Score]] = {}
+    for score in ordered:
+        alike.setdefault((score.model, score.benchmark, score.protocol), []).append(score)
+    entries = [
+        _entry(score, k, told_apart(score, alike[score.model, score.benchmark, score.protocol]))
+        for k, score in enumerate(ordered)
+    ]
     names = list(dict.fromkeys(score.benchmark for score in ordered))
     sections = [
         _section(name, k, [s for s in ordered if s.benchmark == name])
@@ -93,12 +101,13 @@ def _place(score: Score) -> tuple[Any, ...]:
     return score.benchmark, value is None, -(value or 0.0), score.model, score.protocol
 
 
-def _entry(score: Score, place: int) -> Entry:
+def _entry(score: Score, place: int, apart: str) -> Entry:
     record = {} if score.record is None else score.record.model_dump()
     facts = {key: value for key, value in record.items() if value not in (None, {}, [])}
     return Entry(
         anchor=f"score-{place + 1}",
         score=score,
+        apart=apart,
         marks=tuple(mark[0] for mark in marks_of(score) if not mark[0].isalnum()),
         step=score.selection.step if _has_steps(score) else None,
         command=command_of(score),
@@ -121,7 +130,8 @@ def _warnings(scores: Sequence[Score]) -> list[Warned]:
     reasons: dict[str, list[str]] = {}
     for score in scores:
         if score.reason is not None:
-            words = f"no value ({score.status.replace('_', ' ')}): {score.reason}"
+            reason = score.reason.removeprefix(f"{score.benchmark}: ")
+            words = f"no value ({score.status.replace('_', ' ')}): {reason}"
             reasons.setdefault(words, []).append(f"{score.model} on {score.benchmark}")
     return warned + [_warned(text, names) for text, names in reasons.items()]
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from brainbench.core import progress
 from brainbench.core.errors import InputError
 from brainbench.data.fetch import digest_of_file
+from brainbench.data.transfer import DownloadError
 from brainbench.models import checkpoints
 from brainbench_models._released_weights import ReleasedWeights
 
@@ -65,6 +66,35 @@ def drawn_or_loaded(weights: str, net: Net, *, model: str) -> WeightedNetwork[Ne
         )
     seed = parse_seed("untrained" if weights == "auto" else weights, model)
     return WeightedNetwork(draw_weights(net, seed=seed), f"untrained-{seed}")
+
+
+def build_of_library(
+    weights: str,
+    *,
+    label: str,
+    untrained: Callable[[int], nn.Module],
+    trained: Callable[[], WeightedNetwork[nn.Module]] | None,
+    trained_name: str = "imagenet",
+) -> WeightedNetwork[nn.Module]:
+    """Build a network of a library with the weights of the user's choice.
+
+    `untrained` builds it from a seed, `trained` with the weights that `weights` names, None where it names
+    none. The DownloadError of trained weights is an error unless `weights` is "auto"; then the user is told,
+    and seed 0 is taken. InputError for weights that are none of these.
+    """
+    if checkpoints.names_file(weights):
+        net = untrained(0)
+        return WeightedNetwork(net, load_weights(weights, net, model=label))
+    notes: tuple[str, ...] = ()
+    if trained is not None:
+        try:
+            return trained()
+        except DownloadError as error:
+            if weights != "auto":
+                raise
+            notes = (note_untrained(label, error.got),)
+    seed = 0 if notes else parse_seed(weights, label, trained=trained_name)
+    return WeightedNetwork(untrained(seed), f"untrained-{seed}", notes)
 
 
 def note_untrained(model: str, reason: str) -> str:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +22,12 @@ from torch import nn
 from brainbench.core.errors import InputError
 from brainbench.core.model_info import About
 from brainbench.data.transfer import DownloadError
-from brainbench.models import checkpoints, transforms
+from brainbench.models import transforms
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._blocks import blocks_of, layer_before, on_black
 from brainbench_models._hub import hub_file
 from brainbench_models._options import import_from_extra, import_with_torchvision
-from brainbench_models._weights import WeightedNetwork, load_weights, note_untrained, parse_seed
+from brainbench_models._weights import WeightedNetwork, build_of_library
 
 _INPUT: Final = "pixel_values"
 _TRAINED: Final = "pretrained"
@@ -53,7 +54,14 @@ def hf_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
     repository = _repository(name)
     model = _declared(library, repository)
     preprocess = transforms.checked(_processor(library, repository))
-    network = _weighted_network(model, repository, weights)
+    named = weights in ("auto", _TRAINED)
+    network = build_of_library(
+        weights,
+        label=f"hf:{repository.label}",
+        untrained=partial(_untrained, model, repository),
+        trained=partial(_trained, model, repository) if named else None,
+        trained_name=_TRAINED,
+    )
     run = on_black(network.net, preprocess.size, call=_INPUT)
     wrapped = wrap(
         network.net,
@@ -199,26 +207,7 @@ def _fingerprint(library: Any, model: _Declared) -> str:
     return f"transformers {library.__version__}, {model.kind.__name__}, {described}"
 
 
-def _weighted_network(
-    model: _Declared, repository: _Repository, weights: str
-) -> WeightedNetwork[Any]:
-    label = f"hf:{repository.label}"
-    if checkpoints.names_file(weights):
-        net = _untrained(model, repository, seed=0)
-        return WeightedNetwork(net, load_weights(weights, net, model=label))
-    notes: tuple[str, ...] = ()
-    if weights in ("auto", _TRAINED):
-        try:
-            return _trained(model, repository)
-        except DownloadError as error:
-            if weights != "auto":
-                raise
-            notes = (note_untrained(label, error.got),)
-    seed = 0 if notes else parse_seed(weights, label, trained=_TRAINED)
-    return WeightedNetwork(_untrained(model, repository, seed=seed), f"untrained-{seed}", notes)
-
-
-def _untrained(model: _Declared, repository: _Repository, *, seed: int) -> nn.Module:
+def _untrained(model: _Declared, repository: _Repository, seed: int) -> nn.Module:
     """Build a network as transformers initializes it, from a seed; torch's own generator is not disturbed."""
     library = _library()
     with _reading(library, repository, "config.json"), torch.random.fork_rng(devices=[]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._blocks import layer_before, on_black
 from brainbench_models._hub import hub_file
 from brainbench_models._options import import_with_torchvision
-from brainbench_models._weights import WeightedNetwork, load_weights, note_untrained, parse_seed
+from brainbench_models._weights import WeightedNetwork, build_of_library
 
 
 def timm_network(name: str, /, *, weights: str = "auto") -> WrappedModel:
@@ -105,23 +106,18 @@ def _tags(timm: Any, base: str) -> list[str]:
 
 
 def _weighted_network(timm: Any, base: str, tag: str, weights: str) -> WeightedNetwork[Any]:
-    if checkpoints.names_file(weights):
-        net = _untrained(timm, base, seed=0)
-        return WeightedNetwork(net, load_weights(weights, net, model=f"timm:{base}"))
-    notes: tuple[str, ...] = ()
     by_tag = weights in _tags(timm, base)
-    if weights in ("auto", "imagenet") or by_tag:
-        try:
-            return _trained(timm, base, weights if by_tag else tag, imagenet=weights == "imagenet")
-        except DownloadError as error:
-            if weights != "auto":
-                raise
-            notes = (note_untrained(f"timm:{base}", error.got),)
-    seed = 0 if notes else parse_seed(weights, f"timm:{base}")
-    return WeightedNetwork(_untrained(timm, base, seed=seed), f"untrained-{seed}", notes)
+    named = by_tag or weights in ("auto", "imagenet")
+    chosen, imagenet = weights if by_tag else tag, weights == "imagenet"
+    return build_of_library(
+        weights,
+        label=f"timm:{base}",
+        untrained=partial(_untrained, timm, base),
+        trained=partial(_trained, timm, base, chosen, imagenet=imagenet) if named else None,
+    )
 
 
-def _untrained(timm: Any, base: str, *, seed: int) -> nn.Module:
+def _untrained(timm: Any, base: str, seed: int) -> nn.Module:
     """Build a network as timm initializes it, from a seed; torch's own generator is not disturbed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -9,7 +9,9 @@ import pytest
 
 from brainbench.core.errors import InputError
 from brainbench.data import source_files
-from brainbench.data.source_files import read_floats, read_table, unpack
+from brainbench.data.declared_files import FoundFiles, Local
+from brainbench.data.manifest import PublishedFile
+from brainbench.data.source_files import check_file, read_floats, read_table, unpack
 
 
 def members(path, *, limit=100):
@@ -106,3 +108,38 @@ def test_a_table_that_is_too_large(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("x,z\n" + "1,2\n" * 10)
     with pytest.raises(InputError, match="44 bytes"):
         read_table(tmp_path / "a.csv", ["x", "z"])
+
+
+@pytest.mark.parametrize(
+    ("declared", "got"),
+    [
+        ({"bytes": 5}, None),
+        ({"checksum": "md5:5d41402abc4b2a76b9719d911017c592", "bytes": 5}, None),
+        ({}, None),
+        ({"bytes": 6}, "has 5 bytes"),
+        ({"checksum": "sha1:" + "0" * 40}, "has 5 bytes and another checksum"),
+    ],
+)
+def test_size_and_checksum_of_a_published_file(tmp_path, declared, got):
+    file = PublishedFile(path="a.bin", url="https://example.org/a.bin", **declared)
+    (tmp_path / "a.bin").write_bytes(b"hello")
+    if got is None:
+        check_file(tmp_path / "a.bin", file)
+    else:
+        with pytest.raises(InputError, match=got) as raised:
+            check_file(tmp_path / "a.bin", file)
+        assert "https://example.org/a.bin" in str(raised.value)
+    with pytest.raises(InputError, match="cannot be read"):
+        check_file(tmp_path, file)
+
+
+def test_a_file_to_be_read_from_the_disk_may_not_lie_in_a_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("a.bin", b"hello")
+    file = PublishedFile(path="a.bin", url="https://example.org/a.bin")
+    found = FoundFiles(
+        declared={"a.bin": file}, places={"a.bin": Local(tmp_path / "all.zip", "a.bin")}
+    )
+    assert found.content("a.bin") == b"hello"
+    with pytest.raises(InputError, match="lies in a zip file"):
+        found.file("a.bin")

@@ -46,6 +46,14 @@ def test_a_page_has_scores_warnings_method_record_and_commands(scores):
         assert text in page
 
 
+def test_scores_of_one_name_are_told_apart_in_table_and_record():
+    scores = [make("net", SIM[1], 0.3 + k / 10, settings={"seed": k}) for k in (0, 1)]
+    page = report_page([*scores, make("net", SIM[0], 0.1)])
+    assert [page.count(f'<span class="soft">seed {k}</span>') for k in (0, 1)] == [1, 1]
+    assert f"net on {SIM[1]}, seed 1: .400" in page
+    assert f"net on {SIM[0]}: .100" in page
+
+
 def test_a_page_asks_nothing_of_any_host(scores):
     page = report_page(scores)
     named = set(re.findall(r"""(?:src|href|action)\s*=\s*["']([^"']*)""", page))

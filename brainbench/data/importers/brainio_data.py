@@ -23,13 +23,14 @@ from pydantic import PositiveFloat, ValidationError
 from brainbench.core.assembly import Assembly, plain
 from brainbench.core.errors import DataAbsentError, InputError, unknown
 from brainbench.core.stimuli import OBJECT, Picture, StimulusSet
-from brainbench.data.files_only import check_file, local_copy
+from brainbench.data.files_only import local_copy
 from brainbench.data.importers import brainio_import
 from brainbench.data.importers.brainio_import import ABOUT, PIXELS, STIMULI
 from brainbench.data.importers.brainio_layout import Columns
 from brainbench.data.manifest import Manifest, PublishedFile, invalid
 from brainbench.data.offers import Facts, RegionFacts
 from brainbench.data.published import PublishedData, Source, version_of
+from brainbench.data.source_files import check_file
 
 FORMAT = 1  # increased whenever the layout of imported files changes
 _KINDS = (".nc", ".csv", ".zip")

@@ -28,7 +28,6 @@ from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
 from brainbench.data.declared_files import DeclaredData, DeclaredFiles
 from brainbench.data.facts import objects_of
 from brainbench.data.fetch import digest_of_file
-from brainbench.data.files_only import check_file
 from brainbench.data.importers import brainio_stimuli
 from brainbench.data.importers.brainio_layout import PRESENTATION, STIMULUS_IDS
 from brainbench.data.importers.brainio_stimuli import FILENAME
@@ -137,11 +136,8 @@ class KarBrainScore(DeclaredData[FromBrainScore], KarTimes[FromBrainScore]):
     def import_from(self, given: Path) -> Path:
         """Check and convert assembly, csv and zip; see `PublishedData.import_from`."""
         found = self.declared.found(given, name=self.name)
-        paths = {}
-        for file in self.declared.files:
-            path = found.places[file.path].path
-            check_file(path, file)
-            paths[path.suffix] = path
+        checked = [found.file(file.path) for file in self.declared.files]
+        paths = {path.suffix: path for path in checked}
         times = _first_of_each(_assembly(paths[".nc"], self.declared.presentations))
         if len(times) != self.declared.images:
             raise wrong(
@@ -181,8 +177,7 @@ class KarAuthors(VersionedByContent[FromAuthors], KarTimes[FromAuthors]):
     def import_from(self, given: Path) -> Path:
         """Check and convert the HDF5 file; see `PublishedData.import_from`."""
         (file,) = self.declared.files
-        path = self.declared.found(given, name=self.name).places[file.path].path
-        check_file(path, file)
+        path = self.declared.found(given, name=self.name).file(file.path)
         n, pixels = self.declared.presentations, self.declared.pixels
         shapes = {"images": (n, 3, pixels, pixels), **dict.fromkeys(("obj", "ost", "i1"), (1, n))}
         allowed = f"arrays {', '.join(f'{key} {shape}' for key, shape in shapes.items())}"

@@ -24,7 +24,6 @@ from brainbench.core.errors import InputError
 from brainbench.core.stimuli import OBJECT, Picture, StimulusSet, from_arrays
 from brainbench.data.declared_files import DeclaredData, DeclaredFiles
 from brainbench.data.facts import objects_of
-from brainbench.data.files_only import check_file
 from brainbench.data.importers import brainio_stimuli
 from brainbench.data.importers.brainio_stimuli import FILENAME
 from brainbench.data.manifest import Manifest
@@ -124,10 +123,7 @@ class RajalinghamData(DeclaredData[Declared]):
     def _paths(self, given: Path) -> list[Path]:
         """Return the declared files in a folder, checked."""
         found = self.declared.found(given, name=self.name)
-        paths = [found.places[file.path].path for file in self.declared.files]
-        for path, file in zip(paths, self.declared.files, strict=True):
-            check_file(path, file)
-        return paths
+        return [found.file(file.path) for file in self.declared.files]
 
 
 def rajalingham(manifest: Manifest) -> RajalinghamData:
