@@ -14,6 +14,7 @@ from brainbench.cli import (
     cite,
     compare,
     data,
+    evaluate,
     explain,
     extract,
     fit,
@@ -25,6 +26,7 @@ from brainbench.cli import (
     score,
     selftest,
     show,
+    train,
     verify,
 )
 from brainbench.cli.streams import standard_streams
@@ -54,6 +56,8 @@ app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(fit.app, name="fit")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")

@@ -17,6 +17,7 @@ from brainbench.plot.selection import FITS, stored
 from brainbench.plot.solution_time_bins import ost
 from brainbench.plot.style import save, svg
 from brainbench.plot.time_courses import temporal, time, traces
+from brainbench.plot.training_curves import training_curve
 
 __all__ = [
     "FITS",
@@ -43,5 +44,6 @@ __all__ = [
     "temporal",
     "time",
     "traces",
+    "training_curve",
     "units",
 ]

@@ -122,6 +122,7 @@ def split_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[d
         f"{number}.{entry}": torch.as_tensor(value)
         for number, entries in state["state"].items()
         for entry, value in entries.items()
+        if value is not None  # the momentum of descent without momentum
     }
     return tensors, [dict(group) for group in state["param_groups"]]
 

@@ -54,6 +54,7 @@ class Check:
     phase: int  # from 1
     step: int  # of the phase
     figure: float
+    loss: float | None = None  # mean over the steps since the check before
 
 
 @dataclass(kw_only=True)
@@ -78,7 +79,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How a fit went. The module has the weights of the best check."""
+    """How a fit went. The module has the weights of the best check: of the last one with `keep` "last"."""
 
     best: Check
     steps: int
@@ -101,13 +102,16 @@ class Training:
     def __init__(self, task: Task, schedule: Schedule, *, seed: int) -> None:
         self.task, self.schedule, self.progress = task, schedule, Progress()
         self.batches = Batches(task.n_rows, schedule.batch, seed=seed)
-        self.optimizer = torch.optim.Adam(task.module.parameters(), lr=schedule.learning_rate)
+        self.optimizer = _optimizer(task.module, schedule)
+        self.losses: list[Tensor] = []  # since the last check
         self.best_module = copy.deepcopy(task.module.state_dict())
         self.best_optimizer = copy.deepcopy(self.optimizer.state_dict())
 
     def step(self) -> None:
         """Take one step; DivergedError where the loss is not finite."""
         self.task.module.train()
+        if self.progress.steps in self.schedule.drops:
+            self._divide_rate()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.task.loss(self.batches.next())
         self.progress.step += 1
@@ -115,7 +119,10 @@ class Training:
         if not math.isfinite(float(loss.detach())):
             raise self._diverged("loss", float(loss.detach()))
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.schedule.clip is not None:
+            nn.utils.clip_grad_value_(self.task.module.parameters(), self.schedule.clip)
         self.optimizer.step()
+        self.losses.append(loss.detach())
 
     def check(self) -> None:
         """Validate; keep the model if it is the best so far. DivergedError where the figure is not finite."""
@@ -124,9 +131,16 @@ class Training:
             figure = float(self.task.validation())
         if not math.isfinite(figure):
             raise self._diverged("validation", figure)
-        done = Check(phase=self.progress.phase, step=self.progress.step, figure=figure)
+        done = Check(
+            phase=self.progress.phase,
+            step=self.progress.step,
+            figure=figure,
+            loss=float(torch.stack(self.losses).mean()) if self.losses else None,
+        )
+        self.losses = []
         self.progress.history.append(done)
-        if self.progress.best is None or figure < self.progress.best.figure:
+        is_best = self.progress.best is None or figure < self.progress.best.figure
+        if is_best or self.schedule.keep == "last":
             self.progress.best, self.progress.without_best = done, 0
             self.best_module = copy.deepcopy(self.task.module.state_dict())
             self.best_optimizer = copy.deepcopy(self.optimizer.state_dict())
@@ -158,6 +172,9 @@ class Training:
         self.progress.phase += 1
         self.progress.step = self.progress.without_best = 0
         self.optimizer.load_state_dict(copy.deepcopy(self.best_optimizer))
+        self._divide_rate()
+
+    def _divide_rate(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] /= self.schedule.divisor
 
@@ -211,6 +228,21 @@ class Training:
             allowed="a finite loss",
             todo="give a smaller learning rate, another loss or another seed, and check responses and images",
         )
+
+
+def _optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    parameters = list(module.parameters())
+    if schedule.optimizer == "adam":
+        return torch.optim.Adam(
+            parameters, lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+    return torch.optim.SGD(
+        parameters,
+        lr=schedule.learning_rate,
+        momentum=schedule.momentum,
+        nesterov=schedule.nesterov,
+        weight_decay=schedule.weight_decay,
+    )
 
 
 def train(

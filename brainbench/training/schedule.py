@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from brainbench.core.errors import InputError, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Phases of Adam, each of which ends when the validation figure no longer improves.
+    """Phases of gradient descent, each of which ends when the validation figure no longer improves.
 
     Each phase after the first begins with the best model so far and the state of its optimizer, whose
-    learning rate is divided. The best model is that of all phases.
+    learning rate is divided. The best model is that of all phases. With `keep` "last" nothing ends early, and
+    the last model is kept, as in the training of classifiers.
 
     Parameters
     ----------
@@ -37,6 +38,16 @@ class Schedule:
         Most steps of a phase.
     steps : int or None
         Most steps of all phases together.
+    optimizer : {"adam", "sgd"}
+        Adam, or stochastic gradient descent with the next three.
+    momentum, nesterov, weight_decay
+        As in `torch.optim.SGD`; weight decay acts on all parameters.
+    clip : float or None
+        Largest absolute value of an entry of a gradient; larger ones are cut to it.
+    drops : tuple of int
+        Numbers of steps of all phases after which the learning rate is divided once more.
+    keep : {"best", "last"}
+        Which model the fit ends with, by the validation figure.
     """
 
     name: str
@@ -48,18 +59,27 @@ class Schedule:
     patience: int = 10
     phase_steps: int = 40_000
     steps: int | None = None
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    clip: float | None = None
+    drops: tuple[int, ...] = ()
+    keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
         whole = ("phases", "batch", "check_every", "patience", "phase_steps")
         wrong = [name for name in whole if getattr(self, name) < 1]
         wrong += [name for name in ("learning_rate", "divisor") if not getattr(self, name) > 0]
-        if self.steps is not None and self.steps < 1:
-            wrong.append("steps")
+        wrong += [name for name in ("momentum", "weight_decay") if not getattr(self, name) >= 0]
+        wrong += ["steps"] if self.steps is not None and self.steps < 1 else []
+        wrong += ["clip"] if self.clip is not None and not self.clip > 0 else []
         if wrong:
             given = ", ".join(f"{name}={getattr(self, name)}" for name in wrong)
             raise InputError(
                 f"schedule {self.name!r} with {given}",
-                allowed="whole numbers from 1, a learning rate and a divisor above 0",
+                allowed="whole numbers from 1; learning rate, divisor and clip above 0; momentum and "
+                "weight decay from 0",
                 todo="correct the schedule",
             )
 

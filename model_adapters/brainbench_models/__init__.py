@@ -15,6 +15,9 @@ _CONVRNNS = {
     for cell, kind in _CELLS.items()
 }
 _CONTROLS = {
+    "convrnn_printed_shallow": "6 layers, reciprocal gated cells as printed; untrained",
+    "convrnn_median_nofeedback": "the median network without feedback; untrained",
+    "convrnn_random": "a network drawn from the search space; untrained",
     "ff6": "feed-forward, 6 layers; untrained",
     "ff6_wider": "feed-forward, 6 wider layers; untrained",
     "ff6_deeper": "feed-forward, 11 layers; untrained",
@@ -70,8 +73,8 @@ def families() -> dict[str, tuple[str, str]]:
         ),
         ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
         ".safetensors": (
-            "brainbench_models.recurrent_v1.models:fitted_model",
-            "a model fitted by `brainbench fit`",
+            "brainbench_models.model_files:model_of_file",
+            "a model of `brainbench fit` or `brainbench train`",
         ),
     }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from brainbench.core.model_info import About
 from brainbench.core.timeline import STATIC, Timeline
@@ -32,6 +33,22 @@ def decoder(channels: int, classes: int = _N_CLASSES) -> nn.Sequential:
             output=nn.Identity(),
         )
     )
+
+
+def step_logits(net: nn.Module, image: Tensor) -> Tensor:
+    """Return the logits of every step of IT, (batch, step, class), by the network's decoder."""
+    outputs: list[Tensor] = []
+    hook = net.get_submodule("IT.output").register_forward_hook(partial(_keep, outputs))
+    try:
+        net(image)
+    finally:
+        hook.remove()
+    decoder = net.get_submodule("decoder")
+    return torch.stack([decoder(output) for output in outputs], 1)
+
+
+def _keep(outputs: list[Tensor], _: nn.Module, __: Any, output: Tensor) -> None:
+    outputs.append(output.clone())  # the next step may write over it
 
 
 def order_channels_last(net: nn.Module) -> None:

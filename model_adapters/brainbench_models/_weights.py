@@ -59,7 +59,7 @@ def drawn_or_loaded(weights: str, net: Net, *, model: str) -> WeightedNetwork[Ne
         return WeightedNetwork(net, load_weights(weights, net, model=model))
     if not weights.startswith("untrained") and weights != "auto":
         raise InputError(
-            f"{model} with weights {weights!r}",
+            f"weights={weights!r} for {model}",
             allowed="untrained, untrained-N, or a file that ends in "
             + ", ".join(checkpoints.SUFFIXES[:3]),
             todo="no weights were released: omit weights, or give a file",

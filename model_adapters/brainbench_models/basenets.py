@@ -17,7 +17,7 @@ from brainbench.core.model_info import About
 from brainbench.models.preprocessing import IMAGENET_224
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench_models._options import check_option, is_whole_number
-from brainbench_models._weights import draw_weights, parse_seed
+from brainbench_models._weights import drawn_or_loaded
 
 WIDTHS: Final = (64, 128, 256, 256, 512, 512)
 POOLED: Final = (1, 2, 4, 5)  # layers, counted from 0, before which the map is halved
@@ -31,7 +31,7 @@ NONLINEARITIES: Final = {
 _N_CLASSES: Final = 1000
 
 
-def build(kernels: Sequence[int], nonlinearity: str) -> nn.Sequential:
+def build(kernels: Sequence[int], nonlinearity: str, classes: int = _N_CLASSES) -> nn.Sequential:
     """Build six blocks `conv1` to `conv6`, each a convolution and its nonlinearity, and the read-out."""
     blocks: dict[str, nn.Module] = {}
     channels = 3
@@ -43,7 +43,7 @@ def build(kernels: Sequence[int], nonlinearity: str) -> nn.Sequential:
         channels = width
     blocks["avgpool"] = nn.AdaptiveAvgPool2d(1)
     blocks["flatten"] = nn.Flatten()
-    blocks["linear"] = nn.Linear(channels, _N_CLASSES)
+    blocks["linear"] = nn.Linear(channels, classes)
     return nn.Sequential(OrderedDict(blocks))
 
 
@@ -56,31 +56,37 @@ def _kernel_sizes(kernels: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def basenet(
-    *, weights: str = "untrained-0", kernels: int | Sequence[int] = 3, nonlinearity: str = "relu"
+    *,
+    weights: str = "untrained-0",
+    kernels: int | Sequence[int] = 3,
+    nonlinearity: str = "relu",
+    classes: int = _N_CLASSES,
 ) -> WrappedModel:
-    """Make a BaseNet, static and untrained (no weights were released), each layer offered to every region.
+    """Make a BaseNet, static (no weights were released), each layer offered to every region.
 
-    `weights` is "untrained" or "untrained-N", drawn from seed N. Six odd kernel sizes are part of the name if
-    not all are 3, the nonlinearity ("relu", "elu", "tanh", "sigmoid" or "softplus") if not "relu". InputError
-    for other weights or kernel sizes, UnknownNameError for another nonlinearity.
+    `weights` is "untrained" or "untrained-N", drawn from seed N, or a file. Six odd kernel sizes are part of
+    the name if not all are 3, the nonlinearity ("relu", "elu", "tanh", "sigmoid" or "softplus") if not
+    "relu", the number of classes if not 1,000. InputError for other weights, kernel sizes or classes,
+    UnknownNameError for another nonlinearity.
     """
     sizes = _kernel_sizes(kernels)
     if nonlinearity not in list(NONLINEARITIES):
         todo = "choose nonlinearity= from these"
         raise unknown("nonlinearity", str(nonlinearity), list(NONLINEARITIES), todo=todo)
-    allowed = "untrained or untrained-N: no weights were released"
-    valid = weights.startswith("untrained")
-    check_option("weights", weights, "basenet", valid=valid, allowed=allowed)
-    seed = parse_seed(weights, "basenet")
+    allowed = "a whole number, at least 1"
+    check_option("classes", classes, "basenet", valid=is_whole_number(classes), allowed=allowed)
+    net = build(sizes, nonlinearity, classes)
+    weighted = drawn_or_loaded(weights, net, model="basenet")
     distinct = sizes[:1] if len(set(sizes)) == 1 else sizes
     options = [] if distinct == (3,) else ["k" + ".".join(map(str, distinct))]
     options += [] if nonlinearity == "relu" else [nonlinearity]
+    options += [] if classes == _N_CLASSES else [f"{classes}classes"]
     return wrap(
-        draw_weights(build(sizes, nonlinearity), seed=seed).eval(),
+        weighted.net.eval(),
         layers=[f"conv{k + 1}" for k in range(len(WIDTHS))],
         preprocess=IMAGENET_224,
-        name="-".join(["basenet", *options]) + f"@untrained-{seed}",
-        weights=f"untrained-{seed}",
+        name="-".join(["basenet", *options]) + f"@{weighted.weights}",
+        weights=weighted.weights,
         behavior="avgpool",
         version="basenet-1",
         about=About(

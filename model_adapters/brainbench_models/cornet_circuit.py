@@ -120,6 +120,10 @@ class CircuitNetwork(nn.Module):
         logits: Tensor = self.decoder(x)
         return logits
 
+    def step_logits(self, image: Tensor) -> Tensor:
+        """Return the logits of every step of IT, (batch, step, class)."""
+        return cornets.step_logits(self, image)
+
 
 def clock(circuit: Circuit) -> Timeline:
     """Return the time of each step (ours): starts as in Brain-Score, pIT between V4 and IT, 50 ms a step.

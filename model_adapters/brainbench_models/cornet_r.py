@@ -94,6 +94,10 @@ class CORnetR(nn.Module):
         logits: Tensor = self.decoder(states[-1])
         return logits
 
+    def step_logits(self, image: Tensor) -> Tensor:
+        """Return the logits of every step of IT, (batch, step, class)."""
+        return cornets.step_logits(self, image)
+
     def _first_step(self, drive: Tensor) -> list[Tensor]:
         states = [self.V1(drive, None)]
         for area in (self.V2, self.V4, self.IT):

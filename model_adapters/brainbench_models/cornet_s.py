@@ -141,6 +141,10 @@ class CORnetS(nn.Module):
         logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
         return logits
 
+    def step_logits(self, image: Tensor) -> Tensor:
+        """Return the logits of every step of IT, (batch, step, class)."""
+        return cornets.step_logits(self, image)
+
 
 CLOCKS: Final = (
     Timeline(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from cases import Goldens
-from convrnns import KINDS, SIDE, small_net
+from convrnns import RELEASED_KINDS, SIDE, small_net
 from known import context_of
 from steps import steps_of
 
@@ -63,7 +63,7 @@ def of_cells() -> dict[str, Any]:
     images = torch.from_numpy(np.resize(PICTURE, (2, 3, SIDE, SIDE)) / 255.0).float()
     layers = ["conv2", "conv3", "conv4"]
     figures = {}
-    for kind in [None, *KINDS]:
+    for kind in [None, *RELEASED_KINDS]:
         output, steps = steps_of(small_net(kind), layers, images)
         figures |= {f"{kind} {layer}": units(steps[layer][-1]) for layer in layers}
         figures[f"{kind} output"] = units(output)

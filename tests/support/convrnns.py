@@ -6,17 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brainbench_models.convrnn.graph import CELLS, Cell, Graph, Layer, Readout
+from brainbench_models.convrnn.graph import CELLS, LATE, Cell, Graph, Layer, Readout, SearchCell
 from brainbench_models.convrnn.initializers import draw_weights
 from brainbench_models.convrnn.unroll import ConvRNN
 
 SIDE = 16
-KINDS = tuple(CELLS)
+KINDS = tuple(kind for kind in CELLS if kind not in LATE)
+"""Cells in which the image appears at once; test_search_cell has the others."""
+RELEASED_KINDS = tuple(kind for kind in KINDS if kind != "search")
 
 
 def small(kind: str | None, *, feedback: bool = False) -> Graph:
     """Declare four layers, "conv1" to "conv4", with cells in the last three; sides of 8, 8, 4 and 4."""
-    cell = None if kind is None else Cell(kind=kind)
+    cell = None if kind is None else SearchCell() if kind == "search" else Cell(kind=kind)
     layers = tuple(
         Layer(
             name=f"conv{n}",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, elu
 
 from brainbench.core.errors import InputError
-from brainbench_models.convrnn.graph import Cell, Kernel
+from brainbench_models.convrnn.graph import Cell, Kernel, SearchCell
 from brainbench_models.convrnn.same_padding import SameConv2d, SeparableConv2d, resize
 
 Drive = tuple[Tensor, ...]
@@ -310,6 +310,114 @@ class MedianReciprocalGated(RecurrentCell):
         return to_out
 
 
+class PrintedReciprocalGated(RecurrentCell):
+    """a' = (1 - s(E c)) x + (1 - s(D h)) h, h' = elu(a'); b' = (1 - s(B h)) x + (1 - s(A c)) c, c' = elu(b').
+
+    As printed in supplement 6.2, which is a recursion: the output of a step is h, to which the x of that step
+    has not yet been added. There are no biases; c, h and x have the same width.
+    """
+
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        channels = _kept_width(spec, sizes)
+        super().__init__(channels, (channels, channels))
+        self.cell_tau, self.cell_gate, self.out_tau, self.out_gate = (
+            SameConv2d(channels, channels, spec.kernel, bias=False) for _ in range(4)
+        )
+
+    def drive(self, x: Tensor, source: Tensor) -> Drive:
+        return (x,)
+
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
+        (x,), (c, h) = drive, state
+        new_h = torch.sigmoid(-self.out_gate(c)) * x + torch.sigmoid(-self.out_tau(h)) * h
+        new_c = torch.sigmoid(-self.cell_gate(h)) * x + torch.sigmoid(-self.cell_tau(c)) * c
+        return h, (elu(new_c, inplace=True), elu(new_h, inplace=True))
+
+
+class AffineMap(nn.Module):
+    """The sum of an affine map of each of several maps, `widths` of which have how many channels."""
+
+    def __init__(self, spec: SearchCell, widths: Mapping[str, int], channels: int) -> None:
+        super().__init__()
+        self.maps = nn.ModuleDict(
+            {name: _affine(spec, width, channels) for name, width in widths.items()}
+        )
+
+    def forward(self, values: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the sum over those of its maps that are given; None where none is."""
+        found = [convolve(values[name]) for name, convolve in self.maps.items() if name in values]
+        return sum(found[1:], found[0]) if found else None
+
+
+def _affine(spec: SearchCell, width: int, channels: int) -> nn.Module:
+    if spec.affine == "add":
+        return nn.Identity() if width == channels else SameConv2d(width, channels, 1)
+    if spec.affine == "separable":
+        return SeparableConv2d(width, channels, spec.kernel)
+    return SameConv2d(width, channels, 1 if spec.affine == "1x1" else spec.kernel)
+
+
+class SearchedCell(RecurrentCell):
+    """A cell of the search space; `graph.SearchCell` has its equations."""
+
+    def __init__(self, spec: Cell, sizes: CellSizes) -> None:
+        channels = _kept_width(spec, sizes)
+        super().__init__(channels, (channels, channels))
+        if not isinstance(spec, SearchCell):
+            raise InputError(
+                "Cell(kind='search')",
+                allowed="a SearchCell, which says what is read and how",
+                todo="declare SearchCell(...)",
+            )
+        self.spec = spec
+        maps: dict[str, nn.Module] = {}
+        for part, reads in (("a", spec.reads_a), ("b", spec.reads_b)):
+            widths = {name: sizes.source if name == "below" else channels for name in reads}
+            roles = [role for role in ("tau", "gate") if getattr(spec, f"{role}_{part}")]
+            maps |= {f"{role}_{part}": AffineMap(spec, widths, channels) for role in ("in", *roles)}
+        self.maps = nn.ModuleDict(maps)
+
+    def drive(self, x: Tensor, source: Tensor) -> Drive:
+        """Compute what each affine map makes of the layer's input, zero where it reads none of it."""
+        own = {"x": x, "below": source}
+        found = (read(own) for read in self.maps.values())
+        return tuple(torch.zeros_like(x) if part is None else part for part in found)
+
+    def forward(self, drive: Drive, state: State, feedback: Feedback = ()) -> Step:
+        driven = dict(zip(self.maps, drive, strict=True))
+        values = dict(zip(("c", "h"), state, strict=True))
+        order = "ba" if "c_new" in self.spec.reads_a else "ab"
+        for part in order:
+            past, new = ("h", "h_new") if part == "a" else ("c", "c_new")
+            values[new] = self._part(part, values[past], driven, values)
+        return values["h_new"], (values["c_new"], values["h_new"])
+
+    def _part(
+        self, part: str, past: Tensor, driven: Mapping[str, Tensor], values: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return f({gate} in + {tau} past) of a part."""
+        sums = {}
+        for role in ("in", "gate", "tau"):
+            name = f"{role}_{part}"
+            if name in driven:
+                own = self.maps[name](values)
+                sums[role] = driven[name] if own is None else driven[name] + own
+        new = sums["in"]
+        if "gate" in sums:
+            new = new * (self.spec.gate[0] + self.spec.gate[1] * torch.sigmoid(sums["gate"]))
+        kept = past
+        if "tau" in sums:
+            kept = past * (self.spec.tau[0] + self.spec.tau[1] * torch.sigmoid(sums["tau"]))
+        return _ACTIVATIONS[self.spec.activation](new + kept)
+
+
+_ACTIVATIONS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "elu": elu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
 def _gated(tau: Tensor, past: Tensor, gate: Tensor, present: Tensor) -> Tensor:
     """Compute (a - a s(tau)) past + (1 - tanh(gate)) present in few passes over memory."""
     kept = torch.addcmul(past, tau.sigmoid_(), past, value=-1)
@@ -326,6 +434,8 @@ _CLASSES: Final[Mapping[str, Callable[[Cell, CellSizes], RecurrentCell]]] = {
     "intersection": Intersection,
     "rgc": ReciprocalGated,
     "rgc_median": MedianReciprocalGated,
+    "rgc_printed": PrintedReciprocalGated,
+    "search": SearchedCell,
 }
 
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from brainbench.core.errors import InputError, unknown
 
@@ -29,9 +29,19 @@ CELLS: Final[Mapping[str, tuple[str, int]]] = {
     "intersection": ("intersection RNN", 1),
     "rgc": ("reciprocal gated", 0),
     "rgc_median": ("reciprocal gated", 1),
+    "rgc_printed": ("reciprocal gated", 0),
+    "search": ("searched", 0),
 }
 """Kind of cell -> its name in a figure, and the number of convolutions between its input and output."""
 TAKE_FEEDBACK: Final = ("rgc_median",)
+"""Cells with an entry for feedback of their own; `FeedbackCell` gives one to any."""
+LATE: Final = ("rgc_printed",)
+"""Cells whose output is the state before the step: the image appears in it one step later."""
+
+Entry = Literal["input", "hidden", "output"]
+Affine = Literal["add", "1x1", "conv", "separable"]
+READ_BY_BOTH: Final = ("below", "x", "c", "h")
+"""What both parts of a searched cell may read: the layer's input, its convolution, states before the step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,80 @@ class Cell:
     def __post_init__(self) -> None:
         if self.kind not in CELLS:
             raise unknown("cell", self.kind, tuple(CELLS), todo="choose Cell(kind=...) from these")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackCell(Cell):
+    """A cell of any kind with an entry for feedback, which is resized, convolved and added.
+
+    It is added to the cell's input ("input", behind the layer's convolution), to its hidden state before each
+    step ("hidden"), or to its output ("output"); `entry_kernel` is the side of the convolution.
+    """
+
+    entry: Entry = "input"
+    entry_kernel: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entry not in get_args(Entry):
+            raise unknown("entry of feedback", self.entry, get_args(Entry), todo="choose entry=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchCell(FeedbackCell):
+    """A cell of the search space (Nayebi 2018, supplement 6.3).
+
+    a = {gate_a} in_a + {tau_a} h, h' = f(a); b = {gate_b} in_b + {tau_b} c, c' = f(b). Each of in, gate and
+    tau is an affine map of what its part reads; a gate or a tau is v1 + v2 s(map), and where it is False its
+    factor is 1. The paper does not define in: it is the sum of the affine maps (ours). v1 and v2 are shared
+    by a and b, as printed.
+
+    Parameters
+    ----------
+    reads_a, reads_b : tuple of str
+        Of `READ_BY_BOTH`, and "c_new" for a, "h_new" for b, not both: that is a loop.
+    affine : {"add", "1x1", "conv", "separable"}
+        "add" adds what is read; where widths differ, through a 1 x 1 convolution.
+    tau, gate : (float, float)
+        v1 and v2.
+    activation : {"elu", "tanh", "sigmoid"}
+        f.
+    """
+
+    kind: str = "search"
+    reads_a: tuple[str, ...] = ("x", "c", "h")
+    reads_b: tuple[str, ...] = ("x", "c", "h")
+    affine: Affine = "conv"
+    tau_a: bool = True
+    tau_b: bool = True
+    gate_a: bool = True
+    gate_b: bool = True
+    tau: tuple[float, float] = (1.0, -1.0)
+    gate: tuple[float, float] = (1.0, -1.0)
+    activation: str = "elu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "c_new" in self.reads_a and "h_new" in self.reads_b:
+            raise InputError(
+                "a searched cell whose a reads c_new and whose b reads h_new",
+                allowed="one of the two: each would have to be computed before the other",
+                todo="drop one",
+            )
+        for reads, own in ((self.reads_a, "c_new"), (self.reads_b, "h_new")):
+            wrong = sorted(set(reads) - {*READ_BY_BOTH, own})
+            if wrong or not reads:
+                raise InputError(
+                    f"a searched cell that reads {', '.join(map(repr, wrong)) or 'nothing'}",
+                    allowed=", ".join((*READ_BY_BOTH, own)),
+                    todo="correct reads_a= or reads_b=",
+                )
+        for what, given, known in (
+            ("affine", self.affine, get_args(Affine)),
+            ("activation", self.activation, ("elu", "tanh", "sigmoid")),
+        ):
+            if given not in known:
+                raise unknown(what, given, known, todo=f"choose {what}= from these")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +230,13 @@ class Graph:
                     todo="use a cell for a layer's own past, and feedforward= for forward arrows",
                 )
             cell = cells[target]
-            if cell is None or cell.kind not in TAKE_FEEDBACK:
+            takes = isinstance(cell, FeedbackCell) or (cell and cell.kind in TAKE_FEEDBACK)
+            if not takes:
                 raise InputError(
                     f"feedback to {target!r}, whose cell is {cell.kind if cell else 'none'}, in graph "
                     f"{self.name!r}",
-                    allowed="a layer with a cell that takes feedback: " + ", ".join(TAKE_FEEDBACK),
+                    allowed="a layer with a cell that takes feedback: a FeedbackCell of any kind, or "
+                    + ", ".join(TAKE_FEEDBACK),
                     todo="give that layer such a cell, or omit the feedback",
                 )
 
@@ -196,7 +282,7 @@ class Graph:
         delay = 1 if unroll == "layered" else 0
         first = {IMAGE: -delay}
         for name in (*(layer.name for layer in self.layers), self.readout.name):
-            first[name] = first[self.sources[name]] + delay
+            first[name] = first[self.sources[name]] + delay + self._late(name)
         return {name: step for name, step in first.items() if name != IMAGE}
 
     def needed(self, unroll: Unroll = "layered") -> dict[str, int]:
@@ -222,12 +308,22 @@ class Graph:
         needed = self.needed(unroll)
         return max(needed.values(), default=self.first_driven(unroll)[self.readout.name] + 1)
 
+    def _late(self, name: str) -> int:
+        """Return the steps by which a layer's cell delays the image."""
+        return sum(
+            x.name == name and x.cell is not None and x.cell.kind in LATE for x in self.layers
+        )
+
     def _travel(self, unroll: Unroll) -> dict[str, int]:
         """Return the steps from each layer to the read-out by the shortest path, if there is one."""
         delay = 1 if unroll == "layered" else 0
         edges = [
-            *((source, to, delay) for to, source in self.sources.items() if source != IMAGE),
-            *((source, to, 1) for source, to in self.feedback),
+            *(
+                (source, to, delay + self._late(to))
+                for to, source in self.sources.items()
+                if source != IMAGE
+            ),
+            *((source, to, 1 + self._late(to)) for source, to in self.feedback),  # at most
         ]
         steps = {self.readout.name: 0}
         for _ in edges:  # Bellman-Ford: as many rounds as edges find every shortest path

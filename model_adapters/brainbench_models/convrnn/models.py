@@ -17,6 +17,7 @@ from brainbench.core.timeline import Timeline
 from brainbench.models import checkpoints
 from brainbench.models.preprocessing import imagenet
 from brainbench.models.wrap import WrappedModel, wrap
+from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._weights import load_weights, note_untrained, parse_seed
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import CELLS, IMAGE, Graph, Unroll
@@ -54,6 +55,8 @@ def convrnn(
     decoder: Decoder = "last",
     beta: float = 1.0,
     threshold: float = 0.9,
+    size: int | None = None,
+    classes: int | None = None,
 ) -> WrappedModel:
     """Make a model of one of the networks of `networks.NAMES`, or of your own declaration.
 
@@ -62,13 +65,15 @@ def convrnn(
     "untrained", which is "untrained-0", and so is "auto", with a note to the user; or the path of a
     .safetensors or .pth file, for example a converted release. `areas` says which layers stand for
     regions: as in supplement 6.6, or the pairs of the released README; only the latter covers shallow
-    networks, and neither has a layer for V1 and V2. The other options are those of `ConvRNN`.
+    networks, and neither has a layer for V1 and V2. `size` is the side of the images and `classes` the
+    number of logits, by default those of the declaration. The other options are those of `ConvRNN`.
 
     InputError for unknown weights, or those of another network (missing and surplus ones are listed);
     numbers out of range; a graph with the name of another network. UnknownNameError for other unknown
     names.
     """
-    declared = _declared(network)
+    published = _declared(network)
+    declared = _resized(published, size, classes)
     if areas not in ("readme", "supplement"):
         raise unknown("areas", areas, ("readme", "supplement"), todo="choose areas= from these")
     net = ConvRNN(
@@ -80,7 +85,7 @@ def convrnn(
         layers=_areas(declared, areas),
         preprocess=imagenet(declared.size),
         timeline=clock(declared, steps=steps),
-        name="-".join([declared.name, *_options(net, areas)]) + f"@{weights_name}",
+        name="-".join([declared.name, *_options(net, areas, published)]) + f"@{weights_name}",
         weights=weights_name,
         behavior="behavior",
         presentations=("constant", "pulse", "movie"),
@@ -103,6 +108,17 @@ def _declared(network: str | Graph) -> Graph:
     return graph(network)
 
 
+def _resized(declared: Graph, size: int | None, classes: int | None) -> Graph:
+    """Return a network for images of another size, or with another number of classes."""
+    for option, value in (("size", size), ("classes", classes)):
+        valid = value is None or is_whole_number(value)
+        check_option(
+            option, value, declared.name, valid=valid, allowed="a whole number, at least 1"
+        )
+    readout = replace(declared.readout, classes=classes or declared.readout.classes)
+    return replace(declared, readout=readout, size=size or declared.size)
+
+
 def _areas(declared: Graph, areas: Areas) -> Mapping[str, tuple[str, ...]] | list[str]:
     if declared.name not in NAMES:
         return [layer.name for layer in declared.layers]
@@ -114,7 +130,7 @@ def _is_deep(declared: Graph) -> bool:
     return declared.nodes > 6
 
 
-def _options(net: ConvRNN, areas: Areas) -> list[str]:
+def _options(net: ConvRNN, areas: Areas, published: Graph) -> list[str]:
     """Return the options in the name: those that are not the default and have an effect."""
     declared, decoder = net.graph, net.decoder
     has_areas = declared.name in NAMES and _is_deep(declared)
@@ -125,6 +141,8 @@ def _options(net: ConvRNN, areas: Areas) -> list[str]:
         decoder: decoder != "last",
         f"p{_digits(net.threshold)}": decoder == "threshold" and net.threshold != 0.9,
         f"b{_digits(net.beta)}": decoder != "last" and net.beta != 1,
+        f"{declared.size}px": declared.size != published.size,
+        f"{declared.readout.classes}classes": declared.readout != published.readout,
     }
     return [text for text, shown in in_name.items() if shown]
 

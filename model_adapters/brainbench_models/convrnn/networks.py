@@ -15,6 +15,7 @@ from typing import Final
 
 from brainbench.core.errors import unknown
 from brainbench_models.convrnn.graph import Cell, Edge, Graph, Layer, Readout
+from brainbench_models.convrnn.search_space import drawn_graph
 
 _EVERY_LAYER: Final = (1, 2, 3, 4, 5)
 _POOLED: Final = (1, 4, 6, 7, 10)  # layers of the deep backbones that end in pooling
@@ -26,6 +27,7 @@ _MEDIAN_FEEDBACK: Final[tuple[Edge, ...]] = (
     ("conv10", "conv9"),
 )
 """Long-range feedback that the search kept (Nayebi 2018, figure 5a)."""
+_MEDIAN_CELL: Final = Cell(kind="rgc_median", memory=64, kernel=7)
 
 
 def _layers(
@@ -67,7 +69,7 @@ def _shallow_cells(kind: str) -> dict[int, Cell]:
 def _shallow(kind: str, name: str) -> Graph:
     cells = _shallow_cells(kind)
     layers = _layers((64, 128, 256, 256, 512), pooled=_EVERY_LAYER, cells=cells)
-    if kind != "rgc":  # the others have no ELU before the cell
+    if kind not in ("rgc", "rgc_printed"):  # the others have no ELU before the cell
         layers = tuple(replace(layer, elu=layer.cell is None) for layer in layers)
     return Graph(name=name, layers=layers, readout=Readout(kind="conv"), steps=16)
 
@@ -82,10 +84,18 @@ def _two_convolutions(name: str, cell: Cell | None) -> Graph:
 def _intermediate(kind: str, name: str) -> Graph:
     if kind != "rgc":
         return _two_convolutions(name, Cell(kind="basic" if kind == "simplernn" else kind))
+    return replace(_median(name, _MEDIAN_CELL), feedback=_MEDIAN_FEEDBACK)
+
+
+def _median(name: str, cell: Cell | None) -> Graph:
+    """Declare the backbone of the search, with one convolution per layer, and a cell in layers 4 to 10."""
     widths = (64, 128, 128, 128, 128, 256, 256, 256, 512, 512)
-    cells = dict.fromkeys(range(4, 11), Cell(kind="rgc_median", memory=64, kernel=7))
-    layers = _layers(widths, pooled=_POOLED, cells=cells)
-    return Graph(name=name, layers=layers, feedback=_MEDIAN_FEEDBACK)
+    cells = dict.fromkeys(range(4, 11), cell) if cell else {}
+    return Graph(name=name, layers=_layers(widths, pooled=_POOLED, cells=cells))
+
+
+def _drawn(name: str, seed: int) -> Graph:
+    return drawn_graph(seed, _median(name, None), name=name, first="conv4")[0]
 
 
 def _feedforward_6(widths: tuple[int, ...], name: str) -> Graph:
@@ -104,13 +114,18 @@ KINDS: Final = ("timedecay", "simplernn", "gru", "lstm", "intersection", "ugrnn"
 _BUILDERS: Final[Mapping[str, Callable[[str], Graph]]] = {
     **{f"convrnn_{kind}_shallow": partial(_shallow, kind) for kind in KINDS},
     **{f"convrnn_{kind}_intermediate": partial(_intermediate, kind) for kind in KINDS},
+    "convrnn_printed_shallow": partial(_shallow, "rgc_printed"),
+    "convrnn_median_nofeedback": partial(_median, cell=_MEDIAN_CELL),
+    "convrnn_random": partial(_drawn, seed=0),
     "ff6": partial(_feedforward_6, (64, 128, 256, 256, 512)),
     "ff6_wider": partial(_feedforward_6, (128, 512, 512, 512, 1024)),
     "ff6_deeper": _feedforward_11,
     "basenet18": partial(_two_convolutions, cell=None),
 }
 NAMES: Final = tuple(_BUILDERS)
-RELEASED: Final = tuple(name for name in NAMES if name.startswith("convrnn_"))
+RELEASED: Final = tuple(
+    f"convrnn_{kind}_{depth}" for depth in ("shallow", "intermediate") for kind in KINDS
+)
 """Networks whose authors released weights."""
 
 

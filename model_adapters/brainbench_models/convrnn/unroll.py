@@ -23,8 +23,16 @@ from brainbench.core.presentation import Presentation
 from brainbench_models._options import check_option, is_positive, is_whole_number
 from brainbench_models.convrnn.cells import CellSizes, Drive, State, make_cell
 from brainbench_models.convrnn.decoders import DECODERS, Decoder, decoded_step
-from brainbench_models.convrnn.graph import IMAGE, UNROLLS, Graph, Layer, Readout, Unroll
-from brainbench_models.convrnn.same_padding import SameConv2d, max_pool
+from brainbench_models.convrnn.graph import (
+    IMAGE,
+    UNROLLS,
+    FeedbackCell,
+    Graph,
+    Layer,
+    Readout,
+    Unroll,
+)
+from brainbench_models.convrnn.same_padding import SameConv2d, max_pool, resize
 from brainbench_models.convrnn.schedule import BLANK, STEP_MS, Schedule
 
 
@@ -85,12 +93,57 @@ class LayerModule(nn.Module):
         if self.cell is None:
             return Memory(source, (), skip, (), x)
         state = memory.state if memory is not None else self.cell.zeros(x)
-        return Memory(source, self.cell.drive(x, source), skip, state, x)
+        return Memory(source, self._drive(x, source), skip, state, x)
+
+    def _drive(self, x: Tensor, source: Tensor) -> Drive:
+        assert self.cell is not None  # noqa: S101  # `_read` asks for the drive of a cell alone
+        return self.cell.drive(x, source)
 
     def _after_cell(self, y: Tensor, skip: Tensor | None) -> Tensor:
         if self.second is not None and skip is not None:
             y = elu(self.second(y) + skip, inplace=True)
         return max_pool(y) if self.layer.pool else y
+
+
+class FeedbackLayerModule(LayerModule):
+    """A layer whose cell takes feedback at its input, its hidden state or its output."""
+
+    def __init__(self, layer: Layer, *, source: int, feedback: int, side: int) -> None:
+        super().__init__(layer, source=source, feedback=0, side=side)
+        cell = layer.cell
+        assert isinstance(cell, FeedbackCell)  # noqa: S101  # the graph declares such cells alone here
+        self.at = cell.entry
+        width = layer.channels if self.at == "input" else layer.width
+        self.entry = SameConv2d(feedback, width, cell.entry_kernel)
+
+    def forward(
+        self, source: Tensor, feedback: Sequence[Tensor], memory: Memory | None, batch: int
+    ) -> tuple[Tensor, Memory]:
+        """Take one step, as `LayerModule.forward`; what depends on feedback is computed in each."""
+        if memory is None or memory.source is not source:
+            memory = self._read(source, memory)
+        assert self.cell is not None  # noqa: S101  # as above
+        x, *drive = memory.drive
+        fed, state = self._entering(feedback, x), memory.state
+        if self.at == "input":
+            drive = list(self.cell.drive(x + fed, source))
+        elif self.at == "hidden":
+            state = (*state[:-1], state[-1] + fed)
+        y, state = self.cell(tuple(drive), state, ())
+        y = y + fed if self.at == "output" else y
+        memory = replace(memory, state=state, output=self._after_cell(y, memory.skip))
+        return memory.output.expand(batch, -1, -1, -1), memory
+
+    def _entering(self, feedback: Sequence[Tensor], x: Tensor) -> Tensor:
+        """Return the convolution of all feedback, at the height and width of `x`."""
+        batch, size = max(len(z) for z in feedback), (x.shape[2], x.shape[3])
+        fed: Tensor = self.entry(
+            torch.cat([resize(z, size).expand(batch, -1, -1, -1) for z in feedback], 1)
+        )
+        return fed
+
+    def _drive(self, x: Tensor, source: Tensor) -> Drive:
+        return (x,) if self.at == "input" else (x, *super()._drive(x, source))
 
 
 class ReadoutModule(nn.Module):
@@ -157,7 +210,9 @@ class ConvRNN(nn.Module):
             source, height, _ = graph.shapes[graph.sources[layer.name]]
             feedback = sum(graph.shapes[name][0] for name in graph.feedback_of(layer.name))
             side = -(-height // layer.stride)
-            module = LayerModule(layer, source=source, feedback=feedback, side=side)
+            enters = feedback and isinstance(layer.cell, FeedbackCell)
+            make = FeedbackLayerModule if enters else LayerModule
+            module = make(layer, source=source, feedback=feedback, side=side)
             self.add_module(layer.name, module)
         readout = ReadoutModule(graph.readout, graph.shapes[graph.last][0])
         self.add_module(graph.readout.name, readout)
@@ -188,6 +243,10 @@ class ConvRNN(nn.Module):
         self.behavior(self._read_at(sources, step))
         batch = torch.arange(logits.shape[0], device=logits.device)
         return logits[batch, step]
+
+    def step_logits(self, images: Tensor) -> Tensor:
+        """Return the logits of every step, (batch, step, class), of images that are shown constantly."""
+        return self._run(self._frames(images, None))[1]
 
     def _steps_in_sight(
         self, images: Tensor, shown: Presentation | Schedule | None, first: int

@@ -1,0 +1,86 @@
+"""How well a network classifies images: accuracy with its interval, and that of every step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brainbench.training.classification import Classifier, Values, outputs
+from brainbench.training.image_data import ImageData, LabeledImages
+
+TOP: Final = 5
+_Z: Final = 1.959963984540054  # 97.5 % of a normal distribution are below
+
+
+@runtime_checkable
+class HasStepLogits(Protocol):
+    """A recurrent network that gives logits at each step."""
+
+    def step_logits(self, images: Tensor) -> Tensor:
+        """Return logits, (batch, step, class)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """A share of images, with its 95 % interval by Wilson's score."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, correct: int, n: int) -> Accuracy:
+        """Return the share of `n` images that are classified correctly."""
+        p, z2 = correct / n, _Z**2
+        center = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = _Z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+        return cls(value=p, low=min(center - half, p), high=max(center + half, p), n=n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Accuracy of a network.
+
+    `top5` is None with fewer than six classes, where it says nothing; `steps` are the top-1 figures of every
+    step of a recurrent network, None for a network that has one answer.
+    """
+
+    top1: Accuracy
+    top5: Accuracy | None
+    steps: tuple[Accuracy, ...] | None
+
+    def config(self) -> dict[str, Any]:
+        """Return plain values."""
+        plain = asdict(self)
+        return {**plain, "steps": None if self.steps is None else list(plain["steps"])}
+
+
+def evaluate(classifier: Classifier, data: ImageData, *, part: str = "val") -> Evaluated:
+    """Return how well a network classifies the images of a part of the data.
+
+    InputError for a network with another number of classes, StimulusError for an image that cannot be read.
+    """
+    classifier.check_classes(data)
+    given, net = data.part(part), classifier.net
+    logits = outputs(classifier, given, net)
+    steps = outputs(classifier, given, net.step_logits) if isinstance(net, HasStepLogits) else None
+    return Evaluated(
+        top1=_top(logits, given, 1),
+        top5=_top(logits, given, TOP) if len(data.classes) > TOP else None,
+        steps=None
+        if steps is None
+        else tuple(_top(steps[:, t], given, 1) for t in range(steps.shape[1])),
+    )
+
+
+def _top(logits: Values, given: LabeledImages, k: int) -> Accuracy:
+    """Return how often the class is among the `k` largest logits."""
+    best = torch.from_numpy(logits).topk(k, dim=1).indices.numpy()
+    correct = int((best == np.asarray(given.labels)[:, None]).any(axis=1).sum())
+    return Accuracy.of(correct, len(given.labels))

@@ -1,0 +1,96 @@
+"""`brainbench train` and `brainbench evaluate`: from options to a model that is scored."""
+
+import json
+
+import pytest
+from labeled_images import write_arrays
+
+from brainbench import load_model
+
+ARGS = ("--model-args", "classes=5,image_size=64,shrink=16,areas=3", "--set", "batch=20", "-q")
+
+
+@pytest.fixture
+def images(tmp_path):
+    return write_arrays(tmp_path / "images.npz")
+
+
+def test_a_network_is_trained_evaluated_and_is_a_model(call, images, tmp_path):
+    out = tmp_path / "trained"
+    config = tmp_path / "recipe.toml"
+    config.write_text("epochs = 3\ndrops = []\n")
+    run = (
+        "train",
+        "cornet_circuit",
+        "--data",
+        images,
+        *ARGS,
+        "-o",
+        out,
+        "--config",
+        config,
+        "--set",
+        "epochs=1",
+    )
+
+    done = call(*run, "--json")
+
+    assert done.status == 0, done.err
+    row = json.loads(done.out)
+    (path,) = out.glob("*.safetensors")
+    assert row["file"] == str(path)
+    assert row["figure"] == str(path.with_suffix(".png"))
+    assert (out / path.with_suffix(".png").name).stat().st_size > 1000
+    assert "trained before" in call(*run).err
+
+    found = json.loads(call("evaluate", path, "--data", images, "--json", "-q").out)
+    assert found["top1"] == row["top-1"]
+    assert len(found["steps"]) == 2
+    text = call("evaluate", path, "--data", images, "-q").out
+    assert "top-1, step 1" in text
+
+    model = load_model(str(path))
+    assert model.name.startswith("cornet_circuit-3areas-w16-5classes-64px@file-")
+    assert "recipe cifar (ours, for" in model.notes[-1]
+    assert "1 epochs of 40 images of 5 classes" in model.notes[-1]
+
+
+def test_a_dry_run_says_the_cost(call, images, tmp_path):
+    done = call(
+        "train",
+        "cornet_circuit",
+        "--data",
+        images,
+        *ARGS,
+        "-o",
+        tmp_path / "out",
+        "--dry-run",
+        "--json",
+    )
+    cost = json.loads(done.out)
+    assert cost["steps"] == 60
+    assert cost["images_per_second"] > 0
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--recipe", "imagenet"), "recipe 'imagenet'"),
+        (("--device", "cuda"), "device 'cuda'"),
+        (("--set", "epochs=0"), "epochs=0"),
+        (("--data", "absent"), "absent: there is no such folder"),
+    ],
+)
+def test_what_is_refused(call, images, options, named):
+    import torch
+
+    if "cuda" in options and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done = call("train", "pixels", "--data", images, "-q", *options)
+    assert done.status == 2
+    assert named in done.err.replace("\n", " ")
+
+
+def test_another_part_is_refused(call, images):
+    assert call("evaluate", "pixels", "--data", images, "--part", "test").status == 2
