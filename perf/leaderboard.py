@@ -71,8 +71,8 @@ def fill(folder: Path, n: int) -> int:
                 _lines({"schema": SCHEMA, "key": key, "digest": _digest(stored), **stored})
             )
             status = path.stat()
-            times = [status.st_mtime_ns, status.st_ctime_ns]
-            entries[file] = ([status.st_ino, status.st_size, *times], index._content(score))
+            times = status.st_mtime_ns, status.st_ctime_ns
+            entries[file] = ((status.st_ino, status.st_size, *times), index._summary(score))
     index._write(folder, entries)
     return len(entries)
 

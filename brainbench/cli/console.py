@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import json
 import logging
 import subprocess
@@ -23,6 +24,7 @@ from brainbench.cli.absent_data import absent_line
 from brainbench.cli.text import fitted, wrapped
 from brainbench.core import progress
 from brainbench.core.bars import Bars
+from brainbench.core.collection import without_collection
 from brainbench.core.digits import between, decimal
 from brainbench.core.marks import MARKS, marks_of
 from brainbench.core.progress import Reporter, Silent
@@ -66,8 +68,18 @@ def reporter(*, quiet: bool) -> Reporter:
 
 @contextlib.contextmanager
 def loading(*, quiet: bool = False) -> Iterator[None]:
-    """Show a sign of life on a terminal while the block imports libraries; nothing else may draw there."""
-    if quiet or not stderr().is_terminal:
+    """Import libraries within the block, with a sign of life on a terminal; nothing else may draw there.
+
+    What is imported stays: the garbage collector neither looks through it meanwhile nor later.
+    """
+    with without_collection(), _turning() if not quiet else contextlib.nullcontext():
+        yield
+    gc.freeze()
+
+
+@contextlib.contextmanager
+def _turning() -> Iterator[None]:
+    if not stderr().is_terminal:
         yield
         return
     command = [sys.executable, "-I", "-S", turning_line.__file__, "loading libraries"]
@@ -166,12 +178,24 @@ def print_grouped(
 def _print_columns(
     console: Console, widths: Sequence[int], rows: Sequence[Sequence[str]], *, style: str
 ) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    for k, width in enumerate(widths):
-        table.add_column(width=width, overflow="fold", justify="right" if k else "left")
-    for row in rows:
-        table.add_row(*row, style=style)
-    console.print(table)
+    """Print rows of known widths; a `Table`, which measures each cell again, is slow for hundreds."""
+    lines = []
+    for text, *figures in rows:
+        first, *folded = _folded(console, text, widths[0])
+        padded = [*figures, *[""] * (len(widths) - 1 - len(figures))]
+        right = [" " * (w - cell_len(one)) + one for one, w in zip(padded, widths[1:], strict=True)]
+        lines.append("  ".join([first, *right]))
+        lines += [line + " " * (sum(widths[1:]) + 2 * len(right)) for line in folded]
+    if lines:
+        console.print("\n".join(lines), style=style, soft_wrap=True)
+
+
+def _folded(console: Console, text: str, width: int) -> list[str]:
+    """Return the lines of a text in a column, each as wide as it."""
+    if cell_len(text) <= width:
+        return [text + " " * (width - cell_len(text))]
+    lines = Text(text).wrap(console, width, overflow="fold")
+    return [line.plain.rstrip() + " " * (width - cell_len(line.plain.rstrip())) for line in lines]
 
 
 def name_of_model(score: Score) -> str:

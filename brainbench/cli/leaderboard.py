@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainbench.cli import options
+from brainbench.core.collection import without_collection
 from brainbench.core.settings import VARIANTS
 
 if TYPE_CHECKING:
@@ -86,25 +87,26 @@ def leaderboard(
 
     folders = [Results(folder) for folder in output]
     chosen = Chosen(models=model, benchmarks=benchmark, trained=trained)
-    with console.working("ranking"):
-        ranked = board(
-            folders,
-            load_composites(composite),
-            protocol=protocol,
-            chosen=chosen,
-            partial=partial,
-            published=published,
-            most=top if (output_format, csv, html) == ("table", None, None) else None,
-        )
-    for problem in ranked.unreadable:
-        print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
-    if csv is not None:
-        with options.writing_csv(csv, todo="give another path"):
-            write_csv(ranked.to_frame(), csv)
-    if html is not None:
-        with console.working("writing the page"):
-            _write_page(html, ranked, folders, chosen, partial=partial, published=published)
-    _print(ranked, output_format, top, only_chosen=list(benchmark) != list(options.ALL))
+    with without_collection():
+        with console.working("ranking"):
+            ranked = board(
+                folders,
+                load_composites(composite),
+                protocol=protocol,
+                chosen=chosen,
+                partial=partial,
+                published=published,
+                most=top if (output_format, csv, html) == ("table", None, None) else None,
+            )
+        for problem in ranked.unreadable:
+            print(fitted(f"omitted: {problem}", sys.stderr), file=sys.stderr)
+        if csv is not None:
+            with options.writing_csv(csv, todo="give another path"):
+                write_csv(ranked.to_frame(), csv)
+        if html is not None:
+            with console.working("writing the page"):
+                _write_page(html, ranked, folders, chosen, partial=partial, published=published)
+        _print(ranked, output_format, top, only_chosen=list(benchmark) != list(options.ALL))
 
 
 def _write_page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -85,8 +86,11 @@ def _main(
 
 def run() -> None:
     """Run the program; an error of brainbench is printed without a traceback and ends it with status 2."""
-    with standard_streams():
-        _run()
+    try:
+        with standard_streams():
+            _run()
+    finally:
+        gc.freeze()  # at its end a program looks for garbage, be it among thousands of scores
 
 
 def _run() -> None:

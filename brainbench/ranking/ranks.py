@@ -11,24 +11,30 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from brainbench.core.collection import without_collection
 from brainbench.core.errors import InputError
 from brainbench.core.score import Score
 from brainbench.core.settings import Settings
+from brainbench.metrics.array_types import BoolArray
 from brainbench.ranking.intervals import with_rank_intervals
 from brainbench.ranking.published import MEMBERS, published_scores
 from brainbench.ranking.selection import EVERYTHING, Chosen, named, summaries_in, whole
 from brainbench.ranking.table import Board, Cell, Row
 from brainbench.ranking.versions import Versions, counting, versions_here
 from brainbench.stats.composite import RAW, Composite, Member, combine
-from brainbench.storage.index import without_collection
 from brainbench.storage.results import Results
 
 COMPARED = 300
 """Ranked models up to which ranks are intervals: all pairs of them are compared."""
 _SEPARATING = ("seed", "layers", "limit", "floor", "resample", "groups")
 _DEFAULTS = Settings()
+
+_Group: TypeAlias = dict[str, list[Score]]
+"""Scores of one model under the same settings, by benchmark."""
 
 
 def board(
@@ -79,7 +85,7 @@ def board(
         composite, unordered = best_composite(shown or facts, composites, here)
         published_rows = [replace(row, published=True) for row in rows(facts, composite)]
         ordered = _ranked([*(unordered if shown else []), *published_rows])
-    ordered, damaged = _with_intervals(ordered, composite, most=most)
+        ordered, damaged = _with_intervals(ordered, composite, most=most)
     further = sorted({score.benchmark for score in shown} - set(composite.benchmarks))
     return Board(
         composite=composite,
@@ -190,28 +196,38 @@ def best_composite(
     then the one in which most scores count; then one with a member that was scored at all; then the first.
     """
     groups, versions = _grouped(scores), counting(scores, here)
-    options = [
-        (composite, _rows(_of_members(groups, composite), composite, versions))
-        for composite in composites
-    ]
-    composite, _ = max(options, key=lambda option: _coverage(*option))  # the first of equals
+    takes = {
+        key: _takes(groups, *key, versions)
+        for key in {(one, each.simulated) for each in composites for one in each.members}
+    }
+    composite = max(composites, key=lambda one: _coverage(groups, one, takes))  # first of equals
     return composite, _rows(groups, composite, versions)
 
 
-def _of_members(groups: Sequence[Sequence[Score]], composite: Composite) -> list[list[Score]]:
-    """Return the scores of each group that are of a member of a composite; groups without one are omitted."""
-    members = frozenset(composite.benchmarks)
-    kept = ([score for score in group if score.benchmark in members] for group in groups)
-    return [group for group in kept if group]
-
-
-def _coverage(composite: Composite, rows: Sequence[Row]) -> tuple[bool, bool, int, bool]:
-    return (
-        any(_has_rank(row) for row in rows),
-        any(row.combined.value is not None for row in rows),
-        sum(row.combined.k for row in rows),
-        any(name in row.cells for row in rows for name in composite.benchmarks),
+def _takes(
+    groups: Sequence[_Group], member: Member, simulated: bool, versions: Mapping[str, Versions]
+) -> BoolArray:
+    """Return for each model whether a composite takes a figure of it as a member."""
+    name = member.benchmark
+    return np.array(
+        [
+            name in group
+            and _why_not(*_chosen(group[name], member, versions), member, simulated) is None
+            for group in groups
+        ],
+        dtype=bool,
     )
+
+
+def _coverage(
+    groups: Sequence[_Group], composite: Composite, takes: Mapping[tuple[Member, bool], BoolArray]
+) -> tuple[bool, bool, int, bool]:
+    """Return how much a composite says: a rank, a figure, the number of scores that count, any score."""
+    taken = np.stack([takes[member, composite.simulated] for member in composite.members])
+    complete = [groups[int(k)] for k in np.flatnonzero(taken.all(axis=0))]
+    is_there = any(name in group for group in groups for name in composite.benchmarks)
+    ranks = any(not _first(group).untrained for group in complete)
+    return ranks, bool(complete), int(taken.sum()), is_there
 
 
 def rows(
@@ -224,21 +240,26 @@ def rows(
 
 
 def _rows(
-    groups: Sequence[Sequence[Score]], composite: Composite, versions: Mapping[str, Versions]
+    groups: Sequence[_Group], composite: Composite, versions: Mapping[str, Versions]
 ) -> list[Row]:
     return [_row(group, composite, versions) for group in groups]
 
 
-def _grouped(scores: Sequence[Score]) -> list[list[Score]]:
+def _grouped(scores: Sequence[Score]) -> list[_Group]:
     """Return the scores of each model by its digest, weights, protocol and settings."""
-    groups: dict[tuple[str, ...], list[Score]] = {}
+    groups: dict[tuple[str, ...], _Group] = {}
     for score in scores:
         unusual = _settings(score)
         settings = json.dumps(unusual, sort_keys=True, default=str) if unusual else ""
         names = (score.model, score.weights, score.protocol, settings, str(score.partial))
         key = (*names, score.hash_of("model") or "", str(score.older_key))
-        groups.setdefault(key, []).append(score)
+        groups.setdefault(key, {}).setdefault(score.benchmark, []).append(score)
     return list(groups.values())
+
+
+def _first(group: _Group) -> Score:
+    """Return a score of a model, for what all of them share."""
+    return next(iter(group.values()))[0]
 
 
 def _settings(score: Score) -> dict[str, Any]:
@@ -254,15 +275,11 @@ def _settings(score: Score) -> dict[str, Any]:
     return unusual
 
 
-def _row(group: Sequence[Score], composite: Composite, versions: Mapping[str, Versions]) -> Row:
-    first = group[0]
-    members = {member.benchmark: member for member in composite.members}
-    by_benchmark: dict[str, list[Score]] = {}
-    for score in group:
-        by_benchmark.setdefault(score.benchmark, []).append(score)
+def _row(group: _Group, composite: Composite, versions: Mapping[str, Versions]) -> Row:
+    first = _first(group)
     cells = {
-        name: _cell(scores, members.get(name), composite, versions[name])
-        for name, scores in by_benchmark.items()
+        name: _cell(scores, composite.member(name), composite.simulated, versions)
+        for name, scores in group.items()
     }
     of_members = [cells.get(name) for name in composite.benchmarks]
     counted = [None if cell is None or cell.counts_not else cell for cell in of_members]
@@ -284,34 +301,50 @@ def _row(group: Sequence[Score], composite: Composite, versions: Mapping[str, Ve
         cells=cells,
         combined=combined,
         ci_approximate=None if combined.ci is None else any(c.ci_approximate for c in counted if c),
-        n_others=len(group) - len(cells),
+        n_others=sum(len(scores) - 1 for scores in group.values()),
     )
 
 
 def _cell(
-    scores: Sequence[Score], member: Member | None, composite: Composite, versions: Versions
+    scores: Sequence[Score],
+    member: Member | None,
+    simulated: bool,
+    versions: Mapping[str, Versions],
 ) -> Cell:
-    """Return the cell of one score of a model on a benchmark, by what it is and never by when it was made.
+    """Return the cell of one score of a model on a benchmark.
+
+    Of a member it has the figure that the composite takes, or why it takes none: every score has the raw
+    figure, but not its draws.
+    """
+    score, remark = _chosen(scores, member, versions)
+    why = None if member is None else _why_not(score, remark, member, simulated)
+    as_raw = member is not None and why is None and score.formula != member.formula
+    return Cell(
+        score=score,
+        value=score.raw if as_raw else score.value,
+        ci=None if as_raw else score.ci,
+        draws=None if as_raw else score.draws,
+        formula=RAW if as_raw else score.formula,
+        state=score.status if versions[score.benchmark].why_not(score) is None else "outdated",
+        remark=remark,
+        counts_not=why,
+    )
+
+
+def _chosen(
+    scores: Sequence[Score], member: Member | None, versions: Mapping[str, Versions]
+) -> tuple[Score, str | None]:
+    """Return one score of a model on a benchmark, by what it is and never by when it was made.
 
     First come scores on the versions that are here, then those with the member's formula, then those with a
-    value.
+    value. With it comes why it does not count whatever the composite, if so.
     """
-    ordered = list(scores)
-    if len(ordered) > 1:
-        ordered.sort(key=lambda score: _choice(score, member, versions))
-    score = ordered[0]
-    rival = next((other for other in ordered[1:] if _rivals(score, other, member, versions)), None)
-    why = versions.why_not(score)
-    cell = Cell(
-        score=score,
-        value=score.value,
-        ci=score.ci,
-        draws=score.draws,
-        formula=score.formula,
-        state=score.status if why is None else "outdated",
-        remark=why if rival is None else why or _SEVERAL,
-    )
-    return cell if member is None else _as_member(cell, member, composite)
+    of_benchmark = versions[scores[0].benchmark]
+    if len(scores) == 1:
+        return scores[0], of_benchmark.why_not(scores[0])
+    first, *others = sorted(scores, key=lambda score: _choice(score, member, of_benchmark))
+    has_rival = any(_rivals(first, other, member, of_benchmark) for other in others)
+    return first, of_benchmark.why_not(first) or (_SEVERAL if has_rival else None)
 
 
 _SEVERAL = (
@@ -333,25 +366,21 @@ def _rivals(one: Score, other: Score, member: Member | None, versions: Versions)
     return alike and one.value is not None and one.value != other.value
 
 
-def _as_member(cell: Cell, member: Member, composite: Composite) -> Cell:
-    """Return the cell with the figure that a composite takes, or with why it takes none."""
-    score = cell.score
-    why = None
-    if cell.remark is not None:
-        why = cell.remark
-    elif score.value is None:
-        why = score.status.replace("_", " ")
-    elif score.partial:
-        why = "partial"
-    elif score.ceiling_above_0 is False and member.formula != RAW:
-        why = "ceiling not above 0"
-    elif score.simulated != composite.simulated:
-        why = "of a simulated brain" if score.simulated else "not of a simulated brain"
-    elif cell.formula != member.formula and (member.formula != RAW or score.raw is None):
-        why = f"scored as {score.formula}, not as {member.formula}"
-    elif cell.formula != member.formula:  # every score has the raw figure, but not its draws
-        return replace(cell, value=score.raw, ci=None, draws=None, formula=RAW)
-    return replace(cell, counts_not=why)
+def _why_not(score: Score, remark: str | None, member: Member, simulated: bool) -> str | None:
+    """Return why a composite, of a simulated brain or not, does not take a score; None where it does."""
+    if remark is not None:
+        return remark
+    if score.value is None:
+        return score.status.replace("_", " ")
+    if score.partial:
+        return "partial"
+    if score.ceiling_above_0 is False and member.formula != RAW:
+        return "ceiling not above 0"
+    if score.simulated != simulated:
+        return "of a simulated brain" if score.simulated else "not of a simulated brain"
+    if score.formula != member.formula and (member.formula != RAW or score.raw is None):
+        return f"scored as {score.formula}, not as {member.formula}"
+    return None
 
 
 def _ranked(unordered: Sequence[Row]) -> list[Row]:

@@ -134,7 +134,7 @@ def stored_in(folders: Sequence[Results], chosen: Chosen) -> tuple[list[Score], 
 
 def _name_within(score: Score) -> str:
     """Return the name of a score within its folder, which is a key of its content."""
-    return "/".join(Path(str(score.file)).parts[-2:])
+    return "/".join(str(score.file).rsplit("/", 2)[-2:])  # as `indexed` names it
 
 
 def digits_of(score: Score) -> str:

@@ -6,8 +6,10 @@ another figure, under another name, and never compared with the composite.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -72,10 +74,18 @@ class Composite:
                 todo="correct its members",
             )
 
-    @property
+    @cached_property
     def benchmarks(self) -> tuple[str, ...]:
         """Identifiers of the members."""
         return tuple(member.benchmark for member in self.members)
+
+    @cached_property
+    def _by_benchmark(self) -> dict[str, Member]:
+        return {member.benchmark: member for member in self.members}
+
+    def member(self, benchmark: str) -> Member | None:
+        """Return the member of a benchmark; None where it is none."""
+        return self._by_benchmark.get(benchmark)
 
     @property
     def scale(self) -> str:
@@ -85,7 +95,7 @@ class Composite:
             return f"all members by {formulas[0]}"
         return f"not one: members by {' and by '.join(formulas)}, so that 1 does not mean the same in all"
 
-    @property
+    @cached_property
     def simulated(self) -> bool:
         """Whether its members are benchmarks on simulated brains."""
         return _simulated(self.name)
@@ -230,7 +240,7 @@ def _check(
     names: Sequence[str],
 ) -> None:
     sizes = len(values), len(draws), len(names)
-    finite = all(value is None or np.isfinite(value) for value in values)
+    finite = all(value is None or math.isfinite(value) for value in values)
     if not values or len(set(sizes)) > 1 or not finite:
         raise InputError(
             f"values {list(values)}, draws of {sizes[1]} members, {sizes[2]} names",

@@ -46,6 +46,7 @@ def test_summaries_are_the_scores_without_what_is_large(results):
             assert one.draws is None
             assert one.record.hashes == score.record.hashes
             assert one.record.created == score.record.created
+            assert vars(one.record).keys() == vars(score.record).keys()
     [limited] = [score for score in found.scores if score.model == "d"]
     assert limited.record.settings == {"limit": 5}  # those that are not the defaults
 
@@ -88,7 +89,14 @@ def test_removed_and_added_files_count_at_once(results):
     }
 
 
-@pytest.mark.parametrize("damage", ["empty", "bit", "version", "folder", "list", "absent"])
+DAMAGED = {  # with the digest of what is there
+    "list": b"[[1]]",
+    "no columns": b'[["a/b.json"],[[1],[2],[3],[4]],[],[]]',
+    "no lists": b"[1,2,3,4]",
+}
+
+
+@pytest.mark.parametrize("damage", ["empty", "bit", "version", "folder", "absent", *DAMAGED])
 def test_an_index_that_cannot_be_used_is_as_none(results, n_read, damage, monkeypatch):
     expected = [score.value for score in indexed(results).scores]
     path = results.folder / NAME
@@ -96,12 +104,12 @@ def test_an_index_that_cannot_be_used_is_as_none(results, n_read, damage, monkey
     if damage == "empty":
         path.write_bytes(b"")
     elif damage == "bit":
-        content[content.index(b'"value":0.4') + 10] ^= 1
+        content[content.index(b"0.4,") + 2] ^= 1
         path.write_bytes(content)
     elif damage == "version":
         monkeypatch.setattr(index, "_FORMAT", "brainbench index 1 of 9.9")
-    elif damage == "list":
-        path.write_bytes(index._header(b"[[1]]") + b"\n[[1]]")
+    elif damage in DAMAGED:
+        path.write_bytes(index._header(DAMAGED[damage]) + b"\n" + DAMAGED[damage])
     else:
         path.unlink()
     if damage == "folder":
