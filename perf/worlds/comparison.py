@@ -109,7 +109,7 @@ def rank_coverage(*, replicates: int, random: str = "both", seed: int = 0) -> di
         low, high = rank_intervals(made.values, significant)
         held += bool(((low <= true_low) & (high >= true_high)).all())
         wrong += bool(significant[0, 1])
-        width += float((high - low).mean())
+        width += float((high - low + 1).mean())
     return {
         "coverage": held / replicates,
         "wrong": wrong / replicates,

@@ -154,7 +154,7 @@ def test_an_object_of_one_image_is_named(name):
     labels = LABELS.copy()
     labels[5] = "owl"
     data, X = worlds(labels=labels)
-    with pytest.raises(InputError, match="1 images of owl") as error:
+    with pytest.raises(InputError, match="images of owl: 1") as error:
         score(benchmark(name, data[name]), model_of(X))
     assert "2 images of each of 5 objects" in error.value.allowed
     assert "owl" in error.value.todo

@@ -13,7 +13,8 @@ from typing import ClassVar
 from brainbench.core.errors import InputError, NotApplicableError
 from brainbench.core.settings import ProtocolName
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions
-from brainbench.scoring.behavior.choices_target import choices_target
+from brainbench.scoring.behavior.asked import asked_for_answers
+from brainbench.scoring.behavior.choices_target import choices_target, table_of_answers
 from brainbench.scoring.behavior.conflicts import Conflicts, CueColumns, cue_readout
 from brainbench.scoring.behavior.readout import labeled_images
 from brainbench.scoring.behavior.shape_bias_evaluation import ShapeBiasEvaluation
@@ -57,11 +58,16 @@ class ShapeBias(Measure[Conflicts, Candidate]):
     def target(self, context: RunContext) -> Conflicts:
         """Return answers and images; InputError for stimuli without the columns, too few, or no conflict."""
         self.columns.check(context.stimuli(), context.benchmark.identifier)
+        table = table_of_answers(context)
         images = labeled_images(
-            context, n_splits=self.n_photographs, n_inner=1, group=self.columns.photograph
+            context,
+            n_splits=self.n_photographs,
+            n_inner=1,
+            group=self.columns.photograph,
+            asked=asked_for_answers(table, by_category=False),
         )
         return Conflicts(
-            answers=choices_target(context, images, n_halves=0),
+            answers=choices_target(context, images, table, n_halves=0),
             columns=self.columns,
             n_photographs=self.n_photographs,
             n_pictures=self.n_pictures,

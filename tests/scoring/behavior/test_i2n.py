@@ -404,7 +404,7 @@ def test_bad_data(world, data):
     assert_refused(benchmark(alike), model, "one object, cat")
     rare = np.where(np.arange(N) == 0, "owl", objects)
     one_owl = replace(data, pictures=pictures(ids, object_name=rare))
-    assert_refused(benchmark(one_owl), model, "5 objects", "1 images of owl")
+    assert_refused(benchmark(one_owl), model, "5 objects", "images of owl: 1")
     turned = replace(data, pictures=pictures(ids, object_name=np.roll(objects, 1)))
     assert_refused(benchmark(turned), model, "trials say that 'im")
     strange = table.assign(stimulus_id=table.stimulus_id.replace("im00", "im99"))
