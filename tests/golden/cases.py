@@ -44,6 +44,13 @@ MEASURES = {
     "i2n": I2n(n_splits=5),
     "choices": CategoryChoices(n_splits=5),
 }
+SCORES = {
+    f"{name}, {protocol}, {formula or 'own formula'}": (name, protocol, formula)
+    for name, measure in MEASURES.items()
+    for protocol in measure.protocols
+    for formula in (None, "r/sqrt(c)")
+}
+"""Every measure under every protocol, raw and related to its ceiling."""
 TOLERANCES = {"ost": 1e-6, "i2n": 1e-6, "choices": 1e-6}
 """Relative; read-outs end their iteration at a gradient, which another processor reaches elsewhere."""
 
@@ -154,21 +161,23 @@ class Goldens:
         )
 
     def scores(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the figures of every measure under every protocol, raw and related to its ceiling."""
-        for name, measure in MEASURES.items():
-            for protocol in measure.protocols:
-                for formula in (None, "r/sqrt(c)"):
-                    layers = {"IT": "IT"} if protocol == "brainscore" else {}
-                    context = context_of(
-                        self.benchmark(name),
-                        self.model,
-                        protocol=protocol,
-                        formula=formula,
-                        layers=layers,
-                        null="images",
-                        null_draws=5,
-                    )
-                    yield f"{name}, {protocol}, {formula or 'own formula'}", figures(context)
+        """Yield the figures of each of `SCORES`."""
+        for key in SCORES:
+            yield key, self.score(key)
+
+    def score(self, key: str) -> dict[str, Any]:
+        """Return the figures of one of `SCORES`."""
+        name, protocol, formula = SCORES[key]
+        context = context_of(
+            self.benchmark(name),
+            self.model,
+            protocol=protocol,
+            formula=formula,
+            layers={"IT": "IT"} if protocol == "brainscore" else {},
+            null="images",
+            null_draws=5,
+        )
+        return figures(context)
 
 
 def figures(context: Any) -> dict[str, Any]:

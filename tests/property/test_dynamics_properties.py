@@ -138,7 +138,7 @@ def test_all_components_are_a_rotation(seed, p, cuts):
         np.testing.assert_allclose(narrow, wide, atol=1e-6)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(SEED)
 def test_descent_ends_at_least_squares(seed):
     X, Y, _ = draw(seed, p=3)

@@ -81,13 +81,13 @@ CHOICES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CHOICES, CHOICES)
 def test_keys_are_equal_exactly_when_everything_is(one: Choice, other: Choice) -> None:
     assert (_key(one) == _key(other)) == (one == other)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(CHOICES, st.data())
 def test_each_field_alone_changes_the_key(one: Choice, data: st.DataObject) -> None:
     other, key = data.draw(CHOICES), _key(one)
