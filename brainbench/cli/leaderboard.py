@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -107,6 +108,7 @@ def leaderboard(
             with console.working("writing the page"):
                 _write_page(html, ranked, folders, chosen, partial=partial, published=published)
         _print(ranked, output_format, top, only_chosen=list(benchmark) != list(options.ALL))
+        gc.freeze()  # the program ends: thousands of scores are not looked through once more
 
 
 def _write_page(

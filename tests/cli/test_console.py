@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from brainbench.cli import console, text
@@ -206,3 +207,17 @@ def test_log_lines_write_control_characters_out():
 def test_facts_write_control_characters_out(capsys):
     console.print_facts({"model": EVIL, "notes": [EVIL, "second"]})
     assert capsys.readouterr().out.count(r"\x1b[2J[red]:x:\u202e\r") == 2
+
+
+def test_long_texts_of_a_group_are_folded_within_their_column(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(console, "stdout", lambda: Console(width=40, markup=False, emoji=False))
+    rows = [("  [b]" + "x" * 40, ".123", ".1 to .2"), ("  腹側 :smile:", ".1"), ("  short",)]
+    console.print_grouped("model", [("A heading", rows)], figures=("score", "95 % CI"))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= 40
+    assert lines[0].split() == ["model", "score", "95", "%", "CI"]
+    first, *rest = (line for line in lines if "x" in line)
+    assert first.endswith(" .123  .1 to .2")
+    assert "".join((first[:-15], *rest)).replace(" ", "") == "[b]" + "x" * 40
+    assert any(line.startswith("  腹側 :smile:") for line in lines)

@@ -142,3 +142,18 @@ def test_no_folder(tmp_path):
     assert found.scores == ()
     assert found.unreadable == (f"folder {tmp_path / 'nothing'} does not exist",)
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("value", [-0.0, 0.5])
+def test_a_score_alone_and_one_without_a_record(tmp_path, value):
+    """Columns in which all values are alike, values that are equal but not the same, and no record."""
+    bare = dataclasses.replace(make("b", "Study.x", 0.0), record=None)
+    for scores in ([make("a", "Study.x", value)], [bare]):
+        results = fill(tmp_path / "results", scores)
+        made, read = indexed(results).scores, indexed(results).scores
+        assert len(read) == len(made)
+        for one, other in zip(made, read, strict=True):
+            assert vars(one).keys() == vars(other).keys()
+            assert repr(vars(one)) == repr(vars(other))
+    assert {str(score.value) for score in read} == {str(value), "0.0"}
+    assert [score.record is None for score in read] == [False, True]
