@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from brainbench.metrics.behavior.i2n import correlation, d_prime, normalized, two_way
+from brainbench.metrics.classification.logistic_regression import cross_decode
+from brainbench.stats.splits import paper
 
 NETWORKS = ("alexnet", "resnet18", "resnet34")
 
@@ -97,3 +101,39 @@ def test_agreement_of_answers(outputs):
     answers = {name: array.values.argmax(axis=1) for name, array in outputs.items()}
     shares = [np.mean(answers[a] == answers[b]) for a, b in itertools.combinations(NETWORKS, 2)]
     assert sorted(shares) == pytest.approx([0.450, 0.458, 0.679], abs=0.001)
+
+
+@pytest.mark.slow
+def test_cross_validated_read_out_on_real_features(shared):
+    """Features of ResNet-18 for all 2,400 images, held out by folds, beside scikit-learn fold by fold.
+
+    What an image shows is not in the files: the nearest of 24 of the images stands in for it.
+    """
+    path = shared("data/objectome_model_outputs/resnet18-objectome-features.nc")
+    with xr.open_dataset(path, engine="netcdf4") as file:
+        (array,) = file.data_vars.values()
+        features = array.values.astype(np.float64)
+    assert features.shape == (2400, 512)
+    scaled = StandardScaler().fit_transform(features)
+    labels = (scaled @ scaled[::100].T).argmax(axis=1)
+    names = np.array([f"object{k:02d}" for k in labels])
+    kept = np.flatnonzero(np.bincount(labels, minlength=24)[labels] >= 10)
+    features, names, labels = (
+        features[kept],
+        names[kept],
+        np.unique(labels[kept], return_inverse=True)[1],
+    )
+    ids = [f"image{k:04d}" for k in range(len(names))]
+    folds = paper(ids, names, n_splits=10, seed=0)
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(names)))
+    chosen = folds[:2]
+    found = cross_decode(features, names, chosen).probabilities
+    for (train, test), ours in zip(chosen, found, strict=True):
+        scaler = StandardScaler().fit(features[train])
+        theirs = LogisticRegression(C=1e-3, solver="newton-cg", tol=1e-4, max_iter=100)
+        theirs.fit(scaler.transform(features[train]), names[train])
+        expected = theirs.predict_proba(scaler.transform(features[test]))
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-7)
+        truth = labels[test]
+        d = normalized(d_prime(two_way(ours, truth), truth, false_alarms="brainscore"), truth)
+        np.testing.assert_allclose(d, by_cells(expected, truth), rtol=0, atol=1e-4)

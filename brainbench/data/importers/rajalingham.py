@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from brainbench.data.importers import brainio_stimuli
 from brainbench.data.importers.brainio_stimuli import FILENAME
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts
-from brainbench.data.published import declared, write_images
+from brainbench.data.published import PublishedData, Source, declared, write_images
 from brainbench.data.source_files import reading, wrong
 
 AnyArray: TypeAlias = npt.NDArray[Any]
@@ -42,18 +42,23 @@ _OPTIONAL = ("subject",)
 _LABELS = ("image_label", "image_sample_obj", OBJECT)
 
 
-class Declared(DeclaredFiles):
-    """Parameters of the manifest: the width of an image in degrees, and the number of trials."""
+class OfChoices(Source):
+    """Parameters of every set of choices: the width of an image in degrees, and the number of trials."""
 
-    degrees: PositiveFloat
+    degrees: PositiveFloat | None = None
     trials: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RajalinghamData(DeclaredData[Declared]):
-    """Images of objects, and choices between what an image shows and another object."""
+class Declared(OfChoices, DeclaredFiles):
+    """Parameters of the manifest, with the files of Brain-Score."""
 
-    reader = FORMAT
+
+C = TypeVar("C", bound=OfChoices)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ObjectChoices(PublishedData[C]):
+    """Images of objects, and choices between what an image shows and another object."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -91,6 +96,21 @@ class RajalinghamData(DeclaredData[Declared]):
             todo="choose a benchmark of behavior",
         )
 
+    def store(self, folder: Path, stimuli: pd.DataFrame, trials: pd.DataFrame) -> None:
+        """Write stimuli, sorted by id, and trials, as numbers of their names."""
+        stimuli.to_csv(folder / KEPT[1], index=False)
+        codes = {key: np.unique(trials[key].to_numpy(str), return_inverse=True) for key in trials}
+        named = {f"{key} names": names for key, (names, _) in codes.items()}
+        rows = {key: code.astype(np.int32) for key, (_, code) in codes.items()}
+        np.savez(folder / KEPT[2], **named, **rows)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RajalinghamData(DeclaredData[Declared], ObjectChoices[Declared]):
+    """The choices that Brain-Score publishes."""
+
+    reader = FORMAT
+
     def import_from(self, given: Path) -> Path:
         """Check and convert assembly, csv and zip files; see `PublishedData.import_from`."""
         paths = self._paths(given)
@@ -101,7 +121,7 @@ class RajalinghamData(DeclaredData[Declared]):
             if path.suffix == ".csv"
         ]
         stimuli = pd.concat([_labeled(path, table) for path, table, _ in sets], ignore_index=True)
-        _check(trials, stimuli)
+        check_choices(trials, stimuli)
         order = np.argsort(stimuli["stimulus_id"].to_numpy(str))
         pictures = _pictures([(table, zipped) for _, table, zipped in sets], order)
         first = next(pictures)
@@ -111,13 +131,7 @@ class RajalinghamData(DeclaredData[Declared]):
         ):
             images = brainio_stimuli.alike(itertools.chain([first], pictures), first.shape, step)
             write_images(folder / KEPT[0], images, (len(order), *first.shape))
-            stimuli.iloc[order].to_csv(folder / KEPT[1], index=False)
-            codes = {
-                key: np.unique(trials[key].to_numpy(str), return_inverse=True) for key in trials
-            }
-            named = {f"{key} names": names for key, (names, _) in codes.items()}
-            rows = {key: code.astype(np.int32) for key, (_, code) in codes.items()}
-            np.savez(folder / KEPT[2], **named, **rows)  # type: ignore[arg-type]
+            self.store(folder, stimuli.iloc[order], trials)
         return self.folder
 
     def _paths(self, given: Path) -> list[Path]:
@@ -159,10 +173,10 @@ def _labeled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"stimulus_id": table["stimulus_id"], OBJECT: table[name].astype(str)})
 
 
-def _check(trials: pd.DataFrame, stimuli: pd.DataFrame) -> None:
+def check_choices(trials: pd.DataFrame, stimuli: pd.DataFrame) -> None:
     """Raise InputError for images twice, trials of other images or objects, and answers not on offer."""
     if stimuli["stimulus_id"].duplicated().any():
-        raise wrong("images that are in both stimulus sets", "each image in one of them")
+        raise wrong("images that are there twice", "each image once")
     shown = trials["stimulus_id"].map(
         dict(zip(stimuli["stimulus_id"], stimuli[OBJECT], strict=True))
     )
