@@ -101,7 +101,8 @@ def bars(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
     groups = _groups(shown)
     palette = colors_of(shown, colors)
     n_rows = len(shown) + len(groups)
-    legend = _legend_entries(shown)
+    with style.styled():
+        legend = _legend_entries(shown)
     frame = _FRAME + _LEGEND * -(-len(legend) // 2)
     longest = max(len(label) for members in groups.values() for label, _ in members)
     width = max(style.COLUMN, _LETTER * longest + _BARS)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 import xml.dom.minidom
 
 import drawn
@@ -51,6 +52,17 @@ def test_a_function_draws_into_given_axes(kind):
     own = Figure().subplots()
     options = {"array": "IT"} if kind == "time" else {}
     assert getattr(plot, kind)([MADE[kind]()], ax=own, **options) is own
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_without_matplotlib_the_extra_is_named(kind, monkeypatch):
+    loaded = [name for name in sys.modules if name.startswith("matplotlib.")]
+    for name in ("matplotlib", *loaded):
+        monkeypatch.setitem(sys.modules, name, None)
+    for scores in ([MADE[kind]()], [MADE[kind](), MADE[kind]("other@untrained-0")]):
+        with pytest.raises(InputError, match="without matplotlib") as raised:
+            figure(kind, scores)
+        assert "brainbench[plot]" in str(raised.value)
 
 
 def test_scores_that_make_no_sense_in_a_figure_are_omitted():

@@ -21,6 +21,7 @@ def test_the_curve_of_one_array_with_what_a_model_without_error_reaches():
     bound = lines["a model without error"][1]
     assert np.isnan(bound[:5]).all()  # not where nothing reliable was measured
     assert np.allclose(bound[5:], 0.8)
+    assert lines["bins that make the score"][0][0] == drawn.BINS[5]
 
 
 def test_an_older_score_of_one_array_has_the_ceiling_of_all_sites():
