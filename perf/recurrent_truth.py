@@ -1,9 +1,12 @@
 """Do fits find recurrence where there is some, and only there? Simulated V1s of both circuits, three seeds.
 
-    python perf/recurrent_truth.py -o DIR [--steps N] [--json FILE]
+    python perf/recurrent_truth.py -o DIR [--steps N] [--images N] [--trials N] [--side N] [--mode MODE]
+        [--json FILE]
 
-Feed-forward and recurrent models of matched size (16 neurons, 8 channels, one recurrent block, T = 4,
-late-avg) are fitted to each brain with the schedule `quick`; with --steps a step limit, which the file says.
+Feed-forward and recurrent models of matched size (16 neurons, 8 channels, one recurrent block, T = 4) are
+fitted to each brain with the schedule `quick`; with --steps a step limit, which the file says. The neurons
+average over iterations before they are read, as early-avg does. Under late-avg and 2-avg the loss asks every
+single iteration for the mean rate, which the first one of a recurrent circuit cannot give.
 Fits are stored in DIR, so that the same command goes on where it was stopped. The paired difference of a
 seed is the mean over neurons of the difference of CC_norm^2 on held-out images; its interval over seeds is
 that of Student's t.
@@ -32,15 +35,21 @@ from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Config
 SEEDS = (0, 1, 2)
 MODELS: dict[str, dict[str, Any]] = {
     "feed-forward": {"iterations": 1, "mode": "no-avg"},
-    "recurrent": {"iterations": 4, "mode": "late-avg"},
+    "recurrent": {"iterations": 4},
 }
 
 
 def by_neuron(
-    circuit: Circuit, seed: int, model: str, folder: Path, steps: int
+    circuit: Circuit, seed: int, model: str, given: argparse.Namespace
 ) -> dict[str, float]:
     """Return CC_norm^2 of each neuron on held-out images."""
-    brain = SimulatedV1(circuit=circuit, seed=seed)
+    brain = SimulatedV1(
+        circuit=circuit,
+        seed=seed,
+        n_images=given.images,
+        n_trials=given.trials,
+        side=given.side,
+    )
     benchmark = Benchmark(
         identifier=f"{brain.name}.V1-ccnorm2",
         version=1,
@@ -52,10 +61,11 @@ def by_neuron(
         ceiling="CC_max^2",
         citation="simulated",
     )
-    options = {**MODELS[model], "channels": 8, "side": 20, "seed": seed, "schedule": "quick"}
+    sizes = {"channels": 8, "side": given.side, "seed": seed, "schedule": "quick"}
+    options = {"mode": given.mode, **MODELS[model], **sizes}
     config = config_of(RecurrentV1Config, options, fitter=FITTER.name)
     context = DataContext(benchmark=benchmark, run=Run())
-    done = fit(FITTER, context, config, folder=folder / f"{steps}-steps")
+    done = fit(FITTER, context, config, folder=given.output / f"{given.steps}-steps")
     figures: dict[str, float] = done.file.figures["cc_norm2"]
     print(f"{circuit} truth, seed {seed}, {model}: {done.file.figures['test']}", flush=True)
     return figures
@@ -65,18 +75,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--side", type=int, default=16)
+    parser.add_argument("--mode", default="early-avg")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     quick = schedule.SCHEDULES["quick"]
     limited = replace(quick, steps=given.steps, phase_steps=given.steps)
     schedule.SCHEDULES = {**schedule.SCHEDULES, "quick": limited}  # type: ignore[assignment, misc]
-    summary = {}
+    options = {k: getattr(given, k) for k in ("steps", "images", "trials", "side", "mode")}
+    summary: dict[str, Any] = {}
     for circuit in CIRCUITS:
         differences = []
         for seed in SEEDS:
-            plain, recurrent = (
-                by_neuron(circuit, seed, model, given.output, given.steps) for model in MODELS
-            )
+            plain, recurrent = (by_neuron(circuit, seed, model, given) for model in MODELS)
             differences.append(float(np.mean([recurrent[k] - plain[k] for k in plain])))
         half = float(stats.t.ppf(0.975, len(SEEDS) - 1) * stats.sem(differences))
         mean = float(np.mean(differences))
@@ -87,7 +100,7 @@ def main() -> None:
         }
         print(f"{circuit} truth: recurrent - feed-forward {mean:+.4f} +- {half:.4f} {differences}")
     if given.json:
-        given.json.write_text(json.dumps({"steps": given.steps, **summary}, indent=1))
+        given.json.write_text(json.dumps({**options, **summary}, indent=1))
 
 
 if __name__ == "__main__":

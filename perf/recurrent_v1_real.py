@@ -1,13 +1,15 @@
 """Feed-forward against recurrent models of matched size on real recordings, with the schedule `quick`.
 
     python perf/recurrent_v1_real.py -o DIR [-b BENCHMARK]... [--channels 8 16] [--seeds 3] [--side 37]
-        [--minutes M] [--json FILE]
+        [--minutes M] [--maps MODEL=LAYER ...] [--json FILE]
 
 One model for all V1 populations of Henaff2021 (five rotations over films), one for V4 of session 210325 of
 Cowley2023, the only one with trials; both data sets must be there (`brainbench data fetch`). Recurrent models
 have T = 3 and 2-avg. Each fit is stored, so that the same command goes on where it stopped; with --minutes
 none is begun later. Printed are the paired differences over neurons of each size, averaged over seeds, with
-an interval over neurons, and over seeds where there are several.
+an interval over neurons, and over seeds where there are several. Beside them stand ridge maps of networks
+(`--maps`, a model and a layer for each region): fitted to the training pictures of the same splits, penalty
+by the validation pictures, figure on the same held-out ones.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from brainbench.api import extract_activations
+from brainbench.metrics.gram import gram
+from brainbench.metrics.linear.validated_ridge import RELATIVE, fit_validated
 from brainbench.run.resolve import one_benchmark
 from brainbench.scoring.context import DataContext, Run
+from brainbench.stats.fit_splits import fit_splits
 from brainbench.training.fit import device_named, fit
 from brainbench.training.fitter import config_of
 from brainbench.training.population import fitted_neurons, population_of
@@ -67,6 +73,29 @@ def summarized(by_model: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     }
 
 
+def of_map(context: DataContext, model: str, layer: str) -> dict[str, Any]:
+    """Return the figure of a ridge map of a layer on the held-out pictures of the fits."""
+    population = population_of(context)
+    shown = population.stimuli
+    splits = fit_splits(shown.ids, population.strata, groups=population.groups)
+    values = extract_activations(model, shown, layers=layer)[layer]
+    products = gram(np.asarray(values).reshape(len(shown), -1))
+    predicted = [
+        fit_validated(
+            products,
+            population.responses,
+            train=split.train,
+            validation=split.validate,
+            test=split.test,
+            penalties=RELATIVE,
+        ).predicted
+        for split in splits
+    ]
+    each, _ = population.cc_norm2(predicted, [split.test for split in splits])
+    finite = each[np.isfinite(each)]
+    return {"model": model, "layer": layer, "test": float(finite.mean()), "ci": interval(finite)}
+
+
 def interval(values: np.ndarray) -> list[float]:
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return [float(values.mean() - half), float(values.mean() + half)]
@@ -81,6 +110,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=37)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--maps", nargs="*", default=[], metavar="MODEL=LAYER")
     given = parser.parse_args()
     ends, table = time.monotonic() + 60 * given.minutes, []
     for name, channels in product(given.benchmark or BENCHMARKS, given.channels):
@@ -113,6 +143,10 @@ def main() -> None:
             paired = {model: listed[:n] for model, listed in by_model.items()}
             table.append({"benchmark": name, "channels": channels, **summarized(paired)})
             print(json.dumps(table[-1]), flush=True)
+    for name, mapped in product(given.benchmark or BENCHMARKS, given.maps):
+        context = DataContext(benchmark=one_benchmark(name), run=Run())
+        table.append({"benchmark": name, **of_map(context, *mapped.split("=", 1))})
+        print(json.dumps(table[-1]), flush=True)
     if given.json:
         given.json.write_text(json.dumps(table, indent=1))
 

@@ -108,13 +108,20 @@ def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="Options and their values.")],
     output: Folder = FITS,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        options.text_option(
+            "--scheduler", metavar="ADDRESS", help="Fit on the workers of this scheduler of dask."
+        ),
+    ] = None,
     device: Device = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the fits, and stop.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Fit all combinations of options that a file lists; each is stored at once.
 
-    The same command, given again, goes on where it stopped.
+    The same command, given again, goes on where it stopped; given at once
+    in several places, they share the fits.
     Exit status: 0; 1 if some fits failed; 2 for wrong usage.
     """
     from brainbench.cli import console
@@ -130,7 +137,9 @@ def sweep(
         return
     failed = False
     with progress.use(console.reporter(quiet=quiet)):
-        for report in run_sweep(planned, folder=output, workers=workers, device=device):
+        for report in run_sweep(
+            planned, folder=output, workers=workers, scheduler=scheduler, device=device
+        ):
             options_of_fit = ", ".join(f"{key}={value}" for key, value in report.options.items())
             result = report.reason or f"CC_norm^2 {_shown(report.cc_norm2)}"
             print(f"{options_of_fit}: {result}", flush=True)

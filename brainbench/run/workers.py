@@ -101,7 +101,7 @@ def carried_out(dealt: Sequence[Assignment], spread: Spread) -> Iterator[tuple[A
 
 def _reports(dealt: list[Assignment], spread: Spread) -> Iterator[tuple[Assignment, Report]]:
     if spread.scheduler is not None:
-        with _scheduler(spread.scheduler) as executor:
+        with cluster(spread.scheduler) as executor:
             yield from _of_scheduler(dealt, executor, spread.scheduler)
         return
     if spread.workers == 1:
@@ -238,8 +238,8 @@ def _last_lines(logs: Path) -> str:
 
 
 @contextlib.contextmanager
-def _scheduler(address: str) -> Iterator[Executor]:
-    """Yield the workers of a scheduler of dask as an executor."""
+def cluster(address: str) -> Iterator[Executor]:
+    """Yield the workers of a scheduler of dask as an executor; InputError where it does not answer."""
     try:
         from distributed import Client
     except ImportError as error:
@@ -265,6 +265,15 @@ def _scheduler(address: str) -> Iterator[Executor]:
             raise
 
 
+def lost_scheduler(address: str) -> ScoringError:
+    """Return the error of a scheduler that has ended before its work was done."""
+    return ScoringError(
+        f"the scheduler {address} was lost",
+        allowed="a scheduler that runs until the last result",
+        todo="start it and give the same command again: it goes on where it stopped",
+    )
+
+
 def _of_scheduler(
     dealt: Sequence[Assignment], executor: Executor, address: str
 ) -> Iterator[tuple[Assignment, Report]]:
@@ -276,11 +285,7 @@ def _of_scheduler(
         except BrainbenchError:
             raise
         except CancelledError as error:
-            raise ScoringError(
-                f"the scheduler {address} was lost",
-                allowed="a scheduler that runs until the last score",
-                todo="start it and give the same command again: it goes on where it stopped",
-            ) from error
+            raise lost_scheduler(address) from error
         except Exception as error:  # such as a worker that was killed several times
             report = Report(scores=failures(assignment, error))
         yield assignment, report

@@ -17,6 +17,7 @@ from brainbench.core.provenance import sha256
 from brainbench.metrics.array_types import FloatArray
 from brainbench.scoring.context import DataContext
 from brainbench.stats.fit_splits import FitSplit, fit_splits
+from brainbench.storage.claims import Claim, Claims
 from brainbench.storage.files import remove
 from brainbench.training.fitted_files import SUFFIX, FittedFile, read_fitted, write_fitted
 from brainbench.training.fitter import FitConfig, FitTask, Fitter
@@ -66,6 +67,8 @@ def fit(
 ) -> Fit:
     """Fit a network to the recordings of a benchmark and store it, or return it if it is stored.
 
+    While another process is at the same fit, this one waits for it.
+
     Parameters
     ----------
     fitter : Fitter
@@ -87,12 +90,79 @@ def fit(
     DivergedError
         A loss that is not finite; names the split, the phase and the step.
     """
-    population = population_of(context, config.sessions)
-    identity = _identity(fitter, population, config)
-    digits = sha256(*(f"{key}={value}" for key, value in sorted(identity.items())))[:_DIGITS]
-    path = folder / f"{fitter.name}-{population.benchmark}-{digits}{SUFFIX}"
-    if path.exists():
-        return Fit(path=path, file=read_fitted(path), is_new=False)
+    planned = _PlannedFit.of(fitter, context, config, folder)
+    if planned.path.exists():
+        return planned.stored()
+    with planned.claims.wait(planned.path.stem, what=planned.path.stem) as claim:
+        return planned.done(claim, device)
+
+
+def fit_unless_claimed(
+    fitter: Fitter,
+    context: DataContext,
+    config: FitConfig,
+    *,
+    folder: Path,
+    device: torch.device | None = None,
+) -> Fit | None:
+    """Fit as `fit` does, but return None at once while another process is at the same fit."""
+    planned = _PlannedFit.of(fitter, context, config, folder)
+    if planned.path.exists():
+        return planned.stored()
+    claim = planned.claims.claim(planned.path.stem)
+    if claim is None:
+        return None
+    with claim:
+        return planned.done(claim, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PlannedFit:
+    """A fit, and where it is stored."""
+
+    fitter: Fitter
+    population: Population
+    config: FitConfig
+    path: Path
+
+    @classmethod
+    def of(
+        cls, fitter: Fitter, context: DataContext, config: FitConfig, folder: Path
+    ) -> _PlannedFit:
+        population = population_of(context, config.sessions)
+        identity = _identity(fitter, population, config)
+        digits = sha256(*(f"{key}={value}" for key, value in sorted(identity.items())))[:_DIGITS]
+        path = folder / f"{fitter.name}-{population.benchmark}-{digits}{SUFFIX}"
+        return cls(fitter=fitter, population=population, config=config, path=path)
+
+    @property
+    def claims(self) -> Claims:
+        return Claims(self.path.parent / "claims", choose="give -o")
+
+    def stored(self) -> Fit:
+        return Fit(path=self.path, file=read_fitted(self.path), is_new=False)
+
+    def done(self, claim: Claim, device: torch.device | None) -> Fit:
+        """Fit and store, unless another process has done so meanwhile."""
+        if self.path.exists():
+            return self.stored()
+        file = _fitted(self, device or torch.device("cpu"))
+        if (
+            not claim.held() and self.path.exists()
+        ):  # taken over, as while this process was suspended
+            return self.stored()
+        write_fitted(self.path, file)
+        for number in range(len(file.weights)):
+            remove(self.checkpoint(number))
+        return Fit(path=self.path, file=file, is_new=True)
+
+    def checkpoint(self, number: int) -> Path:
+        return self.path.with_suffix(f".{number}.checkpoint")
+
+
+def _fitted(planned: _PlannedFit, device: torch.device) -> FittedFile:
+    """Fit every split, each from its checkpoint if there is one."""
+    fitter, population, config = planned.fitter, planned.population, planned.config
     fitted = fitted_neurons(population, config.leave_out)
     splits = fit_splits(
         population.stimuli.ids,
@@ -101,22 +171,21 @@ def fit(
         fraction=config.fraction,
         seed=config.split_seed,
     )
-    prepared = fitter.prepare(config, population, device or torch.device("cpu"))
-    began, results, saved = time.perf_counter(), [], []
+    prepared = fitter.prepare(config, population, device)
+    identity = _identity(fitter, population, config)
+    began, results = time.perf_counter(), []
     for number, split in enumerate(splits):
-        checkpoint = path.with_suffix(f".{number}.checkpoint")
-        saved.append(checkpoint)
         task = prepared.task(split)
         with progress.current().task(f"fit {number + 1} of {len(splits)}", None):
             trained = train(
                 task,
                 config.named_schedule,
                 seed=config.seed,
-                checkpoint=checkpoint,
+                checkpoint=planned.checkpoint(number),
                 identity={**identity, "split": number},
             )
         results.append(_SplitResult.of(task, split, trained))
-    file = FittedFile(
+    return FittedFile(
         fitter=fitter.name,
         benchmark=population.benchmark,
         config=config.model_dump(mode="json"),
@@ -125,10 +194,6 @@ def fit(
         figures=_figures(population, splits, results, time.perf_counter() - began),
         weights=tuple(one.weights for one in results),
     )
-    write_fitted(path, file)
-    for checkpoint in saved:
-        remove(checkpoint)
-    return Fit(path=path, file=file, is_new=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,12 +36,13 @@ def fits_table(folder: Path) -> pd.DataFrame:
 
 def _row(path: Path, file: FittedFile) -> dict[str, Any]:
     options = {
-        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        key: tuple(value) if isinstance(value, list) else value
         for key, value in file.config.items()
     }
     figures = file.figures
     return {
         "path": str(path),
+        "fitter": file.fitter,
         "benchmark": file.benchmark,
         **options,
         "test": figures["test"]["cc_norm2"],

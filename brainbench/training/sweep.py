@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import BrokenExecutor, CancelledError
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from brainbench.core import progress
 from brainbench.core.errors import BrainbenchError, InputError
-from brainbench.core.settings import Settings
+from brainbench.core.settings import Settings, Spread
 from brainbench.run.resolve import one_benchmark
-from brainbench.run.workers import processes
+from brainbench.run.workers import cluster, lost_scheduler, processes
 from brainbench.scoring.context import DataContext, Run
-from brainbench.training.fit import device_named, fit
+from brainbench.training.fit import device_named, fit, fit_unless_claimed
 from brainbench.training.fitter import config_of, load_fitter
 from brainbench.training.options import read_toml
 
@@ -112,6 +114,7 @@ class FitAssignment:
     options: Mapping[str, Any]
     folder: Path
     device: str
+    waits: bool = False  # for another process that is at the same fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +128,15 @@ class FitReport:
     reason: str = ""
 
 
-def fit_assigned(assignment: FitAssignment) -> FitReport:
-    """Carry out one fit; one that cannot be done is a report with its reason."""
+def fit_assigned(assignment: FitAssignment) -> FitReport | None:
+    """Carry out one fit; one that cannot be done is a report with its reason.
+
+    None where another process is at it, and the assignment does not wait.
+    """
+    fitting = fit if assignment.waits else fit_unless_claimed
     try:
         chosen = load_fitter(assignment.fitter)
-        done = fit(
+        done = fitting(
             chosen,
             DataContext(benchmark=one_benchmark(assignment.benchmark), run=Run(Settings())),
             config_of(chosen.config_type, assignment.options, fitter=assignment.fitter),
@@ -138,6 +145,8 @@ def fit_assigned(assignment: FitAssignment) -> FitReport:
         )
     except BrainbenchError as error:
         return FitReport(options=assignment.options, reason=error.got)
+    if done is None:
+        return None
     return FitReport(
         options=assignment.options,
         path=done.path,
@@ -147,11 +156,17 @@ def fit_assigned(assignment: FitAssignment) -> FitReport:
 
 
 def run_sweep(
-    sweep: Sweep, *, folder: Path, workers: int = 1, device: str = "auto"
+    sweep: Sweep,
+    *,
+    folder: Path,
+    workers: int = 1,
+    scheduler: str | None = None,
+    device: str = "auto",
 ) -> Iterator[FitReport]:
     """Fit all configurations, and yield a report of each as it is finished.
 
-    Those that are in the folder are not fitted again, so that the same call goes on where it stopped.
+    Those that are in the folder are not fitted again, so that the same call goes on where it stopped. Equal
+    calls at once share the fits: what another one is at comes last, and is waited for.
 
     Parameters
     ----------
@@ -161,9 +176,19 @@ def run_sweep(
         Of the files.
     workers : int
         Processes side by side; 1 fits in this one.
+    scheduler : str, optional
+        Address of a scheduler of dask, whose workers fit instead; they see the same folder.
     device : str
         As in `fit.device_named`.
+
+    Raises
+    ------
+    InputError
+        A configuration that is not allowed, or a scheduler that does not answer.
+    ScoringError
+        The scheduler was lost.
     """
+    _ = Spread(workers=workers, scheduler=scheduler)  # raises for both at once
     assigned = [
         FitAssignment(
             fitter=sweep.fitter,
@@ -174,17 +199,72 @@ def run_sweep(
         )
         for options in sweep.configurations()
     ]
+    postponed = []
     with progress.current().task("fits", len(assigned)) as advance:
-        for report in _reports(assigned, workers):
+        for assignment, report in _reports(assigned, workers, scheduler):
+            if report is None:
+                postponed.append(replace(assignment, waits=True))
+                continue
             yield report
+            advance(1)
+        for assignment in postponed:
+            last = fit_assigned(assignment)
+            assert last is not None  # noqa: S101  # it has waited
+            yield last
             advance(1)
 
 
-def _reports(assigned: list[FitAssignment], workers: int) -> Iterator[FitReport]:
-    if workers == 1:
-        yield from map(fit_assigned, assigned)
-        return
+_Reports: TypeAlias = Iterator[tuple[FitAssignment, FitReport | None]]
+
+
+def _reports(assigned: list[FitAssignment], workers: int, scheduler: str | None) -> _Reports:
+    if scheduler is not None:
+        yield from _of_scheduler(assigned, scheduler)
+    elif workers == 1:
+        yield from ((one, fit_assigned(one)) for one in assigned)
+    else:
+        yield from _of_processes(assigned, workers)
+
+
+def _of_processes(assigned: list[FitAssignment], workers: int) -> _Reports:
+    """Yield reports of processes side by side; where one is killed, what is left comes by itself."""
+    left: deque[FitAssignment] = deque()
     with processes(workers) as (executor, _):
-        running = [executor.submit(fit_assigned, one) for one in assigned]
+        running = {executor.submit(fit_assigned, one): one for one in assigned}
         for future in concurrent.futures.as_completed(running):
-            yield future.result()
+            assignment = running[future]
+            if isinstance(future.exception(), BrokenExecutor):
+                left.append(assignment)
+            else:
+                yield assignment, future.result()
+    if left:
+        progress.current().note(f"a worker was killed; {len(left)} fits follow one by one")
+    yield from _one_by_one(left)
+
+
+def _one_by_one(left: deque[FitAssignment]) -> _Reports:
+    while left:
+        with processes(1) as (executor, _):
+            while left:
+                assignment = left.popleft()
+                try:
+                    report = executor.submit(fit_assigned, assignment).result()
+                except BrokenExecutor:
+                    reason = "the process that fitted it was killed twice"
+                    yield assignment, FitReport(options=assignment.options, reason=reason)
+                    break
+                yield assignment, report
+
+
+def _of_scheduler(assigned: list[FitAssignment], address: str) -> _Reports:
+    with cluster(address) as executor:
+        running = {executor.submit(fit_assigned, one): one for one in assigned}
+        for future in concurrent.futures.as_completed(running):
+            assignment = running[future]
+            try:
+                report = future.result()
+            except CancelledError as error:
+                raise lost_scheduler(address) from error
+            except Exception as error:  # such as a worker that was killed several times
+                report = FitReport(options=assignment.options, reason=str(error))
+            yield assignment, report

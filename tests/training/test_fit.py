@@ -13,6 +13,7 @@ from brainbench.run.variants import named_variant, with_metric
 from brainbench.scoring.fitted_models import held_out_folds, units_of
 from brainbench.scoring.pipeline import score
 from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.storage.claims import Claims
 from brainbench.training import fit as fits
 from brainbench.training.fitted_files import fitted_in, read_fitted
 from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Task
@@ -152,6 +153,11 @@ def test_the_same_call_finds_its_file_and_another_seed_makes_another(tmp_path, s
     assert other.path != first.path
     assert [path for path, _ in fitted_in(tmp_path)] == sorted([first.path, other.path])
     assert not list(tmp_path.glob("*.checkpoint"))
+    assert not list((tmp_path / "claims").iterdir())
+    first.path.unlink()
+    with Claims(tmp_path / "claims", choose="").claim(first.path.stem):  # another process is at it
+        context, config = fitted.context(given), fitted.config()
+        assert fits.fit_unless_claimed(FITTER, context, config, folder=tmp_path) is None
 
 
 @pytest.mark.slow

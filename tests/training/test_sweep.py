@@ -1,6 +1,9 @@
 """Sweeps of fits, and the tables made of them."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import fitted
@@ -21,7 +24,11 @@ def study(tmp_path):
     """A file with a benchmark of a small V1, where `quick` has 10 steps."""
     path = tmp_path / "study.py"
     path.write_text(
-        f"import sys\nsys.path.insert(0, {str(SUPPORT)!r})\n"
+        f"import os, sys\nsys.path.insert(0, {str(SUPPORT)!r})\n"
+        "from contextlib import suppress\n"
+        "with suppress(FileNotFoundError):\n"
+        "    os.unlink(f'{__file__}.kills')\n"
+        "    os.kill(os.getpid(), 9)\n"
         "import brainbench.training.schedule as schedules, fitted\n"
         "short = schedules.Schedule(name='quick', batch=16, check_every=5, phase_steps=10, steps=10)\n"
         "schedules.SCHEDULES = {**schedules.SCHEDULES, 'quick': short}\n"
@@ -74,16 +81,81 @@ def test_a_sweep_of_8_is_resumed_and_summarized(tmp_path, study):
 
 
 @pytest.mark.slow
-def test_workers_give_the_same_files(tmp_path, study):
-    sweep = Sweep.from_file(written(tmp_path, study, grid={"seed": [0]}))
+def test_workers_give_the_same_files_though_one_is_killed(tmp_path, study):
+    sweep = Sweep.from_file(written(tmp_path, study, variants={}))
 
     alone = {one.path.name: one.cc_norm2 for one in run_sweep(sweep, folder=tmp_path / "alone")}
+    (tmp_path / "study.py.kills").touch()  # the first process that reads the study
     spread = {
         one.path.name: one.cc_norm2
         for one in run_sweep(sweep, folder=tmp_path / "spread", workers=2)
     }
 
     assert spread == pytest.approx(alone)
+    assert not (tmp_path / "study.py.kills").exists()
+
+
+STALLING = """
+import sys, time
+from pathlib import Path
+from brainbench.training.sweep import Sweep, run_sweep
+from brainbench_models.recurrent_v1.fitter import RecurrentV1Task
+
+folder, calls, whole = Path(sys.argv[2]), iter(range(99)), RecurrentV1Task.validation
+
+def stalling(task):
+    if next(calls) == 2:  # the first check of the second fit
+        (folder / "stalled").touch()
+        time.sleep(600)
+    return whole(task)
+
+RecurrentV1Task.validation = stalling
+list(run_sweep(Sweep.from_file(Path(sys.argv[1])), folder=folder))
+"""
+
+
+@pytest.mark.slow
+def test_equal_sweeps_share_the_fits_and_a_killed_one_leaves_its_own(tmp_path, study):
+    path, folder = written(tmp_path, study), tmp_path / "fits"
+    other = subprocess.Popen([sys.executable, "-c", STALLING, str(path), str(folder)])
+    deadline = time.monotonic() + 400
+    while not (folder / "stalled").exists():
+        assert other.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    under_way = run_sweep(Sweep.from_file(path), folder=folder)
+    first = [next(under_way) for _ in range(7)]
+    other.kill()
+    other.wait()
+    (last,) = under_way
+
+    assert [one.is_new for one in first] == [False] + [True] * 6
+    assert last.is_new
+    assert last.options == Sweep.from_file(path).configurations()[1]
+    assert len(list(fitted_in(folder))) == 8
+
+
+@pytest.mark.slow
+def test_workers_of_a_scheduler_fit(tmp_path, study):
+    distributed = pytest.importorskip("distributed")
+    sweep = Sweep.from_file(written(tmp_path, study, grid={"side": [20, 30]}, variants={}))
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+
+    with distributed.LocalCluster(processes=False, **options) as cluster:
+        address = cluster.scheduler_address
+        reports = list(run_sweep(sweep, folder=tmp_path / "fits", scheduler=address))
+
+    by_side = {one.options["side"]: one for one in reports}
+    assert by_side[20].path.exists()
+    assert "20 x 20" in by_side[30].reason
+
+
+def test_workers_and_a_scheduler_at_once_are_refused(tmp_path, study):
+    sweep = Sweep.from_file(written(tmp_path, study))
+
+    with pytest.raises(InputError, match="workers=2 with a scheduler"):
+        next(run_sweep(sweep, folder=tmp_path, workers=2, scheduler="tcp://host:8786"))
 
 
 def test_a_fit_that_fails_does_not_end_a_sweep(tmp_path, study):

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from brainbench.core.errors import InputError
-from brainbench.training.fitted_files import FittedFile, fitted_in, read_fitted
-from brainbench_models.recurrent_v1.fitter import RecurrentV1Config
+from brainbench.training.fitted_files import FittedFile, read_fitted
+from brainbench.training.summary import fits_table
+from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Config
 from brainbench_models.recurrent_v1.models import fitted_networks
 from brainbench_models.recurrent_v1.multipath import MultiPathV1
 from brainbench_models.recurrent_v1.network import RateModel, RecurrentV1
@@ -51,29 +52,27 @@ def path_table(folder: Path, convention: Convention = "paper") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The options of each fit, `test`, `validation`, `average_path_length`, `effective_lengths` (the
-        diversity), `lengths`, a dict of length -> share, and `convention`; means over the fits of one file.
+        The columns of `fits_table`, and `average_path_length`, `effective_lengths` (the diversity),
+        `lengths`, a dict of length -> share, and `convention`; means over the fits of one file.
 
     Raises
     ------
     InputError
         No fits, or weights that are not finite.
     """
-    rows = [
-        _row(read_fitted(path), convention)
-        for path, listed in fitted_in(folder)
-        if listed.fitter == "recurrent_v1"
-    ]
-    if not rows:
+    fits = fits_table(folder)
+    fits = fits[fits["fitter"] == FITTER.name].reset_index(drop=True)
+    if fits.empty:
         raise InputError(
-            f"no fits of recurrent_v1 in {folder}",
+            f"no fits of {FITTER.name} in {folder}",
             allowed="a folder of `brainbench fit run recurrent_v1` or `brainbench fit sweep`",
             todo="give another folder, or fit first",
         )
-    return pd.DataFrame(rows)
+    lengths = [_lengths_in(read_fitted(Path(path)), convention) for path in fits["path"]]
+    return fits.join(pd.DataFrame(lengths)).assign(convention=convention)
 
 
-def _row(file: FittedFile, convention: Convention) -> dict[str, Any]:
+def _lengths_in(file: FittedFile, convention: Convention) -> dict[str, Any]:
     distributions = [
         length_distribution(paths_of(net, convention), convention) for net in fitted_networks(file)
     ]
@@ -82,14 +81,9 @@ def _row(file: FittedFile, convention: Convention) -> dict[str, Any]:
         for length in distributions[0]
     }
     return {
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in file.config.items()},
-        "benchmark": file.benchmark,
-        "test": file.figures["test"]["cc_norm2"],
-        "validation": file.figures["validation"]["cc_norm2"],
         "average_path_length": average_path_length(lengths),
         "effective_lengths": effective_lengths(lengths),
         "lengths": lengths,
-        "convention": convention,
     }
 
 

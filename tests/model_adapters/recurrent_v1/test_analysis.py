@@ -93,7 +93,7 @@ def test_ablations_stand_beside_the_whole(folder):
 def test_tables_that_cannot_be_made_are_explained(folder, tmp_path):
     table = analysis.path_table(folder)
 
-    with pytest.raises(InputError, match="no fits"):
+    with pytest.raises(InputError, match="no fitted models"):
         analysis.path_table(tmp_path)
     with pytest.raises(InputError, match="multi-path"):
         analysis.twins(table[~table["multipath"]])

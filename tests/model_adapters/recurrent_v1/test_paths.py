@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ def test_one_recurrent_block_has_one_path_of_each_length():
 
 def test_two_recurrent_blocks_have_the_published_numbers_of_paths():
     assert [len(p.paths(2, t)) for t in range(1, 8)] == [1, 3, 6, 10, 15, 21, 28]
+    assert [len(walks(2, t)) for t in range(1, 8)] == [1, 3, 6, 10, 15, 21, 28]
     assert Counter(map(len, p.paths(2, 7))) == {k: k - 1 for k in range(2, 9)}
 
 
@@ -145,6 +146,83 @@ def test_strengths_are_products_weighted_by_the_mode(convention, mode, weights):
     assert p.average_path_length(distribution) == pytest.approx(length, rel=1e-5)
     multipath = multipath_of(net).weighted_paths(convention)
     assert p.length_distribution(multipath, convention) == pytest.approx(distribution, rel=1e-5)
+
+
+def walks(n_blocks, t):
+    """Return the walks through the unrolled model by brute force: convolutions and normalizations of each.
+
+    Every sequence of "up" and "on" of any order is tried from the first block at every iteration, and those
+    kept that end in the highest block at iteration t. Nothing of `paths` is used.
+    """
+    found = []
+    for start in range(1, t + 1):
+        for moves in product(("up", "on"), repeat=n_blocks + t - start):
+            block, time, convs, norms = 0, start, [], []
+            for move in moves:
+                if move == "up":
+                    block += 1
+                    convs.append(("up", block))
+                else:
+                    time += 1
+                    convs.append(("on", block))
+                norms.append((block, time))
+            # The first block has no lateral convolution, and the image is the same at all times.
+            inside = all(0 < b <= n_blocks for b, _ in norms)
+            if inside and moves[0] == "up" and (block, time) == (n_blocks, t):
+                found.append((convs, norms))
+    return found
+
+
+def figures_by_walks(net, weights, convention):
+    """Return share of each length, average length and diversity from `walks`, in plain numpy."""
+    state = {key: value.double().numpy() for key, value in net.state_dict().items()}
+
+    def conv(kind, block):
+        name = {"up": "bottom_up", "on": "lateral"}[kind]
+        kernels = state[f"upper.{block - 1}.{name}.weight"]
+        return np.mean([np.sqrt((kernel**2).sum()) for kernel in kernels])
+
+    def norm(block, time):
+        key = f"upper.{block - 1}.norms.{time - 1}"
+        gamma = np.abs(state[f"{key}.weight"])
+        if convention == "code":
+            gamma = gamma / np.sqrt(state[f"{key}.running_var"] + 0.001)
+        return gamma.mean()
+
+    shares, total = Counter(), 0.0
+    for t, weight in weights.items():
+        for convs, norms in walks(net.architecture.n_upper, t):
+            strength = weight
+            for step, place in zip(convs, norms, strict=True):
+                strength = strength * conv(*step) * norm(*place)
+            shares[len(convs) if convention == "paper" else len(convs) - 1] += strength
+            total += strength
+    shares = {length: share / total for length, share in shares.items()}
+    mean = sum(length * share for length, share in shares.items())
+    return shares, mean, np.exp(-sum(share * np.log(share) for share in shares.values()))
+
+
+@pytest.mark.parametrize("convention", p.CONVENTIONS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("blocks", [3, 5])
+def test_figures_of_paths_are_those_of_a_search_by_brute_force(blocks, mode, convention):
+    iterations = 4
+    net = linear_net(replace(TINY, blocks=blocks, iterations=iterations, mode=mode))
+    each = dict.fromkeys(range(1, iterations + 1), 1 / iterations)
+    if mode == "no-avg":
+        each = {iterations: 1.0}
+    elif mode == "2-avg":  # output t is the mean over the iterations up to it
+        each = Counter()
+        for output in range(1, iterations + 1):
+            for t in range(1, output + 1):
+                each[t] += 1 / (iterations * output)
+
+    shares, mean, diversity = figures_by_walks(net, each, convention)
+    given = p.length_distribution(p.weighted_paths(net, convention), convention)
+
+    assert given == pytest.approx(shares, rel=1e-5)
+    assert p.average_path_length(given) == pytest.approx(mean, rel=1e-5)
+    assert p.effective_lengths(given) == pytest.approx(diversity, rel=1e-5)
 
 
 def test_weights_of_iterations_sum_to_1():
