@@ -102,9 +102,13 @@ def cornet_model(
     timeline: Timeline | Sequence[Timeline] = STATIC,
     notes: Sequence[str] = (),
     areas: Sequence[str] = tuple(WIDTHS),
+    usual: Preprocess = IMAGENET_224,
 ) -> WrappedModel:
-    """Make a model of a CORnet: one layer per area, behavior from IT averaged over places."""
-    size = "" if preprocess == IMAGENET_224 or not preprocess.size else f"-{preprocess.size[0]}px"
+    """Make a model of a CORnet: one layer per area, behavior from IT averaged over places.
+
+    Another size of images than that of `usual` is part of the name.
+    """
+    size = "" if preprocess == usual or not preprocess.size else f"-{preprocess.size[0]}px"
     model = wrap(
         network.net,
         layers={area: f"{area}.output" for area in areas},

@@ -8,7 +8,7 @@ weights of the same names and differ in what an area reads: in R the area before
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.core import progress
+from brainbench.core.model_info import About
 from brainbench.core.timeline import Timeline
 from brainbench.models.wrap import WrappedModel
 from brainbench_models import _cornet_family as cornets
 from brainbench_models._options import check_option, is_whole_number
-from brainbench_models._weights import build_weighted
+from brainbench_models._weights import build_weighted, drawn_or_loaded
 
 STEPS: Final = 5  # steps of the released networks; the weights do not depend on it
 _GROUPS: Final = 32
@@ -37,10 +38,11 @@ class Area(nn.Module):
         self.conv_input = nn.Conv2d(
             channels_in, channels, kernel, stride=stride, padding=kernel // 2
         )
-        self.norm_input = nn.GroupNorm(_GROUPS, channels)
+        groups = math.gcd(_GROUPS, channels)
+        self.norm_input = nn.GroupNorm(groups, channels)
         self.nonlin_input = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.GroupNorm(_GROUPS, channels)
+        self.norm1 = nn.GroupNorm(groups, channels)
         self.nonlin1 = nn.ReLU(inplace=True)
         self.output = nn.Identity()
 
@@ -69,15 +71,22 @@ class CORnetR(nn.Module):
     released code. Their normalizations have shifts, so their response is not 0.
     """
 
-    def __init__(self, *, steps: int = STEPS, delayed: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        steps: int = STEPS,
+        delayed: bool = False,
+        channels: Sequence[int] = tuple(cornets.WIDTHS.values()),
+        classes: int = 1000,
+    ) -> None:
         super().__init__()
-        v1, v2, v4, it = cornets.WIDTHS.values()
+        v1, v2, v4, it = channels
         self.steps, self.delayed = steps, delayed
         self.V1 = Area(3, v1, kernel=7, stride=4)
         self.V2 = Area(v1, v2)
         self.V4 = Area(v2, v4)
         self.IT = Area(v4, it)
-        self.decoder = cornets.decoder(it)
+        self.decoder = cornets.decoder(it, classes)
         cornets.order_channels_last(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -181,3 +190,38 @@ def cornet_rt(*, weights: str = "auto", times: int = STEPS, image_size: int = 22
     With fewer than 4 steps the image does not reach IT, which a note says.
     """
     return _model("cornet_rt", weights, times, image_size, delayed=True)
+
+
+SMALL_WIDTHS: Final = (16, 32, 64, 112)
+"""Channels of the areas of `cornet_rt_small`."""
+
+
+def cornet_rt_small(
+    *, weights: str = "untrained-0", times: int = STEPS, image_size: int = 32, classes: int = 10
+) -> WrappedModel:
+    """Make a small CORnet-RT for images of 32 pixels, ours; options and errors are as in `cornet_rt`.
+
+    `weights` are "untrained-N", or a file: none were released. `classes` is part of the name if not 10.
+    """
+    name = "cornet_rt_small"
+    for option, value in (("times", times), ("classes", classes)):
+        allowed = "a whole number, at least 1"
+        check_option(option, value, name, valid=is_whole_number(value), allowed=allowed)
+    preprocess = cornets.preprocessing(image_size, model=name)
+    net = CORnetR(steps=times, delayed=True, channels=SMALL_WIDTHS, classes=classes)
+    named = {f"{times}steps": times != STEPS, f"{classes}classes": classes != 10}
+    return cornets.cornet_model(
+        "-".join([name, *(text for text, shown in named.items() if shown)]),
+        drawn_or_loaded(weights, net, model=name),
+        preprocess=preprocess,
+        timeline=clock("cornet_rt", steps=times),
+        version=f"{name}-1",
+        about=About(
+            citation=f"ours, after {cornets.PAPER_2018}",
+            license="MIT",
+            source="no weights were released",
+            depth=9,
+        ),
+        notes=tuple(_note_unreached_areas("cornet_rt", times)),
+        usual=cornets.preprocessing(32, model=name),
+    )

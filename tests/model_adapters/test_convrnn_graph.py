@@ -35,6 +35,10 @@ PARAMETERS = {
     "convrnn_printed_shallow": 18_353_512,
     "convrnn_median_nofeedback": 14_822_056,
     "convrnn_random": 23_997_928,
+    "convrnn_small": 179_946,
+    "convrnn_small_nofeedback": 175_786,
+    "ff_small_parameters": 180_266,
+    "ff_small_operations": 184_434,
     # Without cells: the time-decay networks less one decay for each of their 3 and 7 cells.
     "ff6": 4_197_739 - 3,
     "ff6_wider": 14_145_512,

@@ -22,7 +22,7 @@ from brainbench_models._weights import load_weights, note_untrained, parse_seed
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import CELLS, IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initializers import draw_weights
-from brainbench_models.convrnn.networks import NAMES, RELEASED, graph
+from brainbench_models.convrnn.networks import NAMES, RELEASED, SMALL, graph
 from brainbench_models.convrnn.schedule import NEURAL, STEP_MS
 from brainbench_models.convrnn.unroll import ConvRNN, too_short
 
@@ -120,7 +120,7 @@ def _resized(declared: Graph, size: int | None, classes: int | None) -> Graph:
 
 
 def _areas(declared: Graph, areas: Areas) -> Mapping[str, tuple[str, ...]] | list[str]:
-    if declared.name not in NAMES:
+    if declared.name not in NAMES or declared.name in SMALL:
         return [layer.name for layer in declared.layers]
     table = _LAYERS[(areas, "deep") if _is_deep(declared) else ("readme", "shallow")]
     return {region: tuple(f"conv{n}" for n in numbers) for region, numbers in table.items()}
@@ -180,6 +180,8 @@ def _about(declared: Graph) -> About:
     citation = PAPER
     if released:
         citation += "; networks as released with Nayebi et al. 2022, Neural Computation"
+    elif declared.name in SMALL:
+        citation = f"ours, after {PAPER}"
     elif declared.name in NAMES:
         citation += ", supplement 6.1"
     return About(

@@ -27,6 +27,10 @@ _MEDIAN_FEEDBACK: Final[tuple[Edge, ...]] = (
     ("conv10", "conv9"),
 )
 """Long-range feedback that the search kept (Nayebi 2018, figure 5a)."""
+SMALL_STEPS: Final = 7
+"""Steps with which small networks are trained: one more than the minimal number."""
+_SMALL_WIDTHS: Final = (16, 32, 64, 64)
+_SMALL_CELL: Final = Cell(kind="rgc_median", memory=32)
 _MEDIAN_CELL: Final = Cell(kind="rgc_median", memory=64, kernel=7)
 
 
@@ -98,6 +102,24 @@ def _drawn(name: str, seed: int) -> Graph:
     return drawn_graph(seed, _median(name, None), name=name, first="conv4")[0]
 
 
+def _small(
+    name: str, widths: tuple[int, ...], cell: Cell | None = None, feedback: tuple[Edge, ...] = ()
+) -> Graph:
+    """Declare four 3 x 3 layers for images of 32 pixels, ours, with a cell in the last two."""
+    layers = tuple(
+        Layer(name=f"conv{n}", channels=width, cell=cell if n > 2 else None, pool=n < 4)
+        for n, width in enumerate(widths, 1)
+    )
+    return Graph(
+        name=name,
+        layers=layers,
+        readout=Readout(classes=10),
+        feedback=feedback,
+        steps=SMALL_STEPS,
+        size=32,
+    )
+
+
 def _feedforward_6(widths: tuple[int, ...], name: str) -> Graph:
     """Declare a 6-layer control of supplement 6.1, all pooled; the sixth layer is the 2 x 2 read-out."""
     layers = _layers(widths, pooled=_EVERY_LAYER)
@@ -117,12 +139,20 @@ _BUILDERS: Final[Mapping[str, Callable[[str], Graph]]] = {
     "convrnn_printed_shallow": partial(_shallow, "rgc_printed"),
     "convrnn_median_nofeedback": partial(_median, cell=_MEDIAN_CELL),
     "convrnn_random": partial(_drawn, seed=0),
+    "convrnn_small": partial(
+        _small, widths=_SMALL_WIDTHS, cell=_SMALL_CELL, feedback=(("conv4", "conv3"),)
+    ),
+    "convrnn_small_nofeedback": partial(_small, widths=_SMALL_WIDTHS, cell=_SMALL_CELL),
+    "ff_small_parameters": partial(_small, widths=(16, 32, 80, 208)),
+    "ff_small_operations": partial(_small, widths=(36, 80, 128, 56)),
     "ff6": partial(_feedforward_6, (64, 128, 256, 256, 512)),
     "ff6_wider": partial(_feedforward_6, (128, 512, 512, 512, 1024)),
     "ff6_deeper": _feedforward_11,
     "basenet18": partial(_two_convolutions, cell=None),
 }
 NAMES: Final = tuple(_BUILDERS)
+SMALL: Final = tuple(name for name in NAMES if "_small" in name)
+"""Networks of ours for images of 32 pixels: at most 300,000 parameters and 15 million multiply-adds."""
 RELEASED: Final = tuple(
     f"convrnn_{kind}_{depth}" for depth in ("shallow", "intermediate") for kind in KINDS
 )
