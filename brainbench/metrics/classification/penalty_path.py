@@ -3,7 +3,8 @@
 Transfer to another classification chooses its penalty among ten (Kubilius et al. 2019, 3.4). The loss is that
 of scikit-learn's LogisticRegression: mean cross-entropy plus half the penalty times the sum of the squared
 weights, without one on the bias, minimized by L-BFGS. Here the features are first rotated and scaled so that
-all directions are about equally steep, which changes no minimum and takes far fewer steps.
+all directions are about equally steep, which changes no minimum and takes far fewer steps. Products with
+features are computed in float32 first, and in float64 where that is not enough for the gradient at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import scipy.optimize
 
 from brainbench.core.errors import InputError
@@ -93,14 +95,14 @@ def _unrotated(v: FloatArray, rotation: FloatArray, mean: FloatArray) -> FloatAr
 
 
 def _minimum(
-    Z: FloatArray, Y: FloatArray, scales: FloatArray, penalty: float, v: FloatArray
+    Z: npt.NDArray[np.floating], Y: FloatArray, scales: FloatArray, penalty: float, v: FloatArray
 ) -> FloatArray:
     """Return the weights of rotated features at the minimum, from `v` on.
 
     Weights of the features are those times a rotation and `scales`.
     """
-    loss = partial(_loss, Z, Y, scales**2, penalty)
-    for largest in _ROUNDS:
+    for rounded, largest in zip((Z.astype(np.float32), Z, Z), _ROUNDS, strict=True):
+        loss = partial(_loss, rounded, Y, scales**2, penalty)
         options: Any = {"gtol": largest, "ftol": 0.0, "maxiter": _MAX_ITER, "maxcor": 20}
         result = scipy.optimize.minimize(
             loss, v.ravel(), jac=True, method="L-BFGS-B", options=options
@@ -117,16 +119,22 @@ def _minimum(
 
 
 def _loss(
-    Z: FloatArray, Y: FloatArray, squares: FloatArray, penalty: float, flat: FloatArray
+    Z: npt.NDArray[np.floating],
+    Y: FloatArray,
+    squares: FloatArray,
+    penalty: float,
+    flat: FloatArray,
 ) -> tuple[float, FloatArray]:
     """Return the penalized loss and its gradient; `squares` are those of the scales."""
     v = flat.reshape(Z.shape[1] + 1, Y.shape[1])
-    logits = Z @ v[:-1] + v[-1]
+    logits = (Z @ v[:-1].astype(Z.dtype)).astype(np.float64) + v[-1]
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     total = exponentials.sum(axis=1, keepdims=True)
     squared = squares * v[:-1]
     loss = float((np.log(total[:, 0]) - (logits * Y).sum(axis=1)).mean())
     residual = (exponentials / total - Y) / len(Z)
-    gradient = np.concatenate([Z.T @ residual + penalty * squared, residual.sum(axis=0)[None]])
+    gradient = np.concatenate(
+        [Z.T @ residual.astype(Z.dtype) + penalty * squared, residual.sum(axis=0)[None]]
+    )
     return loss + penalty / 2 * float((v[:-1] * squared).sum()), gradient.ravel()
