@@ -92,7 +92,7 @@ class Classifier:
 class ClassificationTask:
     """A classifier and its images, for `training.loop`; random crops follow the random numbers of torch.
 
-    `skip_unreadable` omits images that cannot be read, and lists them in `skipped`; otherwise one is a
+    `skip_unreadable` omits images that cannot be read, and keeps their rows in `skipped`; otherwise one is a
     StimulusError that names it. Errors of validation images are never skipped.
     """
 
@@ -100,7 +100,7 @@ class ClassificationTask:
     data: ImageData
     recipe: Recipe
     skip_unreadable: bool = False
-    skipped: set[str] = field(default_factory=set)
+    skipped: set[int] = field(default_factory=set)
 
     @property
     def module(self) -> nn.Module:
@@ -156,8 +156,8 @@ class ClassificationTask:
         except StimulusError as error:
             if not self.skip_unreadable:
                 raise
-            if error.got not in self.skipped:
-                self.skipped.add(error.got)
+            if row not in self.skipped:
+                self.skipped.add(row)
                 progress.current().note(f"skipped: {error.got}")
             return None
         return augment(picture, self.recipe.augmentation, size, numbers.tolist())

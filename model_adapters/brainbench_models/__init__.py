@@ -15,13 +15,13 @@ _CONVRNNS = {
     for cell, kind in _CELLS.items()
 }
 _CONTROLS = {
-    "convrnn_printed_shallow": "6 layers, reciprocal gated cells as printed; untrained",
-    "convrnn_median_nofeedback": "the median network without feedback; untrained",
-    "convrnn_random": "a network drawn from the search space; untrained",
-    "convrnn_small": "4 layers for 32 pixels, with feedback; untrained",
+    "convrnn_printed_shallow": "6 layers, gated cells as printed; untrained",
+    "convrnn_median_nofeedback": "the median without feedback; untrained",
+    "convrnn_random": "drawn from the search space; untrained",
+    "convrnn_small": "for 32 pixels, with feedback; untrained",
     "convrnn_small_nofeedback": "the same without feedback; untrained",
     "ff_small_parameters": "feed-forward, as many parameters; untrained",
-    "ff_small_operations": "feed-forward, as many multiply-adds; untrained",
+    "ff_small_operations": "feed-forward, as many operations; untrained",
     "ff6": "feed-forward, 6 layers; untrained",
     "ff6_wider": "feed-forward, 6 wider layers; untrained",
     "ff6_deeper": "feed-forward, 11 layers; untrained",
@@ -79,7 +79,7 @@ def families() -> dict[str, tuple[str, str]]:
         ".onnx": ("brainbench_models.onnx_file:onnx_network", "the network in an ONNX file"),
         ".safetensors": (
             "brainbench_models.model_files:model_of_file",
-            "a model of `brainbench fit` or `brainbench train`",
+            "a network fitted or trained by brainbench",
         ),
     }
 

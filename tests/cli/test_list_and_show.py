@@ -32,8 +32,8 @@ def test_list_models(call):
         ("*.onnx,timm:resnet18@untrained-1", ["FILE.onnx", "timm:resnet18@untrained-1"]),
         ("cornet_[sz]@untrained-1", ["cornet_s@untrained-1", "cornet_z@untrained-1"]),
         (
-            "*s,pixels,*.onnx",
-            ["cornet_s", "pixels", "simulated_maps", "FILE.safetensors", "FILE.onnx"],
+            "*_s,*maps,*.s*,pixels,*.onnx",
+            ["cornet_s", "simulated_maps", "FILE.safetensors", "pixels", "FILE.onnx"],
         ),
     ],
 )

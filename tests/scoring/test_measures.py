@@ -93,7 +93,6 @@ class TestPredictivity(MeasureTester):
 
 class TestExplainableVariance(MeasureTester):
     needs_trials = True
-    coverage_is_measured = False
 
     def case(self, *, trials=True):
         data, model = linear_data(trials=trials)
