@@ -51,7 +51,7 @@ def layers(scores: Source, *, only_layers: Sequence[str] = (), ax: Axes | None =
     for name in only_layers:
         check_name("layer", name, names, of=shown[0].model)
     names = list(only_layers) or names
-    with style.drawing(ax, height=62.0) as axes:
+    with style.drawing(ax, height=62.0 + 3.3 * max(0, len(shown) - 5)) as axes:
         for k, (score, table) in enumerate(zip(shown, tables, strict=True)):
             own = [name for name in names if name in table]
             x = np.array([names.index(name) for name in own])

@@ -1,5 +1,7 @@
 """Scores over layers, and sites by preferred layer."""
 
+import warnings
+
 import drawn
 import numpy as np
 import pytest
@@ -76,3 +78,10 @@ def test_more_benchmarks_than_colors_are_told_apart():
     axes = layers(scores)
     looks = {(h.get_color(), h.get_linestyle()) for h in axes.get_legend().get_lines()}
     assert len(looks) == 9
+
+
+def test_many_benchmarks_leave_room_for_the_curves():
+    axes = layers([drawn.layered(benchmark=f"Study{k}.IT-pls") for k in range(14)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib says where there is no room
+        axes.figure.canvas.draw()
