@@ -9,7 +9,7 @@ import stored
 
 from brainbench.core.errors import InputError, UnknownNameError
 from brainbench.core.score import Selection
-from brainbench.plot import layers, units
+from brainbench.plot import layers, style, units
 
 
 def test_the_best_step_of_each_layer_mean_over_sessions():
@@ -80,8 +80,8 @@ def test_more_benchmarks_than_colors_are_told_apart():
     assert len(looks) == 9
 
 
-def test_many_benchmarks_leave_room_for_the_curves():
+def test_many_benchmarks_leave_room_for_the_curves(tmp_path):
     axes = layers([drawn.layered(benchmark=f"Study{k}.IT-pls") for k in range(14)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib says where there is no room
-        axes.figure.canvas.draw()
+        style.save(axes, tmp_path / "layers.png")
