@@ -32,7 +32,6 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "real_v4": recordings.real_v4,
     "real_measures": recordings.real_measures,
     "real_sets": recordings.real_sets,
-    "compared": recordings.compared,
     "brain_alone": recordings.brain_alone,
     "coverage": coverage.coverage,
     "coverage_dynamics": coverage.dynamics,

@@ -10,6 +10,21 @@ from typing import Any
 from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, table
 
 SETS = ("Cichy2014.*", "Geirhos2019edges.*", "Geirhos2019silhouettes.*", "Henaff2021.V1-ridge")
+RECORDED = {
+    "Cowley2023": "cowley_v4",
+    "Kriegeskorte2008": "kriegeskorte92",
+    "Geirhos2019": "cue_conflict_behaviour",
+}
+RECORDED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*,Geirhos2019.*"
+COMPARED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*"
+RECORDED_MODELS = (
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "pixels",
+    "gabor",
+    "cornet_s@untrained-0",
+)
 SET_MODELS = ("efficientnet_lite0", "pixels", "gabor", "cornet_s@untrained-0")
 
 
@@ -57,28 +72,32 @@ def real_v4(folder: Path) -> list[str]:
 
 
 def real_measures(folder: Path) -> list[str]:
-    """Score the other measures on published recordings and trials."""
+    """Score networks and simple models on published recordings and choices, and compare them."""
     root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    names = {
-        "Cowley2023": "cowley_v4",
-        "Kriegeskorte2008": "kriegeskorte92",
-        "Geirhos2019": "cue_conflict_behaviour",
-    }
-    for name, place in names.items():
+    for name, place in RECORDED.items():
         run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
-    on = "Cowley2023.V4-ridge,Cowley2023.V4-ccnorm2,Kriegeskorte2008.*,Geirhos2019.*"
-    scores, commands = [], []
-    for model, layer in (("efficientnet_lite0", ("--layers", "V4=_blocks.10")), ("pixels", ())):
-        command = ("brainbench", "score", "-m", model, "-b", on, *layer, "--format", "json")
-        text, _ = run(folder, *command, "-o", str(folder / "results"), may_miss=True)
-        scores += json.loads(text)
-        commands.append(" ".join(command))
+    results = str(folder / "results")
+    command = ("brainbench", "score", "-m", ",".join(RECORDED_MODELS), "-b", RECORDED_BENCHMARKS)
+    text, _ = run(folder, *command, "--format", "json", "-o", results, may_miss=True)
+    compare = ("brainbench", "compare", *RECORDED_MODELS, "-b", COMPARED_BENCHMARKS)
+    said, _ = run(folder, *compare, "-o", results, may_miss=True)
+    return real_measures_section(json.loads(text), said)
+
+
+def real_measures_section(scores: list[dict[str, Any]], compared: str) -> list[str]:
+    """Return the section of these scores, and of what `brainbench compare` says of them."""
     return [
-        "## Other measures on published data",
+        "## Networks and simple models on published data",
         "",
-        *(f"- `{command}`" for command in commands),
+        f"`brainbench score -m {','.join(RECORDED_MODELS)} -b '{RECORDED_BENCHMARKS}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
+        f"`brainbench compare {' '.join(RECORDED_MODELS)} -b '{COMPARED_BENCHMARKS}'`",
+        "",
+        "```",
+        *compared.rstrip().splitlines(),
+        "```",
+        "",
     ]
 
 
@@ -109,30 +128,6 @@ def real_sets_section(scores: list[dict[str, Any]]) -> list[str]:
         f"`brainbench score -m {','.join(models)} -b '{','.join(SETS)}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
-    ]
-
-
-def compared(folder: Path) -> list[str]:
-    """Compare networks and simple models on two published recordings."""
-    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    for name, place in {"Cowley2023": "cowley_v4", "Kriegeskorte2008": "kriegeskorte92"}.items():
-        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
-    models = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "pixels", "gabor"]
-    asked = (*models, "cornet_s@untrained-0")
-    on, results = "Cowley2023.*,Kriegeskorte2008.*", str(folder / "results")
-    run(
-        folder, "brainbench", "score", "-m", ",".join(asked), "-b", on, "-o", results, may_miss=True
-    )
-    text, _ = run(folder, "brainbench", "compare", *asked, "-b", on, "-o", results, may_miss=True)
-    return [
-        "## Models compared on recordings",
-        "",
-        f"`brainbench compare {' '.join(asked)} -b '{on}'`",
-        "",
-        "```",
-        *text.rstrip().splitlines(),
-        "```",
-        "",
     ]
 
 
