@@ -140,13 +140,13 @@ class _Animals:
     def score(self, sample: Recorded) -> float:
         evaluation = self.evaluate(sample)
         if self.over:
-            return float(figures_by_animal(evaluation)["over_animals"]["mean"])
+            return float(figures_by_animal(evaluation, "animals")["over_animals"]["mean"])
         return float(evaluation.figure().value("raw")[0])
 
     def interval(self, sample: Recorded, random: str) -> Interval:
         evaluation = self.evaluate(sample)
         if self.over:
-            low, high = figures_by_animal(evaluation)["over_animals"]["ci"]
+            low, high = figures_by_animal(evaluation, "animals")["over_animals"]["ci"]
             return Interval(low, high, "over animals", 0, np.array([low, high]))
         resample = "units" if random == ANIMALS else "both"
         value = float(evaluation.figure().value("raw")[0])
