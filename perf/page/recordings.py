@@ -15,7 +15,7 @@ RECORDED = {
     "Kriegeskorte2008": "kriegeskorte92",
     "Geirhos2019": "cue_conflict_behaviour",
 }
-RECORDED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*,Geirhos2019.*"
+RECORDED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*,Geirhos2019.cueconflict-c*"
 COMPARED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*"
 RECORDED_MODELS = (
     "efficientnet_lite0",
