@@ -7,8 +7,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -205,6 +206,25 @@ class VersionedByContent(PublishedData[D]):
             return self.source_version
         with self.opened(CONTENT) as path:
             return version_of(self.source_version, {"content": path.read_text().strip()})
+
+
+class ImportedFromUser(VersionedByContent[D]):
+    """A data set whose files have no checksums and no address: the user has them in a folder.
+
+    `reader` says how the files are read, and changes when that does.
+    """
+
+    reader: ClassVar[str]
+
+    @cached_property
+    def source_version(self) -> str:
+        """SHA-256 over what the manifest declares and how files are read; the files have no checksums."""
+        return version_of(self.reader, self.declared.model_dump(mode="json"))
+
+    @property
+    def command(self) -> str:
+        """The command that says where the files are: they are imported from a folder of the user's."""
+        return f"brainbench data show {self.name}"
 
 
 def version_of(reader: str, parts: Mapping[str, Any]) -> str:

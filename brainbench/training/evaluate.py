@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from scipy.stats import binomtest
+from torch import Tensor, nn
 
 from brainbench.training.classification import Classifier, Values, outputs
 from brainbench.training.image_data import ImageData, LabeledImages
 
 TOP: Final = 5
-_Z: Final = 1.959963984540054  # 97.5 % of a normal distribution are below
 
 
 @runtime_checkable
@@ -37,10 +37,8 @@ class Accuracy:
     @classmethod
     def of(cls, correct: int, n: int) -> Accuracy:
         """Return the share of `n` images that are classified correctly."""
-        p, z2 = correct / n, _Z**2
-        center = (p + z2 / (2 * n)) / (1 + z2 / n)
-        half = _Z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-        return cls(value=p, low=min(center - half, p), high=max(center + half, p), n=n)
+        p, between = correct / n, binomtest(correct, n).proportion_ci(method="wilson")
+        return cls(value=p, low=min(float(between.low), p), high=max(float(between.high), p), n=n)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +66,21 @@ def evaluate(classifier: Classifier, data: ImageData, *, part: str = "val") -> E
     """
     classifier.check_classes(data)
     given, net = data.part(part), classifier.net
-    logits = outputs(classifier, given, net)
-    steps = outputs(classifier, given, net.step_logits) if isinstance(net, HasStepLogits) else None
+    answers = outputs(classifier, given, partial(_answers, net))
+    logits, steps = answers[:, 0], answers[:, 1:]
     return Evaluated(
         top1=_top(logits, given, 1),
         top5=_top(logits, given, TOP) if len(data.classes) > TOP else None,
-        steps=None
-        if steps is None
-        else tuple(_top(steps[:, t], given, 1) for t in range(steps.shape[1])),
+        steps=tuple(_top(steps[:, t], given, 1) for t in range(steps.shape[1])) or None,
     )
+
+
+def _answers(net: nn.Module, images: Tensor) -> Tensor:
+    """Return the logits of a network, then those of each step if it has them, (batch, 1 + step, class)."""
+    logits: Tensor = net(images)[:, None]
+    if not isinstance(net, HasStepLogits):
+        return logits
+    return torch.cat([logits, net.step_logits(images)], dim=1)
 
 
 def _top(logits: Values, given: LabeledImages, k: int) -> Accuracy:

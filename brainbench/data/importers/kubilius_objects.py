@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -32,9 +32,8 @@ from brainbench.data.importers.rajalingham import (
 from brainbench.data.manifest import Manifest
 from brainbench.data.published import (
     CONTENT,
-    VersionedByContent,
+    ImportedFromUser,
     declared,
-    version_of,
     write_images,
 )
 from brainbench.data.source_files import read_table, wrong
@@ -61,18 +60,10 @@ class Declared(OfChoices):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KubiliusObjects(VersionedByContent[Declared], ObjectChoices[Declared]):
+class KubiliusObjects(ImportedFromUser[Declared], ObjectChoices[Declared]):
     """Choices between new objects, as the user laid them out: the version is that of the files."""
 
-    @cached_property
-    def source_version(self) -> str:
-        """SHA-256 over what the manifest declares and how files are read; the files have no checksums."""
-        return version_of(FORMAT, self.declared.model_dump(mode="json"))
-
-    @property
-    def command(self) -> str:
-        """The command that says where the data is: it is imported from a folder of the user's."""
-        return f"brainbench data show {self.name}"
+    reader: ClassVar[str] = FORMAT
 
     @property
     def kept(self) -> tuple[str, ...]:

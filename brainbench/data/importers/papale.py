@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from brainbench.core.pictures import decode_picture
 from brainbench.core.stimuli import OBJECT, SPLIT, Picture, StimulusSet, from_arrays
 from brainbench.data.manifest import Manifest
 from brainbench.data.offers import Facts, RegionFacts
-from brainbench.data.published import CONTENT, Publication, VersionedByContent, declared, version_of
+from brainbench.data.published import CONTENT, ImportedFromUser, Publication, declared
 from brainbench.data.source_files import open_hdf5, reading, wrong
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -108,18 +108,10 @@ class _JoinedImages(Sequence[Picture]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PapaleData(VersionedByContent[Declared]):
+class PapaleData(ImportedFromUser[Declared]):
     """Means of all images, trials of the test images, and sites of two animals."""
 
-    @cached_property
-    def source_version(self) -> str:
-        """SHA-256 over what the manifest declares and how files are read; the files have no checksums."""
-        return version_of(FORMAT, self.declared.model_dump(mode="json"))
-
-    @property
-    def command(self) -> str:
-        """The command that says where the files are: they are imported from a folder of the user's."""
-        return f"brainbench data show {self.name}"
+    reader: ClassVar[str] = FORMAT
 
     @property
     def kept(self) -> list[str]:
