@@ -25,6 +25,7 @@ from brainbench.cli import (
     report,
     results,
     score,
+    search,
     selftest,
     show,
     train,
@@ -58,6 +59,7 @@ app.command("show")(show.show)
 app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
 app.command("train")(train.train)
+app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(fit.app, name="fit")
 app.add_typer(cache.app, name="cache")

@@ -57,6 +57,7 @@ def train(
 ) -> None:
     """Train a network to classify images, and store it with its recipe and curve.
 
+    MODEL is a name, a file, or a trial of a search, as SPACE.study:best.
     A training that was stopped goes on with the same command.
     The file is a model: brainbench score -m FILE -b BENCHMARK
     """
@@ -102,6 +103,7 @@ def _job(
 
     placed = device_named(device)
     images = open_image_data(data)
+    name, arguments = _of_study(name, arguments, len(images.classes))
     chosen = arguments if weights is None else options.with_weights(arguments, weights)
     return Job(
         model=model_with(name, chosen),
@@ -112,6 +114,17 @@ def _job(
         device=placed,
         skip_unreadable=skip_unreadable,
     )
+
+
+def _of_study(name: str, arguments: dict[str, Any], n_classes: int) -> tuple[str, dict[str, Any]]:
+    """Return the model of a trial, as "FILE.study:best", with its options; any other name as it is."""
+    from brainbench.training.study import SUFFIX, read_study
+
+    file, _, member = name.rpartition(":")
+    if not file.endswith(SUFFIX):
+        return name, arguments
+    drawn = read_study(Path(file)).member(member)
+    return drawn.model, {**drawn.model_args, "classes": n_classes, **arguments}
 
 
 def _row(done: TrainedNetwork) -> dict[str, Any]:

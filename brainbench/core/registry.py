@@ -25,7 +25,9 @@ from brainbench.core.untrusted_text import visible
 log = logging.getLogger(__name__)
 
 
-Group = Literal["models", "families", "benchmarks", "data", "composites", "checks", "fitters"]
+Group = Literal[
+    "models", "families", "benchmarks", "data", "composites", "checks", "fitters", "spaces"
+]
 _NEARLY = 0.8  # of the letters of two names are the same
 SINGULAR: dict[Group, str] = {
     "models": "model",
@@ -35,6 +37,7 @@ SINGULAR: dict[Group, str] = {
     "composites": "composite",
     "checks": "set of checks",
     "fitters": "fitter",
+    "spaces": "search space",
 }
 
 

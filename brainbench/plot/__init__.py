@@ -13,6 +13,14 @@ from brainbench.plot.model_graph import graph
 from brainbench.plot.model_scatter import scatter
 from brainbench.plot.names import display_name, display_names
 from brainbench.plot.score_bars import bars, bound_of
+from brainbench.plot.search_figures import (
+    search_gains,
+    search_motif,
+    search_progress,
+    search_shares,
+    search_sizes,
+    trained_accuracies,
+)
 from brainbench.plot.selection import FITS, stored
 from brainbench.plot.solution_time_bins import ost
 from brainbench.plot.style import save, svg
@@ -39,11 +47,17 @@ __all__ = [
     "rdm",
     "save",
     "scatter",
+    "search_gains",
+    "search_motif",
+    "search_progress",
+    "search_shares",
+    "search_sizes",
     "stored",
     "svg",
     "temporal",
     "time",
     "traces",
+    "trained_accuracies",
     "training_curve",
     "units",
 ]

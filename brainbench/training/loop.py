@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.core import progress as reporting
-from brainbench.core.errors import BrainbenchError
+from brainbench.core.errors import ActivationError, BrainbenchError
 from brainbench.training import checkpoints
 from brainbench.training.batches import Batches
 from brainbench.training.checkpoints import Checkpoint
@@ -113,11 +113,14 @@ class Training:
         if self.progress.steps in self.schedule.drops:
             self._divide_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.task.loss(self.batches.next())
         self.progress.step += 1
         self.progress.steps += 1
+        try:
+            loss = self.task.loss(self.batches.next())
+        except ActivationError as error:  # a network that checks its own values
+            raise self._diverged(error.got) from error
         if not math.isfinite(float(loss.detach())):
-            raise self._diverged("loss", float(loss.detach()))
+            raise self._diverged(f"a loss of {float(loss.detach())}")
         loss.backward()  # type: ignore[no-untyped-call]
         if self.schedule.clip is not None:
             nn.utils.clip_grad_value_(self.task.module.parameters(), self.schedule.clip)
@@ -127,10 +130,13 @@ class Training:
     def check(self) -> None:
         """Validate; keep the model if it is the best so far. DivergedError where the figure is not finite."""
         self.task.module.eval()
-        with torch.no_grad():
-            figure = float(self.task.validation())
+        try:
+            with torch.no_grad():
+                figure = float(self.task.validation())
+        except ActivationError as error:
+            raise self._diverged(f"validation: {error.got}") from error
         if not math.isfinite(figure):
-            raise self._diverged("validation", figure)
+            raise self._diverged(f"a validation of {figure}")
         done = Check(
             phase=self.progress.phase,
             step=self.progress.step,
@@ -217,13 +223,13 @@ class Training:
         self.batches.restore(checkpoints.under("batches", tensors))
         torch.set_rng_state(tensors["random"])
 
-    def _diverged(self, what: str, value: float) -> DivergedError:
+    def _diverged(self, told: str) -> DivergedError:
         phase, step = self.progress.phase, self.progress.step
         best = self.progress.best
         kept = f"those of phase {best.phase}, step {best.step}" if best else "the initial ones"
         self.restore_best()
         return DivergedError(
-            f"a {what} of {value} in phase {phase}, step {step} (step {self.progress.steps} of all); the "
+            f"{told} in phase {phase}, step {step} (step {self.progress.steps} of all); the "
             f"last good weights are kept: {kept}",
             allowed="a finite loss",
             todo="give a smaller learning rate, another loss or another seed, and check responses and images",

@@ -88,6 +88,17 @@ _NAYEBI: Final = Recipe(
         "an image is shown at every step; the released networks saw a blank after 12 of 17",
     ),
 )
+_CIFAR: Final = Recipe(
+    name="cifar",
+    batch=64,
+    learning_rate=0.05,
+    drops=(15, 24),
+    nesterov=True,
+    weight_decay=5e-4,
+    clip=0.7,
+    augmentation="pad_crop",
+    source="ours, for images of 32 pixels a side",
+)
 RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
         recipe.name: recipe
@@ -117,16 +128,14 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
                     "epoch 43 was chosen by Brain-Score; here it is the last",
                 ),
             ),
-            Recipe(
-                name="cifar",
-                batch=64,
-                learning_rate=0.05,
-                drops=(15, 24),
-                nesterov=True,
-                weight_decay=5e-4,
-                clip=0.7,
-                augmentation="pad_crop",
-                source="ours, for images of 32 pixels a side",
+            _CIFAR,
+            _CIFAR.model_copy(
+                update={
+                    "name": "cifar-proxy",
+                    "epochs": 2,
+                    "drops": (),
+                    "source": "ours: the proxy of searches among networks for 32 pixels",
+                }
             ),
         )
     }

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from brainbench.core import progress
 from brainbench.core.errors import BrainbenchError, InputError
-from brainbench.core.settings import Settings, Spread
+from brainbench.core.settings import Settings
 from brainbench.run.resolve import one_benchmark
-from brainbench.run.workers import cluster, lost_scheduler, processes
 from brainbench.scoring.context import DataContext, Run
 from brainbench.training.fit import device_named, fit, fit_unless_claimed
 from brainbench.training.fitter import config_of, load_fitter
 from brainbench.training.options import read_toml
+from brainbench.training.spread import reports
 
 _TABLES = ("options", "grid", "baseline", "variants")
 
@@ -155,6 +152,21 @@ def fit_assigned(assignment: FitAssignment) -> FitReport | None:
     )
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """The work of a sweep, for `training.spread`."""
+
+    plural: str = "fits"
+
+    def carry_out(self, assignment: FitAssignment) -> FitReport | None:
+        """Carry out one fit, unless another process is at it."""
+        return fit_assigned(assignment)
+
+    def failed(self, assignment: FitAssignment, reason: str) -> FitReport:
+        """Return the report of a fit whose process ended without an answer."""
+        return FitReport(options=assignment.options, reason=reason)
+
+
 def run_sweep(
     sweep: Sweep,
     *,
@@ -188,7 +200,6 @@ def run_sweep(
     ScoringError
         The scheduler was lost.
     """
-    _ = Spread(workers=workers, scheduler=scheduler)  # raises for both at once
     assigned = [
         FitAssignment(
             fitter=sweep.fitter,
@@ -201,7 +212,8 @@ def run_sweep(
     ]
     postponed = []
     with progress.current().task("fits", len(assigned)) as advance:
-        for assignment, report in _reports(assigned, workers, scheduler):
+        done = reports(Fitting(), assigned, workers=workers, scheduler=scheduler)
+        for assignment, report in done:
             if report is None:
                 postponed.append(replace(assignment, waits=True))
                 continue
@@ -212,59 +224,3 @@ def run_sweep(
             assert last is not None  # noqa: S101  # it has waited
             yield last
             advance(1)
-
-
-_Reports: TypeAlias = Iterator[tuple[FitAssignment, FitReport | None]]
-
-
-def _reports(assigned: list[FitAssignment], workers: int, scheduler: str | None) -> _Reports:
-    if scheduler is not None:
-        yield from _of_scheduler(assigned, scheduler)
-    elif workers == 1:
-        yield from ((one, fit_assigned(one)) for one in assigned)
-    else:
-        yield from _of_processes(assigned, workers)
-
-
-def _of_processes(assigned: list[FitAssignment], workers: int) -> _Reports:
-    """Yield reports of processes side by side; where one is killed, what is left comes by itself."""
-    left: deque[FitAssignment] = deque()
-    with processes(workers) as (executor, _):
-        running = {executor.submit(fit_assigned, one): one for one in assigned}
-        for future in concurrent.futures.as_completed(running):
-            assignment = running[future]
-            if isinstance(future.exception(), BrokenExecutor):
-                left.append(assignment)
-            else:
-                yield assignment, future.result()
-    if left:
-        progress.current().note(f"a worker was killed; {len(left)} fits follow one by one")
-    yield from _one_by_one(left)
-
-
-def _one_by_one(left: deque[FitAssignment]) -> _Reports:
-    while left:
-        with processes(1) as (executor, _):
-            while left:
-                assignment = left.popleft()
-                try:
-                    report = executor.submit(fit_assigned, assignment).result()
-                except BrokenExecutor:
-                    reason = "the process that fitted it was killed twice"
-                    yield assignment, FitReport(options=assignment.options, reason=reason)
-                    break
-                yield assignment, report
-
-
-def _of_scheduler(assigned: list[FitAssignment], address: str) -> _Reports:
-    with cluster(address) as executor:
-        running = {executor.submit(fit_assigned, one): one for one in assigned}
-        for future in concurrent.futures.as_completed(running):
-            assignment = running[future]
-            try:
-                report = future.result()
-            except CancelledError as error:
-                raise lost_scheduler(address) from error
-            except Exception as error:  # such as a worker that was killed several times
-                report = FitReport(options=assignment.options, reason=str(error))
-            yield assignment, report

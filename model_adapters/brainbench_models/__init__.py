@@ -18,6 +18,7 @@ _CONTROLS = {
     "convrnn_printed_shallow": "6 layers, gated cells as printed; untrained",
     "convrnn_median_nofeedback": "the median without feedback; untrained",
     "convrnn_random": "drawn from the search space; untrained",
+    "convrnn_searched": "a trial of a search; untrained",
     "convrnn_small": "for 32 pixels, with feedback; untrained",
     "convrnn_small_nofeedback": "the same without feedback; untrained",
     "ff_small_parameters": "feed-forward, as many parameters; untrained",
@@ -91,4 +92,18 @@ def fitters() -> dict[str, tuple[str, str]]:
             "brainbench_models.recurrent_v1.fitter:FITTER",
             "feed-forward, recurrent and multi-path models of V1",
         )
+    }
+
+
+def spaces() -> dict[str, tuple[str, str]]:
+    """Return name -> (space of an architecture search, description)."""
+    return {
+        "convrnn_space": (
+            "brainbench_models.convrnn.spaces:FULL",
+            "cells and feedback of Nayebi 2018, 128 pixels",
+        ),
+        "convrnn_small_space": (
+            "brainbench_models.convrnn.spaces:SMALL",
+            "the same on a small backbone, 32 pixels",
+        ),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from brainbench.core import progress
 from brainbench.core.errors import InputError, unknown
@@ -24,6 +24,7 @@ from brainbench_models.convrnn.graph import CELLS, IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initializers import draw_weights
 from brainbench_models.convrnn.networks import NAMES, RELEASED, SMALL, graph
 from brainbench_models.convrnn.schedule import NEURAL, STEP_MS
+from brainbench_models.convrnn.spaces import searched_graph
 from brainbench_models.convrnn.unroll import ConvRNN, too_short
 
 Areas = Literal["supplement", "readme"]
@@ -94,6 +95,20 @@ def convrnn(
         about=_about(declared),
     )
     return replace(model, notes=tuple(_notes(net, weights)))
+
+
+def convrnn_searched(
+    *, space: str, choices: Mapping[str, Any], weights: str = "auto", classes: int | None = None
+) -> WrappedModel:
+    """Make a model of a trial of an architecture search: the network of its choices.
+
+    `space` is a search space of `spaces.SPACES`, and `choices` are what the trial chose, by name. Weights and
+    classes are those of `convrnn`.
+
+    UnknownNameError for a space that does not exist, InputError for choices that are absent or not allowed.
+    """
+    searched = searched_graph(space, choices)
+    return convrnn(searched, steps=searched.steps, weights=weights, classes=classes)
 
 
 def _declared(network: str | Graph) -> Graph:

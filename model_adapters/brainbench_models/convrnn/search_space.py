@@ -1,4 +1,4 @@
-"""The space of the architecture search (Nayebi 2018, figure 3a, supplement 6.3).
+"""The space of the architecture search (Nayebi 2018, figure 3a, supplements 6.3 and 6.5).
 
 All cells of a network are of one kind. Which connections from later layers could be drawn is not printed;
 ours are those of one and of three layers, which hold the five that the search kept.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
 from brainbench.core.errors import InputError
+from brainbench.training.search_space import Choose
 from brainbench_models.convrnn.graph import READ_BY_BOTH, Edge, Graph, SearchCell
 
 VALUES: Final[Mapping[str, Sequence[Any]]] = {
@@ -26,18 +27,13 @@ VALUES: Final[Mapping[str, Sequence[Any]]] = {
 """Options of a cell that are chosen from a list."""
 FACTORS: Final = (-1.0, 1.0)
 """Range of v1 and v2 (ours: the paper gives none)."""
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "a": (*READ_BY_BOTH, "c_new"),
+    "b": (*READ_BY_BOTH, "h_new"),
+}
+"""Part of a cell -> what it may read."""
 SPANS: Final = (1, 3)
 """Numbers of layers that a feedback connection may span."""
-
-
-class Choose(Protocol):
-    """Draws values by name: a random generator, or the trial of a search."""
-
-    def among(self, name: str, values: Sequence[Any]) -> Any:
-        """Return one of some values."""
-
-    def between(self, name: str, low: float, high: float) -> float:
-        """Return a number of a range."""
 
 
 class RandomChoice:
@@ -50,8 +46,10 @@ class RandomChoice:
         """Return one of some values."""
         return values[int(self._rng.integers(len(values)))]
 
-    def between(self, name: str, low: float, high: float) -> float:
-        """Return a number of a range."""
+    def between(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Return a number of a range; its logarithm is what is uniform with `log`."""
+        if log:
+            return float(np.exp(self._rng.uniform(np.log(low), np.log(high))))
         return float(self._rng.uniform(low, high))
 
 
@@ -60,8 +58,7 @@ def chosen_cell(choose: Choose) -> SearchCell:
     options = {name: choose.among(name, values) for name, values in VALUES.items()}
     for role in ("tau", "gate"):
         options[role] = tuple(choose.between(f"{role} v{k}", *FACTORS) for k in (1, 2))
-    for part, own in (("a", "c_new"), ("b", "h_new")):
-        names = (*READ_BY_BOTH, own)
+    for part, names in READS.items():
         reads = [name for name in names if choose.among(f"{part} reads {name}", (False, True))]
         options[f"reads_{part}"] = tuple(reads)
     return SearchCell(**options)
@@ -74,6 +71,11 @@ def candidates(graph: Graph, first: str) -> tuple[Edge, ...]:
     return tuple((names[k], names[k - span]) for span in SPANS for k in range(span, len(names)))
 
 
+def feedback_name(edge: Edge) -> str:
+    """Return the name of the choice of a feedback connection."""
+    return f"feedback {edge[0]}-{edge[1]}"
+
+
 def chosen_graph(choose: Choose, backbone: Graph, *, name: str, first: str) -> Graph:
     """Return a feed-forward network with a cell in each layer from `first` on, and feedback, all drawn.
 
@@ -81,9 +83,7 @@ def chosen_graph(choose: Choose, backbone: Graph, *, name: str, first: str) -> G
     """
     cell = chosen_cell(choose)
     edges = candidates(backbone, first)
-    kept = tuple(
-        edge for edge in edges if choose.among(f"feedback {edge[0]}-{edge[1]}", (False, True))
-    )
+    kept = tuple(edge for edge in edges if choose.among(feedback_name(edge), (False, True)))
     start = [layer.name for layer in backbone.layers].index(first)
     layers = tuple(
         replace(layer, cell=cell) if k >= start else layer

@@ -1,0 +1,140 @@
+"""Search spaces by name: a backbone with everything that a search may draw for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from brainbench.core.errors import unknown
+from brainbench.core.provenance import sha256
+from brainbench.training.search_space import Choose, Drawn, GivenChoices
+from brainbench_models.convrnn.graph import Graph, Layer, Readout
+from brainbench_models.convrnn.networks import graph
+from brainbench_models.convrnn.search_space import (
+    READS,
+    VALUES,
+    candidates,
+    chosen_graph,
+    feedback_name,
+)
+
+
+class _Recorded:
+    """Chooses as another one does, and keeps what was chosen."""
+
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
+        self.choices: dict[str, Any] = {}
+
+    def among(self, name: str, values: Sequence[Any]) -> Any:
+        """Return one of some values."""
+        self.choices[name] = self._choose.among(name, values)
+        return self.choices[name]
+
+    def between(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Return a number of a range."""
+        self.choices[name] = self._choose.between(name, low, high, log=log)
+        return float(self.choices[name])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvRNNSpace:
+    """Networks with one backbone, and with drawn cells, feedback, number of steps and learning rate.
+
+    Parameters
+    ----------
+    name, recipe, at_most
+        As in `brainbench.training.search_space.SearchSpace`.
+    backbone : Graph
+        Feed-forward; cells and feedback are drawn for the layers from `first` on.
+    steps : tuple of int
+        Numbers of time steps that may be drawn.
+    """
+
+    name: str
+    recipe: str
+    at_most: int
+    backbone: Graph
+    first: str
+    steps: tuple[int, ...]
+    version: str = "1"
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Names of the choices of feedback connections."""
+        return tuple(feedback_name(edge) for edge in candidates(self.backbone, self.first))
+
+    @property
+    def motif(self) -> tuple[str, ...]:
+        """Names of the choices that make up the cell, without the values of its constants."""
+        reads = (f"{part} reads {name}" for part, names in READS.items() for name in names)
+        return (*VALUES, *reads)
+
+    def draw(self, choose: Choose) -> Drawn:
+        """Return the network of some choices; InputError for a cell that is a loop or reads nothing."""
+        recorded = _Recorded(choose)
+        recorded.among("steps", self.steps)
+        chosen_graph(recorded, self.backbone, name="drawn", first=self.first)
+        choices = dict(recorded.choices)
+        rate = choose.between("learning_rate", *RATES, log=True)
+        return Drawn(
+            model="convrnn_searched",
+            model_args={"space": self.name, "choices": choices},
+            recipe={"learning_rate": rate},
+        )
+
+    def graph(self, choices: Mapping[str, Any]) -> Graph:
+        """Return the network of given choices, which is named after them; errors as in `draw`."""
+        digits = sha256(self.name, self.version, *(f"{k}={choices[k]!r}" for k in sorted(choices)))
+        name = f"convrnn_searched-{self.name}-{digits[:_DIGITS]}"
+        given = GivenChoices(choices)
+        drawn = chosen_graph(given, self.backbone, name=name, first=self.first)
+        return replace(drawn, steps=given.among("steps", self.steps))
+
+
+RATES: Final = (0.003, 0.1)
+"""Range of the learning rate (ours: the paper gives none)."""
+_DIGITS: Final = 8
+SMALL: Final = ConvRNNSpace(
+    name="convrnn_small_space",
+    recipe="cifar-proxy",
+    at_most=30_000_000,
+    backbone=Graph(
+        name="small_backbone",
+        layers=tuple(
+            Layer(name=f"conv{n}", channels=width, pool=n in (1, 2, 4))
+            for n, width in enumerate((8, 16, 24, 24, 32, 32), 1)
+        ),
+        readout=Readout(classes=10),
+        size=32,
+    ),
+    first="conv3",
+    steps=(8, 10, 12),
+)
+"""A space of ours for images of 32 pixels, small enough for a processor."""
+
+
+FULL: Final = ConvRNNSpace(
+    name="convrnn_space",
+    recipe="nayebi2018-proxy",
+    at_most=100_000_000_000,
+    backbone=replace(
+        graph("convrnn_median_nofeedback"),
+        layers=tuple(
+            replace(layer, cell=None) for layer in graph("convrnn_median_nofeedback").layers
+        ),
+        size=128,
+    ),
+    first="conv4",
+    steps=(12, 14, 17),
+)
+"""The space around the median network of the paper, for images of 128 pixels."""
+SPACES: Final[Mapping[str, ConvRNNSpace]] = {space.name: space for space in (SMALL, FULL)}
+
+
+def searched_graph(space: str, choices: Mapping[str, Any]) -> Graph:
+    """Return the network of the choices of a trial; UnknownNameError for a space that does not exist."""
+    if space not in SPACES:
+        raise unknown("search space", space, list(SPACES), todo="choose space= from these")
+    return SPACES[space].graph(choices)
