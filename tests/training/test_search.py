@@ -156,6 +156,7 @@ def test_spaces_by_name_and_networks_of_their_choices():
             searched_graph("convrnn_small_space", choices | changed)
     with pytest.raises(InputError, match="choice 'kernel' of a searched network: not given"):
         searched_graph("convrnn_small_space", {k: v for k, v in choices.items() if k != "kernel"})
+    assert searched_graph("convrnn_small_space").layers[-1].cell.kind == "search"
     with pytest.raises(UnknownNameError, match="unknown search space 'x'"):
         searched_graph("x", choices)
     assert GivenChoices({"n": 2}).between("n", 0, 3) == 2.0

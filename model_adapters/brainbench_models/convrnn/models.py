@@ -98,12 +98,16 @@ def convrnn(
 
 
 def convrnn_searched(
-    *, space: str, choices: Mapping[str, Any], weights: str = "auto", classes: int | None = None
+    *,
+    space: str = "convrnn_small_space",
+    choices: Mapping[str, Any] | None = None,
+    weights: str = "auto",
+    classes: int | None = None,
 ) -> WrappedModel:
     """Make a model of a trial of an architecture search: the network of its choices.
 
-    `space` is a search space of `spaces.SPACES`, and `choices` are what the trial chose, by name. Weights and
-    classes are those of `convrnn`.
+    `space` is a search space of `spaces.SPACES`, and `choices` are what the trial chose, by name; by default
+    those of the first random draw that is a network. Weights and classes are those of `convrnn`.
 
     UnknownNameError for a space that does not exist, InputError for choices that are absent or not allowed.
     """

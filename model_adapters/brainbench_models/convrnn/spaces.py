@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from brainbench.core.errors import unknown
+from brainbench.core.errors import InputError, unknown
 from brainbench.core.provenance import sha256
 from brainbench.training.search_space import Choose, Drawn, GivenChoices
 from brainbench_models.convrnn.graph import Graph, Layer, Readout
@@ -14,6 +15,7 @@ from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.search_space import (
     READS,
     VALUES,
+    RandomChoice,
     candidates,
     chosen_graph,
     feedback_name,
@@ -133,8 +135,20 @@ FULL: Final = ConvRNNSpace(
 SPACES: Final[Mapping[str, ConvRNNSpace]] = {space.name: space for space in (SMALL, FULL)}
 
 
-def searched_graph(space: str, choices: Mapping[str, Any]) -> Graph:
-    """Return the network of the choices of a trial; UnknownNameError for a space that does not exist."""
+def searched_graph(space: str, choices: Mapping[str, Any] | None = None) -> Graph:
+    """Return the network of the choices of a trial, by default of the first random draw that is one.
+
+    UnknownNameError for a space that does not exist, InputError for choices that are absent or not allowed.
+    """
     if space not in SPACES:
         raise unknown("search space", space, list(SPACES), todo="choose space= from these")
-    return SPACES[space].graph(choices)
+    return SPACES[space].graph(_drawn_choices(SPACES[space]) if choices is None else choices)
+
+
+def _drawn_choices(space: ConvRNNSpace) -> Mapping[str, Any]:
+    """Return the choices of the first draw from seed 0 that is a network."""
+    choose = RandomChoice(0)
+    while True:
+        with contextlib.suppress(InputError):
+            choices: Mapping[str, Any] = space.draw(choose).model_args["choices"]
+            return choices
