@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from page import commands, coverage, measures, recordings, simulated, speed
+from page import commands, coverage, measures, recordings, simulated, speed, training
 from page.tables import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
@@ -54,6 +54,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "precision": commands.precision,
     "difficulty": simulated.difficulty,
     "curve": simulated.curve,
+    "search": training.search,
 }
 
 

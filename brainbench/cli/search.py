@@ -125,15 +125,15 @@ def _show(study: Study, space: SearchSpace, file: Path, window: int, *, as_json:
     if len(study.trials):
         row |= search_summary.facts(study)
         if importlib.util.find_spec("matplotlib") is not None:
-            row["figure"] = str(_draw(study, space, file.with_suffix(".png"), window))
+            row["figure"] = str(draw_search(study, space, file.with_suffix(".png"), window))
     if as_json:
         console.print_json(row)
         return
     console.print_facts({key: shown(value) for key, value in row.items() if value is not None})
 
 
-def _draw(study: Study, space: SearchSpace, path: Path, window: int) -> Path:
-    """Draw accuracy over trials and parameters, the share and gain of each feedback, and the best cell."""
+def draw_search(study: Study, space: SearchSpace, path: Path, window: int) -> Path:
+    """Draw accuracy over trials and parameters, share and gain of each feedback, and the best cell."""
     from brainbench.plot import search_figures as figures
     from brainbench.plot import style
     from brainbench.training import search_summary as summary

@@ -179,7 +179,8 @@ def _trial(search: Search, number: int) -> TrialReport | None:
     if any(trial.user_attrs["number"] == number for trial in finished_trials(study)):
         return None
     trial, job, facts = _drawn(study, space, search, data, number)
-    task, began = _Watched.of(job.task(), trial if search.prune else None), time.perf_counter()
+    task = _Watched.of(job.task(), trial if search.prune else None)
+    began, processor = time.perf_counter(), time.process_time()
     diverged, pruned = "", False
     try:
         trained = train(task, job.recipe.schedule(task.n_rows), seed=job.recipe.seed)
@@ -190,6 +191,7 @@ def _trial(search: Search, number: int) -> TrialReport | None:
         pruned, top1 = True, task.top1
     facts |= {"top1": top1, "diverged": diverged, "pruned": pruned}
     facts["seconds"] = time.perf_counter() - began
+    facts["processor_seconds"] = time.process_time() - processor
     trial.set_user_attr("facts", facts)
     if pruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)

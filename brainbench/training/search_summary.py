@@ -106,4 +106,5 @@ def facts(study: Study) -> dict[str, object]:
         "median top-1, after it": float(searched.median()) if len(searched) else None,
         "seconds of a trial, median": float(trials["seconds"].median()),
         "seconds of a trial, longest": float(trials["seconds"].max()),
+        "processor seconds of a trial, longest": float(trials["processor_seconds"].max()),
     }

@@ -15,7 +15,15 @@ from brainbench.core.errors import DamagedFileError, InputError, unknown
 from brainbench.training.search_space import Drawn
 
 SUFFIX: Final = ".study"
-FACTS: Final = ("top1", "diverged", "pruned", "parameters", "multiply_adds", "seconds")
+FACTS: Final = (
+    "top1",
+    "diverged",
+    "pruned",
+    "parameters",
+    "multiply_adds",
+    "seconds",
+    "processor_seconds",
+)
 """Columns of the table of trials, beside the choices."""
 MEMBERS: Final = ("best", "median", "random")
 _NAME: Final = "search"
