@@ -27,10 +27,11 @@ def search(folder: Path) -> list[str]:
     return [
         "## An architecture search",
         "",
-        "`python perf/search.py`: the small space of docs/training.md on 4,000 of CIFAR-10's test images, two epochs a "
-        "trial; 2,000 others decide. Both are among the 8,000 on which the small networks are trained. The best of "
-        "many trials on the same images is optimistic; gains describe the trials of a search, which TPE has chosen, "
-        f"and are no effects. Aim: at most {report['seconds_at_most']:g} s a trial.",
+        "`python perf/search.py`: the small space of docs/training.md on 4,000 test images of CIFAR-10, 2 "
+        "epochs a trial; 2,000 others decide. Both are among the 8,000 on which the small networks are "
+        "trained. The best of many trials on the same images is optimistic; gains describe the trials of a "
+        "search, which TPE has chosen, and are no effects. "
+        f"Aim: at most {report['seconds_at_most']:g} s a trial.",
         "",
         *table(("", ""), list(facts.items())),
         *table(("feedback", "gain in median top-1, 95 %", "trials with", "without"), gains),
