@@ -181,7 +181,12 @@ def leading_eigenvectors(
 
 
 def principal_scores(
-    C: FloatArray, rows: IntArray, *, most: int, rounding: float
+    C: FloatArray,
+    rows: IntArray,
+    *,
+    most: int,
+    rounding: float,
+    counts: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, float]:
     """Return scores of all samples on the principal components of some of them, from inner products.
 
@@ -196,6 +201,8 @@ def principal_scores(
         Components, at most.
     rounding : float
         See `leading_eigenvectors`.
+    counts : array, training sample, optional
+        How many samples with the same features each training sample stands for; None: one.
 
     Returns
     -------
@@ -207,10 +214,19 @@ def principal_scores(
     total : float
         The same of all features.
     """
-    K = C[rows]
-    C = C - C.mean(axis=1, keepdims=True) - K.mean(axis=0) + K.mean()
-    K = C[rows]
+    counts = np.ones(len(rows)) if counts is None else counts
+    shares, roots = counts / counts.sum(), np.sqrt(counts)[:, None]
+    level = shares @ C[rows]
+    C = C - (C @ shares)[:, None]
+    C -= level - level @ shares
+    C *= roots[:, 0]
+    K = roots * C[rows]
     total = float(np.trace(K))
     variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=rounding, most=most)
     variance, vectors = variance[::-1], vectors[:, ::-1]
-    return (C @ vectors) / np.sqrt(variance), variance, total
+    # Of the training samples the product is known: K v = variance v.
+    scores = np.empty((len(C), len(variance)))
+    others = np.delete(np.arange(len(C)), rows)
+    scores[others] = (C[others] @ vectors) / np.sqrt(variance)
+    scores[rows] = vectors * np.sqrt(variance) / roots
+    return scores, variance, total

@@ -13,7 +13,7 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.features import checked_magnitudes
 from brainbench.metrics.temporal.components import Products, Reduced, products
 from brainbench.scoring.context import RunContext
@@ -63,6 +63,15 @@ class LayerStates:
             return used
         return np.column_stack([used, np.clip(1 - used.sum(axis=1), 0.0, None)])
 
+    @cached_property
+    def constant(self) -> BoolArray:
+        """States that are the same for all images, such as those before the layer's first input."""
+        pair = self.activations.variable.isel(stimulus=slice(0, 2), time=self.steps).values
+        alike = (pair == pair[:1]).all(axis=(0, 1))
+        for state in np.flatnonzero(alike):
+            alike[state] = all((part == part[:1]).all() for part in self._read(states=[int(state)]))
+        return np.append(alike, True) if self.has_blank else np.asarray(alike)
+
     @property
     def n_features(self) -> int:
         return int(self.activations.sizes["neuroid"])
@@ -78,11 +87,13 @@ class LayerStates:
                 values = np.concatenate([values, np.zeros_like(values[:, :, :1])], axis=2)
             yield values
 
-    def _read(self) -> Iterator[AnyArray]:
-        width = chunk_width(self.activations.sizes["stimulus"] * self.shares.shape[1])
+    def _read(self, states: Sequence[int] | None = None) -> Iterator[AnyArray]:
+        """Yield responses in chunks of columns; None reads all states of the model."""
+        steps = self.steps if states is None else self.steps[states]
+        width = chunk_width(self.activations.sizes["stimulus"] * len(steps))
+        values = self.activations.variable  # indexing the coordinates would take as long as reading
         for first in range(0, self.n_features, width):
-            part = self.activations.isel(neuroid=slice(first, first + width), time=self.steps)
-            yield part.values
+            yield values.isel(neuroid=slice(first, first + width), time=steps).values
 
     @cached_property
     def features(self) -> npt.NDArray[np.float32]:
@@ -92,7 +103,7 @@ class LayerStates:
     @cached_property
     def products(self) -> Products:
         """Inner products of all features."""
-        return products(self.chunks())
+        return products(self.chunks(), constant=self.constant)
 
     def reduced(self, train: IntArray, *, n_components: int | None = WIDE) -> Reduced:
         """Return features for a map fitted to some images: the layer's own, or components of these images.

@@ -51,3 +51,14 @@ def test_layers_do_not_take_the_components_of_another(layer):
         rtol=1e-5,
     )
     assert store.made == 2
+
+
+def test_a_state_that_differs_in_one_image_alone_is_not_constant(layer):
+    values = layer.activations.values
+    values[:, :, 0] = 3.0
+    assert layer.constant.tolist() == [True, False]
+    other = values.copy()
+    other[7, 6, 0] = 3.5
+    changed = layer.activations.copy(data=other)
+    late = LayerStates(layer="IT", activations=changed, weights=0.5 * np.eye(2))
+    assert late.constant.tolist() == [False, False, True]  # the last one: time without a response

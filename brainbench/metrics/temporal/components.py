@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.features import principal_scores
+from brainbench.metrics.gram import symmetric
 
 MOST_ROWS = 4096
 """Most samples (image and state) that components are computed from; their eigenvectors take seconds."""
@@ -45,18 +46,23 @@ class Reduced:
 class Products:
     """Inner products of all samples with those of some images, the basis.
 
+    Samples are the states that are the same for all images, once each, and then image and other state.
+
     Attributes
     ----------
-    C : array, (stimulus and state) x (basis image and state)
+    C : array, sample x sample of the basis
     basis : array of int
         Rows of the basis images: all images, or evenly spaced ones where all would be too many.
-    states : int
+    n_images : int
+    constant : array of bool, state
+        States that are the same for all images.
     n_features : int
     """
 
     C: FloatArray
     basis: IntArray
-    states: int
+    n_images: int
+    constant: BoolArray
     n_features: int
 
     def components(self, train: AnyArray, n_components: int | None = 1000) -> Reduced:
@@ -75,12 +81,12 @@ class Products:
             Features that do not vary over the training images and states.
         """
         in_train = np.isin(self.basis, train)
-        samples = np.arange(self.states)
-        columns = (np.flatnonzero(in_train)[:, None] * self.states + samples).ravel()
-        rows = (self.basis[in_train][:, None] * self.states + samples).ravel()
+        columns, rows = self._samples(np.flatnonzero(in_train)), self._samples(self.basis[in_train])
+        counts = np.ones(len(rows))
+        counts[: self.constant.sum()] = in_train.sum()
         most = len(rows) if n_components is None else min(n_components, len(rows))
         scores, variance, total = principal_scores(
-            self.C[:, columns], rows, most=most, rounding=_ROUNDING
+            self.C[:, columns], rows, most=most, rounding=_ROUNDING, counts=counts
         )
         if not len(variance):
             raise InputError(
@@ -88,54 +94,110 @@ class Products:
                 allowed="features that vary with the image or over time",
                 todo="check the preprocessing and the layer's name",
             )
-        n = len(self.C) // self.states
         kept = min(1.0, float(variance.sum()) / total) if most < len(rows) else 1.0
-        by_state = scores.reshape(n, self.states, -1).transpose(0, 2, 1)
-        return Reduced(by_state, kept, int(in_train.sum()))
+        return Reduced(self._by_state(scores), kept, int(in_train.sum()))
+
+    def _samples(self, images: IntArray) -> IntArray:
+        """Return the numbers of the samples of some images: those of all images once, first."""
+        alike, others = int(self.constant.sum()), int((~self.constant).sum())
+        of_images = alike + images[:, None] * others + np.arange(others)
+        return np.concatenate([np.arange(alike), of_images.ravel()])
+
+    def _by_state(self, scores: FloatArray) -> FloatArray:
+        """Return scores, sample x component, as stimulus x component x state."""
+        alike, k = int(self.constant.sum()), scores.shape[1]
+        by_state = np.empty((self.n_images, len(self.constant), k))
+        by_state[:, self.constant] = scores[:alike]
+        by_state[:, ~self.constant] = scores[alike:].reshape(self.n_images, -1, k)
+        return by_state.transpose(0, 2, 1)
 
 
-def products(chunks: Iterable[AnyArray]) -> Products:
+def products(chunks: Iterable[AnyArray], *, constant: BoolArray | None = None) -> Products:
     """Sum inner products over chunks of features.
 
     Parameters
     ----------
     chunks : iterable of array, stimulus x feature x state
         Columns in any number and width; one chunk is held at a time.
+    constant : array of bool, state, optional
+        States that are known to be the same for all images, such as those before a layer's first input:
+        their products are made once, not for each image.
 
     Raises
     ------
     InputError
         No chunk; chunks that differ in images or states; NaN or inf.
     """
-    C: FloatArray | None = None
+    from scipy.linalg.blas import dgemm, dsyrk
+
     basis = np.arange(0)
     shape: tuple[int, int] = (0, 0)
     n_features = 0
+    alike = np.zeros(0, dtype=bool)
+    # Column-major, summed in place: of products within the basis the upper triangle, and all of the others.
+    within = others = np.zeros((0, 0))
     for chunk in chunks:
         n, width, states = chunk.shape
-        if C is None:
+        if not n_features:
             shape, basis = (n, states), _basis(n, states)
-            C = np.zeros((n * states, len(basis) * states))
+            alike = np.zeros(states, dtype=bool) if constant is None else constant
         if (n, states) != shape:
             raise InputError(
                 f"a chunk of {n} images x {states} states after one of {shape[0]} x {shape[1]}",
                 allowed="chunks of columns that share images and states",
                 todo="cut the features by columns",
             )
-        rows = chunk.transpose(0, 2, 1).reshape(n * states, width).astype(np.float64)
-        rows -= rows.mean(axis=0)  # so that products keep their digits
-        if len(basis) == n:
-            C += rows @ rows.T
-        else:
-            C += rows @ rows.reshape(n, states, width)[basis].reshape(-1, width).T
+        in_basis, rest = _samples(chunk, basis, alike)
+        if not n_features:
+            within = np.zeros((len(in_basis), len(in_basis)), order="F")
+            others = np.zeros((len(in_basis), len(rest)), order="F")
+        within = dsyrk(1.0, in_basis.T, trans=1, beta=1.0, c=within, overwrite_c=1)
+        if len(rest):
+            others = dgemm(1.0, in_basis.T, rest.T, trans_a=1, beta=1.0, c=others, overwrite_c=1)
         n_features += width
-    if C is None or not np.isfinite(C).all():
+    if not n_features or not (np.isfinite(within).all() and np.isfinite(others).all()):
         raise InputError(
-            "no features" if C is None else "NaN or inf among the features",
+            "no features" if not n_features else "NaN or inf among the features",
             allowed="finite features, at least one chunk",
             todo="check that layer's output, or choose another layer",
         )
-    return Products(C, basis, shape[1], n_features)
+    n = shape[0]
+    C = _in_order(symmetric(within), others.T, basis, n=n, n_alike=int(alike.sum()))
+    return Products(C, basis, n, alike, n_features)
+
+
+def _samples(chunk: AnyArray, basis: IntArray, alike: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return the samples of the basis images and those of the others, sample x feature.
+
+    Those of states that are alike come first, once. Each feature's mean over all images and states is
+    removed, so that products keep their digits.
+    """
+    n, width, states = chunk.shape
+    varying = np.flatnonzero(~alike)
+    first = states - len(varying)
+    samples = np.empty((first + n * len(varying), width))
+    samples[:first] = chunk[0][:, alike].T
+    by_image = samples[first:].reshape(n, len(varying), width)
+    for row, image in enumerate([*basis.tolist(), *np.delete(np.arange(n), basis).tolist()]):
+        by_image[row] = chunk[image][:, varying].T
+    total = n * samples[:first].sum(axis=0) + samples[first:].sum(axis=0)
+    samples -= total / (n * states)
+    end = first + len(basis) * len(varying)
+    return samples[:end], samples[end:]
+
+
+def _in_order(
+    within: FloatArray, others: FloatArray, basis: IntArray, *, n: int, n_alike: int
+) -> FloatArray:
+    """Return inner products of all samples with those of the basis, samples in the order of the images."""
+    if len(basis) == n:
+        return within
+    C = np.empty((len(within) + len(others), len(within)))
+    C[:n_alike] = within[:n_alike]
+    by_image = C[n_alike:].reshape(n, -1, len(within))
+    by_image[basis] = within[n_alike:].reshape(len(basis), -1, len(within))
+    by_image[np.delete(np.arange(n), basis)] = others.reshape(n - len(basis), -1, len(within))
+    return C
 
 
 def _basis(n: int, states: int) -> IntArray:

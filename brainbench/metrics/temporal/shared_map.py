@@ -215,13 +215,9 @@ def prepare(
 ) -> PreparedFeatures:
     """Sum and decompose the features for a ridge map; parameters and errors as in `ridge`."""
     rows, shares = check_features(X, train, weights)
+    if folds:
+        check_folds(folds, rows)
     parts = [np.asarray(test, dtype=np.intp) for _, test in folds] or [rows]
-    if not np.array_equal(np.sort(np.concatenate(parts)), np.sort(rows)) or len(folds) == 1:
-        raise InputError(
-            f"{len(folds)} folds that hold out {sum(map(len, parts))} images of {len(rows)} for training",
-            allowed="at least two folds that hold out each training image once",
-            todo="make them with brainbench.stats.splits.inner",
-        )
     reference = _reference(X, rows)
     sides = [feature_sums(X, part, reference=reference, weights=shares) for part in parts]
     whole = reduce(add, sides)
@@ -234,6 +230,17 @@ def prepare(
         whole=whole,
         spectrum=_Spectrum.of(whole),
     )
+
+
+def check_folds(folds: Sequence[Split], rows: IntArray) -> None:
+    """Raise an InputError unless at least two folds hold out each training row once."""
+    held_out = np.sort(np.concatenate([np.zeros(0, np.intp), *(test for _, test in folds)]))
+    if len(folds) < 2 or not np.array_equal(held_out, np.sort(rows)):
+        raise InputError(
+            f"{len(folds)} folds that hold out {len(held_out)} images of {len(rows)} for training",
+            allowed="at least two folds that hold out each training image once",
+            todo="make them with brainbench.stats.splits.inner",
+        )
 
 
 def fit(

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.correlation import pearson
 from brainbench.metrics.features import EPS, Split
-from brainbench.metrics.temporal.components import products
-from brainbench.metrics.temporal.moments import check_finite
-from brainbench.metrics.temporal.shared_map import ridge
+from brainbench.metrics.temporal.moments import check_features, check_finite, check_responses
+from brainbench.metrics.temporal.sample_space import held_out_losses
+from brainbench.metrics.temporal.shared_map import PENALTIES, check_folds, ridge
 
 _ROUNDING = 1e-9  # share of the spread over all bins up to which a spread is rounding
 
@@ -163,17 +163,41 @@ def loss_per_bin(
         Mean squared error over the left-out folds of the training images. The paper (supplement 6.6) does not
         state on which images its loss was taken.
     """
-    n, n_neuroids, bins = Y.shape
-    shares = np.eye(bins) if weights is None else np.asarray(weights, dtype=np.float64)
-    states, state_of_bin = np.unique(shares, axis=0, return_inverse=True)
+    n_neuroids, bins = Y.shape[1:]
+    rows, shares = check_features(X, train, np.eye(bins) if weights is None else weights)
+    responses = check_responses(Y, rows=rows, n=len(X), bins=bins)
+    check_folds(folds, rows)
+    states, state_of_bin = np.unique(np.asarray(shares), axis=0, return_inverse=True)
     losses = np.empty((n_neuroids, bins))
     for k, share in enumerate(states):
         bins_of_state = np.flatnonzero(state_of_bin == k)
-        state = np.asarray(X @ share, dtype=np.float64)[:, :, None]
-        responses = np.asarray(Y[:, :, bins_of_state]).reshape(n, -1, 1)
-        fitted = ridge(_no_wider(state, train), responses, train, folds=folds)
-        losses[:, bins_of_state] = np.asarray(fitted.loss).reshape(n_neuroids, -1)
+        state, of_state = _mean_state(X, share), responses[:, :, bins_of_state].reshape(len(X), -1)
+        loss = _loss(state, of_state, rows, folds)
+        losses[:, bins_of_state] = loss.reshape(n_neuroids, -1)
     return losses
+
+
+def _mean_state(X: AnyArray, share: FloatArray) -> FloatArray:
+    """Return the mean of states that count so much, stimulus x feature."""
+    used = np.flatnonzero(share)
+    # The features of a state lie together in memory, so that each is added as a whole.
+    mean = X[:, :, used[0]] * share[used[0]]
+    for state in used[1:]:
+        mean = mean + X[:, :, state] * share[state]
+    return np.asarray(mean, dtype=np.float64)
+
+
+def _loss(state: FloatArray, Y: FloatArray, rows: IntArray, folds: Sequence[Split]) -> FloatArray:
+    """Return the least mean squared error over left-out folds among penalties, neuroid."""
+    if state.shape[1] < len(rows):
+        return np.asarray(ridge(state[:, :, None], Y[:, :, None], rows, folds=folds).loss)
+    order = np.concatenate([left_out for _, left_out in folds])
+    features = state[order] - state[order].mean(axis=0)
+    ends = np.cumsum([len(left_out) for _, left_out in folds])
+    parts = np.split(np.arange(len(order)), ends[:-1])
+    pairs = [(np.setdiff1d(np.arange(len(order)), part), part) for part in parts]
+    losses = held_out_losses(features @ features.T, Y[order], pairs, PENALTIES)
+    return np.asarray(losses.min(axis=0) / len(order))
 
 
 def explained_variance(predicted: AnyArray, measured: AnyArray) -> FloatArray:
@@ -207,14 +231,6 @@ def share_explained(loss: FloatArray, measured: AnyArray) -> FloatArray:
     y = np.asarray(measured, dtype=np.float64)
     varies = np.ptp(y, axis=0) > 0
     return np.asarray(1.0 - loss / np.where(varies, y.var(axis=0), np.nan))
-
-
-def _no_wider(state: FloatArray, train: AnyArray) -> FloatArray:
-    """Reduce features to at most as many components as training images, which changes no map."""
-    spread = np.ptp(state[np.asarray(train)], axis=0).max()
-    if state.shape[1] < len(train) or not spread > 0:
-        return state
-    return products([state]).components(train, None).scores
 
 
 def _pair(predicted: AnyArray, measured: AnyArray) -> tuple[FloatArray, FloatArray]:

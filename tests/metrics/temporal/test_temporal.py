@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from brainbench.core.errors import InputError
@@ -10,7 +11,7 @@ from brainbench.metrics.temporal import components, moments
 from brainbench.metrics.temporal.best_unit import best_unit
 from brainbench.metrics.temporal.components import products
 from brainbench.metrics.temporal.gradient_descent import Descent, sgd
-from brainbench.metrics.temporal.shared_map import fit, pls, prepare, ridge
+from brainbench.metrics.temporal.shared_map import PENALTIES, fit, pls, prepare, ridge
 from brainbench.metrics.temporal.time_bins import (
     best_layer,
     explained_variance,
@@ -268,6 +269,26 @@ def test_most_rows_bound_the_inner_products(monkeypatch):
     assert found.C.size <= 400
 
 
+@pytest.mark.parametrize("basis", ["all images", "some images"])
+def test_components_of_states_without_input_are_those_of_all_samples(monkeypatch, basis):
+    if basis == "some images":
+        monkeypatch.setattr(components, "MOST_ROWS", 4 * N // 2)
+    X = np.random.default_rng(0).standard_normal((N, 30, 4)).astype(np.float32)
+    X[:, :, [0, 2]] = X[0, :, [0, 2]].T  # the same for all images
+    constant = np.array([True, False, True, False])
+    once, each = products([X[:, :13], X[:, 13:]], constant=constant), products([X])
+    n_samples = 2 + 2 * N
+    assert len(once.C) == n_samples < len(each.C) == 4 * N
+    for k in (3, None):
+        ours, theirs = once.components(ROWS, k), each.components(ROWS, k)
+        assert ours.kept == pytest.approx(theirs.kept, abs=1e-12)
+        # Signs of components are free, inner products of scores are not.
+        ours, theirs = (
+            np.einsum("icu,jct->iujt", side.scores, side.scores) for side in (ours, theirs)
+        )
+        np.testing.assert_allclose(ours, theirs, atol=1e-9 * np.abs(theirs).max())
+
+
 # --- explained variance ----------------------------------------------------------------------------
 
 
@@ -334,3 +355,35 @@ def test_best_unit_finds_the_neuroid_itself(data):
     hidden[0, 0, 0] = np.nan
     with pytest.raises(InputError, match="NaN"):
         best_unit(hidden, Y, ROWS)
+
+
+def squared_errors(X, Y, fold, share):
+    """Return the summed squared errors of scikit-learn's ridge map over the rows that a fold leaves out."""
+    fitted, left_out = fold
+    penalty = share * np.square(X[fitted] - X[fitted].mean(axis=0)).sum()
+    ridge_map = Ridge(penalty, solver="svd").fit(X[fitted], Y[fitted])
+    return np.square(Y[left_out] - ridge_map.predict(X[left_out])).sum(axis=0)
+
+
+def test_loss_of_more_features_than_images_is_that_of_the_features():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, 40, 3))
+    X[:, :, 2] = 1.5  # no image differs from another: the best map is the mean
+    Y = rng.standard_normal((N, 2, 3)) + X[:, :2]
+    shares = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
+    losses = loss_per_bin(X, Y, ROWS, folds=FOLDS, weights=shares)
+    for t in range(2):
+        table = [
+            sum(squared_errors(X @ shares[t], Y[:, :, t], fold, share) for fold in FOLDS)
+            for share in PENALTIES
+        ]
+        np.testing.assert_allclose(losses[:, t], np.min(table, axis=0) / len(ROWS), rtol=1e-10)
+    squares = [
+        np.square(Y[left_out, :, 2] - Y[fitted, :, 2].mean(axis=0)) for fitted, left_out in FOLDS
+    ]
+    np.testing.assert_allclose(losses[:, 2], np.concatenate(squares).mean(axis=0), rtol=1e-12)
+    X[ROWS[0], 3, 1] = np.nan
+    with pytest.raises(InputError, match="features"):
+        loss_per_bin(X, Y, ROWS, folds=FOLDS, weights=shares)
+    with pytest.raises(InputError, match=r"\b1 folds"):
+        loss_per_bin(X, Y, ROWS, folds=FOLDS[:1], weights=shares)
