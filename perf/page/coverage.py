@@ -111,9 +111,9 @@ def studies(folder: Path) -> list[str]:
         "## Coverage of reverse predictivity, curvature, shape bias and animals as a reference",
         "",
         f"`perf/coverage.py`, the truth from {report['truths']:,} fresh draws. Reverse: other units of the "
-        "model for the same sites. Curvature: other films; the brain's estimate has noise of 8 degrees. Shape "
-        "bias: other photographs, and a read-out that is fitted anew; pictures of textures are the same. "
-        "Animal to animal: other sites of both, each a source and a target.",
+        "model for the same sites. Curvature: other films; the brain's estimate has noise of 8 degrees. "
+        "Shape bias: other photographs, and a read-out that is fitted anew; pictures of textures are "
+        "the same. Animal to animal: other sites of both, each a source and a target.",
         "",
         *table(COLUMNS, _rows(report)),
     ]
