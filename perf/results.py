@@ -38,6 +38,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "coverage_explained": coverage.explained,
     "coverage_films": coverage.films,
     "coverage_animals": coverage.animals,
+    "coverage_studies": coverage.studies,
     "coverage_comparison": coverage.comparison,
     "ceilings": measures.ceilings,
     "pls": speed.pls,

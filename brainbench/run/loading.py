@@ -40,7 +40,7 @@ def list_benchmarks(pattern: str = "all") -> list[str]:
     Raises
     ------
     UnknownNameError
-        A pattern that nothing matches; the message names the closest.
+        A pattern that nothing matches; the message names the closest, or how those by rule are found.
     """
     check_arguments(list_benchmarks, locals())
     names: list[str] = []
@@ -52,7 +52,7 @@ def list_benchmarks(pattern: str = "all") -> list[str]:
         try:
             names += registry.match("benchmarks", part)
         except UnknownNameError as error:
-            raise _renamed(name) or error from None
+            raise _renamed(name) or _by_rule(name) or error from None
     return list(dict.fromkeys(names))
 
 
@@ -76,8 +76,26 @@ def load_benchmark(identifier: str) -> Benchmark:
     try:
         benchmark: Benchmark = registry.load("benchmarks", identifier)
     except UnknownNameError as error:
-        raise _renamed(identifier) or error from None
+        raise _renamed(identifier) or _by_rule(identifier) or error from None
     return benchmark
+
+
+def _by_rule(pattern: str) -> UnknownNameError | None:
+    """Return the error for a pattern that fits no declared benchmark, but the name of a data set."""
+    name, _, rest = pattern.partition(".")
+    if rest and not registry.has_wildcard(pattern):
+        return None  # the whole name of a benchmark: the closest ones are named
+    try:
+        data = registry.match("data", name)
+    except UnknownNameError:
+        return None
+    one = data[0]
+    return UnknownNameError(
+        f"no declared benchmark fits {pattern!r}; those that {' or '.join(data[:3])} may offer by rule are "
+        "found by their whole names",
+        allowed=f"a whole name, {one}.REGION-MEASURE",
+        todo=f"see `brainbench data show {one}`, which names them and says what others lack",
+    )
 
 
 def _renamed(pattern: str) -> UnknownNameError | None:

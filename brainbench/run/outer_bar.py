@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from statistics import mean
 
 from brainbench.core import progress
 from brainbench.core.score import Score
 
 
-def with_outer_bar(scores: Iterator[Score], pairs: Sequence[tuple[str, str]]) -> Iterator[Score]:
-    """Yield the scores of pairs of a model and a benchmark, in this order, below a bar of all of them."""
+def with_outer_bar(
+    scores: Iterator[Score], pairs: Sequence[tuple[str, str]], *, absent: Container[str] = ()
+) -> Iterator[Score]:
+    """Yield the scores of pairs of a model and a benchmark, in this order, below a bar of all of them.
+
+    `absent` names the benchmarks whose data is not here, which take no time.
+    """
     measured: dict[tuple[str, str], float] = {}
     with progress.current().task("scores", len(pairs)) as advance:
         began = time.perf_counter()
@@ -20,7 +25,8 @@ def with_outer_bar(scores: Iterator[Score], pairs: Sequence[tuple[str, str]]) ->
             # A score that was stored took longer to compute than it took now, and tells no rate.
             if score.value is not None and seconds >= score.seconds:
                 measured[pairs[place]] = seconds
-            advance(1, seconds_left=seconds_left(measured, pairs[place + 1 :]))
+            remaining = [pair for pair in pairs[place + 1 :] if pair[1] not in absent]
+            advance(1, seconds_left=seconds_left(measured, remaining))
             yield score
             began = time.perf_counter()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -253,6 +254,16 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, BrainbenchError):
         return str(error)
     return f"{type(error).__name__}: {error} (run with -v for the traceback)"
+
+
+def without_data(benchmarks: Sequence[Benchmark], run: Run) -> set[str]:
+    """Return the identifiers of benchmarks whose data is not here."""
+    found = set()
+    for benchmark in benchmarks:
+        with contextlib.suppress(Exception):  # data that cannot be opened: its score says so
+            if run.dataset(benchmark).absent():
+                found.add(benchmark.identifier)
+    return found
 
 
 def _is_simulated(benchmark: Benchmark, run: Run) -> bool:

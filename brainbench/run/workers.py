@@ -44,7 +44,7 @@ from brainbench.run.assignments import (
 )
 from brainbench.run.execute import given
 from brainbench.run.outer_bar import with_outer_bar
-from brainbench.run.plan import failed_score
+from brainbench.run.plan import failed_score, without_data
 from brainbench.run.resolve import Job
 from brainbench.scoring.context import Run
 
@@ -60,7 +60,8 @@ def run(job: Job, spread: Spread, *, raising: bool = False) -> Iterator[Score]:
     if spread == Spread():
         names = (one.identifier for one in job.benchmarks)
         pairs = list(product((spec.name for spec in job.models), names))
-        return with_outer_bar(job.run(raising=raising), pairs)
+        absent = without_data(job.benchmarks, Run(job.settings))
+        return with_outer_bar(job.run(raising=raising), pairs, absent=absent)
     if job.results is not None:
         job.results.check()
     return _spread_out(job, spread, raising=raising)

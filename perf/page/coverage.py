@@ -103,6 +103,22 @@ def animals(folder: Path) -> list[str]:
     ]
 
 
+def studies(folder: Path) -> list[str]:
+    """Tabulate the coverage of reverse predictivity, curvature, shape bias and animals as a reference."""
+    only = ("reverse", "curvature", "shape bias", "animal to animal")
+    report = measured(folder, "coverage", "--only", *only, "--truths", "600")
+    return [
+        "## Coverage of reverse predictivity, curvature, shape bias and animals as a reference",
+        "",
+        f"`perf/coverage.py`, the truth from {report['truths']:,} fresh draws. Reverse: other units of the "
+        "model for the same sites. Curvature: other films; the brain's estimate has noise of 8 degrees. "
+        "Shape bias: other photographs, and a read-out that is fitted anew; pictures of textures are "
+        "the same. Animal to animal: other sites of both, each a source and a target.",
+        "",
+        *table(COLUMNS, _rows(report)),
+    ]
+
+
 def comparison(folder: Path) -> list[str]:
     """Tabulate the coverage of differences and ranks, and the size of the permutation test."""
     report = measured(folder, "coverage", "--only", "difference")

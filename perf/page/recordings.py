@@ -9,7 +9,13 @@ from typing import Any
 
 from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, table
 
-SETS = ("Cichy2014.*", "Geirhos2019edges.*", "Geirhos2019silhouettes.*", "Henaff2021.V1-ridge")
+SETS = (
+    "Cichy2014.*",
+    "Geirhos2019.cueconflict-shapebias",
+    "Geirhos2019edges.*",
+    "Geirhos2019silhouettes.*",
+    "Henaff2021.*",
+)
 RECORDED = {
     "Cowley2023": "cowley_v4",
     "Kriegeskorte2008": "kriegeskorte92",
@@ -106,6 +112,7 @@ def real_sets(folder: Path) -> list[str]:
     root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
     names = {
         "Cichy2014": "cichy2014_92",
+        "Geirhos2019": "cue_conflict_behaviour",
         "Geirhos2019edges": "geirhos2019_edges_silhouettes",
         "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
         "Henaff2021": "henaff2021_v1",
@@ -128,7 +135,49 @@ def real_sets_section(scores: list[dict[str, Any]]) -> list[str]:
         f"`brainbench score -m {','.join(models)} -b '{','.join(SETS)}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
+        *_shape_and_texture(scores),
+        *_people_and_films(scores),
     ]
+
+
+def _shape_and_texture(scores: list[dict[str, Any]]) -> list[str]:
+    """Tabulate what models go by where shape and texture conflict; empty without such scores."""
+    asked = [s for s in scores if s["benchmark"].endswith("-shapebias") and s["value"] is not None]
+    if not asked:
+        return []
+    counted = ("shape_answers", "texture_answers", "other_answers")
+    rows = [(s["model"], *(s["figures"][name] for name in counted), cell(s)) for s in asked]
+    of_people = asked[0]["figures"]
+    low, high = of_people["intervals"]["shape_bias_of_subjects"]
+    return [
+        "Answers of the read-outs to the cue-conflict images, and the shape bias that they make. People: "
+        f"{figure(of_people['shape_bias_of_subjects'])} [{figure(low)}, {figure(high)}].",
+        "",
+        *table(("model", "by shape", "by texture", "by neither", "shape bias"), rows),
+    ]
+
+
+def _people_and_films(scores: list[dict[str, Any]]) -> list[str]:
+    """Say how consistent people are with each other, and tabulate how layers and V1 bend films."""
+    known = {s["benchmark"]: s["figures"] for s in scores if s["value"] is not None}
+    among = [
+        f"{name} {figure(figures['reference'])}"
+        for name, figures in known.items()
+        if name.endswith("-consistency")
+    ]
+    bent = [s for s in scores if s["benchmark"].endswith("-curvature") and s["value"] is not None]
+    lines = [f"Error consistency among people: {', '.join(among)}.", ""] if among else []
+    if bent:
+        of_brain = bent[0]["figures"]
+        rows = [(s["model"], figure(s["figures"]["layer_change_same_films"], 1)) for s in bent]
+        rows.append(("V1, cross-validated", figure(of_brain["brain_change"], 1)))
+        lines += [
+            f"Curvature of {of_brain['films_compared']} natural films less that of their pixels, mean, in "
+            "degrees:",
+            "",
+            *table(("", "change"), rows),
+        ]
+    return lines
 
 
 def brain_alone(folder: Path) -> list[str]:

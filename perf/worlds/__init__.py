@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from worlds.behavior import i2n
+from worlds.between_animals import between_animals
 from worlds.comparison import difference
+from worlds.curvature import curvature
 from worlds.dynamics import dynamics
 from worlds.groups import animals, films
 from worlds.regression import composite, explained_variance, predictivity
+from worlds.reverse import reverse
+from worlds.shape_bias import shape_bias
 from worlds.similarity import alignment, rsa
 from worlds.solution_times import solution_times
 from worlds.world import World
@@ -45,4 +49,12 @@ WORLDS: tuple[World, ...] = (
     animals(2, 0.3, over=False),
     *(animals(n, share, over=True) for n in (3, 5) for share in (0.1, 0.3)),
     explained_variance("paper", "r/sqrt(c)", aggregate="median"),
+    reverse("paper", "raw"),
+    reverse("brainscore", "r2/c"),
+    curvature(10),
+    curvature(30),
+    shape_bias(1.0),
+    shape_bias(0.6),
+    between_animals("raw"),
+    between_animals("r/sqrt(c)"),
 )

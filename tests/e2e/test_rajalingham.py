@@ -8,14 +8,20 @@ import pandas as pd
 import pytest
 import xarray as xr
 from known import context_of
+from scipy.stats import norm
 from server import serving
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
 
 import brainbench_manifests
 from brainbench import load_benchmark
 from brainbench.core.dataset import HasTrials
 from brainbench.core.errors import BrainbenchError, DataAbsentError, InputError, UnknownNameError
+from brainbench.core.settings import Settings
 from brainbench.data import fetch
 from brainbench.data.manifest import open_dataset
+from brainbench.metrics.behavior.trials import halves
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.pipeline import score
 from brainbench_models.pixels import pixels
@@ -87,6 +93,84 @@ def test_people_are_predicted_as_far_as_their_trials_allow(name, ceiling, cache_
     assert published.record.choices["held_out"].endswith("images without trials")
     assert published.record.choices["splits"] == 1
     assert "i1" in published.figures or "i2n" in published.figures
+
+
+def decoded_plainly(features, labels):
+    """Return probabilities of each image by scikit-learn's read-out of the other folds."""
+    p = np.full((len(labels), len(np.unique(labels))), np.nan)
+    for train, test in StratifiedKFold(10, shuffle=True, random_state=0).split(features, labels):
+        scaler = StandardScaler().fit(features[train])
+        fitted = LogisticRegression(C=1e-3, solver="newton-cg", tol=1e-8, max_iter=1000).fit(
+            scaler.transform(features[train]), labels[train]
+        )
+        p[test] = fitted.predict_proba(scaler.transform(features[test]))
+    return p
+
+
+def sensitivities_plainly(rate, truth, protocol):
+    """Return normalized d' by (image, distractor), from the rates of right choices; cell by cell."""
+    d = {}
+    for (image, other), hit in rate.items():
+        shown = truth[image]
+        wrong = [
+            1 - r
+            for (i, asked), r in rate.items()
+            if asked == shown and (protocol == "paper" or truth[i] == other)
+        ]
+        d[image, other] = np.clip(norm.ppf(hit) - norm.ppf(np.mean(wrong)), -5, 5)
+    return {
+        (image, other): value
+        - np.mean([v for (i, o), v in d.items() if o == other and truth[i] == truth[image]])
+        for (image, other), value in d.items()
+    }
+
+
+def i2n_plainly(features, stimuli, trials, protocol):
+    """Return I2n as it is written in docs/measures.md, with neither arrays of cells nor our functions."""
+    labels = stimuli.metadata["object_name"].to_numpy()
+    p, names = decoded_plainly(features, labels), np.unique(labels).tolist()
+    truth = dict(zip(stimuli.ids, labels, strict=True))
+    asked = dict.fromkeys(zip(trials.stimulus_id, trials.distractor, strict=True))
+    model = {}
+    for image, other in asked:
+        row = p[list(stimuli.ids).index(image)]
+        own, its = row[names.index(truth[image])], row[names.index(other)]
+        model[image, other] = own / (own + its)
+
+    def rates(rows, more):
+        cells = {}
+        for row in rows:
+            image, other, choice = (
+                trials[c].iat[row] for c in ("stimulus_id", "distractor", "choice")
+            )
+            cells.setdefault((image, other), []).append(choice == truth[image])
+        return {cell: (sum(one) + more) / (len(one) + 2 * more) for cell, one in cells.items()}
+
+    def alike(one, other):
+        d = [sensitivities_plainly(rate, truth, protocol) for rate in (one, other)]
+        cells = [cell for cell in d[0] if all(np.isfinite(side.get(cell, np.nan)) for side in d)]
+        return np.corrcoef(*([side[cell] for cell in cells] for side in d))[0, 1]
+
+    if protocol == "paper":
+        return alike(model, rates(range(len(trials)), 0.5))
+    values = []
+    for one, other in halves(len(trials)):  # tests/oracle has them beside Brain-Score's
+        first, second = rates(one, 0.0), rates(other, 0.0)
+        values.append(alike(model, first) / np.sqrt(alike(first, second)))
+    return np.mean(values)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "brainscore"])
+def test_the_cross_validated_figure_is_that_of_a_plain_implementation(protocol, cache_folder):
+    context = context_of(load_benchmark(f"{NAME}-i2n-cv"), pixels(size=8), protocol=protocol)
+    measure = context.benchmark.measure
+    (candidate,) = measure.candidates(context, measure.target(context))
+    features = np.concatenate(list(candidate.chunks()), axis=1)
+    data = open_dataset(NAME)
+    expected = i2n_plainly(features, context.stimuli(), data.trials(), protocol)
+    settings = Settings(protocol=protocol, null="none")
+    found = score(context.benchmark, pixels(size=8), settings)
+    assert found.value == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_published_read_out_is_fitted_to_images_without_trials():

@@ -126,6 +126,15 @@ def test_an_unknown_benchmark():
     assert "Fake.IT-pls" in caught.value.allowed
 
 
+@pytest.mark.parametrize("pattern", ["ZhangDesimone2011*", "ZhangDesimone2011", "ZhangD*.IT-*"])
+def test_a_pattern_that_only_benchmarks_by_rule_could_fit_says_how_these_are_named(pattern):
+    with pytest.raises(UnknownNameError) as caught:
+        loading.list_benchmarks(pattern)
+    assert pattern in caught.value.got
+    assert "ZhangDesimone2011.REGION-MEASURE" in caught.value.allowed
+    assert "brainbench data show ZhangDesimone2011" in caught.value.todo
+
+
 @pytest.mark.parametrize(
     ("former", "current"),
     [

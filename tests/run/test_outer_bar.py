@@ -46,9 +46,9 @@ def clock(monkeypatch):
             now[0] += took
             yield made
 
-    def taking(seconds, scores):
+    def taking(seconds, scores, **more):
         made = []
-        for one in with_outer_bar(computed(seconds, scores), PAIRS):
+        for one in with_outer_bar(computed(seconds, scores), PAIRS, **more):
             made.append(one)
             now[0] += 1000.0  # what is done with a score is no part of it
         return made
@@ -80,6 +80,14 @@ def test_failures_tell_no_rate(clock):
     with progress.use(reporter):
         clock([0.0, 5.0, 5.0, 5.0], made)
     assert [left for _, left in reporter.told[1:]] == [None, 10.0, 5.0, 0]
+
+
+def test_benchmarks_without_data_take_no_time(clock):
+    made = [score(8.0), score(0.0, value=None), score(8.0), score(0.0, value=None)]
+    reporter = Recorded()
+    with progress.use(reporter):
+        clock([10.0, 0.0, 12.0, 0.0], made, absent={"A.V1-pls"})
+    assert [left for _, left in reporter.told[1:]] == [10.0, 10.0, 0, 0]
 
 
 def test_time_left_of_benchmarks_that_were_never_measured_is_the_mean():

@@ -12,8 +12,10 @@ from runs import context_of, items, planned, scores, spec_of
 from brainbench.core import progress
 from brainbench.core.errors import NotApplicableError
 from brainbench.core.presentation import Presentation
+from brainbench.core.settings import Settings
 from brainbench.run.identity import identity
-from brainbench.run.plan import OVERWRITE, extractions
+from brainbench.run.plan import OVERWRITE, extractions, without_data
+from brainbench.scoring.context import Run
 from brainbench.scoring.measure import ProtocolRules
 
 MODEL, BENCHMARK = FakeModel(), declare("Fake.IT-pls")
@@ -60,6 +62,16 @@ def test_absent_data_is_named_with_the_command_that_gets_it():
     assert item.state == item.score.status == "data_absent"
     assert "the recordings are not in the data folder" in item.score.reason
     assert "`brainbench data get Fake`" in item.score.reason
+
+
+def test_benchmarks_without_data_are_known_before_anything_is_scored():
+    class Broken(FakeData):
+        def absent(self):
+            raise OSError
+
+    away, broken = declare("Away.IT-pls", data=FakeData(missing=True)), Broken()
+    declared = [BENCHMARK, away, declare("Broken.IT-pls", data=broken)]
+    assert without_data(declared, Run(Settings())) == {"Away.IT-pls"}
 
 
 def test_a_region_for_which_no_layer_stands():

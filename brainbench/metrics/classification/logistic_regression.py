@@ -69,8 +69,8 @@ def cross_decode(
     ----------
     features : array (image x feature), or a function that returns chunks of its columns
         The function is called once for each pass over the features.
-    labels : array, image
-        Object that each image shows.
+    labels : array, image or label x image
+        Object that each image shows; of several labels the read-out is taught each, as if of as many images.
     splits : sequence of (train, test)
         Row numbers; no image may be in both.
     readout : ReadoutOptions, optional
@@ -102,12 +102,14 @@ def cross_decode(
     readout = readout or ReadoutOptions()
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     check_classes(classes, codes, splits)
-    prepared = standardized(features, splits, n_images=len(codes))
+    taught = np.atleast_2d(codes)
+    repeated = [(np.tile(train, len(taught)), test) for train, test in splits]
+    prepared = standardized(features, repeated, n_images=taught.shape[1])
     if prepared.rotated:
         # A rotation does not move the minimum, but the point at which the iteration stops short of it.
         readout = replace(readout, tol=1e-2 * readout.tol)
     fits = [
-        _fit(fitted, codes[train], held_out, readout)
+        _fit(fitted, taught[:, train].ravel(), held_out, readout)
         for (fitted, held_out), (train, _) in zip(prepared.spaces, splits, strict=True)
     ]
     return HeldOutProbabilities(
@@ -143,8 +145,8 @@ def check_classes(classes: AnyArray, codes: AnyArray, splits: Sequence[Split]) -
     ----------
     classes : array, class
         Names.
-    codes : array of int, image
-        Class of each image.
+    codes : array of int, image or label x image
+        Class of each image, or classes.
     splits : sequence of (train, test)
         Row numbers.
 
@@ -178,7 +180,7 @@ def _check_split(classes: AnyArray, codes: AnyArray, train: AnyArray, test: AnyA
             allowed="held-out images that the read-out is not fitted to",
             todo="take the splits from brainbench.stats.splits.paper",
         )
-    absent = np.flatnonzero(np.bincount(codes[train], minlength=len(classes)) == 0)
+    absent = np.flatnonzero(np.bincount(codes[..., train].ravel(), minlength=len(classes)) == 0)
     if len(absent) or not len(test):
         what = f"class {classes[absent[0]]}" if len(absent) else "the held-out part"
         raise InputError(

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from brainbench.core.errors import InputError
-from brainbench.metrics.array_types import AnyArray, FloatArray
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
 from brainbench.metrics.features import (
     EPS,
     Features,
@@ -55,8 +55,10 @@ def standardized(
 
     Parameters
     ----------
-    features, splits
+    features
         See `logistic_regression.cross_decode`.
+    splits : sequence of (train, test)
+        Row numbers. An image that is in a part twice counts twice.
     n_images : int
         Rows that the features must have.
     constant : bool
@@ -97,37 +99,46 @@ def _rotated(
     chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield the same rotated into the space of the training images, at most one column for each."""
-    for batch in _batches(splits):
-        for (train, test), inner in zip(batch, _inner(chunks, batch), strict=True):
-            within = inner[np.ix_(train, train)]
-            variance, vectors = leading_eigenvectors(within, rounding=len(train) * EPS)
+    used = [np.union1d(train, test) for train, test in splits]
+    for batch in _batches(splits, used):
+        for (train, test), rows, inner in zip(*batch, _inner(chunks, *batch), strict=True):
+            fitted, held_out = np.searchsorted(rows, train), np.searchsorted(rows, test)
+            within = inner[np.ix_(fitted, fitted)]
+            variance, vectors = leading_eigenvectors(within, rounding=len(fitted) * EPS)
             axes = vectors / np.sqrt(variance)
-            yield within @ axes, inner[np.ix_(test, train)] @ axes
+            yield within @ axes, inner[np.ix_(held_out, fitted)] @ axes
 
 
-def _batches(splits: Sequence[Split]) -> Iterator[Sequence[Split]]:
-    """Yield groups of splits whose inner products fit into memory together."""
-    largest = max(len(train) + len(test) for train, test in splits)
+def _batches(
+    splits: Sequence[Split], used: Sequence[IntArray]
+) -> Iterator[tuple[Sequence[Split], Sequence[IntArray]]]:
+    """Yield groups of splits, and of their images, whose inner products fit into memory together."""
+    largest = max(len(rows) for rows in used)
     size = max(1, int(BATCH_BYTES / (8 * largest**2)))
     for first in range(0, len(splits), size):
-        yield splits[first : first + size]
+        chosen = slice(first, first + size)
+        yield splits[chosen], used[chosen]
 
 
-def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]) -> list[FloatArray]:
-    """Return inner products of all images for each split, features standardized by its training images.
+def _inner(
+    chunks: Callable[[], Iterator[FloatArray]],
+    splits: Sequence[Split],
+    used: Sequence[IntArray],
+) -> list[FloatArray]:
+    """Return inner products of the images of each split, features standardized by its training images.
 
-    With mean m and deviation s over the training images, (x - m) / s . (y - m) / s is summed as
+    `used` are the images of each split, sorted, each once, however often a split has it. With mean m and
+    deviation s over the training images, (x - m) / s . (y - m) / s is summed as
     x/s . y/s - x/s . m/s - y/s . m/s + m/s . m/s, so that features are scaled once for each split.
     """
     from scipy.linalg.blas import dsyrk
 
-    sums: list[FloatArray] = []
+    sums = [np.zeros((len(rows), len(rows)), order="F") for rows in used]
     for chunk in chunks():
-        n = len(chunk)
-        sums = sums or [np.zeros((n, n), order="F") for _ in splits]
         moments = _moments(chunk, [train for train, _ in splits])
-        for inner, mean, scale in zip(sums, *moments, strict=True):
-            scaled, shift = chunk * scale, mean * scale
+        for inner, rows, mean, scale in zip(sums, used, *moments, strict=True):
+            own = chunk if len(rows) == len(chunk) else chunk[rows]
+            scaled, shift = own * scale, mean * scale
             cross = scaled @ shift
             # The upper triangle is summed in place; the lower one is filled in at the end.
             dsyrk(1.0, scaled.T, trans=1, beta=1.0, c=inner, overwrite_c=1)
@@ -137,9 +148,8 @@ def _inner(chunks: Callable[[], Iterator[FloatArray]], splits: Sequence[Split]) 
 
 def _moments(chunk: FloatArray, training: Sequence[AnyArray]) -> tuple[FloatArray, FloatArray]:
     """Return mean and 1 / deviation (0 for a constant feature) over training images, split x feature."""
-    counted = np.zeros((len(training), len(chunk)))
-    for row, train in zip(counted, training, strict=True):
-        row[train] = 1.0 / len(train)
+    n = len(chunk)
+    counted = np.stack([np.bincount(train, minlength=n) / len(train) for train in training])
     mean, square = counted @ chunk, counted @ chunk**2
     variance = square - mean**2
     constant = variance <= 1e-12 * square

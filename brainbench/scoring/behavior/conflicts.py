@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, IntArray
 from brainbench.metrics.classification.logistic_regression import ReadoutOptions, cross_decode
 from brainbench.scoring.behavior.choices_target import ChoicesTarget
 from brainbench.scoring.behavior.readout import HeldOutReadout
@@ -131,10 +130,9 @@ def cue_readout(
     # Images that are not in conflict are asked, and taught to nobody.
     known = np.isin(conflicts.textures, images.classes)
     textures = np.where(known, conflicts.textures, images.labels)
-    labels = np.concatenate([images.labels, textures])
-    splits = [Split(np.concatenate([fold.train, fold.train + n]), fold.test) for fold in folds]
+    labels = np.stack([images.labels, textures])
     with threadpool_limits(limits=1, user_api="blas"):
-        decoded = cross_decode(partial(_twice, candidate), labels, splits, readout=options)
+        decoded = cross_decode(candidate.chunks, labels, folds, readout=options)
     probabilities = np.full((n, len(images.classes)), np.nan)
     fold_of_image = np.full(n, -1, dtype=np.intp)
     for k, (fold, held_out) in enumerate(zip(folds, decoded.probabilities, strict=True)):
@@ -148,9 +146,3 @@ def cue_readout(
         n_features=candidate.n_features,
         n_unfinished=decoded.n_unfinished,
     )
-
-
-def _twice(candidate: Candidate) -> Iterator[FloatArray]:
-    """Yield the features of a layer in chunks of columns, all images one after the other and then again."""
-    for chunk in candidate.chunks():
-        yield np.concatenate([chunk, chunk])

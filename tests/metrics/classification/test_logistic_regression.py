@@ -95,6 +95,17 @@ def test_splits_need_not_use_every_image():
     np.testing.assert_allclose(part, alone, atol=1e-6)
 
 
+@pytest.mark.parametrize("p", [5, 200])
+def test_several_labels_of_an_image_are_taught_as_if_of_as_many_images(p):
+    X, labels, folds = draw(p=p)
+    both = np.stack([labels, np.roll(labels, 5)])
+    found = cross_decode(X, both, folds).probabilities
+    doubled = [(np.concatenate([train, train + N]), test) for train, test in folds]
+    alone = cross_decode(np.concatenate([X, X]), both.ravel(), doubled).probabilities
+    for one, other in zip(found, alone, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+
+
 @given(st.integers(0, 1000), st.floats(0.01, 100), st.floats(-10, 10))
 def test_scale_shift_and_order_do_not_matter(seed, scale, shift):
     X, labels, folds = draw(seed)
