@@ -28,6 +28,7 @@ from brainbench.cli import (
     selftest,
     show,
     train,
+    transfer,
     verify,
 )
 from brainbench.cli.streams import standard_streams
@@ -59,6 +60,7 @@ app.command("cite")(cite.cite)
 app.command("verify")(verify.verify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("transfer")(transfer.transfer)
 app.add_typer(fit.app, name="fit")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")
