@@ -29,6 +29,7 @@ from brainbench.cli import (
     selftest,
     show,
     train,
+    transfer,
     verify,
 )
 from brainbench.cli.streams import standard_streams
@@ -61,6 +62,7 @@ app.command("verify")(verify.verify)
 app.command("train")(train.train)
 app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
+app.command("transfer")(transfer.transfer)
 app.add_typer(fit.app, name="fit")
 app.add_typer(cache.app, name="cache")
 app.add_typer(results.app, name="results")

@@ -49,6 +49,14 @@ def train(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Go on without images that cannot be read.")
     ] = False,
+    monitor: Annotated[
+        str | None,
+        options.text_option(
+            "--monitor",
+            metavar="BENCHMARK",
+            help="Score at each check, and keep the epoch of the largest score.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Take a few steps, say the cost, and stop.")
     ] = False,
@@ -59,7 +67,8 @@ def train(
 
     MODEL is a name, a file, or a trial of a search, as SPACE.study:best.
     A training that was stopped goes on with the same command.
-    The file is a model: brainbench score -m FILE -b BENCHMARK
+    The file is a model: brainbench score -m FILE -b BENCHMARK. It is not scored
+    on the recordings of --monitor, which chose its epoch.
     """
     from brainbench.cli import console
     from brainbench.core import progress
@@ -74,7 +83,7 @@ def train(
     chosen = recipe_named(recipe, given | read_settings(settings))
     with progress.use(console.reporter(quiet=quiet)):
         arguments = options.model_args(model_args)
-        job = _job(model, data, chosen, arguments, weights, device, skip_unreadable)
+        job = _job(model, data, chosen, arguments, weights, device, skip_unreadable, monitor)
         if dry_run:
             _print(asdict(cost_of(job)), as_json=as_json)
             return
@@ -94,6 +103,7 @@ def _job(
     weights: str | None,
     device: str,
     skip_unreadable: bool,
+    monitor: str | None,
 ) -> Job:
     from brainbench.run.code_of_user import absolute_name
     from brainbench.run.loading import model_with
@@ -113,6 +123,7 @@ def _job(
         recipe=recipe,
         device=placed,
         skip_unreadable=skip_unreadable,
+        monitor=monitor,
     )
 
 
@@ -134,11 +145,21 @@ def _row(done: TrainedNetwork) -> dict[str, Any]:
         "not in the paper": list(recipe["gaps"]),
         "top-1": figures["top1"],
         "top-5": figures["top5"],
+        **_monitored(done),
         "images": figures["images"],
         "skipped": figures["skipped"],
         "parameters": figures["parameters"],
         "seconds": figures["seconds"],
     }
+
+
+def _monitored(done: TrainedNetwork) -> dict[str, Any]:
+    """Return the score that chose the epoch, and which it is; nothing where the epoch is the last."""
+    found = done.record.figures.get("monitored")
+    if found is None:
+        return {}
+    score = {key: found[key] for key in ("value", "low", "high")}
+    return {"epoch": found["epoch"], f"chosen by {found['benchmark']}": score}
 
 
 def _draw(done: TrainedNetwork) -> dict[str, str]:
@@ -167,7 +188,11 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
 
 
 def shown(value: Any) -> Any:
-    """Return a figure as text; a share with its interval."""
+    """Return a figure as text, with its interval if it has one."""
     if isinstance(value, dict):
-        return f"{value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f}, n = {value['n']})"
+        between = "no interval"
+        if value["low"] is not None:
+            between = f"{value['low']:.4f} to {value['high']:.4f}"
+        n = f", n = {value['n']}" if "n" in value else ""
+        return f"{value['value']:.4f} ({between}{n})"
     return f"{value:.4g}" if isinstance(value, float) else value

@@ -209,6 +209,28 @@ def fitted_to(model: BrainModel) -> FittedTo | None:
     return found if isinstance(found, FittedTo) else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChosenBy:
+    """The recordings by which the epoch of a model was chosen, whose member `chosen_by` has these.
+
+    Parameters
+    ----------
+    benchmark : str
+        Benchmark or composite that was maximized over epochs.
+    recordings : tuple of (str, str)
+        Data set and region of each benchmark of it.
+    """
+
+    benchmark: str
+    recordings: tuple[tuple[str, str], ...]
+
+
+def chosen_by(model: BrainModel) -> tuple[ChosenBy, ...]:
+    """Return the recordings by which the epoch of a model was chosen; () for other models."""
+    found = getattr(model, "chosen_by", ())
+    return tuple(one for one in found if isinstance(one, ChosenBy))
+
+
 _METHODS = ("on", "probe", "pinned")
 
 

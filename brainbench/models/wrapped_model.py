@@ -14,7 +14,7 @@ import numpy as np
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, validate
 from brainbench.core.errors import InputError, unknown
-from brainbench.core.model import Probe
+from brainbench.core.model import BrainModel, ChosenBy, CompletedModel, Probe
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.movies import Movies, accepted
 from brainbench.core.presentation import CONSTANT, Kind, Presentation
@@ -54,7 +54,8 @@ class WrappedModel:
     """A network as a BrainModel; see `wrap` for the parameters.
 
     Activations are cached, one file per layer and stimulus set, and read when indexed. `notes` are added
-    to the record of every score, such as why other weights were not available.
+    to the record of every score, such as why other weights were not available. `chosen_by` are the recordings
+    by which the epoch of its weights was chosen: it is not scored on them.
     """
 
     name: str
@@ -76,6 +77,7 @@ class WrappedModel:
     frame_ms: float | None = None
     notes: tuple[str, ...] = ()
     about: About = field(default=NOTHING, repr=False)
+    chosen_by: tuple[ChosenBy, ...] = field(default=(), repr=False)
     pinned_digest: str | None = field(default=None, repr=False)
     confirmed: set[str] = field(default_factory=set, repr=False)
     """Keys of cached activations that are known to be those of the pinned model."""
@@ -428,6 +430,12 @@ class WrappedModel:
         coordinates["time_end"] = ("time", np.array([end for _, end in spans]))
         assembly = stored.assign_coords(coordinates)
         return validate(assembly, name=f"layer {layer!r} of {self.name}", values=False)
+
+
+def wrapped(model: BrainModel) -> WrappedModel | None:
+    """Return the wrapped model that a model is; None for one of another kind."""
+    own = model.model if isinstance(model, CompletedModel) else model
+    return own if isinstance(own, WrappedModel) else None
 
 
 def _absent(store: Cache, keys: Mapping[str, str]) -> dict[str, str]:

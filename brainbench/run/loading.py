@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from brainbench.core import progress, registry
@@ -17,6 +18,7 @@ from brainbench.core.model import BrainModel, check_model
 from brainbench.core.model_file import factory_from_file
 from brainbench.core.settings import Placement, options_of, takes
 from brainbench.core.untrusted_text import visible
+from brainbench.models.weight_headers import SUFFIX, chosen_by_of
 from brainbench.run.offered import is_offered, offered_benchmark
 from brainbench.run.selftest import Check
 from brainbench.stats.composite import Composite
@@ -183,7 +185,9 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
     placement = Placement(**{key: options.pop(key) for key in for_placement})
     try:
         factory, named_weights = maker(name)
-        model = checked(_made(factory, name, {**options, **named_weights}), name=name)
+        given = {**options, **named_weights}
+        made = _marked(_made(factory, name, given), given.get("weights"), name=name)
+        model = checked(made, name=name)
     except SystemExit as error:
         raise InputError(
             f"model {name!r} ends the program (SystemExit: {error})",
@@ -191,6 +195,27 @@ def load_model(name: str, /, **options: Any) -> BrainModel:
             todo="put what a script does after `if __name__ == '__main__':`",
         ) from error
     return place(model, placement)
+
+
+def _marked(model: Any, weights: Any, *, name: str) -> Any:
+    """Return what was made with weights of a file; it says if a benchmark chose their epoch.
+
+    InputError for a model that cannot say it, since its scores would then be taken for fair ones.
+    """
+    if not isinstance(weights, str | Path) or not str(weights).partition("#")[0].endswith(SUFFIX):
+        return model
+    from brainbench.models.wrapped_model import WrappedModel
+
+    chosen = chosen_by_of(Path(str(weights).partition("#")[0]).expanduser())
+    if not chosen:
+        return model
+    if not isinstance(model, WrappedModel):
+        raise InputError(
+            f"{name} with {weights}, whose epoch was chosen by {chosen[0].benchmark}",
+            allowed="a model that brainbench.wrap makes, which can say so",
+            todo="wrap the network, or give weights that no benchmark chose",
+        )
+    return dataclasses.replace(model, chosen_by=chosen)
 
 
 def checked(given: Any, *, name: str) -> BrainModel:

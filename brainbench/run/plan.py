@@ -19,6 +19,7 @@ from brainbench.run.identity import identity, measure_of
 from brainbench.run.known_models import Asked, recall, remember
 from brainbench.run.stored_scores import Place, readable
 from brainbench.scoring.context import ModelRun, Run, RunContext, contexts
+from brainbench.scoring.fitted_models import check_chosen
 from brainbench.scoring.measure import Measure
 from brainbench.scoring.pipeline import failure
 from brainbench.storage.results import Results
@@ -177,10 +178,12 @@ def _check_applies(context: RunContext, measure: Measure[Any, Any]) -> None:
     """Raise NotApplicableError or DataAbsentError where a benchmark cannot be scored.
 
     It does not apply where the measure is not defined under the protocol or by the formula, no layer stands
-    for the region, or the model does not take its movies; this is checked before any data is opened.
+    for the region, the model does not take its movies, or the same recordings chose its epoch; this is
+    checked before any data is read.
     """
     _ = context.rules, context.layers, context.presentation
     measure.check(context)
+    check_chosen(context)
     absent = context.data.absent()
     if absent:
         raise DataAbsentError(

@@ -1,11 +1,11 @@
-"""Models that were fitted to the recordings of a benchmark: scored on held-out images, or not at all."""
+"""Models that know the recordings of a benchmark: scored on held-out images, or not at all."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from brainbench.core.errors import InputError, NotApplicableError
-from brainbench.core.model import FittedTo, fitted_to
+from brainbench.core.model import FittedTo, chosen_by, fitted_to
 from brainbench.metrics.array_types import AnyArray, IntArray
 from brainbench.scoring.context import RunContext
 from brainbench.stats.splits import Split
@@ -39,6 +39,23 @@ def check_fitted(context: RunContext) -> None:
             allowed="the recordings that the model was fitted to",
             todo="choose the benchmark that it was fitted to, or fit it again",
         )
+
+
+def check_chosen(context: RunContext) -> None:
+    """Raise NotApplicableError where the epoch of a model was chosen by the recordings of a benchmark.
+
+    The largest of the scores of many epochs is above what the same network would get on other recordings.
+    """
+    own = (context.data.name, context.benchmark.region)
+    for chosen in chosen_by(context.model):
+        if own in chosen.recordings:
+            raise NotApplicableError(
+                f"{context.benchmark.identifier} for {context.model.name}, whose epoch was chosen by "
+                f"{chosen.benchmark}, on the same recordings ({' '.join(own)}): the largest score of all "
+                "epochs is no fair one",
+                allowed="recordings that chose nothing: another data set, or another region",
+                todo="score it on another benchmark, or train it without --monitor or with another one",
+            )
 
 
 def held_out_folds(fitted: FittedTo, ids: AnyArray, *, label: str) -> list[Split]:

@@ -21,7 +21,7 @@ from brainbench.core.settings import Settings
 from brainbench.scoring.by_animal import figures_by_animal, n_animals
 from brainbench.scoring.context import ModelRun, Run, RunContext
 from brainbench.scoring.few_groups import figures_of_groups, score_interval, why_no_interval
-from brainbench.scoring.fitted_models import check_fitted
+from brainbench.scoring.fitted_models import check_chosen, check_fitted
 from brainbench.scoring.interval_and_null import permutation_null
 from brainbench.scoring.judged_ceiling import judge_ceiling
 from brainbench.scoring.measure import Evaluation, Figure, Measure, Report, finite
@@ -51,6 +51,7 @@ def score_context(context: RunContext) -> Score:
     settings = context.settings
     measure.check(context)
     check_fitted(context)
+    check_chosen(context)
     context.check_layers()  # before anything is loaded
     target = measure.target(context)
     evaluation = measure.evaluate(context, target, measure.candidates(context, target))

@@ -15,11 +15,12 @@ from brainbench.core.errors import InputError
 from brainbench.core.model import FittedTo
 from brainbench.core.provenance import sha256
 from brainbench.metrics.array_types import FloatArray
+from brainbench.models.weight_headers import SUFFIX
 from brainbench.scoring.context import DataContext
 from brainbench.stats.fit_splits import FitSplit, fit_splits
 from brainbench.storage.claims import Claim, Claims
 from brainbench.storage.files import remove
-from brainbench.training.fitted_files import SUFFIX, FittedFile, read_fitted, write_fitted
+from brainbench.training.fitted_files import FittedFile, read_fitted, write_fitted
 from brainbench.training.fitter import FitConfig, FitTask, Fitter
 from brainbench.training.loop import Trained, train
 from brainbench.training.population import (

@@ -12,13 +12,12 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from brainbench.core.errors import DamagedFileError, InputError
 from brainbench.core.model import FittedTo
+from brainbench.models.weight_headers import SUFFIX, Kind
 from brainbench.storage.files import new_file
 from brainbench.training import checkpoints
 
-FORMAT: Final = "brainbench-fitted-1"
-SUFFIX: Final = ".safetensors"
+KIND: Final = Kind(format="brainbench-fitted-1", what="fitted model", command="brainbench fit run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ def write_fitted(path: Path, fit: FittedFile) -> None:
     """Write a fitted network; CacheError if it cannot be written."""
     plain = asdict(fit)
     weights = plain.pop("weights")
-    header = {"format": FORMAT, "fit": json.dumps(plain, sort_keys=True)}
+    header = {"format": KIND.format, "fit": json.dumps(plain, sort_keys=True)}
     tensors = {
         key: value.detach().cpu().contiguous().clone()
         for number, state in enumerate(weights)
@@ -80,29 +79,13 @@ def read_fitted(path: Path, *, with_weights: bool = True) -> FittedFile:
     DamagedFileError
         A file that is not whole.
     """
-    if not path.is_file():
-        raise InputError(
-            f"fitted model {path}: there is no such file",
-            allowed=f"a {SUFFIX} file that `brainbench fit run` has written",
-            todo="check the path",
-        )
+    header = KIND.header(path)
     try:
         with safetensors.safe_open(path, framework="pt") as stream:
-            header = stream.metadata() or {}
             names = list(stream.keys()) if with_weights else []
             tensors = {name: stream.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
-        raise DamagedFileError(
-            f"fitted model {path} cannot be read ({error})",
-            allowed="a whole file of safetensors",
-            todo="fit it again",
-        ) from error
-    if header.get("format") != FORMAT:
-        raise InputError(
-            f"{path} holds weights that `brainbench fit run` has not written",
-            allowed="a fitted model",
-            todo="give weights of a network with --weights, or a file of `brainbench fit run` as the model",
-        )
+        raise KIND.damaged(path, error) from error
     plain = json.loads(header["fit"])
     to = plain.pop("fitted_to")
     folds = tuple(map(tuple, to.pop("folds")))

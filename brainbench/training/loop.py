@@ -43,8 +43,24 @@ class Task(Protocol):
         """Return the figure that decides when to stop, smaller is better; the module is in evaluation."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Monitored:
+    """A figure beside the validation, larger is better; None where there is none, or no 95 % interval."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Monitor(Protocol):
+    """A figure of the module by which the kept model is chosen, beside its validation."""
+
+    def figure(self) -> Monitored:
+        """Return the figure of the module as it is; random numbers and module stay as they are."""
+
+
 class DivergedError(BrainbenchError, RuntimeError):
-    """A loss that is NaN or infinite; the module has its last good weights."""
+    """A loss, or a weight, that is NaN or infinite; the module has its last good weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +71,13 @@ class Check:
     step: int  # of the phase
     figure: float
     loss: float | None = None  # mean over the steps since the check before
+    monitored: Monitored | None = None
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Check:
+        """Return the check of what `dataclasses.asdict` gave."""
+        monitored = plain.get("monitored")
+        return cls(**{**plain, "monitored": monitored and Monitored(**monitored)})
 
 
 @dataclass(kw_only=True)
@@ -72,14 +95,14 @@ class Progress:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Progress:
         """Return the progress of what `dataclasses.asdict` gave."""
-        history = [Check(**one) for one in plain["history"]]
-        best = None if plain["best"] is None else Check(**plain["best"])
+        history = [Check.of(one) for one in plain["history"]]
+        best = None if plain["best"] is None else Check.of(plain["best"])
         return cls(**{**plain, "history": history, "best": best})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How a fit went. The module has the weights of the best check: of the last one with `keep` "last"."""
+    """How a fit went. The module has the weights of the best check, which `Schedule.keep` says."""
 
     best: Check
     steps: int
@@ -97,10 +120,15 @@ class Training:
         Phases and when they end.
     seed : int
         Of the order of the training examples, and of random numbers that the task draws with torch.
+    monitor : Monitor, optional
+        What chooses the kept model with `keep` "monitored", and only then.
     """
 
-    def __init__(self, task: Task, schedule: Schedule, *, seed: int) -> None:
+    def __init__(
+        self, task: Task, schedule: Schedule, *, seed: int, monitor: Monitor | None = None
+    ) -> None:
         self.task, self.schedule, self.progress = task, schedule, Progress()
+        self.monitor = monitor
         self.batches = Batches(task.n_rows, schedule.batch, seed=seed)
         self.optimizer = _optimizer(task.module, schedule)
         self.losses: list[Tensor] = []  # since the last check
@@ -128,8 +156,15 @@ class Training:
         self.losses.append(loss.detach())
 
     def check(self) -> None:
-        """Validate; keep the model if it is the best so far. DivergedError where the figure is not finite."""
+        """Validate; keep the model if it is the best so far.
+
+        DivergedError where the figure or a weight is not finite: a gradient that is not leaves the loss of
+        its own step finite.
+        """
         self.task.module.eval()
+        for name, weights in self.task.module.state_dict().items():
+            if not bool(torch.isfinite(weights).all()):
+                raise self._diverged(f"a weight {name} of {float(weights[~weights.isfinite()][0])}")
         try:
             with torch.no_grad():
                 figure = float(self.task.validation())
@@ -142,23 +177,35 @@ class Training:
             step=self.progress.step,
             figure=figure,
             loss=float(torch.stack(self.losses).mean()) if self.losses else None,
+            monitored=None if self.monitor is None else self.monitor.figure(),
         )
         self.losses = []
         self.progress.history.append(done)
-        is_best = self.progress.best is None or figure < self.progress.best.figure
-        if is_best or self.schedule.keep == "last":
+        if self._is_kept(done):
             self.progress.best, self.progress.without_best = done, 0
             self.best_module = copy.deepcopy(self.task.module.state_dict())
             self.best_optimizer = copy.deepcopy(self.optimizer.state_dict())
         else:
             self.progress.without_best += 1
 
+    def _is_kept(self, done: Check) -> bool:
+        """Return whether a check is that of the model to keep, so far; of equal figures the first one's."""
+        best = self.progress.best
+        if best is None or self.schedule.keep == "last":
+            return True
+        if self.schedule.keep == "best":
+            return done.figure < best.figure
+        return _monitored(done) > _monitored(best)
+
     @property
     def phase_is_over(self) -> bool:
         """Whether the phase has all its steps, or has not improved for long enough."""
         return (
             self.progress.step >= self.schedule.phase_steps
-            or self.progress.without_best >= self.schedule.patience
+            or (
+                self.schedule.keep == "best"
+                and self.progress.without_best >= self.schedule.patience
+            )
             or self._has_all_steps
         )
 
@@ -236,6 +283,12 @@ class Training:
         )
 
 
+def _monitored(check: Check) -> float:
+    """Return the monitored figure of a check; one without is below all others."""
+    figure = None if check.monitored is None else check.monitored.value
+    return -math.inf if figure is None else figure
+
+
 def _optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     parameters = list(module.parameters())
     if schedule.optimizer == "adam":
@@ -258,12 +311,13 @@ def train(
     seed: int,
     checkpoint: Path | None = None,
     identity: Mapping[str, Any] | None = None,
+    monitor: Monitor | None = None,
 ) -> Trained:
     """Fit a module, from its checkpoint if there is one; the module then has its best weights.
 
     Parameters
     ----------
-    task, schedule, seed
+    task, schedule, seed, monitor
         See `Training`.
     checkpoint : path, optional
         Written at each check. A fit that was stopped, however, goes on from it and ends with the same weights
@@ -282,7 +336,7 @@ def train(
     whole = {**(identity or {}), "schedule": schedule.config(), "seed": seed}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        training = Training(task, schedule, seed=seed)
+        training = Training(task, schedule, seed=seed, monitor=monitor)
         if checkpoint is not None and checkpoint.exists():
             training.restore(checkpoints.read(checkpoint, whole))
         most = schedule.steps or schedule.phases * schedule.phase_steps

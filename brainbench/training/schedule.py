@@ -15,8 +15,8 @@ class Schedule:
     """Phases of gradient descent, each of which ends when the validation figure no longer improves.
 
     Each phase after the first begins with the best model so far and the state of its optimizer, whose
-    learning rate is divided. The best model is that of all phases. With `keep` "last" nothing ends early, and
-    the last model is kept, as in the training of classifiers.
+    learning rate is divided. The best model is that of all phases. Unless `keep` is "best" nothing ends
+    early, as in the training of classifiers.
 
     Parameters
     ----------
@@ -46,8 +46,9 @@ class Schedule:
         Largest absolute value of an entry of a gradient; larger ones are cut to it.
     drops : tuple of int
         Numbers of steps of all phases after which the learning rate is divided once more.
-    keep : {"best", "last"}
-        Which model the fit ends with, by the validation figure.
+    keep : {"best", "last", "monitored"}
+        Which model the fit ends with: that of the best validation figure, the last one, or that of the
+        largest figure of a `loop.Monitor`.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Schedule:
     weight_decay: float = 0.0
     clip: float | None = None
     drops: tuple[int, ...] = ()
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last", "monitored"] = "best"
 
     def __post_init__(self) -> None:
         whole = ("phases", "batch", "check_every", "patience", "phase_steps")

@@ -6,22 +6,25 @@ import copy
 import csv
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from brainbench.core.model import BrainModel
+from brainbench.core.errors import InputError
+from brainbench.core.model import BrainModel, chosen_by
 from brainbench.core.provenance import sha256
+from brainbench.models.weight_headers import SUFFIX
 from brainbench.storage.files import new_file, remove
 from brainbench.training.classification import ClassificationTask, Classifier
 from brainbench.training.evaluate import evaluate
 from brainbench.training.image_data import ImageData
-from brainbench.training.loop import Check, Training, train
+from brainbench.training.loop import Check, Trained, Training, train
+from brainbench.training.monitor import BrainMonitor
 from brainbench.training.recipes import Recipe, steps_per_epoch
-from brainbench.training.trained_files import SUFFIX, TrainedRecord, read_record, write_trained
+from brainbench.training.trained_files import TrainedRecord, read_record, write_trained
 
 _DIGITS: Final = 12
 _TIMED: Final = 3  # steps of a dry run, after a first one
@@ -45,6 +48,8 @@ class Job:
         Where.
     skip_unreadable : bool
         See `ClassificationTask`.
+    monitor : str or None
+        Benchmark or composite by whose largest score the epoch is chosen, in place of the last one.
     """
 
     model: BrainModel
@@ -54,6 +59,7 @@ class Job:
     recipe: Recipe
     device: torch.device = field(default=torch.device("cpu"))
     skip_unreadable: bool = False
+    monitor: str | None = None
 
     def task(self) -> ClassificationTask:
         """Return the network with its images; InputError for one that cannot be trained on them."""
@@ -105,11 +111,18 @@ def train_network(job: Job, *, folder: Path) -> TrainedNetwork:
     Raises
     ------
     InputError, StimulusError
-        Images, options or a network that cannot be used, a checkpoint of another configuration.
+        Images, options or a network that cannot be used, a checkpoint of another configuration, a monitor
+        that gave no score at any check.
     DivergedError
         A loss that is not finite; the checkpoint holds the last good state.
+    NotApplicableError, DataAbsentError, ...
+        A monitor on which the network cannot be scored.
     """
+    monitor = None
+    if job.monitor is not None:
+        monitor = BrainMonitor.of(job.monitor, job.model, device=str(job.device), folder=folder)
     identity = job.identity()
+    identity |= {} if monitor is None else {"monitor": monitor.identity()}
     digits = sha256(*(f"{key}={value}" for key, value in sorted(identity.items())))[:_DIGITS]
     stem = "".join(c if c.isalnum() or c in "-_.@" else "_" for c in job.model.name)
     path = folder / f"{stem}-{job.recipe.name}-{digits}{SUFFIX}"
@@ -118,7 +131,17 @@ def train_network(job: Job, *, folder: Path) -> TrainedNetwork:
     task, began = job.task(), time.perf_counter()
     checkpoint = path.with_suffix(".checkpoint")
     schedule = job.recipe.schedule(task.n_rows)
-    trained = train(task, schedule, seed=job.recipe.seed, checkpoint=checkpoint, identity=identity)
+    if monitor is not None:
+        monitor = replace(monitor, folder=path.with_suffix(".activations"))
+        schedule = replace(schedule, keep="monitored")
+    trained = train(
+        task,
+        schedule,
+        seed=job.recipe.seed,
+        checkpoint=checkpoint,
+        identity=identity,
+        monitor=monitor,
+    )
     seconds = time.perf_counter() - began
     accuracy = evaluate(task.classifier, job.data)
     record = TrainedRecord(
@@ -134,7 +157,9 @@ def train_network(job: Job, *, folder: Path) -> TrainedNetwork:
             "parameters": sum(p.numel() for p in task.module.parameters()),
             "images": task.n_rows,
             "skipped": len(task.skipped),
+            **_choice(job, trained),
         },
+        chosen_by=chosen_by(job.model) + (() if monitor is None else (monitor.chosen_by,)),
     )
     write_curve(path.with_suffix(".csv"), trained.history, job)
     write_trained(path, record, task.module.state_dict())
@@ -142,17 +167,44 @@ def train_network(job: Job, *, folder: Path) -> TrainedNetwork:
     return TrainedNetwork(path=path, record=record, is_new=True)
 
 
+def _choice(job: Job, trained: Trained) -> dict[str, Any]:
+    """Return the figure by which the epoch was chosen; InputError where no check has one."""
+    if job.monitor is None:
+        return {}
+    best = trained.best.monitored
+    if best is None or best.value is None:
+        raise InputError(
+            f"--monitor {job.monitor} gave no score at any of {len(trained.history)} checks",
+            allowed="a benchmark that gives a score of this network",
+            todo="see the reasons above, and name another benchmark or other layers; without --monitor the "
+            "last epoch is kept",
+        )
+    epoch = trained.best.step / _epoch(job)
+    return {"monitored": {"benchmark": job.monitor, "epoch": epoch, **asdict(best)}}
+
+
+def _epoch(job: Job) -> int:
+    return steps_per_epoch(len(job.data.train.labels), job.recipe.batch)
+
+
 COLUMNS: Final = ("step", "epoch", "loss", "top1")
+MONITORED: Final = ("benchmark", "score", "score_low", "score_high")
+"""Columns of a curve, and further ones of a training that is monitored."""
 
 
 def write_curve(path: Path, history: Sequence[Check], job: Job) -> None:
-    """Write a row for each check: step, epoch, mean loss since the one before, top-1 on validation images."""
-    epoch = steps_per_epoch(len(job.data.train.labels), job.recipe.batch)
+    """Write a row for each check: step, epoch, mean loss since the one before, top-1 on validation images.
+
+    With a monitor also its name, the score and its 95 % interval, empty where there is none.
+    """
     with new_file(path, choose="give -o") as temporary, temporary.open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
+        writer.writerow(COLUMNS if job.monitor is None else (*COLUMNS, *MONITORED))
         for check in history:
-            writer.writerow([check.step, check.step / epoch, check.loss, 1 - check.figure])
+            one = check.monitored
+            scored = [] if one is None else [job.monitor, one.value, one.low, one.high]
+            row = [check.step, check.step / _epoch(job), check.loss, 1 - check.figure]
+            writer.writerow(row + scored)
 
 
 @dataclass(frozen=True, kw_only=True)

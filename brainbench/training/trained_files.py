@@ -8,15 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from brainbench.core.errors import DamagedFileError, InputError
+from brainbench.core.model import ChosenBy
+from brainbench.models.weight_headers import Kind, chosen_by_entry, chosen_by_of
 from brainbench.storage.files import new_file
 
-FORMAT: Final = "brainbench-trained-1"
-SUFFIX: Final = ".safetensors"
+KIND: Final = Kind(
+    format="brainbench-trained-1", what="trained network", command="brainbench train"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,9 @@ class TrainedRecord:
         Digest of the images.
     figures : mapping
         "top1" and "top5" on the validation images, "steps", "epochs", "seconds", "parameters", "images",
-        "skipped".
+        "skipped"; with --monitor "monitored": "benchmark", "value" and its interval "low", "high", "epoch".
+    chosen_by : tuple of ChosenBy
+        Recordings by which the epoch was chosen, or that of the initial weights.
     """
 
     model: str
@@ -46,6 +49,7 @@ class TrainedRecord:
     classes: tuple[str, ...]
     data: str
     figures: Mapping[str, Any]
+    chosen_by: tuple[ChosenBy, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -57,13 +61,33 @@ class TrainedRecord:
             f"{self.recipe['epochs']} epochs of {self.figures['images']} images of "
             f"{len(self.classes)} classes ({shown}), seed {self.recipe['seed']}: "
             f"held-out top-1 {top1['value']:.3f} "
-            f"({top1['low']:.3f} to {top1['high']:.3f}, n = {top1['n']})"
+            f"({top1['low']:.3f} to {top1['high']:.3f}, n = {top1['n']}){self._choice}"
+        )
+
+    @property
+    def _choice(self) -> str:
+        """Say by what the epoch was chosen."""
+        monitored = self.figures.get("monitored")
+        if monitored is None:
+            return ""
+        between = "no interval"
+        if monitored["low"] is not None:
+            between = f"{monitored['low']:.3f} to {monitored['high']:.3f}"
+        return (
+            f"; its epoch, {monitored['epoch']:g} of {self.recipe['epochs']}, was chosen by the largest "
+            f"{monitored['benchmark']}, {monitored['value']:.3f} ({between})"
         )
 
 
 def write_trained(path: Path, record: TrainedRecord, weights: Mapping[str, Tensor]) -> None:
     """Write a trained network; CacheError if it cannot be written."""
-    header = {"format": FORMAT, "trained": json.dumps(asdict(record), sort_keys=True)}
+    plain = asdict(record)
+    del plain["chosen_by"]
+    header = {
+        "format": KIND.format,
+        "trained": json.dumps(plain, sort_keys=True),
+        **chosen_by_entry(record.chosen_by),
+    }
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in weights.items()}
     with new_file(path, choose="give -o") as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata=header))
@@ -71,11 +95,7 @@ def write_trained(path: Path, record: TrainedRecord, weights: Mapping[str, Tenso
 
 def is_trained(path: Path) -> bool:
     """Return whether a file is a trained network; one that cannot be read is not."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as stream:
-            return (stream.metadata() or {}).get("format") == FORMAT
-    except (OSError, safetensors.SafetensorError):
-        return False
+    return KIND.is_of(path)
 
 
 def read_record(path: Path) -> TrainedRecord:
@@ -84,22 +104,10 @@ def read_record(path: Path) -> TrainedRecord:
     InputError for a file that does not exist or that `brainbench train` has not written, DamagedFileError for
     one that is not whole.
     """
+    header = KIND.header(path)
     try:
-        with safetensors.safe_open(path, framework="pt") as stream:
-            header = stream.metadata() or {}
-        plain = json.loads(header["trained"]) if header.get("format") == FORMAT else None
-    except FileNotFoundError:
-        plain = None
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise DamagedFileError(
-            f"trained network {path} cannot be read ({error})",
-            allowed="a whole file of safetensors",
-            todo="train it again",
-        ) from error
-    if plain is None:
-        raise InputError(
-            f"{path} is no trained network",
-            allowed=f"a {SUFFIX} file that `brainbench train` has written",
-            todo="check the path, or give weights of a network with --weights",
-        )
-    return TrainedRecord(**{**plain, "classes": tuple(plain["classes"])})
+        plain = json.loads(header["trained"])
+        plain["classes"] = tuple(plain["classes"])
+        return TrainedRecord(**plain, chosen_by=chosen_by_of(path))
+    except (ValueError, LookupError, TypeError) as error:
+        raise KIND.damaged(path, error) from error

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import rankdata
 
 from brainbench.core.errors import InputError
 from brainbench.data.importers import cifar10
-from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from brainbench.metrics.behavior import soft_labels
 from brainbench.metrics.classification.penalty_path import PUBLISHED, penalty_path
 from brainbench.metrics.classification.softmax import probabilities
+from brainbench.metrics.correlation import pearson
 from brainbench.training.evaluate import Accuracy
 
 CHOOSING_SHARE = 0.2
-"""Share of the training images of CIFAR-10's twin on which C is chosen: 1,600 of 8,000, as in the paper."""
+"""Share of the training images on which C is chosen: 10,000 of 50,000, and 1,600 of 8,000 for CIFAR-10."""
+_DRAWS = 1000
+_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,39 @@ def _accuracy(features: FloatArray, labels: IntArray, weights: FloatArray) -> Ac
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A figure over images with its 95 % interval, percentiles of 1,000 draws of the images."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of_mean(cls, values: FloatArray) -> Estimate:
+        """Return the mean of a figure of each image."""
+        return cls._of(float(values.mean()), values[_draws(len(values))].mean(axis=1))
+
+    @classmethod
+    def of_rank_correlation(cls, one: FloatArray, other: FloatArray) -> Estimate:
+        """Return Spearman's correlation over images of two figures; NaN where one is always the same."""
+        rows = _draws(len(one))
+        ranks = [rankdata(values[rows], axis=1) for values in (one, other)]
+        value = float(pearson(rankdata(one), rankdata(other)))
+        return cls._of(value, pearson(*ranks, axis=1))
+
+    @classmethod
+    def _of(cls, value: float, drawn: FloatArray) -> Estimate:
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        return cls(value=value, low=float(low), high=float(high))
+
+
+def _draws(n: int) -> IntArray:
+    """Return the images of each draw, draw x image."""
+    rows: IntArray = np.random.Generator(np.random.PCG64(_SEED)).integers(0, n, (_DRAWS, n))
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cifar10Transfer:
     """The twin of the transfer to CIFAR-100 on the 2,000 held-out test images of CIFAR-10, with people.
 
@@ -100,9 +137,21 @@ class Cifar10Transfer:
     """
 
     transfer: Transfer
-    cross_entropy: float
-    least: float
-    uncertainty: float
+    cross_entropy: Estimate
+    least: Estimate
+    uncertainty: Estimate
+
+
+def cifar100_transfer(
+    features: FloatArray, labels: IntArray, *, n_test: int, Cs: Sequence[float] = PUBLISHED
+) -> Transfer:
+    """Return how well features of CIFAR-100 classify its test images, the last `n_test` ones.
+
+    Of the training images of each class the last fifth, 10,000 in all, chooses C; the others are fitted.
+    Errors as `transfer`.
+    """
+    test = np.arange(len(labels)) >= len(labels) - n_test
+    return transfer(features, labels, Cs=Cs, **_parts(labels, test))
 
 
 def cifar10_transfer(
@@ -114,18 +163,22 @@ def cifar10_transfer(
     Errors as `transfer` and `soft_labels.cross_entropy`.
     """
     test = cifar10.held_out(labels)
+    done = transfer(features, labels, Cs=Cs, **_parts(labels, test))
+    people, guessed = counts[test], done.probabilities
+    entropies = soft_labels.entropy(people / people.sum(axis=1, keepdims=True))
+    return Cifar10Transfer(
+        transfer=done,
+        cross_entropy=Estimate.of_mean(soft_labels.cross_entropies(people, guessed)),
+        least=Estimate.of_mean(entropies),
+        uncertainty=Estimate.of_rank_correlation(entropies, soft_labels.entropy(guessed)),
+    )
+
+
+def _parts(labels: IntArray, test: BoolArray) -> dict[str, IntArray]:
+    """Return the rows that are fitted, that choose C (the last fifth of each class) and that are tested."""
     choose = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         rows = np.flatnonzero((labels == label) & ~test)
         choose[rows[-round(CHOOSING_SHARE * len(rows)) :]] = True
-    fit = ~test & ~choose
-    parts = {"fit": fit, "choose": choose, "test": test}
-    rows_of = {part: np.flatnonzero(chosen) for part, chosen in parts.items()}
-    done = transfer(features, labels, Cs=Cs, **rows_of)
-    shares = counts[test] / counts[test].sum(axis=1, keepdims=True)
-    return Cifar10Transfer(
-        transfer=done,
-        cross_entropy=soft_labels.cross_entropy(counts[test], done.probabilities),
-        least=float(soft_labels.entropy(shares).mean()),
-        uncertainty=soft_labels.uncertainty_correlation(counts[test], done.probabilities),
-    )
+    parts = {"fit": ~test & ~choose, "choose": choose, "test": test}
+    return {part: np.flatnonzero(chosen) for part, chosen in parts.items()}

@@ -37,4 +37,5 @@ def trained_model(path: Path) -> WrappedModel:
     options: dict[str, Any] = {**record.model_args, "weights": str(path)}
     base = record.model.partition("@")[0]
     model: WrappedModel = registry.load("models", base)(**options)
-    return replace(model, notes=(*model.notes, record.summary))
+    notes = (*model.notes, record.summary)
+    return replace(model, notes=notes, chosen_by=record.chosen_by)

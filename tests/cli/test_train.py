@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from labeled_images import write_arrays
 
@@ -94,3 +95,24 @@ def test_what_is_refused(call, images, options, named):
 
 def test_another_part_is_refused(call, images):
     assert call("evaluate", "pixels", "--data", images, "--part", "test").status == 2
+
+
+def test_the_transfer_of_a_network_is_shown(call, tmp_path, monkeypatch):
+    from brainbench.training import transfer_runs
+    from brainbench.training.evaluate import Accuracy
+    from brainbench.training.transfer import Transfer
+
+    half = Accuracy.of(50, 100)
+    done = Transfer(C=0.05, chosen_by=half, accuracy=half, probabilities=np.zeros((1, 1)))
+    monkeypatch.setattr(transfer_runs.cifar100, "archive", lambda given: given)
+    images = np.zeros((4, 32, 32, 3), np.uint8)
+    source = transfer_runs.cifar100.Cifar100(images=images, labels=np.arange(4), n_test=1)
+    monkeypatch.setattr(transfer_runs.cifar100, "read_archive", lambda path: source)
+    monkeypatch.setattr(transfer_runs, "cifar100_transfer", lambda *given, n_test: done)
+    run = ("transfer", "fake", "--layer", "V4.output", "--data", tmp_path, "-q")
+    found = json.loads(call(*run, "--json").out)
+    assert found["accuracy"] == {"value": 0.5, "low": half.low, "high": half.high, "n": 100}
+    text = call(*run).out
+    assert "0.5000 (0.4038 to 0.5962, n = 100)" in text
+    assert "V4.output" in text
+    assert "choice for --to 'cifar'" in call(*run, "--to", "cifar").err

@@ -12,40 +12,14 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
+import trainings
+from trainings import SHORT, Line, assert_same, state
 
 from brainbench.core.errors import DamagedFileError, InputError, UnknownNameError
 from brainbench.training import checkpoints
 from brainbench.training.batches import Batches
 from brainbench.training.loop import DivergedError, Training, train
-from brainbench.training.schedule import SCHEDULES, Schedule, schedule_named
-
-SHORT = Schedule(
-    name="short", learning_rate=0.01, batch=4, check_every=5, patience=2, phase_steps=40
-)
-
-
-class Line:
-    """A line fitted to points by least squares."""
-
-    def __init__(self, seed=0, n=12):
-        generator = torch.Generator().manual_seed(seed)
-        self.x = torch.rand(n, 3, generator=generator)
-        self.y = self.x @ torch.tensor([[1.0], [-2.0], [3.0]])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-        self.n_rows = n
-        self.losses = 0
-
-    def loss(self, rows):
-        self.losses += 1
-        noise = 0.1 * torch.rand(1)  # random numbers of torch are part of what is resumed
-        return ((self.module(self.x[rows]) - self.y[rows] - noise) ** 2).mean()
-
-    def validation(self):
-        with torch.no_grad():
-            return float(((self.module.eval()(self.x) - self.y) ** 2).mean())
+from brainbench.training.schedule import SCHEDULES, schedule_named
 
 
 class Scripted(Line):
@@ -65,15 +39,6 @@ class Scripted(Line):
     def validation(self):
         self.seen.append(self.module[0].weight.detach().clone())
         return self.figures.pop(0)
-
-
-def state(task):
-    return {key: value.clone() for key, value in task.module.state_dict().items()}
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def run_scripted(figures, schedule):
@@ -213,7 +178,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from test_loop import Line, SHORT
+from trainings import Line, SHORT
 from brainbench.training.loop import train
 class Slow(Line):
     def loss(self, rows):
@@ -226,7 +191,7 @@ train(Slow(), SHORT, seed=0, checkpoint=Path({path!r}))
 @pytest.mark.slow
 def test_a_killed_process_is_resumed_with_the_same_weights(tmp_path):
     path = tmp_path / "fit.checkpoint"
-    code = KILLED.format(here=str(Path(__file__).parent), path=str(path))
+    code = KILLED.format(here=str(Path(trainings.__file__).parent), path=str(path))
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
     deadline = time.monotonic() + 120
     while not path.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 import torch
 from labeled_images import write_arrays, write_folder
-from torch import nn
+from safetensors.torch import load_file
+from trainings import plain_model
 
-from brainbench import load_model, wrap
+from brainbench import load_model
 from brainbench.core.errors import InputError, StimulusError
-from brainbench.models.preprocessing import Preprocess
 from brainbench.training.classification import ClassificationTask, Classifier
 from brainbench.training.evaluate import Accuracy, evaluate
 from brainbench.training.image_data import open_image_data
@@ -137,16 +137,10 @@ def test_a_training_that_is_killed_ends_with_the_same_curve_and_weights(tmp_path
     done = train_network(job_of(data), folder=folder)
 
     assert done.curve.read_bytes() == whole.curve.read_bytes()
-    own, other = (load(path) for path in (done.path, whole.path))
+    own, other = (load_file(path) for path in (done.path, whole.path))
     assert own.keys() == other.keys()
     assert all(torch.equal(own[key], other[key]) for key in own)
     assert not list(folder.glob("*.checkpoint"))
-
-
-def load(path):
-    from safetensors.torch import load_file
-
-    return load_file(path)
 
 
 def stopped(job, folder):
@@ -182,22 +176,6 @@ def test_a_loss_that_explodes_names_its_step_and_keeps_the_last_good_checkpoint(
         train_network(job, folder=tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))
     assert all(bool(torch.isfinite(p).all()) for p in job.model.network.net.parameters())
-
-
-class Plain(nn.Module):
-    def __init__(self, classes=5):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.fc = nn.Linear(4, classes)
-
-    def forward(self, x):
-        return self.fc(self.conv(x).relu().mean((2, 3)))
-
-
-def plain_model(size=(16, 16), classes=5):
-    torch.manual_seed(0)
-    preprocess = Preprocess(name="small", size=size)
-    return wrap(Plain(classes), layers=["conv"], preprocess=preprocess, name="plain")
 
 
 def test_an_image_that_cannot_be_read_in_epoch_3_is_named_and_skipped_only_if_asked(

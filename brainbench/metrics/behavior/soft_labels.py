@@ -9,8 +9,8 @@ from brainbench.core.errors import InputError
 from brainbench.metrics.array_types import FloatArray
 
 
-def cross_entropy(counts: FloatArray, probabilities: FloatArray) -> float:
-    """Return the mean over images of -sum_c q_c log p_c; q is the share of people, in nats.
+def cross_entropies(counts: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Return -sum_c q_c log p_c of each image; q is the share of people, in nats.
 
     It is infinite where a model excludes what somebody chose. Its least value is the mean entropy of people.
     InputError for arrays of different shapes, images that nobody judged, or rows that are no probabilities.
@@ -18,7 +18,13 @@ def cross_entropy(counts: FloatArray, probabilities: FloatArray) -> float:
     shares = _shares(counts, probabilities)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(shares > 0, -shares * np.log(probabilities), 0.0)
-    return float(terms.sum(axis=1).mean())
+    summed: FloatArray = terms.sum(axis=1)
+    return summed
+
+
+def cross_entropy(counts: FloatArray, probabilities: FloatArray) -> float:
+    """Return the mean of `cross_entropies` over images."""
+    return float(cross_entropies(counts, probabilities).mean())
 
 
 def entropy(probabilities: FloatArray) -> FloatArray:
