@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from brainbench.core import progress as reporting
-from brainbench.core.errors import BrainbenchError
+from brainbench.core.errors import BrainbenchError, InputError
 from brainbench.training import checkpoints
 from brainbench.training.batches import Batches
 from brainbench.training.checkpoints import Checkpoint
@@ -132,12 +132,19 @@ class Training:
     seed : int
         Of the order of the training examples, and of random numbers that the task draws with torch.
     monitor : Monitor, optional
-        What chooses the kept model with `keep` "monitored", and only then.
+        What chooses the kept model with `keep` "monitored", and only then; else an InputError.
     """
 
     def __init__(
         self, task: Task, schedule: Schedule, *, seed: int, monitor: Monitor | None = None
     ) -> None:
+        if (schedule.keep == "monitored") != (monitor is not None):
+            raise InputError(
+                f"schedule {schedule.name!r} that keeps {schedule.keep!r}, "
+                + ("without a monitor" if monitor is None else "with a monitor"),
+                allowed='a monitor with keep="monitored", and only then',
+                todo="give monitor= and keep= together, or neither",
+            )
         self.task, self.schedule, self.progress = task, schedule, Progress()
         self.monitor = monitor
         self.batches = Batches(task.n_rows, schedule.batch, seed=seed)

@@ -1,6 +1,7 @@
 """Choice of the epoch by brain score: what is kept, what is recorded, what is refused afterwards."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -56,6 +57,14 @@ def test_the_model_of_the_largest_figure_is_kept(figures, kept):
     assert [check.monitored.value for check in trained.history] == figures
     assert trained.best == trained.history[kept]
     assert_same(state(task), monitor.seen[kept])
+
+
+@pytest.mark.parametrize("keep", ["monitored", "last"])
+def test_a_monitor_belongs_to_the_schedule_that_keeps_by_it(keep):
+    task = Line()
+    monitor = None if keep == "monitored" else Scripted(task, [0.0])
+    with pytest.raises(InputError, match=f"keeps '{keep}', with"):
+        train(task, replace(SHORT, keep=keep), seed=0, monitor=monitor)
 
 
 def test_weights_that_are_not_finite_are_no_good_checkpoint(tmp_path):
@@ -212,7 +221,10 @@ def test_files_and_weights_of_such_a_network_are_marked(plugin, tmp_path):
     )
     path = train_network(job, folder=tmp_path).path
     as_model = load_model(str(path))
-    as_weights = load_model("cornet_circuit", weights=str(path), **options)
+    odd = tmp_path / "a#b" / "c.safetensors"
+    odd.parent.mkdir()
+    shutil.copy(path, odd)
+    as_weights = load_model("cornet_circuit", weights=str(odd), **options)
     assert as_model.chosen_by == as_weights.chosen_by == chosen_by_of(path)
     assert "was chosen by the largest Fake.IT-pls" in as_model.notes[-1]
     placed = as_model.on(device="cpu", batch_size=4, precision="float32")
