@@ -252,11 +252,11 @@ def test_the_curve_shows_score_interval_and_choice():
             "benchmark": "Fake.IT-pls",
             "score": [None, 0.4, 0.3],
             "score_low": [None, -0.1, 0.2],
-            "score_high": [None, 0.5, 0.4],
+            "score_high": [None, 1.5, 0.4],
         }
     )
     axes = training_curve(table)
     shown = [text.get_text() for text in axes.get_legend().get_texts()]
     assert shown == ["training loss", "top-1", "Fake.IT-pls", "chosen: epoch 2"]
     beside = axes.figure.axes[1]
-    assert beside.get_ylim() == (-0.1, 1)
+    assert beside.get_ylim() == (-0.1, 1.5)
