@@ -47,6 +47,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "large": speed.large,
     "workers": speed.workers,
     "speeds": measures.speeds,
+    "transfer": measures.transfer,
     "dynamics": measures.dynamics,
     "explained": measures.explained,
     "extraction": speed.extraction,

@@ -73,6 +73,6 @@ def _draw_score(table: pd.DataFrame, axes: Axes) -> None:
         best = int(np.nanargmax(table["score"].to_numpy(dtype=float)))
         epoch, score = float(table["epoch"].iloc[best]), float(table["score"].iloc[best])
         axes.plot(epoch, score, "o", color=color, label=f"chosen: epoch {epoch:g}")
-    drawn = table[["score", "score_low"]].to_numpy(dtype=float)
-    axes.set_ylim(np.nanmin(drawn, initial=0.0), 1)
+    drawn = table[["score", "score_low", "score_high"]].to_numpy(dtype=float)
+    axes.set_ylim(np.nanmin(drawn, initial=0.0), np.nanmax(drawn, initial=1.0))
     axes.set_ylabel("top-1, validation images; score")

@@ -202,11 +202,12 @@ def _marked(model: Any, weights: Any, *, name: str) -> Any:
 
     InputError for a model that cannot say it, since its scores would then be taken for fair ones.
     """
-    if not isinstance(weights, str | Path) or not str(weights).partition("#")[0].endswith(SUFFIX):
+    if not isinstance(weights, str | Path) or SUFFIX not in str(weights):
         return model
+    from brainbench.models.checkpoints import split
     from brainbench.models.wrapped_model import WrappedModel
 
-    chosen = chosen_by_of(Path(str(weights).partition("#")[0]).expanduser())
+    chosen = chosen_by_of(Path(split(str(weights))[0]).expanduser())
     if not chosen:
         return model
     if not isinstance(model, WrappedModel):

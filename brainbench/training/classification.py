@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,14 @@ class ClassificationTask:
     skip_unreadable: bool = False
     skipped: set[int] = field(default_factory=set)
 
+    def state(self) -> list[int]:
+        """Return the rows that were skipped."""
+        return sorted(self.skipped)
+
+    def restore(self, state: list[int]) -> None:
+        """Go on with the rows that were skipped."""
+        self.skipped = set(state)
+
     @property
     def module(self) -> nn.Module:
         """The network."""
@@ -131,8 +139,7 @@ class ClassificationTask:
         """Return images, augmented and normalized, and labels of some training images."""
         numbers = torch.rand(len(rows), NUMBERS, dtype=torch.float64).numpy()
         listed = rows.tolist()
-        with ThreadPoolExecutor() as pool:
-            read = list(pool.map(self._picture, listed, numbers))
+        read = list(self._readers.map(self._picture, listed, numbers))
         kept = [k for k, picture in enumerate(read) if picture is not None]
         if not kept:
             raise InputError(
@@ -140,13 +147,23 @@ class ClassificationTask:
                 allowed="images that can be read",
                 todo="replace the files, or remove them",
             )
-        uncropped = replace(
-            self.classifier, preprocess=replace(self.classifier.preprocess, crop_from=None)
-        )
-        how = self.classifier if self.recipe.augmentation == "none" else uncropped
-        images = how.images([picture for picture in read if picture is not None])
+        images = self._shown.images([picture for picture in read if picture is not None])
         labels = torch.from_numpy(self.data.train.labels[[listed[k] for k in kept]])
         return images, labels.to(self.classifier.device)
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        """Threads that read and augment images; they end with the task."""
+        return ThreadPoolExecutor()
+
+    @cached_property
+    def _shown(self) -> Classifier:
+        """The classifier as it gets augmented images, which are cropped already."""
+        if self.recipe.augmentation == "none":
+            return self.classifier
+        return replace(
+            self.classifier, preprocess=replace(self.classifier.preprocess, crop_from=None)
+        )
 
     def _picture(self, row: int, numbers: FloatArray) -> Picture | None:
         size = self.classifier.preprocess.size

@@ -21,8 +21,8 @@ TOP: Final = 5
 class HasStepLogits(Protocol):
     """A recurrent network that gives logits at each step."""
 
-    def step_logits(self, images: Tensor) -> Tensor:
-        """Return logits, (batch, step, class)."""
+    def logits_and_steps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the network, (batch, class), and of each step, (batch, step, class)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +77,11 @@ def evaluate(classifier: Classifier, data: ImageData, *, part: str = "val") -> E
 
 def _answers(net: nn.Module, images: Tensor) -> Tensor:
     """Return the logits of a network, then those of each step if it has them, (batch, 1 + step, class)."""
-    logits: Tensor = net(images)[:, None]
-    if not isinstance(net, HasStepLogits):
-        return logits
-    return torch.cat([logits, net.step_logits(images)], dim=1)
+    if isinstance(net, HasStepLogits):
+        own, steps = net.logits_and_steps(images)
+        return torch.cat([own[:, None], steps], dim=1)
+    logits: Tensor = net(images)
+    return logits[:, None]
 
 
 def _top(logits: Values, given: LabeledImages, k: int) -> Accuracy:

@@ -86,8 +86,11 @@ def read_fitted(path: Path, *, with_weights: bool = True) -> FittedFile:
             tensors = {name: stream.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise KIND.damaged(path, error) from error
-    plain = json.loads(header["fit"])
-    to = plain.pop("fitted_to")
+    try:
+        plain = json.loads(header["fit"])
+        to = plain.pop("fitted_to")
+    except (ValueError, LookupError) as error:
+        raise KIND.damaged(path, error) from error
     folds = tuple(map(tuple, to.pop("folds")))
     fitted_to = FittedTo(**{**to, "neuroid_ids": tuple(to["neuroid_ids"]), "folds": folds})
     weights = tuple(checkpoints.under(f"fit{k}", tensors) for k in range(len(folds)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, overload
 
@@ -15,6 +16,7 @@ from brainbench.core.pictures import read_picture
 from brainbench.core.provenance import sha256
 from brainbench.core.stimuli import Picture
 from brainbench.metrics.array_types import IntArray
+from brainbench.training.folder_digests import content_digest
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 PARTS: Final = ("train", "val")
@@ -57,14 +59,32 @@ class LabeledImages:
 class ImageData:
     """Images of some classes in two parts.
 
-    `digest` is over names and sizes of the files of a folder, whose content is not read, or over the values
-    of arrays.
+    Parameters
+    ----------
+    classes : tuple of str
+        In the order of their numbers.
+    train, val : LabeledImages
+        Of each class at least one image.
+    folder : path or None
+        Of image files, which are read when they are asked for.
+    array_digest : str
+        SHA-256 over the values of arrays, where there is no folder.
     """
 
     classes: tuple[str, ...]
     train: LabeledImages
     val: LabeledImages
-    digest: str
+    folder: Path | None = None
+    array_digest: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names and content of all files, each of which is read, or over all arrays."""
+        if self.folder is None:
+            return self.array_digest
+        parts = (self.train.pictures, self.val.pictures)
+        paths = [path for part in parts if isinstance(part, PictureFiles) for path in part.paths]
+        return content_digest(self.folder, paths)
 
     def part(self, name: str) -> LabeledImages:
         """Return "train" or "val"."""
@@ -102,13 +122,12 @@ def _of_folder(path: Path) -> ImageData:
             raise _refused(
                 path, f"{len(absent)} classes of {other} are not in {part}: {_listed(absent)}"
             )
-    parts, names = {}, []
+    parts = {}
     for part in PARTS:
         paths = [file for name in classes for file in found[part][name]]
         labels = np.repeat(np.arange(len(classes)), [len(found[part][name]) for name in classes])
         parts[part] = LabeledImages(pictures=PictureFiles(tuple(paths)), labels=labels)
-        names += [f"{file.relative_to(path)} {file.stat().st_size}" for file in paths]
-    return ImageData(classes=tuple(classes), digest=sha256("image folder", *names), **parts)
+    return ImageData(classes=tuple(classes), train=parts["train"], val=parts["val"], folder=path)
 
 
 def _classes_of(path: Path, part: str) -> dict[str, list[Path]]:
@@ -148,7 +167,12 @@ def _of_arrays(path: Path) -> ImageData:
     if len(given) != n_classes:
         raise _refused(path, f"{len(given)} names for {n_classes} classes")
     digests = [sha256(key, arrays[key].tobytes()) for key in sorted(arrays)]
-    return ImageData(classes=tuple(given), digest=sha256("image arrays", *digests), **parts)
+    return ImageData(
+        classes=tuple(given),
+        train=parts["train"],
+        val=parts["val"],
+        array_digest=sha256("image arrays", *digests),
+    )
 
 
 def _part_of(path: Path, part: str, arrays: dict[str, Any]) -> LabeledImages:

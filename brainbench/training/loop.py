@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from brainbench.core import progress as reporting
-from brainbench.core.errors import ActivationError, BrainbenchError
+from brainbench.core.errors import ActivationError, BrainbenchError, InputError
 from brainbench.training import checkpoints
 from brainbench.training.batches import Batches
 from brainbench.training.checkpoints import Checkpoint
@@ -41,6 +41,17 @@ class Task(Protocol):
 
     def validation(self) -> float:
         """Return the figure that decides when to stop, smaller is better; the module is in evaluation."""
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """A task that keeps something of its own over a fit, in plain values."""
+
+    def state(self) -> Any:
+        """Return it, for a checkpoint."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from what a checkpoint has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +132,19 @@ class Training:
     seed : int
         Of the order of the training examples, and of random numbers that the task draws with torch.
     monitor : Monitor, optional
-        What chooses the kept model with `keep` "monitored", and only then.
+        What chooses the kept model with `keep` "monitored", and only then; else an InputError.
     """
 
     def __init__(
         self, task: Task, schedule: Schedule, *, seed: int, monitor: Monitor | None = None
     ) -> None:
+        if (schedule.keep == "monitored") != (monitor is not None):
+            raise InputError(
+                f"schedule {schedule.name!r} that keeps {schedule.keep!r}, "
+                + ("without a monitor" if monitor is None else "with a monitor"),
+                allowed='a monitor with keep="monitored", and only then',
+                todo="give monitor= and keep= together, or neither",
+            )
         self.task, self.schedule, self.progress = task, schedule, Progress()
         self.monitor = monitor
         self.batches = Batches(task.n_rows, schedule.batch, seed=seed)
@@ -241,6 +259,8 @@ class Training:
         own, groups = checkpoints.split_optimizer(self.optimizer.state_dict())
         best, best_groups = checkpoints.split_optimizer(self.best_optimizer)
         plain = {"groups": groups, "best_groups": best_groups, **asdict(self.progress)}
+        if isinstance(self.task, HasState):
+            plain["task"] = self.task.state()
         tensors = {
             **checkpoints.prefixed("module", self.task.module.state_dict()),
             **checkpoints.prefixed("best", self.best_module),
@@ -255,6 +275,9 @@ class Training:
         """Go on from a checkpoint."""
         tensors, plain = checkpoint.tensors, dict(checkpoint.progress)
         groups, best_groups = plain.pop("groups"), plain.pop("best_groups")
+        kept = plain.pop("task", None)
+        if isinstance(self.task, HasState) and kept is not None:
+            self.task.restore(kept)
         self.progress = Progress.of(plain)
         device = next(self.task.module.parameters()).device
         self.task.module.load_state_dict(checkpoints.under("module", tensors))

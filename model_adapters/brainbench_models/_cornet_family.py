@@ -35,16 +35,16 @@ def decoder(channels: int, classes: int = _N_CLASSES) -> nn.Sequential:
     )
 
 
-def step_logits(net: nn.Module, image: Tensor) -> Tensor:
-    """Return the logits of every step of IT, (batch, step, class), by the network's decoder."""
+def logits_and_steps(net: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits, (batch, class), and those of every step of IT, (batch, step, class)."""
     outputs: list[Tensor] = []
     hook = net.get_submodule("IT.output").register_forward_hook(partial(_keep, outputs))
     try:
-        net(image)
+        logits: Tensor = net(image)
     finally:
         hook.remove()
     decoder = net.get_submodule("decoder")
-    return torch.stack([decoder(output) for output in outputs], 1)
+    return logits, torch.stack([decoder(output) for output in outputs], 1)
 
 
 def _keep(outputs: list[Tensor], _: nn.Module, __: Any, output: Tensor) -> None:

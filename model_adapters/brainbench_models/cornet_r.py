@@ -103,9 +103,9 @@ class CORnetR(nn.Module):
         logits: Tensor = self.decoder(states[-1])
         return logits
 
-    def step_logits(self, image: Tensor) -> Tensor:
-        """Return the logits of every step of IT, (batch, step, class)."""
-        return cornets.step_logits(self, image)
+    def logits_and_steps(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits, (batch, class), and those of every step of IT, (batch, step, class)."""
+        return cornets.logits_and_steps(self, image)
 
     def _first_step(self, drive: Tensor) -> list[Tensor]:
         states = [self.V1(drive, None)]

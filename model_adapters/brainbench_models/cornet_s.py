@@ -141,9 +141,9 @@ class CORnetS(nn.Module):
         logits: Tensor = self.decoder(self.IT(self.V4(self.V2(self.V1(x)))))
         return logits
 
-    def step_logits(self, image: Tensor) -> Tensor:
-        """Return the logits of every step of IT, (batch, step, class)."""
-        return cornets.step_logits(self, image)
+    def logits_and_steps(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits, (batch, class), and those of every step of IT, (batch, step, class)."""
+        return cornets.logits_and_steps(self, image)
 
 
 CLOCKS: Final = (

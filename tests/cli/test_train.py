@@ -32,6 +32,8 @@ def test_a_network_is_trained_evaluated_and_is_a_model(call, images, tmp_path):
         config,
         "--set",
         "epochs=1",
+        "--monitor",
+        "Fake.IT-pls",
     )
 
     done = call(*run, "--json")
@@ -42,7 +44,16 @@ def test_a_network_is_trained_evaluated_and_is_a_model(call, images, tmp_path):
     assert row["file"] == str(path)
     assert row["figure"] == str(path.with_suffix(".png"))
     assert (out / path.with_suffix(".png").name).stat().st_size > 1000
-    assert "trained before" in call(*run).err
+    again = call(*run)
+    assert "trained before" in again.err
+    assert row["epoch"] == 1
+    score = row["chosen by Fake.IT-pls"]
+    assert score["low"] < score["value"] < score["high"]
+    assert f"{score['value']:.4f} ({score['low']:.4f} to {score['high']:.4f})" in again.out
+    scored = json.loads(call("score", "-m", path, "-b", "Fake.*", "--format", "json", "-q").out)
+    status = {one["benchmark"]: one["status"] for one in scored}
+    assert status["Fake.IT-pls"] == "not_applicable"
+    assert status["Fake.V1-pls"] == "scored"
 
     found = json.loads(call("evaluate", path, "--data", images, "--json", "-q").out)
     assert found["top1"] == row["top-1"]

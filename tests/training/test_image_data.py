@@ -1,10 +1,14 @@
 """Labeled images: folders of classes and files of arrays, and what is refused."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from labeled_images import CLASSES, SIDE, arrays, write_arrays, write_folder
 
 from brainbench.core.errors import InputError, StimulusError
+from brainbench.training import folder_digests
 from brainbench.training.image_data import open_image_data
 
 
@@ -28,10 +32,66 @@ def test_the_digest_follows_the_images(tmp_path):
     assert open_image_data(write_arrays(tmp_path / "b.npz")).digest == first
     changed = arrays()["val_labels"][::-1].copy()
     assert open_image_data(write_arrays(tmp_path / "c.npz", val_labels=changed)).digest != first
+
+
+def test_the_digest_of_a_folder_is_over_names_and_content(tmp_path, cache_folder):
+    folder, copy = write_folder(tmp_path / "images"), tmp_path / "copy"
+    before = open_image_data(folder).digest
+    shutil.copytree(folder, copy)
+    assert open_image_data(copy).digest == before
+    image = folder / "train" / "class0" / "000.png"
+    image.rename(image.with_name("x.png"))
+    assert open_image_data(folder).digest != before
+    image.with_name("x.png").rename(image)
+    assert open_image_data(folder).digest == before
+    other = folder / "train" / "class1" / "001.png"
+    content = image.read_bytes()
+    image.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert open_image_data(folder).digest != before
+
+
+def test_a_file_changed_in_place_is_read_again_whatever_its_size_and_date(
+    tmp_path, cache_folder, monkeypatch
+):
+    read = []
+    digest_of = folder_digests._digest_of
+    monkeypatch.setattr(folder_digests, "_digest_of", lambda p: read.append(p) or digest_of(p))
+    monkeypatch.setattr(folder_digests, "_RECENT_SECONDS", -60.0)  # as if time had passed
     folder = write_folder(tmp_path / "images")
     before = open_image_data(folder).digest
-    (folder / "train" / "class0" / "000.png").rename(folder / "train" / "class0" / "x.png")
+    assert len(read) == 40
+    assert open_image_data(folder).digest == before
+    assert len(read) == 40  # found in the cache
+    image = folder / "train" / "class0" / "000.png"
+    status, content = image.stat(), image.read_bytes()
+    with image.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(bytes([content[-1] ^ 1]))
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert image.stat().st_size == status.st_size
+    assert image.stat().st_mtime_ns == status.st_mtime_ns
     assert open_image_data(folder).digest != before
+    assert len(read) == 80
+
+
+def test_files_that_have_just_changed_are_not_kept(tmp_path, cache_folder):
+    folder = write_folder(tmp_path / "images")
+    _ = open_image_data(folder).digest
+    assert not list(cache_folder.glob("image-digests/*"))
+
+
+def test_a_file_that_cannot_be_read_is_an_error_where_its_image_is_asked_for(
+    tmp_path, cache_folder
+):
+    folder = write_folder(tmp_path / "images")
+    data = open_image_data(folder)
+    image = folder / "train" / "class0" / "000.png"
+    image.unlink()
+    image.symlink_to(tmp_path / "nowhere")
+    assert data.digest == open_image_data(folder).digest
+    with pytest.raises(StimulusError, match=r"000\.png"):
+        data.train.pictures[0]
 
 
 def _remove(folder, *parts):

@@ -1,6 +1,7 @@
 """Choice of the epoch by brain score: what is kept, what is recorded, what is refused afterwards."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -56,6 +57,14 @@ def test_the_model_of_the_largest_figure_is_kept(figures, kept):
     assert [check.monitored.value for check in trained.history] == figures
     assert trained.best == trained.history[kept]
     assert_same(state(task), monitor.seen[kept])
+
+
+@pytest.mark.parametrize("keep", ["monitored", "last"])
+def test_a_monitor_belongs_to_the_schedule_that_keeps_by_it(keep):
+    task = Line()
+    monitor = None if keep == "monitored" else Scripted(task, [0.0])
+    with pytest.raises(InputError, match=f"keeps '{keep}', with"):
+        train(task, replace(SHORT, keep=keep), seed=0, monitor=monitor)
 
 
 def test_weights_that_are_not_finite_are_no_good_checkpoint(tmp_path):
@@ -212,7 +221,10 @@ def test_files_and_weights_of_such_a_network_are_marked(plugin, tmp_path):
     )
     path = train_network(job, folder=tmp_path).path
     as_model = load_model(str(path))
-    as_weights = load_model("cornet_circuit", weights=str(path), **options)
+    odd = tmp_path / "a#b" / "c.safetensors"
+    odd.parent.mkdir()
+    shutil.copy(path, odd)
+    as_weights = load_model("cornet_circuit", weights=str(odd), **options)
     assert as_model.chosen_by == as_weights.chosen_by == chosen_by_of(path)
     assert "was chosen by the largest Fake.IT-pls" in as_model.notes[-1]
     placed = as_model.on(device="cpu", batch_size=4, precision="float32")
@@ -240,11 +252,11 @@ def test_the_curve_shows_score_interval_and_choice():
             "benchmark": "Fake.IT-pls",
             "score": [None, 0.4, 0.3],
             "score_low": [None, -0.1, 0.2],
-            "score_high": [None, 0.5, 0.4],
+            "score_high": [None, 1.5, 0.4],
         }
     )
     axes = training_curve(table)
     shown = [text.get_text() for text in axes.get_legend().get_texts()]
     assert shown == ["training loss", "top-1", "Fake.IT-pls", "chosen: epoch 2"]
     beside = axes.figure.axes[1]
-    assert beside.get_ylim() == (-0.1, 1)
+    assert beside.get_ylim() == (-0.1, 1.5)

@@ -15,6 +15,7 @@ import pytest
 import torch
 from labeled_images import write_arrays, write_folder
 from safetensors.torch import load_file
+from torch import nn
 from trainings import plain_model
 
 from brainbench import load_model
@@ -204,6 +205,35 @@ def test_an_image_that_cannot_be_read_in_epoch_3_is_named_and_skipped_only_if_as
     assert done.record.figures["skipped"] == 1
 
 
+def test_images_skipped_before_a_training_was_stopped_are_counted(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "images")
+    broken = folder / "train" / "class1" / "001.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"nonsense")
+    recipe = recipe_named("cifar", {"epochs": 2, "batch": 10, "drops": []})
+    job = Job(
+        model=plain_model(),
+        name="plain",
+        data=open_image_data(folder),
+        recipe=recipe,
+        skip_unreadable=True,
+    )
+    check = Training.check
+
+    def stopping(self):
+        if self.progress.steps == 4:
+            raise KeyboardInterrupt
+        check(self)
+
+    monkeypatch.setattr(Training, "check", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(job, folder=tmp_path)
+    monkeypatch.setattr(Training, "check", check)
+    broken.write_bytes(whole)  # the data are those that were opened: the image is whole again
+    done = train_network(replace(job, model=plain_model()), folder=tmp_path)
+    assert done.record.figures["skipped"] == 1
+
+
 def test_a_network_with_other_classes_or_without_a_module_is_refused(data, tmp_path):
     with pytest.raises(InputError, match=r"gives \(1, 3\).*5 classes") as caught:
         job_of(data, model=plain_model(classes=3)).task()
@@ -238,14 +268,20 @@ def test_accuracy_by_hand_and_its_interval(data):
     assert (found.steps, found.top5) == (None, None)
 
 
-@pytest.mark.parametrize("name", ["cornet_circuit", "cornet_rt"])
-def test_logits_of_steps_end_with_those_of_the_network(name):
+@pytest.mark.parametrize("name", ["cornet_circuit", "cornet_rt", "small"])
+def test_logits_and_those_of_the_steps_come_in_one_pass(name):
     options = {"classes": 7, "shrink": 16} if name == "cornet_circuit" else {}
-    net = load_model(name, weights="untrained-0", image_size=64, **options).network.net
-    images = torch.rand(2, 3, 64, 64)
+    given = {"weights": "untrained-0", "image_size": 64, **options}
+    net = (model() if name == "small" else load_model(name, **given)).network.net
+    images, passes = torch.rand(2, 3, *(2 * [16 if name == "small" else 64])), []
+    first = next(m for m in net.modules() if isinstance(m, nn.Conv2d))
+    first.register_forward_hook(lambda *_: passes.append(1))
     with torch.no_grad():
-        steps, logits = net.step_logits(images), net(images)
-    assert steps.shape[:2] == (2, 5 if name == "cornet_rt" else 2)
+        logits, steps = net.logits_and_steps(images)
+        once = len(passes)
+        assert torch.equal(logits, net(images))
+    assert len(passes) == 2 * once
+    assert steps.shape[:2] == (2, {"cornet_rt": 5, "small": 6}.get(name, 2))
     torch.testing.assert_close(steps[:, -1], logits)
 
 

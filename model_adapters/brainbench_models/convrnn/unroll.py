@@ -231,7 +231,24 @@ class ConvRNN(nn.Module):
         frames = self._frames(images, shown)
         if not isinstance(shown, Presentation):
             _warn(too_short(self.graph, len(frames), self.unroll))
-        sources, logits = self._run(frames)
+        return self._decoded(*self._run(frames), images, shown)
+
+    def logits_and_steps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits at the decoded step, (batch, class), and at every step, (batch, step, class).
+
+        Images are shown constantly.
+        """
+        sources, logits = self._run(self._frames(images, None))
+        return self._decoded(sources, logits, images, None), logits
+
+    def _decoded(
+        self,
+        sources: Sequence[Tensor],
+        logits: Tensor,
+        images: Tensor,
+        shown: Presentation | Schedule | None,
+    ) -> Tensor:
+        """Return the logits of each image at its decoded step, (batch, class)."""
         first = self.graph.first_driven(self.unroll)[self.graph.readout.name]
         step = decoded_step(
             logits[:, : self._steps_in_sight(images, shown, first)],
@@ -243,10 +260,6 @@ class ConvRNN(nn.Module):
         self.behavior(self._read_at(sources, step))
         batch = torch.arange(logits.shape[0], device=logits.device)
         return logits[batch, step]
-
-    def step_logits(self, images: Tensor) -> Tensor:
-        """Return the logits of every step, (batch, step, class), of images that are shown constantly."""
-        return self._run(self._frames(images, None))[1]
 
     def _steps_in_sight(
         self, images: Tensor, shown: Presentation | Schedule | None, first: int
