@@ -60,7 +60,7 @@ def cues(scores: Source, *, colors: Colors | None = None, ax: Axes | None = None
             whole,
             PEOPLE,
             style.INK,
-            "D",
+            "*",
             style.INK,
         )
         for k, (score, label) in enumerate(zip(shown, labels_of(shown), strict=True)):
