@@ -58,7 +58,8 @@ def plot(
         str,
         typer.Argument(
             metavar="FIGURE",
-            help="bars, layers, units, time, traces, temporal, ost, choices, images, rdm, scatter or graph.",
+            help="bars, layers, units, time, traces, temporal, ost, choices, images, cues, rdm, scatter, "
+            "graph.",
             show_default=False,
         ),
     ],
@@ -132,7 +133,7 @@ def plot(
     units: sites by preferred layer. time: correlation per time bin, by array.
     traces: single images over time. temporal: their correlation over time.
     ost: solution times. choices: confusions. images: behavior, image by image.
-    rdm: dissimilarities. scatter: models by two benchmarks, or by depth,
+    cues: shape bias by category. rdm: dissimilarities. scatter: models by two benchmarks, or by depth,
     parameters, top1, seconds or a column of --facts. graph: layers and feedback.
 
     Nothing is scored. Exit status: 0; 2 for wrong usage, or nothing to draw.

@@ -5,6 +5,7 @@ yours. `figure(name, scores)` draws all panels of a figure, `save` writes a file
 """
 
 from brainbench.plot.choice_patterns import choices, images
+from brainbench.plot.cue_answers import cues
 from brainbench.plot.dissimilarities import rdm
 from brainbench.plot.fit_figures import ablated_lengths, fit_curves, fit_pairs, length_shares
 from brainbench.plot.kinds import KINDS, figure
@@ -34,6 +35,7 @@ __all__ = [
     "bars",
     "bound_of",
     "choices",
+    "cues",
     "display_name",
     "display_names",
     "figure",

@@ -12,6 +12,7 @@ from brainbench.core.errors import InputError, unknown
 from brainbench.core.score import Score
 from brainbench.plot import style
 from brainbench.plot.choice_patterns import choices, images
+from brainbench.plot.cue_answers import cues
 from brainbench.plot.dissimilarities import rdm
 from brainbench.plot.layer_curves import layers, units
 from brainbench.plot.model_scatter import scatter
@@ -132,6 +133,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             draw=choices, what="confusions of objects", panels=_with_subjects, height=78.0
         ),
         "images": Kind(draw=images, what="behavior, image by image", panels=_each, height=72.0),
+        "cues": Kind(
+            draw=cues,
+            what="shape bias of each category",
+            panels=by_benchmark,
+            height=100.0,
+            by_model=True,
+        ),
         "rdm": Kind(draw=rdm, what="dissimilarities", panels=_each, height=80.0),
         "scatter": Kind(draw=scatter, what="models by two axes", panels=_together, height=70.0),
     }

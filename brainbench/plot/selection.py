@@ -128,6 +128,11 @@ def has_images(score: Score) -> bool:
     return score.per_unit is not None and "observed" in score.per_unit.coords
 
 
+def has_cues(score: Score) -> bool:
+    """Return whether answers by shape and by texture were counted, of each category."""
+    return score.value is not None and "by_shape" in score.figures
+
+
 def has_responses(score: Score) -> bool:
     """Return whether responses of several sites were predicted, or dissimilarities compared."""
     of_sites = score.per_unit is not None and score.per_unit.dims == ("neuroid",)
@@ -171,6 +176,7 @@ FITS: Mapping[str, Callable[[Score], bool]] = MappingProxyType(
         "ost": has_solution_times,
         "choices": has_choices,
         "images": has_images,
+        "cues": has_cues,
         "rdm": has_responses,
         "scatter": has_value,
     }

@@ -26,6 +26,7 @@ MADE = {
     "ost": drawn.solution_times,
     "choices": drawn.behavior,
     "images": drawn.behavior,
+    "cues": drawn.shape_bias,
     "rdm": drawn.responses,
 }
 

@@ -114,6 +114,17 @@ def behavior(model="tiny@imagenet", *, of_two=True, **more):
     return stored.make(model, "Simulated.behavior-i2n", 0.3, **{**given, **more})
 
 
+def shape_bias(model="tiny@imagenet", **more):
+    """Return a score of shape bias; no answer to a dog names shape or texture."""
+    of_category = {
+        "cat": {"model": 0.25, "subjects": 0.9},
+        "dog": {"model": None, "subjects": 1.0},
+    }
+    figures = {"by_shape": of_category, "shape_bias_of_subjects": 0.95}
+    given = {"figures": figures, **more}
+    return stored.make(model, "Geirhos2019.cueconflict-shapebias", 0.25, **given)
+
+
 def responses(model="tiny@imagenet", **more):
     """Return a score of six sites on five images, one of which was held out twice; ids are out of order."""
     rng = np.random.default_rng(0)

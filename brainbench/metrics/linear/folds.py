@@ -14,8 +14,15 @@ def center(Y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return responses less their mean over stimuli (exactly 0 for a constant neuroid), and the mean."""
     mean = Y.mean(axis=0)
     centered = Y - mean
-    constant = np.abs(centered).max(axis=0) <= 10 * EPS * np.abs(Y).max(axis=0)
-    return np.where(constant, 0.0, centered), mean
+    constant = _largest(centered) <= 10 * EPS * _largest(Y)
+    if constant.any():
+        centered[:, constant] = 0.0
+    return centered, mean
+
+
+def _largest(Y: FloatArray) -> FloatArray:
+    """Return the largest absolute value of each column, without a copy of them."""
+    return np.asarray(np.maximum(Y.max(axis=0), -Y.min(axis=0)))
 
 
 def block(K: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:

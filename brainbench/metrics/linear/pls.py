@@ -271,10 +271,7 @@ def _cross_primal(
         train[rows] = 1.0
         x_mean = (train @ X) / len(rows)
         centered, y_mean = center(Y[rows])
-        # Y is centered and 0 outside the training stimuli: X need not be centered nor copied for Y'X.
-        responses = np.zeros_like(Y)
-        responses[rows] = centered
-        G = responses.T @ X
+        G = centered.T @ X[rows]  # Y is centered, so that X need not be
         energy = np.square(centered).sum(axis=0)
         C_train = train_product(X, C, rows, x_mean)
         beta = coefficients(C_train, G, energy, n_components, joint=joint)
@@ -320,10 +317,14 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
     Q = np.zeros((models, n_components, neuroids))
     smallest_w = _ROUNDING * np.sqrt(np.trace(C) * energy)
     smallest_c = _ROUNDING * float(np.linalg.norm(C))
-    B = G @ G.transpose(0, 2, 1) if neuroids > 1 else None
+    # The dominant vector is that of GG' or G'G, whichever is smaller; of one neuroid it is 1.
+    over_features = p < neuroids
+    B = None
+    if neuroids > 1:
+        B = G.transpose(0, 2, 1) @ G if over_features else G @ G.transpose(0, 2, 1)
     for a in range(n_components):
-        c = _dominant(B) if B is not None else np.ones((models, 1))
-        w = _combine(c, G)
+        c = np.ones((models, 1)) if B is None else _dominant(B)
+        w = _combine(_unit(_apply(G, c)) if over_features else c, G)
         norm_w = np.linalg.norm(w, axis=1)
         r = w / np.where(norm_w > 0, norm_w, 1.0)[:, None]
         r = r - _combine(_apply(P[:, :a], r), R[:, :a])
@@ -336,8 +337,11 @@ def _primal(C: FloatArray, G: FloatArray, energy: FloatArray, n_components: int)
         R[:, a], P[:, a] = r * scale, s * scale
         Q[:, a] = _apply(G, R[:, a])
         if B is not None:
-            v = _apply(G, P[:, a])
-            B = _deflate(B, Q[:, a], v, np.vecdot(P[:, a], P[:, a]))
+            q, p_a = Q[:, a], P[:, a]
+            if over_features:
+                B = _deflate(B, p_a, _combine(q, G), np.vecdot(q, q))
+            else:
+                B = _deflate(B, q, _apply(G, p_a), np.vecdot(p_a, p_a))
         G = G - Q[:, a, :, None] * P[:, a, None, :]
     return Q.transpose(0, 2, 1) @ R
 
@@ -365,7 +369,7 @@ def _dominant_one(b: FloatArray) -> FloatArray:
 
 
 def _deflate(B: FloatArray, q: FloatArray, v: FloatArray, square: FloatArray) -> FloatArray:
-    """Remove a component with loadings q, v = Y'Kt and square = t'Kt from Y'KY."""
+    """Remove a component from B = MM' when M becomes M - qu': v = Mu and square = u'u."""
     half = q[:, :, None] * (v - 0.5 * square[:, None] * q)[:, None, :]
     return B - half - half.transpose(0, 2, 1)
 
@@ -373,6 +377,12 @@ def _deflate(B: FloatArray, q: FloatArray, v: FloatArray, square: FloatArray) ->
 def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
     """Return Mx for each model."""
     return cast(FloatArray, np.matmul(matrices, vectors[:, :, None])[:, :, 0])
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    """Return each row at length 1; 0 stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)
 
 
 def _combine(weights: FloatArray, rows: FloatArray) -> FloatArray:
