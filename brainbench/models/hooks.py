@@ -32,15 +32,20 @@ def submodule(net: nn.Module, layer: str) -> nn.Module:
     return known[name]
 
 
+class AllCalled(BaseException):
+    """All layers that are read were called: nothing of the rest of the forward pass is needed."""
+
+
 @dataclass
 class Capture:
     """Outputs of layers in one forward pass, by layer.
 
     `counts` are the numbers of calls, `shapes` the shape of the output of every call, and `kept` copies of
     the selected outputs, in the order of the calls. `noted` are the layers of whose several outputs the first
-    was taken.
+    was taken. Once every layer of `enough` was called so often, `AllCalled` ends the pass.
     """
 
+    enough: Mapping[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     shapes: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
     kept: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -62,14 +67,22 @@ class Capture:
         if calls in ("steps", "last") or calls == index:
             # Later layers may overwrite this memory (ReLU in place, `x += skip`): never keep a view.
             kept.append(tensor.detach().clone(memory_format=torch.contiguous_format))
+        if self.enough and all(self.counts.get(name, 0) >= n for name, n in self.enough.items()):
+            raise AllCalled
 
 
 @contextlib.contextmanager
 def capturing(
-    net: nn.Module, layers: Sequence[str], calls: Mapping[str, Calls]
+    net: nn.Module,
+    layers: Sequence[str],
+    calls: Mapping[str, Calls],
+    enough: Mapping[str, int] | None = None,
 ) -> Iterator[Capture]:
-    """Capture the selected calls of layers within the block; UnknownNameError if a layer does not exist."""
-    capture = Capture()
+    """Capture the selected calls of layers within the block; UnknownNameError if a layer does not exist.
+
+    For `enough` see `Capture`.
+    """
+    capture = Capture(enough=enough or {})
     with contextlib.ExitStack() as hooks:
         for layer in layers:
             module = submodule(net, layer)

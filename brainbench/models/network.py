@@ -21,7 +21,7 @@ from brainbench.core.presentation import Presentation
 from brainbench.core.provenance import count_forward, sha256
 from brainbench.models.digests import digest_of, weights_digest
 from brainbench.models.forward_errors import explained
-from brainbench.models.hooks import Calls, Capture, capturing, submodule
+from brainbench.models.hooks import AllCalled, Calls, Capture, capturing, submodule
 from brainbench.models.module_state import ModuleState, evaluating
 from brainbench.models.torch_state import full_precision
 
@@ -88,13 +88,15 @@ class TorchNetwork:
     """A torch module, read by forward hooks; called with the presentation `shown` if that is not None.
 
     `call` is the keyword that takes the images, or a function of the module and the images that calls it. A
-    `version` stands for its code in the digest, beside weights, structure and settings.
+    `version` stands for its code in the digest, beside weights, structure and settings. A forward pass ends
+    early once each layer of `enough` was called so often, where that is given.
     """
 
     net: nn.Module
     shown: Presentation | None = None
     call: str | Callable[..., Any] | None = None
     version: str | None = None
+    enough: Mapping[str, int] | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -163,7 +165,7 @@ class TorchNetwork:
             full_precision(),
             _moved(net, device),
             evaluating(net),
-            capturing(net, layers, calls) as capture,
+            capturing(net, layers, calls, self.enough) as capture,
         ):
             yield lambda images: self._forward(images, layers, capture, device)
 
@@ -174,7 +176,8 @@ class TorchNetwork:
         batch = torch.from_numpy(images).to(device, self.dtype)
         start = time.perf_counter()
         with explained(self.net, batch):
-            self.output_of(batch)
+            with contextlib.suppress(AllCalled):
+                self.output_of(batch)
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
         count_forward(time.perf_counter() - start, math.prod(images.shape[:-3]))

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from brainbench.core import progress
 from brainbench.core.assembly import Assembly, validate
-from brainbench.core.errors import InputError, unknown
+from brainbench.core.errors import CacheError, InputError, unknown
 from brainbench.core.model import BrainModel, ChosenBy, CompletedModel, Probe
 from brainbench.core.model_info import NOTHING, About
 from brainbench.core.movies import Movies, accepted
@@ -26,7 +27,7 @@ from brainbench.models.activation_files import LayerFile, open_layer
 from brainbench.models.batching import BatchSize, first_size
 from brainbench.models.before_batch import BeforeBatch
 from brainbench.models.cache_checks import change_of, is_held_by_a_test
-from brainbench.models.extraction import Extraction, batch_bytes
+from brainbench.models.extraction import Extraction
 from brainbench.models.hooks import Calls
 from brainbench.models.network import (
     PRECISIONS,
@@ -37,6 +38,11 @@ from brainbench.models.network import (
     computing,
 )
 from brainbench.models.preprocessing import Preprocessing
+from brainbench.models.recomputed import (
+    Layout,
+    RecomputedValues,
+    recomputed_layer,
+)
 from brainbench.models.repeat_checks import COMPARED
 from brainbench.models.response_checks import CheckedResponse
 from brainbench.models.torch_state import own_state
@@ -81,6 +87,8 @@ class WrappedModel:
     pinned_digest: str | None = field(default=None, repr=False)
     confirmed: set[str] = field(default_factory=set, repr=False)
     """Keys of cached activations that are known to be those of the pinned model."""
+    without_room: dict[str, Layout] = field(default_factory=dict, repr=False)
+    """Layers of the pinned model, by key, for which the cache had no room."""
 
     @property
     def static(self) -> bool:
@@ -108,7 +116,7 @@ class WrappedModel:
 
     def pinned(self) -> WrappedModel:
         """Return the same model with its digest as it is now, for a run in which it does not change."""
-        return replace(self, pinned_digest=self.digest, confirmed=set())
+        return replace(self, pinned_digest=self.digest, confirmed=set(), without_room={})
 
     def on(
         self,
@@ -131,6 +139,7 @@ class WrappedModel:
             batch_size=batch_size,
             pinned_digest=None,
             confirmed=set(),
+            without_room={},
         )
 
     def _with(self, precision: Precision | None) -> WrappedModel:
@@ -156,23 +165,56 @@ class WrappedModel:
         are cached the first two images are shown again, once for a pinned model, unless it is a bundled one
         with a version: if the responses differ, the cached ones are removed with a note, and computed. `time`
         has one entry per model step with its span in ms under the default clock. Values are float32, in
-        arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. A
-        network without input over time sees constant images. Movies are shown as movies, one frame every
-        `frame_ms`; NotApplicableError where the network takes none.
+        arbitrary units, and stay on disk until they are indexed: `.isel(neuroid=..., time=...)` first. Of
+        layers that the cache has no room for, the largest, nothing is kept: see `recomputed`. A network
+        without input over time sees constant images. Movies are shown as movies, one frame every `frame_ms`;
+        NotApplicableError where the network takes none.
 
         UnknownNameError for a layer that does not exist. ActivationError for NaN or inf (layer and
         stimulus named), a layer that is not called, or more often than the clock declares, and an image
-        that does not fit in memory. StimulusError for an unreadable image, CacheError for a cache that is
-        full or cannot be written.
+        that does not fit in memory. StimulusError for an unreadable image, CacheError for a cache that
+        cannot be written.
         """
         store = self.cache or caches.default()
         presentation = accepted(stimuli, presentation, self.presentations)
         keys = self._keys(stimuli, layers, presentation)
-        self.showing(presentation)._fill(store, stimuli, keys, presentation)
+        shown = self.showing(presentation)
+        without_room = shown._fill(store, stimuli, keys, presentation)
         return {
-            layer: self._assembly(store.path(_KIND, key), layer, stimuli)
+            layer: self._assembly(
+                shown._recomputed(layer, without_room[layer], stimuli, presentation)
+                if layer in without_room
+                else open_layer(store.path(_KIND, key)),
+                layer,
+                stimuli,
+            )
             for layer, key in keys.items()
         }
+
+    def _recomputed(
+        self, layer: str, layout: Layout, stimuli: StimulusSet, presentation: Presentation
+    ) -> xr.DataArray:
+        """Return a layer that has no room in the cache: its values are computed when they are indexed."""
+        network = self.network
+        if isinstance(network, TorchNetwork) and self.calls_of(layer) == "steps":
+            network = replace(network, enough={layer: layout.n_steps})
+        shown = replace(self, network=network)
+        show = partial(shown._one_layer, layer, stimuli, presentation, size=layout.batch_size)
+        values = RecomputedValues(show, len(stimuli), layout)
+        return recomputed_layer(values, layer, layout, stimulus_ids=stimuli.ids, attrs=self._attrs)
+
+    def _one_layer(
+        self, layer: str, stimuli: StimulusSet, presentation: Presentation, *, size: int
+    ) -> Iterator[tuple[int, int, CheckedResponse]]:
+        """Show all stimuli, and yield (start, stop, response) of one layer batch by batch."""
+        label = f"{self.name} on {stimuli.identifier}: {layer} again"
+        with (
+            self._extracting(stimuli, [layer], presentation) as extraction,
+            progress.current().task(label, len(stimuli)) as advance,
+        ):
+            for start, stop, batch in extraction.batches(size):
+                yield start, stop, batch[layer]
+                advance(stop - start)
 
     def probe(
         self, stimuli: StimulusSet, layers: Sequence[str], presentation: Presentation = CONSTANT
@@ -352,11 +394,13 @@ class WrappedModel:
         stimuli: StimulusSet,
         keys: Mapping[str, str],
         presentation: Presentation,
-    ) -> None:
+    ) -> dict[str, Layout]:
+        """Compute the layers that are not cached; return those that the cache has no room for."""
         caches.healed(partial(self._confirm, store, stimuli, keys, presentation))
-        absent = _absent(store, keys)
+        known = {layer: self.without_room[k] for layer, k in keys.items() if k in self.without_room}
+        absent = _absent(store, {layer: key for layer, key in keys.items() if layer not in known})
         if not absent:
-            return
+            return known
         with contextlib.ExitStack() as locks:
             for key in sorted(absent.values()):
                 locks.enter_context(store.lock(_KIND, key))
@@ -364,8 +408,12 @@ class WrappedModel:
             if absent:
                 cached = [store.path(_KIND, keys[layer]) for layer in keys.keys() - absent.keys()]
                 kept = sum(path.stat().st_size for path in cached if path.exists())
-                self._extract(store, stimuli, absent, presentation, kept=kept)
-                self._know(absent.values())
+                without_room = self._extract(store, stimuli, absent, presentation, kept=kept)
+                if self.pinned_digest is not None:
+                    self.without_room.update({absent[k]: one for k, one in without_room.items()})
+                self._know(key for layer, key in absent.items() if layer not in without_room)
+                known |= without_room
+        return known
 
     def _extract(
         self,
@@ -375,28 +423,63 @@ class WrappedModel:
         presentation: Presentation,
         *,
         kept: int,
-    ) -> None:
-        """Compute layers; `kept` are the bytes of cached ones, which have to stay beside them."""
-        layers = list(keys)
+    ) -> dict[str, Layout]:
+        """Compute layers, the smallest first, as many as there is room for; return the others.
+
+        `kept` are the bytes of cached ones, which have to stay beside them.
+        """
         label = f"{self.name} on {stimuli.identifier}"
-        with contextlib.ExitStack() as open_files:
-            paths = {
-                layer: open_files.enter_context(store.writing(_KIND, key, SUFFIX))
-                for layer, key in keys.items()
-            }
-            extraction = open_files.enter_context(self._extracting(stimuli, layers, presentation))
-            advance = open_files.enter_context(progress.current().task(label, len(stimuli)))
+        without_room: dict[str, Layout] = {}
+        size = self._size_for(stimuli, presentation)
+        # Files are left last: nothing is kept of a network that is found to have changed at the end.
+        with (
+            contextlib.ExitStack() as open_files,
+            self._extracting(stimuli, list(keys), presentation) as extraction,
+            progress.current().task(label, len(stimuli)) as advance,
+        ):
             files: dict[str, LayerFile] = {}
-            for start, stop, batch in extraction.batches(self._size_for(stimuli, presentation)):
+            for start, stop, batch in extraction.batches(size):
                 if start == 0:
-                    nbytes = batch_bytes(batch) * len(stimuli) // stop
-                    store.check_room(nbytes, what="activations", kept=kept)
-                for layer, checked in batch.items():
-                    if layer not in files:
-                        file = self._file(paths[layer], keys[layer], layer, checked, stimuli.ids)
+                    without_room = self._without_room(store, batch, stop, stimuli, kept=kept)
+                    for layer in keys.keys() - without_room.keys():
+                        writing = store.writing(_KIND, keys[layer], SUFFIX)
+                        path = open_files.enter_context(writing)
+                        file = self._file(path, keys[layer], layer, batch[layer], stimuli.ids)
                         files[layer] = open_files.enter_context(file)
-                    files[layer].write(start, checked.steps)
+                    if not files:
+                        break
+                for layer, file in files.items():
+                    file.write(start, batch[layer].steps)
                 advance(stop - start)
+        return without_room
+
+    def _without_room(
+        self,
+        store: Cache,
+        batch: Mapping[str, CheckedResponse],
+        n: int,
+        stimuli: StimulusSet,
+        *,
+        kept: int,
+    ) -> dict[str, Layout]:
+        """Return the layers that do not fit in the cache, by their responses to the first n stimuli."""
+        sizes = {layer: r.nbytes * len(stimuli) // n for layer, r in batch.items()}
+        ordered = sorted(sizes, key=lambda layer: sizes[layer])
+        total = 0
+        for number, layer in enumerate(ordered):
+            total += sizes[layer]
+            try:
+                store.check_room(total, what="activations", kept=kept)
+            except CacheError as error:
+                left = {one: Layout.of(batch[one]) for one in ordered[number:]}
+                passes = sum(layout.n_passes(len(stimuli)) for layout in left.values())
+                progress.current().note(
+                    f"{self.name} on {stimuli.identifier}: {error.got}. {', '.join(left)} "
+                    f"({sum(sizes[one] for one in left) / 1e9:.2f} GB) are not kept but computed again "
+                    f"where they are read, {passes} passes over the images for each time; {error.todo}"
+                )
+                return left
+        return {}
 
     def _file(
         self,
@@ -413,11 +496,14 @@ class WrappedModel:
             stimulus_ids=stimulus_ids,
             shape=checked.shape,
             steps=len(checked.steps),
-            attrs={"model": self.name, "device": self.device, "precision": self.precision},
+            attrs=self._attrs,
         )
 
-    def _assembly(self, path: Path, layer: str, stimuli: StimulusSet) -> Assembly:
-        stored = open_layer(path)
+    @property
+    def _attrs(self) -> dict[str, str]:
+        return {"model": self.name, "device": self.device, "precision": self.precision}
+
+    def _assembly(self, stored: xr.DataArray, layer: str, stimuli: StimulusSet) -> Assembly:
         spans = self.clock.spans(layer, calls=stored.sizes["time"])
         coordinates = {
             # Images may have an x and a y too; those of the neuroids take precedence.

@@ -13,8 +13,8 @@ from brainbench.core.assembly import Assembly
 from brainbench.core.errors import InputError
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Span, Timeline
-from brainbench.metrics.array_types import FloatArray, IntArray
-from brainbench.metrics.features import checked_magnitudes
+from brainbench.metrics.array_types import AnyArray, FloatArray, IntArray
+from brainbench.metrics.features import check_magnitude, checked_magnitudes
 from brainbench.metrics.gram import Gram, gram
 from brainbench.scoring.context import RunContext
 from brainbench.scoring.kept import BoundedStore
@@ -60,9 +60,15 @@ class Candidate:
 
         InputError for features beyond float32, see `check_magnitude`.
         """
-        return checked_magnitudes(self._read(), what=f"responses of layer {self.layer!r}")
+        parts = (np.asarray(part, dtype=np.float64) for part in self._read())
+        return checked_magnitudes(parts, what=self._what)
 
-    def _read(self) -> Iterator[FloatArray]:
+    @property
+    def _what(self) -> str:
+        return f"responses of layer {self.layer!r}"
+
+    def _read(self) -> Iterator[AnyArray]:
+        """Yield the chunks: one step as it is stored, means in float64."""
         steps = np.flatnonzero(self.weights)
         width = chunk_width(self.activations.sizes["stimulus"])
         values = self.activations.variable  # indexing the coordinates would take as long as reading
@@ -70,7 +76,7 @@ class Candidate:
             columns = slice(first, first + width)
             if len(steps) == 1:
                 part = values.isel(neuroid=columns, time=steps[0])
-                yield np.asarray(part.values, dtype=np.float64)
+                yield part.values
                 continue
             mean = np.zeros((values.sizes["stimulus"], len(range(self.n_features)[columns])))
             for step in steps:  # one after the other, as they lie on disk
@@ -97,8 +103,9 @@ class Candidate:
 
     def _make_gram(self, rows: IntArray | None = None) -> Gram:
         largest: list[float] = []
-        chunks = self.chunks() if rows is None else (chunk[rows] for chunk in self.chunks())
+        chunks = self._read() if rows is None else (chunk[rows] for chunk in self._read())
         products = gram(_noting_largest(chunks, largest))
+        check_magnitude(max(largest), what=self._what)
         n, p = products.n_stimuli, products.n_features
         if np.trace(products.K) <= (ROUNDING * max(largest)) ** 2 * n * p:
             raise InputError(
@@ -114,7 +121,7 @@ def chunk_width(numbers_per_column: int) -> int:
     return min(COLUMNS, max(1, int(CHUNK_BYTES / (8 * numbers_per_column))))
 
 
-def _noting_largest(chunks: Iterator[FloatArray], largest: list[float]) -> Iterator[FloatArray]:
+def _noting_largest(chunks: Iterator[AnyArray], largest: list[float]) -> Iterator[AnyArray]:
     for chunk in chunks:
         largest.append(max(float(chunk.max()), -float(chunk.min())))
         yield chunk

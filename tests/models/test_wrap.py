@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+import xarray as xr
 from damages import DAMAGES
 from recorded_notes import RecordedNotes
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ from brainbench.core.presentation import Presentation
 from brainbench.core.provenance import counting
 from brainbench.core.stimuli import StimulusSet
 from brainbench.core.timeline import Timeline
+from brainbench.models import recomputed
+from brainbench.models.network import TorchNetwork
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import WrappedModel, wrap
 from brainbench.storage.cache import Cache, healed
@@ -513,6 +516,8 @@ import numpy as np, torch
 from pathlib import Path
 from brainbench.core import stimuli
 from brainbench.storage.cache import Cache
+from brainbench.models import recomputed
+from brainbench.models.network import TorchNetwork
 from brainbench.models.preprocessing import Preprocess
 from brainbench.models.wrap import wrap
 
@@ -603,27 +608,60 @@ def test_damaged_activations_are_made_again(net: Net, store: Cache, name: str) -
     assert {found.state for found in store.verify()} == {"sound"}
 
 
-def test_a_limit_below_one_extraction_is_said_at_the_first_batch(net: Net, store: Cache) -> None:
-    small = Cache(store.folder, max_gb=41e-6)
-    model, shown = wrapped(net, small, batch_size=4), pictures(40)
-    assert model.activations(shown, ["conv"])["conv"].shape == (40, 256, 1)
-    with (
-        counting() as costs,
-        pytest.raises(CacheError, match=r"activations of 0\.00 GB .* 4.1e-05 GB") as caught,
-    ):
-        model.activations(shown, ["conv", "head"])
-    assert costs.images == 4
-    assert "BRAINBENCH_CACHE_GB" in caught.value.todo
-
-
-def test_a_full_disk_is_said_at_the_first_batch(
+def test_layers_without_room_are_computed_where_they_are_read(
     net: Net, store: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recomputed, "BLOCK_BYTES", 4 * 40 * 100)  # 100 columns of 40 images
+    model, shown, layers = wrapped(net, store, batch_size=4), pictures(40), ["conv", "pool", "head"]
+    expected = model.activations(shown, layers)
+    small = Cache(store.folder.parent / "small", max_gb=10e-6)
+    model, notes = wrapped(net, small, batch_size=4).pinned(), RecordedNotes()
+    with progress.use(notes), counting() as costs:
+        found = model.activations(shown, layers)
+        assert costs.images == 40
+        again = model.activations(shown, layers)  # known: no batch to see how large they are
+        assert costs.images == 40
+        conv = again["conv"].isel(neuroid=slice(90, 210), time=0)
+        order = np.random.default_rng(0).permutation(40)
+        np.testing.assert_array_equal(conv[order].values, expected["conv"][order, 90:210, 0].values)
+        assert costs.images == 4 * 40  # three blocks
+        np.testing.assert_array_equal(conv[:, 110:], expected["conv"][:, 200:210, 0])
+        assert costs.images == 4 * 40  # the last one is held
+    for layer in layers:
+        xr.testing.assert_identical(found[layer].load(), expected[layer].load())
+    assert len(files(small)) == 2
+    [note] = notes.notes
+    for part in ("conv (0.00 GB)", "3 passes", "BRAINBENCH_CACHE_GB"):
+        assert part in note
+
+
+def test_a_pass_ends_behind_the_last_layer_that_is_read(net: Net) -> None:
+    images, layers = np.zeros((2, 3, 8, 8), np.float32), ["conv", "step"]
+    steps = {"conv": "steps", "step": "steps"}
+    net.pool = nn.Linear(7, 7)  # fails
+    for enough in ({"conv": 1, "step": 2}, None):
+        with TorchNetwork(net, enough=enough).running(layers, steps, "cpu") as forward:
+            if enough is None:
+                with pytest.raises(ActivationError, match="pool"):
+                    forward(images)
+                continue
+            for _ in range(2):
+                responses = forward(images)
+                assert [len(responses[layer].steps) for layer in layers] == [1, 2]
+
+
+def test_a_full_disk_leaves_nothing_and_gives_the_same(
+    net: Net, store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = wrapped(net, store, batch_size=4).activations(pictures(40), ["conv"])["conv"].load()
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
-    with counting() as costs, pytest.raises(CacheError, match=str(store.folder)):
-        wrapped(net, store, batch_size=4).activations(pictures(40), ["conv"])
+    empty = Cache(store.folder.parent / "empty")
+    with counting() as costs:
+        found = wrapped(net, empty, batch_size=4).activations(pictures(40), ["conv"])["conv"]
     assert costs.images == 4
-    assert files(store) == []
+    assert files(empty) == []
+    xr.testing.assert_identical(found.load(), expected)
+    xr.testing.assert_identical(copy.deepcopy(found), expected)
 
 
 def test_threads_extract_and_read_at_once(net: Net, store: Cache) -> None:

@@ -29,7 +29,7 @@ def block(K: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
     """Return some rows and columns of a matrix: a view of those that follow one another, else a copy."""
     if len(rows) and (np.diff(rows) == 1).all() and (np.diff(columns) == 1).all():
         return K[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return K[np.ix_(rows, columns)]
+    return K[rows].take(columns, axis=1)  # less than half the time of np.ix_
 
 
 def train_product(X: FloatArray, C: FloatArray, rows: IntArray, mean: FloatArray) -> FloatArray:

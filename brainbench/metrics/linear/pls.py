@@ -6,7 +6,8 @@ t = Xw; it is removed from X and Y before the next. With K = XX' the features dr
 to KYc, orthogonal to the earlier scores. The dual form works so, with one product K @ (all neuroids, or all
 splits) per component; where there are fewer features than stimuli, the primal form does the same with X'X
 and X'Y. For one neuroid the scores are the Lanczos vectors of K and y: each is K times the last one,
-orthogonal to the earlier scores.
+orthogonal to the earlier scores. Where neuroids are many, K is first made tridiagonal, which costs as much as
+n products with a vector or so and makes each of them n steps.
 
 References
 ----------
@@ -34,6 +35,12 @@ from brainbench.metrics.linear.folds import (
     check_inputs,
     check_split,
     train_product,
+)
+from brainbench.metrics.linear.krylov_products import (
+    InnerProducts,
+    Tridiagonal,
+    pays,
+    tridiagonal,
 )
 
 if TYPE_CHECKING:
@@ -150,28 +157,35 @@ def _joint(
 
 
 def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -> FloatArray:
-    """Fit one model per neuroid; one product with K serves many neuroids."""
+    """Fit one model per neuroid; one product with K, or its tridiagonal form, serves many neuroids."""
     rows, test = split
     among, across = block(K, rows, rows), block(K, test, rows)
     column_means = among.mean(axis=0)
     smallest = _ROUNDING * float(np.sqrt(np.vecdot(among, among).sum()))
     centered, mean = center(Y[rows])
-    held_out = np.tile(mean, (len(test), 1))
-    for first in range(0, Y.shape[1], _TOGETHER):
-        columns = slice(first, first + _TOGETHER)
-        responses = np.ascontiguousarray(centered[:, columns].T)
-        weights = _lanczos(among, responses, n_components, smallest)
-        held_out[:, columns] += across @ weights.T - weights @ column_means
-    return held_out
+    products: InnerProducts | Tridiagonal = InnerProducts(among)
+    if pays(len(rows), n_neuroids=Y.shape[1], n_components=n_components):
+        means = column_means - column_means.mean()
+        products = tridiagonal(among - column_means - means[:, None])
+    responses = products.forth(centered)
+    weights = np.empty_like(responses)
+    for first in range(0, len(responses), _TOGETHER):
+        models = slice(first, first + _TOGETHER)
+        weights[models] = _lanczos(products, responses[models], n_components, smallest)
+    weights = products.back(weights)
+    predicted: FloatArray = mean + across @ weights.T - weights @ column_means
+    return predicted
 
 
-def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -> FloatArray:
+def _lanczos(
+    products: InnerProducts | Tridiagonal, y: FloatArray, n_components: int, smallest: float
+) -> FloatArray:
     """Fit PLS models of one neuroid each, which share K, inner products of the training stimuli.
 
-    y, model x stimulus, is centered over the training stimuli; K over any stimuli, and `smallest` is the
+    y, model x stimulus, is centered over the training stimuli, in the basis of `products`; `smallest` is the
     share of a vector up to which parts of K times it are rounding. Return the weight of each training
-    stimulus, model x stimulus: predictions are the mean plus the inner products with the training stimuli,
-    their mean over these removed, times the weights.
+    stimulus in that basis, model x stimulus: predictions are the mean plus the inner products with the
+    training stimuli, their mean over these removed, times the weights.
     """
     models, n = y.shape
     # Scores T are orthonormal, W = [y, T] without the last one. KW = TH, so that predictions Tq are KW times
@@ -182,8 +196,7 @@ def _lanczos(K: FloatArray, y: FloatArray, n_components: int, smallest: float) -
     smallest_y = 10 * EPS * np.linalg.norm(y, axis=1)
     share = np.ones(models)
     for a in range(n_components):
-        t = last @ K  # symmetric
-        t -= t.mean(axis=1, keepdims=True)
+        t = products.times(last)
         # K times the last score has parts along the last two alone; then what rounding adds along all.
         for first in (max(a - 2, 0), 0):
             T = W[:, 1 + first : 1 + a]

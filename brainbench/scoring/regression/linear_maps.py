@@ -14,6 +14,7 @@ from brainbench.metrics.correlation import pearson_of_predictions
 from brainbench.metrics.features import EPS, Chunks, principal_scores
 from brainbench.metrics.gram import Gram, as_gram, pca
 from brainbench.metrics.linear import matching, neuron_to_neuron, pls, ridge
+from brainbench.metrics.linear.folds import block
 from brainbench.scoring.layer_candidates import Candidate
 from brainbench.stats.splits import Split
 
@@ -270,7 +271,7 @@ def held_out_correlations(
 def rows_of(features: LayerFeatures, rows: IntArray) -> LayerFeatures:
     """Return the features of some stimuli."""
     if isinstance(features, Gram):
-        return Gram(features.K[np.ix_(rows, rows)], features.n_features)
+        return Gram(block(features.K, rows, rows), features.n_features)
     if callable(features):
         return lambda: (chunk[rows] for chunk in features())
     return features[rows]
