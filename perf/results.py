@@ -47,6 +47,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "workers": speed.workers,
     "speeds": measures.speeds,
     "dynamics": measures.dynamics,
+    "dynamics_states": speed.dynamics_states,
     "explained": measures.explained,
     "extraction": speed.extraction,
     "memory": speed.memory,
