@@ -49,6 +49,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "speeds": measures.speeds,
     "transfer": measures.transfer,
     "dynamics": measures.dynamics,
+    "dynamics_states": speed.dynamics_states,
     "explained": measures.explained,
     "extraction": speed.extraction,
     "memory": speed.memory,

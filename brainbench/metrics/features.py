@@ -21,6 +21,7 @@ EPS = float(np.finfo(np.float64).eps)
 SMALLEST, LARGEST = 1e-37, 3.5e38
 """Bounds of the largest value of features or responses: those of float32."""
 _FEW = 4  # up to a fourth of the eigenvectors are computed alone
+_LAPACK_BLOCK = 64  # columns that LAPACK transforms at once
 _CHUNK_COLUMNS = 4096  # 2,560 stimuli x 4,096 features in float64 are 84 MB
 
 
@@ -168,16 +169,37 @@ def leading_eigenvectors(
     import scipy.linalg
 
     n = len(symmetric)
-    if most is None or most > n // _FEW:
-        # For many of the eigenvectors LAPACK's divide and conquer is twice as fast as a subset.
+    if most is None or most > n // 2:
         values, vectors = np.linalg.eigh(symmetric)
         values, vectors = values[-(most or n) :], vectors[:, -(most or n) :]
+    elif most > n // _FEW:
+        values, vectors = _largest_of_all(symmetric, most)
     else:
         values, vectors = scipy.linalg.eigh(
             symmetric, subset_by_index=[n - most, n - 1], check_finite=False
         )
     kept = values > rounding * max(float(values[-1]), 0.0)
     return values[kept], vectors[:, kept]
+
+
+def _largest_of_all(symmetric: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
+    """Return the largest eigenvalues of a symmetric matrix, rising, and their eigenvectors.
+
+    All eigenvectors of the tridiagonal matrix are found, where scipy has it by divide and conquer, and those
+    of the largest eigenvalues alone are transformed back.
+    """
+    from scipy.linalg import eigh_tridiagonal
+    from scipy.linalg.lapack import dormqr, dsytrd
+
+    n = len(symmetric)
+    reflectors, diagonal, beside, factors, _ = dsytrd(symmetric.T, lower=1, lwork=n * _LAPACK_BLOCK)
+    values, vectors = eigh_tridiagonal(diagonal, beside, check_finite=False)
+    largest = np.asarray(vectors[:, n - most :], dtype=np.float64, order="F")
+    # The reflectors leave the first row as it is, and are stored as those of a QR decomposition.
+    largest[1:] = dormqr(
+        "L", "N", reflectors[1:, :-1], factors, largest[1:], lwork=most * _LAPACK_BLOCK
+    )[0]
+    return np.asarray(values[n - most :], dtype=np.float64), largest
 
 
 def principal_scores(
@@ -215,18 +237,23 @@ def principal_scores(
         The same of all features.
     """
     counts = np.ones(len(rows)) if counts is None else counts
-    shares, roots = counts / counts.sum(), np.sqrt(counts)[:, None]
-    level = shares @ C[rows]
-    C = C - (C @ shares)[:, None]
-    C -= level - level @ shares
-    C *= roots[:, 0]
-    K = roots * C[rows]
+    shares, roots = counts / counts.sum(), np.sqrt(counts)
+    rest = np.delete(np.arange(len(C)), rows)
+    K, others = C[rows], C[rest]
+    level = shares @ K
+    K -= level
+    K -= (K @ shares)[:, None]
+    others -= level
+    others -= (others @ shares)[:, None]
+    K *= roots
+    K *= roots[:, None]
     total = float(np.trace(K))
-    variance, vectors = leading_eigenvectors((K + K.T) / 2, rounding=rounding, most=most)
-    variance, vectors = variance[::-1], vectors[:, ::-1]
+    variance, vectors = leading_eigenvectors(K, rounding=rounding, most=most)
+    variance, vectors = variance[::-1], np.ascontiguousarray(vectors[:, ::-1])
     # Of the training samples the product is known: K v = variance v.
     scores = np.empty((len(C), len(variance)))
-    others = np.delete(np.arange(len(C)), rows)
-    scores[others] = (C[others] @ vectors) / np.sqrt(variance)
-    scores[rows] = vectors * np.sqrt(variance) / roots
+    vectors /= roots[:, None]
+    scores[rows] = vectors * np.sqrt(variance)
+    vectors *= counts[:, None] / np.sqrt(variance)
+    scores[rest] = others @ vectors
     return scores, variance, total

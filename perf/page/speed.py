@@ -171,3 +171,27 @@ def workers(folder: Path) -> list[str]:
         "",
         *table(columns, rows),
     ]
+
+
+def dynamics_states(folder: Path) -> list[str]:
+    """Tabulate neural dynamics of networks with many states beside the floor of their inner products."""
+    rows = [
+        (
+            r["model"],
+            r["states"],
+            ", ".join(f"{name} {count:,}" for name, count in r["layers"].items()),
+            *(f"{seconds:.1f}" for seconds in r["seconds_of"].values()),
+            *(f"{r[key]:.1f}" for key in ("seconds", "floor_s", "ratio", "ratio_at_most")),
+        )
+        for r in measured(folder, "dynamics_states")["rows"]
+    ]
+    columns = ("", "states", "features", "V4", "IT", "both", "floor", "ratio", "aim")
+    return [
+        "## Dynamics of networks with many states",
+        "",
+        "`python perf/dynamics_states.py`, processor seconds, one BLAS thread, activations stored. Floor: "
+        "the inner products of the features in float64, those within the basis images once, a state that is "
+        "the same for all images once.",
+        "",
+        *table(columns, rows),
+    ]

@@ -20,6 +20,16 @@ def test_eigenvalues_above_rounding_in_rising_order(most):
     np.testing.assert_allclose(matrix @ vectors, vectors * values, atol=1e-12)
 
 
+@pytest.mark.parametrize("rank", [40, 12])
+def test_a_third_of_the_eigenvectors_are_those_of_numpy(rank):
+    matrix = symmetric(np.r_[np.geomspace(1e3, 1e-2, rank), np.zeros(40 - rank)])
+    values, vectors = leading_eigenvectors(matrix, rounding=1e-12, most=15)
+    expected, axes = np.linalg.eigh(matrix)
+    n = min(rank, 15)
+    np.testing.assert_allclose(values, expected[-n:], rtol=1e-9)
+    np.testing.assert_allclose(vectors @ vectors.T, axes[:, -n:] @ axes[:, -n:].T, atol=1e-9)
+
+
 def test_a_matrix_of_zeros_has_no_eigenvectors():
     values, vectors = leading_eigenvectors(np.zeros((3, 3)), rounding=1e-12)
     assert (values.shape, vectors.shape) == ((0,), (3, 0))

@@ -139,7 +139,7 @@ def products(chunks: Iterable[AnyArray], *, constant: BoolArray | None = None) -
     for chunk in chunks:
         n, width, states = chunk.shape
         if not n_features:
-            shape, basis = (n, states), _basis(n, states)
+            shape, basis = (n, states), basis_images(n, states)
             alike = np.zeros(states, dtype=bool) if constant is None else constant
         if (n, states) != shape:
             raise InputError(
@@ -200,7 +200,7 @@ def _in_order(
     return C
 
 
-def _basis(n: int, states: int) -> IntArray:
-    """Return the rows of the images of the basis, evenly spaced."""
+def basis_images(n: int, states: int) -> IntArray:
+    """Return the rows of the images of the basis: all, or evenly spaced ones where all would be too many."""
     images = min(n, MOST_ROWS // states, MOST_NUMBERS // (n * states * states))
     return np.linspace(0, n - 1, max(images, 2)).round().astype(np.intp)
