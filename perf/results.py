@@ -44,6 +44,8 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "pls": speed.pls,
     "leaderboard": speed.leaderboard,
     "selection": speed.selection,
+    "real_selection": speed.real_selection,
+    "vgg16": speed.vgg16,
     "large": speed.large,
     "workers": speed.workers,
     "speeds": measures.speeds,

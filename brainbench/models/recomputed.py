@@ -1,14 +1,15 @@
 """Layers whose responses have no room in the cache: computed again where they are read, nothing kept.
 
 Units are computed in blocks, each by one pass of all stimuli through the network, up to the layer alone where
-that is known to suffice. The last block is held, so that reading the units in order takes as many passes as
-the layer has blocks.
+that is known to suffice. The last block of all layers is held, so that reading the units in order takes as
+many passes as the layer has blocks.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,7 +24,10 @@ from brainbench.models.activation_files import neuroid_coordinates
 from brainbench.models.response_checks import CheckedResponse
 
 BLOCK_BYTES = 2e9
-"""Size of a block of columns that is held in memory."""
+"""Size of the block of units that is held in memory: one at a time in a process."""
+
+_one_at_a_time = threading.RLock()
+_held: weakref.WeakKeyDictionary[RecomputedValues, _Block] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,6 @@ class RecomputedValues(BackendArray):
         self.shape = (n_stimuli, layout.n_features, layout.n_steps)
         self.dtype = np.dtype(np.float32)
         self.width = layout.block_width(n_stimuli)
-        self._held: _Block | None = None
-        self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: Any) -> RecomputedValues:
         return self  # what it reads never changes
@@ -94,7 +96,7 @@ class RecomputedValues(BackendArray):
         numbers = [np.atleast_1d(np.arange(n)[i]) for n, i in zip(self.shape, key, strict=True)]
         rows, columns, steps = numbers
         values = np.empty([len(axis) for axis in numbers], dtype=np.float32)
-        with self._lock:
+        with _one_at_a_time:
             for number in np.unique(columns // self.width).tolist():
                 places = np.flatnonzero(columns // self.width == number)
                 within = columns[places] - number * self.width
@@ -104,10 +106,11 @@ class RecomputedValues(BackendArray):
         return whole
 
     def _block(self, number: int) -> npt.NDArray[np.float32]:
-        if self._held is None or self._held.number != number:
-            self._held = None  # freed before the next one is made
-            self._held = _Block(number, self._computed(number))
-        return self._held.values
+        held = _held.get(self)
+        if held is None or held.number != number:
+            _held.clear()  # freed before the next one is made, also that of another layer
+            held = _held[self] = _Block(number, self._computed(number))
+        return held.values
 
     def _computed(self, number: int) -> npt.NDArray[np.float32]:
         first = number * self.width

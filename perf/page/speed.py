@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from page.tables import figures, measured, table
+
+FEW = ("--images", "128", "--cache-gb", "2.1")
+SESSION = "210325"
+"""Of Cowley2023, 640 images: all four take about eight times as long."""
 
 
 def pls(folder: Path) -> list[str]:
@@ -123,8 +128,71 @@ def selection(folder: Path) -> list[str]:
     ]
 
 
+def real_selection(folder: Path) -> list[str]:
+    """Tabulate scores with a layer chosen among 16 on macaque V4 beside the forward passes."""
+    report = measured(folder, "real_selection", "--sessions", SESSION)["rows"]
+    rows = [
+        (
+            r["benchmark"],
+            *(f"{r[key]:.1f}" for key in ("seconds", "floor_s", "forward_s")),
+            f"{r['ratio']:.2f}",
+            f"{r['ratio_at_most']:g}",
+            f"{r['peak_mb'] / 1000:.2f} GB",
+        )
+        for r in report
+    ]
+    columns = ("", "score", "floor", "forward passes", "ratio", "aim", "memory")
+    return [
+        "## A layer chosen among 16 on macaque V4",
+        "",
+        f"`python perf/real_selection.py --sessions {SESSION}`: EfficientNet-Lite0, all 16 blocks offered, "
+        f"session {', '.join(report[0]['sessions'])} of Cowley2023; processor seconds of one thread, "
+        "activations cached. Ratio of the score to the forward passes. The floor is bare arithmetic: the "
+        "symmetric product of each layer, and in each inner fold the products of inner products and sites, "
+        "25 times (PLS, which the tridiagonal form undercuts where sites are many), or one "
+        f"eigendecomposition (ridge-cv). Load {report[0]['load']:.1f}.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def vgg16(folder: Path) -> list[str]:
+    """Tabulate the inner products of all layers of VGG16 with a cache that they do not fit in."""
+    report = measured(folder, "vgg16", *FEW)
+    more, rows = report["foreseen"], report["rows"]
+    cells = [
+        (
+            number,
+            f"{r['features']:,}",
+            f"{r['gb']:.2f}",
+            f"{r['passes']:.0f}" if r["passes"] else "kept",
+            f"{r['seconds']:.1f}",
+            f"{r['peak_mb'] / 1000:.1f} GB",
+        )
+        for number, r in enumerate(rows, 1)
+    ]
+    columns = ("layer", "units", "GB", "passes", "seconds", "peak memory so far")
+    return [
+        "## Layers that the cache has no room for: VGG16",
+        "",
+        f"`python perf/vgg16.py {' '.join(FEW)}`: inner products of all 13 convolutional layers, "
+        f"{report['images']} images, a cache of {report['cache_gb']:g} GB; processor seconds, load "
+        f"{report['load']:.1f}. One pass for all "
+        f"layers kept {report['kept_gb']:.1f} GB and took {report['first_pass_s']:.0f} s; passes for one "
+        f"layer end behind it. Memory has to stay below {report['limit_gb']:g} GB.",
+        "",
+        *table(columns, cells),
+        f"Foreseen for {more['images']:,} images, {more['all_gb']:.0f} GB in all, with a cache of "
+        f"{more['cache_gb']:.0f} GB, which keeps the same layers: {more['passes']} passes in "
+        f"{more['again_hours']:.1f} processor hours for the others, and {more['products_hours']:.1f} for the "
+        f"products of all. With a cache of {more['all_gb']:.0f} GB one pass is enough.",
+        "",
+    ]
+
+
 def large(folder: Path) -> list[str]:
     """Tabulate time and memory of maps to TVSD's size."""
+    report = measured(folder, "large")["rows"]
     rows = [
         (
             r["name"],
@@ -132,17 +200,20 @@ def large(folder: Path) -> list[str]:
             f"{r['map_s']:.1f} s",
             f"{r['floor_s']:.1f} s",
             f"{r['over_floor']:.2f}",
-            f"{r['full_processor_minutes']:.0f} processor minutes, {r['full_gb']:.1f} GB",
+            f"{r['full_processor_minutes'] * r['wall_over_processor']:.0f} minutes, "
+            f"{r['full_processor_minutes']:.0f} of the processor, {r['full_gb']:.1f} GB",
             f"{r['limit_minutes']:g} minutes, {r['limit_gb']:g} GB",
         )
-        for r in measured(folder, "large")["rows"]
+        for r in report
     ]
     columns = ("map", "Gram", "map", "floor", "over floor", "foreseen at full size", "aim")
     return [
         "## Maps of TVSD's size",
         "",
-        "`python perf/large.py`, processor seconds at a tenth of 22,248 + 100 images; 25,088 features, 1,024 "
-        "sites. Gram and PLS1 grow with the square of the images, ridge with the cube and the square.",
+        f"`python perf/large.py`, processor seconds at {report[0]['share']:g} of 22,248 + 100 images; 25,088 "
+        "features, 1,024 sites. Gram and PLS1 grow with the square of the images, ridge with the cube and "
+        f"the square. Minutes are by the wall with {os.cpu_count()} threads. Peak memory measured: "
+        f"{report[-1]['peak_mb'] / 1000:.1f} GB.",
         "",
         *table(columns, rows),
     ]

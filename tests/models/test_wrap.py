@@ -627,6 +627,10 @@ def test_layers_without_room_are_computed_where_they_are_read(
         assert costs.images == 4 * 40  # three blocks
         np.testing.assert_array_equal(conv[:, 110:], expected["conv"][:, 200:210, 0])
         assert costs.images == 4 * 40  # the last one is held
+        for one in (again, found):  # one block in all is held
+            assert one["conv"].values[0, 0, 0] == expected["conv"].values[0, 0, 0]
+        assert costs.images == 10 * 40
+        assert len(recomputed._held) == 1
     for layer in layers:
         xr.testing.assert_identical(found[layer].load(), expected[layer].load())
     assert len(files(small)) == 2

@@ -77,8 +77,9 @@ class Tridiagonal:
     def times(self, rows: FloatArray) -> FloatArray:
         """Return T times each row."""
         product = rows * self.diagonal
-        product[:, 1:] += rows[:, :-1] * self.beside
-        product[:, :-1] += rows[:, 1:] * self.beside
+        aside = rows[:, :-1] * self.beside
+        product[:, 1:] += aside
+        product[:, :-1] += np.multiply(rows[:, 1:], self.beside, out=aside)
         return product
 
     def back(self, rows: FloatArray) -> FloatArray:

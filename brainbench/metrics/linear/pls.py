@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 _ROUNDING = 64 * EPS
 # Scores of one batch of models: 16 M numbers are 128 MB.
 BATCH_NUMBERS = 1 << 24
-# Neuroids that PLS1 fits at once: their scores stay in a core's own memory.
-_TOGETHER = 48
+# Neuroids that PLS1 fits at once, at most: their scores stay in the cache of the processor.
+_TOGETHER = 72
 # Most neuroids for which the dominant vector is computed by LAPACK, and not by Lanczos.
 _DENSE = 32
 
@@ -169,8 +169,9 @@ def _one_by_one(K: FloatArray, Y: FloatArray, split: Split, n_components: int) -
         products = tridiagonal(among - column_means - means[:, None])
     responses = products.forth(centered)
     weights = np.empty_like(responses)
-    for first in range(0, len(responses), _TOGETHER):
-        models = slice(first, first + _TOGETHER)
+    alike = -(-len(responses) // -(-len(responses) // _TOGETHER))  # of batches of about one size
+    for first in range(0, len(responses), alike):
+        models = slice(first, first + alike)
         weights[models] = _lanczos(products, responses[models], n_components, smallest)
     weights = products.back(weights)
     predicted: FloatArray = mean + across @ weights.T - weights @ column_means
@@ -192,7 +193,8 @@ def _lanczos(
     # the solution of Hx = q.
     W, q = np.zeros((models, n_components + 1, n)), np.zeros((models, n_components))
     H = np.tile(np.eye(n_components), (models, 1, 1))
-    W[:, 0] = residual = last = y
+    W[:, 0] = last = y
+    residual = y.copy()
     smallest_y = 10 * EPS * np.linalg.norm(y, axis=1)
     share = np.ones(models)
     for a in range(n_components):
@@ -209,9 +211,10 @@ def _lanczos(
         if not alive.any():
             break
         H[:, a, a] = np.where(alive, norm_t, 1.0)
-        W[:, a + 1] = last = t * (alive / H[:, a, a])[:, None]
+        last = np.multiply(t, (alive / H[:, a, a])[:, None], out=W[:, a + 1])
         q[:, a] = np.vecdot(y, last)
-        residual, share = residual - q[:, a, None] * last, np.abs(q[:, a])
+        residual -= q[:, a, None] * last
+        share = np.abs(q[:, a])
     along = np.asarray(np.linalg.solve(H, q[:, :, None])[:, :, 0], dtype=np.float64)
     return _combine(along, W[:, :-1])
 
