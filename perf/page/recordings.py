@@ -34,7 +34,7 @@ RECORDED_MODELS = (
 CURVATURE = "Henaff2021.V1-curvature"
 LAYERS_OF_CURVATURE = {"efficientnet_lite0": "_blocks.1"}
 """Of several layers one is to be named: that which predicts best inside the training films of V1-ridge."""
-SET_MODELS = ("efficientnet_lite0", "pixels", "gabor", "cornet_s@untrained-0")
+SET_MODELS = ("pixels", "gabor", "efficientnet_lite0", "cornet_s@untrained-0")
 
 
 def real_v4(folder: Path) -> list[str]:
@@ -188,7 +188,8 @@ def _people_and_films(scores: list[dict[str, Any]]) -> list[str]:
         rows.append(("V1, cross-validated", figure(of_brain["brain_change"], 1)))
         lines += [
             f"Curvature of {of_brain['films_compared']} natural films less that of their pixels, mean, in "
-            "degrees; of several layers one is named, that which predicts best inside the training films of "
+            "degrees (the model `pixels` resizes them); of several layers one is named, that which predicts "
+            "best inside the training films of "
             f"V1-ridge ({', '.join(f'{model} {layer}' for model, layer in LAYERS_OF_CURVATURE.items())}):",
             "",
             *table(("", "change"), rows),
