@@ -22,6 +22,9 @@ from brainbench.scoring.curvature.films import CurvatureTarget, FilmColumns, cur
 from brainbench.scoring.layer_candidates import Candidate, candidates_of
 from brainbench.scoring.measure import Evaluation, Measure, ProtocolRules
 
+MEASURED_FILMS = 20
+"""Fewest films of which the coverage of intervals was measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curvature(Measure[CurvatureTarget, Candidate]):
@@ -49,6 +52,8 @@ class Curvature(Measure[CurvatureTarget, Candidate]):
     rules: ClassVar[Mapping[ProtocolName, ProtocolRules]] = {
         "paper": ProtocolRules(formula="raw", one_layer=True)
     }
+
+    covers_few_groups: ClassVar[bool] = True
 
     @property
     def columns(self) -> FilmColumns:
@@ -97,3 +102,8 @@ class Curvature(Measure[CurvatureTarget, Candidate]):
             candidate=candidates,
             seed=context.settings.seed,
         )
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        """Whether there are as many films as in the worlds of perf/worlds, or more."""
+        films = evaluation.target.films.names if isinstance(evaluation, CurvatureEvaluation) else ()
+        return len(films) >= MEASURED_FILMS

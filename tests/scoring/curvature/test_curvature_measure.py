@@ -142,6 +142,17 @@ def test_the_interval_is_over_films_and_the_null_exchanges_them():
     assert scored.value > scored.null["mean"] + 2 * scored.null["sd"]
 
 
+def test_coverage_was_measured_of_twenty_films():
+    context = context_of(*case())
+    measure = context.benchmark.measure
+    target = measure.target(context)
+    made = measure.evaluate(context, target, measure.candidates(context, target))
+    assert not measure.has_measured_coverage(context, made)
+    twenty = replace(target.films, names=tuple(f"film{k}" for k in range(20)))
+    more = replace(made, target=replace(target, films=twenty))
+    assert measure.has_measured_coverage(context, more)
+
+
 def test_the_null_exchanges_groups_of_films_whole_and_in_order():
     """Four groups of two films; frames that lose their order would bend by about 120 degrees."""
     found = evaluation(given=data(group=np.repeat(np.arange(4), 2 * FRAMES)))
