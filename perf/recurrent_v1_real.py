@@ -34,6 +34,7 @@ from brainbench.training.fit import device_named, fit
 from brainbench.training.fitter import config_of
 from brainbench.training.population import fitted_neurons, population_of
 from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Config
+from brainbench_models.recurrent_v1.models import fitted_model
 
 BENCHMARKS = ("Cowley2023.V4-ccnorm2", "Henaff2021.V1-ccnorm2")
 MODELS: dict[str, dict[str, Any]] = {
@@ -73,6 +74,29 @@ def summarized(by_model: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     }
 
 
+def over_films(plain: list[list[float]], recurrent: list[list[float]]) -> dict[str, Any]:
+    """Return the paired difference on the frames of a film, mean over seeds, with its interval over films."""
+    each = np.mean(np.array(recurrent) - np.array(plain), axis=0)
+    if not len(each):
+        return {}
+    found = {"films": len(each), "difference": float(each.mean()), "ci": interval(each)}
+    return {"within_films": found}
+
+
+def by_film(context: DataContext, path: Path) -> list[float]:
+    """Return the mean CC_norm^2 over neurons on the frames of each film, by the network it was held out of.
+
+    Empty where pictures are not in groups.
+    """
+    population = population_of(context)
+    groups, shown = population.groups, population.stimuli
+    if groups is None:
+        return []
+    rates = fitted_model(path).activations(shown, ["units"])["units"].values[..., 0]
+    rows = [np.flatnonzero(groups == film) for film in np.unique(groups)]
+    return [float(finite(population.cc_norm2([rates[own]], [own])[0]).mean()) for own in rows]
+
+
 def of_map(context: DataContext, model: str, layer: str) -> dict[str, Any]:
     """Return the figure of a ridge map of a layer on the held-out pictures of the fits."""
     population = population_of(context)
@@ -91,9 +115,12 @@ def of_map(context: DataContext, model: str, layer: str) -> dict[str, Any]:
         ).predicted
         for split in splits
     ]
-    each, _ = population.cc_norm2(predicted, [split.test for split in splits])
-    finite = each[np.isfinite(each)]
-    return {"model": model, "layer": layer, "test": float(finite.mean()), "ci": interval(finite)}
+    tested = finite(population.cc_norm2(predicted, [split.test for split in splits])[0])
+    return {"model": model, "layer": layer, "test": float(tested.mean()), "ci": interval(tested)}
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values[np.isfinite(values)])
 
 
 def interval(values: np.ndarray) -> list[float]:
@@ -117,6 +144,7 @@ def main() -> None:
         context = DataContext(benchmark=one_benchmark(name), run=Run())
         left_out = unfit_neurons(context)
         by_model: dict[str, list[dict[str, float]]] = {model: [] for model in MODELS}
+        films: dict[str, list[list[float]]] = {model: [] for model in MODELS}
         for seed, model in product(range(given.seeds), MODELS):
             if time.monotonic() > ends:
                 break
@@ -138,10 +166,12 @@ def main() -> None:
                 flush=True,
             )
             by_model[model].append(figures["cc_norm2"])
+            films[model].append(by_film(context, done.path))
         n = min(map(len, by_model.values()))
         if n:
             paired = {model: listed[:n] for model, listed in by_model.items()}
-            table.append({"benchmark": name, "channels": channels, **summarized(paired)})
+            row = {"benchmark": name, "channels": channels, **summarized(paired)}
+            table.append(row | over_films(films["feed-forward"][:n], films["recurrent"][:n]))
             print(json.dumps(table[-1]), flush=True)
     for name, mapped in product(given.benchmark or BENCHMARKS, given.maps):
         context = DataContext(benchmark=one_benchmark(name), run=Run())
