@@ -52,7 +52,7 @@ def filmed(trials):
 class TestCurvature(MeasureTester):
     n_images = N_FILMS * N_FRAMES
     limit, few = 100, 60
-    has_units = has_floor = has_ceiling = coverage_is_measured = False
+    has_units = has_floor = has_ceiling = False
     needs_trials = True
     formulas = ("raw",)
 
