@@ -101,6 +101,10 @@ def real_measures_section(scores: list[dict[str, Any]], compared: str) -> list[s
         f"`brainbench score -m {','.join(RECORDED_MODELS)} -b '{RECORDED_BENCHMARKS}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
+        "Without c: Cowley2023.V4-pls and V4-ridge, since only one of four sessions has single trials; "
+        "Kriegeskorte2008.IT-rsa, of which one RDM was published; error consistency, beside which stands that "
+        "among people, a reference and no ceiling.",
+        "",
         f"`brainbench compare {' '.join(RECORDED_MODELS)} -b '{COMPARED_BENCHMARKS}'`",
         "",
         "```",
@@ -150,6 +154,10 @@ def real_sets_section(scores: list[dict[str, Any]]) -> list[str]:
         f"`brainbench score -m {','.join(models)} -b '{','.join(SETS)}'`, protocol paper.",
         "",
         *scores_by_benchmark(scores),
+        "Without c: shape bias and error consistency, beside which stand those of people, references and no "
+        "ceilings; curvature, whose estimates from halves of the trials are not correlated with each other. "
+        "The units of shape bias are the answers that name shape or texture, of the first model.",
+        "",
         *_shape_and_texture(scores),
         *_people_and_films(scores),
     ]

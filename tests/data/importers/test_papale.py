@@ -95,16 +95,17 @@ def test_each_channel_belongs_to_its_animal_and_region(data, region):
             column += 1
 
 
-def test_its_benchmarks_find_the_truth_by_animal(data):
+@pytest.mark.parametrize("region", ["V1", "V4", "IT"])
+def test_its_benchmarks_find_the_truth_by_animal(data, region):
     """Responses are linear in what `pixels` sees: predictions reach the ceiling, in each animal."""
     model = load_model("pixels")
+    ranges = {animal: regions[region] for animal, regions in CHANNELS.items()}
     for name in ("ridge", "pls"):
-        benchmark = load_benchmark(f"Papale2025.IT-{name}").on(data)
+        benchmark = load_benchmark(f"Papale2025.{region}-{name}").on(data)
         made = score(benchmark, model, Settings(formula="r/sqrt(c)"))
         assert made.value == pytest.approx(1, abs=0.06)
         assert {k: row["n_units"] for k, row in made.figures["by_animal"].items()} == {
-            "monkeyF": 5,
-            "monkeyN": 5,
+            animal: last - first + 1 for animal, (first, last) in ranges.items()
         }
         assert made.record.choices["test_images"] == TEST
         assert made.record.choices["training_images"] == TRAIN
