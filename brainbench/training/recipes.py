@@ -133,6 +133,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
                 update={
                     "name": "cifar-proxy",
                     "epochs": 2,
+                    "batch": 32,
                     "drops": (),
                     "source": "ours: the proxy of searches among networks for 32 pixels",
                 }

@@ -17,6 +17,7 @@ from brainbench.core.errors import InputError
 from brainbench.data.fetch import digest_of_file
 from brainbench.data.transfer import DownloadError
 from brainbench.models import checkpoints
+from brainbench_models._bundled_weights import bundled_names, load_bundled
 from brainbench_models._released_weights import ReleasedWeights
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -54,13 +55,16 @@ def build_weighted(
 
 
 def drawn_or_loaded(weights: str, net: Net, *, model: str) -> WeightedNetwork[Net]:
-    """Give a network without released weights those of a seed, "untrained-N", or of a file."""
+    """Give a network without released weights those of a seed, "untrained-N", a file, or the package."""
+    inside = bundled_names(model)
+    if weights in inside:
+        return WeightedNetwork(net, weights, load_bundled(weights, net, model=model))
     if checkpoints.names_file(weights):
         return WeightedNetwork(net, load_weights(weights, net, model=model))
     if not weights.startswith("untrained") and weights != "auto":
         raise InputError(
             f"weights={weights!r} for {model}",
-            allowed="untrained, untrained-N, or a file that ends in "
+            allowed=", ".join((*inside, "untrained, untrained-N, or a file that ends in "))
             + ", ".join(checkpoints.SUFFIXES[:3]),
             todo="no weights were released: omit weights, or give a file",
         )

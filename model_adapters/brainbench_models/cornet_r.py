@@ -201,7 +201,8 @@ def cornet_rt_small(
 ) -> WrappedModel:
     """Make a small CORnet-RT for images of 32 pixels, ours; options and errors are as in `cornet_rt`.
 
-    `weights` are "untrained-N", or a file: none were released. `classes` is part of the name if not 10.
+    `weights` are "cifar10-0", which is in the package, "untrained-N", or a file: none were released.
+    `classes` is part of the name if not 10.
     """
     name = "cornet_rt_small"
     for option, value in (("times", times), ("classes", classes)):
@@ -219,7 +220,7 @@ def cornet_rt_small(
         about=About(
             citation=f"ours, after {cornets.PAPER_2018}",
             license="MIT",
-            source="no weights were released",
+            source="no weights were released; trained here, in the package: @cifar10-0",
             depth=9,
         ),
         notes=tuple(_note_unreached_areas("cornet_rt", times)),

@@ -82,6 +82,8 @@ def test_added_maps_have_weights_only_where_widths_differ():
         ({"reads_a": ("c_new",), "reads_b": ("h_new",)}, "c_new"),
         ({"reads_a": ("h_new",)}, "'h_new'"),
         ({"reads_b": ()}, "nothing"),
+        ({"reads_a": ("c", "h"), "reads_b": ("c", "h_new")}, "does not depend on its input"),
+        ({"reads_a": ("h",)}, "does not depend on its input"),
         ({"affine": "5x5"}, "5x5"),
         ({"activation": "relu"}, "relu"),
         ({"entry": "gate"}, "gate"),

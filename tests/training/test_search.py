@@ -136,7 +136,7 @@ def test_bad_input_names_what_is_wrong(toy, images, tmp_path):
 def test_spaces_by_name_and_networks_of_their_choices():
     assert load_space("convrnn_small_space") is SMALL
     assert load_space("convrnn_space") is FULL
-    assert len(SMALL.switches) == 4  # conv3 to conv6: three spans of one layer, one of three
+    assert len(SMALL.switches) == 3  # conv3 to conv5: two spans of one layer, one of two
     assert len(FULL.switches) == 10
     seed = next(k for k in range(99) if _is_drawn(SMALL, k))
     drawn = SMALL.draw(RandomChoice(seed))

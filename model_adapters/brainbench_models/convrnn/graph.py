@@ -127,6 +127,15 @@ class SearchCell(FeedbackCell):
                     allowed=", ".join((*READ_BY_BOTH, own)),
                     todo="correct reads_a= or reads_b=",
                 )
+        image = {"below", "x"}
+        if not image & {*self.reads_a} and not (
+            {"c", "c_new"} & {*self.reads_a} and image & {*self.reads_b}
+        ):
+            raise InputError(
+                "a searched cell whose output does not depend on its input",
+                allowed='"below" or "x" in reads_a, or in reads_b where a reads "c" or "c_new"',
+                todo="correct reads_a= or reads_b=",
+            )
         for what, given, known in (
             ("affine", self.affine, get_args(Affine)),
             ("activation", self.activation, ("elu", "tanh", "sigmoid")),

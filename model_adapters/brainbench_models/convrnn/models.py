@@ -17,12 +17,13 @@ from brainbench.core.timeline import Timeline
 from brainbench.models import checkpoints
 from brainbench.models.preprocessing import imagenet
 from brainbench.models.wrap import WrappedModel, wrap
+from brainbench_models._bundled_weights import bundled_names, load_bundled
 from brainbench_models._options import check_option, is_whole_number
 from brainbench_models._weights import load_weights, note_untrained, parse_seed
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import CELLS, IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initializers import draw_weights
-from brainbench_models.convrnn.networks import NAMES, RELEASED, SMALL, graph
+from brainbench_models.convrnn.networks import NAMES, RELEASED, SMALL, SMALL_STEPS, graph
 from brainbench_models.convrnn.schedule import NEURAL, STEP_MS
 from brainbench_models.convrnn.spaces import searched_graph
 from brainbench_models.convrnn.unroll import ConvRNN, too_short
@@ -51,7 +52,7 @@ def convrnn(
     *,
     weights: str = "auto",
     areas: Areas = "supplement",
-    steps: int = NEURAL.steps,
+    steps: int | None = None,
     unroll: Unroll = "layered",
     decoder: Decoder = "last",
     beta: float = 1.0,
@@ -63,8 +64,9 @@ def convrnn(
 
     A graph of your own offers each of its layers to every region. Options other than the defaults are
     part of the model's name if they have an effect. `weights` are "untrained-N", drawn from seed N;
-    "untrained", which is "untrained-0", and so is "auto", with a note to the user; or the path of a
-    .safetensors or .pth file, for example a converted release. `areas` says which layers stand for
+    "untrained", which is "untrained-0", and so is "auto", with a note to the user; "cifar10-0", in the
+    package, for the small networks; or the path of a .safetensors or .pth file, for example a converted
+    release. `steps` are by default 26, and 7 for the small networks. `areas` says which layers stand for
     regions: as in supplement 6.6, or the pairs of the released README; only the latter covers shallow
     networks, and neither has a layer for V1 and V2. `size` is the side of the images and `classes` the
     number of logits, by default those of the declaration. The other options are those of `ConvRNN`.
@@ -75,12 +77,13 @@ def convrnn(
     """
     published = _declared(network)
     declared = _resized(published, size, classes)
+    steps = usual_steps(declared) if steps is None else steps
     if areas not in ("readme", "supplement"):
         raise unknown("areas", areas, ("readme", "supplement"), todo="choose areas= from these")
     net = ConvRNN(
         declared, steps=steps, unroll=unroll, decoder=decoder, beta=beta, threshold=threshold
     )
-    weights_name = _fill(net, weights)
+    weights_name, notes = _fill(net, weights)
     model = wrap(
         net.eval(),
         layers=_areas(declared, areas),
@@ -94,7 +97,7 @@ def convrnn(
         version=VERSION,
         about=_about(declared),
     )
-    return replace(model, notes=tuple(_notes(net, weights)))
+    return replace(model, notes=(*notes, *_notes(net, weights)))
 
 
 def convrnn_searched(
@@ -138,6 +141,11 @@ def _resized(declared: Graph, size: int | None, classes: int | None) -> Graph:
     return replace(declared, readout=readout, size=size or declared.size)
 
 
+def usual_steps(declared: Graph) -> int:
+    """Return the number of steps where none is given."""
+    return SMALL_STEPS if declared.name in SMALL else NEURAL.steps
+
+
 def _areas(declared: Graph, areas: Areas) -> Mapping[str, tuple[str, ...]] | list[str]:
     if declared.name not in NAMES or declared.name in SMALL:
         return [layer.name for layer in declared.layers]
@@ -155,7 +163,7 @@ def _options(net: ConvRNN, areas: Areas, published: Graph) -> list[str]:
     has_areas = declared.name in NAMES and _is_deep(declared)
     in_name = {
         net.unroll: net.unroll != "layered",
-        f"t{net.steps}": net.steps != NEURAL.steps,
+        f"t{net.steps}": net.steps != usual_steps(declared),
         areas: has_areas and areas != "supplement",
         decoder: decoder != "last",
         f"p{_digits(net.threshold)}": decoder == "threshold" and net.threshold != 0.9,
@@ -174,7 +182,10 @@ def _digits(number: float) -> str:
 def _notes(net: ConvRNN, weights: str) -> Iterator[str]:
     """Tell the user what to know about the network; yield the same for its records."""
     if weights == "auto":
-        reason = _TENSORFLOW if net.graph.name in RELEASED else _NONE_RELEASED
+        name = net.graph.name
+        inside = ", ".join(f"{name}@{each}" for each in bundled_names(name))
+        reason = _TENSORFLOW if name in RELEASED else _NONE_RELEASED
+        reason = f"untrained by default; trained: {inside}" if inside else reason
         yield note_untrained(net.graph.name, reason)
     unused = too_short(net.graph, net.steps, net.unroll)
     if unused is not None:
@@ -206,10 +217,15 @@ def _about(declared: Graph) -> About:
     return About(
         citation=citation,
         license="MIT, the code here; MIT, the release, by its setup.py" if released else "MIT",
-        source="https://github.com/neuroailab/convrnns" if released else _NONE_RELEASED,
+        source="https://github.com/neuroailab/convrnns" if released else _source(declared),
         depth=declared.depth,
         graph=diagram(declared),
     )
+
+
+def _source(declared: Graph) -> str:
+    inside = ", ".join(f"@{name}" for name in bundled_names(declared.name))
+    return f"{_NONE_RELEASED}; trained here, in the package: {inside}" if inside else _NONE_RELEASED
 
 
 def diagram(declared: Graph) -> Diagram:
@@ -227,22 +243,27 @@ def diagram(declared: Graph) -> Diagram:
     )
 
 
-def _fill(net: ConvRNN, weights: str) -> str:
+def _fill(net: ConvRNN, weights: str) -> tuple[str, tuple[str, ...]]:
+    """Give a network its weights; return their name, and what to know about them."""
     name = net.graph.name
+    inside = bundled_names(name)
+    if weights in inside:
+        return weights, load_bundled(weights, net, model=name)
     if weights == "imagenet":
         raise InputError(
             f"{name} with weights 'imagenet'",
-            allowed="untrained, untrained-N, or a file that ends in "
+            allowed=", ".join((*inside, "untrained, untrained-N, or a file that ends in "))
             + ", ".join(checkpoints.SUFFIXES[:3]),
             todo=f"{_TENSORFLOW}, then give its path with --weights"
             if name in RELEASED
             else f"{_NONE_RELEASED}: omit weights, or give a file of your own",
         )
     if checkpoints.names_file(weights):
-        return load_weights(weights, net, model=name)
-    seed = parse_seed("untrained" if weights == "auto" else weights, name)
+        return load_weights(weights, net, model=name), ()
+    wanted = "untrained" if weights == "auto" else weights
+    seed = parse_seed(wanted, name, trained=", ".join(inside) or "imagenet")
     draw_weights(net, seed=seed)
-    return f"untrained-{seed}"
+    return f"untrained-{seed}", ()
 
 
 def __getattr__(name: str) -> Callable[..., WrappedModel]:

@@ -33,7 +33,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Part of a cell -> what it may read."""
 SPANS: Final = (1, 3)
-"""Numbers of layers that a feedback connection may span."""
+"""Numbers of layers that a feedback connection may span, unless a space says others."""
 
 
 class RandomChoice:
@@ -54,7 +54,7 @@ class RandomChoice:
 
 
 def chosen_cell(choose: Choose) -> SearchCell:
-    """Return a cell of the space; InputError for one that is a loop or reads nothing."""
+    """Return a cell of the space; InputError for a loop, or a cell that its input does not get through."""
     options = {name: choose.among(name, values) for name, values in VALUES.items()}
     for role in ("tau", "gate"):
         options[role] = tuple(choose.between(f"{role} v{k}", *FACTORS) for k in (1, 2))
@@ -64,11 +64,11 @@ def chosen_cell(choose: Choose) -> SearchCell:
     return SearchCell(**options)
 
 
-def candidates(graph: Graph, first: str) -> tuple[Edge, ...]:
+def candidates(graph: Graph, first: str, spans: Sequence[int] = SPANS) -> tuple[Edge, ...]:
     """Return the feedback connections that may be drawn: between layers from `first` on."""
     names = [layer.name for layer in graph.layers]
     names = names[names.index(first) :]
-    return tuple((names[k], names[k - span]) for span in SPANS for k in range(span, len(names)))
+    return tuple((names[k], names[k - span]) for span in spans for k in range(span, len(names)))
 
 
 def feedback_name(edge: Edge) -> str:
@@ -76,13 +76,15 @@ def feedback_name(edge: Edge) -> str:
     return f"feedback {edge[0]}-{edge[1]}"
 
 
-def chosen_graph(choose: Choose, backbone: Graph, *, name: str, first: str) -> Graph:
+def chosen_graph(
+    choose: Choose, backbone: Graph, *, name: str, first: str, spans: Sequence[int] = SPANS
+) -> Graph:
     """Return a feed-forward network with a cell in each layer from `first` on, and feedback, all drawn.
 
     InputError for a draw that is rejected: see `chosen_cell`.
     """
     cell = chosen_cell(choose)
-    edges = candidates(backbone, first)
+    edges = candidates(backbone, first, spans)
     kept = tuple(edge for edge in edges if choose.among(feedback_name(edge), (False, True)))
     start = [layer.name for layer in backbone.layers].index(first)
     layers = tuple(

@@ -14,6 +14,7 @@ from brainbench_models.convrnn.graph import Graph, Layer, Readout
 from brainbench_models.convrnn.networks import graph
 from brainbench_models.convrnn.search_space import (
     READS,
+    SPANS,
     VALUES,
     RandomChoice,
     candidates,
@@ -52,6 +53,8 @@ class ConvRNNSpace:
         Feed-forward; cells and feedback are drawn for the layers from `first` on.
     steps : tuple of int
         Numbers of time steps that may be drawn.
+    spans : tuple of int
+        Numbers of layers that a feedback connection may span.
     """
 
     name: str
@@ -60,12 +63,15 @@ class ConvRNNSpace:
     backbone: Graph
     first: str
     steps: tuple[int, ...]
+    spans: tuple[int, ...] = SPANS
     version: str = "1"
 
     @property
     def switches(self) -> tuple[str, ...]:
         """Names of the choices of feedback connections."""
-        return tuple(feedback_name(edge) for edge in candidates(self.backbone, self.first))
+        return tuple(
+            feedback_name(edge) for edge in candidates(self.backbone, self.first, self.spans)
+        )
 
     @property
     def motif(self) -> tuple[str, ...]:
@@ -74,10 +80,10 @@ class ConvRNNSpace:
         return (*VALUES, *reads)
 
     def draw(self, choose: Choose) -> Drawn:
-        """Return the network of some choices; InputError for a cell that is a loop or reads nothing."""
+        """Return the network of some choices; InputError for a choice that is no cell."""
         recorded = _Recorded(choose)
         recorded.among("steps", self.steps)
-        chosen_graph(recorded, self.backbone, name="drawn", first=self.first)
+        self._chosen(recorded, "drawn")
         choices = dict(recorded.choices)
         rate = choose.between("learning_rate", *RATES, log=True)
         return Drawn(
@@ -91,8 +97,10 @@ class ConvRNNSpace:
         digits = sha256(self.name, self.version, *(f"{k}={choices[k]!r}" for k in sorted(choices)))
         name = f"convrnn_searched-{self.name}-{digits[:_DIGITS]}"
         given = GivenChoices(choices)
-        drawn = chosen_graph(given, self.backbone, name=name, first=self.first)
-        return replace(drawn, steps=given.among("steps", self.steps))
+        return replace(self._chosen(given, name), steps=given.among("steps", self.steps))
+
+    def _chosen(self, choose: Choose, name: str) -> Graph:
+        return chosen_graph(choose, self.backbone, name=name, first=self.first, spans=self.spans)
 
 
 RATES: Final = (0.003, 0.1)
@@ -106,13 +114,14 @@ SMALL: Final = ConvRNNSpace(
         name="small_backbone",
         layers=tuple(
             Layer(name=f"conv{n}", channels=width, pool=n in (1, 2, 4))
-            for n, width in enumerate((8, 16, 24, 24, 32, 32), 1)
+            for n, width in enumerate((16, 32, 48, 48, 64), 1)
         ),
         readout=Readout(classes=10),
         size=32,
     ),
     first="conv3",
-    steps=(8, 10, 12),
+    steps=(7, 8, 10),
+    spans=(1, 2),
 )
 """A space of ours for images of 32 pixels, small enough for a processor."""
 
