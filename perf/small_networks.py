@@ -5,7 +5,7 @@
 
 The images are those of `brainbench show CIFAR10`; the split is `brainbench.data.importers.cifar10.held_out`.
 Each network is trained by the recipe `cifar`, 7 steps where it is recurrent, and stored at once; the same
-command goes on where it stopped. `--dry-run` says what each would cost. `--pack` then writes those of seed 0
+command goes on where it stopped. `--dry-run` says what each would cost. `--pack` then writes each
 in half precision, as MODEL@cifar10-0.safetensors, with the accuracy of the rounded weights. With few images
 they are weak classifiers: what they are for is the comparison of recurrent networks with their controls.
 """
@@ -81,13 +81,14 @@ def pack(trained: Path, folder: Path, data: ImageData) -> Path:
             tensor.copy_(tensor.half())
     found = evaluate(Classifier.of(model, torch.device("cpu")), data)
     figures = {**record.figures, **found.config()}
-    path = folder / f"{record.model}@cifar10-{record.recipe['seed']}.safetensors"
+    name = f"cifar10-{record.recipe['seed']}"
+    path = folder / f"{record.model}@{name}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         key: tensor.half() if tensor.is_floating_point() else tensor
         for key, tensor in net.state_dict().items()
     }
-    write_trained(path, replace(record, model_args={}, figures=figures), state)
+    write_trained(path, replace(record, model_args={}, figures=figures, name=name), state)
     return path
 
 
@@ -115,7 +116,7 @@ def main() -> None:
             f"{done.path.name}: top-1 {top1['value']:.4f} ({top1['low']:.4f} to {top1['high']:.4f}), "
             f"{done.record.figures['seconds']:.0f} s"
         )
-        if given.pack and job.recipe.seed == 0:
+        if given.pack:
             console.print(pack(done.path, given.pack, data))
 
 

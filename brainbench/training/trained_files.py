@@ -41,6 +41,8 @@ class TrainedRecord:
         "skipped"; with --monitor "monitored": "benchmark", "value" and its interval "low", "high", "epoch".
     chosen_by : tuple of ChosenBy
         Recordings by which the epoch was chosen, or that of the initial weights.
+    name : str
+        Name of the weights, as "cifar10-0", where they were given one; else they are named by their digest.
     """
 
     model: str
@@ -50,6 +52,7 @@ class TrainedRecord:
     data: str
     figures: Mapping[str, Any]
     chosen_by: tuple[ChosenBy, ...] = ()
+    name: str = ""
 
     @property
     def summary(self) -> str:

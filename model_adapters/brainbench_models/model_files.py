@@ -37,5 +37,11 @@ def trained_model(path: Path) -> WrappedModel:
     options: dict[str, Any] = {**record.model_args, "weights": str(path)}
     base = record.model.partition("@")[0]
     model: WrappedModel = registry.load("models", base)(**options)
-    notes = (*model.notes, record.summary)
-    return replace(model, notes=notes, chosen_by=record.chosen_by)
+    weights = record.name or model.weights
+    return replace(
+        model,
+        name=f"{model.name.partition('@')[0]}@{weights}",
+        weights=weights,
+        notes=(*model.notes, record.summary),
+        chosen_by=record.chosen_by,
+    )

@@ -194,7 +194,10 @@ def _notes(net: ConvRNN, weights: str) -> Iterator[str]:
 
 
 def clock(declared: Graph, *, steps: int) -> Timeline:
-    """Return steps of 10 ms from the onset of the image, and further ones for a longer presentation."""
+    """Return steps of 10 ms from the onset of the image, and further ones for a longer presentation.
+
+    Small networks hold their last step: they are not run for longer than they were trained.
+    """
     spans = [(STEP_MS * t, STEP_MS * (t + 1)) for t in range(steps)]
     layers = [*(layer.name for layer in declared.layers), declared.readout.name]
     return Timeline(
@@ -202,6 +205,7 @@ def clock(declared: Graph, *, steps: int) -> Timeline:
         source="10 ms from layer to layer (Nayebi 2018, section 2)",
         steps=dict.fromkeys(layers, spans),
         further_ms=STEP_MS,
+        outside="hold" if declared.name in SMALL else "error",
     )
 
 
