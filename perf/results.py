@@ -59,6 +59,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "precision": commands.precision,
     "difficulty": simulated.difficulty,
     "curve": simulated.curve,
+    "small_networks": training.small_networks,
     "search": training.search,
 }
 
