@@ -31,9 +31,12 @@ RECORDED = {
 }
 ALL_SEEDS = (
     "Cowley2023.V4-pls,Cowley2023.V4-ccnorm2,Cowley2023.V4-ridge,Kriegeskorte2008.IT-rsa,"
-    "Cichy2014.EVC-rsa,Cichy2014.IT-rsa,Henaff2021.V1-pls,Henaff2021.V1-ccnorm2"
+    "Cichy2014.EVC-rsa,Cichy2014.IT-rsa"
 )
-FIRST_SEED = f"{ALL_SEEDS},Cowley2023.V4-ccnorm,Henaff2021.V1-ridge,Geirhos2019*"
+FIRST_SEED = (
+    f"{ALL_SEEDS},Cowley2023.V4-ccnorm,Henaff2021.V1-pls,Henaff2021.V1-ridge,Henaff2021.V1-ccnorm2,"
+    "Geirhos2019*"
+)
 
 
 def small_networks(folder: Path) -> list[str]:
