@@ -7,9 +7,10 @@ Feed-forward and recurrent models of matched size (16 neurons, 8 channels, one r
 fitted to each brain with the schedule `quick`; with --steps a step limit, which the file says. The neurons
 average over iterations before they are read, as early-avg does. Under late-avg and 2-avg the loss asks every
 single iteration for the mean rate, which the first one of a recurrent circuit cannot give.
-Fits are stored in DIR, so that the same command goes on where it was stopped. The paired difference of a
-seed is the mean over neurons of the difference of CC_norm^2 on held-out images; its interval over seeds is
-that of Student's t.
+Fits are stored in DIR, so that the same command goes on where it was stopped. Differences of CC_norm^2 on
+held-out images are paired by neuron. Printed are their mean and two intervals of Student's t: over all
+neurons of all seeds, each counted as independent of the others of its seed, and over seeds, of which each is
+another brain and other initial weights. Only the second one speaks of other brains.
 """
 
 from __future__ import annotations
@@ -71,6 +72,34 @@ def by_neuron(
     return figures
 
 
+def summarized(differences: list[list[float]]) -> dict[str, Any]:
+    """Return the mean paired difference with its intervals over neurons and over seeds.
+
+    Parameters
+    ----------
+    differences
+        For each seed the differences of CC_norm^2 (recurrent minus feed-forward) of its neurons.
+    """
+    of_seeds = [float(np.mean(one)) for one in differences]
+    of_neurons = [value for one in differences for value in one]
+    return {
+        "differences": of_seeds,
+        "mean": float(np.mean(of_seeds)),
+        "neurons": len(of_neurons),
+        "ci_over_neurons": interval(of_neurons),
+        "ci_over_seeds": interval(of_seeds),
+    }
+
+
+def interval(values: list[float]) -> list[float]:
+    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return [float(mean - half), float(mean + half)]
+
+
+def shown(ci: list[float]) -> str:
+    return f"{ci[0]:+.4f} to {ci[1]:+.4f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -90,15 +119,14 @@ def main() -> None:
         differences = []
         for seed in SEEDS:
             plain, recurrent = (by_neuron(circuit, seed, model, given) for model in MODELS)
-            differences.append(float(np.mean([recurrent[k] - plain[k] for k in plain])))
-        half = float(stats.t.ppf(0.975, len(SEEDS) - 1) * stats.sem(differences))
-        mean = float(np.mean(differences))
-        summary[circuit] = {
-            "differences": differences,
-            "mean": mean,
-            "ci": [mean - half, mean + half],
-        }
-        print(f"{circuit} truth: recurrent - feed-forward {mean:+.4f} +- {half:.4f} {differences}")
+            differences.append([recurrent[name] - plain[name] for name in plain])
+        found = summary[circuit] = summarized(differences)
+        print(
+            f"{circuit} truth: recurrent - feed-forward {found['mean']:+.4f}; "
+            f"{shown(found['ci_over_neurons'])} over {found['neurons']} neurons, "
+            f"{shown(found['ci_over_seeds'])} over {len(SEEDS)} seeds "
+            f"{[round(value, 4) for value in found['differences']]}"
+        )
     if given.json:
         given.json.write_text(json.dumps({**options, **summary}, indent=1))
 
