@@ -55,10 +55,10 @@ def real_fits_section(report: Sequence[dict[str, Any]]) -> list[str]:
         "",
         f"`python perf/recurrent_v1_real.py`: schedule `quick`, 37 x 37 pixels, {fits[0]['seeds']} seeds of "
         "fits; recurrent models with T = 3 and 2-avg, feed-forward ones of matched size. CC_norm^2 on "
-        "held-out pictures; 95 % intervals of the paired difference, Student's t. That over neurons is about other "
-        "neurons on the same pictures, that over seeds about other initial weights; films are units of their "
-        "own, with the figure on their frames. Of these comparisons none is corrected for the number of the "
-        "others.",
+        "held-out pictures; 95 % intervals of the paired difference, Student's t. That over neurons is about "
+        "other neurons on the same pictures, that over seeds about other initial weights; films are units of "
+        "their own, with the figure on their frames. Of these comparisons none is corrected for the number "
+        "of the others.",
         "",
         *table(
             (
