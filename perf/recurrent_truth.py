@@ -1,7 +1,7 @@
-"""Do fits find recurrence where there is some, and only there? Simulated V1s of both circuits, three seeds.
+"""Do fits find recurrence where there is some, and only there? Simulated V1s of both circuits, several seeds.
 
     python perf/recurrent_truth.py -o DIR [--steps N] [--images N] [--trials N] [--side N] [--mode MODE]
-        [--json FILE]
+        [--seeds 0 1 2] [--json FILE]
 
 Feed-forward and recurrent models of matched size (16 neurons, 8 channels, one recurrent block, T = 4) are
 fitted to each brain with the schedule `quick`; with --steps a step limit, which the file says. The neurons
@@ -33,7 +33,6 @@ from brainbench.training.fit import fit
 from brainbench.training.fitter import config_of
 from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Config
 
-SEEDS = (0, 1, 2)
 MODELS: dict[str, dict[str, Any]] = {
     "feed-forward": {"iterations": 1, "mode": "no-avg"},
     "recurrent": {"iterations": 4},
@@ -108,23 +107,24 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--side", type=int, default=16)
     parser.add_argument("--mode", default="early-avg")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     quick = schedule.SCHEDULES["quick"]
     limited = replace(quick, steps=given.steps, phase_steps=given.steps)
     schedule.SCHEDULES = {**schedule.SCHEDULES, "quick": limited}  # type: ignore[assignment, misc]
-    options = {k: getattr(given, k) for k in ("steps", "images", "trials", "side", "mode")}
+    options = {k: getattr(given, k) for k in ("steps", "images", "trials", "side", "mode", "seeds")}
     summary: dict[str, Any] = {}
     for circuit in CIRCUITS:
         differences = []
-        for seed in SEEDS:
+        for seed in given.seeds:
             plain, recurrent = (by_neuron(circuit, seed, model, given) for model in MODELS)
             differences.append([recurrent[name] - plain[name] for name in plain])
         found = summary[circuit] = summarized(differences)
         print(
             f"{circuit} truth: recurrent - feed-forward {found['mean']:+.4f}; "
             f"{shown(found['ci_over_neurons'])} over {found['neurons']} neurons, "
-            f"{shown(found['ci_over_seeds'])} over {len(SEEDS)} seeds "
+            f"{shown(found['ci_over_seeds'])} over {len(given.seeds)} seeds "
             f"{[round(value, 4) for value in found['differences']]}"
         )
     if given.json:

@@ -1,15 +1,15 @@
 """Feed-forward against recurrent models of matched size on real recordings, with the schedule `quick`.
 
     python perf/recurrent_v1_real.py -o DIR [-b BENCHMARK]... [--channels 8 16] [--seeds 3] [--side 37]
-        [--minutes M] [--maps MODEL=LAYER ...] [--json FILE]
+        [--minutes M] [--maps MODEL=LAYER,... ...] [--json FILE]
 
 One model for all V1 populations of Henaff2021 (five rotations over films), one for V4 of session 210325 of
 Cowley2023, the only one with trials; both data sets must be there (`brainbench data fetch`). Recurrent models
 have T = 3 and 2-avg. Each fit is stored, so that the same command goes on where it stopped; with --minutes
 none is begun later. Printed are the paired differences over neurons of each size, averaged over seeds, with
 an interval over neurons, and over seeds where there are several. Beside them stand ridge maps of networks
-(`--maps`, a model and a layer for each region): fitted to the training pictures of the same splits, penalty
-by the validation pictures, figure on the same held-out ones.
+(`--maps`, a model and its layers): fitted to the training pictures of the same splits, penalty and layer by
+the validation pictures, figure on the same held-out ones.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -97,26 +99,44 @@ def by_film(context: DataContext, path: Path) -> list[float]:
     return [float(finite(population.cc_norm2([rates[own]], [own])[0]).mean()) for own in rows]
 
 
-def of_map(context: DataContext, model: str, layer: str) -> dict[str, Any]:
-    """Return the figure of a ridge map of a layer on the held-out pictures of the fits."""
+def of_map(context: DataContext, model: str, layers: Sequence[str]) -> dict[str, Any]:
+    """Return the figure of a ridge map on the held-out pictures of the fits.
+
+    Of several layers each split takes the one of the least squared error on its validation pictures, in units
+    of the variance of each neuron, mean over neurons. InputError as for activations.
+    """
     population = population_of(context)
     shown = population.stimuli
     splits = fit_splits(shown.ids, population.strata, groups=population.groups)
-    values = extract_activations(model, shown, layers=layer)[layer]
-    products = gram(np.asarray(values).reshape(len(shown), -1))
-    predicted = [
-        fit_validated(
-            products,
-            population.responses,
-            train=split.train,
-            validation=split.validate,
-            test=split.test,
-            penalties=RELATIVE,
-        ).predicted
-        for split in splits
-    ]
+    found = extract_activations(model, shown, layers=list(layers))
+    variance = population.responses.var(axis=0)
+    varies = variance > 0
+    products = [gram(np.asarray(found[layer]).reshape(len(shown), -1)) for layer in layers]
+    chosen, predicted = [], []
+    for split in splits:
+        fits = [
+            fit_validated(
+                one,
+                population.responses,
+                train=split.train,
+                validation=split.validate,
+                test=split.test,
+                penalties=RELATIVE,
+            )
+            for one in products
+        ]
+        errors = [float((one.left_out[varies] / variance[varies]).mean()) for one in fits]
+        best = int(np.argmin(errors))
+        chosen.append(layers[best])
+        predicted.append(fits[best].predicted)
     tested = finite(population.cc_norm2(predicted, [split.test for split in splits])[0])
-    return {"model": model, "layer": layer, "test": float(tested.mean()), "ci": interval(tested)}
+    return {
+        "model": model,
+        "layers": dict(Counter(chosen)),
+        "offered": len(layers),
+        "test": float(tested.mean()),
+        "ci": interval(tested),
+    }
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -137,7 +157,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=37)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--maps", nargs="*", default=[], metavar="MODEL=LAYER")
+    parser.add_argument("--maps", nargs="*", default=[], metavar="MODEL=LAYERS")
     given = parser.parse_args()
     ends, table = time.monotonic() + 60 * given.minutes, []
     for name, channels in product(given.benchmark or BENCHMARKS, given.channels):
@@ -175,7 +195,8 @@ def main() -> None:
             print(json.dumps(table[-1]), flush=True)
     for name, mapped in product(given.benchmark or BENCHMARKS, given.maps):
         context = DataContext(benchmark=one_benchmark(name), run=Run())
-        table.append({"benchmark": name, **of_map(context, *mapped.split("=", 1))})
+        model, layers = mapped.split("=", 1)
+        table.append({"benchmark": name, **of_map(context, model, layers.split(","))})
         print(json.dumps(table[-1]), flush=True)
     if given.json:
         given.json.write_text(json.dumps(table, indent=1))

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from page import commands, coverage, measures, recordings, simulated, speed, training
+from page import commands, coverage, measures, recordings, recurrent_v1, simulated, speed, training
 from page.tables import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
@@ -59,6 +59,8 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "precision": commands.precision,
     "difficulty": simulated.difficulty,
     "curve": simulated.curve,
+    "real_fits": recurrent_v1.real_fits,
+    "small_networks": training.small_networks,
     "search": training.search,
 }
 

@@ -372,12 +372,47 @@ def _plan_row(model: str, item: Item) -> dict[str, Any]:
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table of dicts with equal keys; a column without any entry is omitted."""
+    """Print a table of dicts with equal keys; a column without any entry is omitted.
+
+    Where the terminal is too narrow for the longest words of all columns, no name is broken in two: each row
+    is a name with its other entries below it.
+    """
     shown = [key for key in rows[0] if any(row[key] for row in rows)] if rows else []
-    table = table_of(*shown)
-    for row in rows:
-        table.add_row(*(_cell(row[key]) for key in shown))
-    stdout().print(table)
+    cells = [[_cell(row[key]) for key in shown] for row in rows]
+    console = stdout()
+    if _narrowest(shown, cells) <= console.width:
+        table = table_of(*shown)
+        for row_of_cells in cells:
+            table.add_row(*row_of_cells)
+        console.print(table)
+        return
+    for name, *others in cells:
+        console.print(Text(visible(name), style="bold"), soft_wrap=True)
+        entries = [
+            f"{key}: {visible(cell, keep='')}"
+            for key, cell in zip(shown[1:], others, strict=True)
+            if cell
+        ]
+        for line in filled(entries, max(console.width - 2, 20)):
+            console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _narrowest(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Return the width of a table whose columns are as wide as their longest words."""
+    columns = zip(titles, *cells, strict=True)
+    words = [max(map(cell_len, " ".join(column).split()), default=0) for column in columns]
+    return sum(words) + 2 * (len(words) - 1)
+
+
+def filled(entries: Sequence[str], width: int) -> list[str]:
+    """Return lines of entries, "; " between them: an entry is divided only where it is wider than a line."""
+    lines: list[str] = []
+    for entry in entries:
+        if lines and not lines[-1].startswith(" ") and len(lines[-1]) + len(entry) + 2 <= width:
+            lines[-1] += f"; {entry}"
+        else:
+            lines += wrapped(entry, width).splitlines()
+    return lines
 
 
 def _cell(value: Any) -> str:

@@ -27,7 +27,11 @@ def facts_of(declared: Manifest, *, state: str) -> dict[str, Any]:
         "known answers": [*declared.facts.known_answers, *map(_figure, declared.known)],
         "files": _files(declared),
         "reader": declared.loader or "none yet: files are fetched, checked and kept",
-        **{key: str(value) for key, value in declared.parameters.items()},
+        "read with": [
+            f"{key} = {value}"
+            for key, value in declared.parameters.items()
+            if not isinstance(value, Mapping)  # as facts of each animal, above
+        ],
     }
     return {key: value for key, value in facts.items() if value not in (None, "", [])}
 

@@ -118,7 +118,9 @@ def _clock(clock: Timeline) -> Facts:
         for layer, spans in clock.steps.items()
     }
     named = {"name": clock.name, "source": clock.source, "steps": steps}
-    return named if clock.further_ms is None else {**named, "further_ms": clock.further_ms}
+    further = {} if clock.further_ms is None else {"further_ms": clock.further_ms}
+    outside = {} if clock.outside == "error" else {"outside": clock.outside}
+    return {**named, **further, **outside}
 
 
 def as_lines(facts: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -181,7 +183,8 @@ def _clock_lines(clock: Mapping[str, Any]) -> Iterator[str]:
     for layer, spans in clock["steps"].items():
         alike.setdefault(tuple(map(tuple, spans)), []).append(layer)
     further = clock.get("further_ms")
-    more = "" if further is None else f", then {further:g} ms each where it is shown for longer"
+    more = ", the last one held" if clock.get("outside") == "hold" else ""
+    more += "" if further is None else f", then {further:g} ms each where it is shown for longer"
     for spans, layers in alike.items():
         who = "every layer" if len(alike) == 1 and len(layers) > 1 else ", ".join(layers)
         yield f"  {who}: {_described(spans)}{more}"

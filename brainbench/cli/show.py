@@ -108,8 +108,11 @@ def _words(config: Mapping[str, Any]) -> str:
     return f"{config['measure']}({options_given})"
 
 
-def _state(data: Dataset) -> str:
+def _state(data: Dataset, *, shown: str = "") -> str:
+    """Return what is absent, with the command that gets it unless that is `shown`, the one that was given."""
     absent = data.absent()
+    if absent and data.command == shown:
+        return f"not here: {absent}"
     return f"not here: {absent}; get it with `{data.command}`" if absent else "here"
 
 
@@ -118,7 +121,8 @@ def _data(name: str) -> dict[str, Any]:
     from brainbench.cli.data_offers import offered_by
     from brainbench.data.manifest import manifest, open_dataset
 
-    return {**facts_of(manifest(name), state=_state(open_dataset(name))), **offered_by(name)}
+    state = _state(open_dataset(name), shown=f"brainbench data show {name}")
+    return {**facts_of(manifest(name), state=state), **offered_by(name)}
 
 
 def _composite(name: str) -> dict[str, Any]:

@@ -1,10 +1,120 @@
-"""Sections on the training of networks: the architecture search."""
+"""Sections on the training of networks: the small networks, the architecture search."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
-from page.tables import ROOT, figure, measured, table
+import numpy as np
+
+from brainbench.training.trained_files import read_record
+from page.tables import ROOT, figure, measured, run, scores_by_benchmark, table
+
+SMALL = (
+    "convrnn_small",
+    "convrnn_small_nofeedback",
+    "ff_small_operations",
+    "ff_small_parameters",
+    "cornet_rt_small",
+)
+OF_SEEDS = SMALL[:-1]
+SEEDS = range(5)
+RECORDED = {
+    "Cowley2023": "cowley_v4",
+    "Kriegeskorte2008": "kriegeskorte92",
+    "Cichy2014": "cichy2014_92",
+    "Henaff2021": "henaff2021_v1",
+    "Geirhos2019": "cue_conflict_behaviour",
+    "Geirhos2019edges": "geirhos2019_edges_silhouettes",
+    "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
+}
+ALL_SEEDS = (
+    "Cowley2023.V4-pls,Cowley2023.V4-ccnorm2,Cowley2023.V4-ridge,Kriegeskorte2008.IT-rsa,"
+    "Cichy2014.EVC-rsa,Cichy2014.IT-rsa"
+)
+FIRST_SEED = (
+    f"{ALL_SEEDS},Cowley2023.V4-ccnorm,Henaff2021.V1-pls,Henaff2021.V1-ridge,Henaff2021.V1-ccnorm2,"
+    "Geirhos2019*"
+)
+
+
+def small_networks(folder: Path) -> list[str]:
+    """Train the small networks, score them, and compare recurrent ones with their controls over seeds."""
+    shared = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+    images = shared / "cifar10_test_and_10h"
+    run(
+        folder,
+        "python",
+        "perf/small_networks.py",
+        *("--images", str(images / "cifar10_test_jpg.zip")),
+        *("--labels", str(images / "test_labels.npy")),
+        *("-o", str(folder / "small"), "--pack", str(folder / "packed")),
+    )
+    for name, place in RECORDED.items():
+        run(folder, "brainbench", "data", "import", name, "--from", str(shared / place))
+    results = str(folder / "results")
+    for seed in SEEDS:
+        files = [folder / "packed" / f"{name}@cifar10-{seed}.safetensors" for name in SMALL]
+        models = ",".join(str(file) for file in files if file.exists())
+        benchmarks = ALL_SEEDS if seed else FIRST_SEED
+        run(
+            folder,
+            "brainbench",
+            "score",
+            "-m",
+            models,
+            "-b",
+            benchmarks,
+            "-o",
+            results,
+            may_miss=True,
+        )
+    return small_networks_section(folder, Path(results), folder / "packed")
+
+
+def small_networks_section(folder: Path, results: Path, packed: Path) -> list[str]:
+    """Return the section of the scores in a results folder, and of the accuracies in trained files."""
+    firsts = ",".join(f"{name}@cifar10-0" for name in SMALL)
+    command = ("brainbench", "score", "-m", firsts, "-b", FIRST_SEED, "--format", "json")
+    text, _ = run(folder, *command, "-o", str(results), may_miss=True)
+    over = [f"{name}@cifar10-{SEEDS[0]}..{SEEDS[-1]}" for name in OF_SEEDS]
+    compared, _ = run(
+        folder, "brainbench", "compare", *over, "-b", ALL_SEEDS, "-o", str(results), may_miss=True
+    )
+    return [
+        "## Small networks trained on CIFAR-10",
+        "",
+        "Trained by `perf/small_networks.py` on 8,000 of CIFAR-10's 10,000 test images, as in "
+        "docs/training.md; accuracy on the other 2,000. Weak classifiers: they are for the comparison of "
+        "recurrent networks with feed-forward controls of as many multiply-adds (`ff_small_operations`) and "
+        "as many parameters (`ff_small_parameters`).",
+        "",
+        *table(
+            ("network", "held-out top-1, each seed", "mean", "SD over seeds"), _accuracies(packed)
+        ),
+        f"`brainbench score -m {firsts} -b '{FIRST_SEED}'`, protocol paper:",
+        "",
+        *scores_by_benchmark(json.loads(text)),
+        f"`brainbench compare {' '.join(over)} -b '{ALL_SEEDS}'`; each is the mean over its seeds, which are "
+        "random:",
+        "",
+        "```",
+        *compared.rstrip().splitlines(),
+        "```",
+        "",
+    ]
+
+
+def _accuracies(packed: Path) -> list[tuple[str, ...]]:
+    rows = []
+    for name in SMALL:
+        files = sorted(packed.glob(f"{name}@cifar10-*.safetensors"))
+        values = [read_record(file).figures["top1"]["value"] for file in files]
+        sd = f"{np.std(values, ddof=1):.4f}" if len(values) > 1 else "one seed"
+        each = " ".join(figure(value, 4) for value in values)
+        rows.append((name, each, figure(float(np.mean(values)), 4), sd))
+    return rows
 
 
 def search(folder: Path) -> list[str]:

@@ -221,3 +221,34 @@ def test_long_texts_of_a_group_are_folded_within_their_column(monkeypatch, capsy
     assert first.endswith(" .123  .1 to .2")
     assert "".join((first[:-15], *rest)).replace(" ", "") == "[b]" + "x" * 40
     assert any(line.startswith("  腹側 :smile:") for line in lines)
+
+
+@pytest.mark.parametrize("width", [30, 44])
+def test_rows_that_are_too_wide_for_the_terminal_keep_names_whole(monkeypatch, capsys, width):
+    monkeypatch.setattr(
+        console, "stdout", lambda: Console(width=width, markup=False, highlight=False)
+    )
+    name = "Geirhos2019silhouettes.behavior"
+    rows = [
+        {
+            "benchmark": name,
+            "region": "behavior",
+            "get it with": "brainbench data fetch Geirhos2019",
+        },
+        {"benchmark": "A.V1-pls", "region": "V1", "get it with": ""},
+    ]
+    console.print_rows(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == name
+    assert "  region: behavior" in lines[1]
+    assert lines[-2:] == ["A.V1-pls", "  region: V1"]
+    assert all(len(line) <= width for line in lines[1:])
+
+
+def test_rows_that_fit_are_a_table(monkeypatch, capsys):
+    monkeypatch.setattr(console, "stdout", lambda: Console(width=80))
+    console.print_rows([{"name": "a", "what": "one two", "never": ""}])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["name", "what"],
+        ["a", "one", "two"],
+    ]

@@ -17,7 +17,6 @@ from brainbench.stats.ceiling import halves_by_image
 class TestReversePredictivity(MeasureTester):
     formulas = ("raw",)
     has_floor = has_ceiling = False
-    coverage_is_measured = False
 
     def case(self, *, trials=True):
         data, model = linear_data(trials=trials)
@@ -42,6 +41,7 @@ class TestReversePredictivity(MeasureTester):
 
 @pytest.mark.slow
 class TestReversePredictivityOfBrainScore(TestReversePredictivity):
+    coverage_is_measured = False
     settings: ClassVar = {"protocol": "brainscore"}
     formulas = ("raw", "r2/c")
     has_ceiling = True

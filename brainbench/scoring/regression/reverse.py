@@ -94,6 +94,8 @@ class ReversePredictivity(SessionsMeasure):
         ),
     }
 
+    measured_coverage: ClassVar[frozenset[tuple[str, str]]] = frozenset({("paper", "raw")})
+
     def __post_init__(self) -> None:
         if self.most_units < 1:
             raise InputError(
@@ -122,6 +124,14 @@ class ReversePredictivity(SessionsMeasure):
             training=site_map.least_images,
             n_splits=self.n_splits,
             n_inner=self.n_inner,
+        )
+
+    def has_measured_coverage(self, context: RunContext, evaluation: Evaluation) -> bool:
+        settings = context.settings
+        return (
+            len(evaluation.material.stimulus_sets) == 1
+            and settings.floor is None
+            and (settings.protocol, context.formula) in self.measured_coverage
         )
 
     def evaluate(
