@@ -71,7 +71,7 @@ def drawn(folder: Path, channels: int, picture: Path) -> None:
     mpl.use("agg")
     figure, panels = mpl.pyplot.subplots(1, 2, figsize=(6.5, 2.8), sharey=True)
     for n, ax in enumerate(panels, start=1):
-        plot.ablated_lengths(own.fillna({"sem": 0.0}), n_removed=n, ax=ax)
+        plot.ablated_lengths(own, n_removed=n, ax=ax)
     figure.savefig(picture, dpi=150, bbox_inches="tight")
 
 
