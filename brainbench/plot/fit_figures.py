@@ -107,9 +107,10 @@ def fit_curves(
     Raises
     ------
     InputError
-        No such column, or no point.
+        No such column, no point, or several benchmarks or schedules that `by` does not tell apart.
     """
     _check(table, *(name for name in (x, y, by, error, baseline) if name))
+    _check_one(table, *({"benchmark", "schedule"} - {by}))
     with style.drawing(ax, height=58.0) as axes:
         groups = list(table.groupby(by, sort=False))
         for k, (name, own) in enumerate(groups):
@@ -189,8 +190,7 @@ def ablated_lengths(table: pd.DataFrame, *, n_removed: int, ax: Axes | None = No
     _check(table, "mode", "removed", "n_removed", "test", "sem", "whole")
     own = table[table["n_removed"] == n_removed]
     _check(own, "mode")
-    for column in {"benchmark", "schedule"} & set(own.columns):
-        _check_one(own, column)
+    _check_one(own, "benchmark", "schedule")
     names = sorted(set(own["removed"]))
     with style.drawing(ax, height=58.0) as axes:
         groups = list(own.groupby("mode", sort=False))
@@ -221,14 +221,16 @@ def _check(table: Any, *columns: str) -> None:
         )
 
 
-def _check_one(table: pd.DataFrame, column: str) -> None:
-    names = sorted(set(table[column]))
-    if len(names) > 1:
-        raise InputError(
-            f"ablations of several values of {column}: {', '.join(names)}",
-            allowed="one, since a line is for one mode",
-            todo=f"give the rows of one {column}",
-        )
+def _check_one(table: pd.DataFrame, *columns: str) -> None:
+    """Raise InputError where a column has several values, whose figures would be joined by a line."""
+    for column in columns:
+        names = sorted(set(table[column])) if column in table.columns else []
+        if len(names) > 1:
+            raise InputError(
+                f"a table of several values of {column}: {', '.join(names)}",
+                allowed="one, since a line joins what differs in nothing else",
+                todo=f"give the rows of one {column}",
+            )
 
 
 def _finish(axes: Axes, table: pd.DataFrame) -> None:

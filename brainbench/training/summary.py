@@ -128,8 +128,8 @@ def best_variants(
     Returns
     -------
     DataFrame
-        A row for each entry of `by`: `baseline`, `best` with its `gain`, `chosen` with its `chosen_gain`,
-        in percent.
+        A row for each benchmark, schedule and entry of `by`: `baseline`, `best` with its `gain`, `chosen`
+        with its `chosen_gain`, in percent.
     """
     table, by = gains(paired, by=by, varied=varied), _marked(paired, by)
     rows = []
@@ -151,8 +151,9 @@ def best_variants(
 
 
 def _marked(paired: pd.DataFrame, by: Sequence[str]) -> list[str]:
-    """Return what rows are for, with the schedule where fits name it: figures of two are never mixed."""
-    return [*(["schedule"] if "schedule" in paired and "schedule" not in by else []), *by]
+    """Return what rows are for, with benchmark and schedule where fits name them: two are never mixed."""
+    own = (name for name in ("benchmark", "schedule") if name in paired and name not in by)
+    return [*own, *by]
 
 
 def _named(row: Any, varied: Sequence[str]) -> str:

@@ -103,3 +103,6 @@ def test_tables_that_cannot_be_drawn_are_explained():
         two = table.assign(**{column: ["a", "b"] * 3})
         with pytest.raises(InputError, match=f"{column}: a, b"):
             plot.ablated_lengths(two, n_removed=1)
+        with pytest.raises(InputError, match=f"{column}: a, b"):
+            plot.fit_curves(two)
+        assert len(plot.fit_curves(two, by=column).containers) == 2

@@ -236,6 +236,17 @@ def test_tables_have_the_best_on_test_and_the_one_that_validation_chooses():
     assert row["pairs"] == 4
 
 
+def test_benchmarks_in_one_folder_are_rows_of_their_own():
+    fits = made(np.random.default_rng(0))
+    other = fits.assign(benchmark="C", test=fits["test"] + 0.3)
+    alone, joined = (
+        summary.best_variants(summary.pairs(each)) for each in (fits, pd.concat([fits, other]))
+    )
+
+    assert list(joined["benchmark"]) == ["B", "C"]
+    pd.testing.assert_frame_equal(joined.iloc[:1], alone)
+
+
 def test_gains_have_standard_errors_over_pairs():
     paired = summary.pairs(made(np.random.default_rng(0)))
     table = summary.gains(paired)
