@@ -20,6 +20,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import pyplot
 from recurrent_v1_real import interval, unfit_neurons
 
 from brainbench import plot
@@ -68,11 +69,11 @@ def drawn(folder: Path, channels: int, picture: Path) -> None:
     table = path_table(folder)
     alike = (table["channels"] == channels) & (table["mode"] == "2-avg")
     own = ablations(table[alike & (table["benchmark"] == BENCHMARK)])
-    mpl.use("agg")
-    figure, panels = mpl.pyplot.subplots(1, 2, figsize=(6.5, 2.8), sharey=True)
-    for n, ax in enumerate(panels, start=1):
-        plot.ablated_lengths(own, n_removed=n, ax=ax)
-    figure.savefig(picture, dpi=150, bbox_inches="tight")
+    with mpl.rc_context({"backend": "agg", "font.size": 7}):
+        figure, panels = pyplot.subplots(1, 2, figsize=(5.5, 2.2), sharey=True)
+        for n, ax in enumerate(panels, start=1):
+            plot.ablated_lengths(own, n_removed=n, ax=ax).get_legend().remove()
+        figure.savefig(picture, dpi=160, bbox_inches="tight")
 
 
 def main() -> None:

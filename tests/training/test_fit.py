@@ -36,6 +36,7 @@ def test_the_score_of_the_file_is_the_figure_of_the_fit(one_fit, cache_folder):
     assert result.value == pytest.approx(done.file.figures["test"]["cc_norm2"], rel=1e-5)
     assert result.value > 0.3
     assert any("quick" in note for note in result.record.notes)
+    assert f"{done.path.stem}@fit-quick-" in str(result)
 
 
 def test_only_held_out_images_are_scored(one_fit, cache_folder):

@@ -87,12 +87,12 @@ class FittedRates:
 
     @property
     def name(self) -> str:
-        """Stem of the file, with digits of its content."""
+        """Stem of the file, with the schedule if it is not the published one and digits of the content."""
         return self.fits[0].name
 
     @property
     def weights(self) -> str:
-        """These digits, after `fit-`."""
+        """Schedule and digits of the name, after `fit-`."""
         return self.fits[0].weights
 
     @property
@@ -209,15 +209,16 @@ def fitted_model(path: str | Path, /) -> FittedRates:
             todo="install the package of that fitter",
         )
     config = config_of(RecurrentV1Config, file.config, fitter=file.fitter)
-    digits, to = digest_of_file(path)[:12], file.fitted_to
+    schedule = f"{file.config['schedule']}-" if file.is_quick else ""
+    weights, to = f"fit-{schedule}{digest_of_file(path)[:12]}", file.fitted_to
     architecture = config.architecture(len(file.fitted))
     fits = tuple(
         replace(
             wrap(
                 AllUnits(net, file.fitted, len(to.neuroid_ids)).eval(),
                 layers={to.region: "units"},
-                name=f"{path.stem}@fit-{digits}",
-                weights=f"fit-{digits}",
+                name=f"{path.stem}@{weights}",
+                weights=weights,
                 version=VERSION,
                 about=_about(architecture, source=f"file {path}"),
             ),
