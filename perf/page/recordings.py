@@ -102,8 +102,8 @@ def real_measures_section(scores: list[dict[str, Any]], compared: str) -> list[s
         "",
         *scores_by_benchmark(scores),
         "Without c: Cowley2023.V4-pls and V4-ridge, since only one of four sessions has single trials; "
-        "Kriegeskorte2008.IT-rsa, of which one RDM was published; error consistency, beside which stands that "
-        "among people, a reference and no ceiling.",
+        "Kriegeskorte2008.IT-rsa, of which one RDM was published; error consistency, beside which stands "
+        "that among people, a reference and no ceiling.",
         "",
         f"`brainbench compare {' '.join(RECORDED_MODELS)} -b '{COMPARED_BENCHMARKS}'`",
         "",
