@@ -60,6 +60,8 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "difficulty": simulated.difficulty,
     "curve": simulated.curve,
     "real_fits": recurrent_v1.real_fits,
+    "recurrent_paths": recurrent_v1.multipath,
+    "recurrent_speed": recurrent_v1.speed,
     "small_networks": training.small_networks,
     "search": training.search,
 }

@@ -174,8 +174,8 @@ def ablated_lengths(table: pd.DataFrame, *, n_removed: int, ax: Axes | None = No
     Parameters
     ----------
     table : DataFrame
-        With the columns `mode`, `removed`, `n_removed`, `test`, `sem` and `whole`, whose mean is a dashed
-        line of each mode.
+        With the columns `mode`, `removed`, `n_removed`, `test`, `sem` (NaN of a single model: no bar) and
+        `whole`, whose mean is a dashed line of each mode; of one benchmark and schedule, where it names them.
     n_removed : int
         How many lengths are removed: 1 for figure 6g, 2 for 6h, 3 for 6i.
     ax : Axes, optional
@@ -184,11 +184,13 @@ def ablated_lengths(table: pd.DataFrame, *, n_removed: int, ax: Axes | None = No
     Raises
     ------
     InputError
-        No such column, or no ablation of so many lengths.
+        No such column, no ablation of so many lengths, or several benchmarks or schedules.
     """
     _check(table, "mode", "removed", "n_removed", "test", "sem", "whole")
     own = table[table["n_removed"] == n_removed]
     _check(own, "mode")
+    for column in {"benchmark", "schedule"} & set(own.columns):
+        _check_one(own, column)
     names = sorted(set(own["removed"]))
     with style.drawing(ax, height=58.0) as axes:
         groups = list(own.groupby("mode", sort=False))
@@ -216,6 +218,16 @@ def _check(table: Any, *columns: str) -> None:
             f"a table of {len(table)} rows" + (f" without {', '.join(absent)}" if absent else ""),
             allowed=f"rows with the columns {', '.join(columns)}",
             todo="give a table of the fits that the figure shows",
+        )
+
+
+def _check_one(table: pd.DataFrame, column: str) -> None:
+    names = sorted(set(table[column]))
+    if len(names) > 1:
+        raise InputError(
+            f"ablations of several values of {column}: {', '.join(names)}",
+            allowed="one, since a line is for one mode",
+            todo=f"give the rows of one {column}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Section on recurrent V1 models fitted to real neurons."""
+"""Sections on recurrent V1 models: fitted to real neurons, their paths, their speed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def real_fits_section(report: Sequence[dict[str, Any]]) -> list[str]:
         (
             REGIONS[row["benchmark"]],
             row["model"],
-            ", ".join(row["layers"]) + (f" of {row['offered']}" if row["offered"] > 1 else ""),
+            ", ".join(row["layers"])
+            + (f" (of {row['offered']} layers)" if row["offered"] > 1 else ""),
             figure(row["test"]),
             _between(row["ci"], 3),
         )
@@ -73,8 +74,73 @@ def real_fits_section(report: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _between(ci: Sequence[float], digits: int = 4) -> str:
-    return f"{figure(ci[0], digits)} to {figure(ci[1], digits)}"
+def multipath(folder: Path) -> list[str]:
+    """Fit multi-path models to V4, whole and without paths of some lengths."""
+    name = "Cowley2023"
+    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+    run(folder, "brainbench", "data", "import", name, "--from", str(root / RECORDED[name]))
+    picture = ROOT / "docs" / "ablations_v4.png"
+    given = ("-o", str(folder / "fits"), "--figure", str(picture))
+    return multipath_section(measured(folder, "recurrent_v1_multipath", *given))
+
+
+def multipath_section(report: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the section of the rows of `perf/recurrent_v1_multipath.py`."""
+    rows = [
+        (
+            row["model"],
+            figure(row["test"], 4),
+            figure(row.get("difference"), 4),
+            _between(row.get("ci_over_neurons")),
+            _between(row.get("ci_over_seeds")),
+        )
+        for row in report
+    ]
+    n = report[0]["seeds"]
+    return [
+        "## Paths of recurrent V1 models on real V4",
+        "",
+        "`python perf/recurrent_v1_multipath.py`: schedule `quick`, 37 x 37 pixels, 16 channels, T = 3, "
+        f"2-avg, {n} seed{'s' if n > 1 else ''} of fits, each model fitted from scratch. CC_norm^2 on "
+        "held-out pictures, its paired difference from the multi-path model, and 95 % intervals of it, "
+        "Student's t, not corrected for the number of comparisons.",
+        "",
+        *table(("", "CC_norm^2", "difference from multi-path", "over neurons", "over seeds"), rows),
+        "![CC_norm^2 without paths of one length and of two](ablations_v4.png)",
+        "",
+    ]
+
+
+def speed(folder: Path) -> list[str]:
+    """Time a step of training beside a plain implementation and its convolutions, and a fit."""
+    given = ("--threads", "2", "--steps", "8", "--fit")
+    return speed_section(measured(folder, "recurrent_v1", *given))
+
+
+def speed_section(report: dict[str, Any]) -> list[str]:
+    """Return the section of the report of `perf/recurrent_v1.py`."""
+    steps, aims, fit = report["step"], report["aims"], report["fit"]
+    floor = steps["floor of convolutions"]["wall"]
+    rows = [
+        (name, figure(one["wall"]), figure(one["processor"]), figure(one["wall"] / floor, 2))
+        for name, one in steps.items()
+    ]
+    return [
+        "## Speed of recurrent V1 fits",
+        "",
+        "`python perf/recurrent_v1.py --threads 2 --steps 8 --fit`: 16 channels, one recurrent block, "
+        f"T = 3, 2-avg, 79 neurons, 256 images of 50 x 50, {report['threads']} threads; medians of "
+        f"8 steps in turns. Aim: at most {aims['step']:g} s a step.",
+        "",
+        *table(("", "s a step", "s of processor", "x floor"), rows),
+        f"A fit of such a network with the schedule `quick` (1,000 images of 50 x 50, batches of 64): "
+        f"{fit['seconds']:.0f} s, {fit['steps']} steps. Aim: at most {aims['fit']:g} s.",
+        "",
+    ]
+
+
+def _between(ci: Sequence[float] | None, digits: int = 4) -> str:
+    return "" if ci is None else f"{figure(ci[0], digits)} to {figure(ci[1], digits)}"
 
 
 def _over_films(found: dict[str, Any] | None) -> str:

@@ -73,8 +73,9 @@ def test_ablations_stand_against_the_whole_models(tmp_path):
             "removed": removed,
             "n_removed": len(removed),
             "test": 0.4 - 0.01 * len(removed),
-            "sem": 0.01,
+            "sem": np.nan if removed == (1, 2) else 0.01,  # of a single model
             "whole": 0.41,
+            "schedule": "quick",
         }
         for removed in ((1, 2), (2, 3), (1,))
     ]
@@ -83,6 +84,7 @@ def test_ablations_stand_against_the_whole_models(tmp_path):
 
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1-2", "2-3"]
     assert axes.lines[-1].get_ydata()[0] == pytest.approx(0.41)
+    assert "quick" in axes.get_title(loc="left")
     plot.save(axes, tmp_path / "figure.svg")
     assert (tmp_path / "figure.svg").stat().st_size > 1000
 
@@ -97,3 +99,7 @@ def test_tables_that_cannot_be_drawn_are_explained():
     table = gains().assign(removed=[(1,)] * 6, n_removed=1, whole=0.4)
     with pytest.raises(InputError, match="0 rows"):
         plot.ablated_lengths(table, n_removed=2)
+    for column in ("benchmark", "schedule"):
+        two = table.assign(**{column: ["a", "b"] * 3})
+        with pytest.raises(InputError, match=f"{column}: a, b"):
+            plot.ablated_lengths(two, n_removed=1)

@@ -7,6 +7,7 @@ import fitted
 import numpy as np
 import pytest
 import safetensors
+import torch
 
 from brainbench.core.errors import InputError, NotApplicableError, UnknownNameError
 from brainbench.run.variants import named_variant, with_metric
@@ -16,6 +17,7 @@ from brainbench.scoring.regression.predictivity import Predictivity
 from brainbench.storage.claims import Claims
 from brainbench.training import fit as fits
 from brainbench.training.fitted_files import fitted_in, read_fitted
+from brainbench.training.population import population_of
 from brainbench_models.recurrent_v1.fitter import FITTER, RecurrentV1Task
 from brainbench_models.recurrent_v1.models import FittedRates, fitted_model
 
@@ -206,6 +208,19 @@ FITTER_PARAMETERS = 1850 + 2 * 8 * 0 + 4 * (16 + 8 + 1)
 """Of 8 channels, one recurrent block, T = 2 (as many normalizations as two blocks), 4 x 4 places."""
 
 
+@pytest.mark.parametrize(("given", "scaled"), [(0.5, True), (2.0, True), (None, False)])
+def test_responses_are_divided_by_the_mean_of_each_neuron(given, scaled):
+    population = population_of(fitted.context(fitted.data(n=40)))
+    config = fitted.config(mean_response=given)
+
+    responses = FITTER.prepare(config, population, torch.device("cpu")).responses.numpy()
+
+    expected = population.responses
+    if scaled:
+        expected = given * expected / expected.mean(axis=0)
+    np.testing.assert_allclose(responses, expected, rtol=1e-6)
+
+
 @pytest.mark.slow
 def test_a_fraction_of_the_training_images_leaves_the_others_alone(tmp_path, short):
     given = fitted.data()
@@ -281,7 +296,6 @@ def test_other_files_are_no_fitted_models(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_fitted(tmp_path / "absent.safetensors")
     path = tmp_path / "weights.safetensors"
-    import torch
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(2)}, path)

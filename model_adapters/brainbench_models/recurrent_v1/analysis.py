@@ -90,9 +90,9 @@ def _lengths_in(file: FittedFile, convention: Convention) -> dict[str, Any]:
 def twins(paths: pd.DataFrame) -> pd.DataFrame:
     """Return each recurrent model beside the multi-path model of the same options (figures 4c, 4d).
 
-    `paths` is that of `path_table`. Columns are the options, and `test` and `average_path_length` of the
-    recurrent and, with `multipath_` before them, of the multi-path model; means over seeds. InputError where
-    no recurrent model has a multi-path one.
+    `paths` is that of `path_table`. Columns are `benchmark` and the options, and `test` and
+    `average_path_length` of the recurrent and, with `multipath_` before them, of the multi-path model; means
+    over seeds. InputError where no recurrent model has a multi-path one.
     """
     options = _options()
     figures = ["test", "average_path_length"]
@@ -116,9 +116,9 @@ def twins(paths: pd.DataFrame) -> pd.DataFrame:
 def ablations(paths: pd.DataFrame) -> pd.DataFrame:
     """Return multi-path models with lengths removed, beside the whole ones (figures 6g to 6i).
 
-    Columns are `mode`, `removed` (the lengths), `n_removed`, `test` (mean over models), `sem`, `n`, and
-    `whole`, the mean of the same models with all paths. InputError where there is no ablated model with its
-    whole one.
+    Columns are `benchmark`, `schedule`, `mode`, `removed` (the lengths), `n_removed`, `test` (mean over
+    models), `sem`, `n`, and `whole`, the mean of the same models with all paths. InputError where there is no
+    ablated model with its whole one.
     """
     options = _options()
     multipath = paths[paths["multipath"]]
@@ -132,14 +132,15 @@ def ablations(paths: pd.DataFrame) -> pd.DataFrame:
             allowed="fits with multipath = true, with and without removed = [...]",
             todo="fit both, as a sweep over removed",
         )
-    table = joined.groupby(["mode", "removed"]).agg(
+    rows = ["benchmark", "schedule", "mode"]
+    table = joined.groupby([*rows, "removed"]).agg(
         test=("test", "mean"), sem=("test", "sem"), n=("test", "size"), whole=("whole", "mean")
     )
     table = table.reset_index()
     table["n_removed"] = table["removed"].map(len)
-    return table.sort_values(["mode", "n_removed", "removed"], ignore_index=True)
+    return table.sort_values([*rows, "n_removed", "removed"], ignore_index=True)
 
 
 def _options() -> list[str]:
-    """Return the options by which models are told apart, without those of paths and the seed."""
-    return [name for name in RecurrentV1Config.model_fields if name not in _KEYS]
+    """Return what models are told apart by: benchmark and options, without those of paths and the seed."""
+    return ["benchmark", *(name for name in RecurrentV1Config.model_fields if name not in _KEYS)]

@@ -3,6 +3,8 @@
 from itertools import product
 
 import fitted
+import numpy as np
+import pandas as pd
 import pytest
 
 from brainbench import plot
@@ -86,8 +88,22 @@ def test_ablations_stand_beside_the_whole(folder):
 
     assert list(ablated["removed"]) == [(1,), (2,)]
     assert list(ablated["n_removed"]) == [1, 1]
+    assert set(ablated["schedule"]) == {"quick"}
     assert ablated["whole"].tolist() == pytest.approx([whole] * 2)
-    plot.ablated_lengths(ablated.fillna({"sem": 0.0}), n_removed=1)
+    axes = plot.ablated_lengths(ablated, n_removed=1)
+    assert "quick" in axes.get_title(loc="left")
+
+
+def test_fits_to_several_benchmarks_are_not_averaged(folder):
+    table = analysis.path_table(folder)
+    other = table.assign(benchmark="Other.V1-ccnorm2", test=table["test"] + 1)
+    both = pd.concat([table, other])
+
+    for made in (analysis.twins, analysis.ablations):
+        alone, joined = made(table), made(both)
+        own = joined[joined["benchmark"] == table["benchmark"][0]]
+        assert len(joined) == 2 * len(alone)
+        np.testing.assert_allclose(own["test"], alone["test"])
 
 
 def test_tables_that_cannot_be_made_are_explained(folder, tmp_path):
