@@ -212,11 +212,14 @@ class StimulusSet:
 
     def take(self, indices: Sequence[int]) -> StimulusSet:
         """Return the stimuli at `indices`, in that order."""
-        return replace(
+        taken = replace(
             self,
             metadata=self.metadata.iloc[list(indices)].reset_index(drop=True),
             rows=tuple(self.rows[i] for i in indices),
         )
+        if "_seen" in vars(self):  # of the same files, which are not read again
+            vars(taken)["_seen"] = tuple(self._seen[i] for i in indices)
+        return taken
 
     def limit(self, n: int) -> StimulusSet:
         """Return at most `n` stimuli (1 or more), taken in turn from each object where objects are known."""

@@ -200,7 +200,8 @@ def trained_accuracies(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ):
             text = f"{parameters / 1e6:.1f} M" if parameters >= 1e6 else f"{parameters / 1e3:.0f} k"
             axes.text(place, high + 0.01, text, ha="center", fontsize=style.SMALL)
-        axes.set_xticks(range(len(table)), [str(name) for name in table.index], rotation=20)
+        names = [str(name) for name in table.index]
+        axes.set_xticks(range(len(table)), names, rotation=25, ha="right", rotation_mode="anchor")
         axes.set_ylabel("top-1, validation images")
         axes.set_ylim(0, min(1.0, float(table["high"].max()) * 1.15))
     return axes

@@ -153,7 +153,7 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
     UnknownNameError
         A wildcard that matches no stored model.
     InputError
-        A name without weights, of which several were scored.
+        A name without weights, of which several were scored; a network that is in two models.
     """
     known = sorted(set(stored))
     found: dict[str, Entry] = {}
@@ -168,7 +168,22 @@ def entries(models: Sequence[str], stored: Iterable[str]) -> list[Entry]:
         for match in _matching(name, known, "model") if is_pattern else [_stored_as(name, known)]:
             label = f"{match}#{digest}" if digest else match
             found.setdefault(label, Entry(label=label, names=(match,), digest=digest))
+    _check_no_overlap(found)
     return list(found.values())
+
+
+def _check_no_overlap(found: Mapping[str, Entry]) -> None:
+    """Raise InputError where a network is in two entries, whose difference would then count it as two."""
+    of_name: dict[tuple[str, str], str] = {}
+    for label, entry in found.items():
+        for name in entry.names:
+            other = of_name.setdefault((name, entry.digest), label)
+            if other != label:
+                raise InputError(
+                    f"{name} in both {other} and {label}",
+                    allowed="each network once: a model that is a mean over seeds is held against others",
+                    todo=f"drop {name} from one of the two",
+                )
 
 
 def _stored_as(name: str, known: Sequence[str]) -> str:

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from brainbench import plot
 from brainbench.training.trained_files import read_record
 from page.tables import ROOT, figure, measured, run, scores_by_benchmark, table
 
@@ -104,6 +106,18 @@ def small_networks_section(folder: Path, results: Path, packed: Path) -> list[st
         "```",
         "",
     ]
+
+
+def _draw_accuracies(packed: Path) -> Path:
+    """Draw the accuracies of the first seed, as figure 4c of Nayebi et al. 2018."""
+    records = [read_record(packed / f"{name}@cifar10-{SEEDS[0]}.safetensors") for name in SMALL]
+    rows = [
+        {**record.figures["top1"], "parameters": record.figures["parameters"]} for record in records
+    ]
+    picture = ROOT / "docs" / "small_networks.png"
+    axes = plot.trained_accuracies(pd.DataFrame(rows, index=list(SMALL)))
+    axes.figure.savefig(picture, dpi=150)
+    return picture
 
 
 def _accuracies(packed: Path) -> list[tuple[str, ...]]:

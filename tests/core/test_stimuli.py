@@ -65,6 +65,17 @@ def test_take_keeps_pictures_ids_and_metadata_together():
     np.testing.assert_array_equal(taken.take([1]).picture(0), PIXELS[0])
 
 
+def test_what_is_known_of_pictures_goes_along_with_them(monkeypatch):
+    """Those of a set that were read once are not read again; digests are those of a set of its own."""
+    fresh, shown = six().take([4, 0]), six()
+    shown.digest  # noqa: B018  # all are read
+    monkeypatch.setattr(type(shown), "_seen_at", None)
+    taken = shown.take([4, 0])
+    assert taken.digests == (shown.digests[4], shown.digests[0])
+    monkeypatch.undo()
+    assert fresh.digest == taken.digest
+
+
 def test_limit_takes_objects_in_turn():
     shown = six(metadata={"object_name": list("xxxyyz")})
     assert shown.limit(3).ids == ("a", "d", "f")

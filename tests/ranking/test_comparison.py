@@ -228,6 +228,13 @@ def test_a_missing_seed_is_named(tmp_path):
     assert "score -m net@untrained-3 -b" in caught.value.todo
 
 
+def test_a_network_in_two_models_is_refused(tmp_path):
+    for others in (["net@untrained-1"], ["net@untrained-1..2"]):
+        with pytest.raises(InputError, match=r"net@untrained-1 in both net@untrained-0\.\.2 and"):
+            compare(tmp_path, seeds(0.5, 0.44, 0.47), ["net@untrained-0..2", *others])
+    compare(tmp_path, seeds(0.5, 0.44, 0.47), ["net@untrained-0..1", "net@untrained-2"])
+
+
 # --- exchanges ---------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,6 @@ class TestReversePredictivity(MeasureTester):
 
 @pytest.mark.slow
 class TestReversePredictivityOfBrainScore(TestReversePredictivity):
-    coverage_is_measured = False
     settings: ClassVar = {"protocol": "brainscore"}
     formulas = ("raw", "r2/c")
     has_ceiling = True

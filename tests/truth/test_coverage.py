@@ -10,6 +10,7 @@ import pytest
 from brainbench.scoring.behavior.i2n import I2n
 from brainbench.scoring.dynamics.measure import Dynamics
 from brainbench.scoring.regression.predictivity import Predictivity
+from brainbench.scoring.regression.reverse import ReversePredictivity
 from brainbench.scoring.similarity.measure import Similarity
 from brainbench.scoring.solution_times.measure import SolutionTimes
 
@@ -67,6 +68,7 @@ def cases(covered):
         ("predictivity", cases(Predictivity.measured_coverage)),
         ("I2n", cases(I2n.measured_coverage)),
         ("RSA", {how for name, how in Similarity.measured_coverage if name == "rsa"}),
+        ("reverse", cases(ReversePredictivity.measured_coverage)),
         ("CKA", {how for name, how in Similarity.measured_coverage if name == "cka"}),
     ],
 )

@@ -94,7 +94,9 @@ class ReversePredictivity(SessionsMeasure):
         ),
     }
 
-    measured_coverage: ClassVar[frozenset[tuple[str, str]]] = frozenset({("paper", "raw")})
+    measured_coverage: ClassVar[frozenset[tuple[str, str]]] = frozenset(
+        {("paper", "raw"), ("brainscore", "r2/c")}
+    )
 
     def __post_init__(self) -> None:
         if self.most_units < 1:

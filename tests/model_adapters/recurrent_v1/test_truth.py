@@ -1,49 +1,38 @@
-"""Known truth: fits find recurrence in a V1 that has some, and not in one that has none."""
+"""Known truth: fits explain a V1 of either circuit, and find no recurrence where there is none.
+
+That they find it where there is some is not shown: over nine brains the gain of a recurrent model on a
+recurrent V1 is not above 0 (docs/recurrent_v1.md).
+"""
 
 from dataclasses import replace
 
 import fitted
-import numpy as np
 import pytest
-from scipy import stats
 
 from brainbench.simulate.v1 import SimulatedV1
 from brainbench.training import fit as fits
 from brainbench.training.schedule import SCHEDULES
 from brainbench_models.recurrent_v1.fitter import FITTER
 
-SEEDS = (0, 1, 2)  # each another brain and other initial weights
 
-
-def gains(circuit, folder):
-    """CC_norm^2 on held-out images, recurrent minus feed-forward of matched size, of 48 neurons."""
-    found = []
-    for seed in SEEDS:
-        brain = SimulatedV1(circuit=circuit, seed=seed, n_images=1500, n_trials=30, side=16)
-        plain, recurrent = (
-            fits.fit(
-                FITTER,
-                fitted.context(brain),
-                fitted.config(side=16, mode="early-avg", iterations=iterations, seed=seed),
-                folder=folder,
-            ).file.figures["cc_norm2"]
-            for iterations in (1, 4)
-        )
-        found += [recurrent[name] - plain[name] for name in plain]
-    return np.array(found)
+def explained(circuit, seed, iterations, folder):
+    """Mean CC_norm^2 on held-out images of a model that is fitted to a simulated V1."""
+    brain = SimulatedV1(circuit=circuit, seed=seed, n_images=1500, n_trials=30, side=16)
+    config = fitted.config(side=16, mode="early-avg", iterations=iterations, seed=seed)
+    made = fits.fit(FITTER, fitted.context(brain), config, folder=folder)
+    return made.file.figures["test"]["cc_norm2"]
 
 
 @pytest.mark.slow
-def test_a_recurrent_truth_is_found_and_a_feedforward_one_is_not_taken_for_it(
-    tmp_path, monkeypatch
+@pytest.mark.parametrize(("circuit", "most"), [("feed-forward", 0.02), ("recurrent", 0.2)])
+def test_fits_explain_either_circuit_and_find_no_recurrence_where_there_is_none(
+    tmp_path, monkeypatch, circuit, most
 ):
-    """Over paired neurons; with seeds as the unit three of them show no gain (docs/recurrent_v1.md)."""
     shorter = replace(SCHEDULES["quick"], steps=1000, phase_steps=1000)
     monkeypatch.setattr("brainbench.training.schedule.SCHEDULES", {**SCHEDULES, "quick": shorter})
-
-    gained = gains("recurrent", tmp_path)
-    none = gains("feed-forward", tmp_path)
-
-    assert len(gained) == len(none) == 48
-    assert gained.mean() - stats.t.ppf(0.975, 47) * stats.sem(gained) > 0
-    assert none.mean() <= 0.02
+    plain, recurrent = (
+        sum(explained(circuit, seed, iterations, tmp_path) for seed in (1, 2)) / 2
+        for iterations in (1, 4)
+    )
+    assert min(plain, recurrent) > 0.6
+    assert recurrent - plain <= most
