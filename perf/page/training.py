@@ -155,7 +155,7 @@ def search(folder: Path) -> list[str]:
         "epochs a trial; 2,000 others decide. Both are among the 8,000 on which the small networks are "
         "trained. The best of many trials on the same images is optimistic; gains describe the trials of a "
         "search, which TPE has chosen, and are no effects. "
-        f"Aim: at most {report['seconds_at_most']:g} s a trial.",
+        f"Aim: at most {report['seconds_at_most']:g} s a trial; seconds are by the wall, whatever else ran.",
         "",
         *table(("", ""), list(facts.items())),
         *table(("feedback", "gain in median top-1, 95 %", "trials with", "without"), gains),
