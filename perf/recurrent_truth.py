@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from recurrent_v1_real import interval
 
 from brainbench.core.benchmark import Benchmark
 from brainbench.scoring.context import DataContext, Run
@@ -85,14 +85,9 @@ def summarized(differences: list[list[float]]) -> dict[str, Any]:
         "differences": of_seeds,
         "mean": float(np.mean(of_seeds)),
         "neurons": len(of_neurons),
-        "ci_over_neurons": interval(of_neurons),
-        "ci_over_seeds": interval(of_seeds),
+        "ci_over_neurons": interval(np.array(of_neurons)),
+        "ci_over_seeds": interval(np.array(of_seeds)),
     }
-
-
-def interval(values: list[float]) -> list[float]:
-    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return [float(mean - half), float(mean + half)]
 
 
 def shown(ci: list[float]) -> str:

@@ -107,7 +107,7 @@ def _shown(value: Any) -> str:
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="Options and their values.")],
     output: Folder = FITS,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = 1,
+    workers: options.Workers = 1,
     scheduler: Annotated[
         str | None,
         options.text_option(

@@ -48,6 +48,7 @@ Csv = Annotated[
     Path | None, text_option("--csv", metavar="FILE", help="Write a CSV too, all digits kept.")
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log details.")]
+Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No bars, no notes.")]
 ResultsFolder = Annotated[
     Path,

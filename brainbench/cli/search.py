@@ -55,7 +55,7 @@ def search(
             "-o", "--output", metavar="FILE", help="The study, by default SPACE.study."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = 1,
+    workers: options.Workers = 1,
     scheduler: Annotated[
         str | None,
         options.text_option(

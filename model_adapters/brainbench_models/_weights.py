@@ -56,20 +56,32 @@ def build_weighted(
 
 def drawn_or_loaded(weights: str, net: Net, *, model: str) -> WeightedNetwork[Net]:
     """Give a network without released weights those of a seed, "untrained-N", a file, or the package."""
-    inside = bundled_names(model)
-    if weights in inside:
-        return WeightedNetwork(net, weights, load_bundled(weights, net, model=model))
-    if checkpoints.names_file(weights):
-        return WeightedNetwork(net, load_weights(weights, net, model=model))
+    stored = load_stored(weights, net, model=model)
+    if stored is not None:
+        return stored
     if not weights.startswith("untrained") and weights != "auto":
         raise InputError(
             f"weights={weights!r} for {model}",
-            allowed=", ".join((*inside, "untrained, untrained-N, or a file that ends in "))
-            + ", ".join(checkpoints.SUFFIXES[:3]),
+            allowed=allowed_weights(model),
             todo="no weights were released: omit weights, or give a file",
         )
     seed = parse_seed("untrained" if weights == "auto" else weights, model)
     return WeightedNetwork(draw_weights(net, seed=seed), f"untrained-{seed}")
+
+
+def load_stored(weights: str, net: Net, *, model: str) -> WeightedNetwork[Net] | None:
+    """Give a network weights of the package or of a file; None where `weights` names neither."""
+    if weights in bundled_names(model):
+        return WeightedNetwork(net, weights, load_bundled(weights, net, model=model))
+    if checkpoints.names_file(weights):
+        return WeightedNetwork(net, load_weights(weights, net, model=model))
+    return None
+
+
+def allowed_weights(model: str) -> str:
+    """Say which weights a model without released ones takes."""
+    named = (*bundled_names(model), "untrained", "untrained-N")
+    return f"{', '.join(named)}, or a file that ends in {', '.join(checkpoints.SUFFIXES[:3])}"
 
 
 def build_of_library(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from page.tables import ROOT, cell, figure, measured, run, scores_by_benchmark, table
+from page.tables import ROOT, cell, figure, import_sets, measured, run, scores_by_benchmark, table
 
 SETS = (
     "Cichy2014.*",
@@ -16,11 +15,7 @@ SETS = (
     "Geirhos2019silhouettes.*",
     "Henaff2021.*",
 )
-RECORDED = {
-    "Cowley2023": "cowley_v4",
-    "Kriegeskorte2008": "kriegeskorte92",
-    "Geirhos2019": "cue_conflict_behaviour",
-}
+RECORDED = ("Cowley2023", "Kriegeskorte2008", "Geirhos2019")
 RECORDED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*,Geirhos2019.cueconflict-c*"
 COMPARED_BENCHMARKS = "Cowley2023.*,Kriegeskorte2008.*"
 RECORDED_MODELS = (
@@ -30,6 +25,13 @@ RECORDED_MODELS = (
     "pixels",
     "gabor",
     "cornet_s@untrained-0",
+)
+REAL_SETS = (
+    "Cichy2014",
+    "Geirhos2019",
+    "Geirhos2019edges",
+    "Geirhos2019silhouettes",
+    "Henaff2021",
 )
 CURVATURE = "Henaff2021.V1-curvature"
 LAYERS_OF_CURVATURE = {"efficientnet_lite0": "_blocks.1"}
@@ -82,9 +84,7 @@ def real_v4(folder: Path) -> list[str]:
 
 def real_measures(folder: Path) -> list[str]:
     """Score networks and simple models on published recordings and choices, and compare them."""
-    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    for name, place in RECORDED.items():
-        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    import_sets(folder, RECORDED)
     results = str(folder / "results")
     command = ("brainbench", "score", "-m", ",".join(RECORDED_MODELS), "-b", RECORDED_BENCHMARKS)
     text, _ = run(folder, *command, "--format", "json", "-o", results, may_miss=True)
@@ -116,16 +116,7 @@ def real_measures_section(scores: list[dict[str, Any]], compared: str) -> list[s
 
 def real_sets(folder: Path) -> list[str]:
     """Score networks and simple models on people's fMRI and choices, and on films."""
-    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    names = {
-        "Cichy2014": "cichy2014_92",
-        "Geirhos2019": "cue_conflict_behaviour",
-        "Geirhos2019edges": "geirhos2019_edges_silhouettes",
-        "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
-        "Henaff2021": "henaff2021_v1",
-    }
-    for name, place in names.items():
-        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    import_sets(folder, REAL_SETS)
     command = ("brainbench", "score", "-m", ",".join(SET_MODELS), "-b", ",".join(SETS))
     results = ("--format", "json", "-o", str(folder / "results"))
     text, _ = run(folder, *command, *results, may_miss=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from page.tables import ROOT, figure, measured, run, table
+from page.tables import ROOT, figure, import_sets, measured, table
 
-RECORDED = {"Cowley2023": "cowley_v4", "Henaff2021": "henaff2021_v1"}
 REGIONS = {"Cowley2023.V4-ccnorm2": "V4", "Henaff2021.V1-ccnorm2": "V1"}
 LAYERS = ",".join(f"_blocks.{n}" for n in range(0, 12, 2))
 MAPS = (f"efficientnet_lite0={LAYERS}", "gabor=output")
@@ -17,9 +15,7 @@ MAPS = (f"efficientnet_lite0={LAYERS}", "gabor=output")
 
 def real_fits(folder: Path) -> list[str]:
     """Fit recurrent and feed-forward models to V4 and V1, three seeds, and ridge maps beside them."""
-    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    for name, place in RECORDED.items():
-        run(folder, "brainbench", "data", "import", name, "--from", str(root / place))
+    import_sets(folder, ("Cowley2023", "Henaff2021"))
     given = ("-o", str(folder / "fits"), "--maps", *MAPS)
     return real_fits_section(measured(folder, "recurrent_v1_real", *given))
 
@@ -76,9 +72,7 @@ def real_fits_section(report: Sequence[dict[str, Any]]) -> list[str]:
 
 def multipath(folder: Path) -> list[str]:
     """Fit multi-path models to V4, whole and without paths of some lengths."""
-    name = "Cowley2023"
-    root = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    run(folder, "brainbench", "data", "import", name, "--from", str(root / RECORDED[name]))
+    import_sets(folder, ("Cowley2023",))
     picture = ROOT / "docs" / "ablations_v4.png"
     given = ("-o", str(folder / "fits"), "--figure", str(picture))
     return multipath_section(measured(folder, "recurrent_v1_multipath", *given))

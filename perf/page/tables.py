@@ -6,11 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SHARED = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
+FOLDERS = {
+    "Cichy2014": "cichy2014_92",
+    "Cowley2023": "cowley_v4",
+    "Geirhos2019": "cue_conflict_behaviour",
+    "Geirhos2019edges": "geirhos2019_edges_silhouettes",
+    "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
+    "Henaff2021": "henaff2021_v1",
+    "Kriegeskorte2008": "kriegeskorte92",
+}
+"""Data set -> the folder of `SHARED` with its files."""
 
 
 def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
@@ -28,6 +39,12 @@ def run(folder: Path, *command: str, may_miss: bool = False) -> tuple[str, str]:
     if done.returncode not in ((0, 1) if may_miss else (0,)):
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
     return done.stdout, done.stderr
+
+
+def import_sets(folder: Path, names: Iterable[str]) -> None:
+    """Import data sets of `FOLDERS` into the data folder of `run`."""
+    for name in names:
+        run(folder, "brainbench", "data", "import", name, "--from", str(SHARED / FOLDERS[name]))
 
 
 def measured(folder: Path, script: str, *options: str) -> dict[str, Any]:

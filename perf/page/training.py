@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,17 @@ import pandas as pd
 
 from brainbench import plot
 from brainbench.training.trained_files import read_record
-from page.tables import ROOT, figure, measured, run, scores_by_benchmark, table
+from page.tables import (
+    FOLDERS,
+    ROOT,
+    SHARED,
+    figure,
+    import_sets,
+    measured,
+    run,
+    scores_by_benchmark,
+    table,
+)
 
 SMALL = (
     "convrnn_small",
@@ -22,15 +31,6 @@ SMALL = (
 )
 OF_SEEDS = SMALL[:-1]
 SEEDS = range(5)
-RECORDED = {
-    "Cowley2023": "cowley_v4",
-    "Kriegeskorte2008": "kriegeskorte92",
-    "Cichy2014": "cichy2014_92",
-    "Henaff2021": "henaff2021_v1",
-    "Geirhos2019": "cue_conflict_behaviour",
-    "Geirhos2019edges": "geirhos2019_edges_silhouettes",
-    "Geirhos2019silhouettes": "geirhos2019_edges_silhouettes",
-}
 ALL_SEEDS = (
     "Cowley2023.V4-pls,Cowley2023.V4-ccnorm2,Cowley2023.V4-ridge,Kriegeskorte2008.IT-rsa,"
     "Cichy2014.EVC-rsa,Cichy2014.IT-rsa"
@@ -43,8 +43,7 @@ FIRST_SEED = (
 
 def small_networks(folder: Path) -> list[str]:
     """Train the small networks, score them, and compare recurrent ones with their controls over seeds."""
-    shared = Path(os.environ.get("BRAINBENCH_SHARED", ROOT.parent / "shared")) / "data"
-    images = shared / "cifar10_test_and_10h"
+    images = SHARED / "cifar10_test_and_10h"
     run(
         folder,
         "python",
@@ -53,8 +52,7 @@ def small_networks(folder: Path) -> list[str]:
         *("--labels", str(images / "test_labels.npy")),
         *("-o", str(folder / "small"), "--pack", str(folder / "packed")),
     )
-    for name, place in RECORDED.items():
-        run(folder, "brainbench", "data", "import", name, "--from", str(shared / place))
+    import_sets(folder, FOLDERS)
     results = str(folder / "results")
     for seed in SEEDS:
         files = [folder / "packed" / f"{name}@cifar10-{seed}.safetensors" for name in SMALL]

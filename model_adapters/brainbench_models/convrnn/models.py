@@ -14,12 +14,17 @@ from brainbench.core import progress
 from brainbench.core.errors import InputError, unknown
 from brainbench.core.model_info import About, Diagram
 from brainbench.core.timeline import Timeline
-from brainbench.models import checkpoints
 from brainbench.models.preprocessing import imagenet
 from brainbench.models.wrap import WrappedModel, wrap
-from brainbench_models._bundled_weights import bundled_names, load_bundled
+from brainbench_models._bundled_weights import bundled_names
 from brainbench_models._options import check_option, is_whole_number
-from brainbench_models._weights import load_weights, note_untrained, parse_seed
+from brainbench_models._weights import (
+    WeightedNetwork,
+    allowed_weights,
+    load_stored,
+    note_untrained,
+    parse_seed,
+)
 from brainbench_models.convrnn.decoders import Decoder
 from brainbench_models.convrnn.graph import CELLS, IMAGE, Graph, Unroll
 from brainbench_models.convrnn.initializers import draw_weights
@@ -83,21 +88,21 @@ def convrnn(
     net = ConvRNN(
         declared, steps=steps, unroll=unroll, decoder=decoder, beta=beta, threshold=threshold
     )
-    weights_name, notes = _fill(net, weights)
+    filled = _fill(net, weights)
     model = wrap(
         net.eval(),
         layers=_areas(declared, areas),
         preprocess=imagenet(declared.size),
         timeline=clock(declared, steps=steps),
-        name="-".join([declared.name, *_options(net, areas, published)]) + f"@{weights_name}",
-        weights=weights_name,
+        name="-".join([declared.name, *_options(net, areas, published)]) + f"@{filled.weights}",
+        weights=filled.weights,
         behavior="behavior",
         presentations=("constant", "pulse", "movie"),
         frame_ms=STEP_MS,
         version=VERSION,
         about=_about(declared),
     )
-    return replace(model, notes=(*notes, *_notes(net, weights)))
+    return replace(model, notes=(*filled.notes, *_notes(net, weights)))
 
 
 def convrnn_searched(
@@ -247,27 +252,24 @@ def diagram(declared: Graph) -> Diagram:
     )
 
 
-def _fill(net: ConvRNN, weights: str) -> tuple[str, tuple[str, ...]]:
-    """Give a network its weights; return their name, and what to know about them."""
+def _fill(net: ConvRNN, weights: str) -> WeightedNetwork[ConvRNN]:
+    """Give a network its weights."""
     name = net.graph.name
-    inside = bundled_names(name)
-    if weights in inside:
-        return weights, load_bundled(weights, net, model=name)
+    stored = load_stored(weights, net, model=name)
+    if stored is not None:
+        return stored
     if weights == "imagenet":
         raise InputError(
             f"{name} with weights 'imagenet'",
-            allowed=", ".join((*inside, "untrained, untrained-N, or a file that ends in "))
-            + ", ".join(checkpoints.SUFFIXES[:3]),
+            allowed=allowed_weights(name),
             todo=f"{_TENSORFLOW}, then give its path with --weights"
             if name in RELEASED
             else f"{_NONE_RELEASED}: omit weights, or give a file of your own",
         )
-    if checkpoints.names_file(weights):
-        return load_weights(weights, net, model=name), ()
     wanted = "untrained" if weights == "auto" else weights
-    seed = parse_seed(wanted, name, trained=", ".join(inside) or "imagenet")
+    seed = parse_seed(wanted, name, trained=", ".join(bundled_names(name)) or "imagenet")
     draw_weights(net, seed=seed)
-    return f"untrained-{seed}", ()
+    return WeightedNetwork(net, f"untrained-{seed}")
 
 
 def __getattr__(name: str) -> Callable[..., WrappedModel]:
